@@ -1,0 +1,96 @@
+/*!
+The one error type of the library, and the only place that decides exit codes.
+
+Every message is a whole line that a user can act on:
+`trials.jsonl:1203: column "outputs": 127 outputs for 128 inputs`.
+*/
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+/// What went wrong, sorted by what the user can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The input says something impossible: file, line or row, column, what was expected.
+    #[error("{0}")]
+    Data(String),
+    /// The command line asks for something that cannot be done.
+    #[error("{0}")]
+    Usage(String),
+    /// A model, the inference runtime or a device cannot be used.
+    #[error("{0}")]
+    Model(String),
+    /// An allocation that the work needs was refused.
+    #[error("out of memory: {0}")]
+    OutOfMemory(String),
+    /// The reader of our standard output went away: not a failure.
+    #[error("the reader of the output closed it")]
+    Closed,
+    /// Reading or writing failed.
+    #[error("{place}: {source}")]
+    Io {
+        /// The file, or `stdin`/`stdout`.
+        place: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// `Result` with the library's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Bad data.
+    pub fn data(message: impl Display) -> Self {
+        Self::Data(message.to_string())
+    }
+
+    /// A command line that asks for something impossible.
+    pub fn usage(message: impl Display) -> Self {
+        Self::Usage(message.to_string())
+    }
+
+    /// A model, runtime or device that cannot be used.
+    pub fn model(message: impl Display) -> Self {
+        Self::Model(message.to_string())
+    }
+
+    /// A failure of reading or writing at `place`; a closed pipe becomes [`Error::Closed`].
+    pub fn io(place: impl Display, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::BrokenPipe {
+            return Self::Closed;
+        }
+        Self::Io {
+            place: place.to_string(),
+            source,
+        }
+    }
+
+    /// A failure of reading or writing the file at `path`.
+    pub fn file(path: &Path, source: io::Error) -> Self {
+        Self::io(path.display(), source)
+    }
+
+    /// The same error with `place` in front of its message, where the message names no place yet.
+    #[must_use]
+    pub fn at(self, place: impl Display) -> Self {
+        match self {
+            Self::Data(message) => Self::Data(format!("{place}: {message}")),
+            Self::Model(message) => Self::Model(format!("{place}: {message}")),
+            other => other,
+        }
+    }
+
+    /// The process's exit code: 0 done, 1 bad data, 2 usage, 3 model or runtime, 4 memory.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Closed => 0,
+            Self::Data(_) | Self::Io { .. } => 1,
+            Self::Usage(_) => 2,
+            Self::Model(_) => 3,
+            Self::OutOfMemory(_) => 4,
+        }
+    }
+}
