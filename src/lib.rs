@@ -5,3 +5,4 @@ The modules stand in the order in which data flows; each depends only on those b
 */
 
 pub mod error;
+pub mod program;

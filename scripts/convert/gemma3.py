@@ -1,0 +1,101 @@
+"""The gemma3 architecture (text only): its sizes, its tensors and its layers."""
+
+import numpy as np
+
+from decoder import MAX_POSITIONS, Decoder, Shape
+from errors import ConvertError
+from gguf_file import GgufFile
+from onnx_writer import MICROSOFT, OnnxWriter
+
+# Every sixth layer sees the whole context, the others a window (Gemma 3 Technical Report, arXiv 2503.19786, section 2).
+PATTERN = 6
+# The rotary base of the layers with a window (same section); GGUF files give the other one.
+LOCAL_BASE = 10000.0
+# Gemma 3 27B alone scales its queries by width / heads instead of by the head's size (same report; llama.cpp tells
+# it, too, by its number of layers).
+LAYERS_27B = 62
+
+
+class Gemma3:
+    """A Gemma 3 model in a GGUF file."""
+
+    def __init__(self, source: GgufFile):
+        self.source = source
+        if source.get("gemma3.rope.scaling.type", "none") != "none" or source.get("gemma3.rope.scaling.factor"):
+            raise ConvertError(f"{source.path}: scaled rotary embedding (gemma3.rope.scaling): not supported")
+        head_dim = source.count("attention.key_length")
+        if source.count("attention.value_length") != head_dim:
+            raise ConvertError(f"{source.path}: keys and values of different size: not supported")
+        self.shape = Shape(
+            layers=source.count("block_count"),
+            width=source.count("embedding_length"),
+            heads=source.count("attention.head_count"),
+            kv_heads=source.count("attention.head_count_kv"),
+            head_dim=head_dim,
+            hidden=source.count("feed_forward_length"),
+            vocabulary=len(source.list("tokenizer.ggml.tokens")),
+            positions=min(source.count("context_length"), MAX_POSITIONS),
+            epsilon=source.number("attention.layer_norm_rms_epsilon"),
+        )
+        if self.shape.layers == LAYERS_27B:
+            raise ConvertError(f"{source.path}: Gemma 3 27B ({LAYERS_27B} layers): not supported")
+        self.rope_base = source.number("rope.freq_base")
+        self.window = source.count("attention.sliding_window")
+        source.check_tensors(self._tensors())
+
+    def _tensors(self) -> dict[str, tuple[int, ...]]:
+        s = self.shape
+        q, kv = s.heads * s.head_dim, s.kv_heads * s.head_dim
+        layer = {
+            "attn_norm": (s.width,),
+            "attn_q": (q, s.width),
+            "attn_k": (kv, s.width),
+            "attn_v": (kv, s.width),
+            "attn_q_norm": (s.head_dim,),
+            "attn_k_norm": (s.head_dim,),
+            "attn_output": (s.width, q),
+            "post_attention_norm": (s.width,),
+            "ffn_norm": (s.width,),
+            "ffn_gate": (s.hidden, s.width),
+            "ffn_up": (s.hidden, s.width),
+            "ffn_down": (s.width, s.hidden),
+            "post_ffw_norm": (s.width,),
+        }
+        tensors = {"token_embd.weight": (s.vocabulary, s.width), "output_norm.weight": (s.width,)}
+        for i in range(s.layers):
+            tensors |= {f"blk.{i}.{name}.weight": shape for name, shape in layer.items()}
+        return tensors
+
+    def config(self) -> dict:
+        return {
+            "model_type": "gemma3_text",
+            "hidden_activation": "gelu_pytorch_tanh",
+            "query_pre_attn_scalar": self.shape.head_dim,
+            "rope_theta": self.rope_base,
+            "rope_local_base_freq": LOCAL_BASE,
+            "sliding_window": self.window,
+            "sliding_window_pattern": PATTERN,
+        }
+
+    def write(self, writer: OnnxWriter) -> None:
+        tensor, s = self.source.tensor, self.shape
+        d = Decoder(writer, s, tensor("token_embd.weight"))
+        everywhere, near = d.rotary("rotary_global", self.rope_base), d.rotary("rotary_local", LOCAL_BASE)
+        x = writer.node("Mul", d.embed(), writer.constant("embedding_scale", np.array(s.width**0.5, np.float32)))
+        for i in range(s.layers):
+            load = lambda name: (f"layers.{i}.{name}", tensor(f"blk.{i}.{name}.weight"))
+            n = d.norm(x, *load("attn_norm"))
+            q, k, v = (d.linear(n, *load(f"attn_{name}")) for name in "qkv")
+            q = d.joined(d.norm(d.by_head(q, s.heads), *load("attn_q_norm")), s.heads)
+            k = d.joined(d.norm(d.by_head(k, s.kv_heads), *load("attn_k_norm")), s.kv_heads)
+            if (i + 1) % PATTERN == 0:
+                a = d.attention(q, k, v, everywhere)
+            else:
+                a = d.attention(q, k, v, near, self.window)
+            a = d.linear(a, *load("attn_output"))
+            x = writer.node("Add", x, d.norm(a, *load("post_attention_norm")))
+            n = d.norm(x, *load("ffn_norm"))
+            gate = writer.node("FastGelu", d.linear(n, *load("ffn_gate")), domain=MICROSOFT)
+            h = d.linear(writer.node("Mul", gate, d.linear(n, *load("ffn_up"))), *load("ffn_down"))
+            x = writer.node("Add", x, d.norm(h, *load("post_ffw_norm")))
+        d.finish(x, tensor("output_norm.weight"), None)

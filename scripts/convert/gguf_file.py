@@ -1,0 +1,108 @@
+"""Reading a GGUF file: metadata with a type, tensors with a shape, and an error for everything else."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from gguf import GGUFReader
+from gguf.quants import dequantize
+
+from errors import ConvertError
+
+# What GGUFReader and numpy raise on a file that is cut off, mangled or no GGUF at all.
+UNREADABLE = (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError)
+
+
+class GgufFile:
+    """One GGUF file. `tensor` gives float32 arrays in numpy order: a matrix is [out, in]."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        if not path.is_file():
+            raise ConvertError(f"{path}: no such file")
+        with path.open("rb") as file:
+            magic = file.read(4)
+        if magic != b"GGUF":
+            raise ConvertError(f"{path}: not a GGUF file (it starts with {magic!r})")
+        try:
+            self._reader = GGUFReader(path)
+        except UNREADABLE as err:
+            raise ConvertError(f"{path}: damaged or truncated GGUF file ({err})") from err
+        self._tensors = {tensor.name: tensor for tensor in self._reader.tensors}
+        self.architecture = self.text("general.architecture")
+
+    def get(self, key: str, default=None):
+        """The value under `key`, or `default` where the file has none."""
+        field = self._reader.fields.get(key)
+        if field is None:
+            return default
+        try:
+            return field.contents()
+        except UNREADABLE as err:
+            raise ConvertError(f"{self.path}: metadata {key}: unreadable ({err})") from err
+
+    def _typed(self, key: str, types, wanted: str):
+        value = self.get(key)
+        if value is None:
+            raise ConvertError(f"{self.path}: metadata {key}: missing (expected {wanted})")
+        if not isinstance(value, types) or (types is not bool and isinstance(value, bool)):
+            raise ConvertError(f"{self.path}: metadata {key}: expected {wanted}, found {value!r:.40}")
+        return value
+
+    def text(self, key: str) -> str:
+        return self._typed(key, str, "a string")
+
+    def count(self, key: str) -> int:
+        """A positive integer of the model's own section, `block_count` say."""
+        key = f"{self.architecture}.{key}"
+        value = self._typed(key, int, "one integer")
+        if value < 1:
+            raise ConvertError(f"{self.path}: metadata {key}: expected a positive integer, found {value}")
+        return value
+
+    def number(self, key: str) -> float:
+        """A positive finite number of the model's own section."""
+        key = f"{self.architecture}.{key}"
+        # Files hold float32; its shortest decimal is the number the model's makers wrote.
+        value = float(str(np.float32(self._typed(key, (int, float), "a number"))))
+        if not 0 < value < float("inf"):
+            raise ConvertError(f"{self.path}: metadata {key}: expected a positive number, found {value}")
+        return value
+
+    def list(self, key: str) -> list:
+        return self._typed(key, list, "a list")
+
+    def has(self, name: str) -> bool:
+        return name in self._tensors
+
+    def check_tensors(self, expected: dict[str, tuple[int, ...]]) -> None:
+        """Hold the file's tensors against the architecture's: none missing, none more, each its shape."""
+        for name in self._tensors:
+            if name not in expected:
+                raise ConvertError(
+                    f"{self.path}: tensor {name}: not part of the {self.architecture} architecture as this converter knows it"
+                )
+        for name, shape in expected.items():
+            tensor = self._tensors.get(name)
+            if tensor is None:
+                raise ConvertError(f"{self.path}: tensor {name}: missing")
+            found = tuple(int(n) for n in reversed(tensor.shape))
+            if found != shape:
+                raise ConvertError(f"{self.path}: tensor {name}: shape {found}, expected {shape}")
+
+    def tensor(self, name: str) -> np.ndarray:
+        """The tensor's weights, dequantised."""
+        tensor = self._tensors[name]
+        try:
+            values = dequantize(tensor.data, tensor.tensor_type)
+        except (*UNREADABLE, NotImplementedError) as err:
+            raise ConvertError(f"{self.path}: tensor {name} ({tensor.tensor_type.name}): {err}") from err
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+    def parameters(self) -> int:
+        """The number of weights in the file (a tied embedding is in it once)."""
+        return sum(int(tensor.n_elements) for tensor in self._tensors.values())
+
+    def sha256(self) -> str:
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,86 @@
+"""The llama architecture (Llama, SmolLM, SmolLM2 ...): its sizes, its tensors and its layers."""
+
+import numpy as np
+
+from decoder import MAX_POSITIONS, Decoder, Shape
+from errors import ConvertError
+from gguf_file import GgufFile
+from onnx_writer import OnnxWriter
+
+
+class Llama:
+    """A llama model in a GGUF file."""
+
+    def __init__(self, source: GgufFile):
+        self.source = source
+        heads, width = source.count("attention.head_count"), source.count("embedding_length")
+        head_dim = source.get("llama.attention.key_length") or width // heads
+        self.shape = Shape(
+            layers=source.count("block_count"),
+            width=width,
+            heads=heads,
+            kv_heads=source.count("attention.head_count_kv"),
+            head_dim=head_dim,
+            hidden=source.count("feed_forward_length"),
+            vocabulary=len(source.list("tokenizer.ggml.tokens")),
+            positions=min(source.count("context_length"), MAX_POSITIONS),
+            epsilon=source.number("attention.layer_norm_rms_epsilon"),
+        )
+        self.rope_base = source.number("rope.freq_base")
+        rotated = source.get("llama.rope.dimension_count") or head_dim
+        if rotated != head_dim:
+            raise ConvertError(f"{source.path}: rotary embedding of {rotated} of {head_dim} dimensions: not supported")
+        self.tied = not source.has("output.weight")
+        source.check_tensors(self._tensors())
+
+    def _tensors(self) -> dict[str, tuple[int, ...]]:
+        s = self.shape
+        q, kv = s.heads * s.head_dim, s.kv_heads * s.head_dim
+        layer = {
+            "attn_norm": (s.width,),
+            "attn_q": (q, s.width),
+            "attn_k": (kv, s.width),
+            "attn_v": (kv, s.width),
+            "attn_output": (s.width, q),
+            "ffn_norm": (s.width,),
+            "ffn_gate": (s.hidden, s.width),
+            "ffn_up": (s.hidden, s.width),
+            "ffn_down": (s.width, s.hidden),
+        }
+        tensors = {"token_embd.weight": (s.vocabulary, s.width), "output_norm.weight": (s.width,)}
+        if not self.tied:
+            tensors["output.weight"] = (s.vocabulary, s.width)
+        for i in range(s.layers):
+            tensors |= {f"blk.{i}.{name}.weight": shape for name, shape in layer.items()}
+        return tensors
+
+    def config(self) -> dict:
+        return {"model_type": "llama", "hidden_act": "silu", "rope_theta": self.rope_base}
+
+    def write(self, writer: OnnxWriter) -> None:
+        tensor, s = self.source.tensor, self.shape
+        d = Decoder(writer, s, tensor("token_embd.weight"))
+        tables = d.rotary("rotary", self.rope_base)
+        x = d.embed()
+        for i in range(s.layers):
+            load = lambda name: (f"layers.{i}.{name}", tensor(f"blk.{i}.{name}.weight"))
+            rotated = lambda name, heads: (f"layers.{i}.{name}", halves(tensor(f"blk.{i}.{name}.weight"), heads))
+            n = d.norm(x, *load("attn_norm"))
+            q, k = d.linear(n, *rotated("attn_q", s.heads)), d.linear(n, *rotated("attn_k", s.kv_heads))
+            a = d.attention(q, k, d.linear(n, *load("attn_v")), tables)
+            x = writer.node("Add", x, d.linear(a, *load("attn_output")))
+            n = d.norm(x, *load("ffn_norm"))
+            gate = d.linear(n, *load("ffn_gate"))
+            gate = writer.node("Mul", gate, writer.node("Sigmoid", gate))
+            h = writer.node("Mul", gate, d.linear(n, *load("ffn_up")))
+            x = writer.node("Add", x, d.linear(h, *load("ffn_down")))
+        d.finish(x, tensor("output_norm.weight"), None if self.tied else tensor("output.weight"))
+
+
+def halves(weight: np.ndarray, heads: int) -> np.ndarray:
+    """Rows of Q or K as the rotary embedding of ONNX Runtime pairs them: i with i + d/2.
+
+    llama.cpp's converter stores them interleaved, 2i with 2i + 1, for this architecture (not for Gemma).
+    """
+    rows, columns = weight.shape
+    return weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)

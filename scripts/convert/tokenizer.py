@@ -1,0 +1,173 @@
+"""tokenizer.json, in the format of Hugging Face's `tokenizers`, from the vocabulary in a GGUF file.
+
+Two kinds exist. `gpt2`: BPE over bytes, the merges are in the file. `llama`: SentencePiece BPE with byte fallback;
+the file has scores, and merges follow from them.
+"""
+
+from errors import ConvertError
+from gguf_file import GgufFile
+
+# tokenizer.ggml.token_type, as in llama.cpp's llama_token_type.
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
+SPACE = "\u2581"
+
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+# What runs before the merges, by tokenizer.ggml.pre. SmolLM splits numbers into digits first.
+PRE_TOKENIZERS = {
+    "gpt-2": BYTE_LEVEL,
+    "smollm": {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, BYTE_LEVEL]},
+}
+
+
+class Vocabulary:
+    """The vocabulary of a GGUF file, checked."""
+
+    def __init__(self, source: GgufFile):
+        self.source = source
+        self.kind = source.text("tokenizer.ggml.model")
+        self.tokens = source.list("tokenizer.ggml.tokens")
+        self.types = source.list("tokenizer.ggml.token_type")
+        if len(self.types) != len(self.tokens):
+            self._refuse("token_type", f"{len(self.types)} types for {len(self.tokens)} tokens")
+        self.ids = {token: id for id, token in enumerate(self.tokens)}
+        if len(self.ids) != len(self.tokens):
+            self._refuse("tokens", f"{len(self.tokens) - len(self.ids)} tokens occur twice")
+        self.bos, self.eos = self._special("bos"), self._special("eos")
+        # llama.cpp's defaults where a file is silent: SentencePiece vocabularies begin with BOS, GPT-2's do not.
+        self.adds_bos = source.get("tokenizer.ggml.add_bos_token", self.kind == "llama")
+        if self.adds_bos and self.bos is None:
+            self._refuse("bos_token_id", "missing, but add_bos_token is set")
+        if source.get("tokenizer.ggml.add_eos_token", False):
+            self._refuse("add_eos_token", "a tokenizer that ends each text is not supported")
+
+    def _refuse(self, key: str, why: str):
+        raise ConvertError(f"{self.source.path}: metadata tokenizer.ggml.{key}: {why}")
+
+    def _special(self, name: str) -> int | None:
+        id = self.source.get(f"tokenizer.ggml.{name}_token_id")
+        if id is not None and not 0 <= id < len(self.tokens):
+            self._refuse(f"{name}_token_id", f"{id} is not one of {len(self.tokens)} tokens")
+        return id
+
+    def json(self) -> dict:
+        """The whole of tokenizer.json."""
+        if self.kind == "gpt2":
+            parts = self._byte_level()
+        elif self.kind == "llama":
+            parts = self._sentencepiece()
+        else:
+            self._refuse("model", f'expected "gpt2" or "llama", found "{self.kind}"')
+        return {
+            "version": "1.0",
+            "truncation": None,
+            "padding": None,
+            "added_tokens": self._added(),
+            **parts,
+        }
+
+    def _added(self) -> list[dict]:
+        """Tokens found in the raw text before anything else: control tokens and user-defined ones.
+
+        A user-defined token (a run of line breaks, spaces or an HTML tag in Gemma) matches longest first, as in
+        SentencePiece.
+        """
+        return [
+            {
+                "id": id,
+                "content": token,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": kind == CONTROL,
+            }
+            for id, (token, kind) in enumerate(zip(self.tokens, self.types))
+            if kind in (CONTROL, USER_DEFINED)
+        ]
+
+    def _post_processor(self) -> dict | None:
+        if not self.adds_bos:
+            return None
+        token = self.tokens[self.bos]
+        bos = lambda segment: {"SpecialToken": {"id": token, "type_id": segment}}
+        text = lambda name, segment: {"Sequence": {"id": name, "type_id": segment}}
+        return {
+            "type": "TemplateProcessing",
+            "single": [bos(0), text("A", 0)],
+            "pair": [bos(0), text("A", 0), bos(1), text("B", 1)],
+            "special_tokens": {token: {"id": token, "ids": [self.bos], "tokens": [token]}},
+        }
+
+    def _byte_level(self) -> dict:
+        pre = self.source.text("tokenizer.ggml.pre")
+        if pre not in PRE_TOKENIZERS:
+            self._refuse("pre", f'expected one of {", ".join(sorted(PRE_TOKENIZERS))}, found "{pre}"')
+        merges = []
+        for index, merge in enumerate(self.source.list("tokenizer.ggml.merges")):
+            left, _, right = merge.partition(" ")
+            if left not in self.ids or right not in self.ids or left + right not in self.ids:
+                self._refuse(f"merges[{index}]", f"{merge!r} joins or makes an unknown token")
+            merges.append([left, right])
+        return {
+            "normalizer": None,
+            "pre_tokenizer": PRE_TOKENIZERS[pre],
+            "post_processor": self._post_processor(),
+            "decoder": BYTE_LEVEL,
+            "model": self._bpe(merges),
+        }
+
+    def _sentencepiece(self) -> dict:
+        if self.source.get("tokenizer.ggml.add_space_prefix", True):
+            self._refuse("add_space_prefix", "a tokenizer that puts a space before each text is not supported")
+        scores = self.source.list("tokenizer.ggml.scores")
+        if len(scores) != len(self.tokens):
+            self._refuse("scores", f"{len(scores)} scores for {len(self.tokens)} tokens")
+        unknown = self._special("unknown")
+        if unknown is None:
+            self._refuse("unknown_token_id", "missing")
+        for value in range(256):
+            id = self.ids.get(f"<0x{value:02X}>")
+            if id is None or self.types[id] != BYTE:
+                self._refuse("tokens", f"no byte token <0x{value:02X}>")
+        return {
+            "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": SPACE},
+            "pre_tokenizer": None,
+            "post_processor": self._post_processor(),
+            "decoder": {
+                "type": "Sequence",
+                "decoders": [
+                    {"type": "Replace", "pattern": {"String": SPACE}, "content": " "},
+                    {"type": "ByteFallback"},
+                    {"type": "Fuse"},
+                ],
+            },
+            "model": self._bpe(self._merges(scores), self.tokens[unknown]),
+        }
+
+    def _merges(self, scores: list[float]) -> list[list[str]]:
+        """Every way to make a piece from two, best score first.
+
+        SentencePiece joins the neighbours whose piece has the best score, so this order is the order of merges;
+        between ways to make one piece the ids decide, as in transformers' converter.
+        """
+        normal = {token: id for token, id in self.ids.items() if self.types[id] == NORMAL}
+        merges = []
+        for token, id in normal.items():
+            ways = [(token[:cut], token[cut:]) for cut in range(1, len(token))]
+            ways = [(normal[left], normal[right]) for left, right in ways if left in normal and right in normal]
+            merges += [(-scores[id], id, *way) for way in ways]
+        return [[self.tokens[left], self.tokens[right]] for _, _, left, right in sorted(merges)]
+
+    def _bpe(self, merges: list[list[str]], unknown: str | None = None) -> dict:
+        return {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": unknown,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": unknown is not None,
+            "byte_fallback": unknown is not None,
+            "ignore_merges": False,
+            "vocab": self.ids,
+            "merges": merges,
+        }

@@ -1,0 +1,114 @@
+/*!
+Bitstring functions: primitives, programs in dot notation, their truth tables, measures and suites.
+*/
+
+mod bits;
+mod measure;
+mod primitive;
+mod suite;
+
+pub use bits::Bits;
+pub use measure::{Measures, bit_diversity, measures};
+pub use primitive::{MAX_BITS, Primitive, mask};
+pub use suite::Suite;
+
+use primitive::Context;
+use std::fmt;
+use std::str::FromStr;
+
+/// One or more primitives, applied from left to right: `flip_bits.reverse_bits` is
+/// `f(x) = reverse_bits(flip_bits(x))`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Program {
+    primitives: Vec<Primitive>,
+}
+
+impl Program {
+    /// A program of these primitives, of which there must be one at least.
+    #[must_use]
+    pub fn new(primitives: Vec<Primitive>) -> Option<Self> {
+        (!primitives.is_empty()).then_some(Self { primitives })
+    }
+
+    /// The program's value at `input`, with `meta_constant` returning `constant`.
+    #[must_use]
+    pub fn apply(&self, input: u16, bits: u32, constant: u16) -> u16 {
+        let context = Context {
+            bits,
+            input,
+            constant,
+        };
+        self.primitives
+            .iter()
+            .fold(input, |value, primitive| primitive.apply(value, context))
+    }
+
+    /// The value at every input, in numeric order: `2^bits` entries.
+    #[must_use]
+    pub fn table(&self, bits: u32, constant: u16) -> Vec<u16> {
+        (0..=mask(bits))
+            .map(|input| self.apply(input, bits, constant))
+            .collect()
+    }
+
+    /// Whether the function depends on a constant that every trial draws anew.
+    #[must_use]
+    pub fn uses_constant(&self) -> bool {
+        self.primitives.contains(&Primitive::MetaConstant)
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, primitive) in self.primitives.iter().enumerate() {
+            if i > 0 {
+                f.write_str(".")?;
+            }
+            write!(f, "{primitive}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Program {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let primitives = text
+            .split('.')
+            .map(|name| {
+                Primitive::named(name).ok_or_else(|| {
+                    format!(
+                        "{name:?} in {text:?} is no primitive; \
+                         `gen-tasks --suite primitives --list` prints all 30"
+                    )
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Self::new(primitives).ok_or_else(|| "an empty program".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn applied_from_left_to_right() {
+        let program: Program = "shift_left_zero.reverse_bits".parse().unwrap();
+        assert_eq!(program.apply(0b1000_0001, 8, 0), 0b0100_0000);
+        let program: Program = "flip_bits.xor_with_s0".parse().unwrap();
+        assert!(program.table(8, 0).iter().all(|&y| y == 255));
+        let program: Program = "meta_constant.rotl1".parse().unwrap();
+        assert!(program.uses_constant());
+        assert!(program.table(4, 0b0010).iter().all(|&y| y == 0b0100));
+    }
+
+    #[test]
+    fn a_wrong_name_is_named() {
+        let message = "flip_bits.flop".parse::<Program>().unwrap_err();
+        assert!(message.contains("\"flop\""), "{message}");
+        assert!("".parse::<Program>().is_err());
+        assert!("identity.".parse::<Program>().is_err());
+    }
+}

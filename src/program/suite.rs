@@ -1,0 +1,172 @@
+/*!
+Suites: lists of programs that an experiment runs over.
+*/
+
+use super::{Primitive, Program};
+use crate::error::{Error, Result};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// The text of the suite `paper`, in the format of a suite file.
+const PAPER: &str = include_str!("paper.txt");
+
+/// Programs in a fixed order, each at most once.
+#[derive(Debug, Clone)]
+pub struct Suite {
+    programs: Vec<Program>,
+}
+
+impl Suite {
+    /// `paper`, `primitives`, or the path of a file with one program a line (`#` begins a comment).
+    ///
+    /// # Errors
+    /// A file that cannot be read; a line that is no program or repeats one, by file and line.
+    pub fn load(name: &str) -> Result<Self> {
+        match name {
+            "paper" => Self::paper(),
+            "primitives" => Self::of(Primitive::ALL.iter().map(|p| p.name().to_owned())),
+            path => {
+                let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+                    std::io::ErrorKind::NotFound => Error::usage(format!(
+                        "--suite {path}: neither `paper` nor `primitives` nor a file"
+                    )),
+                    _ => Error::file(Path::new(path), e),
+                })?;
+                Self::parse(&text, path)
+            }
+        }
+    }
+
+    /// The 100 functions of the paper, in the published order.
+    ///
+    /// # Errors
+    /// None in practice: the list is part of the program and tested.
+    pub fn paper() -> Result<Self> {
+        Self::parse(PAPER, "paper")
+    }
+
+    /// The named programs, each at most once.
+    ///
+    /// # Errors
+    /// A name that is no program, or that repeats one.
+    pub fn of(names: impl IntoIterator<Item = String>) -> Result<Self> {
+        let mut seen = HashSet::new();
+        let programs = names
+            .into_iter()
+            .map(|name| {
+                let program: Program = name.parse().map_err(Error::usage)?;
+                if !seen.insert(program.clone()) {
+                    return Err(Error::usage(format!("{name}: named twice")));
+                }
+                Ok(program)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { programs })
+    }
+
+    fn parse(text: &str, place: &str) -> Result<Self> {
+        let mut seen = HashSet::new();
+        let mut programs = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let name = line.split('#').next().unwrap_or_default().trim();
+            if name.is_empty() {
+                continue;
+            }
+            let at = format!("{place}:{}", number + 1);
+            let program: Program = name
+                .parse()
+                .map_err(|e| Error::data(format!("{at}: {e}")))?;
+            if !seen.insert(program.clone()) {
+                return Err(Error::data(format!("{at}: {name} stands twice")));
+            }
+            programs.push(program);
+        }
+        if programs.is_empty() {
+            return Err(Error::data(format!("{place}: no program in this suite")));
+        }
+        Ok(Self { programs })
+    }
+
+    /// The programs, in order.
+    #[must_use]
+    pub fn programs(&self) -> &[Program] {
+        &self.programs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::measures;
+
+    const TABLE3: &str = include_str!("../../tests/fixtures/paper/table3.tsv");
+
+    #[test]
+    fn every_bitload_is_that_of_the_papers_table_3() {
+        let suite = Suite::paper().unwrap();
+        let rows: Vec<_> = TABLE3
+            .lines()
+            .skip(1)
+            .map(|l| l.split_once('\t').unwrap())
+            .collect();
+        assert_eq!(rows.len(), 100);
+        assert_eq!(suite.programs().len(), 100);
+        for (program, (name, bitload)) in suite.programs().iter().zip(rows) {
+            assert_eq!(program.to_string(), name);
+            let computed = measures(program, 8).bitload;
+            assert_eq!(computed, bitload.parse::<u32>().unwrap(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_papers_functions_all_differ() {
+        let suite = Suite::paper().unwrap();
+        for constant in [1, 0b0101_1010, 254] {
+            let tables: HashSet<_> = suite
+                .programs()
+                .iter()
+                .map(|p| p.table(8, constant))
+                .collect();
+            assert_eq!(tables.len(), 100, "constant {constant}");
+        }
+        let hashes: HashSet<_> = suite
+            .programs()
+            .iter()
+            .map(|p| measures(p, 8).table_hash)
+            .collect();
+        assert_eq!(hashes.len(), 100);
+    }
+
+    /// 24.3 % of all (function, input) outputs are all zeros or all ones.
+    #[test]
+    fn share_of_zero_bd_outputs() {
+        let suite = Suite::paper().unwrap();
+        let mean = suite
+            .programs()
+            .iter()
+            .map(|p| measures(p, 8).zero_bd)
+            .sum::<f64>()
+            / 100.0;
+        assert!((mean - 0.243).abs() < 5e-4, "{mean}");
+    }
+
+    #[test]
+    fn files_say_where_they_are_wrong() {
+        let parse = |text| Suite::parse(text, "s.txt").map_err(|e| e.to_string());
+        let suite = parse("# mine\nflip_bits\n\nrotl1.rotl1 # twice round\n").unwrap();
+        assert_eq!(suite.programs()[1].to_string(), "rotl1.rotl1");
+        assert!(
+            parse("identity\nnonsense\n")
+                .unwrap_err()
+                .starts_with("s.txt:2: \"nonsense\"")
+        );
+        assert!(
+            parse("identity\nidentity\n")
+                .unwrap_err()
+                .contains("s.txt:2: identity stands twice")
+        );
+        assert!(parse("# nothing\n").unwrap_err().contains("no program"));
+        let missing = Suite::load("no/such/file").unwrap_err();
+        assert_eq!(missing.exit_code(), 2);
+    }
+}
