@@ -5,4 +5,13 @@ The modules stand in the order in which data flows; each depends only on those b
 */
 
 pub mod error;
+
 pub mod program;
+
+pub mod chance;
+
+pub mod record;
+
+pub mod encoding;
+
+pub mod trial;

@@ -1,0 +1,156 @@
+/*!
+Seeded chance: every draw is a pure function of what it is for, so that no result depends on order,
+shards or threads.
+
+A [`Key`] names what is drawn for; its SHA-256 seeds ChaCha8, and each purpose has a stream of its
+own. Bounded integers are drawn here rather than by a library, whose algorithm may change between
+versions.
+*/
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use sha2::{Digest, Sha256};
+
+/// A source of unbiased bounded integers.
+pub trait Below {
+    /// A uniform integer in 0..n; n is at least 1.
+    fn below(&mut self, n: u32) -> u32;
+
+    /// Permutes `items` uniformly (Fisher-Yates from the end, as CPython's `random.shuffle`).
+    fn shuffle<T>(&mut self, items: &mut [T])
+    where
+        Self: Sized,
+    {
+        for i in (1..items.len()).rev() {
+            // Lists here are shorter than 2^16.
+            let j = self.below(u32::try_from(i + 1).unwrap_or(u32::MAX)) as usize;
+            items.swap(i, j);
+        }
+    }
+}
+
+impl<R: Rng> Below for R {
+    /// Lemire's method: a product's high half, drawn again where it would be biased.
+    fn below(&mut self, n: u32) -> u32 {
+        let threshold = n.wrapping_neg() % n;
+        loop {
+            let product = u64::from(self.next_u32()) * u64::from(n);
+            // The low 32 bits.
+            #[allow(clippy::cast_possible_truncation)]
+            if product as u32 >= threshold {
+                return (product >> 32) as u32;
+            }
+        }
+    }
+}
+
+/// What a stream of chance is for.
+#[derive(Debug, Clone, Copy)]
+pub enum Purpose {
+    /// A trial's inputs and query.
+    Inputs,
+    /// A trial's constant.
+    Constant,
+    /// A trial's symbols.
+    Symbols,
+    /// A trial's derangement.
+    Derangement,
+    /// A baseline's choice between equally good answers.
+    Ties,
+}
+
+/// What chance is drawn for: the digest of its parts.
+#[derive(Debug, Clone, Copy)]
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// The key of these parts. Each part's length goes into the digest, so that no two lists of
+    /// parts have the same key.
+    #[must_use]
+    pub fn new(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// The key of one trial. `shots` is none for a nested trial, so that a longer sequence
+    /// extends a shorter one.
+    #[must_use]
+    pub fn trial(seed: i64, bits: u32, function: &str, shots: Option<u32>, trial: u32) -> Self {
+        // A nested sequence is told from any shot count by a number that none can have.
+        let shots = shots.map_or(-1, i64::from);
+        Self::new(&[
+            b"shotline trial 1",
+            &seed.to_le_bytes(),
+            &bits.to_le_bytes(),
+            function.as_bytes(),
+            &shots.to_le_bytes(),
+            &trial.to_le_bytes(),
+        ])
+    }
+
+    /// The generator for one purpose.
+    #[must_use]
+    pub fn stream(&self, purpose: Purpose) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::from_seed(self.0);
+        rng.set_stream(purpose as u64);
+        rng
+    }
+
+    /// A 64-bit seed, for generators that take one.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_are_fixed_and_apart() {
+        let key = Key::trial(0, 8, "identity", Some(4), 0);
+        let mut first: Vec<u32> = (0..4)
+            .map(|_| key.stream(Purpose::Inputs).below(1000))
+            .collect();
+        first.dedup();
+        assert_eq!(first.len(), 1, "the same stream twice gives the same draw");
+        let draws = |key: Key, purpose| {
+            let mut rng = key.stream(purpose);
+            (0..8).map(|_| rng.below(1 << 16)).collect::<Vec<_>>()
+        };
+        let inputs = draws(key, Purpose::Inputs);
+        assert_ne!(inputs, draws(key, Purpose::Symbols));
+        for other in [
+            Key::trial(1, 8, "identity", Some(4), 0),
+            Key::trial(0, 7, "identity", Some(4), 0),
+            Key::trial(0, 8, "identity.identity", Some(4), 0),
+            Key::trial(0, 8, "identity", Some(5), 0),
+            Key::trial(0, 8, "identity", None, 0),
+            Key::trial(0, 8, "identity", Some(4), 1),
+        ] {
+            assert_ne!(inputs, draws(other, Purpose::Inputs));
+        }
+    }
+
+    #[test]
+    fn below_is_uniform() {
+        let mut rng = Key::new(&[b"test"]).stream(Purpose::Ties);
+        let mut counts = [0u32; 7];
+        for _ in 0..70_000 {
+            counts[rng.below(7) as usize] += 1;
+        }
+        // Chi-squared with 6 degrees of freedom: 22.5 is its 99.9 % point.
+        let chi2: f64 = counts
+            .iter()
+            .map(|&c| (f64::from(c) - 10_000.0).powi(2) / 10_000.0)
+            .sum();
+        assert!(chi2 < 22.5, "{chi2}");
+        assert_eq!(rng.below(1), 0);
+    }
+}

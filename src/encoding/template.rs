@@ -1,0 +1,220 @@
+/*!
+Templates: how one example is written, as `{x}{y}{sep}` or `{x}>{y}\n`.
+*/
+
+use super::alphabet::Alphabet;
+use crate::error::{Error, Result};
+use std::fmt;
+
+/// A piece of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The input's symbols.
+    X,
+    /// The output's symbols.
+    Y,
+    /// The trial's separator.
+    Separator,
+    /// These characters.
+    Literal(String),
+}
+
+/// How one example is written: an input before its output, anything around them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    parts: Vec<Part>,
+    /// Which part is the output.
+    answer: usize,
+}
+
+impl Template {
+    /// A template from its text: `{x}`, `{y}`, `{sep}`, literal characters, and the escapes
+    /// `\n`, `\t`, `\\`, `\{`, `\}`.
+    ///
+    /// # Errors
+    /// An unknown placeholder or escape; not one `{x}` followed by one `{y}`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let wrong = |what: String| Error::usage(format!("--template {text:?}: {what}"));
+        let mut parts = Vec::new();
+        let mut chars = text.chars();
+        let push = |parts: &mut Vec<Part>, c: char| match parts.last_mut() {
+            Some(Part::Literal(literal)) => literal.push(c),
+            _ => parts.push(Part::Literal(c.to_string())),
+        };
+        while let Some(c) = chars.next() {
+            match c {
+                '{' => {
+                    let Some((name, rest)) = chars.as_str().split_once('}') else {
+                        return Err(wrong("a { without its }; write \\{".to_owned()));
+                    };
+                    chars = rest.chars();
+                    parts.push(match name {
+                        "x" => Part::X,
+                        "y" => Part::Y,
+                        "sep" => Part::Separator,
+                        _ => {
+                            return Err(wrong(format!(
+                                "expected {{x}}, {{y}} or {{sep}}, found {{{name}}}"
+                            )));
+                        }
+                    });
+                }
+                '\\' => push(
+                    &mut parts,
+                    match chars.next() {
+                        Some('n') => '\n',
+                        Some('t') => '\t',
+                        Some(c @ ('\\' | '{' | '}')) => c,
+                        other => {
+                            let other = other.map(String::from).unwrap_or_default();
+                            return Err(wrong(format!(
+                                "unknown escape \\{other}; there are \\n, \\t, \\\\, \\{{ and \\}}"
+                            )));
+                        }
+                    },
+                ),
+                '}' => return Err(wrong("a } without its {; write \\}".to_owned())),
+                c => push(&mut parts, c),
+            }
+        }
+        let places = |part: &Part| -> Vec<usize> {
+            (0..parts.len()).filter(|&i| parts[i] == *part).collect()
+        };
+        let (x, y) = (places(&Part::X), places(&Part::Y));
+        let ([x], [y]) = (x.as_slice(), y.as_slice()) else {
+            return Err(wrong("expected {x} once and {y} once".to_owned()));
+        };
+        let answer = *y;
+        if *x > answer {
+            return Err(wrong(
+                "{y} stands before {x}, so the answer would come before its query".to_owned(),
+            ));
+        }
+        Ok(Self { parts, answer })
+    }
+
+    /// Checks that an answer in the alphabet's symbols can be told from everything around it.
+    ///
+    /// # Errors
+    /// A literal character that is a symbol, too; too few symbols for the separator.
+    pub fn check(&self, alphabet: &Alphabet) -> Result<()> {
+        for part in &self.parts {
+            let Part::Literal(literal) = part else {
+                continue;
+            };
+            if let Some(c) = literal
+                .chars()
+                .find(|c| alphabet.symbols().contains(c) || alphabet.separator() == Some(*c))
+            {
+                return Err(Error::usage(format!(
+                    "--template {:?}: {c:?} is a symbol of the alphabet {}, too, so an answer \
+                     would be ambiguous",
+                    self.to_string(),
+                    alphabet.name()
+                )));
+            }
+        }
+        let drawn = 2 + usize::from(self.has_separator() && alphabet.separator().is_none());
+        if alphabet.symbols().len() < drawn {
+            return Err(Error::usage(format!(
+                "--alphabet {}: {} symbols, but the template needs {drawn} (zero, one and {{sep}})",
+                alphabet.name(),
+                alphabet.symbols().len()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether the template writes a separator.
+    #[must_use]
+    pub fn has_separator(&self) -> bool {
+        self.parts.contains(&Part::Separator)
+    }
+
+    /// The parts before the output.
+    #[must_use]
+    pub fn before_answer(&self) -> &[Part] {
+        &self.parts[..self.answer]
+    }
+
+    /// The parts after the output.
+    #[must_use]
+    pub fn after_answer(&self) -> &[Part] {
+        &self.parts[self.answer + 1..]
+    }
+}
+
+/// The template's text, with escapes where the parser wants them.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.parts {
+            match part {
+                Part::X => f.write_str("{x}")?,
+                Part::Y => f.write_str("{y}")?,
+                Part::Separator => f.write_str("{sep}")?,
+                Part::Literal(literal) => {
+                    for c in literal.chars() {
+                        match c {
+                            '\n' => f.write_str("\\n")?,
+                            '\t' => f.write_str("\\t")?,
+                            '\\' | '{' | '}' => write!(f, "\\{c}")?,
+                            c => write!(f, "{c}")?,
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_back() {
+        for text in ["{x}{y}{sep}", "{x}>{y}\\n", "\\{{x}\\\\{sep}{y}\\t\\}"] {
+            assert_eq!(Template::parse(text).unwrap().to_string(), text);
+        }
+        let real_newline = Template::parse("{x}>{y}\n").unwrap();
+        assert_eq!(real_newline.to_string(), "{x}>{y}\\n");
+    }
+
+    #[test]
+    fn what_cannot_be_a_template() {
+        for (text, word) in [
+            ("{x}", "{y} once"),
+            ("{x}{y}{y}", "{y} once"),
+            ("{y}{x}", "before its query"),
+            ("{x}{z}{y}", "found {z}"),
+            ("{x}{y", "without its }"),
+            ("{x}\\q{y}", "\\q"),
+            ("{x}}{y}", "without its {"),
+        ] {
+            let error = Template::parse(text).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_ambiguous_answer_is_refused() {
+        let check = |template: &str, alphabet: &str| {
+            Template::parse(template)
+                .unwrap()
+                .check(&Alphabet::parse(alphabet).unwrap())
+                .map_err(|e| e.to_string())
+        };
+        check("{x}>{y}\\n", "genomic").unwrap();
+        check("{x}{y}", "01").unwrap();
+        assert!(check("{x}A{y}", "genomic").unwrap_err().contains("'A'"));
+        assert!(
+            check("{x} 1 {y}", "linguistic")
+                .unwrap_err()
+                .contains("ambiguous")
+        );
+        assert!(check("{x},{y}", "integer").unwrap_err().contains("','"));
+        assert!(check("{x}{y}{sep}", "01").unwrap_err().contains("needs 3"));
+    }
+}

@@ -1,0 +1,159 @@
+/*!
+What must hold between the columns of a record, whatever file it comes from.
+*/
+
+use super::column::shorten;
+use super::kinds::{Design, Outcome, Prompt, Score, Trial};
+use crate::program::{Bits, MAX_BITS};
+
+/// Nothing, or the column and what was expected.
+type Checked = Result<(), String>;
+
+/// The shape of a trial: every bitstring has the trial's width, every input its output.
+pub(super) fn trial(trial: &Trial) -> Checked {
+    let bits = check_bits(trial.bits)?;
+    check_demonstrations(&trial.inputs, &trial.outputs, trial.shots, bits)?;
+    check_width("query", trial.query, bits)?;
+    check_width("target", trial.target, bits)?;
+    if let Some(constant) = trial.constant {
+        check_width("constant", constant, bits)?;
+    }
+    match (&trial.eval_shots, trial.design) {
+        (Some(points), Design::Nested) => {
+            if let Some(beyond) = points.iter().find(|&&s| s > trial.shots) {
+                return Err(format!(
+                    "column \"eval_shots\": {beyond} is more than the sequence's {} shots",
+                    trial.shots
+                ));
+            }
+            if points.is_empty() || points.windows(2).any(|w| w[0] >= w[1]) {
+                return Err("column \"eval_shots\": expected increasing shot counts".to_owned());
+            }
+            Ok(())
+        }
+        (None, Design::Nested) => {
+            Err("column \"eval_shots\": is missing, but design is nested".to_owned())
+        }
+        (Some(_), Design::Independent) => {
+            Err("column \"eval_shots\": expected null where design is independent".to_owned())
+        }
+        (None, Design::Independent) => Ok(()),
+    }
+}
+
+pub(super) fn prompt(prompt: &Prompt) -> Checked {
+    trial(&prompt.trial)?;
+    for (name, symbol) in [("zero", &prompt.zero), ("one", &prompt.one)] {
+        check_symbol(name, symbol)?;
+    }
+    if let Some(separator) = &prompt.separator {
+        check_symbol("separator", separator)?;
+    }
+    if prompt.zero == prompt.one {
+        return Err(format!(
+            "column \"one\": {:?} is the symbol of zero, too",
+            prompt.one
+        ));
+    }
+    let symbols = u32::try_from(prompt.answer.chars().count()).unwrap_or(u32::MAX);
+    if symbols != prompt.trial.bits {
+        return Err(format!(
+            "column \"answer\": {symbols} symbols for {} bits",
+            prompt.trial.bits
+        ));
+    }
+    match (&prompt.answer_starts, &prompt.trial.eval_shots) {
+        (None, None) => Ok(()),
+        (Some(starts), Some(points)) if starts.len() == points.len() => {
+            let end = prompt.prompt.chars().count();
+            let last = starts.last().copied().unwrap_or_default() as usize;
+            if starts.windows(2).any(|w| w[0] >= w[1]) || last > end {
+                return Err(format!(
+                    "column \"answer_starts\": expected increasing offsets up to {end}"
+                ));
+            }
+            Ok(())
+        }
+        _ => Err(
+            "column \"answer_starts\": expected one offset for every one of eval_shots".to_owned(),
+        ),
+    }
+}
+
+pub(super) fn outcome(outcome: &Outcome) -> Checked {
+    let bits = check_bits(outcome.bits)?;
+    check_width("query", outcome.query, bits)?;
+    check_width("target", outcome.target, bits)?;
+    match (&outcome.inputs, &outcome.outputs) {
+        (Some(inputs), Some(outputs)) => {
+            check_demonstrations(inputs, outputs, outcome.shots, bits)?;
+        }
+        (None, None) => {}
+        _ => return Err("columns \"inputs\", \"outputs\": one is there without the other".into()),
+    }
+    if outcome.correct != (outcome.prediction == outcome.target) {
+        return Err(format!(
+            "column \"correct\": {}, but prediction is {:?} and target {:?}",
+            outcome.correct,
+            outcome.prediction.to_string(),
+            outcome.target.to_string()
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn score(score: &Score) -> Checked {
+    if !(0.0..=1.0).contains(&score.accuracy) {
+        return Err(format!(
+            "column \"accuracy\": expected 0..1, found {}",
+            score.accuracy
+        ));
+    }
+    Ok(())
+}
+
+fn check_bits(bits: u32) -> Result<u32, String> {
+    if (1..=MAX_BITS).contains(&bits) {
+        return Ok(bits);
+    }
+    Err(format!("column \"bits\": expected 1..16, found {bits}"))
+}
+
+fn check_demonstrations(inputs: &[Bits], outputs: &[Bits], shots: u32, bits: u32) -> Checked {
+    if inputs.len() != shots as usize {
+        return Err(format!(
+            "column \"inputs\": {} inputs for {shots} shots",
+            inputs.len()
+        ));
+    }
+    if outputs.len() != inputs.len() {
+        return Err(format!(
+            "column \"outputs\": {} outputs for {} inputs",
+            outputs.len(),
+            inputs.len()
+        ));
+    }
+    let wide = |name, list: &[Bits]| list.iter().try_for_each(|&b| check_width(name, b, bits));
+    wide("inputs", inputs)?;
+    wide("outputs", outputs)
+}
+
+fn check_width(name: &str, value: Bits, bits: u32) -> Checked {
+    if value.len() == bits {
+        return Ok(());
+    }
+    Err(format!(
+        "column {name:?}: expected {bits} bits, found {:?}",
+        value.to_string()
+    ))
+}
+
+fn check_symbol(name: &str, symbol: &str) -> Checked {
+    if symbol.chars().count() == 1 {
+        return Ok(());
+    }
+    Err(format!(
+        "column {name:?}: expected one character, found {:?}",
+        shorten(symbol)
+    ))
+}

@@ -1,0 +1,352 @@
+/*!
+The record kinds, one table a stage: the columns of trials, prompts, predictions, scores, fits and
+suite listings. The JSON Schemas in `schemas` describe the same columns; a test holds them together.
+*/
+
+use super::check;
+use super::column::{Cell, Column, ColumnType, Field, Value};
+use super::table::{Record, Row, concat};
+use crate::program::Bits;
+use std::fmt;
+use std::str::FromStr;
+
+words! {
+    /// What the demonstrations show.
+    enum Condition {
+        /// The function's own outputs.
+        Clean = "clean",
+        /// The same outputs, permuted across the demonstrations: the mapping is destroyed.
+        Deranged = "deranged",
+    }
+}
+
+words! {
+    /// How the shot counts of one curve share examples.
+    enum Design {
+        /// Every shot count has trials of its own: the paper's.
+        Independent = "independent",
+        /// One sequence of examples is read at every shot count.
+        Nested = "nested",
+    }
+}
+
+record! {
+    /// A trial: demonstrations, a query and the target that a predictor should answer.
+    struct Trial: "trial" = {
+        /// Unique among all trials of all seeds.
+        trial_id: String,
+        /// The hidden function, in dot notation.
+        function: String,
+        /// Width of the bitstrings.
+        bits: u32,
+        /// Clean or deranged demonstrations.
+        condition: Condition,
+        /// Number of demonstrations.
+        shots: u32,
+        /// Number of the trial within its function and shot count, from 0.
+        trial: u32,
+        /// The seed it was drawn from.
+        seed: i64,
+        /// Independent or nested shot counts.
+        design: Design,
+        /// The trial's constant, where the function uses one.
+        constant: Option<Bits>,
+        /// The demonstrations' inputs, in the order shown.
+        inputs: Vec<Bits>,
+        /// The demonstrations' outputs, as shown.
+        outputs: Vec<Bits>,
+        /// The input to answer.
+        query: Bits,
+        /// The function's output for the query.
+        target: Bits,
+        /// Demonstrations whose output the derangement left in place; null if clean.
+        unchanged: Option<u32>,
+        /// Nested: the shot counts at which the sequence is read.
+        eval_shots: Option<Vec<u32>>,
+    }
+    check check::trial;
+}
+
+record! {
+    /// A trial dressed in the symbols of a modality.
+    struct Prompt: "prompt" = Trial as trial + {
+        /// The alphabet's name, or its characters.
+        encoding: String,
+        /// How one example is written.
+        template: String,
+        /// Text before the first example.
+        prefix: String,
+        /// The symbol of bit 0 in this trial.
+        zero: String,
+        /// The symbol of bit 1 in this trial.
+        one: String,
+        /// The symbol between examples; null where the template has none.
+        separator: Option<String>,
+        /// What the model reads; it ends where the answer begins.
+        prompt: String,
+        /// The encoded target, never shown.
+        answer: String,
+        /// Nested: where each answer of `eval_shots` begins in `prompt`, in symbols.
+        answer_starts: Option<Vec<u32>>,
+    }
+    check check::prompt;
+}
+
+record! {
+    /// A predictor's answer to one prompt (to one evaluation point of a nested one).
+    struct Prediction: "prediction" = {
+        /// Unique; that of the trial, or of one point of a nested trial.
+        trial_id: String,
+        /// The nested trial that this point was read from; null if independent.
+        sequence_id: Option<String>,
+        /// The hidden function, in dot notation.
+        function: String,
+        /// Width of the bitstrings.
+        bits: u32,
+        /// Clean or deranged demonstrations.
+        condition: Condition,
+        /// Number of demonstrations before this query.
+        shots: u32,
+        /// Number of the trial within its function and shot count, from 0.
+        trial: u32,
+        /// The seed it was drawn from.
+        seed: i64,
+        /// Independent or nested shot counts.
+        design: Design,
+        /// The trial's constant, where the function uses one.
+        constant: Option<Bits>,
+        /// The demonstrations' inputs, in the order shown; left out by `--slim`.
+        inputs: Option<Vec<Bits>>,
+        /// The demonstrations' outputs, as shown; left out by `--slim`.
+        outputs: Option<Vec<Bits>>,
+        /// The input to answer.
+        query: Bits,
+        /// The function's output for the query.
+        target: Bits,
+        /// Demonstrations whose output the derangement left in place; null if clean.
+        unchanged: Option<u32>,
+        /// The alphabet's name, or its characters.
+        encoding: String,
+        /// How one example is written.
+        template: String,
+        /// Text before the first example.
+        prefix: String,
+        /// The symbol of bit 0 in this trial.
+        zero: String,
+        /// The symbol of bit 1 in this trial.
+        one: String,
+        /// The symbol between examples; null where the template has none.
+        separator: Option<String>,
+        /// What the model read; left out by `--slim`.
+        prompt: Option<String>,
+        /// The encoded target.
+        answer: String,
+        /// The predictor's name.
+        model: String,
+        /// `genomic`, `linguistic`, `protein`, ... or `baseline`.
+        modality: Option<String>,
+        /// Number of parameters; null if unknown.
+        params: Option<f64>,
+        /// `score`, `generate` or `builtin`.
+        method: String,
+        /// Whether only the two bit symbols competed.
+        constrained: bool,
+        /// Whether a beginning-of-sequence token was put before the prompt.
+        bos: bool,
+        /// The raw symbols answered.
+        output: String,
+        /// Their bits up to the first foreign symbol or the end; may be short.
+        prediction: Bits,
+        /// Whether the prediction has not exactly `bits` bits.
+        malformed: bool,
+        /// Whether the prediction equals the target.
+        correct: bool,
+        /// Sum of ln p(target symbol | target prefix), in nats; null if the engine gives none.
+        answer_logprob: Option<f64>,
+        /// Smallest gap between the best two logits along the answer.
+        margin: Option<f64>,
+    }
+}
+
+record! {
+    /// The columns of a prediction that scoring reads.
+    struct Outcome: "prediction" = {
+        /// Unique; that of the trial, or of one point of a nested trial.
+        trial_id: String,
+        /// The nested trial that this point was read from.
+        sequence_id: Option<String>,
+        /// The hidden function, in dot notation.
+        function: String,
+        /// Width of the bitstrings.
+        bits: u32,
+        /// Clean or deranged demonstrations.
+        condition: Condition,
+        /// Number of demonstrations before this query.
+        shots: u32,
+        /// Number of the trial within its function and shot count.
+        trial: u32,
+        /// Independent or nested shot counts.
+        design: Design,
+        /// The demonstrations' inputs.
+        inputs: Option<Vec<Bits>>,
+        /// The demonstrations' outputs.
+        outputs: Option<Vec<Bits>>,
+        /// The input to answer.
+        query: Bits,
+        /// The function's output for the query.
+        target: Bits,
+        /// The alphabet's name, or its characters.
+        encoding: Option<String>,
+        /// How one example is written.
+        template: Option<String>,
+        /// The predictor's name.
+        model: String,
+        /// The modality it was trained on.
+        modality: Option<String>,
+        /// Number of parameters.
+        params: Option<f64>,
+        /// How the answer was made.
+        method: Option<String>,
+        /// Whether only the two bit symbols competed.
+        constrained: Option<bool>,
+        /// Whether a beginning-of-sequence token was put before the prompt.
+        bos: Option<bool>,
+        /// The answered bits; may be short.
+        prediction: Bits,
+        /// Whether the prediction equals the target.
+        correct: bool,
+        /// Sum of ln p(target symbol | target prefix), in nats.
+        answer_logprob: Option<f64>,
+    }
+    check check::outcome;
+}
+
+record! {
+    /// What is kept fixed along one curve: a cell without its shot count. Nothing is pooled
+    /// across cells.
+    struct CurveKey: "curve" = {
+        /// The predictor's name.
+        model: String,
+        /// The modality it was trained on.
+        modality: Option<String>,
+        /// The alphabet's name, or its characters.
+        encoding: Option<String>,
+        /// How one example is written.
+        template: Option<String>,
+        /// Width of the bitstrings.
+        bits: Option<u32>,
+        /// Clean or deranged demonstrations.
+        condition: Option<Condition>,
+        /// Independent or nested shot counts.
+        design: Option<Design>,
+        /// How the answer was made.
+        method: Option<String>,
+        /// Whether only the two bit symbols competed.
+        constrained: Option<bool>,
+        /// Whether a beginning-of-sequence token was put before the prompt.
+        bos: Option<bool>,
+    }
+}
+
+record! {
+    /// Accuracy and errors of one cell, or of one function in it (`--by task`).
+    struct Score: "score" = CurveKey as curve + {
+        /// Number of demonstrations.
+        shots: u32,
+        /// `--by task`: the function.
+        function: Option<String>,
+        /// `--by task`: number of input bits that matter.
+        bitload: Option<u32>,
+        /// `--by task`: mean minority bits of the outputs.
+        bitdiversity: Option<f64>,
+        /// Number of parameters; null if unknown.
+        params: Option<f64>,
+        /// Number of functions.
+        tasks: Option<u32>,
+        /// Number of predictions.
+        trials: Option<u32>,
+        /// Mean over functions of the share of exact matches.
+        accuracy: f64,
+        /// Its error by the two-stage cluster bootstrap.
+        se: Option<f64>,
+        /// 2.5 % percentile of the bootstrap.
+        ci_low: Option<f64>,
+        /// 97.5 % percentile of the bootstrap.
+        ci_high: Option<f64>,
+        /// Task-cluster error: sd of the functions' accuracies (ddof 1) / sqrt(functions).
+        task_se: Option<f64>,
+        /// Expected accuracy of the mode baseline on the same trials.
+        mode_accuracy: Option<f64>,
+        /// Its bootstrap error.
+        mode_se: Option<f64>,
+        /// (accuracy - `mode_accuracy`) / sqrt(se^2 + `mode_se`^2).
+        z_mode: Option<f64>,
+        /// One-sided p of `z_mode`.
+        p_mode: Option<f64>,
+        /// One-sided p of the paired bootstrap of the difference.
+        p_mode_paired: Option<f64>,
+        /// Share of malformed answers.
+        malformed: Option<f64>,
+        /// Mean Levenshtein distance of prediction and target, in bits.
+        edit_distance: Option<f64>,
+        /// Mean `answer_logprob`, in nats.
+        answer_logprob: Option<f64>,
+        /// Targets that are all zeros or all ones.
+        zero_bd_targets: Option<u32>,
+        /// Whole predictions that are all zeros or all ones.
+        zero_bd_predictions: Option<u32>,
+        /// Correct predictions with such a target.
+        correct_zero_bd: Option<u32>,
+        /// Correct predictions with any other target.
+        correct_other: Option<u32>,
+        /// Wrong answers that another function of the suite, true to all demonstrations, gives.
+        understandable: Option<u32>,
+    }
+    check check::score;
+}
+
+record! {
+    /// The log-linear fit of one curve: accuracy = a0 + a1 ln(shots).
+    struct Fit: "fit" = CurveKey as curve + {
+        /// Number of parameters; null if unknown.
+        params: Option<f64>,
+        /// Accuracy at one shot.
+        a0: f64,
+        /// Its standard error.
+        a0_se: Option<f64>,
+        /// Gain in accuracy per unit of ln(shots): ICL efficacy.
+        a1: f64,
+        /// Its standard error.
+        a1_se: Option<f64>,
+        /// a1 / `a1_se`; null for nested curves, whose points are correlated.
+        t: Option<f64>,
+        /// Shot counts - 2; null for nested curves.
+        df: Option<u32>,
+        /// One-sided p of a1 > 0: of t, or of the bootstrap for nested curves.
+        p: Option<f64>,
+        /// Share of variance explained.
+        r2: Option<f64>,
+        /// Number of shot counts.
+        points: u32,
+        /// 2.5 % bootstrap percentile of a1; null unless predictions were read.
+        a1_ci_low: Option<f64>,
+        /// 97.5 % bootstrap percentile of a1; null unless predictions were read.
+        a1_ci_high: Option<f64>,
+    }
+}
+
+record! {
+    /// A program of a suite and its measures.
+    struct Listing: "listing" = {
+        /// The program, in dot notation.
+        function: String,
+        /// Number of input bits that matter.
+        bitload: u32,
+        /// Mean minority bits of the outputs.
+        bitdiversity: f64,
+        /// Share of outputs that are all zeros or all ones.
+        zero_bd: f64,
+        /// First 16 hexadecimal digits of the SHA-256 of its truth table.
+        table_hash: String,
+    }
+}

@@ -1,0 +1,29 @@
+/*!
+The tables that flow between the filters: record kinds, their readers and writers, provenance.
+
+JSON lines, Arrow and Parquet hold the same columns; a reader sniffs which it has. Columns that a
+filter doesn't know travel along as [`Extra`].
+*/
+
+mod batch;
+mod check;
+mod column;
+mod extra;
+mod flat;
+mod json;
+#[macro_use]
+mod table;
+mod kinds;
+pub mod provenance;
+mod read;
+mod write;
+
+pub use batch::schema;
+pub use column::{Column, ColumnType};
+pub use extra::Extra;
+pub use kinds::{
+    Condition, CurveKey, Design, Fit, Listing, Outcome, Prediction, Prompt, Score, Trial,
+};
+pub use read::{Entry, Place, Reader};
+pub use table::Record;
+pub use write::{Format, Writer};

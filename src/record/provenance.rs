@@ -1,0 +1,113 @@
+/*!
+Where records come from, as samtools' @PG lines: every filter appends one step to a chain.
+*/
+
+use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
+
+/// The key of the chain in Arrow and Parquet schema metadata.
+pub const METADATA_KEY: &str = "shotline.provenance";
+
+/// What one filter did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The filter.
+    pub program: String,
+    /// Its version.
+    pub version: String,
+    /// Its command line, one argument an item.
+    pub command: Vec<String>,
+    /// The seed, where there is chance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// SHA-256 of the model's graph and weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_sha256: Option<String>,
+    /// The inference runtime and its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// The device that did the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// When it began, RFC 3339, UTC.
+    pub time: String,
+}
+
+impl Step {
+    /// This process: its name, arguments and time.
+    #[must_use]
+    pub fn here(program: &str) -> Self {
+        Self {
+            program: program.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            command: std::env::args_os()
+                .map(|a| a.to_string_lossy().into_owned())
+                .collect(),
+            seed: None,
+            model_sha256: None,
+            runtime: None,
+            device: None,
+            time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        }
+    }
+}
+
+/// The steps behind some records, the oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Chain(Vec<Step>);
+
+impl Chain {
+    /// The chain with one more step.
+    #[must_use]
+    pub fn with(mut self, step: Step) -> Self {
+        self.0.push(step);
+        self
+    }
+
+    /// Adds the steps of another input that are not in the chain yet.
+    pub fn merge(&mut self, other: Self) {
+        for step in other.0 {
+            if !self.0.contains(&step) {
+                self.0.push(step);
+            }
+        }
+    }
+
+    /// The chain as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Strings and numbers only: they always have a JSON form.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// A chain from JSON.
+    ///
+    /// # Errors
+    /// It isn't a list of steps.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|e| format!("not a provenance chain: {e}"))
+    }
+
+    /// The steps.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_grows_and_merges() {
+        let a = Chain::default().with(Step::here("gen-tasks"));
+        let b = a.clone().with(Step::here("encode"));
+        let mut merged = a.clone();
+        merged.merge(b.clone());
+        assert_eq!(merged, b);
+        assert_eq!(Chain::from_json(&b.to_json()).unwrap(), b);
+        assert!(Chain::from_json("{}").is_err());
+    }
+}

@@ -1,0 +1,591 @@
+/*!
+Reads records from JSON lines, Arrow, Parquet or (flat tables) CSV, whichever the first bytes show.
+*/
+
+use super::batch::Batch;
+use super::column::{ColumnType, shorten};
+use super::extra::Extra;
+use super::flat::CsvRows;
+use super::json::{self, Object};
+use super::provenance::{Chain, METADATA_KEY};
+use super::table::Record;
+use crate::error::{Error, Result};
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use arrow::ipc::reader::{FileReader, StreamReader};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::collections::VecDeque;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where a record stands: `trials.jsonl:1203`, or `trials.parquet: row 1203`.
+#[derive(Debug, Clone)]
+pub struct Place {
+    file: Arc<str>,
+    number: u64,
+    is_line: bool,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if self.is_line { ":" } else { ": row " };
+        write!(f, "{}{separator}{}", self.file, self.number)
+    }
+}
+
+/// A record with the columns that its kind doesn't know, and where it was read.
+#[derive(Debug, Clone)]
+pub struct Entry<T> {
+    /// The known columns.
+    pub record: T,
+    /// The others, if the reader keeps them.
+    pub extra: Extra,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// One source of records of kind `T`.
+pub(super) trait Rows<T> {
+    /// The next record.
+    fn next(&mut self) -> Result<Option<Entry<T>>>;
+    /// The provenance found so far.
+    fn provenance(&mut self) -> Option<Chain>;
+}
+
+/// Reads the records of several files, one after the other.
+pub struct Reader<T> {
+    waiting: VecDeque<PathBuf>,
+    current: Option<(Box<dyn Rows<T>>, Arc<str>)>,
+    keep_extra: bool,
+    chain: Chain,
+    /// Records read from the current file, and whether it may have none.
+    count: u64,
+    may_be_empty: bool,
+}
+
+impl<T: Record + 'static> Reader<T> {
+    /// A reader of `paths` (`-`, or none at all, is standard input). The first is opened at once,
+    /// so that its provenance is known. Without `keep_extra`, unknown columns are dropped.
+    ///
+    /// # Errors
+    /// A file that cannot be opened, is empty, or in no known format.
+    pub fn open(paths: &[PathBuf], keep_extra: bool) -> Result<Self> {
+        let waiting = if paths.is_empty() {
+            VecDeque::from([PathBuf::from("-")])
+        } else {
+            paths.iter().cloned().collect()
+        };
+        let mut reader = Self {
+            waiting,
+            current: None,
+            keep_extra,
+            chain: Chain::default(),
+            count: 0,
+            may_be_empty: false,
+        };
+        reader.advance()?;
+        Ok(reader)
+    }
+
+    /// The provenance of the records read so far.
+    pub fn provenance(&mut self) -> Chain {
+        if let Some((rows, _)) = &mut self.current
+            && let Some(chain) = rows.provenance()
+        {
+            self.chain.merge(chain);
+        }
+        self.chain.clone()
+    }
+
+    /// The next record, or none at the end of the last file.
+    ///
+    /// # Errors
+    /// A record that is damaged or impossible, by file, line or row, and column.
+    pub fn read(&mut self) -> Result<Option<Entry<T>>> {
+        loop {
+            let Some((rows, name)) = &mut self.current else {
+                return Ok(None);
+            };
+            if let Some(entry) = rows.next()? {
+                self.count += 1;
+                entry
+                    .record
+                    .check()
+                    .map_err(|e| Error::data(format!("{}: {e}", entry.place)))?;
+                return Ok(Some(entry));
+            }
+            if self.count == 0 && !self.may_be_empty {
+                return Err(Error::data(format!("{name}: empty input, no {}", T::KIND)));
+            }
+            self.provenance();
+            self.advance()?;
+        }
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        self.current = None;
+        self.count = 0;
+        let Some(path) = self.waiting.pop_front() else {
+            return Ok(());
+        };
+        let input = Input::open(&path)?;
+        let name = input.name.clone();
+        let (rows, may_be_empty) = input.rows(self.keep_extra)?;
+        self.may_be_empty = may_be_empty;
+        self.current = Some((rows, name));
+        Ok(())
+    }
+}
+
+impl<T: Record + 'static> Iterator for Reader<T> {
+    type Item = Result<Entry<T>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+/// An open file or standard input.
+struct Input {
+    name: Arc<str>,
+    stream: Box<dyn BufRead>,
+    /// The file itself, where it can be sought in.
+    file: Option<File>,
+}
+
+impl Input {
+    fn open(path: &Path) -> Result<Self> {
+        const BUFFER: usize = 1 << 18;
+        if path == Path::new("-") {
+            return Ok(Self {
+                name: "stdin".into(),
+                stream: Box::new(BufReader::with_capacity(BUFFER, io::stdin().lock())),
+                file: None,
+            });
+        }
+        let file = File::open(path).map_err(|e| Error::file(path, e))?;
+        let meta = file.metadata().map_err(|e| Error::file(path, e))?;
+        if meta.is_dir() {
+            return Err(Error::data(format!(
+                "{}: a folder, not a file of records",
+                path.display()
+            )));
+        }
+        let seekable = meta.is_file();
+        let again = file.try_clone().map_err(|e| Error::file(path, e))?;
+        Ok(Self {
+            name: path.display().to_string().into(),
+            stream: Box::new(BufReader::with_capacity(BUFFER, file)),
+            file: seekable.then_some(again),
+        })
+    }
+
+    /// The rows, by what the first bytes show; and whether there may be none.
+    fn rows<T: Record + 'static>(mut self, keep_extra: bool) -> Result<(Box<dyn Rows<T>>, bool)> {
+        let name = self.name.clone();
+        let head = self
+            .stream
+            .fill_buf()
+            .map_err(|e| Error::io(&name, e))?
+            .to_vec();
+        let batches = |batches: Box<dyn Batches>| {
+            Box::new(BatchRows::new(name.clone(), batches, keep_extra)) as Box<dyn Rows<T>>
+        };
+        if head.is_empty() {
+            return Err(Error::data(format!("{name}: empty input, no {}", T::KIND)));
+        }
+        if head.starts_with(&[0xff, 0xff, 0xff, 0xff]) {
+            let stream = ArrowStream::open(self.stream).map_err(|e| e.at(&name))?;
+            return Ok((batches(Box::new(stream)), true));
+        }
+        if head.starts_with(b"ARROW1") {
+            let reader = ArrowFile::open(self.seekable()?).map_err(|e| e.at(&name))?;
+            return Ok((batches(Box::new(reader)), true));
+        }
+        if head.starts_with(b"PAR1") {
+            let columns = (!keep_extra).then_some(T::COLUMNS);
+            let reader = ParquetFile::open(self.seekable()?, columns).map_err(|e| e.at(&name))?;
+            return Ok((batches(Box::new(reader)), true));
+        }
+        for (magic, tool) in [
+            (&[0x1f, 0x8b][..], "gzip"),
+            (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
+        ] {
+            if head.starts_with(magic) {
+                return Err(Error::data(format!(
+                    "{name}: compressed with {tool}; pipe it through `{tool} -dc`"
+                )));
+            }
+        }
+        let first = head.iter().find(|b| !b.is_ascii_whitespace()).copied();
+        let flat = T::COLUMNS
+            .iter()
+            .all(|c| !matches!(c.kind, ColumnType::TextList | ColumnType::IntList));
+        match first {
+            Some(b'{') | None => {
+                let rows = JsonRows::new(name, self.stream, keep_extra);
+                Ok((Box::new(rows), false))
+            }
+            Some(byte) if flat && (byte.is_ascii_graphic()) => {
+                let rows = CsvRows::open(name, self.stream)?;
+                Ok((Box::new(rows), false))
+            }
+            Some(_) => Err(Error::data(format!(
+                "{name}: not a table of {}s: expected JSON lines, Arrow or Parquet{}, found {:?}",
+                T::KIND,
+                if flat { " or CSV" } else { "" },
+                shorten(&String::from_utf8_lossy(&head[..head.len().min(64)]))
+            ))),
+        }
+    }
+
+    /// The file, for formats that have their table of contents at the end; a pipe is read whole.
+    fn seekable(mut self) -> Result<Seekable> {
+        if let Some(file) = self.file {
+            return Ok(Seekable::File(file));
+        }
+        let mut bytes = Vec::new();
+        self.stream
+            .read_to_end(&mut bytes)
+            .map_err(|e| Error::io(&self.name, e))?;
+        Ok(Seekable::Bytes(bytes))
+    }
+}
+
+enum Seekable {
+    File(File),
+    Bytes(Vec<u8>),
+}
+
+/// A stream of Arrow batches.
+trait Batches {
+    fn schema(&self) -> Arc<Schema>;
+    fn next(&mut self) -> Result<Option<RecordBatch>>;
+}
+
+/// An Arrow IPC stream, which must end with its end-of-stream marker.
+struct ArrowStream {
+    reader: StreamReader<Tail>,
+}
+
+impl ArrowStream {
+    fn open(stream: Box<dyn BufRead>) -> Result<Self> {
+        let tail = Tail {
+            stream,
+            last: [0; 8],
+        };
+        let reader = StreamReader::try_new(tail, None)
+            .map_err(|e| Error::data(format!("damaged or cut-off Arrow stream: {e}")))?;
+        Ok(Self { reader })
+    }
+}
+
+impl Batches for ArrowStream {
+    fn schema(&self) -> Arc<Schema> {
+        self.reader.schema()
+    }
+
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+        match self.reader.next() {
+            Some(Ok(batch)) => Ok(Some(batch)),
+            Some(Err(e)) => Err(Error::data(format!("damaged or cut-off Arrow stream: {e}"))),
+            None => {
+                let tail = self.reader.get_mut();
+                if tail.last != END {
+                    return Err(Error::data(
+                        "cut-off Arrow stream: it has no end-of-stream marker, so its writer was \
+                         stopped",
+                    ));
+                }
+                match tail.stream.fill_buf() {
+                    Ok([]) => Ok(None),
+                    Ok(_) => Err(Error::data(
+                        "bytes after the end of the Arrow stream; give several files as arguments \
+                         instead of concatenating them",
+                    )),
+                    Err(e) => Err(Error::data(e)),
+                }
+            }
+        }
+    }
+}
+
+/// Remembers the last bytes read.
+struct Tail {
+    stream: Box<dyn BufRead>,
+    last: [u8; 8],
+}
+
+impl Read for Tail {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.stream.read(buffer)?;
+        let keep = self.last.len();
+        if n >= keep {
+            self.last.copy_from_slice(&buffer[n - keep..n]);
+        } else {
+            self.last.rotate_left(n);
+            self.last[keep - n..].copy_from_slice(&buffer[..n]);
+        }
+        Ok(n)
+    }
+}
+
+/// An Arrow IPC file.
+struct ArrowFile<R: Read + io::Seek> {
+    reader: FileReader<R>,
+}
+
+impl ArrowFile<BufReader<File>> {
+    fn open(source: Seekable) -> Result<Box<dyn Batches>> {
+        fn damaged(e: &arrow::error::ArrowError) -> Error {
+            Error::data(format!("damaged or cut-off Arrow file: {e}"))
+        }
+        Ok(match source {
+            Seekable::File(file) => Box::new(ArrowFile {
+                reader: FileReader::try_new(BufReader::new(file), None).map_err(|e| damaged(&e))?,
+            }),
+            Seekable::Bytes(bytes) => Box::new(ArrowFile {
+                reader: FileReader::try_new(io::Cursor::new(bytes), None)
+                    .map_err(|e| damaged(&e))?,
+            }),
+        })
+    }
+}
+
+impl<R: Read + io::Seek> Batches for ArrowFile<R> {
+    fn schema(&self) -> Arc<Schema> {
+        self.reader.schema()
+    }
+
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        self.reader
+            .next()
+            .transpose()
+            .map_err(|e| Error::data(format!("damaged Arrow file: {e}")))
+    }
+}
+
+impl Batches for Box<dyn Batches> {
+    fn schema(&self) -> Arc<Schema> {
+        (**self).schema()
+    }
+
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        (**self).next()
+    }
+}
+
+/// A Parquet file.
+struct ParquetFile {
+    schema: Arc<Schema>,
+    reader: parquet::arrow::arrow_reader::ParquetRecordBatchReader,
+}
+
+impl ParquetFile {
+    /// Opens the file; only the columns called `only` are read, if given.
+    fn open(source: Seekable, only: Option<&[super::column::Column]>) -> Result<Self> {
+        match source {
+            Seekable::File(file) => {
+                Self::build(ParquetRecordBatchReaderBuilder::try_new(file), only)
+            }
+            Seekable::Bytes(bytes) => Self::build(
+                ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)),
+                only,
+            ),
+        }
+    }
+
+    fn build<R: parquet::file::reader::ChunkReader + 'static>(
+        builder: parquet::errors::Result<ParquetRecordBatchReaderBuilder<R>>,
+        only: Option<&[super::column::Column]>,
+    ) -> Result<Self> {
+        let damaged =
+            |e: &dyn fmt::Display| Error::data(format!("damaged or cut-off Parquet file: {e}"));
+        let mut builder = builder.map_err(|e| damaged(&e))?;
+        let schema = builder.schema().clone();
+        if let Some(columns) = only {
+            let known = schema
+                .fields()
+                .iter()
+                .enumerate()
+                .filter(|(_, f)| columns.iter().any(|c| c.name == f.name()))
+                .map(|(i, _)| i);
+            let mask = ProjectionMask::roots(builder.parquet_schema(), known);
+            builder = builder.with_projection(mask);
+        }
+        let reader = builder.build().map_err(|e| damaged(&e))?;
+        Ok(Self { schema, reader })
+    }
+}
+
+impl Batches for ParquetFile {
+    fn schema(&self) -> Arc<Schema> {
+        self.schema.clone()
+    }
+
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        self.reader
+            .next()
+            .transpose()
+            .map_err(|e| Error::data(format!("damaged Parquet file: {e}")))
+    }
+}
+
+/// Records out of Arrow batches.
+struct BatchRows {
+    file: Arc<str>,
+    batches: Box<dyn Batches>,
+    keep_extra: bool,
+    current: Option<Batch>,
+    /// Row of the current batch, and rows before it.
+    row: usize,
+    before: u64,
+    chain: Option<Chain>,
+}
+
+impl BatchRows {
+    fn new(file: Arc<str>, batches: Box<dyn Batches>, keep_extra: bool) -> Self {
+        let chain = batches
+            .schema()
+            .metadata()
+            .get(METADATA_KEY)
+            .and_then(|text| Chain::from_json(text).ok());
+        Self {
+            file,
+            batches,
+            keep_extra,
+            current: None,
+            row: 0,
+            before: 0,
+            chain,
+        }
+    }
+}
+
+impl<T: Record> Rows<T> for BatchRows {
+    fn next(&mut self) -> Result<Option<Entry<T>>> {
+        loop {
+            if let Some(batch) = &mut self.current {
+                if self.row < batch.rows {
+                    let row = self.row;
+                    self.row += 1;
+                    let place = Place {
+                        file: self.file.clone(),
+                        number: self.before + row as u64 + 1,
+                        is_line: false,
+                    };
+                    let record = T::read(&batch.row(row), 0)
+                        .map_err(|e| Error::data(format!("{place}: {e}")))?;
+                    let extra = batch.take_extra(row);
+                    return Ok(Some(Entry {
+                        record,
+                        extra,
+                        place,
+                    }));
+                }
+                self.before += batch.rows as u64;
+                self.row = 0;
+            }
+            let after = |e: Error, rows| match rows {
+                0 => e.at(&self.file),
+                rows => e.at(format!("{}: after row {rows}", self.file)),
+            };
+            self.current = match self.batches.next().map_err(|e| after(e, self.before))? {
+                Some(batch) => Some(
+                    Batch::new::<T>(&batch, self.keep_extra).map_err(|e| after(e, self.before))?,
+                ),
+                None => return Ok(None),
+            };
+        }
+    }
+
+    fn provenance(&mut self) -> Option<Chain> {
+        self.chain.take()
+    }
+}
+
+/// Records out of JSON lines.
+struct JsonRows {
+    file: Arc<str>,
+    stream: Box<dyn BufRead>,
+    keep_extra: bool,
+    line: Vec<u8>,
+    number: u64,
+    chain: Option<Chain>,
+}
+
+impl JsonRows {
+    fn new(file: Arc<str>, stream: Box<dyn BufRead>, keep_extra: bool) -> Self {
+        Self {
+            file,
+            stream,
+            keep_extra,
+            line: Vec::new(),
+            number: 0,
+            chain: None,
+        }
+    }
+}
+
+impl<T: Record> Rows<T> for JsonRows {
+    fn next(&mut self) -> Result<Option<Entry<T>>> {
+        loop {
+            self.line.clear();
+            let n = self
+                .stream
+                .read_until(b'\n', &mut self.line)
+                .map_err(|e| Error::io(&self.file, e))?;
+            if n == 0 {
+                return Ok(None);
+            }
+            self.number += 1;
+            let place = Place {
+                file: self.file.clone(),
+                number: self.number,
+                is_line: true,
+            };
+            let at = |e: String| Error::data(format!("{place}: {e}"));
+            let line = json::utf8(&self.line).map_err(at)?.trim();
+            if line.is_empty() {
+                continue;
+            }
+            let object = Object::parse(line).map_err(at)?;
+            if let (Some(raw), 1) = (object.get("provenance"), object.fields().count()) {
+                let chain = Chain::from_json(raw.get()).map_err(at)?;
+                self.chain.get_or_insert_default().merge(chain);
+                continue;
+            }
+            let record = T::read(&object, 0).map_err(at)?;
+            let extra = if self.keep_extra {
+                object.extra::<T>()
+            } else {
+                Extra::default()
+            };
+            return Ok(Some(Entry {
+                record,
+                extra,
+                place,
+            }));
+        }
+    }
+
+    fn provenance(&mut self) -> Option<Chain> {
+        self.chain.take()
+    }
+}
+
+impl Place {
+    /// A line of a text file.
+    pub(super) fn line(file: &Arc<str>, number: u64) -> Self {
+        Self {
+            file: file.clone(),
+            number,
+            is_line: true,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+/*!
+Drawing trials: the grid of an experiment, derangements, and the replay of published prompts.
+*/
+
+mod derange;
+mod draw;
+mod replay;
+
+pub use derange::derange;
+pub use draw::Grid;
+pub use replay::Replay;

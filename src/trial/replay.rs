@@ -1,0 +1,254 @@
+/*!
+Replays the published prompts of Breslow et al. (arXiv 2609.14011) byte for byte.
+
+Their generator is CPython's `random`, seeded anew for every cell. Within a cell, for every function
+in the published order: first the symbols of all trials, then for each trial its inputs, a constant
+(always drawn) and, if deranged, the shuffles.
+*/
+
+use super::derange::derange;
+use super::draw::{assemble, check_shots};
+use crate::chance::Below;
+use crate::encoding::{Alphabet, Symbols};
+use crate::error::{Error, Result};
+use crate::program::{Program, Suite};
+use crate::record::{Condition, Trial};
+use rand_mt::Mt;
+
+/// The published width.
+const BITS: u32 = 8;
+
+/// CPython's `random.Random(seed)`.
+struct PythonRandom(Mt);
+
+impl PythonRandom {
+    /// `random.seed(seed)`: `init_by_array` over the seed's 32-bit digits, lowest first.
+    fn new(seed: u64) -> Self {
+        // The low and the high half.
+        #[allow(clippy::cast_possible_truncation)]
+        let (low, high) = (seed as u32, (seed >> 32) as u32);
+        let digits = if high == 0 {
+            vec![low]
+        } else {
+            vec![low, high]
+        };
+        Self(Mt::new_with_key(digits))
+    }
+
+    /// `random.sample(range(n), count)`, by the pool that CPython uses for up to 21 items.
+    fn sample(&mut self, n: u32, count: u32) -> Vec<u32> {
+        let mut pool: Vec<u32> = (0..n).collect();
+        (0..count)
+            .map(|i| {
+                let left = n - i;
+                let j = self.below(left) as usize;
+                let drawn = pool[j];
+                pool[j] = pool[left as usize - 1];
+                drawn
+            })
+            .collect()
+    }
+
+    /// `"".join(choice("01") for _ in range(8))`.
+    fn bits(&mut self) -> u16 {
+        (0..BITS).fold(0, |value, _| {
+            // 0 or 1.
+            value << 1 | u16::from(self.below(2) == 1)
+        })
+    }
+}
+
+impl Below for PythonRandom {
+    /// `_randbelow`: `getrandbits(n.bit_length())`, drawn again while it is not below n.
+    fn below(&mut self, n: u32) -> u32 {
+        let unused = n.leading_zeros();
+        loop {
+            let drawn = self.0.next_u32() >> unused;
+            if drawn < n {
+                return drawn;
+            }
+        }
+    }
+}
+
+/// The cells of a published campaign to replay.
+pub struct Replay {
+    /// The alphabet of the model.
+    pub alphabet: Alphabet,
+    /// The seed that every cell starts from.
+    pub seed: i64,
+    /// Shot counts, a cell each.
+    pub shots: Vec<u32>,
+    /// Trials per function.
+    pub trials: u32,
+    /// Conditions, a cell each.
+    pub conditions: Vec<Condition>,
+}
+
+impl Replay {
+    /// Checks that the published generator could draw this.
+    ///
+    /// # Errors
+    /// What it could not, as a usage error.
+    pub fn check(&self) -> Result<()> {
+        check_shots(&self.shots, BITS)?;
+        if self.trials == 0 {
+            return Err(Error::usage("--trials 0: expected at least one"));
+        }
+        if !["genomic", "linguistic", "integer", "protein"].contains(&self.alphabet.name()) {
+            return Err(Error::usage(format!(
+                "--alphabet {}: the published prompts are genomic, linguistic, integer or protein",
+                self.alphabet.name()
+            )));
+        }
+        if self.seed < 0 {
+            return Err(Error::usage("--seed: expected a seed of 0 or more"));
+        }
+        Ok(())
+    }
+
+    /// Number of trials.
+    #[must_use]
+    pub fn len(&self, suite: &Suite) -> u64 {
+        (self.shots.len() * self.conditions.len() * suite.programs().len()) as u64
+            * u64::from(self.trials)
+    }
+
+    /// Calls `each` with every trial and its symbols, in the published order.
+    ///
+    /// # Errors
+    /// Those of `each`.
+    pub fn trials(
+        &self,
+        suite: &Suite,
+        mut each: impl FnMut(Trial, Symbols) -> Result<()>,
+    ) -> Result<()> {
+        for &condition in &self.conditions {
+            for &shots in &self.shots {
+                let mut rng = PythonRandom::new(self.seed.unsigned_abs());
+                for program in suite.programs() {
+                    self.function(program, condition, shots, &mut rng, &mut each)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn function(
+        &self,
+        program: &Program,
+        condition: Condition,
+        shots: u32,
+        rng: &mut PythonRandom,
+        each: &mut impl FnMut(Trial, Symbols) -> Result<()>,
+    ) -> Result<()> {
+        let symbols: Vec<Symbols> = (0..self.trials).map(|_| self.symbols(rng)).collect();
+        for (number, symbols) in (0..self.trials).zip(symbols) {
+            let mut inputs = Vec::with_capacity(shots as usize + 1);
+            while inputs.len() <= shots as usize {
+                let input = rng.bits();
+                if !inputs.contains(&input) {
+                    inputs.push(input);
+                }
+            }
+            let constant = rng.bits();
+            let constant = program.uses_constant().then_some(constant);
+            let mut trial = assemble(program, BITS, inputs, constant);
+            trial.trial_id = format!(
+                "breslow2026-{}/{program}/{condition}/n{shots}/t{number}of{}/s{}",
+                self.alphabet.name(),
+                self.trials,
+                self.seed
+            );
+            trial.condition = condition;
+            trial.trial = number;
+            trial.seed = self.seed;
+            if condition == Condition::Deranged {
+                trial.unchanged = Some(derange(&mut trial.outputs, rng));
+            }
+            each(trial, symbols)?;
+        }
+        Ok(())
+    }
+
+    fn symbols(&self, rng: &mut PythonRandom) -> Symbols {
+        let alphabet = self.alphabet.symbols();
+        let fixed = self.alphabet.separator();
+        // An alphabet has at most 20 symbols here.
+        let n = u32::try_from(alphabet.len()).unwrap_or(u32::MAX);
+        let drawn = rng.sample(n, if fixed.is_some() { 2 } else { 3 });
+        let symbol = |i: usize| alphabet[drawn[i] as usize];
+        Symbols {
+            zero: symbol(0),
+            one: symbol(1),
+            separator: fixed.or_else(|| Some(symbol(2))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::Encoder;
+    use sha2::{Digest, Sha256};
+
+    /// SHA-256 over `prompt\texpected\n` of all functions x trials, in order; the figures were
+    /// computed from the published raw results.
+    #[test]
+    fn the_published_prompts_byte_for_byte() {
+        for (alphabet, shots, seed, trials, condition, expected) in [
+            (
+                "genomic",
+                8,
+                42,
+                8,
+                Condition::Clean,
+                "85d8d5368b40580f93989278fb20bd8ae568527a05b58133f4dc8f6dd8bc6d6f",
+            ),
+            (
+                "genomic",
+                8,
+                42,
+                8,
+                Condition::Deranged,
+                "61ec2f7d11198f742d23954e06b2889f13244d9784aa7f24d8597385b5d1d866",
+            ),
+            (
+                "genomic",
+                64,
+                42,
+                128,
+                Condition::Clean,
+                "85887bc9ddd0b09450fb474b1845a1cbb7b9e98ef28b77ca520993587c98183c",
+            ),
+            (
+                "linguistic",
+                64,
+                1_958_817_553,
+                128,
+                Condition::Clean,
+                "478f511030f2a17ec0db59a302a6b81dfc21cc94094cba4e25a8c11e130618ea",
+            ),
+        ] {
+            let alphabet = Alphabet::parse(alphabet).unwrap();
+            let encoder = Encoder::new(alphabet.clone(), None, None).unwrap();
+            let replay = Replay {
+                alphabet,
+                seed,
+                shots: vec![shots],
+                trials,
+                conditions: vec![condition],
+            };
+            let mut hash = Sha256::new();
+            replay
+                .trials(&Suite::paper().unwrap(), |trial, symbols| {
+                    let prompt = encoder.encode(trial, symbols)?;
+                    hash.update(format!("{}\t{}\n", prompt.prompt, prompt.trial.target));
+                    Ok(())
+                })
+                .unwrap();
+            let digest: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+            assert_eq!(digest, expected, "{shots} shots, seed {seed}, {condition}");
+        }
+    }
+}
