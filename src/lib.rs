@@ -15,3 +15,5 @@ pub mod record;
 pub mod encoding;
 
 pub mod trial;
+
+pub mod cli;

@@ -1,0 +1,158 @@
+//! `encode`: dresses trials in the symbols of a modality.
+
+use clap::Parser;
+use shotline::cli::{self, InputArgs, OutputArgs, Progress};
+use shotline::encoding::{Alphabet, Encoder, Symbols};
+use shotline::error::{Error, Result};
+use shotline::record::provenance::Step;
+use shotline::record::{Entry, Extra, Prompt, Reader, Trial};
+use std::process::ExitCode;
+
+/// Dresses trials in the symbols of a modality: prompts that end where the answer begins.
+///
+/// Every trial draws fresh symbols from the alphabet for bit 0, bit 1 and the separator, so that
+/// no symbol means anything before the demonstrations are read. The same trial gets the same
+/// symbols in every condition and shard. Replayed trials keep the symbols that they carry.
+///
+/// Memory does not grow with the number of trials.
+#[derive(Parser)]
+#[command(name = "encode", version, after_help = EXAMPLES)]
+struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// genomic (ACGT), linguistic (digits), integer (1-9 and commas), protein (20 amino acids), or
+    /// the characters themselves, as `01#`. Replayed trials carry their own.
+    #[arg(long, value_name = "NAME|CHARS")]
+    alphabet: Option<String>,
+
+    /// How one example is written, from {x} (input), {y} (output), {sep} and other characters;
+    /// \n is a line break. Default: the alphabet's, for most {x}{y}{sep} (the paper's).
+    #[arg(long)]
+    template: Option<String>,
+
+    /// Text before the first example. Default: the alphabet's ("1" for protein, else none).
+    #[arg(long)]
+    prefix: Option<String>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  The paper's format for Evo2, symbols from ACGT:
+    gen-tasks | encode --alphabet genomic -o prompts.arrow
+  Lines such as 47744774>77447744, symbols from the digits:
+    gen-tasks --design nested | encode --alphabet linguistic --template '{x}>{y}\\n'
+  Look at one prompt:
+    gen-tasks --task identity --shots 2 --trials 1 | encode --alphabet 01# | jq -r .prompt";
+
+fn main() -> ExitCode {
+    cli::main("encode", run)
+}
+
+fn run(args: Args) -> Result<()> {
+    let mut encoders = Encoders::new(&args)?;
+    let mut reader = Reader::<Trial>::open(args.input.paths()?, true)?;
+    let chain = reader.provenance().with(Step::here("encode"));
+    let mut writer = args.output.records::<Prompt>(&[], &chain)?;
+    let progress = Progress::new("prompts", None, args.output.quiet);
+    while let Some(entry) = reader.read()? {
+        let place = entry.place.clone();
+        let (prompt, extra) = encoders.encode(entry).map_err(|e| e.at(place))?;
+        writer.write(&prompt, &extra)?;
+        progress.step();
+    }
+    progress.finish();
+    args.output.finish(writer, &chain)
+}
+
+/// The encoder that the command line asks for, or the one that a replayed trial carries.
+struct Encoders<'a> {
+    args: &'a Args,
+    current: Option<Encoder>,
+}
+
+impl<'a> Encoders<'a> {
+    fn new(args: &'a Args) -> Result<Self> {
+        let current = args
+            .alphabet
+            .as_deref()
+            .map(|name| Self::build(args, name))
+            .transpose()?;
+        Ok(Self { args, current })
+    }
+
+    fn build(args: &Args, alphabet: &str) -> Result<Encoder> {
+        Encoder::new(
+            Alphabet::parse(alphabet)?,
+            args.template.as_deref(),
+            args.prefix.as_deref(),
+        )
+    }
+
+    fn encode(&mut self, entry: Entry<Trial>) -> Result<(Prompt, Extra)> {
+        let Entry {
+            record, mut extra, ..
+        } = entry;
+        let carried = carried_symbols(&mut extra).map_err(Error::data)?;
+        if let Some((name, _)) = &carried {
+            let fits = self.current.as_ref().map(|e| e.alphabet().name() == name);
+            match (fits, &self.args.alphabet) {
+                (Some(false), Some(asked)) => {
+                    return Err(Error::data(format!(
+                        "column \"encoding\": the trial carries symbols of {name}, but --alphabet \
+                         is {asked}"
+                    )));
+                }
+                (Some(true), _) => {}
+                (None | Some(false), _) => self.current = Some(Self::build(self.args, name)?),
+            }
+        }
+        let Some(encoder) = &self.current else {
+            return Err(Error::usage(
+                "--alphabet is missing: genomic, linguistic, integer, protein, or characters",
+            ));
+        };
+        let symbols = match carried {
+            Some((_, symbols)) => symbols,
+            None => encoder.draw_symbols(&record),
+        };
+        Ok((encoder.encode(record, symbols)?, extra))
+    }
+}
+
+/// The alphabet and symbols that a replayed trial carries, taken out of its unknown columns.
+fn carried_symbols(extra: &mut Extra) -> std::result::Result<Option<(String, Symbols)>, String> {
+    let mut symbol = |name: &str| match extra.take_text(name)? {
+        None => Ok(None),
+        Some(text) => {
+            let mut chars = text.chars();
+            match (chars.next(), chars.next()) {
+                (Some(c), None) => Ok(Some(c)),
+                _ => Err(format!(
+                    "column {name:?}: expected one character, found {text:?}"
+                )),
+            }
+        }
+    };
+    let (zero, one, separator) = (symbol("zero")?, symbol("one")?, symbol("separator")?);
+    let encoding = extra.take_text("encoding")?;
+    match (encoding, zero, one) {
+        (Some(encoding), Some(zero), Some(one)) if zero != one => Ok(Some((
+            encoding,
+            Symbols {
+                zero,
+                one,
+                separator,
+            },
+        ))),
+        (None, None, None) => Ok(None),
+        _ => Err(
+            "columns \"encoding\", \"zero\", \"one\": a replayed trial has all three, zero and one \
+             different"
+                .to_owned(),
+        ),
+    }
+}

@@ -1,0 +1,213 @@
+//! `gen-tasks`: draws the trials of an experiment.
+
+use clap::Parser;
+use shotline::cli::{self, OutputArgs, Progress, SeedArg, Shard, parse_shots, warn};
+use shotline::encoding::Alphabet;
+use shotline::error::{Error, Result};
+use shotline::program::{Suite, measures};
+use shotline::record::provenance::{Chain, Step};
+use shotline::record::{Condition, Design, Extra, Listing, Trial};
+use shotline::trial::{Grid, Replay};
+use std::process::ExitCode;
+
+/// Draws trials: demonstrations of a hidden bitstring function, a query, and its target.
+///
+/// For every function of a suite, every shot count n and every trial, n + 1 different inputs are
+/// drawn uniformly; the first n are shown with their outputs, the last is the query. Everything is
+/// a pure function of the seed, the width, the function, the shot count and the trial's number, so
+/// that conditions, alphabets and shards are paired trial by trial.
+///
+/// Memory does not grow with the number of trials.
+#[derive(Parser)]
+#[command(name = "gen-tasks", version, after_help = EXAMPLES)]
+struct Args {
+    /// The functions: `paper` (the 100 of Breslow et al.), `primitives` (30), or a file with one
+    /// program a line (`#` begins a comment).
+    #[arg(long, default_value = "paper")]
+    suite: String,
+
+    /// A program instead of a suite, as `flip_bits.reverse_bits` (left to right). Repeatable.
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "suite")]
+    task: Vec<String>,
+
+    /// Width of the bitstrings, 1..16.
+    #[arg(long, default_value_t = 8)]
+    bits: u32,
+
+    /// Shot counts: numbers of demonstrations. 0 is an empty context.
+    #[arg(long, value_delimiter = ',', value_parser = parse_shots, default_value = "1,2,4,8,16,32,64,128")]
+    shots: Vec<u32>,
+
+    /// Trials per function, shot count and condition.
+    #[arg(long, default_value_t = 8)]
+    trials: u32,
+
+    /// Clean demonstrations, deranged ones (outputs permuted: the mapping is destroyed), or both.
+    #[arg(long, value_delimiter = ',', default_value = "clean")]
+    condition: Vec<Condition>,
+
+    /// independent: every shot count has trials of its own (the paper's). nested: one sequence of
+    /// the largest shot count serves all, at half the tokens; its points are correlated.
+    #[arg(long, default_value = "independent")]
+    design: Design,
+
+    #[command(flatten)]
+    seed: SeedArg,
+
+    /// Only this contiguous part of the trials, counted from 0. Shards concatenate to the whole.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+
+    /// Print the functions with BitLoad, mean BitDiversity, share of all-equal outputs and a hash
+    /// of the truth table instead of drawing trials.
+    #[arg(long)]
+    list: bool,
+
+    /// Reproduce a published campaign's prompts byte for byte; needs --alphabet, and --seed,
+    /// --shots and --trials of the published cell.
+    #[arg(long, value_name = "CAMPAIGN", value_parser = ["breslow2026"], requires = "alphabet",
+          conflicts_with_all = ["suite", "task", "bits", "design", "list"])]
+    replay: Option<String>,
+
+    /// The alphabet of the replayed campaign: genomic, linguistic, integer or protein. (Trials that
+    /// are not replayed get their alphabet from `encode`.)
+    #[arg(long, value_name = "NAME", requires = "replay")]
+    alphabet: Option<String>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  The paper's experiment (6,400 trials), encoded for a genomic model:
+    gen-tasks --suite paper --trials 8 | encode --alphabet genomic -o prompts.arrow
+  One function at few shots, to look at:
+    gen-tasks --task flip_bits.reverse_bits --bits 4 --shots 2 --trials 1
+  Sequences that serve all shot counts up to 32 in one pass:
+    gen-tasks --design nested --shots 1,2,4,8,16,32 --trials 1 -o trials.arrow
+  Both conditions, paired trial by trial; the third of ten shards:
+    gen-tasks --condition clean,deranged --shots 2,4,8 --shard 2/10
+  A published cell, byte for byte:
+    gen-tasks --replay breslow2026 --alphabet genomic --seed 42 --shots 8 --trials 8
+  What the functions are like:
+    gen-tasks --list";
+
+fn main() -> ExitCode {
+    cli::main("gen-tasks", run)
+}
+
+fn run(args: Args) -> Result<()> {
+    let mut step = Step::here("gen-tasks");
+    step.seed = Some(args.seed.seed);
+    let chain = Chain::default().with(step);
+    if args.list {
+        return list(&args, &chain);
+    }
+    if has_duplicates(&args.condition) {
+        return Err(Error::usage("--condition: given twice"));
+    }
+    if args.condition.contains(&Condition::Deranged) && args.shots.contains(&1) {
+        warn(
+            "gen-tasks",
+            "one demonstration cannot be deranged: at 1 shot the deranged trials equal the clean",
+        );
+    }
+    match &args.alphabet {
+        Some(alphabet) => replay(&args, alphabet, &chain),
+        None => draw(&args, &chain),
+    }
+}
+
+fn suite(args: &Args) -> Result<Suite> {
+    if args.task.is_empty() {
+        Suite::load(&args.suite)
+    } else {
+        Suite::of(args.task.iter().cloned())
+    }
+}
+
+fn draw(args: &Args, chain: &Chain) -> Result<()> {
+    let grid = Grid {
+        suite: suite(args)?,
+        bits: args.bits,
+        shots: args.shots.clone(),
+        trials: args.trials,
+        conditions: args.condition.clone(),
+        design: args.design,
+        seed: args.seed.seed,
+    };
+    grid.check()?;
+    let range = args.shard.map_or(0..grid.len(), |s| s.range(grid.len()));
+    let mut writer = args.output.records::<Trial>(&[], chain)?;
+    let progress = Progress::new("trials", Some(range.end - range.start), args.output.quiet);
+    let none = Extra::default();
+    for trial in grid.trials(range) {
+        writer.write(&trial, &none)?;
+        progress.step();
+    }
+    progress.finish();
+    args.output.finish(writer, chain)
+}
+
+fn replay(args: &Args, alphabet: &str, chain: &Chain) -> Result<()> {
+    let replay = Replay {
+        alphabet: Alphabet::parse(alphabet)?,
+        seed: args.seed.seed,
+        shots: args.shots.clone(),
+        trials: args.trials,
+        conditions: args.condition.clone(),
+    };
+    replay.check()?;
+    let suite = Suite::paper()?;
+    let total = replay.len(&suite);
+    let range = args.shard.map_or(0..total, |s| s.range(total));
+    let mut writer = args.output.records::<Trial>(&[], chain)?;
+    let progress = Progress::new("trials", Some(total), args.output.quiet);
+    let mut index = 0;
+    replay.trials(&suite, |trial, symbols| {
+        progress.step();
+        // The published stream has to be drawn from its beginning, whatever the shard.
+        let wanted = range.contains(&index);
+        index += 1;
+        if !wanted {
+            return Ok(());
+        }
+        let mut carried = Extra::default();
+        carried.put_text("encoding", replay.alphabet.name())?;
+        carried.put_text("zero", &symbols.zero.to_string())?;
+        carried.put_text("one", &symbols.one.to_string())?;
+        if let Some(separator) = symbols.separator {
+            carried.put_text("separator", &separator.to_string())?;
+        }
+        writer.write(&trial, &carried)
+    })?;
+    progress.finish();
+    args.output.finish(writer, chain)
+}
+
+fn list(args: &Args, chain: &Chain) -> Result<()> {
+    if !(1..=shotline::program::MAX_BITS).contains(&args.bits) {
+        return Err(Error::usage(format!(
+            "--bits {}: expected 1..16",
+            args.bits
+        )));
+    }
+    let mut writer = args.output.table::<Listing>(chain)?;
+    for program in suite(args)?.programs() {
+        let measures = measures(program, args.bits);
+        let listing = Listing {
+            function: program.to_string(),
+            bitload: measures.bitload,
+            bitdiversity: measures.bitdiversity,
+            zero_bd: measures.zero_bd,
+            table_hash: measures.table_hash,
+        };
+        writer.write(&listing, &Extra::default())?;
+    }
+    args.output.finish(writer, chain)
+}
+
+fn has_duplicates(conditions: &[Condition]) -> bool {
+    (1..conditions.len()).any(|i| conditions[..i].contains(&conditions[i]))
+}

@@ -1,0 +1,240 @@
+/*!
+Arguments that several filters take.
+*/
+
+use super::output::Sink;
+use crate::error::{Error, Result};
+use crate::record::provenance::Chain;
+use crate::record::{Format, Record, Writer};
+use clap::Args;
+use std::io::IsTerminal;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The input files.
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// Files to read, one after the other: JSON lines, Arrow or Parquet (flat tables: CSV, too), as
+    /// their first bytes show. `-`, or no file, is standard input.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+impl InputArgs {
+    /// The files; refuses to wait for a person to type records.
+    ///
+    /// # Errors
+    /// No file is given and standard input is a terminal.
+    pub fn paths(&self) -> Result<&[PathBuf]> {
+        if self.files.is_empty() && std::io::stdin().is_terminal() {
+            return Err(Error::usage(
+                "no input: give a FILE, or pipe records in (see --help)",
+            ));
+        }
+        Ok(&self.files)
+    }
+}
+
+/// Where the records go and how.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// Write to this file instead of standard output. It appears whole or not at all.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// The output's format. Default: by the suffix of the output file; else JSON lines, or for flat
+    /// tables CSV (aligned columns on a terminal).
+    #[arg(long, value_name = "FORMAT")]
+    pub to: Option<Format>,
+
+    /// Begin JSON lines with a line that says where the records come from (Arrow and Parquet say
+    /// so in their metadata; with -o a FILE.provenance.json is written).
+    #[arg(long)]
+    pub provenance: bool,
+
+    /// No progress bar, no notes; warnings and errors only.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// What a record kind is written as where nothing says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Default {
+    Lines,
+    Flat,
+}
+
+impl OutputArgs {
+    /// A writer of records, which by default are JSON lines.
+    ///
+    /// # Errors
+    /// The output cannot be created, or the format cannot hold the records.
+    pub fn records<T: Record + Clone>(
+        &self,
+        skip: &'static [&'static str],
+        chain: &Chain,
+    ) -> Result<Writer<Sink, T>> {
+        self.writer(Default::Lines, skip, chain)
+    }
+
+    /// A writer of a flat table, which by default is CSV, or aligned columns on a terminal.
+    ///
+    /// # Errors
+    /// The output cannot be created, or the format cannot hold the records.
+    pub fn table<T: Record + Clone>(&self, chain: &Chain) -> Result<Writer<Sink, T>> {
+        self.writer(Default::Flat, &[], chain)
+    }
+
+    fn writer<T: Record + Clone>(
+        &self,
+        default: Default,
+        skip: &'static [&'static str],
+        chain: &Chain,
+    ) -> Result<Writer<Sink, T>> {
+        let file = self.file();
+        let terminal = file.is_none() && std::io::stdout().is_terminal();
+        let format = self
+            .to
+            .or_else(|| Format::of_suffix(file?))
+            .unwrap_or(match default {
+                Default::Lines => Format::Jsonl,
+                Default::Flat if terminal => Format::Table,
+                Default::Flat => Format::Csv,
+            });
+        if terminal && matches!(format, Format::Arrow | Format::Parquet) {
+            return Err(Error::usage(
+                "binary output on a terminal: redirect it, or use -o FILE",
+            ));
+        }
+        let sink = Sink::create(file.map(PathBuf::as_path))?;
+        let place = file.map_or_else(|| "stdout".to_owned(), |f| f.display().to_string());
+        let mut writer = Writer::new(sink, &place, format, skip, chain)?;
+        if self.provenance {
+            writer.write_provenance(chain)?;
+        }
+        Ok(writer)
+    }
+
+    /// Finishes the output: only now does a file have its name.
+    ///
+    /// # Errors
+    /// The output cannot be written.
+    pub fn finish<T: Record + Clone>(&self, writer: Writer<Sink, T>, chain: &Chain) -> Result<()> {
+        writer.finish()?.commit()?;
+        if let Some(file) = self.file().filter(|f| f.is_file()) {
+            let mut name = file.as_os_str().to_owned();
+            name.push(".provenance.json");
+            Sink::write_file(&PathBuf::from(name), chain.to_json().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The output file, if it isn't standard output.
+    #[must_use]
+    pub fn file(&self) -> Option<&PathBuf> {
+        self.output.as_ref().filter(|f| f.as_os_str() != "-")
+    }
+}
+
+/// The seed of a filter's chance.
+#[derive(Debug, Args)]
+pub struct SeedArg {
+    /// Seed of all chance. The same seed gives the same numbers on any machine.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
+    pub seed: i64,
+}
+
+/// The number of threads.
+#[derive(Debug, Args)]
+pub struct ThreadArgs {
+    /// Threads to use; 0 is one per core. No result depends on it.
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+}
+
+impl ThreadArgs {
+    /// Sets rayon's global pool up.
+    ///
+    /// # Errors
+    /// The threads cannot be started.
+    pub fn install(&self) -> Result<()> {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads)
+            .build_global()
+            .map_err(|e| Error::usage(format!("--threads {}: {e}", self.threads)))
+    }
+
+    /// The number of threads meant.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        }
+    }
+}
+
+/// One of several parts of the work: `I/N`, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    index: u64,
+    count: u64,
+}
+
+impl Shard {
+    /// The shard's part of `total` records: contiguous, so that shards concatenate to the whole.
+    #[must_use]
+    pub fn range(self, total: u64) -> Range<u64> {
+        let bound = |i: u64| {
+            let at = u128::from(i) * u128::from(total) / u128::from(self.count);
+            // At most `total`.
+            u64::try_from(at).unwrap_or(total)
+        };
+        bound(self.index)..bound(self.index + 1)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(i, n)| {
+            let (index, count) = (i.parse().ok()?, n.parse().ok()?);
+            (index < count).then_some(Self { index, count })
+        });
+        numbers.ok_or_else(|| format!("expected I/N with I in 0..N, as 0/4; found {text:?}"))
+    }
+}
+
+/// A list of shot counts: `1,2,4,8`.
+///
+/// # Errors
+/// Something that is no shot count.
+pub fn parse_shots(text: &str) -> std::result::Result<u32, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("expected shot counts, as 1,2,4,8; found {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_a_partition() {
+        for (total, count) in [(10, 3), (2, 5), (0, 4), (102_400, 7)] {
+            let mut next = 0;
+            for index in 0..count {
+                let shard: Shard = format!("{index}/{count}").parse().unwrap();
+                let range = shard.range(total);
+                assert_eq!(range.start, next);
+                next = range.end;
+            }
+            assert_eq!(next, total);
+        }
+        for text in ["4/4", "1", "a/b", "-1/2", "1/0"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+    }
+}

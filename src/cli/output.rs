@@ -1,0 +1,167 @@
+/*!
+Outputs that appear whole or not at all: a temporary file beside the target, renamed at the end.
+*/
+
+use crate::error::{Error, Result};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, BufWriter, Stdout, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use tempfile::TempPath;
+
+/// Temporary files that are not finished, for the signal handler to remove.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes unfinished files on Ctrl-C, SIGTERM and SIGHUP, and exits with 128 + the signal's
+/// number (130 for Ctrl-C).
+pub(super) fn remove_unfinished_on_signals() {
+    // Without handlers a signal still ends the process; only a temporary file could be left.
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
+        return;
+    };
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            for path in UNFINISHED
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+            {
+                let _ = fs::remove_file(path);
+            }
+            signal_hook::low_level::exit(128 + signal);
+        }
+    });
+}
+
+/// Standard output, or a file on its way.
+pub enum Sink {
+    /// Standard output.
+    Stdout(BufWriter<Stdout>),
+    /// A device or pipe, written in place.
+    Special(BufWriter<File>),
+    /// A file under a temporary name.
+    File {
+        /// The file's contents so far.
+        file: BufWriter<File>,
+        /// Its temporary name; the file is removed if this is dropped.
+        temporary: TempPath,
+        /// The name it will have.
+        path: PathBuf,
+    },
+}
+
+/// Large enough that system calls don't matter.
+const BUFFER: usize = 1 << 18;
+
+impl Sink {
+    /// An output to `path`, or to standard output.
+    ///
+    /// # Errors
+    /// The folder is missing or cannot be written to.
+    pub fn create(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else {
+            return Ok(Self::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())));
+        };
+        // A link is followed, so that its target is replaced and not the link.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        match fs::metadata(&path) {
+            Ok(meta) if meta.is_dir() => {
+                return Err(Error::usage(format!("{}: is a folder", path.display())));
+            }
+            Ok(meta) if !meta.is_file() => {
+                let file = OpenOptions::new()
+                    .write(true)
+                    .open(&path)
+                    .map_err(|e| Error::file(&path, e))?;
+                return Ok(Self::Special(BufWriter::with_capacity(BUFFER, file)));
+            }
+            _ => {}
+        }
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        if !folder.is_dir() {
+            return Err(Error::data(format!(
+                "{}: the folder {} does not exist",
+                path.display(),
+                folder.display()
+            )));
+        }
+        let (file, temporary) = tempfile::Builder::new()
+            .prefix(".shotline-")
+            .suffix(".tmp")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(|e| Error::file(&path, e))?
+            .into_parts();
+        UNFINISHED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(temporary.to_path_buf());
+        Ok(Self::File {
+            file: BufWriter::with_capacity(BUFFER, file),
+            temporary,
+            path,
+        })
+    }
+
+    /// Writes a whole file at once, as whole as any other.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_file(path: &Path, contents: &[u8]) -> Result<()> {
+        let mut sink = Self::create(Some(path))?;
+        sink.write_all(contents).map_err(|e| Error::file(path, e))?;
+        sink.commit()
+    }
+
+    /// Writes everything out and gives the file its name.
+    ///
+    /// # Errors
+    /// The output cannot be written or renamed.
+    pub fn commit(self) -> Result<()> {
+        match self {
+            Self::Stdout(mut out) => out.flush().map_err(|e| Error::io("stdout", e)),
+            Self::Special(mut out) => out.flush().map_err(|e| Error::io("output", e)),
+            Self::File {
+                file,
+                temporary,
+                path,
+            } => {
+                let file = file
+                    .into_inner()
+                    .map_err(|e| Error::file(&path, e.into_error()))?;
+                file.sync_all().map_err(|e| Error::file(&path, e))?;
+                let unfinished = temporary.to_path_buf();
+                temporary
+                    .persist(&path)
+                    .map_err(|e| Error::file(&path, e.error))?;
+                UNFINISHED
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .retain(|p| *p != unfinished);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(out) => out.write(bytes),
+            Self::Special(file) | Self::File { file, .. } => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(out) => out.flush(),
+            Self::Special(file) | Self::File { file, .. } => file.flush(),
+        }
+    }
+}
