@@ -4,16 +4,35 @@ Shotline: small filters for few-shot in-context-learning experiments on next-tok
 The modules stand in the order in which data flows; each depends only on those before it.
 */
 
+/// The error type, and exit codes.
 pub mod error;
 
+/// Bitstring functions: primitives, programs, suites, truth tables, complexity.
 pub mod program;
 
+/// Seeded chance, keyed by what it is for.
 pub mod chance;
 
+/// Numeric functions on slices: least squares, the cluster bootstrap, tests.
+pub mod stats;
+
+/// The tables between the filters: columns, readers, writers, provenance.
 pub mod record;
 
+/// Alphabets and templates: bits to symbols and back.
 pub mod encoding;
 
+/// Drawing trials: grids, derangements, the replay of published prompts.
 pub mod trial;
 
+/// From predictions to scores and fits.
+pub mod analysis;
+
+/// Predictors: ONNX models and baselines.
+pub mod predictor;
+
+/// Figures.
+pub mod report;
+
+/// What the binaries share: arguments, outputs, progress, exit codes.
 pub mod cli;

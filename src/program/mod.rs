@@ -3,11 +3,13 @@ Bitstring functions: primitives, programs in dot notation, their truth tables, m
 */
 
 mod bits;
+mod hypotheses;
 mod measure;
 mod primitive;
 mod suite;
 
 pub use bits::Bits;
+pub use hypotheses::{Hypotheses, Survivor};
 pub use measure::{Measures, bit_diversity, measures};
 pub use primitive::{MAX_BITS, Primitive, mask};
 pub use suite::Suite;

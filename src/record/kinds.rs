@@ -350,3 +350,49 @@ record! {
         table_hash: String,
     }
 }
+
+/// What `fit-loglinear` reads: scores, or the predictions themselves.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScoreOrOutcome {
+    /// A row with an accuracy.
+    Score(Score),
+    /// A row with a prediction.
+    Outcome(Box<Outcome>),
+}
+
+impl Record for ScoreOrOutcome {
+    const KIND: &'static str = "score or prediction";
+    const COLUMNS: &'static [Column] = {
+        const ALL: [Column; Outcome::COLUMNS.len() + Score::COLUMNS.len()] =
+            concat(Outcome::COLUMNS, Score::COLUMNS);
+        &ALL
+    };
+
+    fn read(row: &dyn Row, first: usize) -> Result<Self, String> {
+        let correct = Outcome::COLUMNS.iter().position(|c| c.name == "correct");
+        let is_outcome = correct
+            .is_some_and(|i| !matches!(row.cell(first + i, "correct"), Cell::Missing));
+        if is_outcome {
+            return Outcome::read(row, first).map(|o| Self::Outcome(Box::new(o)));
+        }
+        Score::read(row, first + Outcome::COLUMNS.len()).map(Self::Score)
+    }
+
+    fn values<'a>(&'a self, each: &mut dyn FnMut(Value<'a>)) {
+        match self {
+            Self::Score(score) => score.values(each),
+            Self::Outcome(outcome) => outcome.values(each),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Score(score) => score.check(),
+            Self::Outcome(outcome) => outcome.check(),
+        }
+    }
+
+    fn is_flat() -> bool {
+        true
+    }
+}

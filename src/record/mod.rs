@@ -22,7 +22,8 @@ pub use batch::schema;
 pub use column::{Column, ColumnType};
 pub use extra::Extra;
 pub use kinds::{
-    Condition, CurveKey, Design, Fit, Listing, Outcome, Prediction, Prompt, Score, Trial,
+    Condition, CurveKey, Design, Fit, Listing, Outcome, Prediction, Prompt, Score,
+    ScoreOrOutcome, Trial,
 };
 pub use read::{Entry, Place, Reader};
 pub use table::Record;

@@ -3,7 +3,7 @@ Reads records from JSON lines, Arrow, Parquet or (flat tables) CSV, whichever th
 */
 
 use super::batch::Batch;
-use super::column::{ColumnType, shorten};
+use super::column::shorten;
 use super::extra::Extra;
 use super::flat::CsvRows;
 use super::json::{self, Object};
@@ -222,9 +222,7 @@ impl Input {
             }
         }
         let first = head.iter().find(|b| !b.is_ascii_whitespace()).copied();
-        let flat = T::COLUMNS
-            .iter()
-            .all(|c| !matches!(c.kind, ColumnType::TextList | ColumnType::IntList));
+        let flat = T::is_flat();
         match first {
             Some(b'{') | None => {
                 let rows = JsonRows::new(name, self.stream, keep_extra);

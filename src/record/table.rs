@@ -26,6 +26,13 @@ pub trait Record: Sized {
     /// Calls `each` with every value, in the order of the columns.
     fn values<'a>(&'a self, each: &mut dyn FnMut(Value<'a>));
 
+    /// Whether CSV can hold the kind: it has no lists.
+    #[must_use]
+    fn is_flat() -> bool {
+        let list = |kind| matches!(kind, ColumnType::TextList | ColumnType::IntList);
+        !Self::COLUMNS.iter().any(|column| list(column.kind))
+    }
+
     /// What must hold between the columns.
     ///
     /// # Errors

@@ -1,0 +1,321 @@
+/*!
+Sorts predictions into cells and tasks, and keeps of each only what scoring needs (about 60 bytes).
+*/
+
+use super::mode::mode_accuracy;
+use crate::chance::Key;
+use crate::error::{Error, Result};
+use crate::program::{Bits, Hypotheses, Suite, bit_diversity};
+use crate::record::{Condition, CurveKey, Design, Outcome};
+use std::collections::{BTreeMap, HashMap};
+
+/// One prediction, reduced.
+#[derive(Debug, Clone, Copy)]
+pub struct Unit {
+    /// Identity of the trial; of the sequence if nested.
+    pub id: u64,
+    /// Number of the trial, by which units are ordered.
+    pub trial: u32,
+    /// Whether the prediction is right.
+    pub correct: bool,
+    /// Probability that the mode baseline is right, if the demonstrations are there.
+    pub mode: Option<f64>,
+}
+
+/// Sums over the predictions of one task in one cell.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Answers with other than the asked number of bits.
+    pub malformed: u32,
+    /// Levenshtein distances of prediction and target.
+    pub edits: u64,
+    /// Sum of the known answer log-probabilities.
+    pub logprob: f64,
+    /// Predictions whose log-probability is known.
+    pub with_logprob: u32,
+    /// Targets that are all zeros or all ones.
+    pub zero_bd_targets: u32,
+    /// Whole predictions that are all zeros or all ones.
+    pub zero_bd_predictions: u32,
+    /// Correct predictions with such a target.
+    pub correct_zero_bd: u32,
+    /// Correct predictions with any other target.
+    pub correct_other: u32,
+    /// Wrong answers of rivals that agree with all demonstrations.
+    pub understandable: u32,
+}
+
+impl Counts {
+    /// Adds the counts of another task.
+    pub fn add(&mut self, other: &Self) {
+        self.malformed += other.malformed;
+        self.edits += other.edits;
+        self.logprob += other.logprob;
+        self.with_logprob += other.with_logprob;
+        self.zero_bd_targets += other.zero_bd_targets;
+        self.zero_bd_predictions += other.zero_bd_predictions;
+        self.correct_zero_bd += other.correct_zero_bd;
+        self.correct_other += other.correct_other;
+        self.understandable += other.understandable;
+    }
+}
+
+/// The predictions of one function in one cell.
+#[derive(Debug, Clone, Default)]
+pub struct TaskUnits {
+    /// One a prediction, by trial number.
+    pub units: Vec<Unit>,
+    /// Their sums.
+    pub counts: Counts,
+}
+
+impl TaskUnits {
+    /// Share of correct predictions.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        mean(self.units.iter().map(|u| f64::from(u8::from(u.correct))))
+    }
+
+    /// Mean of the mode baseline, where every prediction has it.
+    #[must_use]
+    pub fn mode_accuracy(&self) -> Option<f64> {
+        let modes: Option<Vec<f64>> = self.units.iter().map(|u| u.mode).collect();
+        modes.map(|m| mean(m.into_iter()))
+    }
+}
+
+/// The mean; 0 of nothing.
+pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    // Far fewer than 2^53 values.
+    #[allow(clippy::cast_precision_loss)]
+    let n = values.len().max(1) as f64;
+    values.sum::<f64>() / n
+}
+
+/// The predictions of one cell, by function.
+#[derive(Debug, Clone, Default)]
+pub struct Cell {
+    /// By function name.
+    pub tasks: BTreeMap<String, TaskUnits>,
+    /// Whether every prediction shows its demonstrations.
+    pub with_demonstrations: bool,
+}
+
+/// All cells of one curve, by shot count.
+#[derive(Debug, Clone)]
+pub struct CurveCells {
+    /// What the cells share.
+    pub key: CurveKey,
+    /// Number of parameters.
+    pub params: Option<f64>,
+    /// By shot count.
+    pub cells: BTreeMap<u32, Cell>,
+}
+
+impl CurveCells {
+    /// Whether the shot counts are read from the same sequences.
+    #[must_use]
+    pub fn is_nested(&self) -> bool {
+        self.key.design == Some(Design::Nested)
+    }
+
+    /// A name that tells this curve from any other: the bootstrap's key.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{:?}", self.key)
+    }
+
+    /// The curve and shot count for an error message.
+    fn place(&self, shots: u32) -> String {
+        format!("model {:?}, {shots} shots", self.key.model)
+    }
+
+    /// Refuses functions that stand twice with the same trial, and functions with unequal numbers
+    /// of trials unless `allow_partial`.
+    fn check(&mut self, allow_partial: bool) -> Result<()> {
+        let functions = self.cells.values().map(|c| c.tasks.len()).max();
+        for (shots, cell) in &mut self.cells {
+            let place = format!("model {:?}, {shots} shots", self.key.model);
+            for (function, task) in &mut cell.tasks {
+                task.units.sort_by_key(|u| (u.trial, u.id));
+                if let Some(pair) = task.units.windows(2).find(|w| w[0].id == w[1].id) {
+                    return Err(Error::data(format!(
+                        "{place}: trial {} of {function} stands twice; was a file given twice?",
+                        pair[0].trial
+                    )));
+                }
+            }
+        }
+        if allow_partial {
+            return Ok(());
+        }
+        for (&shots, cell) in &self.cells {
+            let fewest = cell.tasks.iter().min_by_key(|(_, t)| t.units.len());
+            let most = cell.tasks.iter().max_by_key(|(_, t)| t.units.len());
+            if let (Some((a, few)), Some((b, many))) = (fewest, most)
+                && few.units.len() != many.units.len()
+            {
+                return Err(Error::data(format!(
+                    "{}: {} trials of {a}, but {} of {b}; some predictions are missing \
+                     (--allow-partial scores what is there)",
+                    self.place(shots),
+                    few.units.len(),
+                    many.units.len()
+                )));
+            }
+            if Some(cell.tasks.len()) != functions {
+                return Err(Error::data(format!(
+                    "{}: {} functions, but {} at another shot count; some predictions are missing \
+                     (--allow-partial scores what is there)",
+                    self.place(shots),
+                    cell.tasks.len(),
+                    functions.unwrap_or_default()
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sorts predictions into cells.
+pub struct Cells {
+    suite: Suite,
+    /// The suite at each width met.
+    rivals: HashMap<u32, Hypotheses>,
+    curves: Vec<CurveCells>,
+}
+
+impl Cells {
+    /// Empty cells; `suite` holds the rivals of understandable mistakes.
+    #[must_use]
+    pub fn new(suite: Suite) -> Self {
+        Self {
+            suite,
+            rivals: HashMap::new(),
+            curves: Vec::new(),
+        }
+    }
+
+    /// Adds one prediction.
+    pub fn add(&mut self, outcome: &Outcome) {
+        let unit = Unit {
+            id: Key::new(&[outcome
+                .sequence_id
+                .as_ref()
+                .unwrap_or(&outcome.trial_id)
+                .as_bytes()])
+            .seed(),
+            trial: outcome.trial,
+            correct: outcome.correct,
+            mode: outcome
+                .outputs
+                .as_deref()
+                .and_then(|outputs| mode_accuracy(outputs, outcome.target)),
+        };
+        let counts = self.count(outcome);
+        let has_demonstrations = outcome.outputs.is_some();
+        let curve = self.curve(outcome);
+        curve.params = curve.params.or(outcome.params);
+        let cell = curve.cells.entry(outcome.shots).or_insert_with(|| Cell {
+            with_demonstrations: true,
+            ..Cell::default()
+        });
+        cell.with_demonstrations &= has_demonstrations;
+        if !cell.tasks.contains_key(&outcome.function) {
+            cell.tasks
+                .insert(outcome.function.clone(), TaskUnits::default());
+        }
+        if let Some(task) = cell.tasks.get_mut(&outcome.function) {
+            task.units.push(unit);
+            task.counts.add(&counts);
+        }
+    }
+
+    fn count(&mut self, outcome: &Outcome) -> Counts {
+        let zero_bd = |bits: Bits| bit_diversity(bits.value(), bits.len()) == 0;
+        let whole = outcome.prediction.len() == outcome.bits;
+        let target_zero = zero_bd(outcome.target);
+        Counts {
+            malformed: u32::from(!whole),
+            edits: edit_distance(outcome.prediction, outcome.target),
+            logprob: outcome.answer_logprob.unwrap_or_default(),
+            with_logprob: u32::from(outcome.answer_logprob.is_some()),
+            zero_bd_targets: u32::from(target_zero),
+            zero_bd_predictions: u32::from(whole && zero_bd(outcome.prediction)),
+            correct_zero_bd: u32::from(outcome.correct && target_zero),
+            correct_other: u32::from(outcome.correct && !target_zero),
+            understandable: u32::from(whole && !outcome.correct && self.is_understandable(outcome)),
+        }
+    }
+
+    /// Whether some function of the suite agrees with all demonstrations and gives the wrong answer.
+    fn is_understandable(&mut self, outcome: &Outcome) -> bool {
+        let (Some(inputs), Some(outputs)) = (&outcome.inputs, &outcome.outputs) else {
+            return false;
+        };
+        if outcome.condition == Condition::Deranged {
+            return false;
+        }
+        let rivals = self
+            .rivals
+            .entry(outcome.bits)
+            .or_insert_with(|| Hypotheses::new(&self.suite, outcome.bits));
+        rivals
+            .survivors(inputs, outputs, outcome.query)
+            .any(|rival| rival.output == outcome.prediction.value())
+    }
+
+    /// The curve that a prediction belongs to; predictions of one curve usually come together.
+    fn curve(&mut self, outcome: &Outcome) -> &mut CurveCells {
+        let same = |curve: &CurveCells| {
+            let key = &curve.key;
+            key.model == outcome.model
+                && key.modality == outcome.modality
+                && key.encoding == outcome.encoding
+                && key.template == outcome.template
+                && key.bits == Some(outcome.bits)
+                && key.condition == Some(outcome.condition)
+                && key.design == Some(outcome.design)
+                && key.method == outcome.method
+                && key.constrained == outcome.constrained
+                && key.bos == outcome.bos
+        };
+        let at = self.curves.iter().rposition(same).unwrap_or_else(|| {
+            self.curves.push(CurveCells {
+                key: CurveKey {
+                    model: outcome.model.clone(),
+                    modality: outcome.modality.clone(),
+                    encoding: outcome.encoding.clone(),
+                    template: outcome.template.clone(),
+                    bits: Some(outcome.bits),
+                    condition: Some(outcome.condition),
+                    design: Some(outcome.design),
+                    method: outcome.method.clone(),
+                    constrained: outcome.constrained,
+                    bos: outcome.bos,
+                },
+                params: outcome.params,
+                cells: BTreeMap::new(),
+            });
+            self.curves.len() - 1
+        });
+        &mut self.curves[at]
+    }
+
+    /// The curves, in the order in which their first predictions came.
+    ///
+    /// # Errors
+    /// A trial that stands twice; functions with unequal numbers of trials unless `allow_partial`.
+    pub fn finish(mut self, allow_partial: bool) -> Result<Vec<CurveCells>> {
+        for curve in &mut self.curves {
+            curve.check(allow_partial)?;
+        }
+        Ok(self.curves)
+    }
+}
+
+/// Levenshtein distance of two bitstrings.
+fn edit_distance(a: Bits, b: Bits) -> u64 {
+    let (a, b): (Vec<bool>, Vec<bool>) = (a.iter().collect(), b.iter().collect());
+    strsim::generic_levenshtein(&a, &b) as u64
+}

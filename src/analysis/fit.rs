@@ -1,0 +1,114 @@
+/*!
+Log-linear fits: accuracy = a0 + a1 ln(shots), from cell means or from predictions.
+*/
+
+use super::cells::{CurveCells, TaskUnits, mean};
+use super::resample::replicates;
+use crate::error::{Error, Result};
+use crate::record::{CurveKey, Design, Fit};
+use crate::stats::{Bootstrap, Line, bootstrap_p, line, quantile, standard_deviation};
+
+/// The points of one curve: shot counts and mean accuracies.
+#[derive(Debug, Clone)]
+pub struct Points {
+    /// What the points share.
+    pub key: CurveKey,
+    /// Number of parameters.
+    pub params: Option<f64>,
+    /// (shots, accuracy); 0 shots have no logarithm and stay out of a fit.
+    pub points: Vec<(u32, f64)>,
+}
+
+/// The fit of one curve's means. A nested curve's points are correlated: its least-squares errors
+/// and test mean nothing and are null.
+///
+/// # Errors
+/// Fewer than two different shot counts above 0, or one that stands twice.
+pub fn fit_means(curve: &Points) -> Result<Fit> {
+    let mut shots: Vec<u32> = curve
+        .points
+        .iter()
+        .map(|p| p.0)
+        .filter(|&n| n > 0)
+        .collect();
+    shots.sort_unstable();
+    if let Some(twice) = shots.windows(2).find(|w| w[0] == w[1]) {
+        return Err(Error::data(format!(
+            "model {:?}: {} shots stand twice in one curve",
+            curve.key.model, twice[0]
+        )));
+    }
+    let least = least_squares(&curve.points).ok_or_else(|| {
+        Error::data(format!(
+            "model {:?}: a line needs two shot counts above 0, found {}",
+            curve.key.model,
+            shots.len()
+        ))
+    })?;
+    let independent = curve.key.design != Some(Design::Nested);
+    let test = least.test.filter(|_| independent);
+    Ok(Fit {
+        curve: curve.key.clone(),
+        params: curve.params,
+        a0: least.a0,
+        a0_se: test.map(|t| t.a0_se),
+        a1: least.a1,
+        a1_se: test.map(|t| t.a1_se),
+        t: test.map(|t| t.t),
+        df: test.map(|t| t.df),
+        p: test.map(|t| t.p),
+        r2: least.r2,
+        points: u32::try_from(shots.len()).unwrap_or(u32::MAX),
+        a1_ci_low: None,
+        a1_ci_high: None,
+    })
+}
+
+/// The fit of one curve's predictions: the same line, with the slope's interval from the cluster
+/// bootstrap; nested curves have their errors and p from it, too.
+///
+/// # Errors
+/// As [`fit_means`], and those of the bootstrap.
+pub fn fit_predictions(curve: &CurveCells, bootstrap: Bootstrap) -> Result<Fit> {
+    let points = Points {
+        key: curve.key.clone(),
+        params: curve.params,
+        points: curve
+            .cells
+            .iter()
+            .map(|(&shots, cell)| (shots, mean(cell.tasks.values().map(TaskUnits::accuracy))))
+            .collect(),
+    };
+    let mut fit = fit_means(&points)?;
+    let cells = replicates(curve, bootstrap)?;
+    let lines: Vec<Line> = (0..bootstrap.replicates as usize)
+        .filter_map(|b| {
+            let points: Vec<(u32, f64)> = cells
+                .iter()
+                .filter_map(|(&shots, r)| Some((shots, *r.accuracy.get(b)?)))
+                .collect();
+            least_squares(&points)
+        })
+        .collect();
+    let slopes: Vec<f64> = lines.iter().map(|l| l.a1).collect();
+    fit.a1_ci_low = quantile(&slopes, 0.025);
+    fit.a1_ci_high = quantile(&slopes, 0.975);
+    if curve.is_nested() && !slopes.is_empty() {
+        let intercepts: Vec<f64> = lines.iter().map(|l| l.a0).collect();
+        fit.a0_se = standard_deviation(&intercepts, 0);
+        fit.a1_se = standard_deviation(&slopes, 0);
+        fit.p = Some(bootstrap_p(slopes.into_iter()));
+    }
+    Ok(fit)
+}
+
+/// The line through the points with at least one shot.
+#[must_use]
+pub fn least_squares(points: &[(u32, f64)]) -> Option<Line> {
+    let (x, y): (Vec<f64>, Vec<f64>) = points
+        .iter()
+        .filter(|(shots, _)| *shots > 0)
+        .map(|&(shots, accuracy)| (f64::from(shots).ln(), accuracy))
+        .unzip();
+    line(&x, &y)
+}

@@ -1,0 +1,50 @@
+/*!
+The mode baseline: the most frequent output among the demonstrations.
+*/
+
+use crate::program::Bits;
+
+/// The most frequent outputs among `outputs`, in the order of their bits; none of nothing.
+#[must_use]
+pub fn modes(outputs: &[Bits]) -> Vec<Bits> {
+    let mut sorted = outputs.to_vec();
+    sorted.sort_unstable();
+    let runs: Vec<(Bits, usize)> = sorted
+        .chunk_by(|a, b| a == b)
+        .map(|run| (run[0], run.len()))
+        .collect();
+    let most = runs.iter().map(|(_, n)| *n).max().unwrap_or_default();
+    runs.into_iter()
+        .filter(|(_, n)| *n == most)
+        .map(|(bits, _)| bits)
+        .collect()
+}
+
+/// The probability that the mode baseline, which breaks ties uniformly, answers `target`; none
+/// without demonstrations.
+#[must_use]
+pub fn mode_accuracy(outputs: &[Bits], target: Bits) -> Option<f64> {
+    let modes = modes(outputs);
+    if modes.is_empty() {
+        return None;
+    }
+    // At most 2^16 modes.
+    #[allow(clippy::cast_precision_loss)]
+    let share = 1.0 / modes.len() as f64;
+    Some(if modes.contains(&target) { share } else { 0.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_share_the_credit() {
+        let bits = |text: &str| text.parse::<Bits>().unwrap();
+        let outputs: Vec<Bits> = ["01", "10", "10", "01", "00"].map(bits).to_vec();
+        assert_eq!(modes(&outputs), [bits("01"), bits("10")]);
+        assert_eq!(mode_accuracy(&outputs, bits("10")), Some(0.5));
+        assert_eq!(mode_accuracy(&outputs, bits("00")), Some(0.0));
+        assert_eq!(mode_accuracy(&[], bits("00")), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! `fit-loglinear`: accuracy = a0 + a1 ln(shots).
+
+use clap::Parser;
+use shotline::analysis::{Cells, Points, fit_means, fit_predictions};
+use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
+use shotline::error::{Error, Result};
+use shotline::program::Suite;
+use shotline::record::provenance::Step;
+use shotline::record::{Design, Extra, Fit, Reader, Score, ScoreOrOutcome};
+use shotline::stats::Bootstrap;
+use std::process::ExitCode;
+
+/// Fits accuracy = a0 + a1 ln(shots), one row a curve.
+///
+/// a0 is the accuracy at one shot, a1 the gain per unit of ln(shots): ICL efficacy. From scores,
+/// the cell means are fitted by ordinary least squares, with the one-sided t-test of a1 > 0 (the
+/// paper's). From predictions, a1 has a cluster-bootstrap interval, too. The points of a nested
+/// curve are correlated, so its errors and p come from that bootstrap alone; from its scores only
+/// the line is known. 0 shots have no logarithm and stay out.
+///
+/// Of a table of scores only the columns model, shots and accuracy are required.
+#[derive(Parser)]
+#[command(name = "fit-loglinear", version, after_help = EXAMPLES)]
+struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// Bootstrap replicates, where predictions are read.
+    #[arg(long, default_value_t = 5000)]
+    replicates: u32,
+
+    /// Fit functions with unequal numbers of trials, too, instead of refusing them.
+    #[arg(long)]
+    allow_partial: bool,
+
+    #[command(flatten)]
+    seed: SeedArg,
+
+    #[command(flatten)]
+    threads: ThreadArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  From a table of scores, one's own or published:
+    fit-loglinear scores.csv
+  From predictions, with a bootstrap interval of the slope:
+    fit-loglinear predictions.parquet -o fits.csv
+  From any CSV with columns model, shots and accuracy:
+    printf 'model,shots,accuracy\\na,1,.1\\na,2,.2\\na,4,.25\\n' | fit-loglinear";
+
+fn main() -> ExitCode {
+    cli::main("fit-loglinear", run)
+}
+
+fn run(args: Args) -> Result<()> {
+    args.threads.install()?;
+    let mut reader = Reader::<ScoreOrOutcome>::open(args.input.paths()?, false)?;
+    let mut cells = Cells::new(Suite::paper()?);
+    let mut means: Vec<Points> = Vec::new();
+    while let Some(entry) = reader.read()? {
+        match entry.record {
+            ScoreOrOutcome::Outcome(outcome) => cells.add(&outcome),
+            ScoreOrOutcome::Score(score) => {
+                add_score(&mut means, &score).map_err(|e| e.at(entry.place))?;
+            }
+        }
+    }
+    let mut step = Step::here("fit-loglinear");
+    step.seed = Some(args.seed.seed);
+    let chain = reader.provenance().with(step);
+    if means.iter().any(|m| m.key.design == Some(Design::Nested)) {
+        warn(
+            "fit-loglinear",
+            "scores of nested curves have no errors for a fit; give the predictions instead",
+        );
+    }
+    let bootstrap = Bootstrap {
+        replicates: args.replicates,
+        seed: args.seed.seed,
+    };
+    let mut writer = args.output.table::<Fit>(&chain)?;
+    let none = Extra::default();
+    for points in &means {
+        writer.write(&fit_means(points)?, &none)?;
+    }
+    for curve in cells.finish(args.allow_partial)? {
+        writer.write(&fit_predictions(&curve, bootstrap)?, &none)?;
+    }
+    args.output.finish(writer, &chain)
+}
+
+/// Adds a cell's mean to its curve.
+fn add_score(means: &mut Vec<Points>, score: &Score) -> Result<()> {
+    if score.function.is_some() {
+        return Err(Error::data(
+            "column \"function\": scores of single functions (--by task); fit the scores of cells",
+        ));
+    }
+    let point = (score.shots, score.accuracy);
+    match means.iter_mut().find(|m| m.key == score.curve) {
+        Some(curve) => curve.points.push(point),
+        None => means.push(Points {
+            key: score.curve.clone(),
+            params: score.params,
+            points: vec![point],
+        }),
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+/*!
+Which functions of a suite agree with what a prompt shows.
+*/
+
+use super::{Bits, Program, Suite, mask};
+
+/// A suite's functions at one width, ready to be held against demonstrations.
+pub struct Hypotheses {
+    bits: u32,
+    /// Truth tables of the functions without a constant.
+    tables: Vec<Vec<u16>>,
+    /// The functions with one, which are held against demonstrations constant by constant.
+    with_constant: Vec<Program>,
+}
+
+/// A function that agrees with all demonstrations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Survivor {
+    /// Its prior: 1 for a function, 2^-bits for each constant of a function that uses one.
+    pub prior: f64,
+    /// Its output for the query.
+    pub output: u16,
+}
+
+impl Hypotheses {
+    /// The hypotheses of a suite (memory: 2^bits numbers a function).
+    #[must_use]
+    pub fn new(suite: &Suite, bits: u32) -> Self {
+        let (with_constant, fixed): (Vec<&Program>, Vec<&Program>) =
+            suite.programs().iter().partition(|p| p.uses_constant());
+        Self {
+            bits,
+            tables: fixed.iter().map(|p| p.table(bits, 0)).collect(),
+            with_constant: with_constant.into_iter().cloned().collect(),
+        }
+    }
+
+    /// Width of the bitstrings.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// The functions that give every output shown for its input, with their output for `query`.
+    pub fn survivors<'a>(
+        &'a self,
+        inputs: &'a [Bits],
+        outputs: &'a [Bits],
+        query: Bits,
+    ) -> impl Iterator<Item = Survivor> + 'a {
+        let agrees = move |f: &dyn Fn(u16) -> u16| {
+            inputs
+                .iter()
+                .zip(outputs)
+                .all(|(x, y)| f(x.value()) == y.value())
+        };
+        let fixed = self.tables.iter().filter_map(move |table| {
+            let f = |x: u16| table[usize::from(x)];
+            agrees(&f).then(|| Survivor {
+                prior: 1.0,
+                output: f(query.value()),
+            })
+        });
+        let share = 0.5f64.powi(self.bits.try_into().unwrap_or(i32::MAX));
+        let drawn = self.with_constant.iter().flat_map(move |program| {
+            (0..=mask(self.bits)).filter_map(move |constant| {
+                let f = |x: u16| program.apply(x, self.bits, constant);
+                agrees(&f).then(|| Survivor {
+                    prior: share,
+                    output: f(query.value()),
+                })
+            })
+        });
+        fixed.chain(drawn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_survives_is_what_agrees() {
+        let suite =
+            Suite::of(["identity", "flip_bits", "meta_constant"].map(String::from)).unwrap();
+        let hypotheses = Hypotheses::new(&suite, 2);
+        let bits = |text: &str| text.parse::<Bits>().unwrap();
+        let survivors = |x: &[&str], y: &[&str]| -> Vec<(f64, u16)> {
+            let list = |texts: &[&str]| texts.iter().map(|t| bits(t)).collect::<Vec<_>>();
+            hypotheses
+                .survivors(&list(x), &list(y), bits("10"))
+                .map(|s| (s.prior, s.output))
+                .collect()
+        };
+        // Nothing shown: both functions and all four constants.
+        assert_eq!(survivors(&[], &[]).len(), 6);
+        assert_eq!(survivors(&["01"], &["01"]), [(1.0, 0b10), (0.25, 0b01)]);
+        assert_eq!(survivors(&["01", "00"], &["01", "00"]), [(1.0, 0b10)]);
+        assert_eq!(survivors(&["01", "00"], &["00", "01"]), []);
+    }
+}

@@ -1,0 +1,19 @@
+/*!
+Tests against the standard normal distribution.
+*/
+
+use statrs::function::erf::erfc;
+
+/// P(Z >= z) for a standard normal Z: `erfc(z / sqrt 2) / 2`.
+#[must_use]
+pub fn one_sided_p(z: f64) -> f64 {
+    0.5 * erfc(z / std::f64::consts::SQRT_2)
+}
+
+/// z of a difference of two independent estimates, `(a - b) / sqrt(a_se^2 + b_se^2)`; none where
+/// both errors are zero.
+#[must_use]
+pub fn z_difference(a: f64, a_se: f64, b: f64, b_se: f64) -> Option<f64> {
+    let error = a_se.hypot(b_se);
+    (error > 0.0).then(|| (a - b) / error)
+}
