@@ -14,30 +14,11 @@ A call may be a whole prompt (P = 0), one token (T = 1) or, with B = 1 only, a f
 Runtime's GroupQueryAttention allows no more.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from onnx import TensorProto
 
 from onnx_writer import MICROSOFT, OnnxWriter
-
-# Tables of rotary angles longer than this cost more memory than prompts of this field need.
-MAX_POSITIONS = 32768
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The sizes of a decoder."""
-
-    layers: int
-    width: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    hidden: int
-    vocabulary: int
-    positions: int
-    epsilon: float
+from shape import Shape
 
 
 class Decoder:

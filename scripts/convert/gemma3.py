@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from decoder import MAX_POSITIONS, Decoder, Shape
+from decoder import Decoder
 from errors import ConvertError
 from gguf_file import GgufFile
 from onnx_writer import MICROSOFT, OnnxWriter
+from shape import shape_of
 
 # Every sixth layer sees the whole context, the others a window (Gemma 3 Technical Report, arXiv 2503.19786, section 2).
 PATTERN = 6
@@ -26,17 +27,7 @@ class Gemma3:
         head_dim = source.count("attention.key_length")
         if source.count("attention.value_length") != head_dim:
             raise ConvertError(f"{source.path}: keys and values of different size: not supported")
-        self.shape = Shape(
-            layers=source.count("block_count"),
-            width=source.count("embedding_length"),
-            heads=source.count("attention.head_count"),
-            kv_heads=source.count("attention.head_count_kv"),
-            head_dim=head_dim,
-            hidden=source.count("feed_forward_length"),
-            vocabulary=len(source.list("tokenizer.ggml.tokens")),
-            positions=min(source.count("context_length"), MAX_POSITIONS),
-            epsilon=source.number("attention.layer_norm_rms_epsilon"),
-        )
+        self.shape = shape_of(source, head_dim)
         if self.shape.layers == LAYERS_27B:
             raise ConvertError(f"{source.path}: Gemma 3 27B ({LAYERS_27B} layers): not supported")
         self.rope_base = source.number("rope.freq_base")

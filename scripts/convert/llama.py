@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from decoder import MAX_POSITIONS, Decoder, Shape
+from decoder import Decoder
 from errors import ConvertError
 from gguf_file import GgufFile
 from onnx_writer import OnnxWriter
+from shape import shape_of
 
 
 class Llama:
@@ -13,21 +14,12 @@ class Llama:
 
     def __init__(self, source: GgufFile):
         self.source = source
-        heads, width = source.count("attention.head_count"), source.count("embedding_length")
-        head_dim = source.get("llama.attention.key_length") or width // heads
-        self.shape = Shape(
-            layers=source.count("block_count"),
-            width=width,
-            heads=heads,
-            kv_heads=source.count("attention.head_count_kv"),
-            head_dim=head_dim,
-            hidden=source.count("feed_forward_length"),
-            vocabulary=len(source.list("tokenizer.ggml.tokens")),
-            positions=min(source.count("context_length"), MAX_POSITIONS),
-            epsilon=source.number("attention.layer_norm_rms_epsilon"),
-        )
+        head_dim = source.get("llama.attention.key_length")
+        if head_dim is None:
+            head_dim = source.count("embedding_length") // source.count("attention.head_count")
+        self.shape = shape_of(source, head_dim)
         self.rope_base = source.number("rope.freq_base")
-        rotated = source.get("llama.rope.dimension_count") or head_dim
+        rotated = source.get("llama.rope.dimension_count", head_dim)
         if rotated != head_dim:
             raise ConvertError(f"{source.path}: rotary embedding of {rotated} of {head_dim} dimensions: not supported")
         self.tied = not source.has("output.weight")

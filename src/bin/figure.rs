@@ -120,7 +120,10 @@ fn draw_curve(args: &CurveArgs) -> Result<()> {
     let missing = figure.missing_characters();
     if !missing.is_empty() {
         let list: String = missing.into_iter().collect();
-        warn("figure", format!("the typeface lacks {list:?}; drawn as boxes"));
+        warn(
+            "figure",
+            format!("the typeface lacks {list:?}; drawn as boxes"),
+        );
     }
     let svg = figure.to_svg()?;
     for file in &args.output {

@@ -6,7 +6,7 @@ use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
 use shotline::error::{Error, Result};
 use shotline::program::Suite;
 use shotline::record::provenance::Step;
-use shotline::record::{Design, Extra, Fit, Reader, Score, ScoreOrOutcome};
+use shotline::record::{Design, Extra, Fit, Mean, Reader, ScoreOrOutcome};
 use shotline::stats::Bootstrap;
 use std::process::ExitCode;
 
@@ -94,7 +94,7 @@ fn run(args: Args) -> Result<()> {
 }
 
 /// Adds a cell's mean to its curve.
-fn add_score(means: &mut Vec<Points>, score: &Score) -> Result<()> {
+fn add_score(means: &mut Vec<Points>, score: &Mean) -> Result<()> {
     if score.function.is_some() {
         return Err(Error::data(
             "column \"function\": scores of single functions (--by task); fit the scores of cells",

@@ -152,7 +152,10 @@ fn run(args: Args) -> Result<()> {
     if args.version {
         let runtime = onnx::runtime::Runtime::get(options.ort_lib.as_deref());
         let runtime = runtime.map_or("none found", |r| &r.version);
-        println!("infer {} (ONNX Runtime {runtime})", env!("CARGO_PKG_VERSION"));
+        println!(
+            "infer {} (ONNX Runtime {runtime})",
+            env!("CARGO_PKG_VERSION")
+        );
         return Ok(());
     }
     if args.doctor {
@@ -161,7 +164,9 @@ fn run(args: Args) -> Result<()> {
         return if works {
             Ok(())
         } else {
-            Err(Error::model("--doctor: not everything asked for can be used"))
+            Err(Error::model(
+                "--doctor: not everything asked for can be used",
+            ))
         };
     }
     let model = args.model.as_deref().unwrap_or_default();
@@ -175,8 +180,15 @@ fn builtin(args: &Args, name: &str) -> Result<()> {
     let rule = Rule::named(name)?;
     let mut predictor = Builtin::new(rule, Suite::load(&args.suite)?, args.seed.seed);
     let identity = Identity {
-        model: args.name.clone().unwrap_or_else(|| format!("builtin:{name}")),
-        modality: Some(args.modality.clone().unwrap_or_else(|| "baseline".to_owned())),
+        model: args
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("builtin:{name}")),
+        modality: Some(
+            args.modality
+                .clone()
+                .unwrap_or_else(|| "baseline".to_owned()),
+        ),
         params: args.params,
         method: "builtin",
         constrained: false,
@@ -258,8 +270,8 @@ fn answer_all(
     let (begun, mut flushed) = (Instant::now(), Instant::now());
     let (mut prompts, mut symbols, mut answers, mut correct) = (0u64, 0usize, 0u64, 0u64);
     while let Some(entry) = reader.read()? {
-        let predictions = predict(predictor, identity, &entry.record)
-            .map_err(|e| e.at(&entry.place))?;
+        let predictions =
+            predict(predictor, identity, &entry.record).map_err(|e| e.at(&entry.place))?;
         for prediction in &predictions {
             answers += 1;
             correct += u64::from(prediction.correct);
@@ -292,6 +304,8 @@ fn answer_all(
 fn parse_params(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(n) if n.is_finite() && n > 0.0 => Ok(n),
-        _ => Err(format!("expected a positive number, as 7e9; found {text:?}")),
+        _ => Err(format!(
+            "expected a positive number, as 7e9; found {text:?}"
+        )),
     }
 }

@@ -149,7 +149,10 @@ impl Predictor for Builtin {
                 let bits = point.query.len();
                 let chosen = if candidates.is_empty() {
                     // Below 2^16.
-                    Bits::new(u16::try_from(rng.below(1 << bits)).unwrap_or_default(), bits)
+                    Bits::new(
+                        u16::try_from(rng.below(1 << bits)).unwrap_or_default(),
+                        bits,
+                    )
                 } else {
                     let n = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
                     candidates[rng.below(n) as usize]

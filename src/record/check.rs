@@ -3,7 +3,7 @@ What must hold between the columns of a record, whatever file it comes from.
 */
 
 use super::column::shorten;
-use super::kinds::{Design, Outcome, Prompt, Score, Trial};
+use super::kinds::{Design, Mean, Outcome, Prompt, Score, Trial};
 use crate::program::{Bits, MAX_BITS};
 
 /// Nothing, or the column and what was expected.
@@ -103,13 +103,20 @@ pub(super) fn outcome(outcome: &Outcome) -> Checked {
 }
 
 pub(super) fn score(score: &Score) -> Checked {
-    if !(0.0..=1.0).contains(&score.accuracy) {
-        return Err(format!(
-            "column \"accuracy\": expected 0..1, found {}",
-            score.accuracy
-        ));
+    check_accuracy(score.accuracy)
+}
+
+pub(super) fn mean(mean: &Mean) -> Checked {
+    check_accuracy(mean.accuracy)
+}
+
+fn check_accuracy(accuracy: f64) -> Checked {
+    if (0.0..=1.0).contains(&accuracy) {
+        return Ok(());
     }
-    Ok(())
+    Err(format!(
+        "column \"accuracy\": expected 0..1, found {accuracy}"
+    ))
 }
 
 fn check_bits(bits: u32) -> Result<u32, String> {

@@ -351,11 +351,26 @@ record! {
     }
 }
 
+record! {
+    /// The columns of a score that a fit reads.
+    struct Mean: "score" = CurveKey as curve + {
+        /// Number of demonstrations.
+        shots: u32,
+        /// The function, where the score is that of one.
+        function: Option<String>,
+        /// Number of parameters; null if unknown.
+        params: Option<f64>,
+        /// Mean accuracy.
+        accuracy: f64,
+    }
+    check check::mean;
+}
+
 /// What `fit-loglinear` reads: scores, or the predictions themselves.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ScoreOrOutcome {
     /// A row with an accuracy.
-    Score(Score),
+    Score(Mean),
     /// A row with a prediction.
     Outcome(Box<Outcome>),
 }
@@ -363,19 +378,19 @@ pub enum ScoreOrOutcome {
 impl Record for ScoreOrOutcome {
     const KIND: &'static str = "score or prediction";
     const COLUMNS: &'static [Column] = {
-        const ALL: [Column; Outcome::COLUMNS.len() + Score::COLUMNS.len()] =
-            concat(Outcome::COLUMNS, Score::COLUMNS);
+        const ALL: [Column; Outcome::COLUMNS.len() + Mean::COLUMNS.len()] =
+            concat(Outcome::COLUMNS, Mean::COLUMNS);
         &ALL
     };
 
     fn read(row: &dyn Row, first: usize) -> Result<Self, String> {
         let correct = Outcome::COLUMNS.iter().position(|c| c.name == "correct");
-        let is_outcome = correct
-            .is_some_and(|i| !matches!(row.cell(first + i, "correct"), Cell::Missing));
+        let is_outcome =
+            correct.is_some_and(|i| !matches!(row.cell(first + i, "correct"), Cell::Missing));
         if is_outcome {
             return Outcome::read(row, first).map(|o| Self::Outcome(Box::new(o)));
         }
-        Score::read(row, first + Outcome::COLUMNS.len()).map(Self::Score)
+        Mean::read(row, first + Outcome::COLUMNS.len()).map(Self::Score)
     }
 
     fn values<'a>(&'a self, each: &mut dyn FnMut(Value<'a>)) {

@@ -22,7 +22,7 @@ pub use batch::schema;
 pub use column::{Column, ColumnType};
 pub use extra::Extra;
 pub use kinds::{
-    Condition, CurveKey, Design, Fit, Listing, Outcome, Prediction, Prompt, Score,
+    Condition, CurveKey, Design, Fit, Listing, Mean, Outcome, Prediction, Prompt, Score,
     ScoreOrOutcome, Trial,
 };
 pub use read::{Entry, Place, Reader};

@@ -1,0 +1,222 @@
+/*!
+What a model folder says about its model: `card.json` (ours, optional) and `config.json` (Hugging Face's).
+*/
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// How `card.json` names a vocabulary whose token ids are byte values.
+const BYTES: &str = "bytes";
+
+/// Who the model is, for the `model`, `modality` and `params` columns of predictions.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Card {
+    /// The model's name; the folder's name where the card gives none.
+    pub name: String,
+    /// `linguistic`, `genomic`, ...
+    pub modality: Option<String>,
+    /// Number of parameters.
+    pub params: Option<f64>,
+    /// The architecture's name.
+    pub architecture: Option<String>,
+    /// `bytes` where a token's id is its byte's value; anything else means `tokenizer.json`.
+    pub vocabulary: Option<String>,
+    /// Where the weights came from and how they are stored.
+    pub weights: Option<String>,
+    /// The longest sequence that the graph takes, in tokens; goes before `config.json`'s.
+    pub max_positions: Option<usize>,
+}
+
+impl Card {
+    /// Reads `card.json` of a model folder; without one, only the folder's name is known.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the file is there but is not a card.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let mut card: Self = read_json(&folder.join("card.json"))?.unwrap_or_default();
+        if card.name.is_empty() {
+            // `.` and `..` have no name of their own.
+            let named = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+            card.name = named
+                .file_name()
+                .map_or_else(|| "model".into(), |name| name.to_string_lossy().into());
+        }
+        Ok(card)
+    }
+
+    /// Whether token ids are byte values.
+    pub(super) fn is_bytes(&self) -> bool {
+        self.vocabulary.as_deref() == Some(BYTES)
+    }
+}
+
+/// The part of `config.json` that decoding needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Config {
+    /// Rows of the embedding matrix: the width of whole-vocabulary logits.
+    pub vocab_size: Option<usize>,
+    /// Tokens that end an answer.
+    pub eos: Vec<u32>,
+    /// The beginning-of-sequence token.
+    pub bos: Option<u32>,
+    /// The longest sequence, in tokens.
+    pub max_positions: Option<usize>,
+    /// Key/value heads of a layer.
+    pub kv_heads: Option<usize>,
+    /// Width of a head.
+    pub head_dim: Option<usize>,
+}
+
+impl Config {
+    /// Reads `config.json` of a model folder.
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("config.json");
+        let json: Value = read_json(&path)?.ok_or_else(|| {
+            Error::model(format!(
+                "{}: no such file (a model folder holds model.onnx, config.json and tokenizer.json)",
+                path.display()
+            ))
+        })?;
+        Self::from_json(&json).map_err(|error| error.at(path.display()))
+    }
+
+    fn from_json(json: &Value) -> Result<Self> {
+        let heads = number(json, "num_attention_heads")?;
+        Ok(Self {
+            vocab_size: number(json, "vocab_size")?,
+            eos: match field(json, "eos_token_id") {
+                Some(Value::Array(ids)) => ids
+                    .iter()
+                    .map(|id| token("eos_token_id", id))
+                    .collect::<Result<_>>()?,
+                Some(id) => vec![token("eos_token_id", id)?],
+                None => Vec::new(),
+            },
+            bos: field(json, "bos_token_id")
+                .map(|id| token("bos_token_id", id))
+                .transpose()?,
+            max_positions: number(json, "max_position_embeddings")?,
+            kv_heads: number(json, "num_key_value_heads")?.or(heads),
+            head_dim: match number(json, "head_dim")? {
+                Some(dim) => Some(dim),
+                None => number(json, "hidden_size")?
+                    .zip(heads.filter(|&heads| heads > 0))
+                    .map(|(hidden, heads)| hidden / heads),
+            },
+        })
+    }
+}
+
+/// A field that is there and not null; multimodal models keep their language model's under `text_config`.
+fn field<'a>(json: &'a Value, name: &str) -> Option<&'a Value> {
+    [
+        json.get(name),
+        json.get("text_config").and_then(|text| text.get(name)),
+    ]
+    .into_iter()
+    .flatten()
+    .find(|value| !value.is_null())
+}
+
+fn number(json: &Value, name: &str) -> Result<Option<usize>> {
+    field(json, name)
+        .map(|value| {
+            value
+                .as_u64()
+                .and_then(|number| usize::try_from(number).ok())
+                .ok_or_else(|| Error::model(format!("{name:?} is {value}, expected a count")))
+        })
+        .transpose()
+}
+
+fn token(name: &str, value: &Value) -> Result<u32> {
+    value
+        .as_u64()
+        .and_then(|id| u32::try_from(id).ok())
+        .ok_or_else(|| Error::model(format!("{name:?} is {value}, expected a token id")))
+}
+
+/// The JSON in a file, or `None` where there is no such file.
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| Error::model(format!("{}: {error}", path.display()))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::model(format!("{}: {error}", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn eos_may_be_one_token_or_several_or_none() {
+        let eos = |json| Config::from_json(&json).unwrap().eos;
+        assert_eq!(eos(json!({"eos_token_id": 2})), [2]);
+        assert_eq!(eos(json!({"eos_token_id": [1, 106]})), [1, 106]);
+        assert_eq!(eos(json!({"eos_token_id": null})), [] as [u32; 0]);
+        assert_eq!(eos(json!({})), [] as [u32; 0]);
+    }
+
+    #[test]
+    fn a_negative_token_id_is_refused_by_name() {
+        let error = Config::from_json(&json!({"bos_token_id": -1})).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "\"bos_token_id\" is -1, expected a token id"
+        );
+    }
+
+    #[test]
+    fn head_sizes_follow_hugging_faces_defaults() {
+        let config =
+            Config::from_json(&json!({"hidden_size": 64, "num_attention_heads": 4})).unwrap();
+        assert_eq!((config.kv_heads, config.head_dim), (Some(4), Some(16)));
+    }
+
+    #[test]
+    fn a_multimodal_config_keeps_its_numbers_under_text_config() {
+        let json = json!({"eos_token_id": 1, "text_config": {"vocab_size": 7, "eos_token_id": 5}});
+        let config = Config::from_json(&json).unwrap();
+        assert_eq!((config.vocab_size, config.eos), (Some(7), vec![1]));
+    }
+
+    #[test]
+    fn without_a_card_the_folder_names_the_model() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("smol");
+        fs::create_dir(&folder).unwrap();
+        let card = Card::read(&folder).unwrap();
+        assert_eq!(
+            (card.name.as_str(), card.modality, card.params),
+            ("smol", None, None)
+        );
+        fs::write(
+            folder.join("card.json"),
+            r#"{"name": "Smol", "params": 1.35e8, "vocabulary": "bytes"}"#,
+        )
+        .unwrap();
+        let card = Card::read(&folder).unwrap();
+        assert_eq!(
+            (card.name.as_str(), card.params, card.is_bytes()),
+            ("Smol", Some(1.35e8), true)
+        );
+        fs::write(folder.join("card.json"), "{").unwrap();
+        assert!(
+            Card::read(&folder)
+                .unwrap_err()
+                .to_string()
+                .contains("card.json: EOF")
+        );
+    }
+}

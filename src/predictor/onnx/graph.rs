@@ -1,0 +1,401 @@
+/*!
+Which graphs can be run: the two signatures that are recognised from a session's inputs and outputs.
+
+- the subset graph: `input_ids`, `attention_mask`, `positions`, `vocab_ids` and the cache give logits only at the
+  wanted positions, over the wanted rows of the vocabulary;
+- the plain Hugging Face export: `input_ids`, `attention_mask`, maybe `position_ids`, and the cache give logits at
+  every position over the whole vocabulary.
+*/
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use ort::value::{TensorElementType, ValueType};
+
+use super::card::Config;
+use crate::error::{Error, Result};
+
+const EXPECTED: &str = "expected input_ids, attention_mask, past_key_values.N.key/value and either positions and \
+                        vocab_ids or nothing more than position_ids, giving logits and present.N.key/value";
+
+/// Name and type of an input or output.
+pub(super) type Port<'a> = (&'a str, &'a ValueType);
+
+/// What a graph takes beside tokens, mask and cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signature {
+    /// `positions` and `vocab_ids`: logits only where they are asked for.
+    Subset,
+    /// A Hugging Face export: logits everywhere.
+    Plain {
+        /// Whether it wants `position_ids`.
+        position_ids: bool,
+    },
+}
+
+/// One key or value tensor of one layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Slot {
+    /// The input that takes it.
+    pub past: String,
+    /// The output that gives it back, longer.
+    pub present: String,
+    /// Key/value heads.
+    pub heads: usize,
+    /// Width of a head.
+    pub dim: usize,
+}
+
+/// A graph that can be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Graph {
+    pub signature: Signature,
+    /// Key and value of layer 0, of layer 1, ...
+    pub slots: Vec<Slot>,
+    /// Number of token ids.
+    pub vocab: usize,
+}
+
+impl Graph {
+    /// Recognises a graph by its inputs and outputs; what they leave open comes from `config.json`.
+    pub(super) fn recognise(
+        inputs: &[Port<'_>],
+        outputs: &[Port<'_>],
+        config: &Config,
+    ) -> Result<Self> {
+        let unknown = |problem: &str| {
+            Error::model(format!(
+                "model.onnx {problem}: found inputs {}, outputs {}; {EXPECTED}",
+                listing(inputs),
+                listing(outputs)
+            ))
+        };
+        let mut others: Vec<&str> = inputs
+            .iter()
+            .map(|&(name, _)| name)
+            .filter(|name| layer_of(name, "past_key_values").is_none())
+            .collect();
+        others.sort_unstable();
+        let signature = match others[..] {
+            ["attention_mask", "input_ids", "positions", "vocab_ids"] => Signature::Subset,
+            ["attention_mask", "input_ids"] => Signature::Plain {
+                position_ids: false,
+            },
+            ["attention_mask", "input_ids", "position_ids"] => {
+                Signature::Plain { position_ids: true }
+            }
+            _ => return Err(unknown("takes inputs that are not known here")),
+        };
+        let slots = slots(inputs, config, &unknown)?;
+        for name in others {
+            typed(inputs, name, TensorElementType::Int64, &unknown)?;
+        }
+        for slot in &slots {
+            typed(outputs, &slot.present, TensorElementType::Float32, &unknown)?;
+        }
+        let logits = typed(outputs, "logits", TensorElementType::Float32, &unknown)?;
+        if outputs.len() != slots.len() + 1 {
+            return Err(unknown("gives outputs that are not known here"));
+        }
+        let &[_, _, width] = logits else {
+            return Err(unknown(
+                "gives logits that are not of shape [batch, positions, vocabulary]",
+            ));
+        };
+        Ok(Self {
+            signature,
+            slots,
+            vocab: vocab(width, config)?,
+        })
+    }
+}
+
+/// The width of whole-vocabulary logits: as the graph declares it, else as `config.json` says.
+fn vocab(declared: i64, config: &Config) -> Result<usize> {
+    let declared = usize::try_from(declared).ok().filter(|&width| width > 0);
+    match (declared, config.vocab_size.filter(|&width| width > 0)) {
+        (Some(declared), Some(configured)) if declared != configured => Err(Error::model(format!(
+            "model.onnx gives logits over {declared} tokens, config.json says \"vocab_size\": {configured}"
+        ))),
+        (Some(width), _) | (None, Some(width)) => Ok(width),
+        (None, None) => Err(Error::model("config.json gives no \"vocab_size\"")),
+    }
+}
+
+/// The cache's tensors in the order of the layers, key before value.
+fn slots(
+    inputs: &[Port<'_>],
+    config: &Config,
+    unknown: &dyn Fn(&str) -> Error,
+) -> Result<Vec<Slot>> {
+    let mut layers: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for (layer, part) in inputs
+        .iter()
+        .filter_map(|&(name, _)| layer_of(name, "past_key_values"))
+    {
+        layers.entry(layer).or_default().push(part);
+    }
+    if layers.is_empty() {
+        return Err(unknown(
+            "has no key/value cache (export it with one: the task is called text-generation-with-past)",
+        ));
+    }
+    let mut slots = Vec::with_capacity(2 * layers.len());
+    for (expected, (layer, mut parts)) in layers.into_iter().enumerate() {
+        parts.sort_unstable();
+        if layer != expected || parts != ["key", "value"] {
+            return Err(unknown(&format!(
+                "has no whole key/value pair for layer {expected}"
+            )));
+        }
+        for part in parts {
+            let past = format!("past_key_values.{layer}.{part}");
+            let &[batch, heads, _, dim] =
+                typed(inputs, &past, TensorElementType::Float32, unknown)?
+            else {
+                return Err(unknown(&format!(
+                    "has a {past} that is not of shape [batch, heads, length, width]"
+                )));
+            };
+            if batch > 1 {
+                return Err(unknown(&format!("takes batches of {batch} only, not of 1")));
+            }
+            let size = |declared: i64, configured: Option<usize>, name: &str| {
+                usize::try_from(declared)
+                    .ok()
+                    .filter(|&size| size > 0)
+                    .or(configured)
+                    .ok_or_else(|| {
+                        Error::model(format!(
+                            "neither model.onnx nor config.json gives {name} of {past}"
+                        ))
+                    })
+            };
+            let (heads, dim) = (
+                size(
+                    heads,
+                    config.kv_heads,
+                    "the heads (\"num_key_value_heads\")",
+                )?,
+                size(dim, config.head_dim, "the width (\"head_dim\")")?,
+            );
+            slots.push(Slot {
+                present: format!("present.{layer}.{part}"),
+                past,
+                heads,
+                dim,
+            });
+        }
+    }
+    Ok(slots)
+}
+
+/// `("past_key_values.3.key", "past_key_values")` gives `(3, "key")`.
+fn layer_of<'a>(name: &'a str, prefix: &str) -> Option<(usize, &'a str)> {
+    let (layer, part) = name
+        .strip_prefix(prefix)?
+        .strip_prefix('.')?
+        .split_once('.')?;
+    Some((layer.parse().ok()?, part))
+}
+
+/// The declared shape of a tensor, after a check of its element type.
+fn typed<'a>(
+    ports: &[Port<'a>],
+    name: &str,
+    expected: TensorElementType,
+    unknown: &dyn Fn(&str) -> Error,
+) -> Result<&'a [i64]> {
+    let Some(&(_, dtype)) = ports.iter().find(|port| port.0 == name) else {
+        return Err(unknown(&format!("has no {name}")));
+    };
+    match dtype {
+        ValueType::Tensor { ty, shape, .. } if *ty == expected => Ok(shape),
+        other => Err(Error::model(format!(
+            "model.onnx has {name} as {other}, expected elements of type {expected}"
+        ))),
+    }
+}
+
+/// Names for a message: the cache's, which may be hundreds, are counted.
+fn listing(ports: &[Port<'_>]) -> String {
+    let is_cache = |name: &str| {
+        layer_of(name, "past_key_values")
+            .or(layer_of(name, "present"))
+            .is_some()
+    };
+    let (cache, others): (Vec<&str>, Vec<&str>) = ports
+        .iter()
+        .map(|&(name, _)| name)
+        .partition(|name| is_cache(name));
+    let mut text = others.join(", ");
+    if !cache.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, " and {} of the cache", cache.len());
+    }
+    if text.is_empty() { "none".into() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ort::value::{Shape, SymbolicDimensions};
+
+    type Owned = (String, ValueType);
+
+    fn ports(owned: &[Owned]) -> Vec<Port<'_>> {
+        owned
+            .iter()
+            .map(|(name, dtype)| (name.as_str(), dtype))
+            .collect()
+    }
+
+    fn outlet(name: &str, ty: TensorElementType, shape: &[i64]) -> Owned {
+        let dimension_symbols = SymbolicDimensions::empty(shape.len());
+        (
+            name.to_owned(),
+            ValueType::Tensor {
+                ty,
+                shape: Shape::new(shape.iter().copied()),
+                dimension_symbols,
+            },
+        )
+    }
+
+    fn ids(name: &str) -> Owned {
+        outlet(name, TensorElementType::Int64, &[-1, -1])
+    }
+
+    fn cache(prefix: &str, layers: usize) -> Vec<Owned> {
+        (0..layers)
+            .flat_map(|layer| ["value", "key"].map(|part| format!("{prefix}.{layer}.{part}")))
+            .map(|name| outlet(&name, TensorElementType::Float32, &[-1, 3, -1, 64]))
+            .collect()
+    }
+
+    fn logits(width: i64) -> Owned {
+        outlet("logits", TensorElementType::Float32, &[-1, -1, width])
+    }
+
+    fn recognise(inputs: &[&str], layers: usize, config: &Config) -> Result<Graph> {
+        let inputs: Vec<Owned> = inputs
+            .iter()
+            .map(|name| ids(name))
+            .chain(cache("past_key_values", layers))
+            .collect();
+        let outputs: Vec<Owned> = cache("present", layers)
+            .into_iter()
+            .chain([logits(-1)])
+            .collect();
+        Graph::recognise(&ports(&inputs), &ports(&outputs), config)
+    }
+
+    const SUBSET: [&str; 4] = ["input_ids", "attention_mask", "positions", "vocab_ids"];
+
+    fn config() -> Config {
+        Config {
+            vocab_size: Some(100),
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn both_signatures_are_recognised() {
+        let graph = recognise(&SUBSET, 12, &config()).unwrap();
+        assert_eq!(
+            (graph.signature, graph.vocab, graph.slots.len()),
+            (Signature::Subset, 100, 24)
+        );
+        let slot = &graph.slots[21];
+        assert_eq!(
+            (slot.past.as_str(), slot.present.as_str()),
+            ("past_key_values.10.value", "present.10.value")
+        );
+        assert_eq!((slot.heads, slot.dim), (3, 64));
+        for position_ids in [false, true] {
+            let inputs =
+                &["input_ids", "attention_mask", "position_ids"][..2 + usize::from(position_ids)];
+            assert_eq!(
+                recognise(inputs, 1, &config()).unwrap().signature,
+                Signature::Plain { position_ids }
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_input_is_refused_with_what_was_found_and_expected() {
+        let error = recognise(
+            &["input_ids", "attention_mask", "token_type_ids"],
+            1,
+            &config(),
+        )
+        .unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.exit_code(), 3);
+        assert!(
+            text.contains(
+                "found inputs input_ids, attention_mask, token_type_ids and 2 of the cache"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("expected input_ids, attention_mask, past_key_values.N.key/value"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_export_without_a_cache_is_told_how_to_get_one() {
+        let text = recognise(&["input_ids", "attention_mask"], 0, &config())
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("text-generation-with-past"), "{text}");
+    }
+
+    #[test]
+    fn half_precision_caches_are_refused_by_name() {
+        let mut inputs: Vec<Owned> = SUBSET.iter().map(|name| ids(name)).collect();
+        for part in ["key", "value"] {
+            let name = format!("past_key_values.0.{part}");
+            inputs.push(outlet(&name, TensorElementType::Float16, &[-1, 3, -1, 64]));
+        }
+        let text = Graph::recognise(&ports(&inputs), &ports(&[logits(-1)]), &config())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("past_key_values.0.key as Tensor<f16>"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_missing_layer_is_named() {
+        let inputs: Vec<Owned> = SUBSET
+            .iter()
+            .map(|name| ids(name))
+            .chain(cache("past_key_values", 3))
+            .collect();
+        let without: Vec<Owned> = inputs
+            .into_iter()
+            .filter(|input| input.0 != "past_key_values.1.key")
+            .collect();
+        let text = Graph::recognise(&ports(&without), &ports(&[logits(-1)]), &config())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("no whole key/value pair for layer 1"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_vocabulary_must_agree_with_the_configuration() {
+        let text = vocab(99, &config()).unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "model.onnx gives logits over 99 tokens, config.json says \"vocab_size\": 100"
+        );
+        assert_eq!(vocab(99, &Config::default()).unwrap(), 99);
+        assert!(vocab(-1, &Config::default()).is_err());
+    }
+}

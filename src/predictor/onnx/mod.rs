@@ -1,0 +1,399 @@
+/*!
+A predictor in ONNX Runtime: a model folder that answers encoded prompts.
+
+- [`runtime`]: finds and loads the library, opens sessions on a device;
+- [`card`]: what the folder says about the model;
+- `weights`: the files that hold it;
+- `graph`: the two graph signatures that can be run;
+- `symbols`: one symbol, one token;
+- `cache`, `session`: keys and values, and the forward pass over them;
+- `decode`: greedy decoding and the teacher-forced pass that replaces it;
+- [`doctor`]: what is there and what is missing.
+*/
+
+mod cache;
+pub mod card;
+mod decode;
+pub mod doctor;
+mod graph;
+pub mod runtime;
+mod session;
+mod symbols;
+mod weights;
+
+use std::path::{Path, PathBuf};
+
+pub use card::Card;
+pub use runtime::{Device, Taken};
+
+use ort::value::Outlet;
+
+use card::Config;
+use decode::{Decoded, Place, Sequence};
+use graph::{Graph, Port};
+use runtime::Runtime;
+use session::{Engine, Over};
+use symbols::Symbols;
+
+use crate::error::{Error, Result};
+
+/// How a model is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Where it runs.
+    pub device: Device,
+    /// Threads within an operator; 0 takes one a core.
+    pub threads: usize,
+    /// ONNX Runtime's library or its folder; `None` looks in the usual places.
+    pub ort_lib: Option<PathBuf>,
+    /// The bytes that the logits of one call may take; longer prompts go through the cache in pieces.
+    pub logits_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            device: Device::default(),
+            threads: 0,
+            ort_lib: None,
+            logits_bytes: 256 << 20,
+        }
+    }
+}
+
+/// How an answer is found. Both give the same answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Method {
+    /// Greedy decoding, a token a step.
+    #[default]
+    Generate,
+    /// One teacher-forced pass, and decoding only from the first wrong symbol on.
+    Score,
+}
+
+/// Whether a beginning-of-sequence token goes before the prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Bos {
+    /// As the model's own tokenizer does.
+    #[default]
+    Auto,
+    /// Yes; the model must have one.
+    Always,
+    /// No.
+    Never,
+}
+
+/// How prompts are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How the answer is found.
+    pub method: Method,
+    /// Whether only the two bit symbols compete, not the whole vocabulary.
+    pub constrained: bool,
+    /// The token before the prompt.
+    pub bos: Bos,
+    /// With [`Method::Score`]: whether a wrong answer is decoded to its end, or ends with its first wrong symbol.
+    pub complete: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            method: Method::default(),
+            constrained: false,
+            bos: Bos::default(),
+            complete: true,
+        }
+    }
+}
+
+/// A place in a prompt where an answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EvalPoint<'a> {
+    /// Where the answer begins, in characters. At the prompt's end the answer is behind it; elsewhere the prompt holds
+    /// the target there, since later points are to see it.
+    pub start: usize,
+    /// The encoded target. Its length is the answer's.
+    pub target: &'a str,
+}
+
+/// One encoded prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// The text; each character is one token.
+    pub prompt: &'a str,
+    /// The places to answer, in ascending order and apart: one at the end, or, in a nested prompt, several.
+    pub points: &'a [EvalPoint<'a>],
+    /// The symbol of bit 0.
+    pub zero: char,
+    /// The symbol of bit 1.
+    pub one: char,
+}
+
+/// What a model answered at one point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The text of the tokens decoded: as many as the target has symbols, or fewer before an end of sequence. A token
+    /// of several characters counts as one and stands as it is; a special token has no text.
+    pub output: String,
+    /// Nats: sum of ln p(target symbol | prompt, target prefix), over the whole vocabulary or, constrained, over the two
+    /// bit symbols. With [`Method::Generate`] `None` unless the answer is the target: the rest of the target is not read.
+    pub answer_logprob: Option<f64>,
+    /// The smallest gap between the best two logits where this answer was decided; `None` where only one token can be.
+    pub margin: Option<f64>,
+}
+
+/// A model in memory, ready to answer.
+pub struct OnnxModel {
+    card: Card,
+    files: Vec<PathBuf>,
+    config: Config,
+    symbols: Symbols,
+    leading: Vec<u32>,
+    engine: Engine,
+    runtime: &'static Runtime,
+    taken: Taken,
+}
+
+impl OnnxModel {
+    /// Loads a model folder.
+    ///
+    /// # Errors
+    /// [`Error::Model`] naming what is missing or not as expected: runtime, device, file, graph.
+    pub fn load(folder: &Path, options: &Options) -> Result<Self> {
+        let here = |error: Error| error.at(folder.display());
+        let card = Card::read(folder)?;
+        let config = Config::read(folder)?;
+        let model = folder.join("model.onnx");
+        let files = weights::files(&model)?;
+        let runtime = Runtime::get(options.ort_lib.as_deref())?;
+        let (session, taken) = runtime
+            .open(options, &|builder| builder.commit_from_file(&model))
+            .map_err(here)?;
+        let graph = Graph::recognise(&ports(session.inputs()), &ports(session.outputs()), &config)
+            .map_err(here)?;
+        let symbols = Symbols::read(folder, &card, graph.vocab)?;
+        let leading = symbols.leading().map_err(here)?;
+        let engine = Engine::new(session, graph, options.logits_bytes);
+        Ok(Self {
+            card,
+            files,
+            config,
+            symbols,
+            leading,
+            engine,
+            runtime,
+            taken,
+        })
+    }
+
+    /// Who the model is.
+    #[must_use]
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// The device it runs on, and why, for stderr and the provenance.
+    #[must_use]
+    pub fn device(&self) -> &Taken {
+        &self.taken
+    }
+
+    /// The runtime that runs it.
+    #[must_use]
+    pub fn runtime(&self) -> &'static Runtime {
+        self.runtime
+    }
+
+    /// SHA-256 of `model.onnx` followed by its external data in the order of their names, in hexadecimal.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be read.
+    pub fn sha256(&self) -> Result<String> {
+        weights::sha256(&self.files)
+    }
+
+    /// Whether prompts get a beginning-of-sequence token under this setting.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for [`Bos::Always`] with a model that has none.
+    pub fn puts_bos(&self, bos: Bos) -> Result<bool> {
+        Ok(!self.before(bos)?.is_empty())
+    }
+
+    /// The tokens that go before a prompt.
+    fn before(&self, bos: Bos) -> Result<Vec<u32>> {
+        match bos {
+            Bos::Auto => Ok(self.leading.clone()),
+            Bos::Never => Ok(Vec::new()),
+            Bos::Always => self.config.bos.map(|id| vec![id]).ok_or_else(|| {
+                Error::usage(format!(
+                    "--bos always: config.json of {} has no \"bos_token_id\"",
+                    self.card.name
+                ))
+            }),
+        }
+    }
+
+    /// Answers a prompt at each of its points, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a prompt that this model cannot read: a symbol that is not one token, too many tokens, points
+    /// that the prompt does not bear out. [`Error::Model`] if the graph does not do what its signature promises.
+    pub fn answer(&mut self, request: &Request<'_>, settings: &Settings) -> Result<Vec<Answer>> {
+        let sequence = self.sequence(request, *settings)?;
+        let (stop, engine) = (&self.config.eos[..], &mut self.engine);
+        let decoded = match settings.method {
+            Method::Generate => decode::generate(engine, &sequence, stop),
+            Method::Score => decode::score(engine, &sequence, stop, settings.complete),
+        };
+        let decoded = decoded.map_err(|error| error.at(&self.card.name))?;
+        Ok(decoded
+            .into_iter()
+            .map(|decoded| self.text(&decoded))
+            .collect())
+    }
+
+    fn text(&self, decoded: &Decoded) -> Answer {
+        Answer {
+            output: decoded
+                .tokens
+                .iter()
+                .map(|&id| self.symbols.text(id))
+                .collect(),
+            answer_logprob: decoded.logprob,
+            margin: Some(decoded.margin).filter(|margin| margin.is_finite()),
+        }
+    }
+
+    /// A request in tokens, checked.
+    fn sequence(&mut self, request: &Request<'_>, settings: Settings) -> Result<Sequence> {
+        let symbols: Vec<char> = request.prompt.chars().collect();
+        let mut tokens = self.before(settings.bos)?;
+        let shift = tokens.len();
+        for &symbol in &symbols {
+            tokens.push(self.symbols.id(symbol)?);
+        }
+        let mut places = Vec::with_capacity(request.points.len());
+        let mut free = 0;
+        for point in request.points {
+            let target: Vec<char> = point.target.chars().collect();
+            check(point, &target, &symbols, free, shift)?;
+            free = point.start + target.len();
+            let foreign = target
+                .iter()
+                .find(|&&symbol| symbol != request.zero && symbol != request.one);
+            if let Some(symbol) = foreign.filter(|_| settings.constrained) {
+                return Err(Error::data(format!(
+                    "target {:?}: {symbol:?} is neither the symbol of 0 ({:?}) nor of 1 ({:?})",
+                    point.target, request.zero, request.one
+                )));
+            }
+            let target = target
+                .iter()
+                .map(|&symbol| self.symbols.id(symbol))
+                .collect::<Result<_>>()?;
+            places.push(Place {
+                start: shift + point.start,
+                target,
+            });
+        }
+        let over = if settings.constrained {
+            let mut pair = [
+                self.symbols.id(request.zero)?,
+                self.symbols.id(request.one)?,
+            ];
+            pair.sort_unstable();
+            Over::Pair(pair)
+        } else {
+            Over::Vocabulary
+        };
+        let sequence = Sequence {
+            tokens,
+            places,
+            over,
+        };
+        let length = sequence.fed().len();
+        match self.card.max_positions.or(self.config.max_positions) {
+            Some(longest) if length > longest => Err(Error::data(format!(
+                "prompt and answer are {length} tokens, {} reads at most {longest}",
+                self.card.name
+            ))),
+            _ => Ok(sequence),
+        }
+    }
+}
+
+fn ports(outlets: &[Outlet]) -> Vec<Port<'_>> {
+    outlets
+        .iter()
+        .map(|outlet| (outlet.name(), outlet.dtype()))
+        .collect()
+}
+
+/// Whether a point is one that the prompt bears out. `free` is the first character that no earlier point takes.
+fn check(
+    point: &EvalPoint<'_>,
+    target: &[char],
+    prompt: &[char],
+    free: usize,
+    shift: usize,
+) -> Result<()> {
+    let EvalPoint { start, .. } = *point;
+    let refuse = |problem: &str| Err(Error::data(format!("answer at symbol {start}: {problem}")));
+    if target.is_empty() {
+        return refuse("its target is empty");
+    }
+    if start < free {
+        return refuse("answers must be in ascending order, apart from each other");
+    }
+    if start + shift == 0 {
+        return refuse("nothing stands before it, and no beginning-of-sequence token either");
+    }
+    if start != prompt.len() && prompt.get(start..start + target.len()) != Some(target) {
+        return refuse("the prompt does not hold the target there");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(
+        start: usize,
+        target: &str,
+        free: usize,
+        shift: usize,
+    ) -> std::result::Result<(), String> {
+        let target_symbols: Vec<char> = target.chars().collect();
+        let prompt: Vec<char> = "0110,1".chars().collect();
+        check(
+            &EvalPoint { start, target },
+            &target_symbols,
+            &prompt,
+            free,
+            shift,
+        )
+        .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn points_must_be_borne_out_by_the_prompt() {
+        assert_eq!(checked(6, "11", 0, 0), Ok(()));
+        assert_eq!(checked(2, "10", 0, 0), Ok(()));
+        assert_eq!(checked(0, "01", 0, 1), Ok(()));
+        for (start, target, free, problem) in [
+            (0, "01", 0, "nothing stands before it"),
+            (2, "11", 0, "does not hold the target"),
+            (5, "11", 0, "does not hold the target"),
+            (7, "1", 0, "does not hold the target"),
+            (usize::MAX - 1, "1", 0, "does not hold the target"),
+            (2, "", 0, "target is empty"),
+            (2, "10", 3, "ascending order"),
+        ] {
+            let refused = checked(start, target, free, 0).unwrap_err();
+            assert!(refused.contains(problem), "{start} {target}: {refused}");
+        }
+    }
+}

@@ -1,0 +1,343 @@
+/*!
+One symbol, one token: which token a character of a prompt is, and which text a token is.
+
+The tokenizer never sees a whole prompt: it would merge letters ("AT" is one token of most vocabularies). Each
+character is looked up alone, and believed only if its token decodes to that very character.
+*/
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use tokenizers::Tokenizer;
+
+use super::card::Card;
+use crate::error::{Error, Result};
+
+/// What a byte that is no character by itself decodes to.
+const FOREIGN: char = char::REPLACEMENT_CHARACTER;
+
+enum Vocabulary {
+    /// A token's id is its byte's value.
+    Bytes,
+    /// `tokenizer.json`.
+    Tokens(Box<Tokenizer>),
+}
+
+/// The characters and tokens of one model, looked up as they are met.
+pub(super) struct Symbols {
+    vocabulary: Vocabulary,
+    /// Number of token ids that the graph knows.
+    size: usize,
+    ids: HashMap<char, u32>,
+}
+
+impl Symbols {
+    /// Reads a model folder's vocabulary: `tokenizer.json`, or bytes where the card says so.
+    pub(super) fn read(folder: &Path, card: &Card, size: usize) -> Result<Self> {
+        let vocabulary = if card.is_bytes() {
+            Vocabulary::Bytes
+        } else {
+            let path = folder.join("tokenizer.json");
+            if !path.is_file() {
+                return Err(Error::model(format!(
+                    "{}: no such file, and card.json does not say \"vocabulary\": \"bytes\"",
+                    path.display()
+                )));
+            }
+            let mut tokenizer = Tokenizer::from_file(&path)
+                .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
+            // Either would put tokens behind a character that stands alone, or take them away.
+            tokenizer.with_padding(None);
+            if tokenizer.with_truncation(None).is_err() {
+                return Err(Error::model(format!(
+                    "{}: truncation cannot be switched off",
+                    path.display()
+                )));
+            }
+            Vocabulary::Tokens(Box::new(tokenizer))
+        };
+        Ok(Self {
+            vocabulary,
+            size,
+            ids: HashMap::new(),
+        })
+    }
+
+    /// The one token that a character is.
+    pub(super) fn id(&mut self, symbol: char) -> Result<u32> {
+        if let Some(&id) = self.ids.get(&symbol) {
+            return Ok(id);
+        }
+        let id = self
+            .candidates(symbol)
+            .into_iter()
+            .find(|&id| is_below(id, self.size) && self.text(id) == symbol.to_string())
+            .ok_or_else(|| {
+                Error::data(format!("symbol {symbol:?} is not one token of this model"))
+            })?;
+        self.ids.insert(symbol, id);
+        Ok(id)
+    }
+
+    /// Tokens that may be the character, the tokenizer's own choice first.
+    fn candidates(&self, symbol: char) -> Vec<u32> {
+        let mut buffer = [0; 4];
+        let text: &str = symbol.encode_utf8(&mut buffer);
+        match &self.vocabulary {
+            Vocabulary::Bytes => match text.as_bytes() {
+                &[byte] => vec![u32::from(byte)],
+                _ => Vec::new(),
+            },
+            Vocabulary::Tokens(tokenizer) => {
+                let alone = tokenizer.encode_fast(text, false).ok();
+                let alone = alone
+                    .as_ref()
+                    .and_then(|encoding| match encoding.get_ids() {
+                        &[id] => Some(id),
+                        _ => None,
+                    });
+                let byte_level: String = text.bytes().map(byte_level).collect();
+                let fallback = match text.as_bytes() {
+                    &[byte] => format!("<0x{byte:02X}>"),
+                    _ => String::new(),
+                };
+                let spellings = [
+                    text,
+                    byte_level.as_str(),
+                    if symbol == ' ' { "\u{2581}" } else { "" },
+                    &fallback,
+                ];
+                let spelled = spellings
+                    .iter()
+                    .filter_map(|spelling| tokenizer.token_to_id(spelling));
+                alone.into_iter().chain(spelled).collect()
+            }
+        }
+    }
+
+    /// The text of a token as it would stand inside a line; special tokens have none.
+    pub(super) fn text(&self, id: u32) -> String {
+        match &self.vocabulary {
+            Vocabulary::Bytes => match u8::try_from(id) {
+                Ok(byte) if byte.is_ascii() => char::from(byte).to_string(),
+                _ => FOREIGN.to_string(),
+            },
+            Vocabulary::Tokens(tokenizer) => {
+                // A token of no known text, of a padded vocabulary say, decodes to nothing: it is foreign all the same.
+                if tokenizer.id_to_token(id).is_none() {
+                    return FOREIGN.to_string();
+                }
+                let decode = |ids: &[u32]| {
+                    tokenizer
+                        .decode(ids, true)
+                        .unwrap_or_else(|_| FOREIGN.to_string())
+                };
+                let once = decode(&[id]);
+                if tokenizer.get_decoder().is_none() {
+                    // Such tokenizers put a blank between tokens.
+                    return once;
+                }
+                // Decoders in the manner of SentencePiece take a blank off the front of a text: what the second of two
+                // adds is what the token is elsewhere.
+                decode(&[id, id])
+                    .strip_prefix(once.as_str())
+                    .map_or_else(|| once.clone(), str::to_owned)
+            }
+        }
+    }
+
+    /// The special tokens that the model's tokenizer puts before a text by itself.
+    pub(super) fn leading(&self) -> Result<Vec<u32>> {
+        match &self.vocabulary {
+            Vocabulary::Bytes => Ok(Vec::new()),
+            Vocabulary::Tokens(tokenizer) => {
+                let encoding = tokenizer
+                    .encode_fast("0", true)
+                    .map_err(|error| Error::model(format!("tokenizer.json: {error}")))?;
+                Ok(encoding
+                    .get_ids()
+                    .iter()
+                    .zip(encoding.get_special_tokens_mask())
+                    .take_while(|&(_, &special)| special == 1)
+                    .map(|(&id, _)| id)
+                    .collect())
+            }
+        }
+    }
+}
+
+fn is_below(id: u32, size: usize) -> bool {
+    usize::try_from(id).is_ok_and(|id| id < size)
+}
+
+/// How byte-level vocabularies spell a byte: printable Latin-1 as it is, the others from U+0100 on in their order
+/// (GPT-2's `bytes_to_unicode`).
+fn byte_level(byte: u8) -> char {
+    let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    if printable(byte) {
+        return char::from(byte);
+    }
+    let before = (0..byte)
+        .filter(|&other| !printable(other))
+        .map(|_| 1u32)
+        .sum::<u32>();
+    char::from_u32(0x100 + before).unwrap_or(FOREIGN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::fs;
+
+    /// A BPE vocabulary with the merge "A T" and the decoder given; `tokens` follow A, T and AT.
+    fn symbols(tokens: &[&str], extra: &Value) -> Symbols {
+        let folder = tempfile::tempdir().unwrap();
+        let vocabulary: serde_json::Map<String, Value> = ["A", "T", "AT"]
+            .iter()
+            .chain(tokens)
+            .enumerate()
+            .map(|(id, token)| ((*token).to_owned(), json!(id)))
+            .collect();
+        let size = vocabulary.len();
+        let mut tokenizer = json!({
+            "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+            "pre_tokenizer": null, "post_processor": null, "decoder": null,
+            "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+                      "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
+                      "vocab": vocabulary, "merges": [["A", "T"]]}
+        });
+        for (key, value) in extra.as_object().unwrap() {
+            tokenizer[key] = value.clone();
+        }
+        fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+        Symbols::read(folder.path(), &Card::default(), size).unwrap()
+    }
+
+    fn byte_level_decoder() -> Value {
+        json!({"decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false}})
+    }
+
+    /// Llama 2's: blanks are U+2581, one is taken off the front.
+    fn sentence_piece_decoder() -> Value {
+        json!({"decoder": {"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": "\u{2581}"}, "content": " "}, {"type": "ByteFallback"},
+            {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}})
+    }
+
+    #[test]
+    fn letters_that_would_merge_stay_single_tokens() {
+        let mut symbols = symbols(&[], &json!({}));
+        assert_eq!(
+            "ATAT"
+                .chars()
+                .map(|c| symbols.id(c).unwrap())
+                .collect::<Vec<_>>(),
+            [0, 1, 0, 1]
+        );
+        assert_eq!(symbols.text(2), "AT");
+    }
+
+    #[test]
+    fn a_line_break_is_found_under_its_byte_level_name() {
+        let mut symbols = symbols(&["\u{10a}", "\u{120}", ">"], &byte_level_decoder());
+        assert_eq!(
+            ['\n', ' ', '>', 'A'].map(|c| symbols.id(c).unwrap()),
+            [3, 4, 5, 0]
+        );
+    }
+
+    #[test]
+    fn blanks_and_fallback_bytes_are_found_in_a_sentence_piece_vocabulary() {
+        let mut symbols = symbols(
+            &["\u{2581}", "<0x0A>", "\u{2581}A"],
+            &sentence_piece_decoder(),
+        );
+        assert_eq!([' ', '\n', 'A'].map(|c| symbols.id(c).unwrap()), [3, 4, 0]);
+        assert_eq!(symbols.text(5), " A");
+    }
+
+    #[test]
+    fn a_word_start_is_not_taken_for_the_bare_letter() {
+        let mut extra = sentence_piece_decoder();
+        extra["normalizer"] = json!({"type": "Prepend", "prepend": "\u{2581}"});
+        let mut symbols = symbols(&["\u{2581}", "\u{2581}A"], &extra);
+        assert_eq!(symbols.id('A').unwrap(), 0);
+    }
+
+    #[test]
+    fn a_symbol_of_no_token_is_named() {
+        let error = symbols(&[], &byte_level_decoder()).id('C').unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "symbol 'C' is not one token of this model"
+        );
+        assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn a_token_beyond_the_graphs_vocabulary_is_no_symbol() {
+        let mut symbols = symbols(&["C"], &json!({}));
+        symbols.size = 3;
+        assert!(symbols.id('C').is_err());
+        assert!(symbols.id('T').is_ok());
+    }
+
+    #[test]
+    fn padding_of_the_tokenizer_is_ignored() {
+        let padding = json!({"padding": {"strategy": {"Fixed": 4}, "direction": "Left", "pad_to_multiple_of": null,
+                                         "pad_id": 0, "pad_type_id": 0, "pad_token": "A"}});
+        let mut symbols = symbols(&[], &padding);
+        assert_eq!(symbols.id('T').unwrap(), 1);
+        assert!(symbols.leading().unwrap().is_empty());
+    }
+
+    #[test]
+    fn special_tokens_have_no_text_and_lead_where_the_tokenizer_says_so() {
+        let extra = json!({
+            "added_tokens": [{"id": 3, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false,
+                              "normalized": false, "special": true}],
+            "post_processor": {"type": "TemplateProcessing",
+                "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+                "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [3], "tokens": ["<s>"]}}}
+        });
+        let symbols = symbols(&["<s>", "0"], &extra);
+        assert_eq!(symbols.text(3), "");
+        assert_eq!(symbols.leading().unwrap(), [3]);
+        assert_eq!(symbols.text(99), "\u{fffd}");
+    }
+
+    #[test]
+    fn bytes_are_their_own_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = Symbols::read(folder.path(), &Card::default(), 512)
+            .err()
+            .unwrap();
+        assert!(
+            refused
+                .to_string()
+                .contains("card.json does not say \"vocabulary\": \"bytes\""),
+            "{refused}"
+        );
+        let card = Card {
+            vocabulary: Some("bytes".into()),
+            ..Card::default()
+        };
+        let mut symbols = Symbols::read(folder.path(), &card, 512).unwrap();
+        assert_eq!(symbols.id('A').unwrap(), 65);
+        assert!(symbols.id('é').is_err());
+        assert_eq!(
+            [65, 200, 300].map(|id| symbols.text(id)),
+            ["A", "\u{fffd}", "\u{fffd}"]
+        );
+        assert!(symbols.leading().unwrap().is_empty());
+    }
+
+    #[test]
+    fn byte_level_names_are_gpt2s() {
+        assert_eq!(
+            [b'A', b'\n', b' ', 0x7f, 0xad].map(byte_level),
+            ['A', 'Ċ', 'Ġ', 'ġ', 'Ń']
+        );
+    }
+}

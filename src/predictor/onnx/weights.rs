@@ -1,0 +1,295 @@
+/*!
+Which files hold a model: `model.onnx` and the external data that it names, found by a walk over the protobuf that skips
+the weights themselves.
+
+Field numbers are those of onnx.proto (ONNX 1.x, IR version 3 and later).
+*/
+
+use std::collections::BTreeSet;
+use std::fmt::{Display, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek};
+use std::path::{Component, Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// Graphs in attributes of nodes in graphs: deeper than this no exporter goes.
+const DEPTH: usize = 64;
+
+/// The longest name of a file that is believed.
+const NAME: u64 = 4096;
+
+/// The messages on the way from a model to its external data.
+#[derive(Clone, Copy, PartialEq)]
+enum Message {
+    Model,
+    Graph,
+    Node,
+    Attribute,
+    Function,
+    Tensor,
+    SparseTensor,
+    Entry,
+}
+
+impl Message {
+    /// The message in a field, where the way leads through it.
+    fn child(self, field: u64) -> Option<Self> {
+        match (self, field) {
+            (Self::Model, 7) | (Self::Attribute, 6 | 11) => Some(Self::Graph),
+            (Self::Model, 25) => Some(Self::Function),
+            (Self::Graph, 1) | (Self::Function, 7) => Some(Self::Node),
+            (Self::Node, 5) => Some(Self::Attribute),
+            (Self::Graph, 5) | (Self::Attribute, 5 | 10) | (Self::SparseTensor, 1 | 2) => {
+                Some(Self::Tensor)
+            }
+            (Self::Graph, 15) | (Self::Attribute, 22 | 23) => Some(Self::SparseTensor),
+            (Self::Tensor, 13) => Some(Self::Entry),
+            _ => None,
+        }
+    }
+}
+
+/// `model.onnx` and its external data, the latter in the order of their names.
+pub(super) fn files(model: &Path) -> Result<Vec<PathBuf>> {
+    let refuse = |problem: &dyn Display| Error::model(format!("{}: {problem}", model.display()));
+    let file = File::open(model).map_err(|error| refuse(&error))?;
+    let length = file.metadata().map_err(|error| refuse(&error))?.len();
+    let mut walk = Walk {
+        reader: BufReader::new(file),
+        at: 0,
+        locations: BTreeSet::new(),
+    };
+    walk.message(Message::Model, length, 0).map_err(|error| {
+        refuse(&format!(
+            "not an ONNX model, or cut short (at byte {} of {length}: {error})",
+            walk.at
+        ))
+    })?;
+    let folder = model.parent().unwrap_or(Path::new(""));
+    let mut files = vec![model.to_owned()];
+    for location in &walk.locations {
+        let inside = Path::new(location)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !inside {
+            return Err(refuse(&format!(
+                "external data {location:?} lies outside the model's folder"
+            )));
+        }
+        let path = folder.join(location);
+        if !path.is_file() {
+            return Err(Error::model(format!(
+                "{}: no such file, but model.onnx keeps weights in it",
+                path.display()
+            )));
+        }
+        files.push(path);
+    }
+    Ok(files)
+}
+
+/// SHA-256 in hexadecimal over the files one after the other, as `cat FILES | sha256sum` gives it.
+pub(super) fn sha256(files: &[PathBuf]) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    for path in files {
+        let mut file = File::open(path).map_err(|error| Error::file(path, error))?;
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => hash.update(&buffer[..read]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::file(path, error)),
+            }
+        }
+    }
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+struct Walk<R> {
+    reader: R,
+    at: u64,
+    locations: BTreeSet<String>,
+}
+
+impl<R: BufRead + Seek> Walk<R> {
+    /// Reads one message that ends at byte `end`.
+    fn message(&mut self, message: Message, end: u64, depth: usize) -> io::Result<()> {
+        if depth > DEPTH {
+            return Err(io::Error::new(
+                ErrorKind::InvalidData,
+                "messages are nested too deeply",
+            ));
+        }
+        let (mut key, mut value) = (String::new(), String::new());
+        while self.at < end {
+            let tag = self.varint()?;
+            let (field, wire) = (tag >> 3, tag & 7);
+            match wire {
+                0 => _ = self.varint()?,
+                1 => self.skip(8)?,
+                5 => self.skip(4)?,
+                2 => {
+                    let length = self.varint()?;
+                    let stop = self
+                        .at
+                        .checked_add(length)
+                        .filter(|&stop| stop <= end)
+                        .ok_or(ErrorKind::UnexpectedEof)?;
+                    match (message, field) {
+                        (Message::Entry, 1) => key = self.string(length)?,
+                        (Message::Entry, 2) => value = self.string(length)?,
+                        _ => match message.child(field) {
+                            Some(child) => self.message(child, stop, depth + 1)?,
+                            None => self.skip(length)?,
+                        },
+                    }
+                }
+                _ => {
+                    return Err(io::Error::new(
+                        ErrorKind::InvalidData,
+                        format!("wire type {wire}"),
+                    ));
+                }
+            }
+        }
+        if self.at != end {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        if message == Message::Entry && key == "location" {
+            self.locations.insert(value);
+        }
+        Ok(())
+    }
+
+    fn varint(&mut self) -> io::Result<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let mut byte = [0];
+            self.reader.read_exact(&mut byte)?;
+            self.at += 1;
+            value |= u64::from(byte[0] & 0x7f) << shift;
+            if byte[0] < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(io::Error::new(
+            ErrorKind::InvalidData,
+            "a number of more than 64 bits",
+        ))
+    }
+
+    fn skip(&mut self, length: u64) -> io::Result<()> {
+        let offset = i64::try_from(length).map_err(|_| ErrorKind::UnexpectedEof)?;
+        self.reader.seek_relative(offset)?;
+        self.at += length;
+        Ok(())
+    }
+
+    fn string(&mut self, length: u64) -> io::Result<String> {
+        if length > NAME {
+            return Err(io::Error::new(
+                ErrorKind::InvalidData,
+                "a name of more than 4096 bytes",
+            ));
+        }
+        let mut text = String::new();
+        self.reader
+            .by_ref()
+            .take(length)
+            .read_to_string(&mut text)?;
+        self.at += length;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A field that holds bytes, all lengths being below 128.
+    fn bytes(field: u8, content: &[u8]) -> Vec<u8> {
+        let mut out = vec![field << 3 | 2, u8::try_from(content.len()).unwrap()];
+        assert!(out[1] < 0x80);
+        out.extend(content);
+        out
+    }
+
+    /// A model whose one initialiser lies in `location`.
+    fn model(location: &str) -> Vec<u8> {
+        let entry = [bytes(1, b"location"), bytes(2, location.as_bytes())].concat();
+        let tensor = [vec![0x08, 0x01], bytes(8, b"w"), bytes(13, &entry)].concat();
+        [vec![0x08, 0x08], bytes(7, &bytes(5, &tensor))].concat()
+    }
+
+    fn folder(model: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.onnx");
+        fs::write(&path, model).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn external_data_is_found_and_hashed_behind_the_model() {
+        let content = model("model.onnx_data");
+        let (folder, path) = folder(&content);
+        assert!(
+            files(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("model.onnx_data: no such file")
+        );
+        fs::write(folder.path().join("model.onnx_data"), b"weights").unwrap();
+        let files = files(&path).unwrap();
+        assert_eq!(files.len(), 2);
+        let whole = [&content[..], b"weights"].concat();
+        assert_eq!(sha256(&files).unwrap(), hexadecimal(&Sha256::digest(whole)));
+    }
+
+    #[test]
+    fn external_data_outside_the_folder_is_refused() {
+        for location in ["../secret", "/etc/passwd", "a/../../b"] {
+            let (_folder, path) = folder(&model(location));
+            let error = files(&path).unwrap_err();
+            assert!(
+                error.to_string().contains("outside the model's folder"),
+                "{error}"
+            );
+            assert_eq!(error.exit_code(), 3);
+        }
+    }
+
+    #[test]
+    fn every_cut_of_a_model_is_refused_or_harmless() {
+        let whole = model("w");
+        for length in 1..whole.len() {
+            let (_folder, path) = folder(&whole[..length]);
+            // Two bytes are the version alone: a model without a graph, which the session refuses.
+            let refused = files(&path).is_err_and(|error| error.to_string().contains("cut short"));
+            assert_eq!(refused, length != 2, "{length}");
+        }
+    }
+
+    #[test]
+    fn text_is_not_a_model() {
+        let (_folder, path) = folder(b"version https://git-lfs.github.com/spec/v1\n");
+        assert!(
+            files(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("not an ONNX model")
+        );
+    }
+}

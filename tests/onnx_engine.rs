@@ -1,0 +1,931 @@
+//! What the ONNX engine promises, on tiny models and on graphs written for the purpose.
+//!
+//! The runtime is looked for as by `infer`; without one these tests fail and say what to run.
+
+#[path = "support/onnx_file.rs"]
+mod onnx_file;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use onnx_file::{FLOAT, INT64, external, floats, integers, node, value};
+use rand_core::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use shotline::error::{Error, Result};
+use shotline::predictor::onnx::runtime::Runtime;
+use shotline::predictor::onnx::{
+    Answer, Bos, Device, EvalPoint, Method, OnnxModel, Options, Request, Settings, doctor,
+};
+
+const TINY: [&str; 2] = ["tiny-hf", "tiny-subset"];
+/// transformers' logits and ours differ by less than 1e-4 on the tiny models (tiny.json); sums of eight by less.
+const CLOSE: f64 = 1e-3;
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models")
+}
+
+fn options() -> Options {
+    Options {
+        threads: 1,
+        ..Options::default()
+    }
+}
+
+fn load(name: &str) -> OnnxModel {
+    OnnxModel::load(&models().join(name), &options()).unwrap()
+}
+
+fn score() -> Settings {
+    Settings {
+        method: Method::Score,
+        ..Settings::default()
+    }
+}
+
+fn generate() -> Settings {
+    Settings::default()
+}
+
+/// One independent prompt; bits are dressed as `0` and `1`.
+fn ask(model: &mut OnnxModel, prompt: &str, target: &str, settings: Settings) -> Result<Answer> {
+    let points = [EvalPoint {
+        start: prompt.chars().count(),
+        target,
+    }];
+    let request = Request {
+        prompt,
+        points: &points,
+        zero: '0',
+        one: '1',
+    };
+    let mut answers = model.answer(&request, &settings)?;
+    assert_eq!(answers.len(), 1);
+    Ok(answers.remove(0))
+}
+
+/// A random string over some symbols.
+fn random(rng: &mut rand_xoshiro::Xoshiro256PlusPlus, symbols: &str, length: usize) -> String {
+    let symbols: Vec<char> = symbols.chars().collect();
+    (0..length)
+        .map(|_| symbols[rng.next_u32() as usize % symbols.len()])
+        .collect()
+}
+
+fn rng(seed: u64) -> rand_xoshiro::Xoshiro256PlusPlus {
+    rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(seed)
+}
+
+fn near(a: Option<f64>, b: Option<f64>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() < CLOSE,
+        (a, b) => a == b,
+    }
+}
+
+/// transformers' greedy continuations whose prompt it reads as one token a symbol.
+fn continuations() -> Vec<Value> {
+    let table: Value =
+        serde_json::from_slice(&fs::read(models().join("tiny.json")).unwrap()).unwrap();
+    let mut prompts = table["prompts"].as_array().unwrap().clone();
+    prompts.retain(|row| {
+        row["ids"].as_array().unwrap().len() == row["prompt"].as_str().unwrap().chars().count()
+    });
+    assert!(prompts.len() > 10);
+    prompts
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|number| number.as_f64().unwrap())
+        .collect()
+}
+
+#[test]
+fn both_signatures_go_on_as_transformers_does() {
+    for name in TINY {
+        let mut model = load(name);
+        for row in continuations() {
+            let (prompt, text) = (
+                row["prompt"].as_str().unwrap(),
+                row["text"].as_str().unwrap(),
+            );
+            let expected = text.replace("<|endoftext|>", "");
+            let margin = numbers(&row["margins"]).into_iter().reduce(f64::min);
+            for settings in [generate(), score()] {
+                let answer = ask(&mut model, prompt, "01100110", settings).unwrap();
+                assert_eq!(answer.output, expected, "{name} {settings:?} {prompt:?}");
+                assert!(
+                    near(answer.margin, margin),
+                    "{name} {settings:?} {prompt:?}: {:?} {margin:?}",
+                    answer.margin
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn log_probabilities_are_those_of_transformers() {
+    for name in TINY {
+        let mut model = load(name);
+        let mut checked = 0;
+        for row in continuations() {
+            let (prompt, text) = (
+                row["prompt"].as_str().unwrap(),
+                row["text"].as_str().unwrap(),
+            );
+            if text.chars().count() != 8 || row["tokens"].as_array().unwrap().len() != 8 {
+                continue;
+            }
+            let expected = numbers(&row["logprobs"]).iter().sum();
+            for settings in [generate(), score()] {
+                let answer = ask(&mut model, prompt, text, settings).unwrap();
+                assert_eq!(answer.output, text);
+                assert!(
+                    near(answer.answer_logprob, Some(expected)),
+                    "{name} {prompt:?} {answer:?} {expected}"
+                );
+            }
+            checked += 1;
+        }
+        assert!(checked > 5);
+    }
+}
+
+#[test]
+fn an_end_of_sequence_token_ends_the_answer() {
+    for name in TINY {
+        let mut model = load(name);
+        for settings in [generate(), score()] {
+            let answer = ask(&mut model, "A,C\nG,T\n", "0101", settings).unwrap();
+            assert_eq!(answer.output, "");
+            assert!(near(answer.margin, Some(0.409_219)), "{answer:?}");
+        }
+    }
+}
+
+#[test]
+fn score_gives_what_generate_gives() {
+    let (mut one, mut other) = (load(TINY[0]), load(TINY[1]));
+    let mut rng = rng(1);
+    for trial in 0..60 {
+        let prompt = random(&mut rng, "01,A", 1 + trial);
+        let target = random(&mut rng, "01", 1 + trial % 9);
+        for constrained in [false, true] {
+            let generated = ask(
+                &mut one,
+                &prompt,
+                &target,
+                Settings {
+                    constrained,
+                    ..generate()
+                },
+            )
+            .unwrap();
+            for model in [&mut one, &mut other] {
+                let scored = ask(
+                    model,
+                    &prompt,
+                    &target,
+                    Settings {
+                        constrained,
+                        ..score()
+                    },
+                )
+                .unwrap();
+                assert_eq!(
+                    scored.output, generated.output,
+                    "{prompt} {target} {constrained}"
+                );
+                assert!(
+                    near(scored.margin, generated.margin),
+                    "{scored:?} {generated:?}"
+                );
+                assert!(scored.answer_logprob.is_some());
+                assert_eq!(
+                    generated.answer_logprob.is_some(),
+                    generated.output == target
+                );
+                if generated.answer_logprob.is_some() {
+                    assert!(near(scored.answer_logprob, generated.answer_logprob));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_is_not_completed_ends_with_its_first_wrong_symbol() {
+    let mut model = load("tiny-subset");
+    let mut rng = rng(2);
+    for _ in 0..20 {
+        let (prompt, target) = (random(&mut rng, "01,", 20), random(&mut rng, "01", 8));
+        let constrained = Settings {
+            constrained: true,
+            ..score()
+        };
+        let whole = ask(&mut model, &prompt, &target, constrained)
+            .unwrap()
+            .output;
+        let short = ask(
+            &mut model,
+            &prompt,
+            &target,
+            Settings {
+                complete: false,
+                ..constrained
+            },
+        )
+        .unwrap()
+        .output;
+        let right = whole
+            .chars()
+            .zip(target.chars())
+            .take_while(|(a, b)| a == b)
+            .count();
+        assert_eq!(short, whole[..(right + 1).min(8)]);
+    }
+}
+
+/// A nested prompt of demonstrations `x>y` and the points at which it is read.
+fn nested(
+    rng: &mut rand_xoshiro::Xoshiro256PlusPlus,
+    shots: usize,
+) -> (String, Vec<(usize, String)>) {
+    let (mut prompt, mut points) = (String::new(), Vec::new());
+    for shot in 0..=shots {
+        prompt += &random(rng, "01", 4);
+        prompt.push('>');
+        let target = random(rng, "01", 4);
+        if shot % 2 == 1 || shot == shots {
+            points.push((prompt.len(), target.clone()));
+        }
+        if shot < shots {
+            prompt += &target;
+            prompt.push('\n');
+        }
+    }
+    (prompt, points)
+}
+
+#[test]
+fn a_nested_prompt_gives_what_separate_prompts_give() {
+    for name in TINY {
+        let mut model = load(name);
+        let mut rng = rng(3);
+        for shots in 0..9 {
+            let (prompt, places) = nested(&mut rng, shots);
+            let points: Vec<EvalPoint<'_>> = places
+                .iter()
+                .map(|(start, target)| EvalPoint {
+                    start: *start,
+                    target,
+                })
+                .collect();
+            let request = Request {
+                prompt: &prompt,
+                points: &points,
+                zero: '0',
+                one: '1',
+            };
+            for settings in [
+                generate(),
+                score(),
+                Settings {
+                    constrained: true,
+                    ..score()
+                },
+            ] {
+                let together = model.answer(&request, &settings).unwrap();
+                assert_eq!(together.len(), points.len());
+                for (answer, point) in together.iter().zip(&points) {
+                    let alone =
+                        ask(&mut model, &prompt[..point.start], point.target, settings).unwrap();
+                    assert_eq!(
+                        answer.output, alone.output,
+                        "{name} {prompt:?} {point:?} {settings:?}"
+                    );
+                    assert!(
+                        near(answer.answer_logprob, alone.answer_logprob),
+                        "{answer:?} {alone:?}"
+                    );
+                    assert!(near(answer.margin, alone.margin), "{answer:?} {alone:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_prompt_read_in_pieces_gives_the_same_answers() {
+    for name in TINY {
+        let mut whole = load(name);
+        // Logits over 99 tokens, 4 bytes each: 1 row a call, then 7.
+        for logits_bytes in [1, 7 * 99 * 4] {
+            let mut pieces = OnnxModel::load(
+                &models().join(name),
+                &Options {
+                    logits_bytes,
+                    ..options()
+                },
+            )
+            .unwrap();
+            let (prompt, places) = nested(&mut rng(4), 8);
+            let points: Vec<EvalPoint<'_>> = places
+                .iter()
+                .map(|(start, target)| EvalPoint {
+                    start: *start,
+                    target,
+                })
+                .collect();
+            let request = Request {
+                prompt: &prompt,
+                points: &points,
+                zero: '0',
+                one: '1',
+            };
+            for settings in [generate(), score()] {
+                let expected = whole.answer(&request, &settings).unwrap();
+                for (answer, expected) in pieces
+                    .answer(&request, &settings)
+                    .unwrap()
+                    .iter()
+                    .zip(&expected)
+                {
+                    assert_eq!(answer.output, expected.output, "{name} {logits_bytes}");
+                    assert!(near(answer.answer_logprob, expected.answer_logprob));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn constrained_answers_are_bits_and_their_probabilities_sum_to_one() {
+    for name in TINY {
+        let mut model = load(name);
+        for prompt in ["0110", "ACGT", "\n"] {
+            let mut total = 0.0;
+            for target in ["00", "01", "10", "11"] {
+                let answer = ask(
+                    &mut model,
+                    prompt,
+                    target,
+                    Settings {
+                        constrained: true,
+                        ..score()
+                    },
+                )
+                .unwrap();
+                assert!(
+                    answer.output.len() == 2 && answer.output.chars().all(|c| "01".contains(c)),
+                    "{answer:?}"
+                );
+                total += answer.answer_logprob.unwrap().exp();
+            }
+            assert!((total - 1.0).abs() < 1e-6, "{name} {prompt:?} {total}");
+        }
+    }
+}
+
+#[test]
+fn a_constrained_target_of_other_symbols_is_refused() {
+    let error = ask(
+        &mut load(TINY[0]),
+        "01",
+        "0A",
+        Settings {
+            constrained: true,
+            ..score()
+        },
+    )
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "target \"0A\": 'A' is neither the symbol of 0 ('0') nor of 1 ('1')"
+    );
+}
+
+/// A copy of a model folder in which one file is replaced, or removed.
+fn altered(name: &str, file: &str, content: Option<&[u8]>) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(models().join(name)).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    match content {
+        Some(content) => fs::write(copy.path().join(file), content).unwrap(),
+        None => fs::remove_file(copy.path().join(file)).unwrap(),
+    }
+    copy
+}
+
+fn read_json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn refusal(folder: &Path) -> Error {
+    OnnxModel::load(folder, &options()).err().unwrap()
+}
+
+#[test]
+fn the_first_token_is_the_tokenizers_choice_or_the_users() {
+    let mut plain = load(TINY[1]);
+    assert!(!plain.puts_bos(Bos::Auto).unwrap());
+    let error = ask(
+        &mut plain,
+        "01",
+        "0",
+        Settings {
+            bos: Bos::Always,
+            ..score()
+        },
+    )
+    .unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(
+        error.to_string().contains("has no \"bos_token_id\""),
+        "{error}"
+    );
+
+    let mut config = read_json(&models().join(TINY[1]).join("config.json"));
+    config["bos_token_id"] = json!(0);
+    let folder = altered(TINY[1], "config.json", Some(config.to_string().as_bytes()));
+    let mut tokenizer = read_json(&models().join(TINY[1]).join("tokenizer.json"));
+    tokenizer["post_processor"] = json!({"type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}}});
+    fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    let mut with = OnnxModel::load(folder.path(), &options()).unwrap();
+    assert_eq!(
+        [Bos::Auto, Bos::Always, Bos::Never].map(|bos| with.puts_bos(bos).unwrap()),
+        [true, true, false]
+    );
+    let [auto, always, never] = [Bos::Auto, Bos::Always, Bos::Never]
+        .map(|bos| ask(&mut with, "0110,", "01", Settings { bos, ..score() }).unwrap());
+    assert_eq!(auto, always);
+    assert!(!near(auto.answer_logprob, never.answer_logprob));
+    assert_eq!(never, ask(&mut plain, "0110,", "01", score()).unwrap());
+    // With a token before it even an empty prompt has an answer; without one it has none.
+    let generated = ask(
+        &mut with,
+        "",
+        "01",
+        Settings {
+            bos: Bos::Always,
+            ..generate()
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        generated.output,
+        ask(
+            &mut with,
+            "",
+            "01",
+            Settings {
+                bos: Bos::Always,
+                ..score()
+            }
+        )
+        .unwrap()
+        .output
+    );
+    let error = ask(
+        &mut with,
+        "",
+        "01",
+        Settings {
+            bos: Bos::Never,
+            ..score()
+        },
+    )
+    .unwrap_err();
+    assert!(
+        error.to_string().contains("nothing stands before it"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_card_names_the_model_and_the_folder_does_where_there_is_none() {
+    let subset = load("tiny-subset");
+    assert_eq!(
+        (subset.card().name.as_str(), subset.card().params),
+        ("tiny-subset", Some(12936.0))
+    );
+    let plain = load("tiny-hf");
+    assert_eq!(
+        (plain.card().name.as_str(), plain.card().params),
+        ("tiny-hf", None)
+    );
+    assert_eq!(plain.device().to_string(), "cpu");
+}
+
+#[test]
+fn the_hash_covers_the_graph_and_its_external_data() {
+    let folder = models().join("tiny-subset");
+    let whole = ["model.onnx", "model.onnx.data"]
+        .map(|file| fs::read(folder.join(file)).unwrap())
+        .concat();
+    let expected = Sha256::digest(whole)
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    assert_eq!(load("tiny-subset").sha256().unwrap(), expected);
+}
+
+#[test]
+fn a_symbol_that_is_not_one_token_is_refused() {
+    let mut model = load(TINY[0]);
+    let error = ask(&mut model, "01é", "0", score()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "symbol 'é' is not one token of this model"
+    );
+    assert_eq!(error.exit_code(), 1);
+}
+
+#[test]
+fn a_prompt_that_is_too_long_is_refused_with_both_numbers() {
+    let mut model = load(TINY[1]);
+    assert!(ask(&mut model, &"01".repeat(254), "01010", score()).is_ok());
+    let error = ask(&mut model, &"01".repeat(254), "010101", score()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "prompt and answer are 513 tokens, tiny-subset reads at most 512"
+    );
+    assert_eq!(error.exit_code(), 1);
+}
+
+#[test]
+fn a_folder_without_its_files_is_refused_by_their_names() {
+    for file in [
+        "model.onnx",
+        "config.json",
+        "tokenizer.json",
+        "model.onnx.data",
+    ] {
+        let folder = altered("tiny-subset", file, None);
+        let error = refusal(folder.path());
+        assert_eq!(error.exit_code(), 3);
+        assert!(error.to_string().contains(file), "{error}");
+    }
+    assert!(
+        refusal(Path::new("no/such/folder"))
+            .to_string()
+            .contains("no/such/folder")
+    );
+}
+
+#[test]
+fn a_model_that_is_cut_short_is_refused() {
+    for name in TINY {
+        let whole = fs::read(models().join(name).join("model.onnx")).unwrap();
+        for length in [0, 1, 100, whole.len() / 2, whole.len() - 1] {
+            let folder = altered(name, "model.onnx", Some(&whole[..length]));
+            let error = refusal(folder.path());
+            assert_eq!(error.exit_code(), 3, "{error}");
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
+    }
+    let folder = altered("tiny-subset", "model.onnx.data", Some(b"short"));
+    assert_eq!(refusal(folder.path()).exit_code(), 3);
+}
+
+#[test]
+fn a_runtime_that_is_not_there_is_an_error_with_a_remedy() {
+    let ort_lib = Some(PathBuf::from("no/such/libonnxruntime.so"));
+    let error = OnnxModel::load(
+        &models().join(TINY[0]),
+        &Options {
+            ort_lib,
+            ..options()
+        },
+    )
+    .err()
+    .unwrap();
+    assert_eq!(error.exit_code(), 3);
+    assert!(
+        error
+            .to_string()
+            .contains("--ort-lib no/such/libonnxruntime.so"),
+        "{error}"
+    );
+}
+
+#[test]
+fn cuda_works_or_says_what_is_missing_and_is_never_replaced_in_silence() {
+    let folder = models().join(TINY[1]);
+    match OnnxModel::load(
+        &folder,
+        &Options {
+            device: Device::Cuda(0),
+            ..options()
+        },
+    ) {
+        Ok(model) => assert_eq!(model.device().device, Device::Cuda(0)),
+        Err(error) => {
+            assert_eq!(error.exit_code(), 3);
+            assert!(
+                error.to_string().contains("cuda:0 cannot be used: "),
+                "{error}"
+            );
+            let auto = OnnxModel::load(
+                &folder,
+                &Options {
+                    device: Device::Auto,
+                    ..options()
+                },
+            )
+            .unwrap();
+            assert_eq!(auto.device().device, Device::Cpu);
+            assert!(
+                auto.device()
+                    .to_string()
+                    .starts_with("cpu (cuda:0 cannot be used: "),
+                "{}",
+                auto.device()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_doctor_names_the_runtime_and_each_cuda_library() {
+    let (text, works) = doctor::report(&options());
+    assert!(works, "{text}");
+    let runtime = Runtime::get(None).unwrap();
+    assert!(runtime.version.starts_with("1."), "{}", runtime.version);
+    assert!(
+        runtime
+            .providers
+            .iter()
+            .any(|name| name == "CPUExecutionProvider")
+    );
+    for part in [
+        &runtime.version,
+        "CPUExecutionProvider",
+        "libcudart.so",
+        "libcudnn.so",
+        "libcuda.so.1",
+        "auto takes",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let (text, works) = doctor::report(&Options {
+        ort_lib: Some("no/such/folder".into()),
+        ..options()
+    });
+    assert!(
+        !works && text.contains("not usable: --ort-lib no/such/folder"),
+        "{text}"
+    );
+}
+
+/// A folder with a graph of ours over bytes.
+fn folder_of(model: &[u8]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("model.onnx"), model).unwrap();
+    fs::write(folder.path().join("config.json"), r#"{"vocab_size": 256}"#).unwrap();
+    fs::write(
+        folder.path().join("card.json"),
+        r#"{"name": "ours", "vocabulary": "bytes"}"#,
+    )
+    .unwrap();
+    folder
+}
+
+fn token_inputs() -> [Vec<u8>; 2] {
+    [
+        value("input_ids", INT64, &["B", "T"]),
+        value("attention_mask", INT64, &["B", "S"]),
+    ]
+}
+
+/// A model with a cache of two heads, whose next token can be worked out by hand: [`next_symbol`].
+fn two_heads() -> Vec<u8> {
+    let cache = |prefix: &str, length: &str| {
+        ["key", "value"].map(|part| {
+            value(
+                &format!("{prefix}.0.{part}"),
+                FLOAT,
+                &["B", "2", length, "1"],
+            )
+        })
+    };
+    let grow = |part: &str| {
+        let (past, present) = (
+            format!("past_key_values.0.{part}"),
+            format!("present.0.{part}"),
+        );
+        node("Concat", &[&past, "heads"], &present, &[("axis", 2)])
+    };
+    let line: Vec<f32> = (0u8..=255)
+        .map(|byte| f32::from(byte) - f32::from(b'0'))
+        .collect();
+    onnx_file::model(
+        &[
+            node("Cast", &["input_ids"], "floats", &[("to", FLOAT)]),
+            node("Reshape", &["floats", "as_head"], "head", &[]),
+            node("Mul", &["head", "head"], "square", &[]),
+            node("Concat", &["head", "square"], "heads", &[("axis", 1)]),
+            grow("key"),
+            grow("value"),
+            node("CumSum", &["present.0.key", "time"], "sums", &[]),
+            node(
+                "Shape",
+                &["past_key_values.0.key"],
+                "read",
+                &[("start", 2), ("end", 3)],
+            ),
+            node("Slice", &["sums", "read", "end", "time"], "new", &[]),
+            node("Mul", &["new", "weights"], "weighted", &[]),
+            node(
+                "ReduceSum",
+                &["weighted", "across"],
+                "total",
+                &[("keepdims", 1)],
+            ),
+            node("Mod", &["total", "four"], "rest", &[("fmod", 1)]),
+            node("Reshape", &["rest", "as_row"], "rows", &[]),
+            node("Sub", &["line", "rows"], "distance", &[]),
+            node("Mul", &["distance", "distance"], "far", &[]),
+            node("Neg", &["far"], "logits", &[]),
+        ],
+        &[
+            integers("as_head", &[1, 1, -1, 1]),
+            integers("as_row", &[1, -1, 1]),
+            integers("time", &[2]),
+            integers("end", &[i64::MAX]),
+            integers("across", &[1]),
+            floats("weights", &[1, 2, 1, 1], &[3.0, 5.0]),
+            floats("four", &[1], &[4.0]),
+            floats("line", &[256], &line),
+        ],
+        &[
+            token_inputs().to_vec(),
+            cache("past_key_values", "P").to_vec(),
+        ]
+        .concat(),
+        &[
+            vec![value("logits", FLOAT, &["B", "T", "256"])],
+            cache("present", "S").to_vec(),
+        ]
+        .concat(),
+    )
+}
+
+/// What [`two_heads`] says next: (3 sum of bytes + 5 sum of their squares) mod 4.
+fn next_symbol(text: &str) -> char {
+    let sum: u32 = text
+        .bytes()
+        .map(u32::from)
+        .map(|byte| 3 * byte + 5 * byte * byte)
+        .sum();
+    char::from_digit(sum % 4, 10).unwrap()
+}
+
+#[test]
+fn a_cache_of_several_heads_is_cut_and_read_head_by_head() {
+    let folder = folder_of(&two_heads());
+    let mut model = OnnxModel::load(folder.path(), &options()).unwrap();
+    let mut rng = rng(5);
+    for trial in 0..100 {
+        let prompt = random(&mut rng, "0123,A", 1 + trial % 40);
+        let target = random(&mut rng, "0123", 8);
+        let mut expected = prompt.clone();
+        for _ in 0..8 {
+            expected.push(next_symbol(&expected));
+        }
+        for settings in [generate(), score()] {
+            let answer = ask(&mut model, &prompt, &target, settings).unwrap();
+            assert_eq!(
+                answer.output,
+                expected[prompt.len()..],
+                "{prompt} {target} {settings:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_graph_of_another_signature_is_refused_with_what_was_found() {
+    let graph = onnx_file::model(
+        &[node("Identity", &["pixels"], "classes", &[])],
+        &[],
+        &[value("pixels", FLOAT, &["N"])],
+        &[value("classes", FLOAT, &["N"])],
+    );
+    let error = refusal(folder_of(&graph).path());
+    assert_eq!(error.exit_code(), 3);
+    assert!(
+        error
+            .to_string()
+            .contains("found inputs pixels, outputs classes; expected input_ids"),
+        "{error}"
+    );
+
+    let no_cache = onnx_file::model(
+        &[node("Cast", &["input_ids"], "logits", &[("to", FLOAT)])],
+        &[],
+        &token_inputs(),
+        &[value("logits", FLOAT, &["B", "T"])],
+    );
+    let error = refusal(folder_of(&no_cache).path());
+    assert!(
+        error.to_string().contains("has no key/value cache"),
+        "{error}"
+    );
+}
+
+/// A graph of the plain signature that gives these logits whatever it reads, and a cache that does not grow.
+fn liar(logits: Vec<u8>) -> Vec<u8> {
+    let cache = |prefix: &str, length: &str| {
+        ["key", "value"].map(|part| {
+            value(
+                &format!("{prefix}.0.{part}"),
+                FLOAT,
+                &["B", "1", length, "1"],
+            )
+        })
+    };
+    onnx_file::model(
+        &[
+            node("Identity", &["constant"], "logits", &[]),
+            node("Identity", &["past_key_values.0.key"], "present.0.key", &[]),
+            node(
+                "Identity",
+                &["past_key_values.0.value"],
+                "present.0.value",
+                &[],
+            ),
+        ],
+        &[logits],
+        &[
+            token_inputs().to_vec(),
+            cache("past_key_values", "P").to_vec(),
+        ]
+        .concat(),
+        &[
+            vec![value("logits", FLOAT, &["B", "T", "V"])],
+            cache("present", "S").to_vec(),
+        ]
+        .concat(),
+    )
+}
+
+#[test]
+fn a_graph_that_does_not_keep_its_promises_is_an_error_and_no_panic() {
+    let row = |logit: f32| floats("constant", &[1, 1, 256], &[logit; 256]);
+    for (logits, prompt, problem) in [
+        (
+            row(0.0),
+            "011",
+            "gives logits of shape [1, 1, 256], expected [1, 3, 256]",
+        ),
+        (
+            row(0.0),
+            "0",
+            "gives present.0.key of shape [1, 1, 0, 1], expected [1, 1, 1, 1]",
+        ),
+        (row(f32::NAN), "0", "gives logits that are not numbers"),
+        (
+            floats("constant", &[1, 1, 3], &[0.0; 3]),
+            "0",
+            "gives logits over 3 tokens",
+        ),
+        (
+            floats("constant", &[0], &[]),
+            "0",
+            "gives logits that are not of shape",
+        ),
+    ] {
+        let folder = folder_of(&liar(logits));
+        for settings in [generate(), score()] {
+            let error = OnnxModel::load(folder.path(), &options())
+                .and_then(|mut model| ask(&mut model, prompt, "1", settings))
+                .unwrap_err();
+            assert_eq!(error.exit_code(), 3);
+            assert!(error.to_string().contains(problem), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_graph_that_keeps_weights_outside_its_folder_is_refused() {
+    for location in ["../model.onnx.data", "/etc/passwd"] {
+        let folder = folder_of(&liar(external("constant", &[1, 1, 256], location)));
+        let error = refusal(folder.path());
+        assert_eq!(error.exit_code(), 3);
+        assert!(
+            error.to_string().contains("outside the model's folder"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,446 @@
+"""scripts/convert: what it makes is the model, what it cannot make it refuses, and it leaves nothing behind.
+
+    python3 -m pytest tests/python/test_convert.py
+
+Needs scripts/requirements/test.txt. With SHOTLINE_SMOLLM2_DIR or SHOTLINE_GEMMA_DIR, folders of the converted models,
+those are held against transformers' logits in tests/fixtures/models, too.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import gguf
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from tokenizers import Tokenizer
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / "tests" / "fixtures" / "models"
+LAYERS, WIDTH, HEADS, KV_HEADS, HEAD_DIM, HIDDEN, WINDOW = 7, 48, 4, 2, 16, 40, 5
+EPSILON, BASE, LOCAL_BASE = 1e-6, 50000.0, 10000.0
+LENGTH = 23
+
+
+def run_convert(*arguments) -> subprocess.CompletedProcess:
+    command = [sys.executable, ROOT / "scripts" / "convert", *arguments]
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+
+
+def vocabulary(arch: str) -> dict:
+    """A vocabulary of the architecture's kind: tokens, types, and merges or scores."""
+    kind = gguf.TokenType
+    if arch == "llama":
+        tokens = ["<|end|>", "\u010a", "\u0120", *(chr(c) for c in range(0x21, 0x7F)), "AT", "10", "ATC"]
+        return {"tokens": tokens, "types": [kind.CONTROL] + [kind.NORMAL] * (len(tokens) - 1),
+                "merges": ["A T", "1 0", "AT C"]}
+    special = [("<pad>", kind.CONTROL), ("<eos>", kind.CONTROL), ("<bos>", kind.CONTROL), ("<unk>", kind.CONTROL),
+               ("\n", kind.USER_DEFINED), ("\n\n", kind.USER_DEFINED), ("  ", kind.USER_DEFINED)]
+    special += [(f"<0x{b:02X}>", kind.BYTE) for b in range(256)]
+    # The second piece has the best score: ids alone do not tell the order of merges.
+    pieces = ["ab", "bc", "\u2581a", "\u2581", *"abc01"]
+    scores = [-1000.0] * 7 + [0.0] * 256 + [-1.0, 0.0] + [-float(i) for i in range(2, len(pieces))]
+    return {"tokens": [t for t, _ in special] + pieces,
+            "types": [t for _, t in special] + [kind.NORMAL] * len(pieces), "scores": scores}
+
+
+def weights(arch: str, tied: bool, seed: int = 7) -> dict[str, np.ndarray]:
+    """Random weights under GGUF's names, [out, in]; Q and K of llama in the order of Hugging Face."""
+    rng = np.random.default_rng(seed)
+    rows = len(vocabulary(arch)["tokens"])
+    draw = lambda *shape: rng.normal(0, 0.25, shape).astype(np.float32)
+    near_one = lambda n: rng.uniform(0.5, 1.5, n).astype(np.float32)
+    q, kv = HEADS * HEAD_DIM, KV_HEADS * HEAD_DIM
+    table = {"token_embd": draw(rows, WIDTH), "output_norm": near_one(WIDTH)}
+    if not tied:
+        table["output"] = draw(rows, WIDTH)
+    for i in range(LAYERS):
+        table |= {
+            f"blk.{i}.attn_norm": near_one(WIDTH),
+            f"blk.{i}.attn_q": draw(q, WIDTH),
+            f"blk.{i}.attn_k": draw(kv, WIDTH),
+            f"blk.{i}.attn_v": draw(kv, WIDTH),
+            f"blk.{i}.attn_output": draw(WIDTH, q),
+            f"blk.{i}.ffn_norm": near_one(WIDTH),
+            f"blk.{i}.ffn_gate": draw(HIDDEN, WIDTH),
+            f"blk.{i}.ffn_up": draw(HIDDEN, WIDTH),
+            f"blk.{i}.ffn_down": draw(WIDTH, HIDDEN),
+        }
+        if arch == "gemma3":
+            table |= {
+                f"blk.{i}.attn_q_norm": near_one(HEAD_DIM),
+                f"blk.{i}.attn_k_norm": near_one(HEAD_DIM),
+                f"blk.{i}.post_attention_norm": near_one(WIDTH),
+                f"blk.{i}.post_ffw_norm": near_one(WIDTH),
+            }
+    return table
+
+
+def interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
+    """Rows of Q or K as llama.cpp stores them: i and i + d/2 of a head side by side."""
+    return np.concatenate([
+        np.stack([head[: len(head) // 2], head[len(head) // 2 :]], 1).reshape(head.shape)
+        for head in np.split(weight, heads)
+    ])
+
+
+def write_gguf(path: Path, arch: str, tied: bool = True, extra: str | None = None, says: str | None = None,
+               omit: str | None = None, head_dim: int = HEAD_DIM) -> Path:
+    """A GGUF file with the tiny model; the options spoil it. `says` is the architecture it claims."""
+    w, words = gguf.GGUFWriter(path, says or arch), vocabulary(arch)
+    w.add_license("MIT")
+    w.add_block_count(LAYERS)
+    w.add_context_length(64)
+    w.add_embedding_length(WIDTH)
+    w.add_feed_forward_length(HIDDEN)
+    w.add_head_count(HEADS)
+    w.add_head_count_kv(KV_HEADS)
+    w.add_key_length(head_dim)
+    w.add_value_length(head_dim)
+    w.add_layer_norm_rms_eps(EPSILON)
+    w.add_rope_freq_base(BASE)
+    w.add_token_list(words["tokens"])
+    w.add_token_types(words["types"])
+    if arch == "llama":
+        w.add_tokenizer_model("gpt2")
+        w.add_tokenizer_pre("smollm")
+        w.add_token_merges(words["merges"])
+        w.add_eos_token_id(0)
+    else:
+        w.add_sliding_window(WINDOW)
+        w.add_tokenizer_model("llama")
+        w.add_token_scores(words["scores"])
+        w.add_bos_token_id(2)
+        w.add_eos_token_id(1)
+        w.add_unk_token_id(3)
+        w.add_add_bos_token(True)
+        w.add_add_space_prefix(False)
+    for name, array in weights(arch, tied).items():
+        if name == omit:
+            continue
+        if arch == "llama" and name.endswith(("attn_q", "attn_k")):
+            array = interleaved(array, HEADS if name.endswith("q") else KV_HEADS)
+        w.add_tensor(f"{name}.weight", array)
+    if extra:
+        w.add_tensor(extra, np.ones(4, np.float32))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+    return path
+
+
+def forward(arch: str, tied: bool, ids: np.ndarray) -> np.ndarray:
+    """The model in plain numpy, float64: logits at every position of one sequence."""
+    w = {name: array.astype(np.float64) for name, array in weights(arch, tied).items()}
+    gemma = arch == "gemma3"
+    rms = lambda x, name: x / np.sqrt((x * x).mean(-1, keepdims=True) + EPSILON) * w[name]
+    steps = np.arange(len(ids))
+
+    def rotate(x, base):
+        angle = steps[:, None] * base ** (-np.arange(0, HEAD_DIM, 2) / HEAD_DIM)
+        cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+        a, b = x[..., : HEAD_DIM // 2], x[..., HEAD_DIM // 2 :]
+        return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
+
+    x = w["token_embd"][ids] * (np.sqrt(WIDTH) if gemma else 1)
+    for i in range(LAYERS):
+        p = f"blk.{i}."
+        local = gemma and i % 6 != 5
+        n = rms(x, p + "attn_norm")
+        q = (n @ w[p + "attn_q"].T).reshape(-1, HEADS, HEAD_DIM)
+        k = (n @ w[p + "attn_k"].T).reshape(-1, KV_HEADS, HEAD_DIM)
+        v = (n @ w[p + "attn_v"].T).reshape(-1, KV_HEADS, HEAD_DIM)
+        if gemma:
+            q, k = rms(q, p + "attn_q_norm"), rms(k, p + "attn_k_norm")
+        base = LOCAL_BASE if local else BASE
+        q, k = rotate(q, base), rotate(k, base)
+        distance = steps[:, None] - steps[None]
+        seen = (distance >= 0) & (distance < (WINDOW if local else len(ids)))
+        heads = []
+        for head in range(HEADS):
+            group = head * KV_HEADS // HEADS
+            s = np.where(seen, q[:, head] @ k[:, group].T / np.sqrt(HEAD_DIM), -np.inf)
+            s = np.exp(s - s.max(-1, keepdims=True))
+            heads.append(s / s.sum(-1, keepdims=True) @ v[:, group])
+        a = np.concatenate(heads, -1) @ w[p + "attn_output"].T
+        x = x + (rms(a, p + "post_attention_norm") if gemma else a)
+        n = rms(x, p + "ffn_norm")
+        gate, up = n @ w[p + "ffn_gate"].T, n @ w[p + "ffn_up"].T
+        if gemma:
+            gate = gate / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (gate + 0.044715 * gate**3)))
+        else:
+            gate = gate / (1 + np.exp(-gate))
+        h = (gate * up) @ w[p + "ffn_down"].T
+        x = x + (rms(h, p + "post_ffw_norm") if gemma else h)
+    return rms(x, "output_norm") @ w["token_embd" if tied else "output"].T
+
+
+class Model:
+    """A converted folder under ONNX Runtime."""
+
+    def __init__(self, folder: Path):
+        self.config = json.loads((folder / "config.json").read_text())
+        self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+
+    def __call__(self, ids, positions, rows=(), past=None, mask=None):
+        """(logits, present) of one call."""
+        ids = np.atleast_2d(np.asarray(ids, np.int64))
+        c = self.config
+        if past is None:
+            empty = np.zeros((len(ids), c["num_key_value_heads"], 0, c["head_dim"]), np.float32)
+            past = [empty] * (2 * c["num_hidden_layers"])
+        if mask is None:
+            mask = np.ones((len(ids), past[0].shape[2] + ids.shape[1]), np.int64)
+        feed = {
+            "input_ids": ids,
+            "attention_mask": mask,
+            "positions": np.asarray(positions, np.int64).reshape(len(ids), -1),
+            "vocab_ids": np.asarray(rows, np.int64),
+        }
+        names = [i.name for i in self.session.get_inputs() if i.name.startswith("past")]
+        logits, *present = self.session.run(None, feed | dict(zip(names, past)))
+        return logits, present
+
+
+VARIANTS = [("llama", True), ("llama", False), ("gemma3", True)]
+
+
+@pytest.fixture(scope="module", params=VARIANTS, ids=lambda v: f"{v[0]}-{'tied' if v[1] else 'untied'}")
+def converted(request, tmp_path_factory):
+    """(architecture, tied, folder, ids, the numpy model's logits)"""
+    arch, tied = request.param
+    temp = tmp_path_factory.mktemp(arch)
+    done = run_convert(write_gguf(temp / "tiny.gguf", arch, tied), "-o", temp / "model")
+    assert done.returncode == 0, done.stderr
+    ids = np.random.default_rng(3).integers(0, len(vocabulary(arch)["tokens"]), LENGTH)
+    return arch, tied, temp / "model", ids, forward(arch, tied, ids)
+
+
+def test_logits_are_those_of_a_plain_forward_pass(converted):
+    *_, folder, ids, expected = converted
+    logits, _ = Model(folder)(ids, np.arange(LENGTH))
+    np.testing.assert_allclose(logits[0], expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("split", [[1] * LENGTH, [1, 22], [7, 1, 9, 6], [22, 1]])
+def test_chunks_through_the_cache_equal_one_pass(converted, split):
+    *_, folder, ids, expected = converted
+    model, past, start, parts = Model(folder), None, 0, []
+    for size in split:
+        logits, past = model(ids[start : start + size], np.arange(size), past=past)
+        parts.append(logits[0])
+        start += size
+    assert start == LENGTH
+    np.testing.assert_allclose(np.concatenate(parts), expected, atol=2e-4)
+
+
+def test_wanted_rows_and_positions_are_a_part_of_all(converted):
+    *_, folder, ids, expected = converted
+    rows, positions = [9, 2, 40], [22, 0, 5]
+    logits, _ = Model(folder)(ids, positions, rows)
+    assert logits.shape == (1, 3, 3)
+    np.testing.assert_allclose(logits[0], expected[np.ix_(positions, rows)], atol=2e-4)
+
+
+@pytest.mark.parametrize("rows", [[], [3, 4]])
+def test_no_wanted_position_gives_no_logits_but_a_cache(converted, rows):
+    arch, _, folder, ids, _ = converted
+    logits, present = Model(folder)(ids, [], rows)
+    assert logits.shape == (1, 0, len(rows) or len(vocabulary(arch)["tokens"]))
+    assert {p.shape for p in present} == {(1, KV_HEADS, LENGTH, HEAD_DIM)}
+    assert len(present) == 2 * LAYERS
+
+
+def test_a_padded_batch_equals_its_rows(converted):
+    arch, tied, folder, ids, expected = converted
+    short = ids[5:17]
+    batch = np.stack([ids[:22], np.pad(short[:11], (0, 11))])
+    mask = np.ones((2, 22), np.int64)
+    mask[1, 11:] = 0
+    model = Model(folder)
+    logits, past = model(batch, [[21], [10]], mask=mask)
+    alone = forward(arch, tied, short)
+    np.testing.assert_allclose(logits[:, 0], [expected[21], alone[10]], atol=2e-4)
+    mask = np.ones((2, 23), np.int64)
+    mask[1, 12:] = 0
+    logits, _ = model([[ids[22]], [short[11]]], [[0], [0]], past=past, mask=mask)
+    np.testing.assert_allclose(logits[:, 0], [expected[22], alone[11]], atol=2e-4)
+
+
+def test_the_folder_describes_the_model(converted):
+    arch, tied, folder, *_ = converted
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "card.json", "config.json", "model.onnx", "model.onnx.data", "tokenizer.json",
+    ]
+    card, config = (json.loads((folder / name).read_text()) for name in ("card.json", "config.json"))
+    assert card["params"] == sum(array.size for array in weights(arch, tied).values())
+    assert (card["name"], card["modality"], card["license"]) == ("model", "linguistic", "MIT")
+    assert card["max_positions"] == config["max_position_embeddings"] == 64
+    assert card["sources"][0]["file"] == "tiny.gguf" and len(card["sources"][0]["sha256"]) == 64
+    assert config["vocab_size"] == len(vocabulary(arch)["tokens"])
+    assert config["tie_word_embeddings"] == tied
+    assert config["bos_token_id"] == (None if arch == "llama" else 2)
+
+
+def test_a_tied_embedding_is_stored_once(converted):
+    arch, tied, folder, *_ = converted
+    graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
+    shape = [len(vocabulary(arch)["tokens"]), WIDTH]
+    matrices = [i.name for i in graph.initializer if sorted(i.dims) == sorted(shape)]
+    assert len(matrices) == (1 if tied else 2)
+
+
+def test_name_and_modality_can_be_given(tmp_path):
+    source = write_gguf(tmp_path / "t.gguf", "llama")
+    done = run_convert(source, "-o", tmp_path / "m", "--name", "A b", "--modality", "genomic")
+    assert done.returncode == 0, done.stderr
+    card = json.loads((tmp_path / "m" / "card.json").read_text())
+    assert (card["name"], card["modality"]) == ("A b", "genomic")
+
+
+def tokenize(folder: Path, text: str) -> list[str]:
+    return Tokenizer.from_file(str(folder / "tokenizer.json")).encode(text).tokens
+
+
+def test_tokenizers_follow_the_vocabulary(converted):
+    arch, _, folder, *_ = converted
+    if arch == "llama":
+        # Digits stand alone even where a merge would join them; no BOS.
+        assert tokenize(folder, "10ATC AT\n") == ["1", "0", "ATC", "\u0120", "AT", "\u010a"]
+        assert tokenize(folder, "<|end|>A") == ["<|end|>", "A"]
+    else:
+        # The best score goes first (bc before ab); user-defined runs match longest first; bytes fall back.
+        assert tokenize(folder, "abc") == ["<bos>", "a", "bc"]
+        assert tokenize(folder, " a\n\n\n  01") == ["<bos>", "\u2581a", "\n\n", "\n", "  ", "0", "1"]
+        assert tokenize(folder, "\u00e9") == ["<bos>", "<0xC3>", "<0xA9>"]
+
+
+def refused(tmp_path: Path, source: Path, *words: str) -> None:
+    """The converter says why, in one line, exits with 1 and leaves nothing behind."""
+    before = sorted(tmp_path.iterdir())
+    done = run_convert(source, "-o", tmp_path / "model")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("convert: ") and done.stderr.count("\n") == 1, done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_unknown_architecture_is_named(tmp_path):
+    source = write_gguf(tmp_path / "t.gguf", "llama", says="mamba")
+    refused(tmp_path, source, "t.gguf", '"mamba"', "llama, gemma3")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    refused(tmp_path, tmp_path / "none.gguf", "none.gguf: no such file")
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    source = tmp_path / "t.gguf"
+    source.write_bytes(b"PK\x03\x04 no model")
+    refused(tmp_path, source, "not a GGUF file")
+
+
+@pytest.mark.parametrize("kept", [4, 20, 200, 3000, 0.5, 0.999])
+def test_a_truncated_file_is_refused(tmp_path, kept):
+    source = write_gguf(tmp_path / "t.gguf", "llama")
+    data = source.read_bytes()
+    source.write_bytes(data[: kept if isinstance(kept, int) else int(len(data) * kept)])
+    refused(tmp_path, source, "t.gguf", "truncated")
+
+
+def test_an_unexpected_tensor_is_named(tmp_path):
+    source = write_gguf(tmp_path / "t.gguf", "llama", extra="rope_freqs.weight")
+    refused(tmp_path, source, "tensor rope_freqs.weight")
+
+
+def test_a_missing_tensor_is_named(tmp_path):
+    source = write_gguf(tmp_path / "t.gguf", "gemma3", omit="blk.3.attn_k_norm")
+    refused(tmp_path, source, "tensor blk.3.attn_k_norm.weight: missing")
+
+
+def test_heads_that_do_not_fit_their_tensors_are_refused(tmp_path):
+    source = write_gguf(tmp_path / "t.gguf", "gemma3", head_dim=32)
+    refused(tmp_path, source, "blk.0.attn_q.weight: shape (64, 48), expected (128, 48)")
+
+
+def test_heads_that_onnx_runtime_cannot_rotate_are_refused(tmp_path):
+    source = write_gguf(tmp_path / "t.gguf", "llama", head_dim=24)
+    refused(tmp_path, source, "heads of size 24")
+
+
+def test_a_folder_that_exists_is_left_alone(tmp_path):
+    source = write_gguf(tmp_path / "t.gguf", "llama")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine").write_text("kept")
+    refused(tmp_path, source, "already there")
+    assert (tmp_path / "model" / "mine").read_text() == "kept"
+
+
+def test_an_unreadable_weight_leaves_nothing_behind(tmp_path):
+    """A failure in the middle of the weights, after the folder was begun."""
+    source = write_gguf(tmp_path / "t.gguf", "llama")
+    reader = gguf.GGUFReader(source, "r+")
+    field = next(t for t in reader.tensors if t.name == "blk.6.ffn_down.weight").field
+    # I32: as wide as F32, so that the file is whole, but no type of a weight.
+    field.parts[field.data[2]][:] = gguf.GGMLQuantizationType.I32
+    reader.data.flush()
+    del reader, field
+    refused(tmp_path, source, "blk.6.ffn_down.weight")
+
+
+def test_usage_errors_exit_with_2(tmp_path):
+    assert run_convert(tmp_path / "t.gguf").returncode == 2
+
+
+@pytest.mark.parametrize("name", ["tiny-hf", "tiny-subset"])
+def test_committed_tiny_models_continue_as_transformers_did(name):
+    """Both layouts, greedily and one token at a time through the cache."""
+    table = json.loads((FIXTURES / "tiny.json").read_text())["prompts"]
+    folder = FIXTURES / name
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    config = json.loads((folder / "config.json").read_text())
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    names = [i.name for i in session.get_inputs() if i.name.startswith("past")]
+    for row in table:
+        assert tokenizer.encode(row["prompt"]).ids == row["ids"]
+        past = [np.zeros((1, config["num_key_value_heads"], 0, config["head_dim"]), np.float32)] * len(names)
+        ids, seen, tokens, logprobs = np.array([row["ids"]], np.int64), 0, [], []
+        while len(tokens) < len(row["tokens"]):
+            steps = seen + np.arange(ids.shape[1], dtype=np.int64)[None]
+            seen += ids.shape[1]
+            feed = {"input_ids": ids, "attention_mask": np.ones((1, seen), np.int64), **dict(zip(names, past))}
+            if name == "tiny-hf":
+                feed["position_ids"] = steps
+            else:
+                feed |= {"positions": np.array([[ids.shape[1] - 1]]), "vocab_ids": np.zeros(0, np.int64)}
+            logits, *past = session.run(None, feed)
+            last = logits[0, -1].astype(np.float64)
+            tokens.append(int(last.argmax()))
+            logprobs.append(-np.log(np.exp(last - last.max()).sum()))
+            ids = np.array([[tokens[-1]]], np.int64)
+        assert tokens == row["tokens"]
+        np.testing.assert_allclose(logprobs, row["logprobs"], atol=2e-4)
+
+
+@pytest.mark.parametrize("variable, name", [("SHOTLINE_SMOLLM2_DIR", "smollm2"), ("SHOTLINE_GEMMA_DIR", "gemma3-270m")])
+def test_converted_models_say_what_transformers_says(variable, name):
+    if variable not in os.environ:
+        pytest.skip(f"{variable} is not set")
+    folder = Path(os.environ[variable])
+    fixture = json.loads((FIXTURES / f"{name}.json").read_text())
+    source = json.loads((folder / "card.json").read_text())["sources"][0]
+    assert source["sha256"] == fixture["source"]["sha256"], "the folder was converted from another file"
+    rows = fixture["positions"]
+    logits, _ = Model(folder)(fixture["ids"], [row["position"] for row in rows])
+    assert logits[0].argmax(-1).tolist() == [row["argmax"] for row in rows]
+    np.testing.assert_allclose(logits[0].max(-1), [row["max"] for row in rows], atol=5e-3)
+    np.testing.assert_allclose(
+        logits[0][:, fixture["vocab_ids"]], [row["logits"] for row in rows], atol=5e-3
+    )
