@@ -103,8 +103,10 @@ impl Key {
     /// A 64-bit seed, for generators that take one.
     #[must_use]
     pub fn seed(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        self.0[..8]
+            .iter()
+            .rev()
+            .fold(0, |seed, &byte| seed << 8 | u64::from(byte))
     }
 }
 

@@ -68,6 +68,7 @@ impl Error {
     }
 
     /// A failure of reading or writing the file at `path`.
+    #[must_use]
     pub fn file(path: &Path, source: io::Error) -> Self {
         Self::io(path.display(), source)
     }

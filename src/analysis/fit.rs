@@ -32,10 +32,10 @@ pub fn fit_means(curve: &Points) -> Result<Fit> {
         .filter(|&n| n > 0)
         .collect();
     shots.sort_unstable();
-    if let Some(twice) = shots.windows(2).find(|w| w[0] == w[1]) {
+    if let Some([twice, _]) = shots.array_windows().find(|[a, b]| a == b) {
         return Err(Error::data(format!(
-            "model {:?}: {} shots stand twice in one curve",
-            curve.key.model, twice[0]
+            "model {:?}: {twice} shots stand twice in one curve",
+            curve.key.model
         )));
     }
     let least = least_squares(&curve.points).ok_or_else(|| {

@@ -12,4 +12,4 @@ pub use cells::{Cell, Cells, CurveCells};
 pub use fit::{Points, fit_means, fit_predictions, least_squares};
 pub use mode::{mode_accuracy, modes};
 pub use resample::{Replicates, replicates};
-pub use score::{score_cell, score_tasks};
+pub use score::{Complexities, score_cell, score_tasks};

@@ -63,23 +63,13 @@ pub fn score_tasks(
     curve: &CurveCells,
     shots: u32,
     cell: &Cell,
-    known: &mut HashMap<String, (u32, f64)>,
+    known: &mut Complexities,
 ) -> Result<Vec<Score>> {
     cell.tasks
         .iter()
         .map(|(function, task)| {
             let bits = curve.key.bits.unwrap_or_default();
-            let (bitload, bitdiversity) = match known.get(function) {
-                Some(&measured) => measured,
-                None => {
-                    let program: Program = function
-                        .parse()
-                        .map_err(|e| Error::data(format!("column \"function\": {e}")))?;
-                    let m = measures(&program, bits);
-                    known.insert(function.clone(), (m.bitload, m.bitdiversity));
-                    (m.bitload, m.bitdiversity)
-                }
-            };
+            let (bitload, bitdiversity) = known.of(function, bits)?;
             let accuracy = task.accuracy();
             let trials = task.units.len();
             Ok(Score {
@@ -94,6 +84,25 @@ pub fn score_tasks(
             })
         })
         .collect()
+}
+
+/// BitLoad and mean BitDiversity of functions, computed once each.
+#[derive(Debug, Default)]
+pub struct Complexities(HashMap<(String, u32), (u32, f64)>);
+
+impl Complexities {
+    fn of(&mut self, function: &str, bits: u32) -> Result<(u32, f64)> {
+        let key = (function.to_owned(), bits);
+        if let Some(&known) = self.0.get(&key) {
+            return Ok(known);
+        }
+        let program: Program = function
+            .parse()
+            .map_err(|e| Error::data(format!("column \"function\": {e}")))?;
+        let m = measures(&program, bits);
+        self.0.insert(key, (m.bitload, m.bitdiversity));
+        Ok((m.bitload, m.bitdiversity))
+    }
 }
 
 /// A score with everything but accuracies and errors.

@@ -52,12 +52,12 @@ fn main() -> ExitCode {
     cli::main("encode", run)
 }
 
-fn run(args: Args) -> Result<()> {
-    let mut encoders = Encoders::new(&args)?;
+fn run(args: &Args) -> Result<()> {
+    let mut encoders = Encoders::new(args)?;
     let mut reader = Reader::<Trial>::open(args.input.paths()?, true)?;
     let chain = reader.provenance().with(Step::here("encode"));
     let mut writer = args.output.records::<Prompt>(&[], &chain)?;
-    let progress = Progress::new("prompts", None, args.output.quiet);
+    let progress = Progress::new("prompts", reader.total(), args.output.quiet);
     while let Some(entry) = reader.read()? {
         let place = entry.place.clone();
         let (prompt, extra) = encoders.encode(entry).map_err(|e| e.at(place))?;

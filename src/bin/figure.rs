@@ -71,9 +71,9 @@ fn main() -> ExitCode {
     cli::main("figure", run)
 }
 
-fn run(args: Args) -> Result<()> {
-    match args.figure {
-        Figure::Curve(args) => draw_curve(&args),
+fn run(args: &Args) -> Result<()> {
+    match &args.figure {
+        Figure::Curve(args) => draw_curve(args),
     }
 }
 
@@ -211,19 +211,29 @@ fn interval(accuracy: f64, se: Option<f64>, ci: Option<(f64, f64)>) -> Option<(f
 /// The model's name, with what tells this curve from others of the same model.
 fn label(group: &Group, groups: &[Group]) -> String {
     let name = group.key.model.trim_start_matches("builtin:");
-    let columns: [(&str, fn(&CurveKey) -> Option<String>); 6] = [
-        ("", |k| k.encoding.clone()),
-        ("", |k| k.template.clone()),
-        ("", |k| k.condition.map(|c| c.to_string())),
-        ("", |k| k.design.map(|d| d.to_string())),
-        ("", |k| k.method.clone()),
-        (" bits", |k| k.bits.map(|b| b.to_string())),
-    ];
-    let others = || groups.iter().filter(|g| g.key.model == group.key.model);
-    let differing: Vec<String> = columns
+    let traits = |key: &CurveKey| {
+        [
+            key.encoding.clone(),
+            key.template.clone(),
+            key.condition.map(|c| c.to_string()),
+            key.design.map(|d| d.to_string()),
+            key.method.clone(),
+            key.bits.map(|b| format!("{b} bits")),
+            key.constrained
+                .filter(|&c| c)
+                .map(|_| "constrained".to_owned()),
+            key.bos.map(|b| if b { "BOS" } else { "no BOS" }.to_owned()),
+        ]
+    };
+    let own = traits(&group.key);
+    let others: Vec<_> = groups
         .iter()
-        .filter(|(_, get)| others().any(|g| get(&g.key) != get(&group.key)))
-        .filter_map(|(unit, get)| Some(format!("{}{unit}", get(&group.key)?)))
+        .filter(|g| g.key.model == group.key.model)
+        .map(|g| traits(&g.key))
+        .collect();
+    let differing: Vec<String> = (0..own.len())
+        .filter(|&i| others.iter().any(|other| other[i] != own[i]))
+        .filter_map(|i| own[i].clone())
         .collect();
     if differing.is_empty() {
         name.to_owned()

@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     cli::main("fit-loglinear", run)
 }
 
-fn run(args: Args) -> Result<()> {
+fn run(args: &Args) -> Result<()> {
     args.threads.install()?;
     let mut reader = Reader::<ScoreOrOutcome>::open(args.input.paths()?, false)?;
     let mut cells = Cells::new(Suite::paper()?);

@@ -97,12 +97,12 @@ fn main() -> ExitCode {
     cli::main("gen-tasks", run)
 }
 
-fn run(args: Args) -> Result<()> {
+fn run(args: &Args) -> Result<()> {
     let mut step = Step::here("gen-tasks");
     step.seed = Some(args.seed.seed);
     let chain = Chain::default().with(step);
     if args.list {
-        return list(&args, &chain);
+        return list(args, &chain);
     }
     if has_duplicates(&args.condition) {
         return Err(Error::usage("--condition: given twice"));
@@ -114,8 +114,8 @@ fn run(args: Args) -> Result<()> {
         );
     }
     match &args.alphabet {
-        Some(alphabet) => replay(&args, alphabet, &chain),
-        None => draw(&args, &chain),
+        Some(alphabet) => replay(args, alphabet, &chain),
+        None => draw(args, &chain),
     }
 }
 

@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 /// Memory does not grow with the number of prompts.
 #[derive(Parser)]
 #[command(name = "infer", version, disable_version_flag = true, after_help = EXAMPLES)]
+// Every one is a flag of the command line.
+#[allow(clippy::struct_excessive_bools)]
 struct Args {
     #[command(flatten)]
     input: InputArgs,
@@ -142,7 +144,7 @@ fn main() -> ExitCode {
     cli::main("infer", run)
 }
 
-fn run(args: Args) -> Result<()> {
+fn run(args: &Args) -> Result<()> {
     let options = onnx::Options {
         device: args.device,
         threads: args.threads.count(),
@@ -171,8 +173,8 @@ fn run(args: Args) -> Result<()> {
     }
     let model = args.model.as_deref().unwrap_or_default();
     match model.strip_prefix("builtin:") {
-        Some(name) => builtin(&args, name),
-        None => onnx_model(&args, Path::new(model), &options),
+        Some(name) => builtin(args, name),
+        None => onnx_model(args, Path::new(model), &options),
     }
 }
 
@@ -266,7 +268,7 @@ fn answer_all(
     let chain: Chain = reader.provenance().with(step);
     let skip = if args.slim { SLIM } else { &[] };
     let mut writer = args.output.records::<Prediction>(skip, &chain)?;
-    let progress = Progress::new("prompts", None, args.output.quiet);
+    let progress = Progress::new("prompts", reader.total(), args.output.quiet);
     let (begun, mut flushed) = (Instant::now(), Instant::now());
     let (mut prompts, mut symbols, mut answers, mut correct) = (0u64, 0usize, 0u64, 0u64);
     while let Some(entry) = reader.read()? {

@@ -1,14 +1,13 @@
 //! `score`: from predictions to accuracies, errors and baselines.
 
 use clap::{Parser, ValueEnum};
-use shotline::analysis::{Cells, replicates, score_cell, score_tasks};
+use shotline::analysis::{Cells, Complexities, replicates, score_cell, score_tasks};
 use shotline::cli::{self, InputArgs, OutputArgs, Progress, SeedArg, ThreadArgs};
 use shotline::error::Result;
 use shotline::program::Suite;
 use shotline::record::provenance::Step;
 use shotline::record::{Extra, Outcome, Reader, Score};
 use shotline::stats::Bootstrap;
-use std::collections::HashMap;
 use std::process::ExitCode;
 
 /// Scores predictions: accuracy by exact match, its errors, and baselines, one row a cell.
@@ -73,11 +72,11 @@ fn main() -> ExitCode {
     cli::main("score", run)
 }
 
-fn run(args: Args) -> Result<()> {
+fn run(args: &Args) -> Result<()> {
     args.threads.install()?;
     let mut reader = Reader::<Outcome>::open(args.input.paths()?, false)?;
     let mut cells = Cells::new(Suite::load(&args.suite)?);
-    let progress = Progress::new("predictions", None, args.output.quiet);
+    let progress = Progress::new("predictions", reader.total(), args.output.quiet);
     while let Some(entry) = reader.read()? {
         cells.add(&entry.record);
         progress.step();
@@ -92,7 +91,7 @@ fn run(args: Args) -> Result<()> {
     };
     let mut writer = args.output.table::<Score>(&chain)?;
     let none = Extra::default();
-    let mut measured = HashMap::new();
+    let mut measured = Complexities::default();
     for curve in cells.finish(args.allow_partial)? {
         match args.by {
             By::Cell => {

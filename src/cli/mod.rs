@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 /// Parses the command line, runs the filter and turns its result into an exit code. A closed
 /// standard output ends in silence with success; any other error is one line on stderr.
-pub fn main<A: Parser>(program: &str, run: impl FnOnce(A) -> Result<()>) -> ExitCode {
+pub fn main<A: Parser>(program: &str, run: impl FnOnce(&A) -> Result<()>) -> ExitCode {
     let args = match A::try_parse() {
         Ok(args) => args,
         Err(e) => {
@@ -26,9 +26,8 @@ pub fn main<A: Parser>(program: &str, run: impl FnOnce(A) -> Result<()>) -> Exit
         }
     };
     output::remove_unfinished_on_signals();
-    match run(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Error::Closed) => ExitCode::SUCCESS,
+    match run(&args) {
+        Ok(()) | Err(Error::Closed) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("{program}: {e}");
             ExitCode::from(e.exit_code())

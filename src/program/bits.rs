@@ -45,6 +45,7 @@ impl Bits {
     }
 
     /// The bits from left to right.
+    #[must_use]
     pub fn iter(self) -> impl DoubleEndedIterator<Item = bool> + Clone {
         (0..self.len).rev().map(move |i| self.value >> i & 1 == 1)
     }

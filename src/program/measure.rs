@@ -87,17 +87,16 @@ pub fn measures(program: &Program, bits: u32) -> Measures {
     for output in program.table(bits, 1) {
         hash.update(output.to_le_bytes());
     }
-    let table_hash = hash
-        .finalize()
+    let digest = hash.finalize();
+    let head = digest
         .iter()
         .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+        .fold(0u64, |head, &byte| head << 8 | u64::from(byte));
     Measures {
         bitload: sums.load.count_ones(),
         bitdiversity: mean(sums.diversity),
         zero_bd: mean(sums.zero),
-        table_hash,
+        table_hash: format!("{head:016x}"),
     }
 }
 

@@ -121,19 +121,18 @@ impl ExtraColumns {
     /// The columns of the records since the last call.
     pub(super) fn finish(&mut self, rows: usize) -> Result<(Fields, Vec<ArrayRef>)> {
         let lines = std::mem::take(&mut self.lines);
-        let schema = match &self.schema {
-            Some(schema) => schema.clone(),
-            None => {
-                let schema = match self.types.take() {
-                    Some(types) => Schema::new(types),
-                    None => {
-                        arrow::json::reader::infer_json_schema(lines.as_slice(), None)
-                            .map_err(Error::data)?
-                            .0
-                    }
-                };
-                self.schema.insert(Arc::new(schema)).clone()
-            }
+        let schema = if let Some(schema) = &self.schema {
+            schema.clone()
+        } else {
+            let schema = match self.types.take() {
+                Some(types) => Schema::new(types),
+                None => {
+                    arrow::json::reader::infer_json_schema(lines.as_slice(), None)
+                        .map_err(Error::data)?
+                        .0
+                }
+            };
+            self.schema.insert(Arc::new(schema)).clone()
         };
         let unfit = |e: arrow::error::ArrowError| {
             Error::data(format!(
@@ -142,7 +141,7 @@ impl ExtraColumns {
             ))
         };
         if schema.fields().is_empty() {
-            if lines.iter().any(|&b| b == b':') {
+            if lines.contains(&b':') {
                 return Err(unfit(arrow::error::ArrowError::SchemaError(
                     "a new column after the first records".to_owned(),
                 )));

@@ -118,53 +118,49 @@ fn fields<T: Record>(record: &T, skip: &[&str], float: impl Fn(f64) -> String) -
     texts
 }
 
-/// An aligned table for reading: floats to four digits, columns without any value left out, and
-/// columns with the same value in every row said once, above.
+/// An aligned table for reading: a kind's brief columns, floats to four digits. Columns without any
+/// value are left out, and what is the same in every row is said once, above.
 pub(super) fn aligned<T: Record>(records: &[T]) -> String {
     let rows: Vec<Vec<String>> = records
         .iter()
         .map(|r| fields(r, &[], human))
-        .map(|row| {
-            row.iter()
-                .map(|text| text.escape_debug().to_string())
-                .collect()
-        })
+        .map(|row| row.iter().map(|text| visible(text)).collect())
         .collect();
-    let same = |i: usize| rows.iter().all(|row| row[i] == rows[0][i]);
-    let text = |i: usize| matches!(T::COLUMNS[i].kind, ColumnType::Text | ColumnType::Bool);
-    let empty = |i: usize| rows.iter().all(|row| row[i].is_empty());
-    // A single row is shown as a row; of several, what never changes is said once.
-    let aside = |i: usize| rows.len() > 1 && text(i) && same(i);
-    let columns = 0..T::COLUMNS.len();
-    let shown: Vec<usize> = columns
-        .clone()
-        .filter(|&i| !empty(i) && !aside(i))
-        .collect();
+    let Some(first) = rows.first() else {
+        return String::new();
+    };
+    let is_brief = |i: usize| T::BRIEF.is_empty() || T::BRIEF.contains(&T::COLUMNS[i].name);
+    let is_empty = |i: usize| rows.iter().all(|row| row[i].is_empty());
+    // Numbers with a point are results, and stay in the table.
+    let is_said_once = |i: usize| {
+        rows.len() > 1
+            && T::COLUMNS[i].kind != ColumnType::Float
+            && rows.iter().all(|row| row[i] == first[i])
+    };
+    let (once, shown): (Vec<usize>, Vec<usize>) = (0..T::COLUMNS.len())
+        .filter(|&i| is_brief(i) && !is_empty(i))
+        .partition(|&i| is_said_once(i));
     let mut out = String::new();
-    if rows.is_empty() {
-        return out;
-    }
-    let fixed: Vec<String> = columns
-        .filter(|&i| !empty(i) && aside(i))
-        .map(|i| format!("{} {}", T::COLUMNS[i].name, rows[0][i]))
-        .collect();
-    if !fixed.is_empty() {
-        out.push_str(&format!("# {}\n", fixed.join(", ")));
+    if !once.is_empty() {
+        let said: Vec<String> = once
+            .iter()
+            .map(|&i| format!("{} {}", T::COLUMNS[i].name, first[i]))
+            .collect();
+        out.push_str("# ");
+        out.push_str(&said.join(", "));
+        out.push('\n');
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(shown.iter().map(|&i| T::COLUMNS[i].name));
     for row in &rows {
-        table.add_row(
-            shown
-                .iter()
-                .map(|&i| if row[i].is_empty() { "-" } else { &row[i] }),
-        );
+        let cell = |&i: &usize| if row[i].is_empty() { "-" } else { &row[i] };
+        table.add_row(shown.iter().map(cell));
     }
     for (at, &i) in shown.iter().enumerate() {
         if let Some(column) = table.column_mut(at) {
             column.set_padding((0, 2));
-            if !text(i) {
+            if !matches!(T::COLUMNS[i].kind, ColumnType::Text | ColumnType::Bool) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
@@ -174,6 +170,17 @@ pub(super) fn aligned<T: Record>(records: &[T]) -> String {
         out.push('\n');
     }
     out
+}
+
+/// Text with its control characters escaped, so that it cannot steer a terminal.
+fn visible(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let escape = c.is_control();
+            let escaped = escape.then(|| c.escape_default());
+            escaped.into_iter().flatten().chain((!escape).then_some(c))
+        })
+        .collect()
 }
 
 /// A number for a person: four digits after the point, small ones in scientific notation.

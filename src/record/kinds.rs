@@ -303,6 +303,11 @@ record! {
         understandable: Option<u32>,
     }
     check check::score;
+    brief [
+        "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
+        "constrained", "bos", "shots", "function", "bitload", "tasks", "trials", "accuracy", "se",
+        "ci_low", "ci_high", "mode_accuracy", "p_mode_paired", "malformed",
+    ];
 }
 
 record! {
@@ -333,6 +338,11 @@ record! {
         /// 97.5 % bootstrap percentile of a1; null unless predictions were read.
         a1_ci_high: Option<f64>,
     }
+    brief [
+        "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
+        "constrained", "bos", "a0", "a0_se", "a1", "a1_se", "a1_ci_low", "a1_ci_high", "t", "df",
+        "p", "r2", "points",
+    ];
 }
 
 record! {

@@ -54,6 +54,10 @@ pub(super) trait Rows<T> {
     fn next(&mut self) -> Result<Option<Entry<T>>>;
     /// The provenance found so far.
     fn provenance(&mut self) -> Option<Chain>;
+    /// The number of records, where the file says it beforehand.
+    fn total(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Reads the records of several files, one after the other.
@@ -99,6 +103,13 @@ impl<T: Record + 'static> Reader<T> {
             self.chain.merge(chain);
         }
         self.chain.clone()
+    }
+
+    /// The number of records to come, where there is one file and it says so (Parquet does).
+    #[must_use]
+    pub fn total(&self) -> Option<u64> {
+        let (rows, _) = self.current.as_ref()?;
+        rows.total().filter(|_| self.waiting.is_empty())
     }
 
     /// The next record, or none at the end of the last file.
@@ -262,6 +273,9 @@ enum Seekable {
 /// A stream of Arrow batches.
 trait Batches {
     fn schema(&self) -> Arc<Schema>;
+    fn total(&self) -> Option<u64> {
+        None
+    }
     fn next(&mut self) -> Result<Option<RecordBatch>>;
 }
 
@@ -373,6 +387,10 @@ impl Batches for Box<dyn Batches> {
         (**self).schema()
     }
 
+    fn total(&self) -> Option<u64> {
+        (**self).total()
+    }
+
     fn next(&mut self) -> Result<Option<RecordBatch>> {
         (**self).next()
     }
@@ -381,6 +399,7 @@ impl Batches for Box<dyn Batches> {
 /// A Parquet file.
 struct ParquetFile {
     schema: Arc<Schema>,
+    rows: Option<u64>,
     reader: parquet::arrow::arrow_reader::ParquetRecordBatchReader,
 }
 
@@ -406,6 +425,7 @@ impl ParquetFile {
             |e: &dyn fmt::Display| Error::data(format!("damaged or cut-off Parquet file: {e}"));
         let mut builder = builder.map_err(|e| damaged(&e))?;
         let schema = builder.schema().clone();
+        let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).ok();
         if let Some(columns) = only {
             let known = schema
                 .fields()
@@ -417,13 +437,21 @@ impl ParquetFile {
             builder = builder.with_projection(mask);
         }
         let reader = builder.build().map_err(|e| damaged(&e))?;
-        Ok(Self { schema, reader })
+        Ok(Self {
+            schema,
+            rows,
+            reader,
+        })
     }
 }
 
 impl Batches for ParquetFile {
     fn schema(&self) -> Arc<Schema> {
         self.schema.clone()
+    }
+
+    fn total(&self) -> Option<u64> {
+        self.rows
     }
 
     fn next(&mut self) -> Result<Option<RecordBatch>> {
@@ -504,6 +532,10 @@ impl<T: Record> Rows<T> for BatchRows {
 
     fn provenance(&mut self) -> Option<Chain> {
         self.chain.take()
+    }
+
+    fn total(&self) -> Option<u64> {
+        self.batches.total()
     }
 }
 

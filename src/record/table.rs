@@ -16,6 +16,8 @@ pub trait Record: Sized {
     const KIND: &'static str;
     /// The columns, in order.
     const COLUMNS: &'static [Column];
+    /// The columns that an aligned table shows a person; none is all of them.
+    const BRIEF: &'static [&'static str] = &[];
 
     /// A record from a row; its columns are numbered from `first`.
     ///
@@ -66,6 +68,7 @@ macro_rules! record {
             $($(#[$field_doc:meta])* $field:ident: $type:ty,)*
         }
         $(check $check:expr;)?
+        $(brief $brief:expr;)?
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +109,8 @@ macro_rules! record {
                 $(self.$part.values(each);)?
                 $(each(Field::value(&self.$field));)*
             }
+
+            $(const BRIEF: &'static [&'static str] = &$brief;)?
 
             $(fn check(&self) -> std::result::Result<(), String> {
                 $check(self)

@@ -247,8 +247,15 @@ mod tests {
                     Ok(())
                 })
                 .unwrap();
-            let digest: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-            assert_eq!(digest, expected, "{shots} shots, seed {seed}, {condition}");
+            let digest = hash.finalize();
+            let expected: Vec<u8> = (0..32)
+                .map(|i| u8::from_str_radix(&expected[2 * i..2 * i + 2], 16).unwrap())
+                .collect();
+            assert_eq!(
+                digest[..],
+                expected[..],
+                "{shots} shots, seed {seed}, {condition}"
+            );
         }
     }
 }

@@ -315,11 +315,10 @@ fn providers() -> Vec<String> {
         return Vec::new();
     }
     let providers = (0..usize::try_from(count).unwrap_or_default())
-        // SAFETY: `names` points to `count` strings that end in NUL, until they are released below.
         .map(|i| {
-            unsafe { CStr::from_ptr(*names.add(i)) }
-                .to_string_lossy()
-                .into_owned()
+            // SAFETY: `names` points to `count` strings that end in NUL, until they are released below.
+            let name = unsafe { CStr::from_ptr(*names.add(i)) };
+            name.to_string_lossy().into_owned()
         })
         .collect();
     // SAFETY: given by the call above and not used after this.

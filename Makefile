@@ -1,0 +1,83 @@
+# What a user types. Everything built or fetched lands in target/, runtime/, models/ and out/.
+#
+#   make demo     build, fetch a small model, run the experiment, draw the curve
+#   make test     every test; needs nothing installed but Rust, Python 3.11+ with venv, and make
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON ?= python3
+CARGO ?= cargo
+BIN := target/release
+FILTERS := gen-tasks encode infer score fit-loglinear figure
+CONVERT_ENV := target/venv-convert
+TEST_ENV := target/venv-test
+BENCH_ENV := $(TEST_ENV)
+RUNTIME := runtime/libonnxruntime.so.1.31.1
+
+.PHONY: help build runtime model-smollm2 model-gemma3 demo test test-rust test-python test-oracle \
+        lint bench clean
+
+help:
+	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
+	@echo 'make test           all tests'
+	@echo 'make build          the filters, in $(BIN)'
+	@echo 'make runtime        ONNX Runtime (CPU), in runtime/'
+	@echo 'make model-smollm2  SmolLM2-135M (Apache-2.0), in models/'
+	@echo 'make model-gemma3   Gemma-3-270M (Gemma terms of use), in models/'
+	@echo 'make bench          the figures of the README'
+	@echo 'make lint           rustfmt and clippy, warnings denied'
+	@echo 'make test-oracle    reference logits by transformers, reference statistics by scipy (3 GB to fetch)'
+
+build:
+	$(CARGO) build --release --bins
+
+# --- what is fetched: pinned by version and SHA-256, through pip ---
+
+runtime: $(RUNTIME)
+$(RUNTIME):
+	$(PYTHON) scripts/fetch.py runtime runtime
+
+# An environment is whole when its stamp is there; pip checks every hash.
+target/venv-%/.whole: scripts/requirements/%.txt
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+model-smollm2: models/smollm2-135m/card.json
+models/smollm2-135m/card.json: | $(CONVERT_ENV)/.whole
+	$(PYTHON) scripts/fetch.py smollm2 models/gguf
+	$(CONVERT_ENV)/bin/python scripts/convert models/gguf/SmolLM2-135M-Instruct.Q4_1.gguf \
+	  -o $(@D) --name SmolLM2-135M-Instruct
+
+model-gemma3: models/gemma3-270m/card.json
+models/gemma3-270m/card.json: | $(CONVERT_ENV)/.whole
+	$(PYTHON) scripts/fetch.py gemma3-270m models/gguf
+	$(CONVERT_ENV)/bin/python scripts/convert models/gguf/gemma-3-270m-q4_k_m.gguf \
+	  -o $(@D) --name Gemma-3-270M
+
+# --- the demo ---
+
+demo: build runtime model-gemma3
+	$(MAKE) --no-print-directory -f scripts/demo.mk BIN=$(BIN)
+
+# --- tests ---
+
+test: test-rust test-python
+
+test-rust: runtime model-smollm2
+	$(CARGO) test --release
+
+test-python: build runtime model-smollm2 $(TEST_ENV)/.whole
+	SHOTLINE_BIN=$(CURDIR)/$(BIN) SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
+	  $(TEST_ENV)/bin/python -m pytest -q tests/python
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --all-targets -- --deny warnings
+
+clean:
+	rm -rf out target
