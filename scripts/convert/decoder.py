@@ -44,8 +44,11 @@ class Decoder:
     def rotary(self, name: str, base: float) -> tuple[str, str]:
         """The tables cos and sin of m * base^(-2i/d), m the position and d the head's size."""
         size = self.shape.head_dim
-        rates = base ** (-np.arange(0, size, 2, dtype=np.float64) / size)
-        angles = np.outer(np.arange(self.shape.positions), rates)
+        # In float32 throughout, as transformers and the training code round them: at position 2000 a float32 angle is
+        # off by up to 1e-4, which sharp attention turns into 2e-2 of a logit (measured on Gemma 3 270M).
+        exponents = np.arange(0, size, 2, dtype=np.float32) / np.float32(size)
+        rates = (np.float32(1) / np.float32(base) ** exponents).astype(np.float32)
+        angles = np.outer(np.arange(self.shape.positions, dtype=np.float32), rates)
         cos = self.writer.constant(f"{name}.cos", np.cos(angles).astype(np.float32))
         sin = self.writer.constant(f"{name}.sin", np.sin(angles).astype(np.float32))
         return cos, sin

@@ -171,14 +171,16 @@ fn run(args: &Args) -> Result<()> {
             ))
         };
     }
+    // Before the model, which takes longer to load than a mistyped file name to find.
+    let reader = Reader::open(args.input.paths()?, true)?;
     let model = args.model.as_deref().unwrap_or_default();
     match model.strip_prefix("builtin:") {
-        Some(name) => builtin(args, name),
-        None => onnx_model(args, Path::new(model), &options),
+        Some(name) => builtin(args, reader, name),
+        None => onnx_model(args, reader, Path::new(model), &options),
     }
 }
 
-fn builtin(args: &Args, name: &str) -> Result<()> {
+fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
     let rule = Rule::named(name)?;
     let mut predictor = Builtin::new(rule, Suite::load(&args.suite)?, args.seed.seed);
     let identity = Identity {
@@ -198,7 +200,7 @@ fn builtin(args: &Args, name: &str) -> Result<()> {
     };
     let mut step = Step::here("infer");
     step.seed = Some(args.seed.seed);
-    answer_all(args, &mut predictor, &identity, step)?;
+    answer_all(args, reader, &mut predictor, &identity, step)?;
     if predictor.fallbacks() > 0 {
         warn(
             "infer",
@@ -212,7 +214,12 @@ fn builtin(args: &Args, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn onnx_model(args: &Args, folder: &Path, options: &onnx::Options) -> Result<()> {
+fn onnx_model(
+    args: &Args,
+    reader: Reader<Prompt>,
+    folder: &Path,
+    options: &onnx::Options,
+) -> Result<()> {
     if args.complete == CompleteArg::None && args.method == MethodArg::Generate {
         return Err(Error::usage(
             "--complete none: generate always goes to the end; use --method score",
@@ -251,12 +258,13 @@ fn onnx_model(args: &Args, folder: &Path, options: &onnx::Options) -> Result<()>
     step.model_sha256 = Some(model.sha256()?);
     step.runtime = Some(format!("ONNX Runtime {}", model.runtime().version));
     step.device = Some(model.device().to_string());
-    answer_all(args, &mut Onnx { model, settings }, &identity, step)
+    answer_all(args, reader, &mut Onnx { model, settings }, &identity, step)
 }
 
 /// Reads prompts, writes predictions.
 fn answer_all(
     args: &Args,
+    mut reader: Reader<Prompt>,
     predictor: &mut dyn Predictor,
     identity: &Identity,
     step: Step,
@@ -264,7 +272,6 @@ fn answer_all(
     /// A reader of our output sees predictions at least this often.
     const FLUSH: Duration = Duration::from_secs(1);
 
-    let mut reader = Reader::<Prompt>::open(args.input.paths()?, true)?;
     let chain: Chain = reader.provenance().with(step);
     let skip = if args.slim { SLIM } else { &[] };
     let mut writer = args.output.records::<Prediction>(skip, &chain)?;

@@ -1,0 +1,1246 @@
+//! What every filter that reads records promises about input that is none: one line on stderr that
+//! says where and what, the right exit code, no panic, and nothing left behind.
+
+mod common;
+
+use arrow::array::RecordBatch;
+use common::{
+    Ran, Workdir, arrow_rows, binary, json_lines, onnx_runtime, to_arrow_file, to_arrow_stream,
+    to_batch, to_lines, to_parquet,
+};
+use rand_core::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, symlink};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A filter, with good input for it.
+struct Reader {
+    filter: &'static str,
+    arguments: &'static str,
+    /// A suffix that the filter's output can have.
+    suffix: &'static str,
+    records: Vec<Value>,
+    /// Columns that every record must have.
+    required: &'static [&'static str],
+    bitstrings: &'static [&'static str],
+}
+
+const TRIAL: &[&str] = &[
+    "trial_id",
+    "function",
+    "bits",
+    "condition",
+    "shots",
+    "trial",
+    "seed",
+    "design",
+    "inputs",
+    "outputs",
+    "query",
+    "target",
+];
+const PROMPT: &[&str] = &[
+    "trial_id",
+    "function",
+    "bits",
+    "condition",
+    "shots",
+    "trial",
+    "seed",
+    "design",
+    "inputs",
+    "outputs",
+    "query",
+    "target",
+    "encoding",
+    "template",
+    "prefix",
+    "zero",
+    "one",
+    "prompt",
+    "answer",
+];
+const OUTCOME: &[&str] = &[
+    "trial_id",
+    "function",
+    "bits",
+    "condition",
+    "shots",
+    "trial",
+    "design",
+    "query",
+    "target",
+    "model",
+    "prediction",
+    "correct",
+];
+const SCORE: &[&str] = &["model", "shots", "accuracy"];
+
+/// Every filter that reads records. `fit-loglinear` stands twice: it reads two kinds.
+fn readers(dir: &Workdir) -> Vec<Reader> {
+    let trials = dir
+        .run(
+            "gen-tasks",
+            "--task identity --task rotl1 --shots 1,2,128 --trials 2",
+        )
+        .ok();
+    let prompts = dir
+        .pipe(trials.clone(), "encode", "--alphabet genomic")
+        .ok();
+    let predictions = dir
+        .pipe(prompts.clone(), "infer", "--model builtin:copy")
+        .ok();
+    let scores = dir
+        .pipe(predictions.clone(), "score", "--replicates 50 --to jsonl")
+        .ok();
+    let outcome = |filter, suffix| Reader {
+        filter,
+        arguments: "--replicates 50",
+        suffix,
+        records: json_lines(&predictions),
+        required: OUTCOME,
+        bitstrings: &["query", "target"],
+    };
+    let score = |filter, arguments, suffix| Reader {
+        filter,
+        arguments,
+        suffix,
+        records: json_lines(&scores),
+        required: SCORE,
+        bitstrings: &[],
+    };
+    vec![
+        Reader {
+            filter: "encode",
+            arguments: "--alphabet genomic",
+            suffix: "jsonl",
+            records: json_lines(&trials),
+            required: TRIAL,
+            bitstrings: &["query", "target"],
+        },
+        Reader {
+            filter: "infer",
+            arguments: "--model builtin:copy",
+            suffix: "arrow",
+            records: json_lines(&prompts),
+            required: PROMPT,
+            bitstrings: &["query", "target"],
+        },
+        outcome("score", "csv"),
+        outcome("fit-loglinear", "parquet"),
+        score("fit-loglinear", "", "csv"),
+        score("figure", "curve", "svg"),
+    ]
+}
+
+impl Reader {
+    /// Runs the filter on a file, its output asked for in another.
+    fn run_on(&self, dir: &Workdir, file: &str) -> Ran {
+        let Self {
+            arguments, suffix, ..
+        } = self;
+        dir.run(self.filter, &format!("{arguments} {file} -o out.{suffix}"))
+    }
+
+    /// Writes `contents` to `file`, and checks that the filter refuses it and leaves nothing.
+    #[track_caller]
+    fn refuses(&self, dir: &Workdir, file: &str, contents: &[u8], words: &[&str]) {
+        dir.write(file, contents);
+        self.refuses_path(dir, file, 1, words);
+    }
+
+    #[track_caller]
+    fn refuses_path(&self, dir: &Workdir, path: &str, code: i32, words: &[&str]) {
+        let before = dir.names();
+        let ran = self.run_on(dir, path);
+        ran.refused(code, words);
+        assert_eq!(dir.names(), before, "{ran}");
+    }
+
+    /// The records with another second one.
+    fn with_second(&self, change: impl FnOnce(&mut Value)) -> Vec<Value> {
+        let mut records = self.records.clone();
+        change(&mut records[1]);
+        records
+    }
+
+    /// The good lines with another second one.
+    fn with_second_line(&self, line: &[u8]) -> Vec<u8> {
+        let good: Vec<Vec<u8>> = self
+            .records
+            .iter()
+            .map(|r| r.to_string().into_bytes())
+            .collect();
+        let mut lines = good;
+        lines[1] = line.to_vec();
+        lines
+            .iter()
+            .flat_map(|l| [l, &b"\n"[..]].concat())
+            .collect()
+    }
+}
+
+/// The same batch in every binary format.
+fn binary_files(batches: &[RecordBatch]) -> [(&'static str, Vec<u8>); 3] {
+    [
+        ("bad.arrow", to_arrow_stream(batches)),
+        ("bad-file.arrow", to_arrow_file(batches)),
+        ("bad.parquet", to_parquet(batches)),
+    ]
+}
+
+#[test]
+fn the_good_input_of_these_tests_is_read_in_every_format() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        let out = format!("out.{}", reader.suffix);
+        dir.write("good.jsonl", to_lines(&reader.records));
+        let ran = reader.run_on(&dir, "good.jsonl");
+        assert_eq!(ran.code, 0, "{ran}");
+        let expected = dir.read(&out);
+        for (file, bytes) in binary_files(&[to_batch(&reader.records)]) {
+            dir.write(file, bytes);
+            let ran = reader.run_on(&dir, file);
+            assert_eq!(ran.code, 0, "{ran}");
+            // The metadata of Arrow and Parquet names the input.
+            if matches!(reader.suffix, "jsonl" | "csv" | "svg") {
+                assert_eq!(dir.read(&out), expected, "{} {file}", reader.filter);
+            } else {
+                assert!(!dir.read(&out).is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_json_object_is_refused_by_its_line() {
+    let dir = Workdir::new();
+    let deep = 100_000;
+    for reader in readers(&dir) {
+        for (line, words) in [
+            (b"{\"trial_id\": }".to_vec(), "not a JSON object: "),
+            (
+                b"{\"trial_id\": \"a\"} x".to_vec(),
+                "not a JSON object: trailing",
+            ),
+            (b"[1, 2]".to_vec(), "not a JSON object: "),
+            (b"nonsense".to_vec(), "not a JSON object: "),
+            (b"\"text\"".to_vec(), "not a JSON object: "),
+            (b"17".to_vec(), "not a JSON object: "),
+            (b"null".to_vec(), "not a JSON object: "),
+            (b"{\"trial_id\": \"a".to_vec(), "the JSON object is cut off"),
+            (
+                b"{\"a\": \"\xff\xfe\"}".to_vec(),
+                "not UTF-8 text at byte 8",
+            ),
+            (b"\x00\x01".to_vec(), "not a JSON object: "),
+            (b"[".repeat(deep), "not a JSON object: "),
+            (b"{\"a\":".repeat(deep), "the JSON object is cut off"),
+            (
+                [
+                    b"{\"a\":".repeat(deep),
+                    b"0".to_vec(),
+                    b"}".repeat(deep - 1),
+                ]
+                .concat(),
+                "the JSON object is cut off",
+            ),
+        ] {
+            let contents = reader.with_second_line(&line);
+            reader.refuses(&dir, "bad.jsonl", &contents, &["bad.jsonl:2: ", words]);
+        }
+    }
+}
+
+#[test]
+fn json_nested_a_hundred_thousand_deep_is_data_like_any_other() {
+    let dir = Workdir::new();
+    let deep = format!("{}0{}", "[".repeat(100_000), "]".repeat(100_000));
+    for reader in readers(&dir) {
+        // In a column that the filter reads it is of the wrong type; in any other it passes.
+        let column = reader.required[0];
+        for (name, refused) in [(column, true), ("own", false)] {
+            let mut record = reader.records[1].clone();
+            record[name] = json!("HERE");
+            let line = record.to_string().replace("\"HERE\"", &deep);
+            let contents = reader.with_second_line(line.as_bytes());
+            if refused {
+                let words =
+                    format!("bad.jsonl:2: column \"{column}\": expected a string, found [[[[");
+                reader.refuses(&dir, "bad.jsonl", &contents, &[&words]);
+                continue;
+            }
+            dir.write("deep.jsonl", contents);
+            let arguments = format!("{} deep.jsonl --to jsonl", reader.arguments);
+            if !matches!(reader.filter, "encode" | "infer") {
+                continue;
+            }
+            let out = dir.run(reader.filter, &arguments).ok();
+            assert!(String::from_utf8(out).unwrap().contains(&deep));
+            for to in ["arrow", "parquet"] {
+                let arguments = format!("{} deep.jsonl --to {to}", reader.arguments);
+                dir.run(reader.filter, &arguments)
+                    .refused(1, &["write JSONL instead"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cut_off_last_line_is_refused() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        let whole = to_lines(&reader.records[..3]);
+        let last = whole.len() - reader.records[2].to_string().len() - 1;
+        for cut in [
+            last + 1,
+            last + 2,
+            last + 30,
+            whole.len() - 3,
+            whole.len() - 2,
+        ] {
+            let words = ["bad.jsonl:3: the JSON object is cut off"];
+            reader.refuses(&dir, "bad.jsonl", &whole[..cut], &words);
+        }
+    }
+}
+
+#[test]
+fn a_missing_column_is_named() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        for column in reader.required {
+            // Without it a row is taken for a score, which lacks its accuracy.
+            let named = match (reader.filter, *column) {
+                ("fit-loglinear", "correct") => "accuracy",
+                (_, column) => column,
+            };
+            let missing = format!("column \"{named}\": is missing");
+            let without = |record: &mut Value| {
+                record.as_object_mut().unwrap().remove(*column);
+            };
+            let lines = to_lines(&reader.with_second(without));
+            reader.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", &missing]);
+            let mut records = reader.records.clone();
+            records.iter_mut().for_each(without);
+            for (file, bytes) in binary_files(&[to_batch(&records)]) {
+                let place = format!("{file}: row 1: ");
+                reader.refuses(&dir, file, &bytes, &[&place, &missing]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_null_in_a_required_column_is_refused_by_its_row() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        for column in reader.required {
+            let records = reader.with_second(|record| record[*column] = Value::Null);
+            let words = format!("column \"{column}\": expected ");
+            let lines = to_lines(&records);
+            reader.refuses(
+                &dir,
+                "bad.jsonl",
+                &lines,
+                &["bad.jsonl:2: ", &words, "found null"],
+            );
+            for (file, bytes) in binary_files(&[to_batch(&records)]) {
+                let place = format!("{file}: row 2: ");
+                reader.refuses(&dir, file, &bytes, &[&place, &words, "found null"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_column_of_another_type_is_refused_with_what_was_expected() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        for column in reader.required {
+            let (wrong, expected) = match &reader.records[1][*column] {
+                Value::String(_) => (json!(17), "a string"),
+                Value::Array(_) => (json!("0110"), "a list of strings"),
+                Value::Bool(_) => (json!("yes"), "true or false"),
+                Value::Number(n) if n.is_f64() => (json!("much"), "a number"),
+                Value::Number(_) => (json!("many"), "an integer"),
+                other => panic!("{column}: {other}"),
+            };
+            let words = format!("column \"{column}\": expected {expected}, found ");
+            let lines = to_lines(&reader.with_second(|record| record[*column] = wrong.clone()));
+            let found = format!("{words}{wrong}");
+            reader.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", &found]);
+            let mut records = reader.records.clone();
+            for record in &mut records {
+                record[*column] = wrong.clone();
+            }
+            for (file, bytes) in binary_files(&[to_batch(&records)]) {
+                let place = format!("{file}: ");
+                reader.refuses(&dir, file, &bytes, &[&place, &words]);
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_that_cannot_be_are_refused() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        for (wrong, found) in [
+            ("-1", "expected 0..4294967295, found -1"),
+            ("1.5", "expected an integer, found 1.5"),
+            ("4294967296", "expected 0..4294967295, found 4294967296"),
+            ("1e400", "expected an integer, found 1e400"),
+            (
+                "99999999999999999999",
+                "expected an integer, found 99999999999999999999",
+            ),
+        ] {
+            let mut record = reader.records[1].clone();
+            record["shots"] = json!("HERE");
+            let line = record.to_string().replace("\"HERE\"", wrong);
+            let contents = reader.with_second_line(line.as_bytes());
+            let words = format!("column \"shots\": {found}");
+            reader.refuses(&dir, "bad.jsonl", &contents, &["bad.jsonl:2: ", &words]);
+        }
+        if reader.required.contains(&"bits") {
+            for wrong in [0, 17] {
+                let lines = to_lines(&reader.with_second(|r| r["bits"] = json!(wrong)));
+                let words = format!("column \"bits\": expected 1..16, found {wrong}");
+                reader.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", &words]);
+            }
+        }
+    }
+}
+
+#[test]
+fn words_that_are_none_of_a_columns_are_refused() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        for (column, expected) in [
+            ("condition", "expected clean or deranged, found \"odd\""),
+            ("design", "expected independent or nested, found \"odd\""),
+        ] {
+            let lines = to_lines(&reader.with_second(|r| r[column] = json!("odd")));
+            let words = format!("bad.jsonl:2: column \"{column}\": {expected}");
+            reader.refuses(&dir, "bad.jsonl", &lines, &[&words]);
+        }
+    }
+}
+
+#[test]
+fn bitstrings_of_another_length_or_other_characters_are_refused() {
+    let dir = Workdir::new();
+    let mut checked = 0;
+    for reader in readers(&dir) {
+        for column in reader.bitstrings {
+            for (wrong, expected) in [
+                ("0101010", "expected 8 bits, found \"0101010\""),
+                ("010101010", "expected 8 bits, found \"010101010\""),
+                ("", "expected 8 bits, found \"\""),
+                ("0101012x", "'2' in a bitstring, which holds only 0 and 1"),
+                ("01 10101", "' ' in a bitstring"),
+                ("٠١٠١٠١٠", "'٠' in a bitstring"),
+                ("00000000000000000", "at most 16 bits, not 17"),
+            ] {
+                let records = reader.with_second(|r| r[*column] = json!(wrong));
+                let words = format!("column \"{column}\": ");
+                let lines = to_lines(&records);
+                reader.refuses(
+                    &dir,
+                    "bad.jsonl",
+                    &lines,
+                    &["bad.jsonl:2: ", &words, expected],
+                );
+                for (file, bytes) in binary_files(&[to_batch(&records)]) {
+                    let place = format!("{file}: row 2: ");
+                    reader.refuses(&dir, file, &bytes, &[&place, &words, expected]);
+                }
+                checked += 1;
+            }
+        }
+    }
+    assert_eq!(checked, 4 * 2 * 7);
+}
+
+/// The record of a reader that has 128 demonstrations, if it reads any.
+fn longest(reader: &Reader) -> Option<usize> {
+    reader.records.iter().position(|r| {
+        r["inputs"]
+            .as_array()
+            .is_some_and(|inputs| inputs.len() == 128)
+    })
+}
+
+#[test]
+fn demonstrations_that_do_not_fit_each_other_are_refused() {
+    let dir = Workdir::new();
+    let mut checked = 0;
+    for reader in readers(&dir) {
+        let Some(at) = longest(&reader) else { continue };
+        let mut refuse = |words: &str, change: &dyn Fn(&mut Value)| {
+            let mut records = reader.records.clone();
+            change(&mut records[at]);
+            let line = format!("bad.jsonl:{}: {words}", at + 1);
+            reader.refuses(&dir, "bad.jsonl", &to_lines(&records), &[&line]);
+            for (file, bytes) in binary_files(&[to_batch(&records)]) {
+                let row = format!("{file}: row {}: {words}", at + 1);
+                reader.refuses(&dir, file, &bytes, &[&row]);
+            }
+            checked += 1;
+        };
+        let pop = |record: &mut Value, column: &str| {
+            record[column].as_array_mut().unwrap().pop();
+        };
+        refuse("column \"outputs\": 127 outputs for 128 inputs", &|r| {
+            pop(r, "outputs")
+        });
+        refuse("column \"inputs\": 127 inputs for 128 shots", &|r| {
+            pop(r, "inputs")
+        });
+        refuse("column \"inputs\": 128 inputs for 127 shots", &|r| {
+            r["shots"] = json!(127)
+        });
+        refuse("column \"outputs\": expected 8 bits, found \"011\"", &|r| {
+            r["outputs"][100] = json!("011");
+        });
+        refuse("column \"inputs\": expected 8 bits, found \"011\"", &|r| {
+            r["inputs"][127] = json!("011");
+        });
+    }
+    assert_eq!(checked, 4 * 5);
+}
+
+#[test]
+fn a_row_is_counted_across_batches() {
+    let dir = Workdir::new();
+    let trials = dir
+        .run("gen-tasks", "--task identity --shots 1 --trials 2500")
+        .ok();
+    let mut records = json_lines(&trials);
+    records[2100]["query"] = json!("2");
+    let batches: Vec<RecordBatch> = records.chunks(1000).map(to_batch).collect();
+    let [encode, ..] = &readers(&dir)[..] else {
+        panic!()
+    };
+    for (file, bytes) in binary_files(&batches) {
+        let place = format!("{file}: row 2101: column \"query\"");
+        encode.refuses(&dir, file, &bytes, &[&place]);
+    }
+    encode.refuses(
+        &dir,
+        "bad.jsonl",
+        &to_lines(&records),
+        &["bad.jsonl:2101: column \"query\""],
+    );
+}
+
+#[test]
+fn what_a_prompt_says_of_itself_must_agree() {
+    let dir = Workdir::new();
+    let [_, infer, ..] = &readers(&dir)[..] else {
+        panic!()
+    };
+    for (column, wrong, words) in [
+        (
+            "zero",
+            json!("AC"),
+            "column \"zero\": expected one character, found \"AC\"",
+        ),
+        (
+            "zero",
+            json!(""),
+            "column \"zero\": expected one character, found \"\"",
+        ),
+        (
+            "one",
+            infer.records[1]["zero"].clone(),
+            "is the symbol of zero, too",
+        ),
+        (
+            "separator",
+            json!("--"),
+            "column \"separator\": expected one character, found \"--\"",
+        ),
+        (
+            "answer",
+            json!("ACAC"),
+            "column \"answer\": 4 symbols for 8 bits",
+        ),
+        (
+            "eval_shots",
+            json!([1]),
+            "column \"eval_shots\": expected null where design is independent",
+        ),
+        (
+            "answer_starts",
+            json!([1]),
+            "column \"answer_starts\": expected one offset for every one of eval_shots",
+        ),
+        (
+            "design",
+            json!("nested"),
+            "column \"eval_shots\": is missing, but design is nested",
+        ),
+    ] {
+        let lines = to_lines(&infer.with_second(|r| r[column] = wrong.clone()));
+        infer.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", words]);
+    }
+}
+
+#[test]
+fn what_a_nested_prompt_says_of_itself_must_agree() {
+    let dir = Workdir::new();
+    let nested = dir.prompts(
+        "--task identity --design nested --shots 1,2,4 --trials 3",
+        "--alphabet genomic",
+    );
+    let infer = Reader {
+        records: json_lines(&nested),
+        ..readers(&dir).remove(1)
+    };
+    for (column, wrong, words) in [
+        (
+            "eval_shots",
+            json!([1, 2, 5]),
+            "column \"eval_shots\": 5 is more than the sequence's 4 shots",
+        ),
+        (
+            "eval_shots",
+            json!([2, 1, 4]),
+            "column \"eval_shots\": expected increasing shot counts",
+        ),
+        (
+            "eval_shots",
+            json!([]),
+            "column \"eval_shots\": expected increasing shot counts",
+        ),
+        (
+            "answer_starts",
+            json!([25, 42]),
+            "column \"answer_starts\": expected one offset for every one of eval_shots",
+        ),
+        (
+            "answer_starts",
+            json!([42, 25, 76]),
+            "column \"answer_starts\": expected increasing offsets up to 76",
+        ),
+        (
+            "answer_starts",
+            json!([25, 42, 77]),
+            "column \"answer_starts\": expected increasing offsets up to 76",
+        ),
+        (
+            "answer_starts",
+            json!([25, 43, 76]),
+            "column \"prompt\": at symbol 43 it does not go on with the output of example 3",
+        ),
+        (
+            "design",
+            json!("independent"),
+            "column \"eval_shots\": expected null where design is independent",
+        ),
+        (
+            "answer_starts",
+            json!([25, "x", 76]),
+            "column \"answer_starts\": expected a list of integers",
+        ),
+    ] {
+        let lines = to_lines(&infer.with_second(|r| r[column] = wrong.clone()));
+        infer.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", words]);
+    }
+}
+
+#[test]
+fn a_prediction_that_contradicts_itself_is_refused() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        if reader.required != OUTCOME {
+            continue;
+        }
+        for (change, words) in [
+            (
+                json!({"correct": false}),
+                "column \"correct\": false, but prediction is \"01010001\" and target \"01010001\"",
+            ),
+            (
+                json!({"prediction": "0101"}),
+                "column \"correct\": true, but prediction is \"0101\"",
+            ),
+            (
+                json!({"inputs": null}),
+                "columns \"inputs\", \"outputs\": one is there without the other",
+            ),
+        ] {
+            let lines = to_lines(&reader.with_second(|r| {
+                r["prediction"] = json!("01010001");
+                r["target"] = json!("01010001");
+                r["correct"] = json!(true);
+                r.as_object_mut()
+                    .unwrap()
+                    .extend(change.as_object().unwrap().clone());
+            }));
+            reader.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", words]);
+        }
+    }
+}
+
+#[test]
+fn an_arrow_stream_that_is_cut_off_anywhere_is_refused() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        let half = reader.records.len() / 2;
+        let batches = [to_batch(&reader.records), to_batch(&reader.records[..half])];
+        let batches = [batches[0].clone(), batches[0].slice(0, half)];
+        let whole = to_arrow_stream(&batches);
+        // Before the marker of the end, 8 bytes; within it; in the batches; in the schema.
+        let n = whole.len();
+        let mut cuts = vec![
+            n - 8,
+            n - 7,
+            n - 4,
+            n - 1,
+            n - 9,
+            n / 2,
+            n / 4,
+            n * 3 / 4,
+            4,
+            8,
+            9,
+            100,
+        ];
+        let mut rng = rng(1);
+        cuts.extend((0..30).map(|_| 4 + rng.next_u32() as usize % (n - 5)));
+        for cut in cuts {
+            let words = ["bad.arrow: ", "cut-off Arrow stream"];
+            reader.refuses(&dir, "bad.arrow", &whole[..cut], &words);
+        }
+        for cut in [1, 2, 3] {
+            reader.refuses(&dir, "bad.arrow", &whole[..cut], &["bad.arrow: "]);
+        }
+    }
+}
+
+#[test]
+fn an_arrow_stream_cut_off_in_a_pipe_is_refused_by_name_of_stdin() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        let whole = to_arrow_stream(&[to_batch(&reader.records)]);
+        let out = format!("{} -o out.{}", reader.arguments, reader.suffix);
+        for cut in [whole.len() - 8, whole.len() / 2] {
+            let ran = dir.pipe(&whole[..cut], reader.filter, &out);
+            ran.refused(1, &["stdin: ", "cut-off Arrow stream"]);
+        }
+        assert!(dir.names().is_empty());
+    }
+}
+
+#[test]
+fn arrow_streams_glued_together_are_refused() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        let whole = to_arrow_stream(&[to_batch(&reader.records)]);
+        let words = [
+            "bad.arrow: ",
+            "bytes after the end of the Arrow stream",
+            "several files",
+        ];
+        reader.refuses(&dir, "bad.arrow", &[whole.clone(), whole].concat(), &words);
+    }
+}
+
+#[test]
+fn a_cut_off_parquet_or_arrow_file_is_refused() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        let batches = [to_batch(&reader.records)];
+        for (file, whole, words) in [
+            (
+                "bad.parquet",
+                to_parquet(&batches),
+                "damaged or cut-off Parquet file",
+            ),
+            (
+                "bad.arrow",
+                to_arrow_file(&batches),
+                "damaged or cut-off Arrow file",
+            ),
+        ] {
+            let n = whole.len();
+            let mut cuts = vec![6, 8, 12, n / 4, n / 2, n - 8, n - 4, n - 1];
+            let mut rng = rng(2);
+            cuts.extend((0..10).map(|_| 6 + rng.next_u32() as usize % (n - 7)));
+            for cut in cuts {
+                let place = format!("{file}: ");
+                reader.refuses(&dir, file, &whole[..cut], &[&place, words]);
+            }
+            // Through a pipe, too, where the file cannot be sought in.
+            let ran = dir.pipe(
+                &whole[..n - 1],
+                reader.filter,
+                &format!("{} -o out.{}", reader.arguments, reader.suffix),
+            );
+            ran.refused(1, &["stdin: ", words]);
+        }
+    }
+}
+
+/// A generator that draws the same in every run.
+fn rng(seed: u64) -> impl Rng {
+    rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(seed)
+}
+
+#[test]
+fn garbage_is_refused_whatever_it_begins_with() {
+    let dir = Workdir::new();
+    let mut rng = rng(3);
+    let heads: [&[u8]; 7] = [
+        b"",
+        b"{",
+        b"PAR1",
+        b"ARROW1\0\0",
+        b"\xff\xff\xff\xff",
+        b"\x7fELF",
+        b"\0",
+    ];
+    for reader in readers(&dir) {
+        for head in heads {
+            for length in [0, 1, 16, 5000] {
+                let mut bytes = head.to_vec();
+                bytes.extend((0..length).map(|_| rng.next_u32().to_le_bytes()[0]));
+                reader.refuses(&dir, "bad", &bytes, &["bad"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn flipped_bytes_are_read_or_refused_but_never_a_panic() {
+    let dir = Workdir::new();
+    let mut rng = rng(4);
+    for reader in readers(&dir) {
+        for (file, whole) in binary_files(&[to_batch(&reader.records)]) {
+            for _ in 0..25 {
+                let mut bytes = whole.clone();
+                for _ in 0..=rng.next_u32() % 3 {
+                    let at = rng.next_u32() as usize % bytes.len();
+                    bytes[at] ^= 1 << (rng.next_u32() % 8);
+                }
+                dir.write(file, bytes);
+                let ran = reader.run_on(&dir, file);
+                match ran.code {
+                    0 => {}
+                    code => ran.refused(code, &[]),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn compressed_input_is_named_with_the_tool_that_opens_it() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        reader.refuses(
+            &dir,
+            "bad.gz",
+            b"\x1f\x8b\x08\0more",
+            &["bad.gz: ", "gzip -dc"],
+        );
+        reader.refuses(
+            &dir,
+            "bad.zst",
+            b"\x28\xb5\x2f\xfdmore",
+            &["bad.zst: ", "zstd -dc"],
+        );
+    }
+}
+
+#[test]
+fn empty_input_is_refused() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        for empty in ["", "\n", "\n \n\n"] {
+            reader.refuses(
+                &dir,
+                "bad.jsonl",
+                empty.as_bytes(),
+                &["bad.jsonl: empty input"],
+            );
+            let arguments = format!("{} -o out.{}", reader.arguments, reader.suffix);
+            dir.pipe(empty, reader.filter, &arguments)
+                .refused(1, &["stdin: empty input"]);
+        }
+        // One of several files is empty: its part of the experiment is missing.
+        dir.write("good.jsonl", to_lines(&reader.records));
+        dir.write("bad.jsonl", "");
+        reader.refuses_path(&dir, "good.jsonl bad.jsonl", 1, &["bad.jsonl: empty input"]);
+    }
+}
+
+#[test]
+fn an_empty_shard_of_arrow_or_parquet_is_no_error() {
+    let dir = Workdir::new();
+    for to in ["arrow", "parquet"] {
+        let grid = format!("--task identity --shots 1,2 --trials 1 --to {to}");
+        let empty = dir.run("gen-tasks", &format!("{grid} --shard 0/4")).ok();
+        let full = dir.run("gen-tasks", &grid).ok();
+        dir.write("empty", &empty);
+        dir.write("full", &full);
+        let mut counts = Vec::new();
+        for files in ["empty", "empty full empty"] {
+            let encoded = dir
+                .run("encode", &format!("--alphabet genomic {files} --to {to}"))
+                .ok();
+            dir.write("prompts", encoded);
+            let inferred = dir
+                .run("infer", "--model builtin:copy prompts --to arrow")
+                .ok();
+            counts.push(arrow_rows(&inferred).len());
+            dir.write("predictions", inferred);
+            let scores = dir.run("score", "predictions --to csv").ok();
+            assert!(scores.starts_with(b"model,"));
+            dir.run("fit-loglinear", "predictions --to csv").ok();
+        }
+        assert_eq!(counts, [0, 2], "{to}");
+    }
+}
+
+#[test]
+fn a_missing_file_and_a_folder_are_no_input() {
+    let dir = Workdir::new();
+    fs::create_dir(dir.path("folder")).unwrap();
+    for reader in readers(&dir) {
+        reader.refuses_path(&dir, "gone.jsonl", 1, &["gone.jsonl: No such file"]);
+        reader.refuses_path(
+            &dir,
+            "folder",
+            1,
+            &["folder: a folder, not a file of records"],
+        );
+        dir.write("good.jsonl", to_lines(&reader.records));
+        reader.refuses_path(
+            &dir,
+            "good.jsonl gone.jsonl",
+            1,
+            &["gone.jsonl: No such file"],
+        );
+        reader.refuses_path(&dir, "good.jsonl good.jsonl/x", 1, &["good.jsonl/x: "]);
+    }
+}
+
+#[test]
+fn another_kind_of_record_is_refused_by_a_missing_column() {
+    let dir = Workdir::new();
+    let readers = readers(&dir);
+    for reader in &readers {
+        for other in &readers {
+            let first = &other.records[0];
+            let known = reader.required.iter().all(|c| !first[*c].is_null());
+            // A fit reads scores and predictions.
+            let fits =
+                reader.filter == "fit-loglinear" && [OUTCOME, SCORE].contains(&other.required);
+            if known || fits {
+                continue;
+            }
+            reader.refuses(
+                &dir,
+                "bad.jsonl",
+                &to_lines(&other.records),
+                &["bad.jsonl:1: column ", "is missing"],
+            );
+        }
+    }
+}
+
+#[test]
+fn text_is_no_input_for_filters_that_read_no_csv() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        let csv = b"model,shots\na,1\n";
+        match reader.filter {
+            "encode" | "infer" | "score" => {
+                reader.refuses(
+                    &dir,
+                    "bad.csv",
+                    csv,
+                    &[
+                        "bad.csv: ",
+                        "expected JSON lines, Arrow or Parquet",
+                        "\"model,shots",
+                    ],
+                );
+            }
+            _ => reader.refuses(
+                &dir,
+                "bad.csv",
+                csv,
+                &["bad.csv:2: column \"accuracy\": is missing"],
+            ),
+        }
+    }
+}
+
+#[test]
+fn bad_csv_is_refused_by_its_line() {
+    let dir = Workdir::new();
+    for reader in readers(&dir).into_iter().filter(|r| r.required == SCORE) {
+        for (contents, words) in [
+            (
+                "model,shots,accuracy\na,1,0.5\na,2\n",
+                vec!["bad.csv", "line: 3", "2 fields", "3 fields"],
+            ),
+            (
+                "model,shots,accuracy\na,1,0.5\na,two,0.5\n",
+                vec!["bad.csv:3: column \"shots\": expected an integer, found two"],
+            ),
+            (
+                "model,shots,accuracy\na,1,half\n",
+                vec!["bad.csv:2: column \"accuracy\": expected a number, found half"],
+            ),
+            (
+                "model,shots,accuracy\na,1,\n",
+                vec!["bad.csv:2: column \"accuracy\": expected a number, found null"],
+            ),
+            (
+                "model,shots,accuracy\na,1,NaN\n",
+                vec!["bad.csv:2: column \"accuracy\": expected a number, found NaN"],
+            ),
+            (
+                "model,shots,accuracy\na,1,inf\n",
+                vec!["bad.csv:2: column \"accuracy\": expected a number, found inf"],
+            ),
+            (
+                "model,shots,accuracy\na,1,1.01\n",
+                vec!["bad.csv:2: column \"accuracy\": expected 0..1, found 1.01"],
+            ),
+            (
+                "model,shots,accuracy\na,1,-0.1\n",
+                vec!["bad.csv:2: column \"accuracy\": expected 0..1, found -0.1"],
+            ),
+            ("model,shots,accuracy\n", vec!["bad.csv: empty input"]),
+            (
+                "model;shots;accuracy\na;1;0.5\n",
+                vec!["bad.csv:2: column \"model\": is missing"],
+            ),
+            ("model,shots,accuracy\n\"a,1,0.5\n", vec!["bad.csv"]),
+        ] {
+            reader.refuses(&dir, "bad.csv", contents.as_bytes(), &words);
+        }
+        reader.refuses(
+            &dir,
+            "bad.csv",
+            b"model,shots,accuracy\n\xff,1,0.5\n",
+            &["bad.csv", "UTF-8"],
+        );
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_is_refused_before_any_work() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        dir.write("good.jsonl", to_lines(&reader.records));
+        let folder = format!("folder.{}", reader.suffix);
+        fs::create_dir_all(dir.path(&folder)).unwrap();
+        let before = dir.names();
+        let Reader {
+            filter,
+            arguments,
+            suffix,
+            ..
+        } = &reader;
+        dir.run(
+            filter,
+            &format!("{arguments} good.jsonl -o gone/out.{suffix}"),
+        )
+        .refused(
+            1,
+            &[&format!(
+                "gone/out.{suffix}: the folder gone does not exist"
+            )],
+        );
+        dir.run(filter, &format!("{arguments} good.jsonl -o {folder}"))
+            .refused(2, &[&folder, "is a folder"]);
+        assert_eq!(dir.names(), before);
+        assert_eq!(fs::read_dir(dir.path(&folder)).unwrap().count(), 0);
+    }
+    dir.run("gen-tasks", "--task identity -o gone/x.jsonl")
+        .refused(1, &["gone/x.jsonl: the folder gone does not exist"]);
+}
+
+#[test]
+fn an_output_that_was_there_stays_as_it_was_if_the_filter_fails() {
+    let dir = Workdir::new();
+    for reader in readers(&dir) {
+        let out = format!("out.{}", reader.suffix);
+        dir.write(&out, "precious");
+        dir.write("bad.jsonl", reader.with_second_line(b"nonsense"));
+        let before = dir.names();
+        reader
+            .run_on(&dir, "bad.jsonl")
+            .refused(1, &["bad.jsonl:2: "]);
+        assert_eq!(dir.names(), before);
+        assert_eq!(dir.read(&out), b"precious");
+        dir.write("good.jsonl", to_lines(&reader.records));
+        assert_eq!(reader.run_on(&dir, "good.jsonl").code, 0);
+        assert_ne!(dir.read(&out), b"precious");
+        fs::remove_file(dir.path(&out)).unwrap();
+    }
+}
+
+#[test]
+fn an_output_may_be_one_of_the_inputs() {
+    let dir = Workdir::new();
+    let trials = dir
+        .run("gen-tasks", "--task identity --shots 1 --trials 3")
+        .ok();
+    dir.write("file.jsonl", &trials);
+    dir.run("encode", "--alphabet genomic file.jsonl -o file.jsonl")
+        .ok();
+    assert_eq!(
+        dir.read("file.jsonl"),
+        dir.pipe(trials, "encode", "--alphabet genomic").ok()
+    );
+}
+
+#[test]
+fn dev_null_is_written_in_place_and_stays_a_device() {
+    let dir = Workdir::new();
+    for reader in readers(&dir).iter().filter(|r| r.filter != "figure") {
+        dir.write("good.jsonl", to_lines(&reader.records));
+        for to in ["jsonl", "arrow", "parquet"] {
+            let arguments = format!("{} good.jsonl --to {to} -o /dev/null", reader.arguments);
+            let ran = dir.run(reader.filter, &arguments);
+            assert_eq!((ran.code, ran.stdout.len()), (0, 0), "{ran}");
+        }
+        assert_eq!(dir.names(), ["good.jsonl"]);
+    }
+    let null = fs::metadata("/dev/null").unwrap();
+    assert!(null.file_type().is_char_device());
+    assert!(!std::path::Path::new("/dev/null.provenance.json").exists());
+}
+
+#[test]
+fn a_full_device_is_an_error_that_names_it() {
+    let dir = Workdir::new();
+    dir.run("gen-tasks", "-o /dev/full --to jsonl")
+        .refused(1, &["No space left on device"]);
+}
+
+#[test]
+fn a_link_is_kept_and_its_target_replaced() {
+    let dir = Workdir::new();
+    fs::create_dir(dir.path("elsewhere")).unwrap();
+    for reader in readers(&dir) {
+        let (link, target) = (
+            format!("out.{}", reader.suffix),
+            format!("elsewhere/real.{}", reader.suffix),
+        );
+        dir.write(&target, "old");
+        let _ = fs::remove_file(dir.path(&link));
+        symlink(dir.path(&target), dir.path(&link)).unwrap();
+        dir.write("good.jsonl", to_lines(&reader.records));
+        let ran = reader.run_on(&dir, "good.jsonl");
+        assert_eq!(ran.code, 0, "{ran}");
+        assert!(fs::symlink_metadata(dir.path(&link)).unwrap().is_symlink());
+        assert!(fs::symlink_metadata(dir.path(&target)).unwrap().is_file());
+        assert_ne!(dir.read(&target), b"old");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_filter_in_silence_with_success() {
+    let dir = Workdir::new();
+    let trials = dir
+        .run("gen-tasks", "--suite primitives --shots 32 --trials 20")
+        .ok();
+    let prompts = dir
+        .pipe(trials.clone(), "encode", "--alphabet genomic")
+        .ok();
+    let predictions = dir
+        .pipe(prompts.clone(), "infer", "--model builtin:copy")
+        .ok();
+    let many_scores: String = "model,shots,accuracy\n".to_owned()
+        + &(0..20_000)
+            .map(|i| format!("model-{i},1,0.1\nmodel-{i},2,0.2\n"))
+            .collect::<String>();
+    for (filter, arguments, input) in [
+        ("gen-tasks", "", &b""[..]),
+        ("gen-tasks", "--to arrow", b""),
+        ("gen-tasks", "--to parquet", b""),
+        ("gen-tasks", "--list", b""),
+        ("encode", "--alphabet genomic", &trials),
+        ("encode", "--alphabet genomic --to arrow", &trials),
+        ("infer", "--model builtin:copy", &prompts),
+        ("infer", "--model builtin:copy --to parquet", &prompts),
+        ("score", "--by task --replicates 10", &predictions),
+        (
+            "score",
+            "--by task --replicates 10 --to arrow",
+            &predictions,
+        ),
+        ("fit-loglinear", "", many_scores.as_bytes()),
+        ("fit-loglinear", "--to jsonl", many_scores.as_bytes()),
+        ("infer", "--version", b""),
+        ("infer", "--doctor", b""),
+        ("encode", "--help", b""),
+    ] {
+        dir.write("input", input);
+        let (reading, writing) = std::io::pipe().unwrap();
+        drop(reading);
+        let child = Command::new(binary(filter))
+            .args(arguments.split_whitespace())
+            .current_dir(dir.path(""))
+            .env("SHOTLINE_ORT_LIB", onnx_runtime())
+            .stdin(fs::File::open(dir.path("input")).unwrap())
+            .stdout(writing)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(stderr, "", "{filter} {arguments}");
+        assert_eq!(output.status.code(), Some(0), "{filter} {arguments}");
+    }
+}
+
+/// Starts `gen-tasks` on an experiment too large to end, and waits until it writes.
+fn endless(dir: &Workdir) -> std::process::Child {
+    let child = Command::new(binary("gen-tasks"))
+        .args(["--trials", "4000000000", "-o", "out.jsonl"])
+        .current_dir(dir.path(""))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let written = || {
+        let size = |name: &String| fs::metadata(dir.path(name)).map_or(0, |m| m.len());
+        dir.names().iter().map(size).sum::<u64>()
+    };
+    while written() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing written");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child
+}
+
+#[test]
+fn a_signal_leaves_no_file_and_the_exit_code_of_the_shell() {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let dir = Workdir::new();
+        let child = endless(&dir);
+        assert!(!dir.names().contains(&"out.jsonl".to_owned()));
+        let sent = Command::new("kill")
+            .args([format!("-{signal}"), child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{signal}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+        assert!(dir.names().is_empty(), "{signal}: {:?}", dir.names());
+    }
+}

@@ -1,0 +1,396 @@
+"""What numpy, scipy and statsmodels say of the numbers that shotline computes, kept as fixtures.
+
+    python3 tests/oracle/make_stats_fixtures.py                        # from the predictions that are there
+    python3 tests/oracle/make_stats_fixtures.py --bin target/release   # after drawing new predictions
+
+Writes tests/fixtures/stats: numbers.json (lines, tails, quantiles, deviations), functions.json (the paper's functions
+as string_functions.py has them), scores.json (the scores of predictions.jsonl) and, with --bin, predictions.jsonl
+itself, by gen-tasks | encode | infer. Runs in the environment of tests/oracle/stats-requirements.txt.
+
+Where two libraries can be asked, both are, and the fixture is written only if they agree to RELATIVE; mpmath, with 40
+digits, is the judge of the tails. Bootstraps are repeated here with another generator and REPLICATES replicates, so
+that the comparison's error is that of the program's own 5000.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from csv import DictReader
+from importlib.metadata import version
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import scipy.stats
+import statsmodels.api
+
+from string_functions import Program, all_strings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAPER = ROOT / "tests" / "fixtures" / "paper"
+OUT = ROOT / "tests" / "fixtures" / "stats"
+PREDICTIONS = OUT / "predictions.jsonl"
+SEED = 20251116
+RELATIVE = 1e-11
+REPLICATES = 100_000
+WIDTHS = (8, 5)
+CELL = (
+    "model", "modality", "encoding", "template", "bits", "condition", "design", "method", "constrained", "bos", "shots",
+)  # fmt: skip
+CURVE = CELL[:-1]
+
+mpmath.mp.dps = 40
+
+
+def same(a: float, b: float, what: str) -> float:
+    """The first of two numbers that must agree."""
+    if not math.isclose(a, b, rel_tol=RELATIVE, abs_tol=1e-300):
+        raise SystemExit(f"{what}: {a!r} and {b!r}")
+    return float(a)
+
+
+def line(x: list[float], y: list[float]) -> dict:
+    """Ordinary least squares by statsmodels; scipy must agree."""
+    fit = statsmodels.api.OLS(y, statsmodels.api.add_constant(x)).fit()
+    other = scipy.stats.linregress(x, y, alternative="greater")
+    t = fit.params[1] / fit.bse[1]
+    return {
+        "a0": same(fit.params[0], other.intercept, "a0"),
+        "a0_se": same(fit.bse[0], other.intercept_stderr, "a0_se"),
+        "a1": same(fit.params[1], other.slope, "a1"),
+        "a1_se": same(fit.bse[1], other.stderr, "a1_se"),
+        "t": same(t, fit.tvalues[1], "t"),
+        "df": int(fit.df_resid),
+        # linregress takes t from the correlation, which loses digits where that is near 1.
+        "p": float(scipy.stats.t.sf(t, fit.df_resid)),
+        "r2": float(fit.rsquared),
+    }
+
+
+def student(t: float, df: int) -> float:
+    """P(T >= t), in 40 digits."""
+    t, df = mpmath.mpf(t), mpmath.mpf(df)
+    tail = mpmath.betainc(df / 2, 0.5, 0, df / (df + t * t), regularized=True) / 2
+    return float(tail if t >= 0 else 1 - tail)
+
+
+def numbers() -> dict:
+    rng = np.random.default_rng(SEED)
+    table4 = defaultdict(list)
+    with (PAPER / "table4.csv").open() as file:
+        for row in DictReader(file):
+            table4[row["model"]].append((int(row["shots"]), float(row["accuracy"])))
+    lines = []
+    for i in range(20):
+        shots = sorted(rng.choice(np.arange(1, 256), size=3 + 2 * i, replace=False).tolist())
+        x = [math.log(n) for n in shots]
+        slope, noise = rng.normal(0, 0.05), 10 ** rng.uniform(-3, -1)
+        y = [float(v) for v in 0.12 + slope * np.array(x) + rng.normal(0, noise, len(x))]
+        lines.append({"shots": shots, "y": y, "fit": line(x, y)})
+    tails = [*np.linspace(-8, 8, 33).tolist(), 1e-6, 1.6448536269514722, 10.0, 15.5, 20.0, 25.0, 30.0, 35.0, 37.5]
+    normal = [{"z": z, "p": same(mpmath.erfc(z / mpmath.sqrt(2)) / 2, scipy.stats.norm.sf(z), f"z {z}")} for z in tails]
+    # The two programs differ in the far tails of few degrees of freedom, so the digits are mpmath's.
+    students = [
+        {"t": t, "df": df, "p": student(t, df)}
+        for df in (1, 2, 3, 4, 5, 6, 7, 10, 30, 100)
+        for t in (-40.0, -3.3, -1.0, -0.01, 0.0, 0.01, 0.5, 1.0, 2.132, 3.807, 6.03, 12.0, 40.0, 1e3)
+    ]
+    values = [rng.normal(0.2, 0.1, n).tolist() for n in (1, 2, 3, 10, 101)]
+    # Ties, as replicates of few trials have, and a mean far larger than the spread.
+    values += [rng.integers(0, 5, 50).astype(float).tolist(), (1e4 + rng.normal(0, 1e-2, 40)).tolist()]
+    spreads = [
+        {
+            "values": v,
+            "quantiles": [{"q": q, "value": float(np.quantile(v, q))} for q in (0, 0.025, 0.1, 0.5, 0.77, 0.975, 1)],
+            "sd0": float(np.std(v)),
+            "sd1": float(np.std(v, ddof=1)) if len(v) > 1 else None,
+        }
+        for v in values
+    ]
+    differences = []
+    for _ in range(10):
+        a, b, a_se, b_se = (float(v) for v in rng.uniform(0, 1, 4) * [1, 1, 0.05, 0.05])
+        z = (a - b) / np.sqrt(a_se**2 + b_se**2)
+        differences.append({"a": a, "a_se": a_se, "b": b, "b_se": b_se, "z": float(z)})
+    return {
+        "table4": {
+            model: line([math.log(n) for n, _ in points], [a for _, a in points]) for model, points in table4.items()
+        },
+        "lines": lines,
+        "normal": normal,
+        "student": students,
+        "spreads": spreads,
+        "differences": differences,
+    }
+
+
+def programs() -> list[Program]:
+    rows = (PAPER / "table3.tsv").read_text().splitlines()[1:]
+    return [Program(row.split("\t")[0]) for row in rows]
+
+
+def minority_bits(s: str) -> int:
+    return min(s.count("0"), s.count("1"))
+
+
+def functions() -> list[dict]:
+    rows = []
+    for width in WIDTHS:
+        inputs = all_strings(width)
+        one = "0" * (width - 1) + "1"
+        for program in programs():
+            constants = inputs if program.uses_constant else [one]
+            tables = {c: dict(zip(inputs, (program(x, c) for x in inputs))) for c in constants}
+            load = sum(
+                any(
+                    table[x] != table[x[:i] + ("1" if x[i] == "0" else "0") + x[i + 1 :]]
+                    for table in tables.values()
+                    for x in inputs
+                )
+                for i in range(width)
+            )
+            outputs = [y for table in tables.values() for y in table.values()]
+            alternating = ("10" * width)[:width]
+            digest = hashlib.sha256()
+            for constant in (one, alternating):
+                digest.update("\n".join(program(x, constant) for x in inputs).encode() + b"\n")
+            published = b"".join(int(program(x, one), 2).to_bytes(2, "little") for x in inputs)
+            rows.append(
+                {
+                    "function": program.name,
+                    "bits": width,
+                    "bitload": load,
+                    "bitdiversity": sum(map(minority_bits, outputs)) / len(outputs),
+                    "zero_bd": sum(minority_bits(y) == 0 for y in outputs) / len(outputs),
+                    "table_hash": hashlib.sha256(published).hexdigest()[:16],
+                    "text_sha256": digest.hexdigest(),
+                }
+            )
+    return rows
+
+
+# Functions of every BitLoad, some of which often give all zeros or all ones, one with a constant.
+SUITE = """identity rotl1 flip_bits majority parity_fill left_half ones_if_palindrome mirror_half spread_first_bit
+spread_last_bit xor_with_s0 meta_constant""".split()
+DRAWS = [
+    ("--shots 1,4 --trials 3 --seed 1", "--alphabet genomic", "--model builtin:nearest"),
+    ("--shots 2 --trials 2 --seed 2 --condition deranged", "--alphabet genomic", "--model builtin:mode"),
+    ("--shots 0,1,2,8 --trials 2 --seed 3 --design nested", "--alphabet linguistic", "--model builtin:bayes"),
+    ("--shots 2 --trials 2 --seed 4", "--alphabet linguistic", "--model {tiny} --constrain --slim"),
+    ("--shots 2 --trials 2 --seed 4", "--alphabet linguistic", "--model {tiny} --slim"),
+]
+
+
+def draw_predictions(binaries: Path) -> None:
+    """Answers of every kind: with and without demonstrations, deranged, nested, malformed, with log-probabilities."""
+    tiny = ROOT / "tests" / "fixtures" / "models" / "tiny-hf"
+    with tempfile.TemporaryDirectory() as folder:
+        suite = Path(folder) / "suite.txt"
+        suite.write_text("\n".join(SUITE) + "\n")
+        text = b""
+        for task, dress, answer in DRAWS:
+            records = b""
+            for program, arguments in (
+                ("gen-tasks", [*task.split(), "--suite", suite]),
+                ("encode", dress.split()),
+                ("infer", [part.format(tiny=tiny) for part in answer.split()]),
+            ):
+                command = [binaries / program, *arguments, "--quiet"]
+                records = subprocess.run(command, input=records, stdout=subprocess.PIPE, check=True).stdout
+            text += records
+    PREDICTIONS.write_bytes(text)
+
+
+def edit_distance(a: str, b: str) -> int:
+    """Levenshtein distance, row by row of the usual table."""
+    row = list(range(len(b) + 1))
+    for i, p in enumerate(a, 1):
+        above, row[0] = row[0], i
+        for j, q in enumerate(b, 1):
+            above, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, above + (p != q))
+    return row[-1]
+
+
+def mode_accuracy(record: dict) -> float | None:
+    """Chance that the most frequent output, ties broken uniformly, is the target."""
+    if not record.get("outputs"):
+        return None
+    counts = Counter(record["outputs"])
+    most = [y for y, n in counts.items() if n == max(counts.values())]
+    return (record["target"] in most) / len(most)
+
+
+def is_understandable(record: dict, rivals: list[Program]) -> bool:
+    if record["prediction"] == record["target"] or len(record["prediction"]) != record["bits"]:
+        return False
+    shown = list(zip(record["inputs"], record["outputs"]))
+    for rival in rivals:
+        constants = all_strings(record["bits"]) if rival.uses_constant else ["0" * record["bits"]]
+        for c in constants:
+            if rival(record["query"], c) == record["prediction"] and all(rival(x, c) == y for x, y in shown):
+                return True
+    return False
+
+
+def mean(values) -> float | None:
+    """The mean; none where a value is missing."""
+    values = list(values)
+    return None if None in values else float(np.mean(values))
+
+
+def by_function(records: list[dict]) -> dict[str, list[dict]]:
+    """The records of each function, those of every function in the same order of trials."""
+    tasks = defaultdict(list)
+    for record in sorted(records, key=lambda r: (r["function"], r["trial"])):
+        tasks[record["function"]].append(record)
+    return tasks
+
+
+def counted(records: list[dict], rivals: list[Program]) -> dict:
+    """The columns that are the same sums for a cell and for a function in it."""
+    shown = all("outputs" in r for r in records) and records[0]["condition"] == "clean"
+    return {
+        "trials": len(records),
+        "malformed": mean(len(r["prediction"]) != r["bits"] for r in records),
+        "edit_distance": mean(edit_distance(r["prediction"], r["target"]) for r in records),
+        "answer_logprob": mean(r["answer_logprob"] for r in records),
+        "zero_bd_targets": sum(minority_bits(r["target"]) == 0 for r in records),
+        "zero_bd_predictions": sum(
+            len(r["prediction"]) == r["bits"] and minority_bits(r["prediction"]) == 0 for r in records
+        ),
+        "correct_zero_bd": sum(r["prediction"] == r["target"] and minority_bits(r["target"]) == 0 for r in records),
+        "correct_other": sum(r["prediction"] == r["target"] and minority_bits(r["target"]) > 0 for r in records),
+        "understandable": sum(is_understandable(r, rivals) for r in records) if shown else None,
+    }
+
+
+def accuracy(records: list[dict]) -> float:
+    return mean(r["prediction"] == r["target"] for r in records)
+
+
+def channels(cell: dict[str, list[dict]]) -> np.ndarray:
+    """[function, trial, (correct, mode baseline)]"""
+    return np.array(
+        [[(r["prediction"] == r["target"], mode_accuracy(r) or 0.0) for r in rows] for rows in cell.values()], float
+    )
+
+
+def resample(cells: list[np.ndarray], nested: bool, rng: np.random.Generator) -> np.ndarray:
+    """The two-stage cluster bootstrap of the cells of one curve: [replicate, cell, channel]. Functions are drawn once
+    for all cells; then trials in each cell, or whole sequences if nested."""
+    functions, units, _ = cells[0].shape
+    means = np.empty((REPLICATES, len(cells), 2))
+    for b in range(REPLICATES):
+        tasks = rng.integers(functions, size=(functions, 1))
+        drawn = rng.integers(units, size=(functions, units))
+        for i, cell in enumerate(cells):
+            if i > 0 and not nested:
+                drawn = rng.integers(units, size=(functions, units))
+            means[b, i] = cell[tasks, drawn].mean(axis=(0, 1))
+    return means
+
+
+def interval(values: np.ndarray) -> list[float]:
+    return [float(q) for q in np.quantile(values, [0.025, 0.975])]
+
+
+def not_positive(values: np.ndarray) -> float:
+    # Differences of sums of shares that are equal in exact arithmetic can differ in the last bit.
+    return float(np.mean(values < 1e-12))
+
+
+def scores() -> dict:
+    records = [json.loads(text) for text in PREDICTIONS.read_text().splitlines()]
+    rivals = programs()
+    rng = np.random.default_rng(SEED)
+    curves = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        curves[tuple(record[c] for c in CURVE)][record["shots"]].append(record)
+    cell_rows, task_rows, fits = [], [], []
+    for key, by_shots in curves.items():
+        curve = dict(zip(CURVE, key))
+        nested = curve["design"] == "nested"
+        cells = {shots: by_function(rows) for shots, rows in sorted(by_shots.items())}
+        replicates = resample([channels(cell) for cell in cells.values()], nested, rng)
+        means = {}
+        for i, (shots, cell) in enumerate(cells.items()):
+            accuracies = [accuracy(rows) for rows in cell.values()]
+            modes = [mean(map(mode_accuracy, rows)) for rows in cell.values()]
+            rows = [r for rows in cell.values() for r in rows]
+            means[shots] = mean(accuracies)
+            exact = {
+                "tasks": len(cell),
+                "accuracy": means[shots],
+                "task_se": float(np.std(accuracies, ddof=1) / np.sqrt(len(accuracies))),
+                "mode_accuracy": mean(modes),
+                **counted(rows, rivals),
+            }
+            right, mode = replicates[:, i, 0], replicates[:, i, 1]
+            has_mode = exact["mode_accuracy"] is not None
+            drawn = {
+                "se": float(np.std(right)),
+                "ci": interval(right),
+                "mode_se": float(np.std(mode)) if has_mode else None,
+                "p_mode_paired": not_positive(right - mode) if has_mode else None,
+            }
+            cell_rows.append({**curve, "shots": shots, "exact": exact, "bootstrap": drawn})
+            for function, rows in cell.items():
+                a = accuracy(rows)
+                exact = {
+                    "tasks": 1,
+                    "accuracy": a,
+                    "se": math.sqrt(a * (1 - a) / len(rows)),
+                    "mode_accuracy": mean(map(mode_accuracy, rows)),
+                    **counted(rows, rivals),
+                }
+                task_rows.append({**curve, "shots": shots, "function": function, "exact": exact})
+        points = [(i, math.log(n)) for i, n in enumerate(cells) if n > 0]
+        if len(points) > 1:
+            at, x = [i for i, _ in points], np.array([x for _, x in points])
+            centred = x - x.mean()
+            slopes = replicates[:, at, 0] @ centred / (centred @ centred)
+            intercepts = replicates[:, at, 0].mean(axis=1) - slopes * x.mean()
+            y = [means[n] for n in cells if n > 0]
+            a1, a0 = np.polyfit(x, y, 1)
+            fit = {"a0": float(a0), "a1": float(a1), "a1_ci": interval(slopes), "a1_sd": float(np.std(slopes))}
+            fit |= {"a0_sd": float(np.std(intercepts)), "p": not_positive(slopes), "points": len(points)}
+            # One answer more or less in a replicate moves the slope at least this far.
+            weights = np.abs(centred / (centred @ centred))
+            fit["a1_step"] = float(weights[weights > 0].min() / channels(next(iter(cells.values())))[..., 0].size)
+            fits.append({**curve, **fit})
+    return {"cells": cell_rows, "tasks": task_rows, "fits": fits}
+
+
+def write(name: str, body: dict | list) -> None:
+    """JSON with one item of a list a line, so that a reader and a diff can find it."""
+    packages = ("mpmath", "numpy", "scipy", "statsmodels")
+    sections = {"made_with": {p: version(p) for p in packages}, **(body if isinstance(body, dict) else {"rows": body})}
+    parts = []
+    for key, value in sections.items():
+        text = json.dumps(value)
+        if isinstance(value, list):
+            text = "[\n  " + ",\n  ".join(json.dumps(item) for item in value) + "\n ]"
+        parts.append(f" {json.dumps(key)}: {text}")
+    (OUT / name).write_text("{\n" + ",\n".join(parts) + "\n}\n")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", type=Path, help="folder of the built filters: draw new predictions")
+    args = parser.parse_args()
+    OUT.mkdir(parents=True, exist_ok=True)
+    if args.bin:
+        draw_predictions(args.bin.resolve())
+    write("numbers.json", numbers())
+    write("functions.json", functions())
+    write("scores.json", scores())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

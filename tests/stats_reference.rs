@@ -1,0 +1,483 @@
+//! The numbers against independent implementations: `tests/oracle/make_stats_fixtures.py` asked
+//! numpy, scipy, statsmodels and mpmath, and functions written once more on strings.
+//!
+//! Tolerances: sums over at most a few hundred terms lose a few units in the 16th digit, least
+//! squares some more where residuals are small beside the values (at worst 1e-3 of them here), so
+//! 1e-10 relative is far above rounding and far below any mistake. Where a number may cancel to
+//! about 0, the absolute tolerance beside it is that of the numbers it came from. Bootstraps were
+//! repeated with another generator: they agree within five standard errors of 5000 replicates.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use shotline::program::{Bits, Program, measures};
+use shotline::stats::{Line, line, one_sided_p, quantile, standard_deviation, z_difference};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+const RELATIVE: f64 = 1e-10;
+/// The program's replicates by default, which the tests below keep.
+const REPLICATES: f64 = 5000.0;
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn fixture(name: &str) -> Value {
+    let path = fixtures().join("stats").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a Vec<Value> {
+    let list = value[key]
+        .as_array()
+        .unwrap_or_else(|| panic!("no list {key}"));
+    assert!(!list.is_empty(), "{key} is empty");
+    list
+}
+
+fn number(value: &Value, key: &str) -> f64 {
+    value[key]
+        .as_f64()
+        .unwrap_or_else(|| panic!("no number {key} in {value}"))
+}
+
+fn numbers(value: &Value, key: &str) -> Vec<f64> {
+    list(value, key)
+        .iter()
+        .map(|v| v.as_f64().unwrap())
+        .collect()
+}
+
+/// Close relatively, or absolutely within `absolute`.
+#[track_caller]
+fn assert_close(got: f64, expected: f64, absolute: f64, what: &str) {
+    let tolerance = absolute.max(RELATIVE * expected.abs());
+    assert!(
+        (got - expected).abs() <= tolerance,
+        "{what}: {got:e}, but {expected:e} was expected"
+    );
+}
+
+#[track_caller]
+fn assert_within(got: f64, expected: f64, tolerance: f64, what: &str) {
+    assert!(
+        (got - expected).abs() <= tolerance,
+        "{what}: {got}, but {expected} +- {tolerance} was expected"
+    );
+}
+
+/// Standard output of one of our programs.
+fn run(program: &str, args: &[&str]) -> Vec<Map<String, Value>> {
+    let output = Command::new(program).args(args).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program}: {errors}");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+const FIT: &str = env!("CARGO_BIN_EXE_fit-loglinear");
+const SCORE: &str = env!("CARGO_BIN_EXE_score");
+const GEN_TASKS: &str = env!("CARGO_BIN_EXE_gen-tasks");
+
+#[track_caller]
+fn assert_line(fit: &Line, expected: &Value, what: &str) {
+    let test = fit.test.unwrap();
+    // Accuracies are of the order of 0.1, and an intercept or slope may be far smaller; r2 is
+    // 1 minus a ratio of sums, so what it keeps is absolute.
+    let within = [
+        ("a0", fit.a0, 1e-13),
+        ("a0_se", test.a0_se, 0.0),
+        ("a1", fit.a1, 1e-13),
+        ("a1_se", test.a1_se, 0.0),
+        ("t", test.t, 1e-11),
+        ("df", f64::from(test.df), 0.0),
+        ("p", test.p, 0.0),
+        ("r2", fit.r2.unwrap(), 1e-13),
+    ];
+    for (name, got, absolute) in within {
+        assert_close(
+            got,
+            number(expected, name),
+            absolute,
+            &format!("{what}, {name}"),
+        );
+    }
+}
+
+#[test]
+fn lines_are_those_of_statsmodels() {
+    let all = fixture("numbers.json");
+    assert_eq!(list(&all, "lines").len(), 20);
+    for (i, set) in list(&all, "lines").iter().enumerate() {
+        let x: Vec<f64> = numbers(set, "shots").iter().map(|n| n.ln()).collect();
+        let fit = line(&x, &numbers(set, "y")).unwrap();
+        assert_line(&fit, &set["fit"], &format!("data set {i}"));
+    }
+}
+
+#[test]
+fn table_4_is_fitted_as_by_statsmodels() {
+    let table = fixtures().join("paper/table4.csv");
+    let fits = run(FIT, &["--to", "jsonl", table.to_str().unwrap()]);
+    let all = fixture("numbers.json");
+    let models = all["table4"].as_object().unwrap();
+    assert_eq!(fits.len(), models.len());
+    assert_eq!(fits.len(), 8);
+    for fit in &fits {
+        let model = fit["model"].as_str().unwrap();
+        let row = Value::Object(fit.clone());
+        for name in ["a0", "a0_se", "a1", "a1_se", "t", "df", "p", "r2"] {
+            let what = format!("{model}, {name}");
+            assert_close(
+                number(&row, name),
+                number(&models[model], name),
+                1e-14,
+                &what,
+            );
+        }
+        assert_eq!(fit["points"], json!(8), "{model}");
+    }
+}
+
+#[test]
+fn normal_tails_are_right_to_the_end() {
+    let all = fixture("numbers.json");
+    let mut smallest = 1.0f64;
+    for row in list(&all, "normal") {
+        let (z, p) = (number(row, "z"), number(row, "p"));
+        assert_close(one_sided_p(z), p, 0.0, &format!("z = {z}"));
+        smallest = smallest.min(p);
+    }
+    assert!(smallest < 1e-300, "the far tail is among the fixtures");
+}
+
+/// The tail that `line` takes its p from.
+#[test]
+fn student_tails_are_right_to_the_end() {
+    for row in list(&fixture("numbers.json"), "student") {
+        let (t, df) = (number(row, "t"), number(row, "df"));
+        let student = StudentsT::new(0.0, 1.0, df).unwrap();
+        assert_close(
+            student.sf(t),
+            number(row, "p"),
+            0.0,
+            &format!("t = {t}, df = {df}"),
+        );
+    }
+}
+
+#[test]
+fn quantiles_and_deviations_are_numpys() {
+    for (i, set) in list(&fixture("numbers.json"), "spreads").iter().enumerate() {
+        let values = numbers(set, "values");
+        let largest = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        for row in list(set, "quantiles") {
+            let q = number(row, "q");
+            let got = quantile(&values, q).unwrap();
+            // An interpolation between values of either sign may be near 0.
+            assert_close(
+                got,
+                number(row, "value"),
+                1e-15 * largest,
+                &format!("set {i}, q {q}"),
+            );
+        }
+        // The mean is known to 1e-16 of the largest value, and so is a deviation from it.
+        let absolute = 1e-15 * largest;
+        let sd0 = standard_deviation(&values, 0).unwrap();
+        assert_close(
+            sd0,
+            number(set, "sd0"),
+            absolute,
+            &format!("set {i}, ddof 0"),
+        );
+        match standard_deviation(&values, 1) {
+            Some(sd1) => {
+                assert_close(
+                    sd1,
+                    number(set, "sd1"),
+                    absolute,
+                    &format!("set {i}, ddof 1"),
+                );
+            }
+            None => assert!(set["sd1"].is_null(), "set {i}"),
+        }
+    }
+}
+
+#[test]
+fn differences_of_estimates_are_numpys() {
+    for row in list(&fixture("numbers.json"), "differences") {
+        let [a, a_se, b, b_se] = ["a", "a_se", "b", "b_se"].map(|name| number(row, name));
+        let z = z_difference(a, a_se, b, b_se).unwrap();
+        assert_close(z, number(row, "z"), 1e-13, "z");
+    }
+}
+
+fn bits(text: &str) -> Bits {
+    text.parse().unwrap()
+}
+
+/// Every output of a program, as text.
+fn table_text(program: &Program, width: u32, constant: u16) -> String {
+    program
+        .table(width, constant)
+        .into_iter()
+        .fold(String::new(), |mut text, y| {
+            writeln!(text, "{}", Bits::new(y, width)).unwrap();
+            text
+        })
+}
+
+#[test]
+fn functions_are_those_written_on_strings() {
+    let all = fixture("functions.json");
+    let rows = list(&all, "rows");
+    assert_eq!(rows.len(), 200);
+    for row in rows {
+        let name = row["function"].as_str().unwrap();
+        let width = u32::try_from(row["bits"].as_u64().unwrap()).unwrap();
+        let program: Program = name.parse().unwrap();
+        let alternating = bits(&"10".repeat(8)[..width as usize]).value();
+        let mut digest = Sha256::new();
+        for constant in [1, alternating] {
+            digest.update(table_text(&program, width, constant));
+        }
+        let digest = digest
+            .finalize()
+            .iter()
+            .fold(String::new(), |mut text, byte| {
+                write!(text, "{byte:02x}").unwrap();
+                text
+            });
+        assert_eq!(row["text_sha256"], json!(digest), "{name} at {width} bits");
+        let measures = measures(&program, width);
+        assert_eq!(
+            row["bitload"],
+            json!(measures.bitload),
+            "{name} at {width} bits"
+        );
+    }
+}
+
+#[test]
+fn listings_are_those_of_the_functions_on_strings() {
+    let all = fixture("functions.json");
+    for width in [8, 5] {
+        let listed = run(
+            GEN_TASKS,
+            &["--list", "--to", "jsonl", "--bits", &width.to_string()],
+        );
+        let expected: Vec<&Value> = list(&all, "rows")
+            .iter()
+            .filter(|row| row["bits"] == json!(width))
+            .collect();
+        assert_eq!(listed.len(), expected.len());
+        for (got, row) in listed.iter().zip(expected) {
+            let what = format!("{} at {width} bits", row["function"]);
+            for name in ["function", "bitload", "table_hash"] {
+                assert_eq!(got[name], row[name], "{what}");
+            }
+            for name in ["bitdiversity", "zero_bd"] {
+                let got = got[name].as_f64().unwrap();
+                assert_close(got, number(row, name), 0.0, &what);
+            }
+        }
+    }
+}
+
+/// The columns that tell a cell (and a function in it) from any other.
+const CELL: [&str; 11] = [
+    "model",
+    "modality",
+    "encoding",
+    "template",
+    "bits",
+    "condition",
+    "design",
+    "method",
+    "constrained",
+    "bos",
+    "shots",
+];
+
+fn score(by: &str) -> Vec<Map<String, Value>> {
+    let predictions = fixtures().join("stats/predictions.jsonl");
+    run(
+        SCORE,
+        &["--by", by, "--to", "jsonl", predictions.to_str().unwrap()],
+    )
+}
+
+/// The row of `rows` with the same values in `columns`, which there must be once.
+#[track_caller]
+fn row_of<'a>(
+    rows: &'a [Map<String, Value>],
+    like: &Value,
+    columns: &[&str],
+) -> &'a Map<String, Value> {
+    let mut found = rows
+        .iter()
+        .filter(|row| columns.iter().all(|c| row[*c] == like[*c]));
+    let first = found.next().unwrap_or_else(|| panic!("no row for {like}"));
+    assert!(found.next().is_none(), "two rows for {like}");
+    first
+}
+
+/// Counts and means, which have no chance in them.
+#[track_caller]
+fn assert_exact(row: &Map<String, Value>, expected: &Value) {
+    for (name, expected) in expected.as_object().unwrap() {
+        let what = format!("{name} of {row:?}");
+        match expected.as_f64() {
+            Some(expected) => {
+                let got = row[name].as_f64().unwrap_or_else(|| panic!("{what}: none"));
+                assert_close(got, expected, 1e-14, &what);
+            }
+            None => assert_eq!(&row[name], expected, "{what}"),
+        }
+    }
+}
+
+#[test]
+fn scores_of_cells_and_of_functions_are_those_of_numpy() {
+    let all = fixture("scores.json");
+    let cells = score("cell");
+    assert_eq!(cells.len(), list(&all, "cells").len());
+    for expected in list(&all, "cells") {
+        assert_exact(row_of(&cells, expected, &CELL), &expected["exact"]);
+    }
+    let tasks = score("task");
+    assert_eq!(tasks.len(), list(&all, "tasks").len());
+    let columns: Vec<&str> = CELL.into_iter().chain(["function"]).collect();
+    for expected in list(&all, "tasks") {
+        assert_exact(row_of(&tasks, expected, &columns), &expected["exact"]);
+    }
+    // The fixture has what it is for.
+    let some = |name: &str| {
+        let sum = |row: &Value| row["exact"][name].as_f64().unwrap_or_default();
+        assert!(list(&all, "cells").iter().any(|r| sum(r) != 0.0), "{name}");
+    };
+    for name in [
+        "malformed",
+        "edit_distance",
+        "answer_logprob",
+        "zero_bd_targets",
+        "zero_bd_predictions",
+        "correct_zero_bd",
+        "correct_other",
+        "understandable",
+    ] {
+        some(name);
+    }
+}
+
+/// Five standard errors of a standard deviation from `REPLICATES` nearly normal values: the
+/// relative one is 1 / sqrt(2 REPLICATES), one per cent.
+fn sd_tolerance(sd: f64) -> f64 {
+    5.0 * sd / (2.0 * REPLICATES).sqrt()
+}
+
+/// Five standard errors of a 2.5 % quantile: sqrt(q (1 - q) / REPLICATES) over the density there,
+/// 0.058 / sd for a normal one; and `step`, the distance of neighbouring means.
+fn quantile_tolerance(sd: f64, step: f64) -> f64 {
+    5.0 * (0.025 * 0.975 / REPLICATES).sqrt() / 0.0584 * sd + step
+}
+
+/// Five standard errors of a share of `REPLICATES`, and the one that `(b + 1) / (B + 1)` adds.
+fn share_tolerance(p: f64) -> f64 {
+    5.0 * (p * (1.0 - p) / REPLICATES).sqrt() + 2.0 / REPLICATES
+}
+
+#[test]
+fn bootstraps_of_cells_are_those_of_numpy() {
+    let all = fixture("scores.json");
+    let cells = score("cell");
+    for expected in list(&all, "cells") {
+        let row = Value::Object(row_of(&cells, expected, &CELL).clone());
+        let drawn = &expected["bootstrap"];
+        let se = number(drawn, "se");
+        let what = format!("{} at {}", expected["model"], expected["shots"]);
+        assert_within(number(&row, "se"), se, sd_tolerance(se), &what);
+        let step = 1.0 / number(&row, "trials");
+        for (name, bound) in ["ci_low", "ci_high"].into_iter().zip(numbers(drawn, "ci")) {
+            assert_within(
+                number(&row, name),
+                bound,
+                quantile_tolerance(se, step),
+                &what,
+            );
+        }
+        if drawn["mode_se"].is_null() {
+            for name in ["mode_se", "z_mode", "p_mode", "p_mode_paired"] {
+                assert!(row[name].is_null(), "{what}: {name}");
+            }
+            continue;
+        }
+        let mode_se = number(drawn, "mode_se");
+        assert_within(
+            number(&row, "mode_se"),
+            mode_se,
+            sd_tolerance(mode_se),
+            &what,
+        );
+        let p = number(drawn, "p_mode_paired");
+        assert_within(number(&row, "p_mode_paired"), p, share_tolerance(p), &what);
+        // From the row's own columns, by the formula.
+        let errors = number(&row, "se").hypot(number(&row, "mode_se"));
+        let z = (number(&row, "accuracy") - number(&row, "mode_accuracy")) / errors;
+        assert_close(number(&row, "z_mode"), z, 1e-13, &what);
+        assert_close(number(&row, "p_mode"), one_sided_p(z), 1e-13, &what);
+    }
+}
+
+#[test]
+fn fits_of_predictions_are_those_of_numpy() {
+    let all = fixture("scores.json");
+    let path = fixtures().join("stats/predictions.jsonl");
+    let text = std::fs::read_to_string(path).unwrap();
+    for expected in list(&all, "fits") {
+        let lines: String = text
+            .lines()
+            .filter(|text| {
+                let record: Value = serde_json::from_str(text).unwrap();
+                CELL[..10].iter().all(|c| record[*c] == expected[*c])
+            })
+            .flat_map(|text| [text, "\n"])
+            .collect();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, lines.as_bytes()).unwrap();
+        let fits = run(FIT, &["--to", "jsonl", file.path().to_str().unwrap()]);
+        assert_eq!(fits.len(), 1);
+        let fit = Value::Object(fits[0].clone());
+        let what = format!("{}", expected["model"]);
+        for name in ["a0", "a1", "points"] {
+            assert_close(number(&fit, name), number(expected, name), 1e-13, &what);
+        }
+        let sd = number(expected, "a1_sd");
+        for (name, bound) in ["a1_ci_low", "a1_ci_high"]
+            .into_iter()
+            .zip(numbers(expected, "a1_ci"))
+        {
+            assert_within(
+                number(&fit, name),
+                bound,
+                quantile_tolerance(sd, number(expected, "a1_step")),
+                &what,
+            );
+        }
+        if expected["design"] == "nested" {
+            assert_within(number(&fit, "a1_se"), sd, sd_tolerance(sd), &what);
+            let sd = number(expected, "a0_sd");
+            assert_within(number(&fit, "a0_se"), sd, sd_tolerance(sd), &what);
+            let p = number(expected, "p");
+            assert_within(number(&fit, "p"), p, share_tolerance(p), &what);
+        }
+    }
+}
