@@ -1,13 +1,14 @@
 //! `infer`: lets a predictor answer prompts.
 
 use clap::{Parser, ValueEnum};
-use shotline::cli::{self, InputArgs, OutputArgs, Progress, SeedArg, ThreadArgs, warn};
+use shotline::cli::{self, InputArgs, OutputArgs, Progress, SeedArg, Sink, ThreadArgs, warn};
 use shotline::error::{Error, Result};
 use shotline::predictor::onnx::{self, Bos, Device, Method, OnnxModel, Settings, doctor};
 use shotline::predictor::{Builtin, Identity, Onnx, Predictor, Rule, predict};
 use shotline::program::Suite;
 use shotline::record::provenance::{Chain, Step};
 use shotline::record::{Prediction, Prompt, Reader};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -154,15 +155,14 @@ fn run(args: &Args) -> Result<()> {
     if args.version {
         let runtime = onnx::runtime::Runtime::get(options.ort_lib.as_deref());
         let runtime = runtime.map_or("none found", |r| &r.version);
-        println!(
-            "infer {} (ONNX Runtime {runtime})",
+        return say(&format!(
+            "infer {} (ONNX Runtime {runtime})\n",
             env!("CARGO_PKG_VERSION")
-        );
-        return Ok(());
+        ));
     }
     if args.doctor {
         let (report, works) = doctor::report(&options);
-        print!("{report}");
+        say(&report)?;
         return if works {
             Ok(())
         } else {
@@ -178,6 +178,14 @@ fn run(args: &Args) -> Result<()> {
         Some(name) => builtin(args, reader, name),
         None => onnx_model(args, reader, Path::new(model), &options),
     }
+}
+
+/// Prints a text; `print!` would panic where the reader has left.
+fn say(text: &str) -> Result<()> {
+    let mut out = Sink::create(None)?;
+    out.write_all(text.as_bytes())
+        .map_err(|e| Error::io("stdout", e))?;
+    out.commit()
 }
 
 fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {

@@ -6,7 +6,8 @@ use super::json::Object;
 use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Fields, Schema, SchemaRef};
-use arrow::json::{LineDelimitedWriter, ReaderBuilder};
+use arrow::json::writer::LineDelimited;
+use arrow::json::{ReaderBuilder, WriterBuilder};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -68,7 +69,10 @@ pub(super) fn from_batch(batch: &RecordBatch) -> Result<Vec<Extra>> {
     }
     let types = batch.schema().fields().clone();
     let mut text = Vec::new();
-    let mut writer = LineDelimitedWriter::new(&mut text);
+    // A null is passed on as null, as it is from JSON lines.
+    let mut writer = WriterBuilder::new()
+        .with_explicit_nulls(true)
+        .build::<_, LineDelimited>(&mut text);
     writer.write(batch).map_err(Error::data)?;
     writer.finish().map_err(Error::data)?;
     let text = String::from_utf8(text).map_err(Error::data)?;
@@ -121,6 +125,12 @@ impl ExtraColumns {
     /// The columns of the records since the last call.
     pub(super) fn finish(&mut self, rows: usize) -> Result<(Fields, Vec<ArrayRef>)> {
         let lines = std::mem::take(&mut self.lines);
+        let unfit = |e: arrow::error::ArrowError| {
+            Error::data(format!(
+                "a column that this filter doesn't know cannot be held by Arrow and Parquet ({e}); \
+                 write JSONL instead"
+            ))
+        };
         let schema = if let Some(schema) = &self.schema {
             schema.clone()
         } else {
@@ -128,17 +138,11 @@ impl ExtraColumns {
                 Some(types) => Schema::new(types),
                 None => {
                     arrow::json::reader::infer_json_schema(lines.as_slice(), None)
-                        .map_err(Error::data)?
+                        .map_err(unfit)?
                         .0
                 }
             };
             self.schema.insert(Arc::new(schema)).clone()
-        };
-        let unfit = |e: arrow::error::ArrowError| {
-            Error::data(format!(
-                "a column that this filter doesn't know changes between records, which Arrow and \
-                 Parquet cannot hold ({e}); write JSONL instead"
-            ))
         };
         if schema.fields().is_empty() {
             if lines.contains(&b':') {

@@ -8,6 +8,7 @@ filter doesn't know travel along as [`Extra`].
 mod batch;
 mod check;
 mod column;
+mod damage;
 mod extra;
 mod flat;
 mod json;

@@ -4,6 +4,7 @@ Reads records from JSON lines, Arrow, Parquet or (flat tables) CSV, whichever th
 
 use super::batch::Batch;
 use super::column::shorten;
+use super::damage::contained;
 use super::extra::Extra;
 use super::flat::CsvRows;
 use super::json::{self, Object};
@@ -210,16 +211,19 @@ impl Input {
             return Err(Error::data(format!("{name}: empty input, no {}", T::KIND)));
         }
         if head.starts_with(&[0xff, 0xff, 0xff, 0xff]) {
-            let stream = ArrowStream::open(self.stream).map_err(|e| e.at(&name))?;
+            let stream = contained(|| ArrowStream::open(self.stream)).map_err(|e| e.at(&name))?;
             return Ok((batches(Box::new(stream)), true));
         }
         if head.starts_with(b"ARROW1") {
-            let reader = ArrowFile::open(self.seekable()?).map_err(|e| e.at(&name))?;
+            let source = self.seekable()?;
+            let reader = contained(|| ArrowFile::open(source)).map_err(|e| e.at(&name))?;
             return Ok((batches(Box::new(reader)), true));
         }
         if head.starts_with(b"PAR1") {
             let columns = (!keep_extra).then_some(T::COLUMNS);
-            let reader = ParquetFile::open(self.seekable()?, columns).map_err(|e| e.at(&name))?;
+            let source = self.seekable()?;
+            let reader =
+                contained(|| ParquetFile::open(source, columns)).map_err(|e| e.at(&name))?;
             return Ok((batches(Box::new(reader)), true));
         }
         for (magic, tool) in [
@@ -521,7 +525,9 @@ impl<T: Record> Rows<T> for BatchRows {
                 0 => e.at(&self.file),
                 rows => e.at(format!("{}: after row {rows}", self.file)),
             };
-            self.current = match self.batches.next().map_err(|e| after(e, self.before))? {
+            let batches = &mut self.batches;
+            let next = contained(|| batches.next()).map_err(|e| after(e, self.before))?;
+            self.current = match next {
                 Some(batch) => Some(
                     Batch::new::<T>(&batch, self.keep_extra).map_err(|e| after(e, self.before))?,
                 ),
