@@ -17,7 +17,7 @@ TEST_ENV := target/venv-test
 BENCH_ENV := $(TEST_ENV)
 RUNTIME := runtime/libonnxruntime.so.1.31.1
 
-.PHONY: help build runtime model-smollm2 model-gemma3 demo test test-rust test-python test-oracle \
+.PHONY: help build runtime model-smollm2 model-gemma3 demo test test-rust test-python fixtures \
         lint bench clean
 
 help:
@@ -29,7 +29,7 @@ help:
 	@echo 'make model-gemma3   Gemma-3-270M (Gemma terms of use), in models/'
 	@echo 'make bench          the figures of the README'
 	@echo 'make lint           rustfmt and clippy, warnings denied'
-	@echo 'make test-oracle    reference logits by transformers, reference statistics by scipy (3 GB to fetch)'
+	@echo 'make fixtures       the reference logits by transformers, anew (3 GB to fetch)'
 
 build:
 	$(CARGO) build --release --bins
@@ -66,14 +66,30 @@ demo: build runtime model-gemma3
 
 # --- tests ---
 
-test: test-rust test-python
+test: test-python
 
+# Builds the filters, too.
 test-rust: runtime model-smollm2
 	$(CARGO) test --release
 
-test-python: build runtime model-smollm2 $(TEST_ENV)/.whole
+# The filters that `test-rust` has built, so that nothing is compiled twice.
+test-python: test-rust $(TEST_ENV)/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
 	  $(TEST_ENV)/bin/python -m pytest -q tests/python
+
+# --- references: written anew with the independent implementations, and compared by hand with `git diff` ---
+
+fixtures: model-smollm2 model-gemma3 target/venv-oracle/.whole
+	cd tests/oracle && ../../target/venv-oracle/bin/python make_model_fixtures.py smollm2 \
+	  ../../models/gguf/SmolLM2-135M-Instruct.Q4_1.gguf ../../models/smollm2-135m
+	cd tests/oracle && ../../target/venv-oracle/bin/python make_model_fixtures.py gemma3-270m \
+	  ../../models/gguf/gemma-3-270m-q4_k_m.gguf ../../models/gemma3-270m
+
+target/venv-oracle/.whole: tests/oracle/requirements.txt
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
 
 lint:
 	$(CARGO) fmt --all --check
