@@ -5,7 +5,7 @@
 //! squares some more where residuals are small beside the values (at worst 1e-3 of them here), so
 //! 1e-10 relative is far above rounding and far below any mistake. Where a number may cancel to
 //! about 0, the absolute tolerance beside it is that of the numbers it came from. Bootstraps were
-//! repeated with another generator: they agree within five standard errors of 5000 replicates.
+//! repeated with another generator: they agree within five standard errors of many replicates.
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -17,8 +17,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 const RELATIVE: f64 = 1e-10;
-/// The program's replicates by default, which the tests below keep.
-const REPLICATES: f64 = 5000.0;
+/// As many that a tie counted on the wrong side shows: 5000 have errors too large for that.
+const REPLICATES: &str = "200000";
+/// One over the replicates here plus one over those of the fixture: their variances add.
+const INVERSE: f64 = 1.0 / 200_000.0 + 1.0 / 100_000.0;
 
 fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -309,9 +311,18 @@ const CELL: [&str; 11] = [
 
 fn score(by: &str) -> Vec<Map<String, Value>> {
     let predictions = fixtures().join("stats/predictions.jsonl");
+    let path = predictions.to_str().unwrap();
     run(
         SCORE,
-        &["--by", by, "--to", "jsonl", predictions.to_str().unwrap()],
+        &[
+            "--by",
+            by,
+            "--to",
+            "jsonl",
+            "--replicates",
+            REPLICATES,
+            path,
+        ],
     )
 }
 
@@ -378,21 +389,21 @@ fn scores_of_cells_and_of_functions_are_those_of_numpy() {
     }
 }
 
-/// Five standard errors of a standard deviation from `REPLICATES` nearly normal values: the
-/// relative one is 1 / sqrt(2 REPLICATES), one per cent.
+/// Five standard errors of a difference of two standard deviations of nearly normal values, whose
+/// relative variance is `1 / (2 replicates)`.
 fn sd_tolerance(sd: f64) -> f64 {
-    5.0 * sd / (2.0 * REPLICATES).sqrt()
+    5.0 * sd * (INVERSE / 2.0).sqrt()
 }
 
-/// Five standard errors of a 2.5 % quantile: sqrt(q (1 - q) / REPLICATES) over the density there,
-/// 0.058 / sd for a normal one; and `step`, the distance of neighbouring means.
+/// Five standard errors of a difference of two 2.5 % quantiles, `sqrt(q (1 - q) / replicates)` over
+/// the density there, 0.0584 / sd for a normal one; and `step`, the distance of neighbouring values.
 fn quantile_tolerance(sd: f64, step: f64) -> f64 {
-    5.0 * (0.025 * 0.975 / REPLICATES).sqrt() / 0.0584 * sd + step
+    5.0 * (0.025 * 0.975 * INVERSE).sqrt() / 0.0584 * sd + step
 }
 
-/// Five standard errors of a share of `REPLICATES`, and the one that `(b + 1) / (B + 1)` adds.
+/// Five standard errors of a difference of two shares, and the one that `(b + 1) / (B + 1)` adds.
 fn share_tolerance(p: f64) -> f64 {
-    5.0 * (p * (1.0 - p) / REPLICATES).sqrt() + 2.0 / REPLICATES
+    5.0 * (p * (1.0 - p) * INVERSE).sqrt() + INVERSE
 }
 
 #[test]
@@ -453,7 +464,16 @@ fn fits_of_predictions_are_those_of_numpy() {
             .collect();
         let mut file = tempfile::NamedTempFile::new().unwrap();
         std::io::Write::write_all(&mut file, lines.as_bytes()).unwrap();
-        let fits = run(FIT, &["--to", "jsonl", file.path().to_str().unwrap()]);
+        let fits = run(
+            FIT,
+            &[
+                "--to",
+                "jsonl",
+                "--replicates",
+                REPLICATES,
+                file.path().to_str().unwrap(),
+            ],
+        );
         assert_eq!(fits.len(), 1);
         let fit = Value::Object(fits[0].clone());
         let what = format!("{}", expected["model"]);

@@ -284,6 +284,24 @@ pub fn parquet_batches(bytes: &[u8]) -> Vec<RecordBatch> {
     reader.map(Result::unwrap).collect()
 }
 
+/// The metadata of the schema of an Arrow stream or Parquet file.
+pub fn metadata(bytes: &[u8]) -> HashMap<String, String> {
+    let schema = if bytes.starts_with(b"PAR1") {
+        let bytes = bytes::Bytes::copy_from_slice(bytes);
+        let file = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+        file.schema().clone()
+    } else {
+        StreamReader::try_new(Cursor::new(bytes), None)
+            .unwrap()
+            .schema()
+    };
+    schema
+        .metadata()
+        .iter()
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
+}
+
 /// The same records, nulls included.
 fn rows_of(batches: &[RecordBatch]) -> Vec<Value> {
     let mut text = Vec::new();

@@ -1,0 +1,339 @@
+//! What `figure` promises.
+
+mod common;
+
+use common::{Workdir, assert_close, json_lines, to_lines};
+use serde_json::json;
+use std::collections::HashSet;
+
+const SCORES: &str = "\
+model,modality,shots,accuracy,se,mode_accuracy,mode_se
+evo,genomic,1,0.12,0.02,0.19,0.03
+evo,genomic,8,0.22,0.03,0.19,0.03
+evo,genomic,64,0.33,0.03,0.18,0.03
+qwen,linguistic,1,0.13,0.02,0.19,0.03
+qwen,linguistic,8,0.19,0.02,0.19,0.03
+qwen,linguistic,64,0.25,0.03,0.18,0.03
+";
+
+/// A folder with `scores.csv`.
+fn with_scores() -> Workdir {
+    let dir = Workdir::new();
+    dir.write("scores.csv", SCORES);
+    dir
+}
+
+/// A picture drawn from `input` as SVG.
+fn svg(input: &str, arguments: &str) -> String {
+    let dir = Workdir::new();
+    dir.pipe(input, "figure", &format!("curve -o out.svg {arguments}"))
+        .ok();
+    String::from_utf8(dir.read("out.svg")).unwrap()
+}
+
+/// Width, height and the colours of a PNG.
+fn decode(png: &[u8]) -> (u32, u32, HashSet<[u8; 3]>) {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(png))
+        .read_info()
+        .unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(
+        (info.color_type, info.bit_depth),
+        (png::ColorType::Rgb, png::BitDepth::Eight)
+    );
+    let colours = pixels[..info.buffer_size()]
+        .chunks_exact(3)
+        .map(|p| [p[0], p[1], p[2]]);
+    (info.width, info.height, colours.collect())
+}
+
+#[test]
+fn a_curve_is_drawn_as_svg_and_png_of_the_size_asked_for() {
+    let dir = with_scores();
+    dir.run(
+        "figure",
+        "curve scores.csv -o a.svg -o a.png --width-mm 89 --height-mm 70 --dpi 150",
+    )
+    .ok();
+    assert_eq!(dir.names(), ["a.png", "a.svg", "scores.csv"]);
+    let (width, height, colours) = decode(&dir.read("a.png"));
+    // 89 mm and 70 mm at 150 dots to 25.4 mm.
+    assert_eq!((width, height), (526, 413));
+    assert!(
+        colours.contains(&[255, 255, 255]) && colours.len() > 50,
+        "{}",
+        colours.len()
+    );
+    let text = String::from_utf8(dir.read("a.svg")).unwrap();
+    let tree = resvg::usvg::Tree::from_str(&text, &resvg::usvg::Options::default()).unwrap();
+    // Its own unit is 1/96 of an inch.
+    assert_close(f64::from(tree.size().width()), 89.0 / 25.4 * 96.0, 0.6);
+    assert_close(f64::from(tree.size().height()), 70.0 / 25.4 * 96.0, 0.6);
+}
+
+#[test]
+fn the_default_is_two_journal_columns_at_300_dots_an_inch() {
+    let dir = with_scores();
+    dir.run("figure", "curve scores.csv -o a.PNG").ok();
+    let (width, height, _) = decode(&dir.read("a.PNG"));
+    assert_eq!((width, height), (2161, 1063));
+}
+
+#[test]
+fn a_picture_has_the_same_bytes_every_time() {
+    let draw = || {
+        let dir = with_scores();
+        dir.run(
+            "figure",
+            "curve scores.csv -o a.svg -o a.png --title Learning",
+        )
+        .ok();
+        [dir.read("a.svg"), dir.read("a.png")]
+    };
+    let first = draw();
+    assert!(first.iter().all(|picture| picture.len() > 1000));
+    assert_eq!(draw(), first);
+}
+
+#[test]
+fn what_is_asked_for_changes_the_picture() {
+    let plain = svg(SCORES, "");
+    let variants = [
+        svg(SCORES, "--no-fit"),
+        svg(SCORES, "--title Learning"),
+        svg(SCORES, "--y-max 1"),
+        svg(SCORES, "--width-mm 120"),
+        svg(SCORES, "--height-mm 60"),
+        svg(&SCORES.replace("0.33", "0.34"), ""),
+        svg(&SCORES.replace("evo", "Evo"), ""),
+        // Without the columns of the mode baseline it is not there.
+        svg(&SCORES.replace("mode_", "other_"), ""),
+        // A baseline is drawn otherwise than a model.
+        svg(&SCORES.replace("linguistic", "baseline"), ""),
+        // Bars need errors.
+        svg(&SCORES.replace("se,mode", "x,mode"), ""),
+    ];
+    let different: HashSet<&String> = variants.iter().chain([&plain]).collect();
+    assert_eq!(different.len(), variants.len() + 1);
+}
+
+#[test]
+fn the_mode_baseline_is_drawn_once() {
+    let with_mode = format!(
+        "{SCORES}builtin:mode,baseline,1,0.19,0.03,,\nbuiltin:mode,baseline,64,0.18,0.03,,\n"
+    );
+    let without_columns = with_mode.replace("mode_", "other_");
+    assert_eq!(svg(&with_mode, ""), svg(&without_columns, ""));
+}
+
+#[test]
+fn every_format_of_the_same_scores_gives_the_same_picture() {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--suite primitives --shots 1,4,16 --trials 2",
+        "--alphabet genomic",
+    );
+    let predictions = dir.pipe(prompts, "infer", "--model builtin:nearest").ok();
+    dir.write("p.jsonl", predictions);
+    let mut pictures = Vec::new();
+    for to in ["csv", "jsonl", "arrow", "parquet"] {
+        dir.run("score", &format!("p.jsonl -o scores.{to}")).ok();
+        dir.run("figure", &format!("curve scores.{to} -o {to}.svg"))
+            .ok();
+        pictures.push(dir.read(&format!("{to}.svg")));
+    }
+    assert!(pictures[0].len() > 1000);
+    assert!(pictures.iter().all(|p| *p == pictures[0]));
+}
+
+#[test]
+fn several_files_make_one_picture() {
+    let dir = with_scores();
+    let (head, rows) = SCORES.split_once('\n').unwrap();
+    let (evo, qwen) = rows.split_at(rows.find("qwen").unwrap());
+    dir.write("evo.csv", format!("{head}\n{evo}"));
+    dir.write("qwen.csv", format!("{head}\n{qwen}"));
+    dir.run("figure", "curve evo.csv qwen.csv -o two.svg").ok();
+    dir.run("figure", "curve scores.csv -o one.svg").ok();
+    assert_eq!(dir.read("two.svg"), dir.read("one.svg"));
+}
+
+#[test]
+fn one_point_and_zero_shots_can_be_drawn() {
+    for rows in [
+        "a,1,0.5\n",
+        "a,0,0.1\na,1,0.5\na,2,0.6\n",
+        "a,0,0\n",
+        "a,1,1\na,1000,1\n",
+    ] {
+        let picture = svg(&format!("model,shots,accuracy\n{rows}"), "");
+        resvg::usvg::Tree::from_str(&picture, &resvg::usvg::Options::default()).unwrap();
+    }
+}
+
+#[test]
+fn a_name_that_the_typeface_lacks_is_drawn_with_a_warning() {
+    let dir = Workdir::new();
+    let ran = dir.pipe(
+        "model,shots,accuracy\nモデル,1,0.5\n",
+        "figure",
+        "curve -o a.svg",
+    );
+    assert!(
+        ran.stderr
+            .starts_with("figure: warning: the typeface lacks"),
+        "{ran}"
+    );
+    ran.loud_ok();
+}
+
+#[test]
+fn what_no_picture_can_be_is_a_usage_error() {
+    let dir = with_scores();
+    let before = dir.names();
+    for (arguments, words) in [
+        ("curve scores.csv", ["--output", "required"]),
+        (
+            "scores.csv -o a.svg",
+            ["unrecognized subcommand", "scores.csv"],
+        ),
+        (
+            "curve scores.csv -o a.pdf",
+            ["-o a.pdf", "ends in .svg or .png"],
+        ),
+        (
+            "curve scores.csv -o a.svg -o b",
+            ["-o b", "ends in .svg or .png"],
+        ),
+        ("curve scores.csv -o -", ["-o -", "ends in .svg or .png"]),
+        (
+            "curve scores.csv -o a.svg --width-mm 0",
+            ["width of the figure: 0 mm", "more than 0"],
+        ),
+        (
+            "curve scores.csv -o a.svg --width-mm=-5",
+            ["width of the figure: -5 mm", "more than 0"],
+        ),
+        (
+            "curve scores.csv -o a.svg --width-mm nan",
+            ["width of the figure: NaN mm", "more than 0"],
+        ),
+        (
+            "curve scores.csv -o a.svg --height-mm inf",
+            ["height of the figure: inf mm", "at most"],
+        ),
+        (
+            "curve scores.csv -o a.svg --width-mm 12 --height-mm 12",
+            ["no room", "enlarge it"],
+        ),
+        (
+            "curve scores.csv -o a.svg --y-max 2",
+            ["accuracy axis: 2", "at most 1"],
+        ),
+        (
+            "curve scores.csv -o a.png --dpi 0",
+            ["0 dots per inch", "expected 1 to 10000"],
+        ),
+        (
+            "curve scores.csv -o a.png --dpi 9999",
+            ["at 9999 dots per inch", "more than"],
+        ),
+    ] {
+        dir.run("figure", arguments).refused(2, &words);
+        assert_eq!(dir.names(), before, "{arguments}");
+    }
+}
+
+#[test]
+fn scores_that_cannot_be_drawn_are_refused_by_their_place() {
+    let dir = Workdir::new();
+    dir.write("good.csv", SCORES);
+    for (file, contents, words) in [
+        (
+            "nan.csv",
+            "model,shots,accuracy\na,1,NaN\n".to_owned(),
+            "nan.csv:2: column \"accuracy\": expected a number, found NaN",
+        ),
+        (
+            "high.csv",
+            "model,shots,accuracy\na,1,0.5\na,2,1.2\n".to_owned(),
+            "high.csv:3: column \"accuracy\": expected 0..1, found 1.2",
+        ),
+        (
+            "low.csv",
+            "model,shots,accuracy\na,1,-1e-9\n".to_owned(),
+            "low.csv:2: column \"accuracy\": expected 0..1",
+        ),
+        (
+            "task.csv",
+            "model,shots,accuracy,function\na,1,0.5,identity\n".to_owned(),
+            "task.csv:2: column \"function\": a score of one function (--by task)",
+        ),
+        (
+            "json.jsonl",
+            "{\"model\":\"a\",\"shots\":1,\"accuracy\":2}\n".to_owned(),
+            "json.jsonl:1: column \"accuracy\": expected 0..1, found 2",
+        ),
+        (
+            "twice.csv",
+            "model,modality,shots,accuracy\nevo,genomic,8,0.3\n".to_owned(),
+            "series \"evo\", 8 shots: more than one accuracy",
+        ),
+        (
+            "fits.csv",
+            "model,a0,a1,points\na,0.1,0.02,8\n".to_owned(),
+            "fits.csv:2: column \"shots\": is missing",
+        ),
+    ] {
+        dir.write(file, contents);
+        let before = dir.names();
+        dir.run(
+            "figure",
+            &format!("curve good.csv {file} -o a.svg -o a.png"),
+        )
+        .refused(1, &[words]);
+        assert_eq!(dir.names(), before, "{file}");
+    }
+}
+
+#[test]
+fn a_picture_that_cannot_be_leaves_the_others_out_too() {
+    let dir = with_scores();
+    for (outputs, code, words) in [
+        (
+            "-o gone/a.svg -o b.svg",
+            1,
+            "gone/a.svg: the folder gone does not exist",
+        ),
+        (
+            "-o b.svg -o gone/a.svg",
+            1,
+            "gone/a.svg: the folder gone does not exist",
+        ),
+        ("-o b.svg -o c.png --dpi 0", 2, "0 dots per inch"),
+    ] {
+        dir.run("figure", &format!("curve scores.csv {outputs}"))
+            .refused(code, &[words]);
+        assert_eq!(dir.names(), ["scores.csv"], "{outputs}");
+    }
+}
+
+#[test]
+fn scores_of_a_baseline_run_draw_without_a_word() {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--suite primitives --shots 0,1,4 --trials 2",
+        "--alphabet genomic",
+    );
+    let predictions = dir.pipe(prompts, "infer", "--model builtin:bayes").ok();
+    let mut records = json_lines(&predictions);
+    for p in &mut records {
+        p["model"] = json!("a model");
+        p["modality"] = json!("genomic");
+    }
+    let scores = dir.pipe(to_lines(&records), "score", "--to parquet").ok();
+    dir.pipe(scores, "figure", "curve -o a.png").ok();
+    let (_, _, colours) = decode(&dir.read("a.png"));
+    assert!(colours.len() > 50);
+}

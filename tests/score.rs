@@ -1,0 +1,505 @@
+//! What `score` promises.
+
+mod common;
+
+use common::{
+    Row, Workdir, assert_close, csv_rows, float, json_lines, lines, number, text, to_lines,
+};
+use rand_core::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// A prediction of model `m` at four bits.
+fn prediction(
+    function: &str,
+    trial: usize,
+    demonstrations: &[(&str, &str)],
+    [query, target, answered]: [&str; 3],
+) -> Value {
+    let (inputs, outputs): (Vec<&str>, Vec<&str>) = demonstrations.iter().copied().unzip();
+    json!({
+        "trial_id": format!("{function}/{}/{trial}", inputs.len()), "function": function, "bits": 4,
+        "condition": "clean", "shots": inputs.len(), "trial": trial, "design": "independent",
+        "inputs": inputs, "outputs": outputs, "query": query, "target": target, "model": "m",
+        "prediction": answered, "correct": answered == target,
+    })
+}
+
+/// Three functions, two trials each, small enough to score by hand.
+fn worked_example() -> Vec<Value> {
+    let mut predictions = vec![
+        // Right.
+        prediction(
+            "identity",
+            0,
+            &[("0001", "0001"), ("0010", "0010")],
+            ["0011", "0011", "0011"],
+        ),
+        // Wrong by one bit; no rival says so.
+        prediction(
+            "identity",
+            1,
+            &[("0000", "0000"), ("1111", "1111")],
+            ["0110", "0110", "0111"],
+        ),
+        // Right, all ones; the mode says so.
+        prediction(
+            "parity_fill",
+            0,
+            &[("0001", "1111"), ("0111", "1111")],
+            ["1110", "1111", "1111"],
+        ),
+        // Right, all zeros; the mode says so half of the time.
+        prediction(
+            "parity_fill",
+            1,
+            &[("0001", "1111"), ("0011", "0000")],
+            ["0000", "0000", "0000"],
+        ),
+        // Short by its last bit: malformed.
+        prediction(
+            "reverse_bits",
+            0,
+            &[("0001", "1000"), ("1100", "0011")],
+            ["0010", "0100", "010"],
+        ),
+        // Wrong, but what identity says, which agrees with both demonstrations.
+        prediction(
+            "reverse_bits",
+            1,
+            &[("0110", "0110"), ("1001", "1001")],
+            ["0001", "1000", "0001"],
+        ),
+    ];
+    for (i, p) in predictions.iter_mut().enumerate() {
+        p["answer_logprob"] = json!(-1.0 - float(i));
+    }
+    predictions
+}
+
+const SUITE: &str = "identity\nparity_fill\nreverse_bits\n";
+
+fn score(predictions: &[Value], arguments: &str) -> Vec<Row> {
+    let dir = Workdir::new();
+    dir.write("suite.txt", SUITE);
+    let arguments = format!("--suite suite.txt {arguments}");
+    csv_rows(&dir.pipe(to_lines(predictions), "score", &arguments).ok())
+}
+
+#[test]
+fn a_cell_is_scored_as_by_hand() {
+    let rows = score(&worked_example(), "");
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!(
+        (&*row["model"], &*row["shots"], &*row["bits"]),
+        ("m", "2", "4")
+    );
+    assert_eq!((&*row["tasks"], &*row["trials"]), ("3", "6"));
+    // Shares of 1/2, 1 and 0: their mean, and sd (ddof 1) 1/2 over the square root of 3.
+    assert_close(number(row, "accuracy"), 0.5, 1e-15);
+    assert_close(number(row, "task_se"), 0.5 / 3f64.sqrt(), 1e-15);
+    // 0, (1 + 1/2) / 2 and 0.
+    assert_close(number(row, "mode_accuracy"), 0.25, 1e-15);
+    assert_close(number(row, "malformed"), 1.0 / 6.0, 1e-15);
+    // 0 + 1 + 0 + 0 + 1 + 2 edits.
+    assert_close(number(row, "edit_distance"), 4.0 / 6.0, 1e-15);
+    assert_close(number(row, "answer_logprob"), -3.5, 1e-15);
+    for (column, expected) in [
+        ("zero_bd_targets", "2"),
+        ("zero_bd_predictions", "2"),
+        ("correct_zero_bd", "2"),
+        ("correct_other", "1"),
+        ("understandable", "1"),
+    ] {
+        assert_eq!(row[column], expected, "{column}");
+    }
+    assert_eq!((&*row["function"], &*row["bitload"]), ("", ""));
+}
+
+/// PROTOCOL's closed form for infinitely many replicates: the variance between functions, 1/6, plus
+/// the mean of A (1 - A) / m, 1/24, over three functions. 20,000 replicates know it to 0.5 %.
+#[test]
+fn the_error_is_that_of_the_two_stage_bootstrap() {
+    let row = &score(&worked_example(), "--replicates 20000")[0];
+    let (accuracy, se) = (number(row, "accuracy"), number(row, "se"));
+    let expected = ((1.0 / 6.0 + 1.0 / 24.0) / 3.0f64).sqrt();
+    assert_close(se / expected, 1.0, 0.02);
+    // The mode's shares are 0, 3/4 and 0; within parity_fill 1 and 1/2.
+    let mode_se = number(row, "mode_se");
+    let between = (2.0 * 0.25f64.powi(2) + 0.5f64.powi(2)) / 3.0;
+    let within = 0.25f64.powi(2) / 2.0 / 3.0;
+    assert_close(mode_se / ((between + within) / 3.0).sqrt(), 1.0, 0.02);
+    let z = (accuracy - 0.25) / (se.powi(2) + mode_se.powi(2)).sqrt();
+    assert_close(number(row, "z_mode"), z, 1e-12);
+    // The normal tail at this z, between 0.15 and 0.3, by its slope between two table entries.
+    let p = number(row, "p_mode");
+    assert!((0.15..0.3).contains(&p), "{p}");
+    assert!((0.6..1.0).contains(&z), "{z}");
+    let paired = number(row, "p_mode_paired");
+    assert!(paired > 0.0 && paired < 0.5, "{paired}");
+    let (low, high) = (number(row, "ci_low"), number(row, "ci_high"));
+    assert!(
+        0.0 <= low && low < accuracy && accuracy < high && high <= 1.0,
+        "{low} {high}"
+    );
+    let other = &score(&worked_example(), "--replicates 20000 --seed 1")[0];
+    assert_ne!(other["se"], row["se"]);
+    assert_close(number(other, "se") / se, 1.0, 0.03);
+}
+
+#[test]
+fn by_task_every_function_has_its_row_and_complexity() {
+    let rows = score(&worked_example(), "--by task");
+    assert_eq!(rows.len(), 3);
+    for (row, function, accuracy, mode, bitload, bitdiversity) in [
+        (&rows[0], "identity", 0.5, 0.0, "4", 1.25),
+        (&rows[1], "parity_fill", 1.0, 0.75, "4", 0.0),
+        (&rows[2], "reverse_bits", 0.0, 0.0, "4", 1.25),
+    ] {
+        assert_eq!(row["function"], function);
+        assert_eq!(
+            (&*row["bitload"], &*row["trials"], &*row["tasks"]),
+            (bitload, "2", "1")
+        );
+        assert_close(number(row, "accuracy"), accuracy, 1e-15);
+        assert_close(number(row, "mode_accuracy"), mode, 1e-15);
+        assert_close(number(row, "bitdiversity"), bitdiversity, 1e-15);
+        assert_close(
+            number(row, "se"),
+            (accuracy * (1.0 - accuracy) / 2.0f64).sqrt(),
+            1e-15,
+        );
+    }
+    let foreign = prediction("my_own_function", 0, &[], ["0000", "0000", "0000"]);
+    // A foreign function has an accuracy, but no complexity.
+    assert_eq!(
+        score(std::slice::from_ref(&foreign), "")[0]["accuracy"],
+        "1"
+    );
+    let dir = Workdir::new();
+    dir.pipe(to_lines(&[foreign]), "score", "--by task")
+        .refused(
+            1,
+            &[
+                "column \"function\": \"my_own_function\"",
+                "is no primitive",
+            ],
+        );
+}
+
+#[test]
+fn what_needs_demonstrations_is_empty_where_the_input_has_none() {
+    let mut slim = worked_example();
+    for p in &mut slim {
+        let p = p.as_object_mut().unwrap();
+        p.remove("inputs");
+        p.remove("outputs");
+    }
+    let (whole, slim) = (&score(&worked_example(), "")[0], &score(&slim, "")[0]);
+    let needing = [
+        "mode_accuracy",
+        "mode_se",
+        "z_mode",
+        "p_mode",
+        "p_mode_paired",
+        "understandable",
+    ];
+    for (column, value) in whole {
+        assert!(!value.is_empty() || slim[column].is_empty());
+        let expected = if needing.contains(&&**column) {
+            ""
+        } else {
+            &**value
+        };
+        assert_eq!(slim[column], expected, "{column}");
+    }
+}
+
+#[test]
+fn deranged_answers_are_never_called_understandable() {
+    let mut deranged = worked_example();
+    for p in &mut deranged {
+        p["condition"] = json!("deranged");
+    }
+    assert_eq!(score(&deranged, "")[0]["understandable"], "");
+}
+
+#[test]
+fn a_log_probability_that_one_trial_lacks_is_no_mean() {
+    let mut some = worked_example();
+    some[3]["answer_logprob"] = json!(null);
+    assert_eq!(score(&some, "")[0]["answer_logprob"], "");
+}
+
+#[test]
+fn zero_shots_have_an_accuracy_and_no_mode() {
+    let zero = [
+        prediction("identity", 0, &[], ["0011", "0011", "0011"]),
+        prediction("identity", 1, &[], ["0101", "0101", ""]),
+    ];
+    let row = &score(&zero, "")[0];
+    assert_close(number(row, "accuracy"), 0.5, 1e-15);
+    assert_close(number(row, "malformed"), 0.5, 1e-15);
+    assert_close(number(row, "edit_distance"), 2.0, 1e-15);
+    assert_eq!((&*row["mode_accuracy"], &*row["shots"]), ("", "0"));
+}
+
+#[test]
+fn ragged_cells_are_refused_unless_partial_ones_are_allowed() {
+    let dir = Workdir::new();
+    let grid = "--task identity --task rotl1 --shots 1,2 --trials 3";
+    let prompts = dir.prompts(grid, "--alphabet genomic");
+    let whole = json_lines(&dir.pipe(prompts, "infer", "--model builtin:copy").ok());
+    let without = |gone: &dyn Fn(&Value) -> bool| -> Vec<u8> {
+        let left: Vec<Value> = whole.iter().filter(|p| !gone(p)).cloned().collect();
+        assert!(left.len() < whole.len());
+        to_lines(&left)
+    };
+    let is = |p: &Value, function: &str, shots: u64, trial: u64| {
+        p["function"] == function && p["shots"] == shots && p["trial"] == trial
+    };
+    for (input, words) in [
+        (
+            without(&|p| is(p, "rotl1", 2, 1)),
+            "model \"builtin:copy\", 2 shots: 2 trials of rotl1, but 3 of identity; some predictions are missing",
+        ),
+        (
+            without(&|p| p["function"] == "rotl1" && p["shots"] == 1),
+            "model \"builtin:copy\", 1 shots: 1 functions, but 2 at another shot count",
+        ),
+    ] {
+        dir.pipe(input.clone(), "score", "")
+            .refused(1, &[words, "--allow-partial"]);
+        dir.pipe(input.clone(), "fit-loglinear", "")
+            .refused(1, &[words]);
+        let rows = csv_rows(&dir.pipe(input, "score", "--allow-partial").ok());
+        assert_eq!(rows.len(), 2);
+    }
+    // Fewer trials at one shot count than at another are no ragged cell.
+    let fewer = without(&|p| p["shots"] == 2 && p["trial"] == 2);
+    let rows = csv_rows(&dir.pipe(fewer, "score", "").ok());
+    assert_eq!([&*rows[0]["trials"], &*rows[1]["trials"]], ["6", "4"]);
+}
+
+#[test]
+fn a_trial_given_twice_is_refused_even_among_partial_cells() {
+    let dir = Workdir::new();
+    dir.write("p.jsonl", to_lines(&worked_example()));
+    for arguments in [
+        "p.jsonl p.jsonl",
+        "p.jsonl p.jsonl --allow-partial",
+        "p.jsonl p.jsonl --by task",
+    ] {
+        dir.run("score", arguments).refused(
+            1,
+            &["model \"m\", 2 shots: trial 0 of identity stands twice; was a file given twice?"],
+        );
+    }
+    dir.run("fit-loglinear", "p.jsonl p.jsonl")
+        .refused(1, &["stands twice"]);
+}
+
+#[test]
+fn nothing_is_pooled_across_cells() {
+    let changes = [
+        json!({}),
+        json!({"model": "n"}),
+        json!({"modality": "genomic"}),
+        json!({"encoding": "protein"}),
+        json!({"template": "{x}>{y}"}),
+        json!({"condition": "deranged"}),
+        json!({"method": "generate"}),
+        json!({"constrained": true}),
+        json!({"bos": true}),
+    ];
+    let mut all = Vec::new();
+    for change in &changes {
+        for mut p in worked_example() {
+            p.as_object_mut()
+                .unwrap()
+                .extend(change.as_object().unwrap().clone());
+            all.push(p);
+        }
+    }
+    let rows = score(&all, "");
+    assert_eq!(rows.len(), changes.len());
+    for (row, change) in rows.iter().zip(&changes) {
+        assert_close(number(row, "accuracy"), 0.5, 1e-15);
+        for (column, value) in change.as_object().unwrap() {
+            let expected = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            assert_eq!(row[column], expected);
+        }
+    }
+}
+
+#[test]
+fn a_nested_curve_resamples_whole_sequences() {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--suite primitives --design nested --shots 1,2,8 --trials 3",
+        "--alphabet genomic",
+    );
+    let predictions = dir.pipe(prompts, "infer", "--model builtin:nearest").ok();
+    let rows = csv_rows(&dir.pipe(predictions.clone(), "score", "").ok());
+    assert_eq!(rows.len(), 3);
+    let records = json_lines(&predictions);
+    for (row, shots) in rows.iter().zip([1, 2, 8]) {
+        assert_eq!(row["shots"], shots.to_string());
+        assert_eq!(
+            (&*row["design"], &*row["trials"], &*row["tasks"]),
+            ("nested", "90", "30")
+        );
+        let right = records
+            .iter()
+            .filter(|p| p["shots"] == shots && p["correct"] == true)
+            .count();
+        assert_close(number(row, "accuracy"), float(right) / 90.0, 1e-12);
+        assert!(number(row, "se") > 0.0);
+    }
+    // One point of one sequence is missing.
+    let mut holes = records.clone();
+    holes.retain(|p| !(p["function"] == "rotl1" && p["shots"] == 2 && p["trial"] == 1));
+    assert_eq!(holes.len(), 269);
+    dir.pipe(to_lines(&holes), "score", "")
+        .refused(1, &["--allow-partial"]);
+    dir.pipe(to_lines(&holes), "score", "--allow-partial")
+        .refused(
+            1,
+            &[
+                "the sequences of rotl1 differ between shot counts",
+                "needs all its points",
+            ],
+        );
+    // A sequence given twice.
+    let twice = [predictions.clone(), predictions].concat();
+    dir.pipe(twice, "score", "").refused(1, &["stands twice"]);
+}
+
+/// Predictions with log-probabilities that no sum in another order gives again to the last digit.
+fn awkward(model: &str) -> Vec<Value> {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--suite primitives --shots 1,2,8 --trials 4",
+        "--alphabet genomic",
+    );
+    let arguments = format!("--model builtin:nearest --name {model}");
+    let mut predictions = json_lines(&dir.pipe(prompts, "infer", &arguments).ok());
+    for (i, p) in predictions.iter_mut().enumerate() {
+        p["answer_logprob"] =
+            json!(-(float(i) * 0.37).sin().abs() * 10f64.powi(i32::try_from(i % 7).unwrap()));
+    }
+    predictions
+}
+
+#[test]
+fn the_order_of_rows_and_the_number_of_threads_change_nothing() {
+    let dir = Workdir::new();
+    let mut predictions = awkward("m");
+    for by in ["--by cell", "--by task"] {
+        let expected = dir
+            .pipe(
+                to_lines(&predictions),
+                "score",
+                &format!("{by} --threads 1"),
+            )
+            .ok();
+        let mut rng = rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(7);
+        for threads in [1, 2, 5] {
+            for i in (1..predictions.len()).rev() {
+                predictions.swap(i, rng.next_u32() as usize % (i + 1));
+            }
+            let arguments = format!("{by} --threads {threads}");
+            let found = dir.pipe(to_lines(&predictions), "score", &arguments).ok();
+            assert_eq!(lines(&found), lines(&expected), "{by}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn another_models_file_changes_no_number_of_the_first() {
+    let dir = Workdir::new();
+    let (a, b) = (awkward("a"), awkward("b"));
+    dir.write("a.jsonl", to_lines(&a));
+    dir.write("b.jsonl", to_lines(&b[..]));
+    for by in ["cell", "task"] {
+        let scored = |files: &str| dir.run("score", &format!("--by {by} {files}")).ok();
+        let rows_of = |table: &[u8], model: &str| -> Vec<String> {
+            let start = format!("{model},");
+            lines(table)
+                .iter()
+                .filter(|l| l.starts_with(&start))
+                .map(|l| (*l).to_owned())
+                .collect()
+        };
+        let (alone, together) = (scored("a.jsonl"), scored("b.jsonl a.jsonl"));
+        let rows = rows_of(&alone, "a");
+        assert_eq!(rows.len(), if by == "cell" { 3 } else { 90 });
+        assert_eq!(rows_of(&together, "a"), rows);
+        assert_eq!(rows_of(&together, "b").len(), rows.len());
+    }
+}
+
+#[test]
+fn fewer_cells_change_no_number_of_the_others() {
+    let dir = Workdir::new();
+    let all = awkward("m");
+    let some: Vec<Value> = all.iter().filter(|p| p["shots"] != 2).cloned().collect();
+    let table = |p: &[Value]| -> BTreeSet<String> {
+        let table = dir.pipe(to_lines(p), "score", "").ok();
+        lines(&table).into_iter().map(str::to_owned).collect()
+    };
+    let (all, some) = (table(&all), table(&some));
+    assert_eq!((all.len(), some.len()), (4, 3));
+    assert!(some.is_subset(&all), "{some:?} {all:?}");
+}
+
+#[test]
+fn without_replicates_there_is_no_error() {
+    let row = &score(&worked_example(), "--replicates 0")[0];
+    assert_close(number(row, "accuracy"), 0.5, 1e-15);
+    for column in [
+        "se",
+        "ci_low",
+        "ci_high",
+        "mode_se",
+        "z_mode",
+        "p_mode",
+        "p_mode_paired",
+    ] {
+        assert_eq!(row[column], "", "{column}");
+    }
+}
+
+#[test]
+fn every_format_holds_the_same_scores() {
+    let dir = Workdir::new();
+    let input = to_lines(&worked_example());
+    let scored = |to: &str| {
+        dir.pipe(input.clone(), "score", &format!("--suite paper --to {to}"))
+            .ok()
+    };
+    let expected = json_lines(&scored("jsonl"));
+    assert_eq!(common::arrow_rows(&scored("arrow")), expected);
+    assert_eq!(common::parquet_rows(&scored("parquet")), expected);
+    let csv = &csv_rows(&scored("csv"))[0];
+    for (column, value) in expected[0].as_object().unwrap() {
+        match value {
+            Value::Null => assert_eq!(csv[column], ""),
+            Value::String(s) => assert_eq!(&csv[column], s),
+            // Numbers read back as they were, to the last bit.
+            value => assert_eq!(
+                csv[column].parse::<f64>().unwrap().to_bits(),
+                value.as_f64().unwrap().to_bits(),
+                "{column}"
+            ),
+        }
+    }
+    let table = String::from_utf8(scored("table")).unwrap();
+    assert!(
+        table.contains("accuracy") && table.contains("0.5000"),
+        "{table}"
+    );
+    assert_eq!(text(&expected[0], "model"), "m");
+}
