@@ -14,7 +14,6 @@ BIN := target/release
 FILTERS := gen-tasks encode infer score fit-loglinear figure
 CONVERT_ENV := target/venv-convert
 TEST_ENV := target/venv-test
-BENCH_ENV := $(TEST_ENV)
 RUNTIME := runtime/libonnxruntime.so.1.31.1
 
 .PHONY: help build runtime model-smollm2 model-gemma3 demo test test-rust test-python fixtures \
@@ -29,7 +28,7 @@ help:
 	@echo 'make model-gemma3   Gemma-3-270M (Gemma terms of use), in models/'
 	@echo 'make bench          the figures of the README'
 	@echo 'make lint           rustfmt and clippy, warnings denied'
-	@echo 'make fixtures       the reference logits by transformers, anew (3 GB to fetch)'
+	@echo 'make fixtures       the reference logits and statistics, anew (3 GB to fetch)'
 
 build:
 	$(CARGO) build --release --bins
@@ -79,11 +78,19 @@ test-python: test-rust $(TEST_ENV)/.whole
 
 # --- references: written anew with the independent implementations, and compared by hand with `git diff` ---
 
-fixtures: model-smollm2 model-gemma3 target/venv-oracle/.whole
+fixtures: model-smollm2 model-gemma3 target/venv-oracle/.whole target/venv-oracle-stats/.whole
 	cd tests/oracle && ../../target/venv-oracle/bin/python make_model_fixtures.py smollm2 \
 	  ../../models/gguf/SmolLM2-135M-Instruct.Q4_1.gguf ../../models/smollm2-135m
 	cd tests/oracle && ../../target/venv-oracle/bin/python make_model_fixtures.py gemma3-270m \
 	  ../../models/gguf/gemma-3-270m-q4_k_m.gguf ../../models/gemma3-270m
+
+	target/venv-oracle-stats/bin/python tests/oracle/make_stats_fixtures.py
+
+target/venv-oracle-stats/.whole: tests/oracle/stats-requirements.txt
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
 
 target/venv-oracle/.whole: tests/oracle/requirements.txt
 	rm -rf $(@D)
@@ -94,6 +101,10 @@ target/venv-oracle/.whole: tests/oracle/requirements.txt
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --all-targets -- --deny warnings
+
+bench: build
+	$(CARGO) bench --bench draw --bench stats
+	$(PYTHON) benches/whole.py --bin $(BIN)
 
 clean:
 	rm -rf out target

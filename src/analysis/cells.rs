@@ -20,6 +20,8 @@ pub struct Unit {
     pub correct: bool,
     /// Probability that the mode baseline is right, if the demonstrations are there.
     pub mode: Option<f64>,
+    /// Log-probability of the target, if the predictor gave one.
+    pub logprob: Option<f64>,
 }
 
 /// Sums over the predictions of one task in one cell.
@@ -29,10 +31,6 @@ pub struct Counts {
     pub malformed: u32,
     /// Levenshtein distances of prediction and target.
     pub edits: u64,
-    /// Sum of the known answer log-probabilities.
-    pub logprob: f64,
-    /// Predictions whose log-probability is known.
-    pub with_logprob: u32,
     /// Targets that are all zeros or all ones.
     pub zero_bd_targets: u32,
     /// Whole predictions that are all zeros or all ones.
@@ -50,8 +48,6 @@ impl Counts {
     pub fn add(&mut self, other: &Self) {
         self.malformed += other.malformed;
         self.edits += other.edits;
-        self.logprob += other.logprob;
-        self.with_logprob += other.with_logprob;
         self.zero_bd_targets += other.zero_bd_targets;
         self.zero_bd_predictions += other.zero_bd_predictions;
         self.correct_zero_bd += other.correct_zero_bd;
@@ -82,6 +78,12 @@ impl TaskUnits {
         let modes: Option<Vec<f64>> = self.units.iter().map(|u| u.mode).collect();
         modes.map(|m| mean(m.into_iter()))
     }
+}
+
+/// The sum of the log-probabilities, where every prediction has one. Floats are added in the order
+/// of the units, so that the order of the input changes no digit.
+pub(super) fn logprob<'a>(tasks: impl Iterator<Item = &'a TaskUnits>) -> Option<f64> {
+    tasks.flat_map(|task| &task.units).map(|u| u.logprob).sum()
 }
 
 /// The mean; 0 of nothing.
@@ -211,6 +213,7 @@ impl Cells {
                 .outputs
                 .as_deref()
                 .and_then(|outputs| mode_accuracy(outputs, outcome.target)),
+            logprob: outcome.answer_logprob,
         };
         let counts = self.count(outcome);
         let has_demonstrations = outcome.outputs.is_some();
@@ -238,8 +241,6 @@ impl Cells {
         Counts {
             malformed: u32::from(!whole),
             edits: edit_distance(outcome.prediction, outcome.target),
-            logprob: outcome.answer_logprob.unwrap_or_default(),
-            with_logprob: u32::from(outcome.answer_logprob.is_some()),
             zero_bd_targets: u32::from(target_zero),
             zero_bd_predictions: u32::from(whole && zero_bd(outcome.prediction)),
             correct_zero_bd: u32::from(outcome.correct && target_zero),

@@ -2,7 +2,7 @@
 Scores: accuracy, errors, the mode baseline and counts, per cell or per function.
 */
 
-use super::cells::{Cell, Counts, CurveCells, TaskUnits, mean};
+use super::cells::{Cell, Counts, CurveCells, TaskUnits, logprob, mean};
 use super::resample::Replicates;
 use crate::error::{Error, Result};
 use crate::program::{Program, measures};
@@ -50,6 +50,7 @@ pub fn score_cell(curve: &CurveCells, shots: u32, cell: &Cell, replicates: &Repl
             .filter(|_| !replicates.mode.is_empty())
             .map(|_| bootstrap_p(differences())),
         tasks: Some(whole(cell.tasks.len())),
+        answer_logprob: logprob(cell.tasks.values()).map(|sum| sum / float(trials)),
         ..with_counts(curve, shots, cell, &counts, trials)
     }
 }
@@ -80,6 +81,7 @@ pub fn score_tasks(
                 se: Some((accuracy * (1.0 - accuracy) / float(trials)).sqrt()),
                 mode_accuracy: task.mode_accuracy(),
                 tasks: Some(1),
+                answer_logprob: logprob([task].into_iter()).map(|sum| sum / float(trials)),
                 ..with_counts(curve, shots, cell, &task.counts, trials)
             })
         })
@@ -138,8 +140,7 @@ fn with_counts(
         // Bits times trials is far below 2^53.
         #[allow(clippy::cast_precision_loss)]
         edit_distance: Some(counts.edits as f64 / float(trials)),
-        // A mean over part of the trials would favour those that went well.
-        answer_logprob: (counts.with_logprob == n).then(|| counts.logprob / float(trials)),
+        answer_logprob: None,
         zero_bd_targets: Some(counts.zero_bd_targets),
         zero_bd_predictions: Some(counts.zero_bd_predictions),
         correct_zero_bd: Some(counts.correct_zero_bd),

@@ -55,7 +55,8 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let mut encoders = Encoders::new(args)?;
     let mut reader = Reader::<Trial>::open(args.input.paths()?, true)?;
-    let chain = reader.provenance().with(Step::here("encode"));
+    let step = Step::here("encode");
+    let chain = reader.provenance().with(step.clone());
     let mut writer = args.output.records::<Prompt>(&[], &chain)?;
     let progress = Progress::new("prompts", reader.total(), args.output.quiet);
     while let Some(entry) = reader.read()? {
@@ -65,7 +66,7 @@ fn run(args: &Args) -> Result<()> {
         progress.step();
     }
     progress.finish();
-    args.output.finish(writer, &chain)
+    args.output.finish(writer, &reader.provenance().with(step))
 }
 
 /// The encoder that the command line asks for, or the one that a replayed trial carries.

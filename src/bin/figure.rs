@@ -6,6 +6,7 @@ use shotline::cli::{self, InputArgs, Sink, warn};
 use shotline::error::{Error, Result};
 use shotline::record::{CurveKey, Reader, Score};
 use shotline::report::{Curve, Fit, Point, Role, Series, curve, svg_to_png};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -126,13 +127,18 @@ fn draw_curve(args: &CurveArgs) -> Result<()> {
         );
     }
     let svg = figure.to_svg()?;
+    // All are drawn and begun before the first has its name: every picture appears, or none.
+    let mut sinks = Vec::new();
     for file in &args.output {
-        match suffix(file)? {
-            Picture::Svg => Sink::write_file(file, svg.as_bytes())?,
-            Picture::Png => Sink::write_file(file, &svg_to_png(&svg, args.dpi)?)?,
-        }
+        let picture = match suffix(file)? {
+            Picture::Svg => svg.clone().into_bytes(),
+            Picture::Png => svg_to_png(&svg, args.dpi)?,
+        };
+        let mut sink = Sink::create(Some(file))?;
+        sink.write_all(&picture).map_err(|e| Error::file(file, e))?;
+        sinks.push(sink);
     }
-    Ok(())
+    sinks.into_iter().try_for_each(Sink::commit)
 }
 
 enum Picture {

@@ -280,7 +280,7 @@ fn answer_all(
     /// A reader of our output sees predictions at least this often.
     const FLUSH: Duration = Duration::from_secs(1);
 
-    let chain: Chain = reader.provenance().with(step);
+    let chain: Chain = reader.provenance().with(step.clone());
     let skip = if args.slim { SLIM } else { &[] };
     let mut writer = args.output.records::<Prediction>(skip, &chain)?;
     let progress = Progress::new("prompts", reader.total(), args.output.quiet);
@@ -304,7 +304,8 @@ fn answer_all(
         progress.step();
     }
     progress.finish();
-    args.output.finish(writer, &chain)?;
+    args.output
+        .finish(writer, &reader.provenance().with(step))?;
     if !args.output.quiet && identity.method != "builtin" {
         let seconds = begun.elapsed().as_secs_f64();
         // Far fewer than 2^53 symbols.

@@ -10,7 +10,7 @@ pub use template::{Part, Template};
 
 use crate::chance::{Below, Key, Purpose};
 use crate::error::{Error, Result};
-use crate::program::Bits;
+use crate::program::{Bits, MAX_BITS};
 use crate::record::{Design, Prompt, Trial};
 
 /// The symbols of one trial.
@@ -160,8 +160,17 @@ impl Text {
     }
 
     fn push_bits(&mut self, bits: Bits) {
-        for bit in bits.iter() {
-            self.push(self.symbols.of(bit));
+        let Symbols { zero, one, .. } = self.symbols;
+        if let (Ok(zero), Ok(one)) = (u8::try_from(zero), u8::try_from(one))
+            && zero.is_ascii()
+            && one.is_ascii()
+            && let Ok(text) =
+                std::str::from_utf8(bits.spell(zero, one, &mut [0; MAX_BITS as usize]))
+        {
+            self.prompt.push_str(text);
+            self.len += bits.len();
+        } else {
+            bits.iter().for_each(|bit| self.push(self.symbols.of(bit)));
         }
     }
 

@@ -127,8 +127,6 @@ pub fn predict(
         .map(|(point, answer)| {
             let bits = prompt.trial.bits;
             let prediction = decode_bits(&answer.output, zero, one, bits);
-            // An answer with symbols behind the target's is malformed, however it begins.
-            let whole = prediction.len() == bits && answer.output.chars().count() == bits as usize;
             let nested = prompt.trial.design == Design::Nested;
             Prediction {
                 trial_id: if nested {
@@ -165,7 +163,7 @@ pub fn predict(
                 constrained: identity.constrained,
                 bos: identity.bos,
                 correct: prediction == point.target,
-                malformed: !whole,
+                malformed: prediction.len() != bits,
                 output: answer.output,
                 prediction,
                 answer_logprob: answer.logprob,

@@ -50,6 +50,41 @@ impl Bits {
         (0..self.len).rev().map(move |i| self.value >> i & 1 == 1)
     }
 
+    /// The bitstring that these characters spell; none if they are anything else.
+    #[inline]
+    #[must_use]
+    pub fn from_ascii(text: &[u8]) -> Option<Self> {
+        let len = u8::try_from(text.len()).ok()?;
+        if u32::from(len) > MAX_BITS {
+            return None;
+        }
+        let mut value = 0;
+        let mut all = 0;
+        for &byte in text {
+            // 0 or 1 for a bit; anything else has higher bits.
+            let bit = byte ^ b'0';
+            all |= bit;
+            value = value << 1 | u16::from(bit & 1);
+        }
+        (all <= 1).then_some(Self { len, value })
+    }
+
+    /// The bits from left to right as the characters `zero` and `one`, in `room`. All places of
+    /// `room` are written, which is faster than to stop at the last bit.
+    #[inline]
+    #[must_use]
+    pub fn spell(self, zero: u8, one: u8, room: &mut [u8; MAX_BITS as usize]) -> &[u8] {
+        // Shifted by 16 there is nothing left of no bits.
+        let first = self
+            .value
+            .checked_shl(MAX_BITS - self.len())
+            .unwrap_or_default();
+        for (i, byte) in (0..).zip(room.iter_mut()) {
+            *byte = if first << i & 0x8000 == 0 { zero } else { one };
+        }
+        &room[..usize::from(self.len)]
+    }
+
     /// The string with one more bit at the right end; unchanged at 16 bits.
     #[must_use]
     pub fn push(self, bit: bool) -> Self {
@@ -65,12 +100,9 @@ impl Bits {
 
 impl fmt::Display for Bits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0u8; MAX_BITS as usize];
-        for (byte, bit) in text.iter_mut().zip(self.iter()) {
-            *byte = b'0' + u8::from(bit);
-        }
+        let mut room = [0; MAX_BITS as usize];
         // Only the bytes b'0' and b'1' are in there.
-        f.write_str(std::str::from_utf8(&text[..self.len as usize]).unwrap_or_default())
+        f.write_str(std::str::from_utf8(self.spell(b'0', b'1', &mut room)).unwrap_or_default())
     }
 }
 
@@ -78,18 +110,16 @@ impl FromStr for Bits {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.len() > MAX_BITS as usize {
-            return Err(format!(
-                "a bitstring has at most {MAX_BITS} bits, not {}",
-                text.chars().count()
-            ));
-        }
-        text.chars().try_fold(Self::default(), |bits, c| match c {
-            '0' => Ok(bits.push(false)),
-            '1' => Ok(bits.push(true)),
-            other => Err(format!(
-                "{other:?} in a bitstring, which holds only 0 and 1"
-            )),
+        Self::from_ascii(text.as_bytes()).ok_or_else(|| {
+            match text.chars().find(|c| !matches!(c, '0' | '1')) {
+                Some(other) if text.len() <= MAX_BITS as usize => {
+                    format!("{other:?} in a bitstring, which holds only 0 and 1")
+                }
+                _ => format!(
+                    "a bitstring has at most {MAX_BITS} bits, not {}",
+                    text.chars().count()
+                ),
+            }
         })
     }
 }
@@ -104,7 +134,12 @@ mod tests {
             assert_eq!(text.parse::<Bits>().unwrap().to_string(), text);
         }
         assert!("012".parse::<Bits>().unwrap_err().contains("'2'"));
-        assert!("0".repeat(17).parse::<Bits>().is_err());
+        for text in ["2", "/", ":", "0 1", "0\u{131}", "\0"] {
+            assert!(text.parse::<Bits>().is_err(), "{text:?}");
+        }
+        for text in ["0".repeat(17), "1".repeat(300), "x".repeat(17)] {
+            assert!(text.parse::<Bits>().unwrap_err().contains("at most 16"));
+        }
         assert_eq!("011".parse::<Bits>().unwrap(), Bits::new(3, 3));
     }
 }

@@ -5,6 +5,7 @@ JSON lines: one record an object, one object a line.
 use super::column::{Cell, Value, shorten};
 use super::extra::Extra;
 use super::table::{Record, Row};
+use crate::program::MAX_BITS;
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -131,7 +132,7 @@ fn push_value(line: &mut Vec<u8>, value: Value<'_>) {
         Value::Text(text) => push_text(line, text),
         Value::Bits(bits) => {
             line.push(b'"');
-            line.extend(bits.iter().map(|bit| b'0' + u8::from(bit)));
+            line.extend_from_slice(bits.spell(b'0', b'1', &mut [0; MAX_BITS as usize]));
             line.push(b'"');
         }
         Value::Int(n) => {

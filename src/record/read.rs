@@ -73,8 +73,9 @@ pub struct Reader<T> {
 }
 
 impl<T: Record + 'static> Reader<T> {
-    /// A reader of `paths` (`-`, or none at all, is standard input). The first is opened at once,
-    /// so that its provenance is known. Without `keep_extra`, unknown columns are dropped.
+    /// A reader of `paths` (`-`, or none at all, is standard input). The first, and every regular
+    /// file, is opened at once, so that its provenance is known and a mistake in its name is found
+    /// before any work. Without `keep_extra`, unknown columns are dropped.
     ///
     /// # Errors
     /// A file that cannot be opened, is empty, or in no known format.
@@ -93,6 +94,12 @@ impl<T: Record + 'static> Reader<T> {
             may_be_empty: false,
         };
         reader.advance()?;
+        reader.provenance();
+        // A pipe can be read once only: what it brings joins the chain when its turn comes.
+        for path in paths.iter().skip(1).filter(|path| !is_pipe(path)) {
+            let (mut rows, _) = Input::open(path)?.rows::<T>(keep_extra)?;
+            reader.chain.merge(rows.provenance().unwrap_or_default());
+        }
         Ok(reader)
     }
 
@@ -159,6 +166,11 @@ impl<T: Record + 'static> Iterator for Reader<T> {
     fn next(&mut self) -> Option<Self::Item> {
         self.read().transpose()
     }
+}
+
+/// Whether what a path names is gone once it is read: standard input, a pipe, a device.
+fn is_pipe(path: &Path) -> bool {
+    path == Path::new("-") || path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir())
 }
 
 /// An open file or standard input.
@@ -240,7 +252,7 @@ impl Input {
         let flat = T::is_flat();
         match first {
             Some(b'{') | None => {
-                let rows = JsonRows::new(name, self.stream, keep_extra);
+                let rows = JsonRows::open(name, self.stream, keep_extra)?;
                 Ok((Box::new(rows), false))
             }
             Some(byte) if flat && (byte.is_ascii_graphic()) => {
@@ -551,48 +563,82 @@ struct JsonRows {
     stream: Box<dyn BufRead>,
     keep_extra: bool,
     line: Vec<u8>,
+    /// Whether `line` is still to be read as a record.
+    is_waiting: bool,
     number: u64,
     chain: Option<Chain>,
 }
 
 impl JsonRows {
-    fn new(file: Arc<str>, stream: Box<dyn BufRead>, keep_extra: bool) -> Self {
-        Self {
+    /// Rows of a stream, its first lines read up to the first record: the provenance, mostly,
+    /// stands before it.
+    fn open(file: Arc<str>, stream: Box<dyn BufRead>, keep_extra: bool) -> Result<Self> {
+        let mut rows = Self {
             file,
             stream,
             keep_extra,
             line: Vec::new(),
+            is_waiting: false,
             number: 0,
             chain: None,
+        };
+        while rows.read_line()? {
+            let place = rows.place();
+            let object = json::utf8(&rows.line).and_then(|line| Object::parse(line.trim()));
+            match object.map(|object| provenance_of(&object)) {
+                Ok(Some(chain)) => {
+                    let chain = chain.map_err(|e| Error::data(format!("{place}: {e}")))?;
+                    rows.chain.get_or_insert_default().merge(chain);
+                }
+                _ if rows.line.trim_ascii().is_empty() => {}
+                // What is wrong with it is said when it is read.
+                _ => {
+                    rows.is_waiting = true;
+                    break;
+                }
+            }
         }
+        Ok(rows)
     }
+
+    /// Reads the next line; false at the end.
+    fn read_line(&mut self) -> Result<bool> {
+        self.line.clear();
+        let n = self
+            .stream
+            .read_until(b'\n', &mut self.line)
+            .map_err(|e| Error::io(&self.file, e))?;
+        self.number += u64::from(n > 0);
+        Ok(n > 0)
+    }
+
+    /// The line read last.
+    fn place(&self) -> Place {
+        Place::line(&self.file, self.number)
+    }
+}
+
+/// The chain of a line that holds nothing else.
+fn provenance_of(object: &Object<'_>) -> Option<std::result::Result<Chain, String>> {
+    let raw = object.get("provenance")?;
+    (object.fields().count() == 1).then(|| Chain::from_json(raw.get()))
 }
 
 impl<T: Record> Rows<T> for JsonRows {
     fn next(&mut self) -> Result<Option<Entry<T>>> {
         loop {
-            self.line.clear();
-            let n = self
-                .stream
-                .read_until(b'\n', &mut self.line)
-                .map_err(|e| Error::io(&self.file, e))?;
-            if n == 0 {
+            if !std::mem::take(&mut self.is_waiting) && !self.read_line()? {
                 return Ok(None);
             }
-            self.number += 1;
-            let place = Place {
-                file: self.file.clone(),
-                number: self.number,
-                is_line: true,
-            };
+            let place = self.place();
             let at = |e: String| Error::data(format!("{place}: {e}"));
             let line = json::utf8(&self.line).map_err(at)?.trim();
             if line.is_empty() {
                 continue;
             }
             let object = Object::parse(line).map_err(at)?;
-            if let (Some(raw), 1) = (object.get("provenance"), object.fields().count()) {
-                let chain = Chain::from_json(raw.get()).map_err(at)?;
+            if let Some(chain) = provenance_of(&object) {
+                let chain = chain.map_err(at)?;
                 self.chain.get_or_insert_default().merge(chain);
                 continue;
             }

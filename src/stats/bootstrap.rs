@@ -152,12 +152,16 @@ pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     Some(sorted[below] + weight * (sorted[above] - sorted[below]))
 }
 
+/// Sums of a million shares, thirds among them, are right to 1e-12; means that differ at all differ
+/// by more.
+const ROUNDING: f64 = 1e-12;
+
 /// One-sided p that a bootstrapped quantity is positive: `(b + 1) / (B + 1)` with b the replicates
-/// that are not.
+/// that are not. A replicate below [`ROUNDING`] is none: its sums differ by rounding only.
 #[must_use]
 pub fn bootstrap_p(replicates: impl ExactSizeIterator<Item = f64>) -> f64 {
     let total = replicates.len();
-    let not_positive = replicates.filter(|&v| v <= 0.0).count();
+    let not_positive = replicates.filter(|&v| v < ROUNDING).count();
     (count(not_positive) + 1.0) / (count(total) + 1.0)
 }
 
@@ -263,5 +267,9 @@ mod tests {
         assert!((quantile(&v, 0.025).unwrap() - 1.075).abs() < 1e-12);
         assert_eq!(quantile(&[], 0.5), None);
         assert!((bootstrap_p([1.0, -1.0, 0.0].into_iter()) - 0.75).abs() < 1e-15);
+        // Zero but for rounding.
+        let tie = (0.1 + 0.2) - 0.3;
+        assert!(tie > 0.0);
+        assert!((bootstrap_p([1.0, -1.0, tie].into_iter()) - 0.75).abs() < 1e-15);
     }
 }
