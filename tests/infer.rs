@@ -923,7 +923,7 @@ fn a_real_model_answers_the_same_by_both_methods_and_in_one_nested_pass() {
     for p in &scored {
         assert_eq!(
             (text(p, "model"), text(p, "modality")),
-            ("smollm2-135m", "linguistic")
+            ("SmolLM2-135M-Instruct", "linguistic")
         );
         assert_eq!(p["params"], json!(134_515_008.0));
         assert!(p["answer_logprob"].as_f64().unwrap() < 0.0);
