@@ -495,13 +495,13 @@ fn demonstrations_that_do_not_fit_each_other_are_refused() {
             record[column].as_array_mut().unwrap().pop();
         };
         refuse("column \"outputs\": 127 outputs for 128 inputs", &|r| {
-            pop(r, "outputs")
+            pop(r, "outputs");
         });
         refuse("column \"inputs\": 127 inputs for 128 shots", &|r| {
-            pop(r, "inputs")
+            pop(r, "inputs");
         });
         refuse("column \"inputs\": 128 inputs for 127 shots", &|r| {
-            r["shots"] = json!(127)
+            r["shots"] = json!(127);
         });
         refuse("column \"outputs\": expected 8 bits, found \"011\"", &|r| {
             r["outputs"][100] = json!("011");
@@ -929,6 +929,11 @@ fn a_missing_file_and_a_folder_are_no_input() {
         );
         reader.refuses_path(&dir, "good.jsonl good.jsonl/x", 1, &["good.jsonl/x: "]);
     }
+    // A later file's name is looked at before the first file's records are.
+    dir.write("good.jsonl", to_lines(&readers(&dir)[0].records));
+    let ran = dir.run("encode", "--alphabet genomic good.jsonl gone.jsonl");
+    ran.refused(1, &["gone.jsonl: No such file"]);
+    assert!(ran.stdout.is_empty(), "{ran}");
 }
 
 #[test]
@@ -1163,10 +1168,10 @@ fn a_reader_that_leaves_ends_the_filter_in_silence_with_success() {
     let predictions = dir
         .pipe(prompts.clone(), "infer", "--model builtin:copy")
         .ok();
-    let many_scores: String = "model,shots,accuracy\n".to_owned()
-        + &(0..20_000)
-            .map(|i| format!("model-{i},1,0.1\nmodel-{i},2,0.2\n"))
-            .collect::<String>();
+    let rows: Vec<String> = (0..20_000)
+        .map(|i| format!("model-{i},1,0.1\nmodel-{i},2,0.2\n"))
+        .collect();
+    let many_scores = format!("model,shots,accuracy\n{}", rows.concat());
     for (filter, arguments, input) in [
         ("gen-tasks", "", &b""[..]),
         ("gen-tasks", "--to arrow", b""),
@@ -1221,7 +1226,7 @@ fn endless(dir: &Workdir) -> std::process::Child {
         dir.names().iter().map(size).sum::<u64>()
     };
     while written() == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "nothing written");
+        assert!(begun.elapsed() < Duration::from_mins(1), "nothing written");
         std::thread::sleep(Duration::from_millis(10));
     }
     child

@@ -5,8 +5,8 @@ mod common;
 use arrow::array::{Array, ArrayRef, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use common::{
-    Workdir, arrow_batches, arrow_rows, chi_squared, int, json_lines, list, parquet_batches,
-    parquet_rows, text, texts, to_arrow_stream, to_lines,
+    FORMATS, Workdir, arrow_batches, chi_squared, int, json_lines, list, parquet_batches, text,
+    texts, to_arrow_stream, to_lines,
 };
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -249,8 +249,8 @@ fn a_prefix_stands_before_the_first_example() {
 }
 
 #[test]
-fn every_trial_draws_fresh_different_symbols_from_the_alphabet() {
-    let mut draws: HashMap<Vec<char>, usize> = HashMap::new();
+fn every_trial_triples_fresh_different_symbols_from_the_alphabet() {
+    let mut triples: HashMap<Vec<char>, usize> = HashMap::new();
     for p in prompts(
         "--task identity --shots 1 --trials 2400",
         "--alphabet genomic",
@@ -259,11 +259,11 @@ fn every_trial_draws_fresh_different_symbols_from_the_alphabet() {
         assert_eq!(drawn.len(), 3);
         assert!(drawn.iter().all(|c| "ACGT".contains(*c)));
         assert_eq!(drawn.iter().collect::<HashSet<_>>().len(), 3);
-        *draws.entry(drawn).or_default() += 1;
+        *triples.entry(drawn).or_default() += 1;
     }
     // All 24 ordered triples, each as probable: the 99.9 % point with 23 degrees of freedom.
-    assert_eq!(draws.len(), 24);
-    let counts: Vec<usize> = draws.into_values().collect();
+    assert_eq!(triples.len(), 24);
+    let counts: Vec<usize> = triples.into_values().collect();
     assert!(chi_squared(&counts) < 49.7, "{counts:?}");
     for p in prompts(
         "--suite primitives --shots 1 --trials 9",
@@ -431,10 +431,10 @@ fn own_columns(i: usize) -> Value {
         "lab": format!("é \"{i}\"\n"),
         "weight": 0.1 + common::float(i),
         "count": i,
-        "flag": i % 2 == 0,
+        "flag": i.is_multiple_of(2),
         "notes": [format!("n{i}"), "x"],
         "deep": {"a": [i, 2], "b": {"c": "d"}},
-        "sometimes": if i % 2 == 0 { json!(null) } else { json!(i) },
+        "sometimes": if i.is_multiple_of(2) { json!(null) } else { json!(i) },
     })
 }
 
@@ -464,12 +464,7 @@ fn columns_that_encode_does_not_know_pass_through_in_every_format() {
             assert!(row["prompt"].is_string());
         }
     };
-    let read: [(&str, fn(&[u8]) -> Vec<Value>); 3] = [
-        ("jsonl", json_lines),
-        ("arrow", arrow_rows),
-        ("parquet", parquet_rows),
-    ];
-    for (to, rows) in read {
+    for (to, rows) in FORMATS {
         let first = format!("prompts.{to}");
         dir.run(
             "encode",
@@ -478,7 +473,7 @@ fn columns_that_encode_does_not_know_pass_through_in_every_format() {
         .ok();
         check(&rows(&dir.read(&first)), to);
         // Once more through another filter, from this format to each.
-        for (further, rows) in read {
+        for (further, rows) in FORMATS {
             let arguments = format!("--model builtin:copy --to {further} {first}");
             let predictions = dir.run("infer", &arguments).ok();
             check(&rows(&predictions), &format!("{to} to {further}"));

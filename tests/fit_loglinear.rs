@@ -286,7 +286,9 @@ fn scores_and_predictions_of_several_models_are_fitted_in_one_go() {
     let dir = Workdir::new();
     let copied = {
         let mut other = json_lines(&predictions("independent"));
-        other.iter_mut().for_each(|p| p["model"] = json!("other"));
+        for p in &mut other {
+            p["model"] = json!("other");
+        }
         to_lines(&other)
     };
     dir.write("p.jsonl", &copied);

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{
-    Workdir, arrow_rows, chi_squared, csv_rows, float, int, json_lines, lines, list, number,
+    FORMATS, Workdir, chi_squared, csv_rows, float, int, json_lines, lines, list, number,
     repository, sha256, text, texts,
 };
 use serde_json::Value;
@@ -371,11 +371,7 @@ fn the_list_takes_any_suite_width_and_format() {
     let primitives = csv_rows(&dir.run("gen-tasks", "--list --suite primitives").ok());
     assert_eq!(primitives.len(), 30);
     dir.write("mine.txt", "parity_fill\n  identity  # as it is\n");
-    for (format, read) in [
-        ("jsonl", json_lines as fn(&[u8]) -> Vec<Value>),
-        ("arrow", arrow_rows),
-        ("parquet", common::parquet_rows),
-    ] {
+    for (format, read) in FORMATS {
         let arguments = format!("--list --suite mine.txt --bits 4 --to {format}");
         let rows = read(&dir.run("gen-tasks", &arguments).ok());
         assert_eq!(rows.len(), 2, "{format}");
@@ -540,11 +536,11 @@ fn replayed(alphabet: &str, shots: u32, seed: u64, trials: u32, condition: &str)
     );
     let prompts = json_lines(&dir.prompts(&arguments, ""));
     assert_eq!(prompts.len(), 100 * trials as usize);
-    let pairs: String = prompts
+    let pairs: Vec<String> = prompts
         .iter()
         .map(|p| format!("{}\t{}\n", text(p, "prompt"), text(p, "target")))
         .collect();
-    sha256(pairs.as_bytes())
+    sha256(pairs.concat().as_bytes())
 }
 
 /// The hashes of the published raw results.

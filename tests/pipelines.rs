@@ -3,12 +3,10 @@
 
 mod common;
 
-use common::{Workdir, binary, json_lines, lines, list, metadata, onnx_runtime, text};
+use common::{FORMATS, Workdir, binary, json_lines, lines, list, metadata, onnx_runtime, text};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-
-const FORMATS: [&str; 3] = ["jsonl", "arrow", "parquet"];
 
 /// The grid of these tests: without one shot, which cannot be deranged and warns.
 const GRID: &str =
@@ -18,8 +16,8 @@ const GRID: &str =
 fn every_format_through_files_and_pipes_gives_the_same_scores() {
     let dir = Workdir::new();
     let mut tables = Vec::new();
-    for to in FORMATS {
-        dir.run("gen-tasks", &format!("{} -o t.{to}", GRID)).ok();
+    for (to, _) in FORMATS {
+        dir.run("gen-tasks", &format!("{GRID} -o t.{to}")).ok();
         dir.run("encode", &format!("--alphabet protein t.{to} -o p.{to}"))
             .ok();
         dir.run(
@@ -29,7 +27,7 @@ fn every_format_through_files_and_pipes_gives_the_same_scores() {
         .ok();
         tables.push(dir.run("score", &format!("a.{to}")).ok());
 
-        let trials = dir.run("gen-tasks", &format!("{} --to {to}", GRID)).ok();
+        let trials = dir.run("gen-tasks", &format!("{GRID} --to {to}")).ok();
         let prompts = dir
             .pipe(trials, "encode", &format!("--alphabet protein --to {to}"))
             .ok();
@@ -61,11 +59,10 @@ fn a_shells_pipeline_gives_what_its_steps_give() {
     let prompts = dir.prompts(GRID, "--alphabet genomic");
     let answers = dir.pipe(prompts, "infer", "--model builtin:mode").ok();
     let expected = dir.pipe(answers, "score", "").ok();
-    for to in FORMATS {
+    for (to, _) in FORMATS {
         let script = format!(
-            "set -o pipefail; gen-tasks {} --to {to} | encode --alphabet genomic --to {to} \
-             | infer --model builtin:mode --to {to} | score",
-            GRID
+            "set -o pipefail; gen-tasks {GRID} --to {to} | encode --alphabet genomic --to {to} \
+             | infer --model builtin:mode --to {to} | score"
         );
         let output = Command::new("bash")
             .args(["-c", &script])
@@ -95,11 +92,10 @@ fn records_are_the_same_bytes_in_every_run() {
 #[test]
 fn several_inputs_are_read_one_after_the_other_whatever_their_formats() {
     let dir = Workdir::new();
-    dir.run("gen-tasks", &format!("{} -o whole.jsonl", GRID))
-        .ok();
+    dir.run("gen-tasks", &format!("{GRID} -o whole.jsonl")).ok();
     let parts = ["part0.jsonl", "part1.arrow", "part2.parquet"];
     for (i, part) in parts.iter().enumerate() {
-        dir.run("gen-tasks", &format!("{} --shard {i}/3 -o {part}", GRID))
+        dir.run("gen-tasks", &format!("{GRID} --shard {i}/3 -o {part}"))
             .ok();
     }
     let whole = dir.run("encode", "--alphabet genomic whole.jsonl").ok();
@@ -131,6 +127,29 @@ fn several_inputs_are_read_one_after_the_other_whatever_their_formats() {
         .collect();
     let found = dir.run("score", &names.join(" ")).ok();
     assert_eq!(lines(&found), lines(&expected));
+}
+
+#[test]
+fn pipes_given_as_files_are_read_once_and_in_their_order() {
+    let dir = Workdir::new();
+    let whole = dir.run("gen-tasks", GRID).ok();
+    let expected = dir.pipe(whole, "encode", "--alphabet genomic").ok();
+    for (to, _) in FORMATS {
+        let part = |i: usize| format!("<(gen-tasks {GRID} --to {to} --shard {i}/3)");
+        let script = format!(
+            "encode --alphabet genomic {} {} {}",
+            part(0),
+            part(1),
+            part(2)
+        );
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .env("PATH", search_path())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+        assert_eq!(lines(&output.stdout), lines(&expected), "{to}");
+    }
 }
 
 #[test]
@@ -382,7 +401,7 @@ fn the_chains_of_several_inputs_are_merged() {
 fn quiet_runs_say_nothing_and_others_no_more_than_warnings() {
     let dir = Workdir::new();
     // `ok` checks that stderr is empty: no bar where stderr is no terminal.
-    let prompts = dir.prompts(&format!("{} --quiet", GRID), "--alphabet genomic --quiet");
+    let prompts = dir.prompts(&format!("{GRID} --quiet"), "--alphabet genomic --quiet");
     let answers = dir
         .pipe(prompts, "infer", "--model builtin:mode --quiet")
         .ok();

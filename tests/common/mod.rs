@@ -19,7 +19,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// A filter that takes this long hangs.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The path of a filter's binary.
 pub fn binary(filter: &str) -> &'static str {
@@ -241,6 +241,16 @@ pub fn lines(bytes: &[u8]) -> Vec<&str> {
     std::str::from_utf8(bytes).unwrap().lines().collect()
 }
 
+/// A reader of one of the formats.
+pub type ReadAll = fn(&[u8]) -> Vec<Value>;
+
+/// The formats that hold every kind of record.
+pub const FORMATS: [(&str, ReadAll); 3] = [
+    ("jsonl", json_lines),
+    ("arrow", arrow_rows),
+    ("parquet", parquet_rows),
+];
+
 /// The records of JSON lines.
 pub fn json_lines(bytes: &[u8]) -> Vec<Value> {
     lines(bytes)
@@ -332,7 +342,9 @@ pub fn to_batch(records: &[Value]) -> RecordBatch {
 pub fn to_arrow_stream(batches: &[RecordBatch]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut writer = StreamWriter::try_new(&mut out, &batches[0].schema()).unwrap();
-    batches.iter().for_each(|b| writer.write(b).unwrap());
+    for batch in batches {
+        writer.write(batch).unwrap();
+    }
     writer.finish().unwrap();
     drop(writer);
     out
@@ -342,7 +354,9 @@ pub fn to_arrow_stream(batches: &[RecordBatch]) -> Vec<u8> {
 pub fn to_arrow_file(batches: &[RecordBatch]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut writer = FileWriter::try_new(&mut out, &batches[0].schema()).unwrap();
-    batches.iter().for_each(|b| writer.write(b).unwrap());
+    for batch in batches {
+        writer.write(batch).unwrap();
+    }
     writer.finish().unwrap();
     drop(writer);
     out
@@ -352,7 +366,9 @@ pub fn to_arrow_file(batches: &[RecordBatch]) -> Vec<u8> {
 pub fn to_parquet(batches: &[RecordBatch]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut out, batches[0].schema(), None).unwrap();
-    batches.iter().for_each(|b| writer.write(b).unwrap());
+    for batch in batches {
+        writer.write(batch).unwrap();
+    }
     writer.close().unwrap();
     out
 }
@@ -435,6 +451,10 @@ pub fn chi_squared(counts: &[usize]) -> f64 {
 /// SHA-256 in hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write;
+    let mut digits = String::new();
+    for byte in Sha256::digest(bytes) {
+        write!(digits, "{byte:02x}").unwrap();
+    }
+    digits
 }
