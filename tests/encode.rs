@@ -425,6 +425,47 @@ fn a_replayed_trial_keeps_its_symbols_and_another_alphabet_is_refused() {
         .refused(1, &["stdin:1: ", "a replayed trial has all three"]);
 }
 
+#[test]
+fn json_may_be_spelt_in_any_way() {
+    let dir = Workdir::new();
+    let trials = dir
+        .run(
+            "gen-tasks",
+            "--task identity --shots 0,1,3 --trials 2 --bits 5",
+        )
+        .ok();
+    let expected = dir
+        .pipe(trials.clone(), "encode", "--alphabet genomic")
+        .ok();
+    let plain = String::from_utf8(trials).unwrap();
+    let backwards: Vec<String> = json_lines(plain.as_bytes())
+        .iter()
+        .map(|t| {
+            let columns = t.as_object().unwrap().iter().rev();
+            let columns: Vec<String> = columns.map(|(k, v)| format!("{k:?}: {v}")).collect();
+            format!("{{{}}}\r\n", columns.join(" , "))
+        })
+        .collect();
+    for other in [
+        plain
+            .replace(',', " ,\t")
+            .replace('[', "[ ")
+            .replace(']', " ]"),
+        // Digits and letters by their code points.
+        plain
+            .replace("\"0", "\"\\u0030")
+            .replace("1\"", "\\u0031\""),
+        plain.replace("\"inputs\"", "\"\\u0069nputs\""),
+        plain.replace('\n', "\n\n  \n"),
+        plain.trim_end().to_owned(),
+        backwards.concat(),
+    ] {
+        assert_ne!(other, plain);
+        let found = dir.pipe(other, "encode", "--alphabet genomic").ok();
+        assert_eq!(found, expected);
+    }
+}
+
 /// Columns of a user's own, of every type that JSON has.
 fn own_columns(i: usize) -> Value {
     json!({
