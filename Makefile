@@ -71,9 +71,11 @@ test: test-python
 test-rust: runtime model-smollm2
 	$(CARGO) test --release
 
-# The filters that `test-rust` has built, so that nothing is compiled twice.
+# The filters that `test-rust` has built, so that nothing is compiled twice. Gemma's logits are checked where its terms
+# have been accepted by `make model-gemma3`.
 test-python: test-rust $(TEST_ENV)/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
+	  $(if $(wildcard models/gemma3-270m/card.json),SHOTLINE_GEMMA_DIR=$(CURDIR)/models/gemma3-270m) \
 	  $(TEST_ENV)/bin/python -m pytest -q tests/python
 
 # --- references: written anew with the independent implementations, and compared by hand with `git diff` ---
