@@ -32,30 +32,9 @@ class Gemma3:
             raise ConvertError(f"{source.path}: Gemma 3 27B ({LAYERS_27B} layers): not supported")
         self.rope_base = source.number("rope.freq_base")
         self.window = source.count("attention.sliding_window")
-        source.check_tensors(self._tensors())
-
-    def _tensors(self) -> dict[str, tuple[int, ...]]:
-        s = self.shape
-        q, kv = s.heads * s.head_dim, s.kv_heads * s.head_dim
-        layer = {
-            "attn_norm": (s.width,),
-            "attn_q": (q, s.width),
-            "attn_k": (kv, s.width),
-            "attn_v": (kv, s.width),
-            "attn_q_norm": (s.head_dim,),
-            "attn_k_norm": (s.head_dim,),
-            "attn_output": (s.width, q),
-            "post_attention_norm": (s.width,),
-            "ffn_norm": (s.width,),
-            "ffn_gate": (s.hidden, s.width),
-            "ffn_up": (s.hidden, s.width),
-            "ffn_down": (s.width, s.hidden),
-            "post_ffw_norm": (s.width,),
-        }
-        tensors = {"token_embd.weight": (s.vocabulary, s.width), "output_norm.weight": (s.width,)}
-        for i in range(s.layers):
-            tensors |= {f"blk.{i}.{name}.weight": shape for name, shape in layer.items()}
-        return tensors
+        size, width = (self.shape.head_dim,), (self.shape.width,)
+        own = {"attn_q_norm": size, "attn_k_norm": size, "post_attention_norm": width, "post_ffw_norm": width}
+        source.check_tensors(self.shape.tensors(own, tied=True))
 
     def config(self) -> dict:
         return {

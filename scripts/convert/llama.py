@@ -23,28 +23,7 @@ class Llama:
         if rotated != head_dim:
             raise ConvertError(f"{source.path}: rotary embedding of {rotated} of {head_dim} dimensions: not supported")
         self.tied = not source.has("output.weight")
-        source.check_tensors(self._tensors())
-
-    def _tensors(self) -> dict[str, tuple[int, ...]]:
-        s = self.shape
-        q, kv = s.heads * s.head_dim, s.kv_heads * s.head_dim
-        layer = {
-            "attn_norm": (s.width,),
-            "attn_q": (q, s.width),
-            "attn_k": (kv, s.width),
-            "attn_v": (kv, s.width),
-            "attn_output": (s.width, q),
-            "ffn_norm": (s.width,),
-            "ffn_gate": (s.hidden, s.width),
-            "ffn_up": (s.hidden, s.width),
-            "ffn_down": (s.width, s.hidden),
-        }
-        tensors = {"token_embd.weight": (s.vocabulary, s.width), "output_norm.weight": (s.width,)}
-        if not self.tied:
-            tensors["output.weight"] = (s.vocabulary, s.width)
-        for i in range(s.layers):
-            tensors |= {f"blk.{i}.{name}.weight": shape for name, shape in layer.items()}
-        return tensors
+        source.check_tensors(self.shape.tensors({}, self.tied))
 
     def config(self) -> dict:
         return {"model_type": "llama", "hidden_act": "silu", "rope_theta": self.rope_base}

@@ -25,6 +25,27 @@ class Shape:
     positions: int
     epsilon: float
 
+    def tensors(self, own: dict[str, tuple[int, ...]], tied: bool) -> dict[str, tuple[int, ...]]:
+        """The shapes of all tensors by name: what every decoder here has, and in each layer the architecture's own."""
+        q, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        layer = {
+            "attn_norm": (self.width,),
+            "attn_q": (q, self.width),
+            "attn_k": (kv, self.width),
+            "attn_v": (kv, self.width),
+            "attn_output": (self.width, q),
+            "ffn_norm": (self.width,),
+            "ffn_gate": (self.hidden, self.width),
+            "ffn_up": (self.hidden, self.width),
+            "ffn_down": (self.width, self.hidden),
+        } | own
+        tensors = {"token_embd.weight": (self.vocabulary, self.width), "output_norm.weight": (self.width,)}
+        if not tied:
+            tensors["output.weight"] = (self.vocabulary, self.width)
+        for i in range(self.layers):
+            tensors |= {f"blk.{i}.{name}.weight": shape for name, shape in layer.items()}
+        return tensors
+
 
 def shape_of(source: GgufFile, head_dim: int) -> Shape:
     """The sizes in a GGUF file's metadata, as far as ONNX Runtime can run them."""
