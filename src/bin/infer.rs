@@ -1,7 +1,9 @@
 //! `infer`: lets a predictor answer prompts.
 
 use clap::{Parser, ValueEnum};
-use shotline::cli::{self, InputArgs, OutputArgs, Progress, SeedArg, Sink, ThreadArgs, warn};
+use shotline::cli::{
+    self, InputArgs, OutputArgs, Progress, SeedArg, Sink, ThreadArgs, read_sequences, warn,
+};
 use shotline::error::{Error, Result};
 use shotline::predictor::onnx::{self, Bos, Device, Method, OnnxModel, Settings, doctor};
 use shotline::predictor::{Builtin, Identity, Onnx, Predictor, Rule, predict};
@@ -85,6 +87,12 @@ struct Args {
     #[arg(long)]
     doctor: bool,
 
+    /// Hold the model against what its card says that the right one gives, instead of answering
+    /// prompts: logits recorded at conversion, or (Evo2) the published loss and accuracy on
+    /// sequences, which are then given as FILEs: FASTA, or CSV with a column `Sequence`.
+    #[arg(long, conflicts_with_all = ["doctor", "version"])]
+    verify: bool,
+
     /// Print the versions of infer and of ONNX Runtime.
     #[arg(short = 'V', long)]
     version: bool,
@@ -136,7 +144,9 @@ Examples:
     gen-tasks --shots 1,4,16 --trials 1 | encode --alphabet genomic \\
       | infer --model builtin:nearest | score
   Is the runtime there, and would CUDA work?
-    infer --doctor";
+    infer --doctor
+  Is the converted model right? (Evo2, on the sequences of upstream's own test)
+    infer --model models/evo2_7b --verify evo2/test/data/prompts.csv";
 
 /// What `--slim` leaves out.
 const SLIM: &[&str] = &["inputs", "outputs", "prompt"];
@@ -171,9 +181,12 @@ fn run(args: &Args) -> Result<()> {
             ))
         };
     }
+    let model = args.model.as_deref().unwrap_or_default();
+    if args.verify {
+        return verify(args, model, &options);
+    }
     // Before the model, which takes longer to load than a mistyped file name to find.
     let reader = Reader::open(args.input.paths()?, true)?;
-    let model = args.model.as_deref().unwrap_or_default();
     match model.strip_prefix("builtin:") {
         Some(name) => builtin(args, reader, name),
         None => onnx_model(args, reader, Path::new(model), &options),
@@ -186,6 +199,37 @@ fn say(text: &str) -> Result<()> {
     out.write_all(text.as_bytes())
         .map_err(|e| Error::io("stdout", e))?;
     out.commit()
+}
+
+fn verify(args: &Args, model: &str, options: &onnx::Options) -> Result<()> {
+    if model.starts_with("builtin:") {
+        return Err(Error::usage(format!(
+            "--verify: {model} has no card; give a model folder"
+        )));
+    }
+    let sequences = read_sequences(&args.input.files)?;
+    let mut model = load(args, Path::new(model), options)?;
+    let verdict = onnx::verify::verify(&mut model, &sequences)?;
+    say(&verdict.report)?;
+    if verdict.passed {
+        Ok(())
+    } else {
+        Err(Error::model(
+            "--verify: the model is not what its card says",
+        ))
+    }
+}
+
+/// Loads a model and passes its card's warnings on.
+fn load(args: &Args, folder: &Path, options: &onnx::Options) -> Result<OnnxModel> {
+    let model = OnnxModel::load(folder, options)?;
+    for text in &model.card().warnings {
+        warn("infer", format!("{}: {text}", model.card().name));
+    }
+    if options.device == Device::Auto && !args.output.quiet {
+        eprintln!("infer: device: {}", model.device());
+    }
+    Ok(model)
 }
 
 fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
@@ -233,7 +277,7 @@ fn onnx_model(
             "--complete none: generate always goes to the end; use --method score",
         ));
     }
-    let model = OnnxModel::load(folder, options)?;
+    let model = load(args, folder, options)?;
     let settings = Settings {
         method: match args.method {
             MethodArg::Score => Method::Score,
@@ -259,9 +303,6 @@ fn onnx_model(
         constrained: args.constrain,
         bos: model.puts_bos(settings.bos)?,
     };
-    if options.device == Device::Auto && !args.output.quiet {
-        eprintln!("infer: device: {}", model.device());
-    }
     let mut step = Step::here("infer");
     step.model_sha256 = Some(model.sha256()?);
     step.runtime = Some(format!("ONNX Runtime {}", model.runtime().version));

@@ -1,14 +1,16 @@
 /*!
-What all filters share: arguments, output files, warnings, progress, and the way out.
+What all filters share: arguments, input that is no record, output files, warnings, progress, and the way out.
 */
 
 mod args;
 mod output;
 mod progress;
+mod sequences;
 
 pub use args::{InputArgs, OutputArgs, SeedArg, Shard, ThreadArgs, parse_shots};
 pub use output::Sink;
 pub use progress::Progress;
+pub use sequences::read_sequences;
 
 use crate::error::{Error, Result};
 use clap::Parser;

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::verify::{Acceptance, Recorded};
 use crate::error::{Error, Result};
 
 /// How `card.json` names a vocabulary whose token ids are byte values.
@@ -32,6 +33,12 @@ pub struct Card {
     pub weights: Option<String>,
     /// The longest sequence that the graph takes, in tokens; goes before `config.json`'s.
     pub max_positions: Option<usize>,
+    /// What a user has to know before believing the model's answers.
+    pub warnings: Vec<String>,
+    /// What the model's makers publish for sequences of theirs.
+    pub acceptance: Option<Acceptance>,
+    /// Logits of the reference implementation.
+    pub recorded: Option<Recorded>,
 }
 
 impl Card {

@@ -8,6 +8,7 @@ A predictor in ONNX Runtime: a model folder that answers encoded prompts.
 - `symbols`: one symbol, one token;
 - `cache`, `session`: keys and values, and the forward pass over them;
 - `decode`: greedy decoding and the teacher-forced pass that replaces it;
+- [`verify`]: holds a model against what its card says that the right one gives;
 - [`doctor`]: what is there and what is missing.
 */
 
@@ -19,6 +20,7 @@ mod graph;
 pub mod runtime;
 mod session;
 mod symbols;
+pub mod verify;
 mod weights;
 
 use std::path::{Path, PathBuf};
@@ -313,13 +315,18 @@ impl OnnxModel {
             places,
             over,
         };
-        let length = sequence.fed().len();
+        self.check_length(sequence.fed().len())?;
+        Ok(sequence)
+    }
+
+    /// Whether the model can read a text of so many tokens.
+    fn check_length(&self, length: usize) -> Result<()> {
         match self.card.max_positions.or(self.config.max_positions) {
             Some(longest) if length > longest => Err(Error::data(format!(
                 "prompt and answer are {length} tokens, {} reads at most {longest}",
                 self.card.name
             ))),
-            _ => Ok(sequence),
+            _ => Ok(()),
         }
     }
 }

@@ -27,6 +27,15 @@ pub(super) enum Over {
     Pair([u32; 2]),
 }
 
+impl Over {
+    fn pair(self) -> Option<[u32; 2]> {
+        match self {
+            Self::Vocabulary => None,
+            Self::Pair(pair) => Some(pair),
+        }
+    }
+}
+
 /// A question about the token that follows one of the tokens that are fed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ask {
@@ -94,13 +103,37 @@ impl Engine {
                 })
                 .collect();
             let past = own.as_ref().unwrap_or(past);
-            let cache = self.call(past, &tokens[start..end], &here, over, &mut readings)?;
+            let mut judge = |ask: &Ask, line: &[f32]| {
+                readings.push(judge(line, over.pair(), ask.token)?);
+                Ok(())
+            };
+            let cache = self.call(past, &tokens[start..end], &here, over, &mut judge)?;
             if end == tokens.len() {
                 return Ok((cache, readings));
             }
             own = Some(cache);
             start = end;
         }
+    }
+
+    /// All logits behind some tokens of a text, in ascending `positions`: one row of the vocabulary's width for each.
+    pub(super) fn logits(&mut self, tokens: &[u32], positions: &[usize]) -> Result<Vec<Vec<f32>>> {
+        let mut lines = Vec::with_capacity(positions.len());
+        let mut cache = Cache::empty(&self.graph.slots)?;
+        // Each position in a call of its own: rows of a large vocabulary are a megabyte, and texts are short here.
+        for &position in positions {
+            let fed = &tokens[cache.length()..=position];
+            let ask = Ask {
+                after: fed.len() - 1,
+                token: None,
+            };
+            let mut keep = |_: &Ask, line: &[f32]| {
+                lines.push(line.to_vec());
+                Ok(())
+            };
+            cache = self.call(&cache, fed, &[ask], Over::Vocabulary, &mut keep)?;
+        }
+        Ok(lines)
     }
 
     /// Where a call that begins at `start` has to end for its logits to stay within their bytes.
@@ -117,13 +150,14 @@ impl Engine {
         }
     }
 
+    /// One call of the graph: `each` gets every ask with the logits of the tokens that compete.
     fn call(
         &mut self,
         past: &Cache,
         tokens: &[u32],
         asks: &[Ask],
         over: Over,
-        readings: &mut Vec<Reading>,
+        each: &mut dyn FnMut(&Ask, &[f32]) -> Result<()>,
     ) -> Result<Cache> {
         let length = past.length() + tokens.len();
         let ids: Vec<i64> = tokens.iter().copied().map(i64::from).collect();
@@ -162,7 +196,7 @@ impl Engine {
             inputs.push((Cow::Borrowed(&slot.past), value.into()));
         }
         let mut outputs = self.session.run(inputs).map_err(failure)?;
-        read(&outputs, &self.graph, rows, asks, over, readings)?;
+        read(&outputs, &self.graph, rows, asks, over, each)?;
         let values = self
             .graph
             .slots
@@ -182,14 +216,14 @@ fn row(values: &[i64]) -> Result<TensorRef<'_, i64>> {
     TensorRef::from_array_view(([1, values.len()], values)).map_err(failure)
 }
 
-/// Reads what was asked from a call's logits, after a check of their shape.
+/// Gives `each` the logits that were asked for, after a check of their shape.
 fn read(
     outputs: &SessionOutputs<'_>,
     graph: &Graph,
     rows: usize,
     asks: &[Ask],
     over: Over,
-    readings: &mut Vec<Reading>,
+    each: &mut dyn FnMut(&Ask, &[f32]) -> Result<()>,
 ) -> Result<()> {
     let logits = outputs
         .get("logits")
@@ -211,14 +245,13 @@ fn read(
             Signature::Plain { .. } => ask.after,
         };
         let line = &data[line * width..(line + 1) * width];
-        readings.push(match (graph.signature, over) {
-            (_, Over::Vocabulary) => judge(line, None, ask.token)?,
-            (Signature::Subset, Over::Pair(pair)) => judge(line, Some(pair), ask.token)?,
+        match (graph.signature, over) {
             (Signature::Plain { .. }, Over::Pair(pair)) => {
                 // Both ids are below the vocabulary's size: the symbol table checks it.
-                judge(&pair.map(|id| line[id as usize]), Some(pair), ask.token)?
+                each(ask, &pair.map(|id| line[id as usize]))?;
             }
-        });
+            _ => each(ask, line)?,
+        }
     }
     Ok(())
 }

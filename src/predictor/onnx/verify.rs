@@ -1,0 +1,280 @@
+/*!
+`infer --verify`: holds a model folder against what its card says that the right model gives.
+
+Two tests, of which a card may carry either or both:
+
+- **recorded**: logits of the reference implementation at a few places of one text, kept at conversion;
+- **acceptance**: the loss and accuracy of predicting the next base that the model's makers publish for sequences of
+  theirs, which the user points to (Evo2).
+*/
+
+use std::fmt::Write;
+
+use serde::Deserialize;
+
+use super::OnnxModel;
+use super::cache::Cache;
+use super::session::{Ask, Over};
+use crate::error::{Error, Result};
+
+/// The largest difference from recorded logits that a model in float32 may show: rounding differs between
+/// implementations by up to 2e-3 on the models measured.
+const LOGIT_FLOAT32: f64 = 5e-3;
+/// The same where weights were rounded to 16 bits, to which logits of language models, some tens wide, are sensitive in
+/// their first decimal.
+const LOGIT_16_BITS: f64 = 0.5;
+/// How far mean loss (nats a base) and accuracy may lie from the published figures. Those were measured in bfloat16, whose
+/// noise is 2 % of a logit; a wrong model misses by far more (without FP8, upstream says, the larger models' accuracy
+/// falls to 20-30 %).
+const LOSS: f64 = 0.01;
+const ACCURACY: f64 = 0.005;
+
+/// Loss and accuracy of predicting every symbol of a sequence but the first.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct NextBase {
+    /// Mean of -ln p(symbol | all before it), in nats.
+    pub loss: f64,
+    /// Share of symbols that are the arg-max.
+    pub accuracy: f64,
+}
+
+/// What a model's makers publish for sequences of theirs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Acceptance {
+    /// Means over the sequences.
+    pub published: NextBase,
+    /// Where the figures and the sequences come from.
+    pub source: String,
+}
+
+/// Logits of the reference implementation.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Recorded {
+    /// The implementation, its version and precision.
+    pub reference: String,
+    /// The text, in tokens.
+    pub input_ids: Vec<u32>,
+    /// Places in the text, ascending.
+    pub positions: Vec<usize>,
+    /// For each place, the tokens whose logits are kept, the likeliest first.
+    pub ids: Vec<Vec<u32>>,
+    /// Their logits.
+    pub logits: Vec<Vec<f64>>,
+}
+
+/// A report for a person, and whether everything in it is as it has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// A line a figure.
+    pub report: String,
+    /// Whether the model passed.
+    pub passed: bool,
+}
+
+impl Verdict {
+    fn line(&mut self, name: &str, value: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.report, "{name:<12} {value}");
+    }
+
+    fn judge(&mut self, name: &str, value: &str, allowed: f64, difference: f64) {
+        // Not a number is no pass either.
+        let passed = difference.abs() <= allowed;
+        let word = if passed { "pass" } else { "FAIL" };
+        self.passed &= passed;
+        self.line(
+            name,
+            &format!("{value}, off by {difference:.4}, allowed {allowed}: {word}"),
+        );
+    }
+}
+
+/// Runs every test that the card and the user's `sequences`, each with its name, allow.
+///
+/// # Errors
+/// [`Error::Usage`] where sequences are wanted and not given, or given and not wanted; [`Error::Model`] where the card
+/// has nothing to be held against; what the model's own reading of the texts gives.
+pub fn verify(model: &mut OnnxModel, sequences: &[(String, String)]) -> Result<Verdict> {
+    let card = model.card().clone();
+    let mut verdict = Verdict {
+        report: String::new(),
+        passed: true,
+    };
+    verdict.line("model", &card.name);
+    match (&card.acceptance, sequences) {
+        (Some(acceptance), [_, ..]) => accept(model, acceptance, sequences, &mut verdict)?,
+        (Some(acceptance), []) if card.recorded.is_none() => {
+            return Err(Error::usage(format!(
+                "--verify: give the sequences behind the published figures, as FASTA or CSV ({})",
+                acceptance.source
+            )));
+        }
+        (None, [_, ..]) => {
+            return Err(Error::usage(format!(
+                "--verify: the card of {} has no published figures for sequences",
+                card.name
+            )));
+        }
+        (_, []) => {}
+    }
+    if let Some(recorded) = &card.recorded {
+        compare(model, recorded, &mut verdict)?;
+    } else if card.acceptance.is_none() {
+        return Err(Error::model(format!(
+            "--verify: the card of {} holds nothing to verify against: neither \"recorded\" logits nor \"acceptance\" \
+             figures",
+            card.name
+        )));
+    }
+    Ok(verdict)
+}
+
+fn accept(
+    model: &mut OnnxModel,
+    acceptance: &Acceptance,
+    sequences: &[(String, String)],
+    verdict: &mut Verdict,
+) -> Result<()> {
+    verdict.line("reference", &acceptance.source);
+    let mut sum = NextBase {
+        loss: 0.0,
+        accuracy: 0.0,
+    };
+    for (name, sequence) in sequences {
+        let found = next_base(model, sequence).map_err(|error| error.at(name))?;
+        verdict.line("sequence", &format!("{name}: {}", words(found)));
+        sum.loss += found.loss;
+        sum.accuracy += found.accuracy;
+    }
+    let mean = |sum: f64| sum / count(sequences.len());
+    let (loss, accuracy) = (mean(sum.loss), mean(sum.accuracy));
+    let published = acceptance.published;
+    verdict.line("published", &words(published));
+    verdict.judge("loss", &format!("{loss:.4}"), LOSS, loss - published.loss);
+    verdict.judge(
+        "accuracy",
+        &format!("{accuracy:.4}"),
+        ACCURACY,
+        accuracy - published.accuracy,
+    );
+    Ok(())
+}
+
+fn words(found: NextBase) -> String {
+    format!("loss {:.4}, accuracy {:.4}", found.loss, found.accuracy)
+}
+
+/// How well a model predicts each symbol of a sequence from all before it.
+fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
+    let tokens = sequence
+        .chars()
+        .map(|symbol| model.symbols.id(symbol))
+        .collect::<Result<Vec<u32>>>()?;
+    let [fed @ .., _] = &tokens[..] else {
+        return Err(Error::data("an empty sequence"));
+    };
+    model.check_length(tokens.len())?;
+    let asks: Vec<Ask> = tokens[1..]
+        .iter()
+        .enumerate()
+        .map(|(after, &token)| Ask {
+            after,
+            token: Some(token),
+        })
+        .collect();
+    if asks.is_empty() {
+        return Err(Error::data(
+            "a sequence of one symbol, which predicts nothing",
+        ));
+    }
+    let empty = Cache::empty(&model.engine.graph.slots)?;
+    let (_, readings) = model.engine.forward(&empty, fed, &asks, Over::Vocabulary)?;
+    let right = readings
+        .iter()
+        .zip(&tokens[1..])
+        .filter(|(reading, token)| reading.best == **token)
+        .count();
+    let logprob: f64 = readings.iter().filter_map(|reading| reading.logprob).sum();
+    Ok(NextBase {
+        loss: -logprob / count(asks.len()),
+        accuracy: count(right) / count(asks.len()),
+    })
+}
+
+/// Holds the model's logits against those recorded.
+fn compare(model: &mut OnnxModel, recorded: &Recorded, verdict: &mut Verdict) -> Result<()> {
+    check(recorded, model.engine.graph.vocab)?;
+    model.check_length(recorded.input_ids.len())?;
+    verdict.line("reference", &recorded.reference);
+    let found = model
+        .engine
+        .logits(&recorded.input_ids, &recorded.positions)?;
+    let (mut furthest, mut alike) = (0.0f64, 0);
+    for ((found, ids), logits) in found.iter().zip(&recorded.ids).zip(&recorded.logits) {
+        for (&id, &expected) in ids.iter().zip(logits) {
+            let difference = f64::from(found[id as usize]) - expected;
+            // The first that is not a number stays.
+            if !(difference.abs() <= furthest.abs()) && !furthest.is_nan() {
+                furthest = difference;
+            }
+        }
+        let best = ids.first().map(|&id| found[id as usize]);
+        alike += usize::from(best.is_some_and(|best| found.iter().all(|&other| other <= best)));
+    }
+    let allowed = match model.card().weights.as_deref() {
+        None | Some("float32") => LOGIT_FLOAT32,
+        Some(_) => LOGIT_16_BITS,
+    };
+    let places = recorded.positions.len();
+    verdict.line(
+        "arg-max",
+        &format!("the reference's at {alike} of {places} places"),
+    );
+    verdict.judge(
+        "logits",
+        &format!("{places} places compared"),
+        allowed,
+        furthest,
+    );
+    Ok(())
+}
+
+/// Whether what a card recorded can be compared at all.
+fn check(recorded: &Recorded, vocabulary: usize) -> Result<()> {
+    let Recorded {
+        input_ids,
+        positions,
+        ids,
+        logits,
+        ..
+    } = recorded;
+    let refuse = |problem: &str| Err(Error::model(format!("card.json, \"recorded\": {problem}")));
+    if positions.is_empty() || !positions.is_sorted_by(|a, b| a < b) {
+        return refuse("its positions are not in ascending order");
+    }
+    if positions
+        .last()
+        .is_some_and(|&last| last >= input_ids.len())
+    {
+        return refuse("a position stands behind the text");
+    }
+    let pairs = ids.len() == positions.len()
+        && logits.len() == positions.len()
+        && ids
+            .iter()
+            .zip(logits)
+            .all(|(ids, logits)| ids.len() == logits.len() && !ids.is_empty());
+    if !pairs {
+        return refuse("not one logit for every id at every position");
+    }
+    if (input_ids.iter().chain(ids.iter().flatten())).any(|&id| id as usize >= vocabulary) {
+        return refuse("a token id beyond the vocabulary");
+    }
+    Ok(())
+}
+
+/// A count as a number; far fewer than 2^53 here.
+#[allow(clippy::cast_precision_loss)]
+fn count(n: usize) -> f64 {
+    n as f64
+}
