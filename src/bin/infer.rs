@@ -6,10 +6,10 @@ use shotline::cli::{
 };
 use shotline::error::{Error, Result};
 use shotline::predictor::onnx::{self, Bos, Device, Method, OnnxModel, Settings, doctor};
-use shotline::predictor::{Builtin, Identity, Onnx, Predictor, Rule, predict};
+use shotline::predictor::{Builtin, Identity, Onnx, Predictor, Rule, Stream};
 use shotline::program::Suite;
 use shotline::record::provenance::{Chain, Step};
-use shotline::record::{Prediction, Prompt, Reader};
+use shotline::record::{Entry, Prediction, Prompt, Reader};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -327,9 +327,8 @@ fn answer_all(
     let progress = Progress::new("prompts", reader.total(), args.output.quiet);
     let (begun, mut flushed) = (Instant::now(), Instant::now());
     let (mut prompts, mut symbols, mut answers, mut correct) = (0u64, 0usize, 0u64, 0u64);
-    while let Some(entry) = reader.read()? {
-        let predictions =
-            predict(predictor, identity, &entry.record).map_err(|e| e.at(&entry.place))?;
+    let source = || reader.read();
+    let sink = |entry: &Entry<Prompt>, predictions: Vec<Prediction>| {
         for prediction in &predictions {
             answers += 1;
             correct += u64::from(prediction.correct);
@@ -343,7 +342,9 @@ fn answer_all(
         }
         progress.note(format!("{correct}/{answers} right"));
         progress.step();
-    }
+        Ok(())
+    };
+    Stream::new(identity, source, sink).run(predictor)?;
     progress.finish();
     args.output
         .finish(writer, &reader.provenance().with(step))?;

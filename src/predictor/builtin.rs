@@ -2,6 +2,7 @@
 Baselines that need no model: what part of a curve do they explain?
 */
 
+use super::stream::{Jobs, one_by_one};
 use super::{Answer, Point, Predictor};
 use crate::analysis::modes;
 use crate::chance::{Below, Key, Purpose};
@@ -128,6 +129,12 @@ fn most_probable(hypotheses: &Hypotheses, point: &Point<'_>) -> Vec<Bits> {
 }
 
 impl Predictor for Builtin {
+    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+        one_by_one(jobs, |prompt, points| self.answer(prompt, points))
+    }
+}
+
+impl Builtin {
     fn answer(&mut self, prompt: &Prompt, points: &[Point<'_>]) -> Result<Vec<Answer>> {
         let (zero, one) = super::bit_symbols(prompt)?;
         let symbols = Symbols {

@@ -8,14 +8,16 @@ within a nested one. The points become one prediction each.
 mod builtin;
 pub mod onnx;
 mod point;
+mod stream;
 
 pub use builtin::{Builtin, Rule};
 pub use point::{Point, points};
+pub use stream::{Job, Jobs, Stream};
 
-use crate::encoding::decode_bits;
 use crate::error::{Error, Result};
-use crate::record::{Design, Prediction, Prompt};
+use crate::record::Prompt;
 use onnx::{EvalPoint, OnnxModel, Request, Settings};
+use stream::one_by_one;
 
 /// What every prediction of a run says of its predictor.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,11 +49,12 @@ pub struct Answer {
 
 /// Something that answers prompts.
 pub trait Predictor {
-    /// The answers at the prompt's points, in order.
+    /// Answers all prompts that `jobs` has, as many at a time as suits it.
     ///
     /// # Errors
-    /// A prompt that the predictor cannot read, or a failure of its runtime.
-    fn answer(&mut self, prompt: &Prompt, points: &[Point<'_>]) -> Result<Vec<Answer>>;
+    /// A prompt that the predictor cannot read, by its place; a failure of its engine; those of
+    /// `jobs`.
+    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()>;
 }
 
 /// A model in ONNX Runtime with the settings of a run.
@@ -63,30 +66,32 @@ pub struct Onnx {
 }
 
 impl Predictor for Onnx {
-    fn answer(&mut self, prompt: &Prompt, points: &[Point<'_>]) -> Result<Vec<Answer>> {
-        let places: Vec<EvalPoint<'_>> = points
-            .iter()
-            .map(|p| EvalPoint {
-                start: p.start,
-                target: &p.answer,
-            })
-            .collect();
-        let (zero, one) = bit_symbols(prompt)?;
-        let request = Request {
-            prompt: &prompt.prompt,
-            points: &places,
-            zero,
-            one,
-        };
-        let answers = self.model.answer(&request, &self.settings)?;
-        Ok(answers
-            .into_iter()
-            .map(|a| Answer {
-                output: a.output,
-                logprob: a.answer_logprob,
-                margin: a.margin,
-            })
-            .collect())
+    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+        one_by_one(jobs, |prompt, points| {
+            let places: Vec<EvalPoint<'_>> = points
+                .iter()
+                .map(|p| EvalPoint {
+                    start: p.start,
+                    target: &p.answer,
+                })
+                .collect();
+            let (zero, one) = bit_symbols(prompt)?;
+            let request = Request {
+                prompt: &prompt.prompt,
+                points: &places,
+                zero,
+                one,
+            };
+            let answers = self.model.answer(&request, &self.settings)?;
+            Ok(answers
+                .into_iter()
+                .map(|a| Answer {
+                    output: a.output,
+                    logprob: a.answer_logprob,
+                    margin: a.margin,
+                })
+                .collect())
+        })
     }
 }
 
@@ -99,76 +104,4 @@ fn bit_symbols(prompt: &Prompt) -> Result<(char, char)> {
         (Some(zero), Some(one)) => Ok((zero, one)),
         _ => Err(Error::data("columns \"zero\", \"one\": no symbol")),
     }
-}
-
-/// Answers one prompt: its predictions, one an evaluation point.
-///
-/// # Errors
-/// Those of the predictor; a nested prompt whose text is not what its columns say.
-pub fn predict(
-    predictor: &mut dyn Predictor,
-    identity: &Identity,
-    prompt: &Prompt,
-) -> Result<Vec<Prediction>> {
-    let points = points(prompt)?;
-    let answers = predictor.answer(prompt, &points)?;
-    if answers.len() != points.len() {
-        return Err(Error::model(format!(
-            "{}: {} answers at {} points",
-            identity.model,
-            answers.len(),
-            points.len()
-        )));
-    }
-    let (zero, one) = bit_symbols(prompt)?;
-    Ok(points
-        .into_iter()
-        .zip(answers)
-        .map(|(point, answer)| {
-            let bits = prompt.trial.bits;
-            let prediction = decode_bits(&answer.output, zero, one, bits);
-            let nested = prompt.trial.design == Design::Nested;
-            Prediction {
-                trial_id: if nested {
-                    format!("{}@{}", prompt.trial.trial_id, point.shots)
-                } else {
-                    prompt.trial.trial_id.clone()
-                },
-                sequence_id: nested.then(|| prompt.trial.trial_id.clone()),
-                function: prompt.trial.function.clone(),
-                bits,
-                condition: prompt.trial.condition,
-                shots: point.shots,
-                trial: prompt.trial.trial,
-                seed: prompt.trial.seed,
-                design: prompt.trial.design,
-                constant: prompt.trial.constant,
-                inputs: Some(point.inputs.to_vec()),
-                outputs: Some(point.outputs.to_vec()),
-                query: point.query,
-                target: point.target,
-                unchanged: prompt.trial.unchanged,
-                encoding: prompt.encoding.clone(),
-                template: prompt.template.clone(),
-                prefix: prompt.prefix.clone(),
-                zero: prompt.zero.clone(),
-                one: prompt.one.clone(),
-                separator: prompt.separator.clone(),
-                prompt: Some(point.prompt.to_owned()),
-                answer: point.answer,
-                model: identity.model.clone(),
-                modality: identity.modality.clone(),
-                params: identity.params,
-                method: identity.method.to_owned(),
-                constrained: identity.constrained,
-                bos: identity.bos,
-                correct: prediction == point.target,
-                malformed: prediction.len() != bits,
-                output: answer.output,
-                prediction,
-                answer_logprob: answer.logprob,
-                margin: answer.margin,
-            }
-        })
-        .collect())
 }
