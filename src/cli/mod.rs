@@ -8,7 +8,7 @@ mod progress;
 mod sequences;
 
 pub use args::{InputArgs, OutputArgs, SeedArg, Shard, ThreadArgs, parse_shots};
-pub use output::Sink;
+pub use output::{Sink, when_interrupted};
 pub use progress::Progress;
 pub use sequences::read_sequences;
 

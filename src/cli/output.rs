@@ -15,6 +15,21 @@ use tempfile::TempPath;
 /// Temporary files that are not finished, for the signal handler to remove.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
+/// What the signal handler says at the end, from what is known then.
+type LastWord = Box<dyn Fn() -> Option<String> + Send>;
+
+static LAST_WORD: Mutex<Option<LastWord>> = Mutex::new(None);
+
+/// On Ctrl-C, SIGTERM and SIGHUP, says what `words` gives at that moment on stderr.
+pub fn when_interrupted(
+    program: &'static str,
+    words: impl Fn() -> Option<String> + Send + 'static,
+) {
+    *LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(move || {
+        words().map(|words| format!("{program}: interrupted: {words}"))
+    }));
+}
+
 /// Removes unfinished files on Ctrl-C, SIGTERM and SIGHUP, and exits with 128 + the signal's
 /// number (130 for Ctrl-C).
 pub(super) fn remove_unfinished_on_signals() {
@@ -30,6 +45,10 @@ pub(super) fn remove_unfinished_on_signals() {
                 .iter()
             {
                 let _ = fs::remove_file(path);
+            }
+            let last_word = LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(words) = last_word.as_ref().and_then(|words| words()) {
+                eprintln!("\n{words}");
             }
             signal_hook::low_level::exit(128 + signal);
         }

@@ -6,11 +6,13 @@ within a nested one. The points become one prediction each.
 */
 
 mod builtin;
+mod journal;
 pub mod onnx;
 mod point;
 mod stream;
 
 pub use builtin::{Builtin, Rule};
+pub use journal::Journal;
 pub use point::{Point, points};
 pub use stream::{Job, Jobs, Stream};
 

@@ -57,6 +57,11 @@ impl Extra {
             .filter(move |(name, _)| !known(name))
     }
 
+    /// Takes over the Arrow types that another record of the same table has.
+    pub fn take_types(&mut self, other: &Self) {
+        self.types.clone_from(&other.types);
+    }
+
     pub(super) fn types(&self) -> Option<&Fields> {
         self.types.as_ref()
     }

@@ -3,10 +3,14 @@ Where records come from, as samtools' @PG lines: every filter appends one step t
 */
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// The key of the chain in Arrow and Parquet schema metadata.
 pub const METADATA_KEY: &str = "shotline.provenance";
+
+/// Settings by name.
+pub type Settings = BTreeMap<String, serde_json::Value>;
 
 /// What one filter did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +33,9 @@ pub struct Step {
     /// The device that did the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// What decides its records, beside its input: what a resumed run must ask again.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub settings: Settings,
     /// When it began, RFC 3339, UTC.
     pub time: String,
 }
@@ -47,6 +54,7 @@ impl Step {
             model_sha256: None,
             runtime: None,
             device: None,
+            settings: Settings::new(),
             time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         }
     }

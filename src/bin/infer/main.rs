@@ -1,25 +1,29 @@
 //! `infer`: lets a predictor answer prompts.
 
+mod answer;
+
+use answer::Run;
 use clap::{Parser, ValueEnum};
-use shotline::cli::{
-    self, InputArgs, OutputArgs, Progress, SeedArg, Sink, ThreadArgs, read_sequences, warn,
-};
+use serde_json::json;
+use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, Sink, ThreadArgs, read_sequences, warn};
 use shotline::error::{Error, Result};
 use shotline::predictor::onnx::{self, Bos, Device, Method, OnnxModel, Settings, doctor};
-use shotline::predictor::{Builtin, Identity, Onnx, Predictor, Rule, Stream};
+use shotline::predictor::{Builtin, Identity, Onnx, Rule};
 use shotline::program::Suite;
-use shotline::record::provenance::{Chain, Step};
-use shotline::record::{Entry, Prediction, Prompt, Reader};
+use shotline::record::provenance::{self, Step};
+use shotline::record::{Prompt, Reader};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 /// Lets a predictor answer prompts: an ONNX model, or a baseline that needs none.
 ///
 /// An answer is the greedy continuation of the prompt, as many symbols as the target has. Every
 /// symbol is one token, forced and verified with the model's own tokenizer. A nested prompt is
 /// answered at all its shot counts in one pass, and becomes one prediction for each.
+///
+/// With -o, what is finished is kept in OUTPUT.partial as it comes, whatever happens; --resume
+/// goes on from there.
 ///
 /// Memory does not grow with the number of prompts.
 #[derive(Parser)]
@@ -103,6 +107,12 @@ struct Args {
     #[command(flatten)]
     threads: ThreadArgs,
 
+    /// Go on with what an interrupted run left in OUTPUT.partial: its prompts are not answered
+    /// again. Model, method and settings have to be the same, and the prompts in the same order.
+    /// Where nothing was left, the run begins.
+    #[arg(long, requires = "output")]
+    resume: bool,
+
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -143,13 +153,12 @@ Examples:
   One pipe from trials to a table:
     gen-tasks --shots 1,4,16 --trials 1 | encode --alphabet genomic \\
       | infer --model builtin:nearest | score
+  A long run that may be interrupted: the same line starts it and goes on with it:
+    infer --model models/evo2_7b --device cuda prompts.arrow -o predictions.parquet --resume
   Is the runtime there, and would CUDA work?
     infer --doctor
   Is the converted model right? (Evo2, on the sequences of upstream's own test)
     infer --model models/evo2_7b --verify evo2/test/data/prompts.csv";
-
-/// What `--slim` leaves out.
-const SLIM: &[&str] = &["inputs", "outputs", "prompt"];
 
 fn main() -> ExitCode {
     cli::main("infer", run)
@@ -252,7 +261,14 @@ fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
     };
     let mut step = Step::here("infer");
     step.seed = Some(args.seed.seed);
-    answer_all(args, reader, &mut predictor, &identity, step)?;
+    let run = Run {
+        output: &args.output,
+        slim: args.slim,
+        // Baselines are quick: they start anew.
+        resume: None,
+        identity: &identity,
+    };
+    run.answer(reader, &mut predictor, step)?;
     if predictor.fallbacks() > 0 {
         warn(
             "infer",
@@ -307,58 +323,32 @@ fn onnx_model(
     step.model_sha256 = Some(model.sha256()?);
     step.runtime = Some(format!("ONNX Runtime {}", model.runtime().version));
     step.device = Some(model.device().to_string());
-    answer_all(args, reader, &mut Onnx { model, settings }, &identity, step)
+    step.settings = settings_of(args, &identity);
+    let run = Run {
+        output: &args.output,
+        slim: args.slim,
+        resume: Some(args.resume),
+        identity: &identity,
+    };
+    run.answer(reader, &mut Onnx { model, settings }, step)
 }
 
-/// Reads prompts, writes predictions.
-fn answer_all(
-    args: &Args,
-    mut reader: Reader<Prompt>,
-    predictor: &mut dyn Predictor,
-    identity: &Identity,
-    step: Step,
-) -> Result<()> {
-    /// A reader of our output sees predictions at least this often.
-    const FLUSH: Duration = Duration::from_secs(1);
-
-    let chain: Chain = reader.provenance().with(step.clone());
-    let skip = if args.slim { SLIM } else { &[] };
-    let mut writer = args.output.records::<Prediction>(skip, &chain)?;
-    let progress = Progress::new("prompts", reader.total(), args.output.quiet);
-    let (begun, mut flushed) = (Instant::now(), Instant::now());
-    let (mut prompts, mut symbols, mut answers, mut correct) = (0u64, 0usize, 0u64, 0u64);
-    let source = || reader.read();
-    let sink = |entry: &Entry<Prompt>, predictions: Vec<Prediction>| {
-        for prediction in &predictions {
-            answers += 1;
-            correct += u64::from(prediction.correct);
-            writer.write(prediction, &entry.extra)?;
-        }
-        prompts += 1;
-        symbols += entry.record.prompt.chars().count();
-        if flushed.elapsed() > FLUSH {
-            writer.flush()?;
-            flushed = Instant::now();
-        }
-        progress.note(format!("{correct}/{answers} right"));
-        progress.step();
-        Ok(())
-    };
-    Stream::new(identity, source, sink).run(predictor)?;
-    progress.finish();
-    args.output
-        .finish(writer, &reader.provenance().with(step))?;
-    if !args.output.quiet && identity.method != "builtin" {
-        let seconds = begun.elapsed().as_secs_f64();
-        // Far fewer than 2^53 symbols.
-        #[allow(clippy::cast_precision_loss)]
-        let speed = symbols as f64 / seconds;
-        eprintln!(
-            "infer: {prompts} prompts, {answers} answers ({correct} right) in {seconds:.1} s, \
-             {speed:.0} prompt tokens/s"
-        );
-    }
-    Ok(())
+/// What decides the records of a run, beside its prompts and the model's weights.
+fn settings_of(args: &Args, identity: &Identity) -> provenance::Settings {
+    let complete = args.complete == CompleteArg::All;
+    [
+        ("model", json!(identity.model)),
+        ("modality", json!(identity.modality)),
+        ("params", json!(identity.params)),
+        ("method", json!(identity.method)),
+        ("constrained", json!(identity.constrained)),
+        ("bos", json!(identity.bos)),
+        ("complete", json!(complete)),
+        ("slim", json!(args.slim)),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }
 
 fn parse_params(text: &str) -> std::result::Result<f64, String> {

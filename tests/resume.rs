@@ -1,0 +1,296 @@
+//! What `infer` has finished stays finished: killed at any moment, it goes on from `OUT.partial` and ends with the output of
+//! an uninterrupted run.
+
+mod common;
+
+use common::{Workdir, binary, fixture_model, json_lines, onnx_runtime, parquet_rows, text};
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde_json::Value;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Independent and nested prompts, with a column that nobody knows.
+fn write_prompts(dir: &Workdir, trials: u32) {
+    let mut prompts = dir.prompts(
+        &format!("--task identity --task flip_bits --shots 1,4,16 --trials {trials}"),
+        "--alphabet linguistic",
+    );
+    prompts.extend(dir.prompts(
+        &format!("--task reverse_bits --design nested --shots 1,4,16 --trials {trials}"),
+        "--alphabet linguistic",
+    ));
+    let lines: String = String::from_utf8(prompts)
+        .unwrap()
+        .lines()
+        .enumerate()
+        .map(|(i, line)| format!("{},\"batch\":{}}}\n", line.trim_end_matches('}'), i / 7))
+        .collect();
+    dir.write("prompts.jsonl", lines);
+}
+
+fn arguments(output: &str, more: &str) -> String {
+    format!(
+        "--model {} prompts.jsonl -o {output} {more}",
+        fixture_model("tiny-subset")
+    )
+}
+
+/// `infer`, started and left alone.
+fn start(dir: &Workdir, output: &str, more: &str) -> Child {
+    Command::new(binary("infer"))
+        .args(arguments(output, more).split(' ').filter(|a| !a.is_empty()))
+        .current_dir(dir.path(""))
+        .env("SHOTLINE_ORT_LIB", onnx_runtime())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn killed_at_twenty_random_moments_it_ends_as_if_nothing_had_been() {
+    let dir = Workdir::new();
+    write_prompts(&dir, 60);
+    dir.infer("", &arguments("whole.jsonl", "--quiet")).ok();
+    assert!(!dir.path("whole.jsonl.partial").exists());
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+    let mut kills = 0;
+    for round in 0.. {
+        // Some before the model is loaded, most while it answers. Rounds grow, so that it ends.
+        let wait = rng.next_u64() % (60 + 10 * round);
+        let mut child = start(&dir, "killed.jsonl", "--resume --quiet");
+        std::thread::sleep(Duration::from_millis(wait));
+        signal(&child, "KILL");
+        if child.wait().unwrap().success() {
+            break;
+        }
+        kills += 1;
+        // It may have been killed between naming the output and removing the journal.
+        if dir.path("killed.jsonl").exists() {
+            assert!(
+                dir.read("killed.jsonl") == dir.read("whole.jsonl"),
+                "half an output"
+            );
+        }
+        assert!(kills < 1000);
+        if kills == 25 {
+            dir.infer("", &arguments("killed.jsonl", "--resume --quiet"))
+                .ok();
+            break;
+        }
+    }
+    assert!(kills >= 20, "only {kills} kills");
+    assert!(dir.read("killed.jsonl") == dir.read("whole.jsonl"));
+    assert!(!dir.path("killed.jsonl.partial").exists());
+}
+
+/// A run over these prompts and one that cannot be read, which leaves a journal of all the others.
+fn leave_a_journal(dir: &Workdir, output: &str, more: &str) {
+    let good = dir.read("prompts.jsonl");
+    let bad = String::from_utf8(good.clone()).unwrap();
+    let bad = bad
+        .lines()
+        .next()
+        .unwrap()
+        .replace("\"prompt\":\"", "\"prompt\":\"\u{3b1}");
+    dir.write("prompts.jsonl", [&good[..], bad.as_bytes()].concat());
+    let ran = dir.infer("", &arguments(output, more));
+    ran.refused(
+        1,
+        &[
+            "is not one token",
+            "prompts.jsonl:",
+            "are kept in",
+            "--resume goes on",
+        ],
+    );
+    assert!(!dir.path(output).exists());
+    dir.write("prompts.jsonl", good);
+}
+
+#[test]
+fn what_is_torn_at_the_end_is_answered_again() {
+    let dir = Workdir::new();
+    write_prompts(&dir, 1);
+    dir.infer("", &arguments("whole.jsonl", "--quiet")).ok();
+    leave_a_journal(&dir, "out.jsonl", "--quiet");
+    let journal = dir.read("out.jsonl.partial");
+    let ends: Vec<usize> = (0..journal.len())
+        .filter(|&i| journal[i] == b'\n')
+        .collect();
+    assert_eq!(ends.len(), 1 + 6 + 3);
+    // Cut behind every line, in the middle of the next, and at its last byte.
+    for pair in ends.windows(2) {
+        for cut in [pair[0] + 1, usize::midpoint(pair[0], pair[1]), pair[1]] {
+            dir.write("out.jsonl.partial", &journal[..cut]);
+            dir.infer("", &arguments("out.jsonl", "--resume --quiet"))
+                .ok();
+            assert!(
+                dir.read("out.jsonl") == dir.read("whole.jsonl"),
+                "cut at {cut}"
+            );
+        }
+    }
+    // Half of the first line is nothing at all.
+    dir.write("out.jsonl.partial", &journal[..40]);
+    dir.infer("", &arguments("out.jsonl", "--quiet")).ok();
+    assert!(dir.read("out.jsonl") == dir.read("whole.jsonl"));
+}
+
+#[test]
+fn every_format_and_unknown_typed_columns_come_out_as_without_an_interruption() {
+    let dir = Workdir::new();
+    write_prompts(&dir, 2);
+    dir.infer("", &arguments("whole.parquet", "--quiet --slim"))
+        .ok();
+    leave_a_journal(&dir, "out.parquet", "--quiet --slim");
+    dir.infer("", &arguments("out.parquet", "--quiet --slim --resume"))
+        .ok();
+    let (whole, resumed) = (dir.read("whole.parquet"), dir.read("out.parquet"));
+    assert_eq!(parquet_rows(&whole), parquet_rows(&resumed));
+    assert_eq!(parquet_rows(&whole).len(), 12 + 6);
+    assert_eq!(parquet_rows(&whole)[7]["batch"], Value::from(1));
+    assert!(dir.path("out.parquet.provenance.json").exists());
+}
+
+#[test]
+fn another_model_another_method_or_other_prompts_are_refused_and_nothing_is_lost() {
+    let dir = Workdir::new();
+    write_prompts(&dir, 1);
+    leave_a_journal(&dir, "out.jsonl", "--quiet");
+    let journal = dir.read("out.jsonl.partial");
+    let run = |more: &str| dir.infer("", &arguments("out.jsonl", more));
+    run("").refused(2, &["out.jsonl.partial", "--resume", "or remove it"]);
+    for (more, words) in [
+        (
+            "--method generate",
+            ["method \"score\"", "this is \"generate\""],
+        ),
+        ("--complete none", ["complete true", "this is false"]),
+        ("--constrain", ["constrained false", "this is true"]),
+        ("--slim", ["slim false", "this is true"]),
+        ("--name other", ["model \"tiny-subset\"", "\"other\""]),
+    ] {
+        run(&format!("--resume {more}")).refused(2, &words);
+    }
+    let other = format!(
+        "--model {} --name tiny-subset --modality linguistic --params 12936 prompts.jsonl -o out.jsonl --resume",
+        fixture_model("tiny-hf")
+    );
+    dir.infer("", &other).refused(2, &["model SHA-256"]);
+    // Prompts in another order, other prompts of the same names, fewer prompts.
+    let prompts = String::from_utf8(dir.read("prompts.jsonl")).unwrap();
+    let mut turned: Vec<&str> = prompts.lines().collect();
+    turned.swap(0, 1);
+    let again = dir.prompts(
+        "--task identity --shots 1 --trials 1 --seed 0",
+        ["--alphabet", "linguistic", "--template", "{x}>{y}{sep}"],
+    );
+    for (wrong, words) in [
+        (
+            turned.join("\n"),
+            [
+                "out.jsonl.partial:2",
+                "not the prompts of the interrupted run",
+            ],
+        ),
+        (
+            String::from_utf8(again).unwrap(),
+            [
+                "out.jsonl.partial:2",
+                "not the prompts of the interrupted run",
+            ],
+        ),
+        (
+            prompts.lines().next().unwrap().to_owned(),
+            ["out.jsonl.partial:3", "no prompt any more"],
+        ),
+    ] {
+        dir.write("prompts.jsonl", wrong);
+        let ran = run("--resume --quiet");
+        assert_eq!(ran.code, 1, "{ran}");
+        for word in words {
+            assert!(ran.stderr.contains(word), "{ran}");
+        }
+        assert!(
+            dir.read("out.jsonl.partial") == journal,
+            "the journal has changed"
+        );
+    }
+    dir.write("prompts.jsonl", prompts);
+    dir.write("out.jsonl.partial", "{\"trial_id\":\"a\"}\n");
+    run("--resume").refused(1, &["out.jsonl.partial:1", "not the journal"]);
+}
+
+/// `infer`, started and left alone until it has finished something.
+fn start_and_get_going(dir: &Workdir, output: &str) -> Child {
+    let mut child = start(dir, output, "--quiet");
+    let partial = dir.path(&format!("{output}.partial"));
+    for _ in 0..5000 {
+        if partial.metadata().map_or(0, |meta| meta.len()) > 20_000 {
+            return child;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended too soon");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("nothing was finished in 10 s");
+}
+
+#[test]
+fn interrupted_it_says_what_is_done_and_how_to_go_on() {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let dir = Workdir::new();
+        write_prompts(&dir, 100);
+        let child = start_and_get_going(&dir, "out.jsonl");
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains("infer: interrupted: ") && said.contains("--resume goes on"),
+            "{said}"
+        );
+        let kept: usize = said.trim().split(' ').nth(2).unwrap().parse().unwrap();
+        assert_eq!(json_lines(&dir.read("out.jsonl.partial")).len(), kept + 1);
+        let names = dir.names();
+        assert_eq!(names, ["out.jsonl.partial", "prompts.jsonl"], "{names:?}");
+    }
+}
+
+#[test]
+fn two_processes_do_not_write_one_output() {
+    let dir = Workdir::new();
+    write_prompts(&dir, 100);
+    let mut first = start_and_get_going(&dir, "out.jsonl");
+    for more in ["--resume", ""] {
+        dir.infer("", &arguments("out.jsonl", more))
+            .refused(1, &["out.jsonl.partial", "another process"]);
+    }
+    assert!(first.wait().unwrap().success());
+    let ids: Vec<String> = json_lines(&dir.read("out.jsonl"))
+        .iter()
+        .map(|record| text(record, "trial_id").to_owned())
+        .collect();
+    assert_eq!(ids.len(), 600 + 300);
+}
+
+#[test]
+fn nothing_finished_leaves_no_journal() {
+    let dir = Workdir::new();
+    dir.write("prompts.jsonl", "{\"trial_id\":1}\n");
+    dir.infer("", &arguments("out.jsonl", "--resume"))
+        .refused(1, &["prompts.jsonl:1", "trial_id"]);
+    assert_eq!(dir.names(), ["prompts.jsonl"]);
+    let resumes = "--model builtin:copy prompts.jsonl --resume";
+    dir.infer("", resumes).refused(2, &["--output"]);
+}
