@@ -937,3 +937,120 @@ fn a_real_model_answers_the_same_by_both_methods_and_in_one_nested_pass() {
         assert!(number(row, "answer_logprob") < 0.0);
     }
 }
+
+/// A model of bytes whose logits are infinite after every `3`, and finite, the `3`'s the largest, after all else.
+fn faulty(dir: &Workdir) -> String {
+    use onnx_file::{floats, integers, model, node, value};
+    let cache = |prefix: &str, length: &str| {
+        ["key", "value"].map(|part| {
+            let name = format!("{prefix}.0.{part}");
+            value(&name, FLOAT, &["B", "1", length, "1"])
+        })
+    };
+    let mut row = [1.0; 256];
+    row[usize::from(b'3')] = 2.0;
+    let mut nodes = vec![
+        node("Cast", &["input_ids"], "token", &[("to", FLOAT)]),
+        node("Unsqueeze", &["token", "head_and_width"], "kept", &[]),
+        node("Unsqueeze", &["token", "width"], "column", &[]),
+        node("Sub", &["column", "three"], "off", &[]),
+        node("Abs", &["off"], "distance", &[]),
+        node("Div", &["row", "distance"], "logits", &[]),
+    ];
+    for part in ["key", "value"] {
+        let (past, present) = (
+            format!("past_key_values.0.{part}"),
+            format!("present.0.{part}"),
+        );
+        nodes.push(node("Concat", &[&past, "kept"], &present, &[("axis", 2)]));
+    }
+    let graph = model(
+        &nodes,
+        &[
+            integers("head_and_width", &[1, 3]),
+            integers("width", &[2]),
+            floats("three", &[1], &[f32::from(b'3')]),
+            floats("row", &[1, 1, 256], &row),
+        ],
+        &[
+            vec![
+                value("input_ids", INT64, &["B", "T"]),
+                value("attention_mask", INT64, &["B", "S"]),
+            ],
+            cache("past_key_values", "P").to_vec(),
+        ]
+        .concat(),
+        &[
+            vec![value("logits", FLOAT, &["B", "T", "V"])],
+            cache("present", "S").to_vec(),
+        ]
+        .concat(),
+    );
+    fs::create_dir(dir.path("faulty")).unwrap();
+    dir.write("faulty/model.onnx", graph);
+    dir.write("faulty/config.json", r#"{"vocab_size": 256}"#);
+    dir.write("faulty/card.json", r#"{"vocabulary": "bytes"}"#);
+    dir.path("faulty").display().to_string()
+}
+
+#[test]
+fn logits_that_are_no_numbers_make_malformed_records_and_a_failure_at_the_end() {
+    let dir = Workdir::new();
+    let model = faulty(&dir);
+    // The bits' symbols are 3 and one other: after the first 3, the model's or the prompt's own, there is no answer.
+    dir.write(
+        "prompts.jsonl",
+        dir.prompts(
+            "--task identity --shots 2 --trials 12",
+            "--alphabet 34 --template {x}>{y};",
+        ),
+    );
+    for method in ["score", "generate"] {
+        let ran = dir.infer(
+            "",
+            &format!("--model {model} --method {method} prompts.jsonl -o out.jsonl"),
+        );
+        assert_eq!(ran.code, 1, "{ran}");
+        assert!(
+            ran.stderr
+                .contains("faulty: 12 of 12 answers are malformed because the model's logits"),
+            "{ran}"
+        );
+        let records = json_lines(&dir.read("out.jsonl"));
+        assert_eq!(records.len(), 12);
+        for record in &records {
+            // > is 11 away from 3: after it the model says 3, and after that nothing.
+            assert_eq!(text(record, "output"), "3", "{method}");
+            assert_eq!(
+                (&record["malformed"], &record["correct"]),
+                (&json!(true), &json!(false))
+            );
+            assert_eq!(record["answer_logprob"], Value::Null);
+        }
+    }
+    assert!(!dir.path("out.jsonl.partial").exists());
+}
+
+/// Everything about predictions but the margins and log-probabilities, which rounding reaches.
+#[test]
+fn no_batch_changes_an_answer() {
+    let dir = Workdir::new();
+    for (name, prompts) in tiny_prompts(&dir) {
+        for model in ["tiny-hf", "tiny-subset"] {
+            for method in ["score", "generate", "score --complete none"] {
+                let ask = |tokens: u32| {
+                    let arguments = format!("--method {method} --batch-tokens {tokens}");
+                    model_answers(&dir, &prompts, model, &arguments)
+                };
+                let alone = ask(1);
+                for tokens in [40, 200, 100_000] {
+                    assert_eq!(
+                        essence(&ask(tokens)),
+                        essence(&alone),
+                        "{name} {model} {method} {tokens}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -166,8 +166,7 @@ impl Builtin {
                 };
                 Ok(Answer {
                     output: encode_bits(chosen, symbols),
-                    logprob: None,
-                    margin: None,
+                    ..Answer::default()
                 })
             })
             .collect()

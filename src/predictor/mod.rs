@@ -18,8 +18,6 @@ pub use stream::{Job, Jobs, Stream};
 
 use crate::error::{Error, Result};
 use crate::record::Prompt;
-use onnx::{EvalPoint, OnnxModel, Request, Settings};
-use stream::one_by_one;
 
 /// What every prediction of a run says of its predictor.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,14 +37,18 @@ pub struct Identity {
 }
 
 /// An answer at one evaluation point.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answer {
-    /// The raw symbols.
+    /// The raw symbols: as many as the target has, or fewer before an end of sequence. A token of several characters
+    /// counts as one and stands as it is; a special token has no text.
     pub output: String,
-    /// Sum of ln p(target symbol | target prefix), in nats, where the predictor gives one.
+    /// Sum of ln p(target symbol | target prefix), in nats, where the predictor gives one: over the whole vocabulary, or,
+    /// constrained, over the two bit symbols. A model that generates gives it where the answer is the target.
     pub logprob: Option<f64>,
-    /// Smallest gap between the best two logits along the answer.
+    /// Smallest gap between the best two logits along the answer; none where only one token can be.
     pub margin: Option<f64>,
+    /// Whether the model's logits were no numbers, so that the answer ends there.
+    pub is_broken: bool,
 }
 
 /// Something that answers prompts.
@@ -57,44 +59,6 @@ pub trait Predictor {
     /// A prompt that the predictor cannot read, by its place; a failure of its engine; those of
     /// `jobs`.
     fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()>;
-}
-
-/// A model in ONNX Runtime with the settings of a run.
-pub struct Onnx {
-    /// The model.
-    pub model: OnnxModel,
-    /// How it answers.
-    pub settings: Settings,
-}
-
-impl Predictor for Onnx {
-    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
-        one_by_one(jobs, |prompt, points| {
-            let places: Vec<EvalPoint<'_>> = points
-                .iter()
-                .map(|p| EvalPoint {
-                    start: p.start,
-                    target: &p.answer,
-                })
-                .collect();
-            let (zero, one) = bit_symbols(prompt)?;
-            let request = Request {
-                prompt: &prompt.prompt,
-                points: &places,
-                zero,
-                one,
-            };
-            let answers = self.model.answer(&request, &self.settings)?;
-            Ok(answers
-                .into_iter()
-                .map(|a| Answer {
-                    output: a.output,
-                    logprob: a.answer_logprob,
-                    margin: a.margin,
-                })
-                .collect())
-        })
-    }
 }
 
 /// The symbols of bit 0 and bit 1.

@@ -58,6 +58,8 @@ pub struct Stream<'a, Source, Sink> {
     given: u64,
     /// Prompts whose predictions went to the sink.
     written: u64,
+    /// Answers that ended because a model's logits were no numbers.
+    broken: u64,
     /// What came back before its turn.
     early: BTreeMap<u64, (Entry<Prompt>, Vec<Prediction>)>,
 }
@@ -75,16 +77,19 @@ where
             sink,
             given: 0,
             written: 0,
+            broken: 0,
             early: BTreeMap::new(),
         }
     }
 
-    /// Runs the predictor to the end of the prompts.
+    /// Runs the predictor to the end of the prompts; gives the number of answers that ended because a
+    /// model's logits were no numbers.
     ///
     /// # Errors
     /// Those of the predictor, the source and the sink.
-    pub fn run(mut self, predictor: &mut dyn Predictor) -> Result<()> {
-        predictor.answer_all(&mut self)
+    pub fn run(mut self, predictor: &mut dyn Predictor) -> Result<u64> {
+        predictor.answer_all(&mut self)?;
+        Ok(self.broken)
     }
 }
 
@@ -103,6 +108,7 @@ where
     }
 
     fn done(&mut self, job: Job, answers: Vec<Answer>) -> Result<()> {
+        self.broken += answers.iter().filter(|answer| answer.is_broken).count() as u64;
         let predictions = predictions(self.identity, &job.entry.record, answers)
             .map_err(|e| e.at(&job.entry.place))?;
         self.early.insert(job.number, (job.entry, predictions));

@@ -1,7 +1,7 @@
 //! From prompts to predictions in the output, by way of the journal where the output is a file.
 
 use shotline::cli::{OutputArgs, Progress, warn, when_interrupted};
-use shotline::error::Result;
+use shotline::error::{Error, Result};
 use shotline::predictor::{Identity, Journal, Predictor, Stream};
 use shotline::record::provenance::{Chain, Step};
 use shotline::record::{Entry, Extra, Prediction, Prompt, Reader};
@@ -31,6 +31,8 @@ struct Counts {
     symbols: usize,
     answers: u64,
     correct: u64,
+    /// Answers that ended because the model's logits were no numbers.
+    broken: u64,
 }
 
 impl Counts {
@@ -67,6 +69,12 @@ impl Run<'_> {
                 counts.prompts, counts.answers, counts.correct
             );
         }
+        if counts.broken > 0 {
+            return Err(Error::data(format!(
+                "{}: {} of {} answers are malformed because the model's logits were no numbers",
+                self.identity.model, counts.broken, counts.answers
+            )));
+        }
         Ok(())
     }
 
@@ -101,7 +109,8 @@ impl Run<'_> {
             note(&progress, &counts);
             Ok(())
         };
-        Stream::new(self.identity, || reader.read(), sink).run(predictor)?;
+        let broken = Stream::new(self.identity, || reader.read(), sink).run(predictor)?;
+        counts.broken = broken;
         progress.finish();
         let chain = reader.provenance().with(step);
         self.output.finish(writer, &chain)?;
@@ -158,7 +167,8 @@ impl Run<'_> {
         };
         let answered = Stream::new(self.identity, source, sink).run(predictor);
         let mut journal = journal.into_inner();
-        let finished = answered.and_then(|()| {
+        let finished = answered.and_then(|broken| {
+            counts.broken = broken;
             let chain = reader.provenance().with(step);
             let mut writer = self.output.records::<Prediction>(self.skip(), &chain)?;
             journal.read_back(types.as_ref(), |prediction, extra| {

@@ -7,8 +7,8 @@ use clap::{Parser, ValueEnum};
 use serde_json::json;
 use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, Sink, ThreadArgs, read_sequences, warn};
 use shotline::error::{Error, Result};
-use shotline::predictor::onnx::{self, Bos, Device, Method, OnnxModel, Settings, doctor};
-use shotline::predictor::{Builtin, Identity, Onnx, Rule};
+use shotline::predictor::onnx::{self, Bos, Device, Method, Onnx, OnnxModel, Settings, doctor};
+use shotline::predictor::{Builtin, Identity, Rule};
 use shotline::program::Suite;
 use shotline::record::provenance::{self, Step};
 use shotline::record::{Prompt, Reader};
@@ -73,6 +73,11 @@ struct Args {
     /// The model's number of parameters in the records, as 7e9. Default: its card's.
     #[arg(long, value_parser = parse_params)]
     params: Option<f64>,
+
+    /// Read as many prompts of one length in a call as this many tokens hold. It changes no answer,
+    /// but for rounding; where memory does not suffice, it is halved.
+    #[arg(long, value_name = "N", default_value_t = onnx::BATCH_TOKENS)]
+    batch_tokens: usize,
 
     /// Leave prompt, inputs and outputs out of the records (`score` then has no baseline).
     #[arg(long)]
@@ -306,6 +311,7 @@ fn onnx_model(
             BosArg::Never => Bos::Never,
         },
         complete: args.complete == CompleteArg::All,
+        batch_tokens: args.batch_tokens,
     };
     let card = model.card();
     let identity = Identity {

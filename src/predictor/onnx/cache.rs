@@ -1,8 +1,9 @@
 /*!
 The cache: what a model has read so far. Attention layers keep a key and a value for every token, recurrent layers one state.
 
-A longer text's keys and values hold those of its beginning; its states don't. So where an answer is to go on from the
-middle of a text, a [`Mark`] keeps the states of that place.
+A [`Cache`] is of a batch: sequences that may have read unequally much, padded on the right. A [`Line`] is one sequence of
+it, cut back to where an answer goes on, and [`Cache::join`] puts lines of any batches into one. A longer text's keys and
+values hold those of its beginning; its states don't, so that a [`Mark`] keeps them where they will be wanted.
 */
 
 use ort::value::{Shape, Tensor};
@@ -11,44 +12,57 @@ use super::graph::{Content, Slot};
 use super::runtime::{dimension, failure};
 use crate::error::{Error, Result};
 
-/// What a graph keeps of the first `length` tokens of a sequence.
+/// What a graph keeps of the sequences of a batch.
 #[derive(Debug)]
 pub(super) struct Cache {
-    /// In the order of the graph's slots, and of their shapes.
+    /// In the order of the graph's slots, and of their shapes, one sequence after the other.
     values: Vec<Tensor<f32>>,
-    length: usize,
+    /// How many tokens each sequence has read.
+    lengths: Vec<usize>,
+    /// Rows of keys and values that there are for each: no fewer than any has read.
+    capacity: usize,
 }
 
-/// A place in a text to which a longer text's cache can be cut back.
+/// A place in the texts of a batch to which a longer text's cache can be cut back.
 #[derive(Debug)]
 pub(super) struct Mark {
-    /// The tokens before it.
-    length: usize,
-    /// The recurrent states there, in the order of their slots.
-    states: Vec<Tensor<f32>>,
+    /// The recurrent states there, in the order of their slots, one sequence after the other.
+    states: Vec<Vec<f32>>,
+}
+
+/// The cache of one sequence.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// In the order of the graph's slots.
+    values: Vec<Vec<f32>>,
+    /// How many tokens it has read.
+    pub length: usize,
 }
 
 impl Cache {
-    /// The cache of an empty sequence.
-    pub(super) fn empty(slots: &[Slot]) -> Result<Self> {
-        let values = slots
-            .iter()
-            .map(|slot| {
-                let shape = shape(slot.content, 0);
-                let count = match slot.content {
-                    Content::Rows { .. } => 0,
-                    Content::State { channels, width } => channels * width,
-                };
-                tensor(shape, vec![0.0; count])
+    /// The cache of sequences that have read nothing.
+    pub(super) fn empty(slots: &[Slot], sequences: usize) -> Result<Self> {
+        let lines: Vec<Line> = (0..sequences)
+            .map(|_| Line {
+                values: slots
+                    .iter()
+                    .map(|slot| vec![0.0; numbers(slot.content, 0)])
+                    .collect(),
+                length: 0,
             })
-            .collect::<Result<_>>()?;
-        Ok(Self { values, length: 0 })
+            .collect();
+        Self::join(slots, &lines)
     }
 
     /// Takes over what a graph gave as its `present` tensors, after a check of their shapes.
-    pub(super) fn of(slots: &[Slot], values: Vec<Tensor<f32>>, length: usize) -> Result<Self> {
+    pub(super) fn of(
+        slots: &[Slot],
+        values: Vec<Tensor<f32>>,
+        lengths: Vec<usize>,
+        capacity: usize,
+    ) -> Result<Self> {
         for (slot, value) in slots.iter().zip(&values) {
-            let (found, expected) = (value.shape(), shape(slot.content, length));
+            let (found, expected) = (value.shape(), shape(slot.content, lengths.len(), capacity));
             if *found != expected {
                 return Err(Error::model(format!(
                     "model.onnx gives {} of shape {found}, expected {expected}",
@@ -56,12 +70,26 @@ impl Cache {
                 )));
             }
         }
-        Ok(Self { values, length })
+        Ok(Self {
+            values,
+            lengths,
+            capacity,
+        })
     }
 
-    /// How many tokens have been read.
-    pub(super) fn length(&self) -> usize {
-        self.length
+    /// How many tokens each sequence has read.
+    pub(super) fn lengths(&self) -> &[usize] {
+        &self.lengths
+    }
+
+    /// Rows of keys and values for each sequence, padding included.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Takes a sequence's last token back: its row is padding again.
+    pub(super) fn forget_last(&mut self, sequence: usize) {
+        self.lengths[sequence] -= 1;
     }
 
     /// The tensors, in the order of the graph's slots.
@@ -69,52 +97,81 @@ impl Cache {
         &self.values
     }
 
-    /// Where this cache ends, with a copy of its states.
+    /// A copy of the states, as they are now.
     pub(super) fn mark(&self, slots: &[Slot]) -> Result<Mark> {
         let states = slots
             .iter()
             .zip(&self.values)
             .filter(|(slot, _)| matches!(slot.content, Content::State { .. }))
-            .map(|(_, state)| copy(state))
+            .map(|(_, state)| Ok(data(state)?.to_vec()))
             .collect::<Result<_>>()?;
-        Ok(Mark {
-            length: self.length,
-            states,
-        })
+        Ok(Mark { states })
     }
 
-    /// A copy of the cache as it was at `mark`, a place in its own text.
-    pub(super) fn cut(&self, slots: &[Slot], mark: &Mark) -> Result<Self> {
-        let length = mark.length;
-        debug_assert!(length <= self.length, "a mark stands within the text");
-        let mut states = mark.states.iter();
+    /// A copy of one sequence's cache as it was after `length` tokens, and after its last states or those of `mark`.
+    pub(super) fn line(
+        &self,
+        slots: &[Slot],
+        sequence: usize,
+        length: usize,
+        mark: Option<&Mark>,
+    ) -> Result<Line> {
+        debug_assert!(
+            length <= self.lengths[sequence],
+            "nothing is read yet there"
+        );
+        let mut marked = mark.map(|mark| mark.states.iter());
         let values = slots
             .iter()
             .zip(&self.values)
-            .map(|(slot, value)| match slot.content {
-                // Each head's rows lie together, so the copy goes head by head.
-                Content::Rows { dim, .. } => {
-                    let (_, data) = value.try_extract_tensor::<f32>().map_err(failure)?;
-                    let kept = head_prefixes(data, self.length * dim, length * dim);
-                    tensor(shape(slot.content, length), kept)
-                }
-                Content::State { .. } => states
-                    .next()
-                    .ok_or_else(|| Error::model(format!("no state for {}", slot.past)))
-                    .and_then(copy),
+            .map(|(slot, value)| {
+                let all = match (&mut marked, slot.content) {
+                    (Some(states), Content::State { .. }) => states
+                        .next()
+                        .ok_or_else(|| Error::model(format!("no state for {}", slot.past)))?,
+                    _ => data(value)?,
+                };
+                let size = numbers(slot.content, self.capacity);
+                let own = &all[sequence * size..(sequence + 1) * size];
+                Ok(match slot.content {
+                    // Each head's rows lie together, so the copy goes head by head.
+                    Content::Rows { dim, .. } => {
+                        head_prefixes(own, self.capacity * dim, length * dim)
+                    }
+                    Content::State { .. } => own.to_vec(),
+                })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { values, length })
+        Ok(Line { values, length })
     }
-}
 
-impl Mark {
-    /// A place in the text of a graph without recurrent states.
-    pub(super) fn at(length: usize) -> Self {
-        Self {
-            length,
-            states: Vec::new(),
-        }
+    /// One batch of several lines.
+    pub(super) fn join(slots: &[Slot], lines: &[Line]) -> Result<Self> {
+        let lengths: Vec<usize> = lines.iter().map(|line| line.length).collect();
+        let capacity = lengths.iter().copied().max().unwrap_or_default();
+        let values = slots
+            .iter()
+            .enumerate()
+            .map(|(index, slot)| {
+                let mut all = Vec::with_capacity(lines.len() * numbers(slot.content, capacity));
+                for line in lines {
+                    let own = &line.values[index];
+                    match slot.content {
+                        Content::Rows { heads, dim } => {
+                            pad_heads(own, heads, capacity * dim, &mut all);
+                        }
+                        Content::State { .. } => all.extend_from_slice(own),
+                    }
+                }
+                Tensor::from_array((shape(slot.content, lines.len(), capacity), all))
+                    .map_err(failure)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            values,
+            lengths,
+            capacity,
+        })
     }
 }
 
@@ -129,25 +186,43 @@ fn head_prefixes(data: &[f32], stride: usize, keep: usize) -> Vec<f32> {
         .collect()
 }
 
-fn shape(content: Content, length: usize) -> Shape {
-    match content {
-        Content::Rows { heads, dim } => Shape::new([1, heads, length, dim].map(dimension)),
-        Content::State { channels, width } => Shape::new([1, channels, width].map(dimension)),
+/// Appends the equal parts of `data` to `all`, each filled up with zeros to `stride` numbers.
+fn pad_heads(data: &[f32], heads: usize, stride: usize, all: &mut Vec<f32>) {
+    let size = data.len() / heads;
+    for head in 0..heads {
+        let end = all.len() + stride;
+        all.extend_from_slice(&data[head * size..(head + 1) * size]);
+        all.resize(end, 0.0);
     }
 }
 
-fn tensor(shape: Shape, data: Vec<f32>) -> Result<Tensor<f32>> {
-    Tensor::from_array((shape, data)).map_err(failure)
+/// How many numbers one sequence has in a slot, with room for `capacity` tokens.
+fn numbers(content: Content, capacity: usize) -> usize {
+    match content {
+        Content::Rows { heads, dim } => heads * capacity * dim,
+        Content::State { channels, width } => channels * width,
+    }
 }
 
-fn copy(value: &Tensor<f32>) -> Result<Tensor<f32>> {
-    let (shape, data) = value.try_extract_tensor::<f32>().map_err(failure)?;
-    tensor(shape.clone(), data.to_vec())
+fn shape(content: Content, sequences: usize, capacity: usize) -> Shape {
+    match content {
+        Content::Rows { heads, dim } => {
+            Shape::new([sequences, heads, capacity, dim].map(dimension))
+        }
+        Content::State { channels, width } => {
+            Shape::new([sequences, channels, width].map(dimension))
+        }
+    }
+}
+
+fn data(value: &Tensor<f32>) -> Result<&[f32]> {
+    let (_, data) = value.try_extract_tensor::<f32>().map_err(failure)?;
+    Ok(data)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::head_prefixes;
+    use super::*;
 
     #[test]
     fn a_prefix_keeps_the_first_tokens_of_every_head() {
@@ -160,5 +235,14 @@ mod tests {
         assert_eq!(head_prefixes(&data, 6, 6), data);
         assert!(head_prefixes(&data, 6, 0).is_empty());
         assert!(head_prefixes(&[], 0, 0).is_empty());
+    }
+
+    #[test]
+    fn shorter_lines_are_padded_head_by_head() {
+        let mut all = vec![9.0];
+        pad_heads(&[1., 2., 3., 4.], 2, 3, &mut all);
+        assert_eq!(all, [9., 1., 2., 0., 3., 4., 0.]);
+        pad_heads(&[], 2, 1, &mut all);
+        assert_eq!(all[7..], [0., 0.]);
     }
 }

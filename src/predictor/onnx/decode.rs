@@ -1,14 +1,20 @@
 /*!
 From prompts to answers: greedy decoding, and the teacher-forced pass that gives the same answers sooner.
 
-`score` reads prompt and targets in one pass. Where each arg-max over a target is the target's symbol, greedy decoding
-would have given the target. Where one is not, the answer goes on from the first wrong symbol with the pass's own cache,
-the rest of the target serving as a draft: one call tells how far decoding agrees with it.
+Sequences of one shape are read together ([`read`]), each up to its end, in one pass. The pass decides what it can: with
+`score` it reads the targets, too, and where each arg-max over a target is the target's symbol, greedy decoding would have
+given the target. Every answer that is still open then goes on from the pass's own cache, a token a step, and many of them
+step together ([`complete`]), whichever sequence or place they come from: what a step costs is reading the weights. An
+open answer that is alone drafts: the rest of the target goes in at once, and one call tells how far decoding agrees.
 */
 
-use super::cache::{Cache, Mark};
-use super::session::{Ask, Engine, Over, Reading};
-use crate::error::{Error, Result};
+use super::cache::{Cache, Line, Mark};
+use super::graph::Signature;
+use super::session::{Ask, Engine, Feed, Over, Reading};
+use crate::error::Result;
+
+/// Rows of keys and values, padding included, of the answers that step together.
+const STEP_ROWS: usize = 4096;
 
 /// A place in a sequence where an answer is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,21 +37,6 @@ pub(super) struct Sequence {
     pub over: Over,
 }
 
-impl Sequence {
-    /// The tokens that a teacher-forced pass has to read: a last target's last symbol predicts nothing.
-    pub(super) fn fed(&self) -> Vec<u32> {
-        let mut tokens = self.tokens.clone();
-        if let Some(last) = self
-            .places
-            .last()
-            .filter(|place| place.start == tokens.len())
-        {
-            tokens.extend(&last.target[..last.target.len() - 1]);
-        }
-        tokens
-    }
-}
-
 /// An answer in tokens.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Decoded {
@@ -55,6 +46,8 @@ pub(super) struct Decoded {
     pub logprob: Option<f64>,
     /// The smallest gap between the best two logits on the way.
     pub margin: f64,
+    /// Whether it ended because the logits were no numbers.
+    pub is_broken: bool,
 }
 
 impl Decoded {
@@ -65,8 +58,13 @@ impl Decoded {
         }
     }
 
-    /// Takes one more token; `false` where it is the end.
+    /// Takes one more token; `false` where there is none: at an end of sequence, or of all reason.
     fn take(&mut self, reading: &Reading, stop: &[u32]) -> bool {
+        if !reading.is_sound {
+            self.is_broken = true;
+            self.logprob = None;
+            return false;
+        }
         self.margin = self.margin.min(reading.margin);
         if stop.contains(&reading.best) {
             return false;
@@ -76,119 +74,368 @@ impl Decoded {
     }
 }
 
-/// Answers every place of a sequence with one teacher-forced pass. Where `complete`, wrong answers are decoded to their
-/// end; otherwise they end with their first wrong symbol.
-pub(super) fn score(
-    engine: &mut Engine,
-    sequence: &Sequence,
-    stop: &[u32],
-    complete: bool,
-) -> Result<Vec<Decoded>> {
-    let asks: Vec<Ask> = sequence
-        .places
-        .iter()
-        .flat_map(|place| {
-            (place.start - 1..)
-                .zip(&place.target)
-                .map(|(after, &token)| Ask {
-                    after,
-                    token: Some(token),
-                })
-        })
-        .collect();
-    if asks.is_empty() {
-        return Ok(Vec::new());
-    }
-    let recurrent = engine.is_recurrent();
-    let stops: Vec<usize> = (sequence.places.iter().map(|place| place.start))
-        .filter(|_| recurrent && complete)
-        .collect();
-    let (cache, readings, marks) = read(engine, sequence, &asks, &stops)?;
-    let mut rest = &readings[..];
-    let mut answers = Vec::with_capacity(sequence.places.len());
-    for (index, place) in sequence.places.iter().enumerate() {
-        let here;
-        (here, rest) = rest.split_at(place.target.len());
-        let mut answer = Decoded::new();
-        answer.logprob = here.iter().map(|reading| reading.logprob).sum();
-        let wrong = here
-            .iter()
-            .zip(&place.target)
-            .position(|(reading, &token)| !answer.take(reading, stop) || reading.best != token);
-        if let Some(wrong) = wrong.filter(|&wrong| complete && wrong < answer.tokens.len()) {
-            let slots = &engine.graph.slots;
-            // Without states, what is right of the answer need not be read again.
-            let (base, from) = match marks.get(index) {
-                Some(mark) => (cache.cut(slots, mark)?, 0),
-                None => (cache.cut(slots, &Mark::at(place.start + wrong))?, wrong),
-            };
-            follow(
-                engine,
-                &base,
-                &place.target,
-                sequence.over,
-                stop,
-                &mut answer,
-                from,
-            )?;
-        }
-        answers.push(answer);
-    }
-    Ok(answers)
+/// How far the answer at a place is.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// At its end.
+    Done(Decoded),
+    /// To be gone on with.
+    Open(Open),
 }
 
-/// Reads a whole sequence from its beginning, and marks the places `stops`, which ascend, on the way.
-fn read(
+/// An answer in the middle.
+#[derive(Debug)]
+pub(super) struct Open {
+    answer: Decoded,
+    /// What it is compared with; its length is the answer's.
+    target: Vec<u32>,
+    over: Over,
+    /// Everything before the answer's token number `held`.
+    line: Line,
+    held: usize,
+    /// With [`generate`](Reads::Prompt): ln p of the answer, as long as it is the target.
+    agreed: Option<f64>,
+}
+
+impl Open {
+    /// Takes what the model says after the answer's last token; `false` where the answer is at its end.
+    fn advance(&mut self, reading: &Reading, stop: &[u32]) -> bool {
+        let expected = self.target[self.answer.tokens.len()];
+        self.agreed = (self.agreed.zip(reading.logprob))
+            .map(|(sum, symbol)| sum + symbol)
+            .filter(|_| reading.best == expected);
+        let goes_on = self.answer.take(reading, stop) && self.left() > 0;
+        if !goes_on && self.agreed.is_some() {
+            self.answer.logprob = self.agreed;
+        }
+        goes_on
+    }
+
+    /// Tokens that the answer has still to get.
+    fn left(&self) -> usize {
+        self.target.len() - self.answer.tokens.len()
+    }
+
+    /// The question about the answer's next token.
+    fn ask(&self, after: usize) -> Ask {
+        let token = self.agreed.map(|_| self.target[self.answer.tokens.len()]);
+        Ask { after, token }
+    }
+
+    /// Tokens of the cache that this answer takes while it steps.
+    pub(super) fn length(&self) -> usize {
+        self.line.length + self.target.len() - self.held
+    }
+}
+
+/// What a pass reads of each sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// Up to the last answer: decoding goes on from there.
+    Prompt,
+    /// The targets, too: only what differs from them is decoded, and if not `complete` not even that.
+    Targets {
+        /// Whether wrong answers are decoded to their end; otherwise they end with their first wrong symbol.
+        complete: bool,
+    },
+}
+
+/// Reads sequences of one shape, which have equally many tokens and their places at the same ones with targets of the same
+/// lengths, in one pass. The answers come sequence by sequence, place by place.
+pub(super) fn read(
     engine: &mut Engine,
-    sequence: &Sequence,
-    asks: &[Ask],
-    stops: &[usize],
-) -> Result<(Cache, Vec<Reading>, Vec<Mark>)> {
-    let fed = sequence.fed();
-    let mut cache = Cache::empty(&engine.graph.slots)?;
-    let mut readings = Vec::with_capacity(asks.len());
-    let mut marks = Vec::with_capacity(stops.len());
-    while cache.length() < fed.len() {
-        let begin = cache.length();
-        let end = stops.get(marks.len()).copied().unwrap_or(fed.len());
-        let here: Vec<Ask> = (asks[readings.len()..].iter())
-            .take_while(|ask| ask.after < end)
-            .map(|ask| Ask {
-                after: ask.after - begin,
-                ..*ask
+    sequences: &[Sequence],
+    reads: Reads,
+    stop: &[u32],
+) -> Result<Vec<Vec<Outcome>>> {
+    let asks: Vec<Vec<Ask>> = (sequences.iter())
+        .map(|sequence| sequence.asks(reads))
+        .collect();
+    if asks.iter().all(Vec::is_empty) {
+        return Ok(sequences.iter().map(|_| Vec::new()).collect());
+    }
+    let pass = Pass::of(engine, sequences, &asks, reads)?;
+    let mut outcomes = Vec::with_capacity(sequences.len());
+    for (number, sequence) in sequences.iter().enumerate() {
+        let mut rest = &pass.readings[number][..];
+        let mut own = Vec::with_capacity(sequence.places.len());
+        for (index, place) in sequence.places.iter().enumerate() {
+            let here;
+            (here, rest) = rest.split_at(reads.asks(place));
+            own.push(pass.outcome(engine, (number, index), sequence, here, reads, stop)?);
+        }
+        outcomes.push(own);
+    }
+    Ok(outcomes)
+}
+
+impl Reads {
+    /// Tokens of an answer that a pass asks for.
+    fn asks(self, place: &Place) -> usize {
+        match self {
+            Self::Prompt => 1,
+            Self::Targets { .. } => place.target.len(),
+        }
+    }
+}
+
+impl Sequence {
+    /// The tokens that a pass has to read: the last of a last target predicts nothing.
+    pub(super) fn fed(&self, reads: Reads) -> Vec<u32> {
+        let mut tokens = self.tokens.clone();
+        if let Some(last) = self.places.last() {
+            if last.start == tokens.len() {
+                tokens.extend(&last.target);
+            }
+            tokens.truncate(last.start + reads.asks(last) - 1);
+        }
+        tokens
+    }
+
+    /// How many questions a pass has.
+    pub(super) fn questions(&self, reads: Reads) -> usize {
+        self.places.iter().map(|place| reads.asks(place)).sum()
+    }
+
+    fn asks(&self, reads: Reads) -> Vec<Ask> {
+        (self.places.iter())
+            .flat_map(|place| {
+                (place.start - 1..)
+                    .zip(&place.target)
+                    .take(reads.asks(place))
+                    .map(|(after, &token)| Ask {
+                        after,
+                        token: Some(token),
+                    })
+            })
+            .collect()
+    }
+}
+
+/// What a pass over some sequences gave.
+struct Pass {
+    cache: Cache,
+    readings: Vec<Vec<Reading>>,
+    /// The states before each place, where there are any and they may be wanted.
+    marks: Vec<Mark>,
+}
+
+impl Pass {
+    fn of(
+        engine: &mut Engine,
+        sequences: &[Sequence],
+        asks: &[Vec<Ask>],
+        reads: Reads,
+    ) -> Result<Self> {
+        let fed: Vec<Vec<u32>> = sequences
+            .iter()
+            .map(|sequence| sequence.fed(reads))
+            .collect();
+        let length = fed.first().map_or(0, Vec::len);
+        let may_go_on = reads != Reads::Targets { complete: false };
+        let stops: Vec<usize> = (sequences.iter().take(1).flat_map(|first| &first.places))
+            .map(|place| place.start)
+            .filter(|_| engine.is_recurrent() && may_go_on)
+            .collect();
+        let mut pass = Self {
+            cache: Cache::empty(&engine.graph.slots, sequences.len())?,
+            readings: vec![Vec::new(); sequences.len()],
+            marks: Vec::with_capacity(stops.len()),
+        };
+        let mut begin = 0;
+        while begin < length {
+            let end = stops.get(pass.marks.len()).copied().unwrap_or(length);
+            let here: Vec<Vec<Ask>> = (asks.iter())
+                .map(|asks| {
+                    (asks.iter().filter(|ask| (begin..end).contains(&ask.after)))
+                        .map(|ask| Ask {
+                            after: ask.after - begin,
+                            ..*ask
+                        })
+                        .collect()
+                })
+                .collect();
+            let feeds: Vec<Feed<'_>> = (fed.iter().zip(&here).zip(sequences))
+                .map(|((tokens, asks), sequence)| Feed {
+                    tokens: &tokens[begin..end],
+                    asks,
+                    over: sequence.over,
+                })
+                .collect();
+            let (cache, readings) = engine.forward(&pass.cache, &feeds)?;
+            pass.cache = cache;
+            for (all, more) in pass.readings.iter_mut().zip(readings) {
+                all.extend(more);
+            }
+            if pass.marks.len() < stops.len() {
+                pass.marks.push(pass.cache.mark(&engine.graph.slots)?);
+            }
+            begin = end;
+        }
+        Ok(pass)
+    }
+
+    /// The answer at one place of one sequence, as far as the pass read it.
+    fn outcome(
+        &self,
+        engine: &Engine,
+        (number, index): (usize, usize),
+        sequence: &Sequence,
+        readings: &[Reading],
+        reads: Reads,
+        stop: &[u32],
+    ) -> Result<Outcome> {
+        let Place { start, target } = &sequence.places[index];
+        let mut answer = Decoded::new();
+        let teacher = reads != Reads::Prompt;
+        if teacher {
+            answer.logprob = readings.iter().map(|reading| reading.logprob).sum();
+        }
+        // The first symbol at which decoding leaves the target, or the pass ends.
+        let leaves = (readings.iter().zip(target)).position(|(reading, &token)| {
+            !answer.take(reading, stop) || reading.best != token || !teacher
+        });
+        let goes_on = reads != Reads::Targets { complete: false };
+        let left =
+            leaves.filter(|&at| at < answer.tokens.len() && answer.tokens.len() < target.len());
+        let Some(at) = left.filter(|_| goes_on) else {
+            if let (false, [reading], [token]) = (teacher, readings, &target[..]) {
+                answer.logprob = reading.logprob.filter(|_| reading.best == *token);
+            }
+            return Ok(Outcome::Done(answer));
+        };
+        let agreed = match readings {
+            [reading] if !teacher && reading.best == target[0] => reading.logprob,
+            _ => None,
+        };
+        // Without states, what is right of the answer need not be read again.
+        let mark = self.marks.get(index);
+        let held = if mark.is_some() { 0 } else { at };
+        let line = self
+            .cache
+            .line(&engine.graph.slots, number, start + held, mark)?;
+        Ok(Outcome::Open(Open {
+            answer,
+            target: target.clone(),
+            over: sequence.over,
+            line,
+            held,
+            agreed,
+        }))
+    }
+}
+
+/// Decodes open answers to their ends, as many together as memory allows; they come back in their order.
+pub(super) fn complete(engine: &mut Engine, open: Vec<Open>, stop: &[u32]) -> Result<Vec<Decoded>> {
+    let mut order: Vec<(usize, Open)> = open.into_iter().enumerate().collect();
+    order.sort_by_key(|(_, open)| (open.line.length, open.left()));
+    let mut done: Vec<(usize, Decoded)> = Vec::with_capacity(order.len());
+    while !order.is_empty() {
+        let together = together(engine, &order);
+        let (numbers, mut group): (Vec<usize>, Vec<Open>) = order.drain(..together).unzip();
+        match &mut group[..] {
+            [alone] => draft(engine, alone, stop)?,
+            _ => step(engine, &mut group, stop)?,
+        }
+        done.extend(
+            numbers
+                .into_iter()
+                .zip(group.into_iter().map(|open| open.answer)),
+        );
+    }
+    done.sort_by_key(|(number, _)| *number);
+    Ok(done.into_iter().map(|(_, answer)| answer).collect())
+}
+
+/// How many of the first answers, which ascend by length, step together.
+fn together(engine: &Engine, order: &[(usize, Open)]) -> usize {
+    let fits = |count: &usize| match engine.graph.signature {
+        Signature::Subset => count * order[count - 1].1.length() <= STEP_ROWS,
+        // Plain graphs may not know padding within a text: only equal lines, which end together, too.
+        Signature::Plain { .. } => {
+            let kind = |open: &Open| (open.line.length, open.left());
+            count * order[count - 1].1.length() <= STEP_ROWS
+                && kind(&order[0].1) == kind(&order[count - 1].1)
+        }
+    };
+    (1..=order.len()).take_while(fits).last().unwrap_or(1)
+}
+
+/// Decodes several answers, a token of each at a step.
+fn step(engine: &mut Engine, group: &mut [Open], stop: &[u32]) -> Result<()> {
+    let lines: Vec<Line> = (group.iter_mut())
+        .map(|open| std::mem::take(&mut open.line))
+        .collect();
+    let mut cache = Cache::join(&engine.graph.slots, &lines)?;
+    drop(lines);
+    let mut goes_on = vec![true; group.len()];
+    while goes_on.contains(&true) {
+        let tokens: Vec<[u32; 1]> = (group.iter())
+            // An answer at its end feeds its last token once more, and forgets it.
+            .map(|open| [open.answer.tokens[open.held.min(open.answer.tokens.len() - 1)]])
+            .collect();
+        let asks: Vec<[Ask; 1]> = (group.iter().zip(&goes_on))
+            .map(|(open, &goes_on)| {
+                [if goes_on && open.held + 1 == open.answer.tokens.len() {
+                    open.ask(0)
+                } else {
+                    Ask {
+                        after: 0,
+                        token: None,
+                    }
+                }]
             })
             .collect();
-        let more;
-        (cache, more) = engine.forward(&cache, &fed[begin..end], &here, sequence.over)?;
-        readings.extend(more);
-        if marks.len() < stops.len() {
-            marks.push(cache.mark(&engine.graph.slots)?);
+        let feeds: Vec<Feed<'_>> = (group.iter().zip(&tokens).zip(&asks))
+            .map(|((open, tokens), asks)| Feed {
+                tokens,
+                asks,
+                over: open.over,
+            })
+            .collect();
+        let readings;
+        (cache, readings) = engine.forward(&cache, &feeds)?;
+        for (number, open) in group.iter_mut().enumerate() {
+            if !goes_on[number] {
+                // Plain graphs know no padding within a text; there, all go on to the same length.
+                if engine.graph.signature == Signature::Subset {
+                    cache.forget_last(number);
+                }
+                continue;
+            }
+            open.held += 1;
+            if open.held == open.answer.tokens.len() {
+                goes_on[number] = open.advance(&readings[number][0], stop);
+            }
         }
     }
-    Ok((cache, readings, marks))
+    Ok(())
 }
 
-/// Decodes an answer to its end. `base` holds everything before the answer's token `from`. The few tokens from there on
-/// are read again in every call, which spares cutting the cache each time a draft fails.
-fn follow(
-    engine: &mut Engine,
-    base: &Cache,
-    target: &[u32],
-    over: Over,
-    stop: &[u32],
-    answer: &mut Decoded,
-    from: usize,
-) -> Result<()> {
-    while answer.tokens.len() < target.len() {
-        let known = answer.tokens.len();
-        let draft = &target[known..target.len() - 1];
-        let tokens = [&answer.tokens[from..], draft].concat();
-        let asks: Vec<Ask> = (known - from - 1..tokens.len())
-            .map(|after| Ask { after, token: None })
+/// Decodes one answer with the rest of its target as a draft. The tokens from `held` on are read again in every call, which
+/// spares cutting the cache each time a draft fails.
+fn draft(engine: &mut Engine, open: &mut Open, stop: &[u32]) -> Result<()> {
+    let line = std::mem::take(&mut open.line);
+    let base = Cache::join(&engine.graph.slots, &[line])?;
+    loop {
+        let known = open.answer.tokens.len();
+        let rest = &open.target[known..];
+        let tokens = [&open.answer.tokens[open.held..], &rest[..rest.len() - 1]].concat();
+        let asks: Vec<Ask> = (known - open.held - 1..)
+            .zip(rest)
+            .map(|(after, &token)| Ask {
+                after,
+                token: open.agreed.map(|_| token),
+            })
             .collect();
-        let (_, readings) = engine.forward(base, &tokens, &asks, over)?;
-        for (reading, &token) in readings.iter().zip(&target[known..]) {
-            if !answer.take(reading, stop) {
+        let feed = Feed {
+            tokens: &tokens,
+            asks: &asks,
+            over: open.over,
+        };
+        let (_, readings) = engine.forward(&base, &[feed])?;
+        for (reading, token) in readings[0].iter().zip(rest.to_vec()) {
+            if !open.advance(reading, stop) {
                 return Ok(());
             }
             if reading.best != token {
@@ -196,54 +443,4 @@ fn follow(
             }
         }
     }
-    Ok(())
-}
-
-/// Answers every place by greedy decoding, a token a step. Targets are only compared with: `logprob` is known where the
-/// answer is the target.
-pub(super) fn generate(
-    engine: &mut Engine,
-    sequence: &Sequence,
-    stop: &[u32],
-) -> Result<Vec<Decoded>> {
-    let mut read = Cache::empty(&engine.graph.slots)?;
-    let mut answers = Vec::with_capacity(sequence.places.len());
-    for Place { start, target } in &sequence.places {
-        let mut next = &sequence.tokens[read.length()..*start];
-        let mut answer = Decoded::new();
-        let mut logprob = Some(0.0);
-        // What the answer itself adds; the sequence goes on from `read`.
-        let mut ahead: Option<Cache> = None;
-        let mut last;
-        for &token in target {
-            let ask = Ask {
-                after: next.len() - 1,
-                token: logprob.is_some().then_some(token),
-            };
-            let past = ahead.as_ref().unwrap_or(&read);
-            let (cache, readings) = engine.forward(past, next, &[ask], sequence.over)?;
-            if answer.tokens.is_empty() {
-                read = cache;
-            } else {
-                ahead = Some(cache);
-            }
-            let [reading] = readings[..] else {
-                return Err(Error::model("model.onnx gives no logits for a step"));
-            };
-            logprob = logprob
-                .zip(reading.logprob)
-                .map(|(sum, symbol)| sum + symbol);
-            if reading.best != token {
-                logprob = None;
-            }
-            if !answer.take(&reading, stop) {
-                break;
-            }
-            last = [reading.best];
-            next = &last;
-        }
-        answer.logprob = logprob;
-        answers.push(answer);
-    }
-    Ok(answers)
 }

@@ -6,12 +6,14 @@ A predictor in ONNX Runtime: a model folder that answers encoded prompts.
 - `weights`: the files that hold it;
 - `graph`: the two graph signatures that can be run;
 - `symbols`: one symbol, one token;
-- `cache`, `session`: keys and values, and the forward pass over them;
+- `cache`, `session`: what has been read, and the forward pass behind it;
+- `batch`: which prompts are read together, which answers step together;
 - `decode`: greedy decoding and the teacher-forced pass that replaces it;
 - [`verify`]: holds a model against what its card says that the right one gives;
 - [`doctor`]: what is there and what is missing.
 */
 
+mod batch;
 mod cache;
 pub mod card;
 mod decode;
@@ -30,14 +32,17 @@ pub use runtime::{Device, Taken};
 
 use ort::value::Outlet;
 
+use batch::Batches;
 use card::Config;
-use decode::{Decoded, Place, Sequence};
+use decode::{Decoded, Place, Reads, Sequence};
 use graph::{Graph, Port};
 use runtime::Runtime;
 use session::{Engine, Over};
 use symbols::Symbols;
 
+use super::{Answer, Job, Jobs, Predictor, bit_symbols, points};
 use crate::error::{Error, Result};
+use crate::record::Prompt;
 
 /// How a model is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +90,9 @@ pub enum Bos {
     Never,
 }
 
+/// The most tokens of one call on a CPU that reads several prompts.
+pub const BATCH_TOKENS: usize = 2048;
+
 /// How prompts are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -96,6 +104,8 @@ pub struct Settings {
     pub bos: Bos,
     /// With [`Method::Score`]: whether a wrong answer is decoded to its end, or ends with its first wrong symbol.
     pub complete: bool,
+    /// The most tokens of one call that reads several prompts. It changes no answer, but for the arithmetic's rounding.
+    pub batch_tokens: usize,
 }
 
 impl Default for Settings {
@@ -105,6 +115,7 @@ impl Default for Settings {
             constrained: false,
             bos: Bos::default(),
             complete: true,
+            batch_tokens: BATCH_TOKENS,
         }
     }
 }
@@ -130,19 +141,6 @@ pub struct Request<'a> {
     pub zero: char,
     /// The symbol of bit 1.
     pub one: char,
-}
-
-/// What a model answered at one point.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// The text of the tokens decoded: as many as the target has symbols, or fewer before an end of sequence. A token
-    /// of several characters counts as one and stands as it is; a special token has no text.
-    pub output: String,
-    /// Nats: sum of ln p(target symbol | prompt, target prefix), over the whole vocabulary or, constrained, over the two
-    /// bit symbols. With [`Method::Generate`] `None` unless the answer is the target: the rest of the target is not read.
-    pub answer_logprob: Option<f64>,
-    /// The smallest gap between the best two logits where this answer was decided; `None` where only one token can be.
-    pub margin: Option<f64>,
 }
 
 /// A model in memory, ready to answer.
@@ -243,16 +241,35 @@ impl OnnxModel {
     /// [`Error::Data`] for a prompt that this model cannot read: a symbol that is not one token, too many tokens, points
     /// that the prompt does not bear out. [`Error::Model`] if the graph does not do what its signature promises.
     pub fn answer(&mut self, request: &Request<'_>, settings: &Settings) -> Result<Vec<Answer>> {
-        let sequence = self.sequence(request, *settings)?;
-        let (stop, engine) = (&self.config.eos[..], &mut self.engine);
-        let decoded = match settings.method {
-            Method::Generate => decode::generate(engine, &sequence, stop),
-            Method::Score => decode::score(engine, &sequence, stop, settings.complete),
+        let mut batches = self.batches(settings);
+        batches.push((), self.sequence(request, *settings)?);
+        let mut answers = Vec::new();
+        while !batches.is_empty() {
+            let done = self.work(&mut batches)?;
+            answers.extend(done.into_iter().flat_map(|((), answers)| answers));
+        }
+        Ok(answers)
+    }
+
+    /// Batches for prompts that are answered like this.
+    fn batches<T>(&self, settings: &Settings) -> Batches<T> {
+        let reads = match settings.method {
+            Method::Generate => Reads::Prompt,
+            Method::Score => Reads::Targets {
+                complete: settings.complete,
+            },
         };
-        let decoded = decoded.map_err(|error| error.at(&self.card.name))?;
-        Ok(decoded
+        Batches::new(reads, settings.batch_tokens)
+    }
+
+    /// Does the next piece of work; gives the prompts that are done by it.
+    fn work<T>(&mut self, batches: &mut Batches<T>) -> Result<Vec<(T, Vec<Answer>)>> {
+        let done = batches
+            .work(&mut self.engine, &self.config.eos)
+            .map_err(|error| error.at(&self.card.name))?;
+        Ok(done
             .into_iter()
-            .map(|decoded| self.text(&decoded))
+            .map(|(key, decoded)| (key, decoded.iter().map(|one| self.text(one)).collect()))
             .collect())
     }
 
@@ -263,8 +280,9 @@ impl OnnxModel {
                 .iter()
                 .map(|&id| self.symbols.text(id))
                 .collect(),
-            answer_logprob: decoded.logprob,
+            logprob: decoded.logprob,
             margin: Some(decoded.margin).filter(|margin| margin.is_finite()),
+            is_broken: decoded.is_broken,
         }
     }
 
@@ -315,7 +333,8 @@ impl OnnxModel {
             places,
             over,
         };
-        self.check_length(sequence.fed().len())?;
+        let whole = Reads::Targets { complete: false };
+        self.check_length(sequence.fed(whole).len())?;
         Ok(sequence)
     }
 
@@ -328,6 +347,67 @@ impl OnnxModel {
             ))),
             _ => Ok(()),
         }
+    }
+}
+
+/// A model with the settings of a run.
+pub struct Onnx {
+    /// The model.
+    pub model: OnnxModel,
+    /// How it answers.
+    pub settings: Settings,
+}
+
+impl Onnx {
+    /// A prompt in tokens, checked.
+    fn sequence(&mut self, prompt: &Prompt) -> Result<Sequence> {
+        let points = points(prompt)?;
+        let places: Vec<EvalPoint<'_>> = points
+            .iter()
+            .map(|point| EvalPoint {
+                start: point.start,
+                target: &point.answer,
+            })
+            .collect();
+        let (zero, one) = bit_symbols(prompt)?;
+        let request = Request {
+            prompt: &prompt.prompt,
+            points: &places,
+            zero,
+            one,
+        };
+        self.model.sequence(&request, self.settings)
+    }
+}
+
+impl Predictor for Onnx {
+    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+        let mut batches: Batches<Job> = self.model.batches(&self.settings);
+        let work = |model: &mut OnnxModel, batches: &mut Batches<Job>, jobs: &mut dyn Jobs| {
+            for (job, answers) in model.work(batches)? {
+                jobs.done(job, answers)?;
+            }
+            Ok(())
+        };
+        let fed = loop {
+            let job = match jobs.next() {
+                Ok(Some(job)) => job,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            };
+            match self.sequence(&job.entry.record) {
+                Ok(sequence) => batches.push(job, sequence),
+                Err(error) => break Err(error.at(&job.entry.place)),
+            }
+            if batches.is_full() {
+                work(&mut self.model, &mut batches, jobs)?;
+            }
+        };
+        // Prompts before one that cannot be read are answered all the same.
+        while !batches.is_empty() {
+            work(&mut self.model, &mut batches, jobs)?;
+        }
+        fed
     }
 }
 

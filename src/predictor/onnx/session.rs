@@ -54,6 +54,19 @@ pub(super) struct Reading {
     pub margin: f64,
     /// ln p of the token asked for, over the tokens that compete.
     pub logprob: Option<f64>,
+    /// Whether the logits are numbers, one of them finite: else there is no arg-max, and nothing above means anything.
+    pub is_sound: bool,
+}
+
+/// What one sequence of a batch reads in a call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Feed<'a> {
+    /// As many tokens as the others of the batch.
+    pub tokens: &'a [u32],
+    /// In ascending order, and as many as the others have.
+    pub asks: &'a [Ask],
+    /// Which tokens compete.
+    pub over: Over,
 }
 
 /// A session and what is known of its graph.
@@ -79,20 +92,38 @@ impl Engine {
         self.graph.slots.iter().any(state)
     }
 
-    /// Reads `tokens` behind `past`, in as many calls as bounded memory takes. `asks` ascend.
+    /// Reads what each sequence feeds behind `past`. One sequence alone is read in as many calls as bounded memory takes;
+    /// several, which have read equally much or feed one token each, in one.
     pub(super) fn forward(
         &mut self,
         past: &Cache,
-        tokens: &[u32],
-        asks: &[Ask],
-        over: Over,
-    ) -> Result<(Cache, Vec<Reading>)> {
+        feeds: &[Feed<'_>],
+    ) -> Result<(Cache, Vec<Vec<Reading>>)> {
+        let mut readings: Vec<Vec<Reading>> = vec![Vec::new(); feeds.len()];
+        let mut judge = |sequence: usize, ask: &Ask, line: &[f32]| {
+            let reading = judge(line, feeds[sequence].over.pair(), ask.token)?;
+            readings[sequence].push(reading);
+            Ok(())
+        };
+        let cache = match feeds {
+            &[feed] => self.in_pieces(past, feed, &mut judge)?,
+            _ => self.call(past, feeds, &mut judge)?,
+        };
+        Ok((cache, readings))
+    }
+
+    fn in_pieces(
+        &mut self,
+        past: &Cache,
+        feed: Feed<'_>,
+        each: &mut dyn FnMut(usize, &Ask, &[f32]) -> Result<()>,
+    ) -> Result<Cache> {
+        let Feed { tokens, asks, over } = feed;
         debug_assert!(!tokens.is_empty() && asks.is_sorted_by(|a, b| a.after < b.after));
-        let mut readings = Vec::with_capacity(asks.len());
         let mut own: Option<Cache> = None;
-        let mut start = 0;
+        let (mut start, mut asked) = (0, 0);
         loop {
-            let pending = &asks[readings.len()..];
+            let pending = &asks[asked..];
             let end = self.call_end(start, tokens.len(), pending, over);
             let here: Vec<Ask> = pending
                 .iter()
@@ -102,14 +133,15 @@ impl Engine {
                     ..*ask
                 })
                 .collect();
-            let past = own.as_ref().unwrap_or(past);
-            let mut judge = |ask: &Ask, line: &[f32]| {
-                readings.push(judge(line, over.pair(), ask.token)?);
-                Ok(())
+            asked += here.len();
+            let piece = Feed {
+                tokens: &tokens[start..end],
+                asks: &here,
+                over,
             };
-            let cache = self.call(past, &tokens[start..end], &here, over, &mut judge)?;
+            let cache = self.call(own.as_ref().unwrap_or(past), &[piece], each)?;
             if end == tokens.len() {
-                return Ok((cache, readings));
+                return Ok(cache);
             }
             own = Some(cache);
             start = end;
@@ -119,84 +151,121 @@ impl Engine {
     /// All logits behind some tokens of a text, in ascending `positions`: one row of the vocabulary's width for each.
     pub(super) fn logits(&mut self, tokens: &[u32], positions: &[usize]) -> Result<Vec<Vec<f32>>> {
         let mut lines = Vec::with_capacity(positions.len());
-        let mut cache = Cache::empty(&self.graph.slots)?;
-        // Each position in a call of its own: rows of a large vocabulary are a megabyte, and texts are short here.
-        for &position in positions {
-            let fed = &tokens[cache.length()..=position];
-            let ask = Ask {
-                after: fed.len() - 1,
-                token: None,
-            };
-            let mut keep = |_: &Ask, line: &[f32]| {
-                lines.push(line.to_vec());
-                Ok(())
-            };
-            cache = self.call(&cache, fed, &[ask], Over::Vocabulary, &mut keep)?;
-        }
+        let asks: Vec<Ask> = positions
+            .iter()
+            .map(|&after| Ask { after, token: None })
+            .collect();
+        let fed = positions.last().map_or(0, |last| last + 1);
+        let feed = Feed {
+            tokens: &tokens[..fed],
+            asks: &asks,
+            over: Over::Vocabulary,
+        };
+        let empty = Cache::empty(&self.graph.slots, 1)?;
+        self.in_pieces(&empty, feed, &mut |_, _, line| {
+            lines.push(line.to_vec());
+            Ok(())
+        })?;
         Ok(lines)
+    }
+
+    /// How many sequences that each read `length` tokens from the beginning and ask `asks` times go into one call of at
+    /// most `tokens` tokens.
+    pub(super) fn rows(&self, tokens: usize, length: usize, asks: usize, over: Over) -> usize {
+        let logits = match self.graph.signature {
+            Signature::Subset => asks * self.width(over),
+            Signature::Plain { .. } => length * self.graph.vocab,
+        };
+        let by_logits = self.logits_bytes / (logits.max(1) * size_of::<f32>());
+        (tokens / length.max(1)).min(by_logits).max(1)
+    }
+
+    /// How many logits there are at a place.
+    fn width(&self, over: Over) -> usize {
+        match (self.graph.signature, over) {
+            (Signature::Subset, Over::Pair(pair)) => pair.len(),
+            _ => self.graph.vocab,
+        }
     }
 
     /// Where a call that begins at `start` has to end for its logits to stay within their bytes.
     fn call_end(&self, start: usize, length: usize, pending: &[Ask], over: Over) -> usize {
         let end = length.min(start + CALL_TOKENS);
-        let width = match (self.graph.signature, over) {
-            (Signature::Subset, Over::Pair(pair)) => pair.len(),
-            _ => self.graph.vocab,
-        };
-        let rows = (self.logits_bytes / (width * size_of::<f32>())).max(1);
+        let rows = (self.logits_bytes / (self.width(over) * size_of::<f32>())).max(1);
         match self.graph.signature {
             Signature::Subset => pending.get(rows).map_or(end, |ask| end.min(ask.after)),
             Signature::Plain { .. } => end.min(start + rows),
         }
     }
 
-    /// One call of the graph: `each` gets every ask with the logits of the tokens that compete.
+    /// One call of the graph: `each` gets the sequence's number and every ask with the logits of the tokens that compete.
     fn call(
         &mut self,
         past: &Cache,
-        tokens: &[u32],
-        asks: &[Ask],
-        over: Over,
-        each: &mut dyn FnMut(&Ask, &[f32]) -> Result<()>,
+        feeds: &[Feed<'_>],
+        each: &mut dyn FnMut(usize, &Ask, &[f32]) -> Result<()>,
     ) -> Result<Cache> {
-        let length = past.length() + tokens.len();
-        let ids: Vec<i64> = tokens.iter().copied().map(i64::from).collect();
-        let mask = vec![1i64; length];
+        let (rows, length, asks) = match feeds {
+            [first, ..] => (feeds.len(), first.tokens.len(), first.asks.len()),
+            [] => return Err(Error::model("a call without a sequence")),
+        };
+        debug_assert!(
+            feeds
+                .iter()
+                .all(|feed| feed.tokens.len() == length && feed.asks.len() == asks),
+            "one tensor holds them"
+        );
+        let total = past.capacity() + length;
+        let ids: Vec<i64> = (feeds.iter().flat_map(|feed| feed.tokens))
+            .copied()
+            .map(i64::from)
+            .collect();
+        let mask: Vec<i64> = (past.lengths().iter())
+            .flat_map(|read| (0..total).map(move |place| i64::from(place < read + length)))
+            .collect();
         let positions: Vec<i64> = match self.graph.signature {
             // A graph need not cope with no position at all.
-            Signature::Subset if asks.is_empty() => vec![0],
-            Signature::Subset => asks.iter().map(|ask| dimension(ask.after)).collect(),
-            Signature::Plain { .. } => (past.length()..length).map(dimension).collect(),
+            Signature::Subset if asks == 0 => vec![0; rows],
+            Signature::Subset => (feeds.iter().flat_map(|feed| feed.asks))
+                .map(|ask| dimension(ask.after))
+                .collect(),
+            Signature::Plain { .. } => (past.lengths().iter())
+                .flat_map(|&read| (read..read + length).map(dimension))
+                .collect(),
         };
-        let vocabulary: Vec<i64> = match over {
-            Over::Vocabulary => Vec::new(),
-            Over::Pair(pair) => pair.map(i64::from).to_vec(),
-        };
-        let (ids, mask, positions) = (row(&ids)?, row(&mask)?, row(&positions)?);
+        let vocabulary = vocabulary(feeds);
+        let wanted: Vec<i64> = vocabulary.iter().copied().map(i64::from).collect();
+        let (ids, mask) = (matrix(&ids, rows)?, matrix(&mask, rows)?);
+        let positions = matrix(&positions, rows)?;
         let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = vec![
             ("input_ids".into(), ids.into()),
             ("attention_mask".into(), mask.into()),
         ];
-        let rows = match self.graph.signature {
+        let places = match self.graph.signature {
             Signature::Subset => {
                 inputs.push(("positions".into(), positions.into()));
-                let vocabulary = TensorRef::from_array_view(([vocabulary.len()], &vocabulary[..]))
-                    .map_err(failure)?;
-                inputs.push(("vocab_ids".into(), vocabulary.into()));
-                asks.len().max(1)
+                let wanted =
+                    TensorRef::from_array_view(([wanted.len()], &wanted[..])).map_err(failure)?;
+                inputs.push(("vocab_ids".into(), wanted.into()));
+                asks.max(1)
             }
             Signature::Plain { position_ids } => {
                 if position_ids {
                     inputs.push(("position_ids".into(), positions.into()));
                 }
-                tokens.len()
+                length
             }
         };
         for (slot, value) in self.graph.slots.iter().zip(past.values()) {
             inputs.push((Cow::Borrowed(&slot.past), value.into()));
         }
         let mut outputs = self.session.run(inputs).map_err(failure)?;
-        read(&outputs, &self.graph, rows, asks, over, each)?;
+        let given = Given {
+            graph: &self.graph,
+            places,
+            vocabulary: &vocabulary,
+        };
+        given.read(&outputs, feeds, each)?;
         let values = self
             .graph
             .slots
@@ -208,52 +277,78 @@ impl Engine {
                 value.downcast::<TensorValueType<f32>>().map_err(failure)
             })
             .collect::<Result<_>>()?;
-        Cache::of(&self.graph.slots, values, length)
+        let lengths = past.lengths().iter().map(|read| read + length).collect();
+        Cache::of(&self.graph.slots, values, lengths, total)
     }
 }
 
-fn row(values: &[i64]) -> Result<TensorRef<'_, i64>> {
-    TensorRef::from_array_view(([1, values.len()], values)).map_err(failure)
+/// The tokens that compete anywhere in a batch, ascending; none where the whole vocabulary does.
+fn vocabulary(feeds: &[Feed<'_>]) -> Vec<u32> {
+    let mut ids: Vec<u32> = (feeds.iter().filter_map(|feed| feed.over.pair()))
+        .flatten()
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
-/// Gives `each` the logits that were asked for, after a check of their shape.
-fn read(
-    outputs: &SessionOutputs<'_>,
-    graph: &Graph,
-    rows: usize,
-    asks: &[Ask],
-    over: Over,
-    each: &mut dyn FnMut(&Ask, &[f32]) -> Result<()>,
-) -> Result<()> {
-    let logits = outputs
-        .get("logits")
-        .ok_or_else(|| Error::model("no logits"))?;
-    let (found, data) = logits.try_extract_tensor::<f32>().map_err(failure)?;
-    let width = match (graph.signature, over) {
-        (Signature::Subset, Over::Pair(pair)) => pair.len(),
-        _ => graph.vocab,
-    };
-    let expected = Shape::new([1, rows, width].map(dimension));
-    if *found != expected {
-        return Err(Error::model(format!(
-            "model.onnx gives logits of shape {found}, expected {expected}"
-        )));
-    }
-    for (index, ask) in asks.iter().enumerate() {
-        let line = match graph.signature {
-            Signature::Subset => index,
-            Signature::Plain { .. } => ask.after,
+fn matrix(values: &[i64], rows: usize) -> Result<TensorRef<'_, i64>> {
+    TensorRef::from_array_view(([rows, values.len() / rows], values)).map_err(failure)
+}
+
+/// How a call's logits lie.
+struct Given<'a> {
+    graph: &'a Graph,
+    /// Places at which each sequence has logits.
+    places: usize,
+    /// What they are over; empty for the whole vocabulary.
+    vocabulary: &'a [u32],
+}
+
+impl Given<'_> {
+    /// Gives `each` the logits that were asked for, after a check of their shape.
+    fn read(
+        &self,
+        outputs: &SessionOutputs<'_>,
+        feeds: &[Feed<'_>],
+        each: &mut dyn FnMut(usize, &Ask, &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let logits = outputs
+            .get("logits")
+            .ok_or_else(|| Error::model("no logits"))?;
+        let (found, data) = logits.try_extract_tensor::<f32>().map_err(failure)?;
+        let is_subset = self.graph.signature == Signature::Subset;
+        let width = match self.vocabulary {
+            [_, ..] if is_subset => self.vocabulary.len(),
+            _ => self.graph.vocab,
         };
-        let line = &data[line * width..(line + 1) * width];
-        match (graph.signature, over) {
-            (Signature::Plain { .. }, Over::Pair(pair)) => {
-                // Both ids are below the vocabulary's size: the symbol table checks it.
-                each(ask, &pair.map(|id| line[id as usize]))?;
-            }
-            _ => each(ask, line)?,
+        let expected = Shape::new([feeds.len(), self.places, width].map(dimension));
+        if *found != expected {
+            return Err(Error::model(format!(
+                "model.onnx gives logits of shape {found}, expected {expected}"
+            )));
         }
+        for (sequence, feed) in feeds.iter().enumerate() {
+            for (index, ask) in feed.asks.iter().enumerate() {
+                let place = if is_subset { index } else { ask.after };
+                let begin = (sequence * self.places + place) * width;
+                let line = &data[begin..begin + width];
+                match feed.over {
+                    Over::Vocabulary => each(sequence, ask, line)?,
+                    Over::Pair(pair) => {
+                        let column = |id: u32| match is_subset {
+                            // It is among them: they were collected from all pairs.
+                            true => self.vocabulary.binary_search(&id).unwrap_or_default(),
+                            // Below the vocabulary's size: the symbol table checks it.
+                            false => id as usize,
+                        };
+                        each(sequence, ask, &pair.map(|id| line[column(id)]))?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The arg-max, its margin and the log-probability of a token, given the logits of the tokens `of` or of all.
@@ -269,9 +364,12 @@ fn judge(logits: &[f32], of: Option<[u32; 2]>, token: Option<u32>) -> Result<Rea
         }
     }
     if broken || !top.is_finite() {
-        return Err(Error::model(
-            "model.onnx gives logits that are not numbers, or no finite one",
-        ));
+        return Ok(Reading {
+            best: 0,
+            margin: f64::NAN,
+            logprob: None,
+            is_sound: false,
+        });
     }
     let id = |index: usize| match of {
         Some(ids) => ids[index],
@@ -301,6 +399,7 @@ fn judge(logits: &[f32], of: Option<[u32; 2]>, token: Option<u32>) -> Result<Rea
         best: id(best),
         margin: f64::from(top) - f64::from(second),
         logprob,
+        is_sound: true,
     })
 }
 
@@ -349,14 +448,14 @@ mod tests {
     }
 
     #[test]
-    fn logits_that_are_no_numbers_are_an_error_of_the_model() {
+    fn logits_that_are_no_numbers_have_no_arg_max() {
         for logits in [
             [f32::NAN, 1.0],
             [1.0, f32::NAN],
             [f32::NEG_INFINITY; 2],
             [f32::INFINITY, 0.0],
         ] {
-            assert_eq!(judge(&logits, None, Some(0)).unwrap_err().exit_code(), 3);
+            assert!(!judge(&logits, None, Some(0)).unwrap().is_sound);
         }
         assert!(
             judge(&[f32::NEG_INFINITY, 0.0], None, None)
