@@ -16,8 +16,8 @@ It appears whole or not at all; an interrupted conversion leaves at most a hidde
 is the largest tensor of SOURCE and less than 1 GB.
 
 --weights is the type that matrices are stored in. float32, the default, is exact and fastest on a CPU. bfloat16 (what
-most models are published in, and then exact, too) and float16 halve the file; the graph widens them to float32 before it
-computes, on every device. float16 refuses weights beyond 65504. Norms, biases and everything computed are float32.
+most models are published in, and then exact, too) and float16 halve the file; the graph widens them to float32 before
+it computes, on every device. float16 refuses weights beyond 65504. Norms, biases and everything computed are float32.
 
 --record FILE copies logits of a reference implementation into the card (scripts/record-logits.py makes the file).
 

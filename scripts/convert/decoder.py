@@ -159,7 +159,7 @@ class Decoder:
         return out
 
     def finish(self, x: str, norm: Callable[[str], str], head: Weight | None) -> None:
-        """Logits at the wanted positions, `norm` applied, over the wanted rows of `head` (None: the embedding, tied)."""
+        """Logits of `norm`(x) at the wanted positions over the wanted rows of `head` (None: the embedding, tied)."""
         w, s = self.writer, self.shape
         matrix = self._embedding if head is None else self._stored(head)
         x = w.node("GatherND", x, w.node("Unsqueeze", self._positions, w.integers(2)), batch_dims=1)

@@ -26,9 +26,8 @@ def _split(digits: str) -> dict:
     words = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"
     rest = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     pattern = {"Regex": f"{words}|{digits}|{rest}"}
-    return _sequence(
-        {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}, BYTE_LEVEL | {"use_regex": False}
-    )
+    split = {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
+    return _sequence(split, BYTE_LEVEL | {"use_regex": False})
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class PreTokenizer:
     whole_words: bool = False
 
 
-# By tokenizer.ggml.pre. SmolLM splits numbers into digits first; Qwen's and Llama 3's are those of their tokenizer.json.
+# By tokenizer.ggml.pre. SmolLM splits numbers into digits first; Qwen's and Llama 3's are as in their tokenizer.json.
 PRE_TOKENIZERS = {
     "gpt-2": PreTokenizer(BYTE_LEVEL),
     "smollm": PreTokenizer(_sequence({"type": "Digits", "individual_digits": True}, BYTE_LEVEL)),

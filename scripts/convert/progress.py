@@ -14,7 +14,8 @@ class Progress:
     def __call__(self, elements: int) -> None:
         self._done += elements
         if self._shown:
-            print(f"\rconvert: {self._done / 1e6:,.0f} of {self._total / 1e6:,.0f} million weights", end="", file=sys.stderr)
+            text = f"\rconvert: {self._done / 1e6:,.0f} of {self._total / 1e6:,.0f} million weights"
+            print(text, end="", file=sys.stderr)
 
     def __enter__(self) -> "Progress":
         return self

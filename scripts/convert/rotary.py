@@ -61,7 +61,7 @@ def config_rates(config: HfConfig, dims: int, base: float, scaling: dict | None)
 
 
 def rope_options(config: HfConfig, theta: str, default: float) -> tuple[float, dict | None]:
-    """The base and the scaling of a config.json, in transformers 4's keys (`theta`, rope_scaling) or 5's (rope_parameters)."""
+    """The base and the scaling of a config.json: transformers 4 has `theta` and rope_scaling, 5 rope_parameters."""
     newer = config.get("rope_parameters")
     scaling = config.get("rope_scaling")
     for key, value in (("rope_parameters", newer), ("rope_scaling", scaling)):
