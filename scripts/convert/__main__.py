@@ -6,6 +6,7 @@ SOURCE is
     FILE.gguf      architectures llama, gemma3, qwen3; quantised weights are dequantised exactly
     a folder       of Hugging Face's: config.json, model.safetensors or its shards, tokenizer.json; model types llama,
                    qwen3, gemma3_text, gpt_neox
+    FILE.pt        an Evo 2 checkpoint, or one of its parts FILE.pt.part0, FILE.pt.part1 .., or their folder
 MODEL_DIR receives
     model.onnx, model.onnx.data   the graph (contract: decoder.py) and, in the second file, its weights
     config.json                   sizes and special tokens, named as in Hugging Face's config.json
@@ -18,6 +19,9 @@ is the largest tensor of SOURCE and less than 1 GB.
 --weights is the type that matrices are stored in. float32, the default, is exact and fastest on a CPU. bfloat16 (what
 most models are published in, and then exact, too) and float16 halve the file; the graph widens them to float32 before
 it computes, on every device. float16 refuses weights beyond 65504. Norms, biases and everything computed are float32.
+
+--evo2-model NAME says which published Evo 2 model a checkpoint is, where its file's name does not; one that is not
+published takes --rope-scaling FACTOR (what positions are divided by) and --max-positions COUNT instead.
 
 --record FILE copies logits of a reference implementation into the card (scripts/record-logits.py makes the file).
 
@@ -34,6 +38,7 @@ from pathlib import Path
 
 import card
 from errors import ConvertError
+from evo2 import PUBLISHED, Told
 from families import family_of
 from onnx_writer import WEIGHT_TYPES, OnnxWriter
 from progress import Progress
@@ -45,7 +50,9 @@ def convert(source: Path, folder: Path, args: argparse.Namespace) -> None:
     if folder.exists():
         raise ConvertError(f"{folder}: already there")
     recorded = None if args.record is None else card.read_recorded(args.record)
-    model = family_of(open_source(source))
+    model = family_of(open_source(source), Told(args.evo2_model, args.rope_scaling, args.max_positions))
+    for warning in model.notes().get("warnings", []):
+        print(f"convert: warning: {warning}", file=sys.stderr)
     tables = model.tables(args.weights)
     tables["card.json"] = card.card(model, args.name or folder.name, args.modality, args.weights, recorded)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +71,14 @@ def convert(source: Path, folder: Path, args: argparse.Namespace) -> None:
         raise
 
 
+def positive(text: str) -> int:
+    """An argument that is a whole number above zero."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(f"{value} is not above zero")
+    return value
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -74,6 +89,9 @@ def main() -> int:
     parser.add_argument("--name", help="the model's name in records (default: the folder's)")
     parser.add_argument("--modality", help="default: the family's, linguistic for language models")
     parser.add_argument("--record", type=Path, metavar="FILE.json", help="a reference's logits, for infer --verify")
+    parser.add_argument("--evo2-model", choices=PUBLISHED, metavar="NAME", help=", ".join(PUBLISHED))
+    parser.add_argument("--rope-scaling", type=positive, metavar="FACTOR", help="of an unpublished Evo 2 checkpoint")
+    parser.add_argument("--max-positions", type=positive, metavar="COUNT", help="of an unpublished Evo 2 checkpoint")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:

@@ -49,7 +49,8 @@ class Decoder:
         self._positions = w.input("positions", TensorProto.INT64, ["B", "Q"])
         self._rows = w.input("vocab_ids", TensorProto.INT64, ["V"])
         self._embedding = self._stored(embedding)
-        self._caches: list[tuple[str, str]] = []
+        # Keys and values by layer.
+        self._caches: dict[int, tuple[str, str]] = {}
         self._own_places: str | None = None
         last = w.node("Sub", w.node("ReduceSum", self._mask, w.integers(1), keepdims=0), w.integers(1))
         self._last = w.node("Cast", last, to=TensorProto.INT32)
@@ -155,7 +156,7 @@ class Decoder:
             local_window_size=window,
             scale=s.head_dim**-0.5 if scale is None else scale,
         )
-        self._caches.append((key, value))
+        self._caches[layer] = (key, value)
         return out
 
     def finish(self, x: str, norm: Callable[[str], str], head: Weight | None) -> None:
@@ -185,6 +186,6 @@ class Decoder:
         )
         size = w.node("Concat", w.node("Shape", self._positions), w.node("Shape", flat, start=1, end=2), axis=0)
         w.output(w.node("Reshape", flat, size, allowzero=1), "logits", ["B", "Q", "rows"])
-        for layer, pair in enumerate(self._caches):
+        for layer, pair in self._caches.items():
             for kind, value in zip(("key", "value"), pair):
                 w.output(value, f"present.{layer}.{kind}", ["B", s.kv_heads, "S", s.head_dim])

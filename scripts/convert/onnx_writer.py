@@ -104,13 +104,14 @@ class OnnxWriter:
         self._nodes.append(helper.make_node(op, list(inputs), names, name=base, domain=domain, **attributes))
         return names
 
-    def branch(self, name: str, build) -> onnx.GraphProto:
-        """A subgraph for `If`: `build()` adds its nodes and returns the value that leaves it."""
+    def branch(self, name: str, build: Callable[[], str | list[str]]) -> onnx.GraphProto:
+        """A subgraph for `If`: `build()` adds its nodes and returns the float32 value that leaves it, or several."""
         outer, self._nodes = self._nodes, []
-        result = build()
+        results = build()
         inner, self._nodes = self._nodes, outer
-        out = helper.make_tensor_value_info(result, TensorProto.FLOAT, None)
-        return helper.make_graph(inner, name, [], [out])
+        results = [results] if isinstance(results, str) else results
+        leaving = [helper.make_tensor_value_info(result, TensorProto.FLOAT, None) for result in results]
+        return helper.make_graph(inner, name, [], leaving)
 
     def save(self, name: str) -> None:
         """Write `model.onnx` beside its data."""
