@@ -156,7 +156,7 @@ class StripedHyenaGraph(Decoder):
 
         def many() -> str:
             # Chunks of K tokens: an output depends on its own chunk and on the one before.
-            matrix = w.constant(f"{name}.toeplitz", _toeplitz_pair(taps))
+            matrix = self._toeplitz(name, taps, -size)
             chunks = w.node("Concat", self._zeros(1), x, self._pad(size), axis=2)
             chunks = w.node("Reshape", chunks, w.node("Concat", self._batch, w.integers(groups, -1, size), axis=0))
             parts = w.node("MatMul", chunks, matrix)
@@ -189,12 +189,18 @@ class StripedHyenaGraph(Decoder):
             return [w.node("Add", y, w.node("Mul", u, constant("direct", direct[:, None]))), x]
 
         def many() -> list[str]:
-            into, out = _modal_matrices(poles, residues, direct)
-            into = constant("into", into)
+            # From a chunk to what it adds to the modes at its end; from chunk and entry modes to y.
+            powers = np.exp(poles[:, None, :] * np.arange(CHUNK)[None, :, None])
+            into = constant("into", powers[:, ::-1])
+            response = np.einsum("hk,htk->ht", np.asarray(residues, np.float64), powers)
+            response[:, 0] += direct
+            carried = (powers * (residues * np.exp(poles))[:, None, :]).swapaxes(1, 2)
+            own = self._toeplitz(name, response.astype(np.float32), 0)
+            out = w.node("Concat", own, constant("carried", carried), axis=1)
             chunks = w.node("Concat", u, self._pad(CHUNK), axis=2)
             chunks = w.node("Reshape", chunks, w.node("Concat", self._batch, w.integers(width, -1, CHUNK), axis=0))
             entry = self._entry_states(w.node("MatMul", chunks, into), past, poles, constant)
-            y = w.node("MatMul", w.node("Concat", chunks, entry, axis=3), constant("out", out))
+            y = w.node("MatMul", w.node("Concat", chunks, entry, axis=3), out)
             return [self._unchunked(y), self._modes_after(u, entry, into, constant("log_poles", poles))]
 
         y, present = self._choice(f"long.{layer}", self._one_token, one, many, 2)
@@ -286,6 +292,22 @@ class StripedHyenaGraph(Decoder):
         """Filter every channel by its own taps [channels,1,K], in correlation order."""
         return self.writer.node("Conv", x, self.writer.constant(name, weight), group=len(weight))
 
+    def _toeplitz(self, name: str, taps: np.ndarray, first: int) -> str:
+        """[C,K,K - first], for taps [C,K]: what each of a chunk's K tokens gives to each of its outputs.
+
+        With `first` -K, the next chunk's outputs come before its own. ONNX Runtime computes this once, when it loads
+        the graph; stored, it would be K times as large.
+        """
+        w, size = self.writer, taps.shape[1]
+        name = f"{name}.response"
+        # Zeros on both sides, for lags below 0 and from K on.
+        stored = w.constant(name, np.pad(taps, ((0, 0), (size, size))))
+        # The next chunk's come first, as -K to -1, and are K to 2K - 1 tokens behind this chunk's first.
+        outputs = np.arange(first, size)
+        outputs = w.constant(f"{name}.outputs", np.where(outputs < 0, outputs + 2 * size, outputs)[None] + size)
+        tokens = w.constant(f"{name}.tokens", np.arange(size)[:, None])
+        return w.node("Gather", stored, w.node("Sub", outputs, tokens), axis=1)
+
     def _missing(self, count: str, size: int) -> str:
         """How many are missing to a multiple of `size`."""
         w = self.writer
@@ -325,26 +347,3 @@ class StripedHyenaGraph(Decoder):
         super().finish(x, norm, head)
         for value, name, shape in self._states:
             self.writer.output(value, name, shape)
-
-
-def _toeplitz_pair(taps: np.ndarray) -> np.ndarray:
-    """[G,K,2K]: what each token of a chunk of K gives to the next chunk's outputs, then to its own chunk's."""
-    size = taps.shape[1]
-    token, output = np.meshgrid(np.arange(size), np.arange(-size, size), indexing="ij")
-    lag = output - token + size * (output < 0) * 2
-    is_reached = (lag >= 0) & (lag < size)
-    return np.where(is_reached, taps[:, np.clip(lag, 0, size - 1)], 0).astype(np.float32)
-
-
-def _modal_matrices(poles: np.ndarray, residues: np.ndarray, direct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """From a chunk to what it adds to the modes at its end [H,C,modes]; from chunk and entry modes to y [H,C+modes,C]."""
-    residues, times = np.asarray(residues, np.float64), np.arange(CHUNK)
-    powers = np.exp(poles[:, None, :] * times[None, :, None])
-    response = np.einsum("hk,htk->ht", residues, powers)
-    response[:, 0] += direct
-    response = response.astype(np.float32)
-    token, output = np.meshgrid(times, times, indexing="ij")
-    lag = output - token
-    own = np.where(lag >= 0, response[:, np.clip(lag, 0, CHUNK - 1)], 0)
-    carried = (residues[:, None, :] * powers * np.exp(poles)[:, None, :]).swapaxes(1, 2).astype(np.float32)
-    return powers[:, ::-1], np.concatenate([own, carried], axis=1)

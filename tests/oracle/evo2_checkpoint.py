@@ -7,6 +7,7 @@ none need be kept.
 import io
 import struct
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 
 STORAGES = {np.dtype(np.float32): "FloatStorage", np.dtype(ml_dtypes.bfloat16): "BFloat16Storage"}
 SHORT_TAPS = 3
-MODES = 16
+
 VOCABULARY = 512
 
 
@@ -32,6 +33,7 @@ class Config:
     long_taps: int
     base: float = 10000.0
     scaling: int = 1
+    modes: int = 16
 
 
 def drawn(seed: int) -> Config:
@@ -58,13 +60,16 @@ def drawn(seed: int) -> Config:
     )
 
 
-def tensors(config: Config, seed: int) -> dict[str, np.ndarray]:
-    """Weights under the names and in the layout of a published checkpoint; matrices are bfloat16 there."""
+def tensors(config: Config, seed: int, matrix: Callable[[int, int], np.ndarray] | None = None) -> dict[str, np.ndarray]:
+    """Weights under the names and in the layout of a published checkpoint; matrices are bfloat16 there.
+
+    `matrix` gives a matrix of rows and columns, where drawing each anew would need too much memory.
+    """
     rng = np.random.default_rng([seed, 1])
     draw = lambda scale, *shape: rng.normal(0, scale, shape).astype(np.float32)
     near_one = lambda size: rng.uniform(0.7, 1.3, size).astype(np.float32)
     width, hidden = config.width, config.hidden
-    matrix = lambda rows, columns: draw(columns**-0.5, rows, columns).astype(ml_dtypes.bfloat16)
+    matrix = matrix or (lambda rows, columns: draw(columns**-0.5, rows, columns).astype(ml_dtypes.bfloat16))
     table = {"embedding_layer.weight": draw(1, VOCABULARY, width).astype(ml_dtypes.bfloat16)}
     for number, kind in enumerate(config.kinds):
         own = {"pre_norm.scale": near_one(width), "post_norm.scale": near_one(width)}
@@ -92,8 +97,8 @@ def tensors(config: Config, seed: int) -> dict[str, np.ndarray]:
             else:
                 # Modes fade within 0.4 to 3000 tokens.
                 own |= {
-                    "filter.log_poles": -np.exp(rng.uniform(-8, 1, (width, MODES, 1))).astype(np.float32),
-                    "filter.residues": draw(0.2, width, MODES),
+                    "filter.log_poles": -np.exp(rng.uniform(-8, 1, (width, config.modes, 1))).astype(np.float32),
+                    "filter.residues": draw(0.2, width, config.modes),
                     "filter.D": draw(0.3, width),
                 }
         table |= {f"blocks.{number}.{name}": array for name, array in own.items()}

@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 import torch
 
-from evo2_checkpoint import MODES, SHORT_TAPS, VOCABULARY, Config
+from evo2_checkpoint import SHORT_TAPS, VOCABULARY, Config
 
 os.environ.setdefault("TQDM_DISABLE", "1")
 LAYERS = {"attention": "attn", "short": "hcs", "medium": "hcm", "long": "hcl"}
@@ -88,7 +88,7 @@ def build(config: Config, weights: dict[str, np.ndarray]):
         inner_mlp_size=config.hidden,
         inner_size_multiple_of=16,
         make_vocab_size_divisible_by=8,
-        state_size=MODES,
+        state_size=config.modes,
         eps=1e-6,
         rotary_emb_base=config.base,
         use_interpolated_rotary_pos_emb=config.scaling != 1,

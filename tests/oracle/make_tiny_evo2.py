@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "tests" / "fixtures" / "models"
 SEED = 20251118
 BASES = "ACGTN"
-POSITIONS = 1024
+POSITIONS = 640
 CONFIG = evo2_checkpoint.Config(
-    kinds=("short", "medium", "long", "attention"), width=16, heads=1, hidden=32, groups=2, taps=7, long_taps=128
+    kinds=("short", "medium", "long", "attention"), width=16, heads=1, hidden=32, groups=2, taps=7, long_taps=128, modes=8
 )
 NEW_TOKENS = 8
 
@@ -39,7 +39,7 @@ def prompts() -> list[str]:
     rng = np.random.default_rng(SEED)
     word = lambda: "".join(rng.choice(list("ACGT"), 8))
     pairs = lambda shots: "".join(x + x[::-1] for x in (word() for _ in range(shots)))
-    whole = [pairs(shots) + word() for shots in (0, 1, 2, 4, 8, 16, 32, 56)]
+    whole = [pairs(shots) + word() for shots in (0, 1, 2, 4, 8, 16, 39)]
     return whole + [pairs(64)[:length] for length in (1, 2, 3, 5, 7, 63, 64, 65, 127, 128, 129, 513)]
 
 
