@@ -1,61 +1,69 @@
-"""Convert a language model from GGUF to a folder that `infer --model` reads.
+"""Convert a model to a folder that `infer --model` reads.
 
-    python3 scripts/convert SOURCE.gguf -o MODEL_DIR [--name NAME] [--modality MODALITY]
+    python3 scripts/convert SOURCE -o MODEL_DIR [--weights TYPE] [--name NAME] [--modality MODALITY] [--record FILE]
 
-The folder holds
-    model.onnx, model.onnx.data   the subset graph in float32 (contract: decoder.py), weights in the second file
+SOURCE is
+    FILE.gguf      architectures llama, gemma3, qwen3; quantised weights are dequantised exactly
+    a folder       of Hugging Face's: config.json, model.safetensors or its shards, tokenizer.json; model types llama,
+                   qwen3, gemma3_text, gpt_neox
+    FILE.pt        an Evo 2 checkpoint, or one of its parts FILE.pt.part0, FILE.pt.part1 .., or their folder
+MODEL_DIR receives
+    model.onnx, model.onnx.data   the graph (contract: decoder.py) and, in the second file, its weights
     config.json                   sizes and special tokens, named as in Hugging Face's config.json
     tokenizer.json                the tokenizer, in the format of Hugging Face's `tokenizers`
-    card.json                     name, modality, params (number of weights, a tied embedding once), architecture,
-                                  vocabulary (the tokenizer's file), weights (their type), max_positions,
-                                  sources (file and SHA-256 of what was converted), license, converter
+    card.json                     who the model is (card.py)
 
-Architectures: llama, gemma3. Quantised weights are dequantised exactly. The folder appears whole or not at all.
-Exit codes: 0 done, 1 the source cannot be converted, 2 usage.
+It appears whole or not at all; an interrupted conversion leaves at most a hidden folder beside it. The memory needed
+is the largest tensor of SOURCE and less than 1 GB.
+
+--weights is the type that matrices are stored in. float32, the default, is exact and fastest on a CPU. bfloat16 (what
+most models are published in, and then exact, too) and float16 halve the file; the graph widens them to float32 before
+it computes, on every device. float16 refuses weights beyond 65504. Norms, biases and everything computed are float32.
+
+--evo2-model NAME says which published Evo 2 model a checkpoint is, where its file's name does not; one that is not
+published takes --rope-scaling FACTOR (what positions are divided by) and --max-positions COUNT instead.
+
+--record FILE copies logits of a reference implementation into the card (scripts/record-logits.py makes the file).
+
+Exit codes: 0 done, 1 the source cannot be converted, 2 usage, 130 interrupted, 143 terminated.
 """
 
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
 import card
 from errors import ConvertError
-from gemma3 import Gemma3
-from gguf_file import GgufFile
-from llama import Llama
-from onnx_writer import OnnxWriter
-from tokenizer import Vocabulary
-
-ARCHITECTURES = {"llama": Llama, "gemma3": Gemma3}
+from evo2 import PUBLISHED, Told
+from families import family_of
+from onnx_writer import WEIGHT_TYPES, OnnxWriter
+from progress import Progress
+from sources import open_source
 
 
-def convert(source: Path, folder: Path, name: str, modality: str) -> None:
+def convert(source: Path, folder: Path, args: argparse.Namespace) -> None:
     """Write the model folder; whatever fails, nothing is left behind."""
     if folder.exists():
         raise ConvertError(f"{folder}: already there")
-    file = GgufFile(source)
-    if file.architecture not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
-        raise ConvertError(f'{source}: architecture "{file.architecture}": not supported (expected one of {known})')
-    vocabulary = Vocabulary(file)
-    model = ARCHITECTURES[file.architecture](file)
-    tables = {
-        "config.json": card.config(model, vocabulary),
-        "tokenizer.json": vocabulary.json(),
-        "card.json": card.card(model, name, modality),
-    }
+    recorded = None if args.record is None else card.read_recorded(args.record)
+    model = family_of(open_source(source), Told(args.evo2_model, args.rope_scaling, args.max_positions))
+    for warning in model.notes().get("warnings", []):
+        print(f"convert: warning: {warning}", file=sys.stderr)
+    tables = model.tables(args.weights)
+    tables["card.json"] = card.card(model, args.name or folder.name, args.modality, args.weights, recorded)
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         for file_name, table in tables.items():
             text = json.dumps(table, ensure_ascii=False, indent=1 if file_name != "tokenizer.json" else None)
             (building / file_name).write_text(text + "\n", encoding="utf-8")
-        with OnnxWriter(building) as writer:
+        with Progress(model.parameters()) as progress, OnnxWriter(building, args.weights, progress) as writer:
             model.write(writer)
-            writer.save(file.architecture)
+            writer.save(model.architecture)
         building.chmod(0o755)
         building.rename(folder)
     except BaseException:
@@ -63,18 +71,31 @@ def convert(source: Path, folder: Path, name: str, modality: str) -> None:
         raise
 
 
+def positive(text: str) -> int:
+    """An argument that is a whole number above zero."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(f"{value} is not above zero")
+    return value
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("source", type=Path, metavar="SOURCE.gguf")
+    parser.add_argument("source", type=Path, metavar="SOURCE")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL_DIR")
+    parser.add_argument("--weights", choices=WEIGHT_TYPES, default="float32", help="default: %(default)s")
     parser.add_argument("--name", help="the model's name in records (default: the folder's)")
-    parser.add_argument("--modality", default="linguistic", help="default: %(default)s")
+    parser.add_argument("--modality", help="default: the family's, linguistic for language models")
+    parser.add_argument("--record", type=Path, metavar="FILE.json", help="a reference's logits, for infer --verify")
+    parser.add_argument("--evo2-model", choices=PUBLISHED, metavar="NAME", help=", ".join(PUBLISHED))
+    parser.add_argument("--rope-scaling", type=positive, metavar="FACTOR", help="of an unpublished Evo 2 checkpoint")
+    parser.add_argument("--max-positions", type=positive, metavar="COUNT", help="of an unpublished Evo 2 checkpoint")
     args = parser.parse_args()
-    folder = args.output.absolute()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        convert(args.source, folder, args.name or folder.name, args.modality)
+        convert(args.source, args.output.absolute(), args)
     except (ConvertError, OSError) as err:
         print(f"convert: {err}", file=sys.stderr)
         return 1

@@ -1,46 +1,93 @@
-"""The two descriptions in a model folder: config.json for Hugging Face's world, card.json for Shotline."""
+"""card.json: who a converted model is, in the words of Shotline's records.
 
+    name, modality, params   as in records; params counts a tied embedding once
+    architecture             the family, `qwen3` say
+    vocabulary               the tokenizer's file, or "bytes" where token ids are byte values
+    weights                  the type that matrices are stored in: float32, bfloat16 or float16
+    max_positions            the longest sequence that the graph takes, in tokens
+    sources                  file and SHA-256 of everything that was read
+    license                  as the source gives it, or null
+    verified                 sentences: what is known to be right about this model, and how
+    recorded                 what a reference implementation says with these very weights (`--record`), or absent
+    converter                this program and the versions of what it stands on
+
+`recorded` holds the float32 logits of a reference, for `infer --verify`:
+
+    {"reference": "transformers 4.57.6 float32",    who computed them, and in which type
+     "input_ids": [t_0, ..],                        one prompt's tokens, none put before them
+     "positions": [p_0, ..],                        places in the prompt, each from 0 to the number of tokens - 1
+     "ids": [[v_0, ..], ..],                        for each position token ids, that of the largest logit first
+     "logits": [[l_0, ..], ..]}                     for each position the logits of those ids: `ids[i][j]` at
+                                                    `positions[i]`, the prompt read up to and with that token
+
+A model is right if, at every position, ids[i][0] has the largest logit of the whole vocabulary (or is behind by less
+than the tolerance) and the logits agree within what the weights' type allows.
+"""
+
+import json
+import math
 from importlib.metadata import version
+from pathlib import Path
 
-from gguf_file import GgufFile
-from tokenizer import Vocabulary
+from errors import ConvertError
+from family import Family
 
-CONVERTER = "shotline scripts/convert 1"
-
-
-def config(model, vocabulary: Vocabulary) -> dict:
-    """config.json, under the names that transformers uses."""
-    s = model.shape
-    return {
-        **model.config(),
-        "vocab_size": s.vocabulary,
-        "hidden_size": s.width,
-        "intermediate_size": s.hidden,
-        "num_hidden_layers": s.layers,
-        "num_attention_heads": s.heads,
-        "num_key_value_heads": s.kv_heads,
-        "head_dim": s.head_dim,
-        "max_position_embeddings": s.positions,
-        "rms_norm_eps": s.epsilon,
-        "bos_token_id": vocabulary.bos,
-        "eos_token_id": vocabulary.eos,
-        "tie_word_embeddings": not model.source.has("output.weight"),
-        "torch_dtype": "float32",
-    }
+CONVERTER = "shotline scripts/convert 2"
+PACKAGES = ("gguf", "ml_dtypes", "numpy", "onnx")
 
 
-def card(model, name: str, modality: str) -> dict:
-    """card.json: who the model is, in the words of Shotline's records."""
-    source: GgufFile = model.source
+def card(model: Family, name: str, modality: str | None, weights: str, recorded: dict | None) -> dict:
+    """The whole of card.json."""
     return {
         "name": name,
-        "modality": modality,
-        "params": source.parameters(),
-        "architecture": source.architecture,
-        "vocabulary": "tokenizer.json",
-        "weights": "float32",
-        "max_positions": model.shape.positions,
-        "sources": [{"file": source.path.name, "sha256": source.sha256()}],
-        "license": source.get("general.license"),
-        "converter": f"{CONVERTER} (" + ", ".join(f"{p} {version(p)}" for p in ("gguf", "numpy", "onnx")) + ")",
+        "modality": modality or model.modality,
+        "params": model.parameters(),
+        "architecture": model.architecture,
+        "vocabulary": model.vocabulary,
+        "weights": weights,
+        "max_positions": model.max_positions,
+        "sources": model.source.hashes(),
+        "license": model.source.license,
+        "verified": model.verified(),
+        **({} if recorded is None else {"recorded": recorded}),
+        **model.notes(),
+        "converter": f"{CONVERTER} (" + ", ".join(f"{p} {version(p)}" for p in PACKAGES) + ")",
     }
+
+
+def read_recorded(path: Path) -> dict:
+    """A file of recorded logits, held against the format above."""
+
+    def refuse(key: str, expected: str) -> ConvertError:
+        return ConvertError(f'{path}: "{key}": expected {expected}')
+
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as err:
+        raise ConvertError(f"{path}: not JSON ({err})") from err
+    keys = ("reference", "input_ids", "positions", "ids", "logits")
+    if not isinstance(table, dict) or set(table) != set(keys):
+        raise ConvertError(f"{path}: expected an object with {', '.join(keys)}")
+    if not isinstance(table["reference"], str):
+        raise refuse("reference", "a string")
+    if not _are_ids(table["input_ids"]):
+        raise refuse("input_ids", "token ids, at least one")
+    tokens, positions = len(table["input_ids"]), table["positions"]
+    if not _are_ids(positions) or max(positions) >= tokens:
+        raise refuse("positions", f"places among {tokens} tokens, at least one")
+    ids, logits = table["ids"], table["logits"]
+    if not isinstance(ids, list) or len(ids) != len(positions) or not all(_are_ids(row) for row in ids):
+        raise refuse("ids", f"{len(positions)} lists of token ids, none empty")
+    if not isinstance(logits, list) or [len(row) for row in logits] != [len(row) for row in ids]:
+        raise refuse("logits", "as many numbers as there are ids at each position")
+    if not all(isinstance(x, (int, float)) and math.isfinite(x) for row in logits for x in row):
+        raise refuse("logits", "finite numbers")
+    return {key: table[key] for key in keys}
+
+
+def _are_ids(values) -> bool:
+    return (
+        isinstance(values, list)
+        and len(values) > 0
+        and all(isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in values)
+    )

@@ -14,90 +14,157 @@ A call may be a whole prompt (P = 0), one token (T = 1) or, with B = 1 only, a f
 Runtime's GroupQueryAttention allows no more.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from onnx import TensorProto
 
 from onnx_writer import MICROSOFT, OnnxWriter
 from shape import Shape
+from weights import Weight
+
+# GroupQueryAttention rotates heads of these sizes only, and this many of their dimensions; others are rotated before.
+HEAD_MULTIPLE = 16
+ROTARY_MULTIPLE = 16
+
+
+@dataclass(frozen=True)
+class Rotary:
+    """Tables of cosines and sines, [positions, dims / 2], for the first `dims` dimensions of a head."""
+
+    cos: str
+    sin: str
+    dims: int
 
 
 class Decoder:
     """Builds the subset graph; an architecture adds its layers between `embed` and `finish`."""
 
-    def __init__(self, writer: OnnxWriter, shape: Shape, embedding: np.ndarray):
+    def __init__(self, writer: OnnxWriter, shape: Shape, embedding: Weight):
         self.writer = w = writer
         self.shape = shape
         self._ids = w.input("input_ids", TensorProto.INT64, ["B", "T"])
         self._mask = w.input("attention_mask", TensorProto.INT64, ["B", "S"])
         self._positions = w.input("positions", TensorProto.INT64, ["B", "Q"])
         self._rows = w.input("vocab_ids", TensorProto.INT64, ["V"])
-        self._embedding = w.constant("embedding", embedding)
-        self._caches: list[tuple[str, str]] = []
+        self._embedding = self._stored(embedding)
+        # Keys and values by layer.
+        self._caches: dict[int, tuple[str, str]] = {}
+        self._own_places: str | None = None
         last = w.node("Sub", w.node("ReduceSum", self._mask, w.integers(1), keepdims=0), w.integers(1))
         self._last = w.node("Cast", last, to=TensorProto.INT32)
         total = w.node("Cast", w.node("Shape", self._mask, start=1, end=2), to=TensorProto.INT32)
         self._total = w.node("Squeeze", total, w.integers(0))
 
-    def embed(self) -> str:
-        return self.writer.node("Gather", self._embedding, self._ids, axis=0)
+    def _stored(self, weight: Weight, transposed: bool = False) -> str:
+        return self.writer.matrix(weight.name, weight.array, transposed, weight.origin)
 
-    def rotary(self, name: str, base: float) -> tuple[str, str]:
-        """The tables cos and sin of m * base^(-2i/d), m the position and d the head's size."""
-        size = self.shape.head_dim
-        # In float32 throughout, as transformers and the training code round them: at position 2000 a float32 angle is
-        # off by up to 1e-4, which sharp attention turns into 2e-2 of a logit (measured on Gemma 3 270M).
-        exponents = np.arange(0, size, 2, dtype=np.float32) / np.float32(size)
-        rates = (np.float32(1) / np.float32(base) ** exponents).astype(np.float32)
+    def vector(self, weight: Weight) -> str:
+        """A norm or a bias: float32, whatever type the matrices have."""
+        return self.writer.constant(weight.name, weight.array.astype(np.float32))
+
+    def embed(self) -> str:
+        return self.writer.widened(self.writer.node("Gather", self._embedding, self._ids, axis=0))
+
+    def rotary(self, name: str, rates: np.ndarray) -> Rotary:
+        """Tables for rotating the first 2 len(rates) dimensions of each head, by position times rate."""
         angles = np.outer(np.arange(self.shape.positions, dtype=np.float32), rates)
         cos = self.writer.constant(f"{name}.cos", np.cos(angles).astype(np.float32))
         sin = self.writer.constant(f"{name}.sin", np.sin(angles).astype(np.float32))
-        return cos, sin
+        return Rotary(cos, sin, 2 * len(rates))
 
-    def norm(self, x: str, name: str, weight: np.ndarray) -> str:
+    def _places(self) -> str:
+        """The position of each of this call's tokens, [B,T].
+
+        The last token of a row has the position that its mask counts; in a first call padding may follow it, and then
+        the row begins at 0 all the same.
+        """
+        if self._own_places is None:
+            w = self.writer
+            calls = w.node("Squeeze", w.node("Shape", self._ids, start=1, end=2), w.integers(0))
+            last = w.node("Cast", self._last, to=TensorProto.INT64)
+            first = w.node("Add", w.node("Sub", last, calls), w.integers(1))
+            first = w.node("Max", w.node("Unsqueeze", first, w.integers(1)), w.integers(0))
+            zero, one = (w.constant(name, np.array(n, np.int64)) for name, n in (("zero", 0), ("one", 1)))
+            self._own_places = w.node("Add", first, w.node("Range", zero, calls, one))
+        return self._own_places
+
+    def _rotated(self, x: str, heads: int, rotary: Rotary) -> str:
+        """x [B,T,heads * head_dim], rotated."""
+        return self.writer.node(
+            "RotaryEmbedding",
+            *(x, self._places(), rotary.cos, rotary.sin),
+            domain=MICROSOFT,
+            num_heads=heads,
+            rotary_embedding_dim=rotary.dims,
+        )
+
+    def norm(self, x: str, weight: Weight) -> str:
         """Root-mean-square normalisation over the last axis."""
-        weight = self.writer.constant(name, weight)
-        return self.writer.node("SimplifiedLayerNormalization", x, weight, axis=-1, epsilon=self.shape.epsilon)
+        scale = self.vector(weight)
+        return self.writer.node("SimplifiedLayerNormalization", x, scale, axis=-1, epsilon=self.shape.epsilon)
 
-    def linear(self, x: str, name: str, weight: np.ndarray) -> str:
-        """x W^T for W as models store it, [out, in]."""
-        return self.writer.node("MatMul", x, self.writer.constant(name, weight.T))
+    def layer_norm(self, x: str, weight: Weight, bias: Weight) -> str:
+        """Layer normalisation over the last axis."""
+        scale, shift = self.vector(weight), self.vector(bias)
+        return self.writer.node("LayerNormalization", x, scale, shift, axis=-1, epsilon=self.shape.epsilon)
 
-    def by_head(self, x: str, heads: int) -> str:
-        return self.writer.node("Reshape", x, self.writer.integers(0, 0, heads, self.shape.head_dim))
+    def linear(self, x: str, weight: Weight, bias: Weight | None = None) -> str:
+        """x W^T + b for W as models store it, [out, in]."""
+        product = self.writer.node("MatMul", x, self.writer.widened(self._stored(weight, transposed=True)))
+        return product if bias is None else self.writer.node("Add", product, self.vector(bias))
 
-    def joined(self, x: str, heads: int) -> str:
-        return self.writer.node("Reshape", x, self.writer.integers(0, 0, heads * self.shape.head_dim))
+    def gated(self, x: str, layer: Callable[[str], Weight], activation: Callable[[str], str]) -> str:
+        """The feed-forward part: activation(x G^T) * (x U^T), times D^T."""
+        gate, up = activation(self.linear(x, layer("ffn_gate"))), self.linear(x, layer("ffn_up"))
+        return self.linear(self.writer.node("Mul", gate, up), layer("ffn_down"))
 
-    def attention(self, q: str, k: str, v: str, tables: tuple[str, str], window: int = -1) -> str:
+    def silu(self, x: str) -> str:
+        return self.writer.node("Mul", x, self.writer.node("Sigmoid", x))
+
+    def norm_heads(self, x: str, heads: int, weight: Weight) -> str:
+        """Root-mean-square normalisation of each head of x [B,T,heads * head_dim]."""
+        w, size = self.writer, self.shape.head_dim
+        split = w.node("Reshape", x, w.integers(0, 0, heads, size))
+        return w.node("Reshape", self.norm(split, weight), w.integers(0, 0, heads * size))
+
+    def attention(
+        self, q: str, k: str, v: str, rotary: Rotary, window: int = -1, scale: float | None = None
+    ) -> str:
         """Causal attention of the next layer over past and present, rotary embedding included.
 
-        `window` is how many tokens a token sees, itself included (-1: all).
+        `window` is how many tokens a token sees, itself included (-1: all); `scale` goes before the softmax, where it
+        is not one over the root of the head's size.
         """
         w, s, layer = self.writer, self.shape, len(self._caches)
         past = [
             w.input(f"past_key_values.{layer}.{kind}", TensorProto.FLOAT, ["B", s.kv_heads, "P", s.head_dim])
             for kind in ("key", "value")
         ]
+        fused = s.head_dim % HEAD_MULTIPLE == 0 and rotary.dims % ROTARY_MULTIPLE == 0
+        if not fused:
+            q, k = self._rotated(q, s.heads, rotary), self._rotated(k, s.kv_heads, rotary)
         out, key, value = w.nodes(
             "GroupQueryAttention",
             3,
-            *(q, k, v, *past, self._last, self._total, *tables),
+            *(q, k, v, *past, self._last, self._total, *((rotary.cos, rotary.sin) if fused else ())),
             domain=MICROSOFT,
             num_heads=s.heads,
             kv_num_heads=s.kv_heads,
-            do_rotary=1,
+            do_rotary=int(fused),
             local_window_size=window,
-            scale=s.head_dim**-0.5,
+            scale=s.head_dim**-0.5 if scale is None else scale,
         )
-        self._caches.append((key, value))
+        self._caches[layer] = (key, value)
         return out
 
-    def finish(self, x: str, norm: np.ndarray, head: np.ndarray | None) -> None:
-        """Logits at the wanted positions over the wanted rows of `head` (None: the embedding, tied)."""
+    def finish(self, x: str, norm: Callable[[str], str], head: Weight | None) -> None:
+        """Logits of `norm`(x) at the wanted positions over the wanted rows of `head` (None: the embedding, tied)."""
         w, s = self.writer, self.shape
-        matrix = self._embedding if head is None else w.constant("head", head)
+        matrix = self._embedding if head is None else self._stored(head)
         x = w.node("GatherND", x, w.node("Unsqueeze", self._positions, w.integers(2)), batch_dims=1)
-        x = w.node("Reshape", self.norm(x, "output_norm", norm), w.integers(-1, s.width))
+        x = w.node("Reshape", norm(x), w.integers(-1, s.width))
         wanted = w.node("Shape", self._rows)
         everything = w.node("Squeeze", w.node("Equal", wanted, w.integers(0)), w.integers(0))
 
@@ -106,10 +173,10 @@ class Decoder:
             # shape it learns at run time only - here rows + V, V being 0 - is used as it lies.
             rows = w.node("Add", wanted, w.integers(s.vocabulary))
             view = w.node("Reshape", matrix, w.node("Concat", rows, w.integers(s.width), axis=0))
-            return w.node("Gemm", x, view, transB=1)
+            return w.node("Gemm", x, w.widened(view), transB=1)
 
         def some_rows() -> str:
-            return w.node("Gemm", x, w.node("Gather", matrix, self._rows, axis=0), transB=1)
+            return w.node("Gemm", x, w.widened(w.node("Gather", matrix, self._rows, axis=0)), transB=1)
 
         flat = w.node(
             "If",
@@ -119,6 +186,6 @@ class Decoder:
         )
         size = w.node("Concat", w.node("Shape", self._positions), w.node("Shape", flat, start=1, end=2), axis=0)
         w.output(w.node("Reshape", flat, size, allowzero=1), "logits", ["B", "Q", "rows"])
-        for layer, pair in enumerate(self._caches):
+        for layer, pair in self._caches.items():
             for kind, value in zip(("key", "value"), pair):
                 w.output(value, f"present.{layer}.{kind}", ["B", s.kv_heads, "S", s.head_dim])

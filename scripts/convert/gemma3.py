@@ -1,71 +1,127 @@
-"""The gemma3 architecture (text only): its sizes, its tensors and its layers."""
+"""The gemma3 architecture (text only): its sizes, its tensors and its layers (arXiv 2503.19786, section 2)."""
 
 import numpy as np
 
 from decoder import Decoder
 from errors import ConvertError
 from gguf_file import GgufFile
+from hf_folder import HfFolder
+from language_model import LanguageModel
 from onnx_writer import MICROSOFT, OnnxWriter
-from shape import shape_of
+from rotary import config_rates, gguf_rates, rates, rope_options
+from shape import config_shape, gguf_shape
+from weights import Weights, folder_naming, gguf_naming, llama_shapes
 
-# Every sixth layer sees the whole context, the others a window (Gemma 3 Technical Report, arXiv 2503.19786, section 2).
+# Every sixth layer sees the whole context, the others a window.
 PATTERN = 6
-# The rotary base of the layers with a window (same section); GGUF files give the other one.
+# The rotary base of the layers with a window; GGUF files give the other one.
 LOCAL_BASE = 10000.0
-# Gemma 3 27B alone scales its queries by width / heads instead of by the head's size (same report; llama.cpp tells
-# it, too, by its number of layers).
+# transformers' Gemma3TextConfig.
+DEFAULT_BASE, DEFAULT_HEAD, DEFAULT_SCALAR = 1e6, 256, 256
+# Gemma 3 27B alone scales its queries by width / heads instead of by the head's size; config.json says so, a GGUF file
+# does not (llama.cpp tells it by its number of layers).
 LAYERS_27B = 62
+FULL, SLIDING = "full_attention", "sliding_attention"
+NORMS = {
+    "attn_q_norm": "self_attn.q_norm",
+    "attn_k_norm": "self_attn.k_norm",
+    "post_attention_norm": "post_attention_layernorm",
+    "post_ffw_norm": "post_feedforward_layernorm",
+}
 
 
-class Gemma3:
-    """A Gemma 3 model in a GGUF file."""
+class Gemma3(LanguageModel):
+    """A Gemma 3 model."""
 
-    def __init__(self, source: GgufFile):
-        self.source = source
-        if source.get("gemma3.rope.scaling.type", "none") != "none" or source.get("gemma3.rope.scaling.factor"):
-            raise ConvertError(f"{source.path}: scaled rotary embedding (gemma3.rope.scaling): not supported")
-        head_dim = source.count("attention.key_length")
-        if source.count("attention.value_length") != head_dim:
-            raise ConvertError(f"{source.path}: keys and values of different size: not supported")
-        self.shape = shape_of(source, head_dim)
-        if self.shape.layers == LAYERS_27B:
-            raise ConvertError(f"{source.path}: Gemma 3 27B ({LAYERS_27B} layers): not supported")
-        self.rope_base = source.number("rope.freq_base")
-        self.window = source.count("attention.sliding_window")
+    architecture = "gemma3"
+
+    def from_gguf(self, file: GgufFile) -> None:
+        head_dim = file.count("attention.key_length")
+        if file.count("attention.value_length") != head_dim:
+            raise ConvertError(f"{file.path}: keys and values of different size: not supported")
+        self.shape = s = gguf_shape(file, head_dim)
+        if s.layers == LAYERS_27B:
+            raise ConvertError(f"{file.path}: Gemma 3 27B ({LAYERS_27B} layers) from GGUF: not supported")
+        self._scalar = head_dim
+        self._base, self._local_base = file.number("rope.freq_base"), LOCAL_BASE
+        self._rates = gguf_rates(file, head_dim, self._base)
+        self._window = file.count("attention.sliding_window")
+        self._types = layer_types(s.layers, PATTERN)
+        self.weights = Weights(file, gguf_naming(*NORMS), self._shapes())
+
+    def from_folder(self, folder: HfFolder) -> None:
+        config = folder.config
+        config.expect("hidden_activation", "gelu_pytorch_tanh")
+        config.expect("attention_bias", False)
+        config.expect("use_bidirectional_attention", False)
+        config.expect_none("attn_logit_softcapping", "final_logit_softcapping")
+        self.shape = s = config_shape(config, DEFAULT_HEAD, tied=True)
+        self._scalar = config.number("query_pre_attn_scalar", DEFAULT_SCALAR)
+        self._rope(config)
+        self._window = config.count("sliding_window")
+        pattern = config.count("sliding_window_pattern", config.count("_sliding_window_pattern", PATTERN))
+        self._types = config.get("layer_types", layer_types(s.layers, pattern))
+        if len(self._types) != s.layers or not set(self._types) <= {FULL, SLIDING}:
+            raise config.refuse("layer_types", f"expected {s.layers} times {FULL} or {SLIDING}")
+        naming = folder_naming(s.tied, **NORMS, ffn_norm="pre_feedforward_layernorm")
+        # Hugging Face stores w - 1 where a norm multiplies by w.
+        added = lambda name, array: array.astype(np.float32) + np.float32(1) if name.endswith("norm") else array
+        self.weights = Weights(folder, naming, self._shapes(), added)
+
+    def _rope(self, config) -> None:
+        """The rates of both kinds of layers; rope_parameters, where there is one, has an entry for each kind."""
+        newer = config.get("rope_parameters")
+        if newer is None:
+            self._local_base = config.number("rope_local_base_freq", LOCAL_BASE)
+            self._base, scaling = rope_options(config, "rope_theta", DEFAULT_BASE)
+            self._rates = config_rates(config, self.shape.head_dim, self._base, scaling)
+            return
+        if not isinstance(newer, dict) or not all(isinstance(newer.get(kind), dict) for kind in (FULL, SLIDING)):
+            raise config.refuse("rope_parameters", f"expected {FULL} and {SLIDING}")
+        if newer[SLIDING].get("rope_type", "default") != "default":
+            raise config.refuse("rope_parameters", f"{SLIDING}: a scaled rotary embedding is not supported")
+        self._local_base = newer[SLIDING].get("rope_theta", LOCAL_BASE)
+        self._base = newer[FULL].get("rope_theta", DEFAULT_BASE)
+        self._rates = config_rates(config, self.shape.head_dim, self._base, newer[FULL])
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
         size, width = (self.shape.head_dim,), (self.shape.width,)
-        own = {"attn_q_norm": size, "attn_k_norm": size, "post_attention_norm": width, "post_ffw_norm": width}
-        source.check_tensors(self.shape.tensors(own, tied=True))
+        return llama_shapes(
+            self.shape, attn_q_norm=size, attn_k_norm=size, post_attention_norm=width, post_ffw_norm=width
+        )
 
     def config(self) -> dict:
         return {
             "model_type": "gemma3_text",
             "hidden_activation": "gelu_pytorch_tanh",
-            "query_pre_attn_scalar": self.shape.head_dim,
-            "rope_theta": self.rope_base,
-            "rope_local_base_freq": LOCAL_BASE,
-            "sliding_window": self.window,
-            "sliding_window_pattern": PATTERN,
+            "query_pre_attn_scalar": self._scalar,
+            "rope_theta": self._base,
+            "rope_local_base_freq": self._local_base,
+            "sliding_window": self._window,
+            "layer_types": self._types,
         }
 
     def write(self, writer: OnnxWriter) -> None:
-        tensor, s = self.source.tensor, self.shape
-        d = Decoder(writer, s, tensor("token_embd.weight"))
-        everywhere, near = d.rotary("rotary_global", self.rope_base), d.rotary("rotary_local", LOCAL_BASE)
+        s, weights = self.shape, self.weights
+        d = Decoder(writer, s, weights("embedding"))
+        everywhere = d.rotary("rotary_global", self._rates)
+        near = d.rotary("rotary_local", rates(self._local_base, s.head_dim))
+        gelu = lambda x: writer.node("FastGelu", x, domain=MICROSOFT)
         x = writer.node("Mul", d.embed(), writer.constant("embedding_scale", np.array(s.width**0.5, np.float32)))
-        for i in range(s.layers):
-            load = lambda name: (f"layers.{i}.{name}", tensor(f"blk.{i}.{name}.weight"))
-            n = d.norm(x, *load("attn_norm"))
-            q, k, v = (d.linear(n, *load(f"attn_{name}")) for name in "qkv")
-            q = d.joined(d.norm(d.by_head(q, s.heads), *load("attn_q_norm")), s.heads)
-            k = d.joined(d.norm(d.by_head(k, s.kv_heads), *load("attn_k_norm")), s.kv_heads)
-            if (i + 1) % PATTERN == 0:
-                a = d.attention(q, k, v, everywhere)
-            else:
-                a = d.attention(q, k, v, near, self.window)
-            a = d.linear(a, *load("attn_output"))
-            x = writer.node("Add", x, d.norm(a, *load("post_attention_norm")))
-            n = d.norm(x, *load("ffn_norm"))
-            gate = writer.node("FastGelu", d.linear(n, *load("ffn_gate")), domain=MICROSOFT)
-            h = d.linear(writer.node("Mul", gate, d.linear(n, *load("ffn_up"))), *load("ffn_down"))
-            x = writer.node("Add", x, d.norm(h, *load("post_ffw_norm")))
-        d.finish(x, tensor("output_norm.weight"), None)
+        for i, kind in enumerate(self._types):
+            layer = weights.layer(i)
+            n = d.norm(x, layer("attn_norm"))
+            q = d.norm_heads(d.linear(n, layer("attn_q")), s.heads, layer("attn_q_norm"))
+            k = d.norm_heads(d.linear(n, layer("attn_k")), s.kv_heads, layer("attn_k_norm"))
+            v = d.linear(n, layer("attn_v"))
+            tables, window = (everywhere, -1) if kind == FULL else (near, self._window)
+            a = d.linear(d.attention(q, k, v, tables, window, self._scalar**-0.5), layer("attn_output"))
+            x = writer.node("Add", x, d.norm(a, layer("post_attention_norm")))
+            h = d.gated(d.norm(x, layer("ffn_norm")), layer, gelu)
+            x = writer.node("Add", x, d.norm(h, layer("post_ffw_norm")))
+        d.finish(x, lambda y: d.norm(y, weights("output_norm")), None if s.tied else weights("head"))
+
+
+def layer_types(layers: int, pattern: int) -> list[str]:
+    """Every `pattern`-th layer sees the whole context."""
+    return [FULL if (i + 1) % pattern == 0 else SLIDING for i in range(layers)]

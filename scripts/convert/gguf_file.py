@@ -1,6 +1,6 @@
 """Reading a GGUF file: metadata with a type, tensors with a shape, and an error for everything else."""
 
-import hashlib
+import mmap
 from pathlib import Path
 
 import numpy as np
@@ -8,18 +8,17 @@ from gguf import GGUFReader
 from gguf.quants import dequantize
 
 from errors import ConvertError
+from source import Source
 
 # What GGUFReader and numpy raise on a file that is cut off, mangled or no GGUF at all.
 UNREADABLE = (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError)
 
 
-class GgufFile:
+class GgufFile(Source):
     """One GGUF file. `tensor` gives float32 arrays in numpy order: a matrix is [out, in]."""
 
     def __init__(self, path: Path):
         self.path = path
-        if not path.is_file():
-            raise ConvertError(f"{path}: no such file")
         with path.open("rb") as file:
             magic = file.read(4)
         if magic != b"GGUF":
@@ -30,6 +29,7 @@ class GgufFile:
             raise ConvertError(f"{path}: damaged or truncated GGUF file ({err})") from err
         self._tensors = {tensor.name: tensor for tensor in self._reader.tensors}
         self.architecture = self.text("general.architecture")
+        self.license = self.get("general.license")
 
     def get(self, key: str, default=None):
         """The value under `key`, or `default` where the file has none."""
@@ -69,40 +69,23 @@ class GgufFile:
             raise ConvertError(f"{self.path}: metadata {key}: expected a positive number, found {value}")
         return value
 
-    def list(self, key: str) -> list:
+    def array(self, key: str) -> list:
         return self._typed(key, list, "a list")
 
-    def has(self, name: str) -> bool:
-        return name in self._tensors
-
-    def check_tensors(self, expected: dict[str, tuple[int, ...]]) -> None:
-        """Hold the file's tensors against the architecture's: none missing, none more, each its shape."""
-        for name in self._tensors:
-            if name not in expected:
-                raise ConvertError(
-                    f"{self.path}: tensor {name}: not part of the {self.architecture} architecture as this converter knows it"
-                )
-        for name, shape in expected.items():
-            tensor = self._tensors.get(name)
-            if tensor is None:
-                raise ConvertError(f"{self.path}: tensor {name}: missing")
-            found = tuple(int(n) for n in reversed(tensor.shape))
-            if found != shape:
-                raise ConvertError(f"{self.path}: tensor {name}: shape {found}, expected {shape}")
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(int(n) for n in reversed(tensor.shape)) for name, tensor in self._tensors.items()}
 
     def tensor(self, name: str) -> np.ndarray:
-        """The tensor's weights, dequantised."""
+        """The tensor's weights, dequantised to float32."""
         tensor = self._tensors[name]
         try:
             values = dequantize(tensor.data, tensor.tensor_type)
         except (*UNREADABLE, NotImplementedError) as err:
             raise ConvertError(f"{self.path}: tensor {name} ({tensor.tensor_type.name}): {err}") from err
-        return np.ascontiguousarray(values, dtype=np.float32)
+        values = np.array(values, dtype=np.float32, copy=values.base is not None)
+        # The reader maps the file; without this, every page that was read would stay resident.
+        self._reader.data._mmap.madvise(mmap.MADV_DONTNEED)
+        return values
 
-    def parameters(self) -> int:
-        """The number of weights in the file (a tied embedding is in it once)."""
-        return sum(int(tensor.n_elements) for tensor in self._tensors.values())
-
-    def sha256(self) -> str:
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+    def files(self) -> list[Path]:
+        return [self.path]

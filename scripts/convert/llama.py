@@ -1,57 +1,76 @@
-"""The llama architecture (Llama, SmolLM, SmolLM2 ...): its sizes, its tensors and its layers."""
+"""The llama architecture (Llama, SmolLM2 and others): its sizes, its tensors and its layers."""
 
 import numpy as np
 
 from decoder import Decoder
 from errors import ConvertError
 from gguf_file import GgufFile
+from hf_folder import HfFolder
+from language_model import LanguageModel
 from onnx_writer import OnnxWriter
-from shape import shape_of
+from rotary import config_rates, gguf_rates, rope_options
+from shape import config_shape, gguf_shape
+from weights import Weights, folder_naming, gguf_naming, llama_shapes
+
+# transformers' LlamaConfig.
+DEFAULT_BASE = 10000.0
 
 
-class Llama:
-    """A llama model in a GGUF file."""
+class Llama(LanguageModel):
+    """A llama model."""
 
-    def __init__(self, source: GgufFile):
-        self.source = source
-        head_dim = source.get("llama.attention.key_length")
+    architecture = "llama"
+
+    def from_gguf(self, file: GgufFile) -> None:
+        head_dim = file.get("llama.attention.key_length")
         if head_dim is None:
-            head_dim = source.count("embedding_length") // source.count("attention.head_count")
-        self.shape = shape_of(source, head_dim)
-        self.rope_base = source.number("rope.freq_base")
-        rotated = source.get("llama.rope.dimension_count", head_dim)
+            head_dim = file.count("embedding_length") // file.count("attention.head_count")
+        rotated = file.get("llama.rope.dimension_count", head_dim)
         if rotated != head_dim:
-            raise ConvertError(f"{source.path}: rotary embedding of {rotated} of {head_dim} dimensions: not supported")
-        self.tied = not source.has("output.weight")
-        source.check_tensors(self.shape.tensors({}, self.tied))
+            raise ConvertError(f"{file.path}: rotary embedding of {rotated} of {head_dim} dimensions: not supported")
+        self.shape = s = gguf_shape(file, head_dim)
+        self._base = file.number("rope.freq_base")
+        self._rates = gguf_rates(file, head_dim, self._base)
+
+        def unpaired(name: str, array: np.ndarray) -> np.ndarray:
+            heads = {"attn_q": s.heads, "attn_k": s.kv_heads}.get(name.rpartition(".")[2])
+            return array if heads is None else halves(array, heads)
+
+        self.weights = Weights(file, gguf_naming(), llama_shapes(s), unpaired)
+
+    def from_folder(self, folder: HfFolder) -> None:
+        config = folder.config
+        config.expect("hidden_act", "silu")
+        config.expect("attention_bias", False)
+        config.expect("mlp_bias", False)
+        config.expect("rope_interleaved", False)
+        self.shape = s = config_shape(config)
+        self._base, scaling = rope_options(config, "rope_theta", DEFAULT_BASE)
+        self._rates = config_rates(config, s.head_dim, self._base, scaling)
+        self.weights = Weights(folder, folder_naming(s.tied), llama_shapes(s))
 
     def config(self) -> dict:
-        return {"model_type": "llama", "hidden_act": "silu", "rope_theta": self.rope_base}
+        return {"model_type": "llama", "hidden_act": "silu", "rope_theta": self._base}
 
     def write(self, writer: OnnxWriter) -> None:
-        tensor, s = self.source.tensor, self.shape
-        d = Decoder(writer, s, tensor("token_embd.weight"))
-        tables = d.rotary("rotary", self.rope_base)
+        s, weights = self.shape, self.weights
+        d = Decoder(writer, s, weights("embedding"))
+        tables = d.rotary("rotary", self._rates)
         x = d.embed()
         for i in range(s.layers):
-            load = lambda name: (f"layers.{i}.{name}", tensor(f"blk.{i}.{name}.weight"))
-            rotated = lambda name, heads: (f"layers.{i}.{name}", halves(tensor(f"blk.{i}.{name}.weight"), heads))
-            n = d.norm(x, *load("attn_norm"))
-            q, k = d.linear(n, *rotated("attn_q", s.heads)), d.linear(n, *rotated("attn_k", s.kv_heads))
-            a = d.attention(q, k, d.linear(n, *load("attn_v")), tables)
-            x = writer.node("Add", x, d.linear(a, *load("attn_output")))
-            n = d.norm(x, *load("ffn_norm"))
-            gate = d.linear(n, *load("ffn_gate"))
-            gate = writer.node("Mul", gate, writer.node("Sigmoid", gate))
-            h = writer.node("Mul", gate, d.linear(n, *load("ffn_up")))
-            x = writer.node("Add", x, d.linear(h, *load("ffn_down")))
-        d.finish(x, tensor("output_norm.weight"), None if self.tied else tensor("output.weight"))
+            layer = weights.layer(i)
+            n = d.norm(x, layer("attn_norm"))
+            q, k, v = (d.linear(n, layer(part)) for part in ("attn_q", "attn_k", "attn_v"))
+            x = writer.node("Add", x, d.linear(d.attention(q, k, v, tables), layer("attn_output")))
+            n = d.norm(x, layer("ffn_norm"))
+            x = writer.node("Add", x, d.gated(n, layer, d.silu))
+        d.finish(x, lambda y: d.norm(y, weights("output_norm")), None if s.tied else weights("head"))
 
 
 def halves(weight: np.ndarray, heads: int) -> np.ndarray:
     """Rows of Q or K as the rotary embedding of ONNX Runtime pairs them: i with i + d/2.
 
-    llama.cpp's converter stores them interleaved, 2i with 2i + 1, for this architecture (not for Gemma).
+    llama.cpp's converter stores them interleaved, 2i with 2i + 1, for this architecture only.
     """
     rows, columns = weight.shape
     return weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)

@@ -1,14 +1,19 @@
 """Writing an ONNX graph node by node, its weights straight to the external data file.
 
-No weight is held once it is written, so the peak is one tensor, and the graph file stays below protobuf's 2 GB.
+No weight is held once it is written, and a matrix is converted in blocks, so the peak is one tensor of the source and
+a block; the graph file stays below protobuf's 2 GB.
 """
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from errors import ConvertError
 
 DATA_FILE = "model.onnx.data"
 OPSET = 17
@@ -18,13 +23,20 @@ MICROSOFT = "com.microsoft"
 INLINE_BYTES = 1024
 # ONNX Runtime maps external data; a mapping begins at a page.
 PAGE = 4096
+# Elements of a matrix that are converted at a time: 32 MiB of float32.
+BLOCK = 1 << 23
+# The types that matrices may be stored in. Everything else is float32.
+WEIGHT_TYPES = {"float32": np.float32, "bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
 
 
 class OnnxWriter:
     """A graph under construction. Every method that adds a value returns the value's name."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, weights: str = "float32", progress: Callable[[int], None] = lambda elements: None):
+        """`weights` is a key of WEIGHT_TYPES; `progress` hears of every matrix how many elements it had."""
         self._folder = folder
+        self._type = np.dtype(WEIGHT_TYPES[weights])
+        self._progress = progress
         self._data = (folder / DATA_FILE).open("wb")
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, TensorProto] = {}
@@ -43,22 +55,36 @@ class OnnxWriter:
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
     def constant(self, name: str, array: np.ndarray) -> str:
-        """Add a constant under its own name; large ones go to the data file."""
+        """Add a constant under its own name, in its own type; large ones go to the data file."""
         array = np.ascontiguousarray(array)
-        if name in self._constants:
-            raise ValueError(f"constant {name} added twice")
         if array.nbytes < INLINE_BYTES:
-            self._constants[name] = numpy_helper.from_array(array, name)
+            self._add(numpy_helper.from_array(array, name))
             return name
-        self._data.write(b"\0" * (-self._data.tell() % PAGE))
-        offset = self._data.tell()
-        self._data.write(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
-        proto = TensorProto(name=name, data_type=helper.np_dtype_to_tensor_dtype(array.dtype), dims=array.shape)
-        proto.data_location = TensorProto.EXTERNAL
-        for key, value in (("location", DATA_FILE), ("offset", offset), ("length", array.nbytes)):
-            proto.external_data.add(key=key, value=str(value))
-        self._constants[name] = proto
-        return name
+        offset = self._page()
+        self._write(array)
+        return self._external(name, array.dtype, array.shape, offset)
+
+    def matrix(self, name: str, array: np.ndarray, transposed: bool = False, origin: str = "") -> str:
+        """Add a weight matrix in the weights' type, rounded to nearest even.
+
+        What is taken from it goes through `widened` before it is computed with. `origin` is what messages call it.
+        """
+        rows, columns = array.shape[::-1] if transposed else array.shape
+        offset = self._page()
+        step = max(1, BLOCK // columns)
+        for start in range(0, rows, step):
+            block = array[:, start : start + step].T if transposed else array[start : start + step]
+            with np.errstate(over="ignore"):
+                block = np.ascontiguousarray(block).astype(self._type, copy=False)
+            if not np.isfinite(block).all():
+                raise ConvertError(f"{origin or name}: a weight is not finite, or out of the range of {self._type}")
+            self._write(block)
+        self._progress(array.size)
+        return self._external(name, self._type, (rows, columns), offset)
+
+    def widened(self, value: str) -> str:
+        """A part of a matrix, in the float32 that everything is computed in."""
+        return value if self._type == np.float32 else self.node("Cast", value, to=TensorProto.FLOAT)
 
     def integers(self, *values: int) -> str:
         """A constant int64 vector; equal ones are one constant."""
@@ -78,13 +104,14 @@ class OnnxWriter:
         self._nodes.append(helper.make_node(op, list(inputs), names, name=base, domain=domain, **attributes))
         return names
 
-    def branch(self, name: str, build) -> onnx.GraphProto:
-        """A subgraph for `If`: `build()` adds its nodes and returns the value that leaves it."""
+    def branch(self, name: str, build: Callable[[], str | list[str]]) -> onnx.GraphProto:
+        """A subgraph for `If`: `build()` adds its nodes and returns the float32 value that leaves it, or several."""
         outer, self._nodes = self._nodes, []
-        result = build()
+        results = build()
         inner, self._nodes = self._nodes, outer
-        out = helper.make_tensor_value_info(result, TensorProto.FLOAT, None)
-        return helper.make_graph(inner, name, [], [out])
+        results = [results] if isinstance(results, str) else results
+        leaving = [helper.make_tensor_value_info(result, TensorProto.FLOAT, None) for result in results]
+        return helper.make_graph(inner, name, [], leaving)
 
     def save(self, name: str) -> None:
         """Write `model.onnx` beside its data."""
@@ -97,6 +124,30 @@ class OnnxWriter:
             producer_name="shotline",
         )
         onnx.save_model(model, self._folder / "model.onnx")
+
+    def _page(self) -> int:
+        """Go to the next page of the data file; its offset."""
+        self._data.write(b"\0" * (-self._data.tell() % PAGE))
+        return self._data.tell()
+
+    def _write(self, array: np.ndarray) -> None:
+        # As bytes: bfloat16 is no type that Python's buffers know.
+        self._data.write(array.view(np.uint8).data)
+
+    def _external(self, name: str, dtype: np.dtype, shape: tuple[int, ...], offset: int) -> str:
+        """Enter the constant whose bytes were just written."""
+        proto = TensorProto(name=name, data_type=helper.np_dtype_to_tensor_dtype(dtype), dims=shape)
+        proto.data_location = TensorProto.EXTERNAL
+        length = self._data.tell() - offset
+        for key, value in (("location", DATA_FILE), ("offset", offset), ("length", length)):
+            proto.external_data.add(key=key, value=str(value))
+        self._add(proto)
+        return name
+
+    def _add(self, proto: TensorProto) -> None:
+        if proto.name in self._constants:
+            raise ValueError(f"constant {proto.name} added twice")
+        self._constants[proto.name] = proto
 
     def __enter__(self) -> "OnnxWriter":
         return self

@@ -1,19 +1,20 @@
-"""The sizes of a decoder, as GGUF files of every architecture here name them."""
+"""The sizes of a transformer decoder, read from either kind of source."""
 
 from dataclasses import dataclass
 
 from errors import ConvertError
 from gguf_file import GgufFile
+from hf_config import HfConfig
 
 # Tables of rotary angles longer than this cost more memory than prompts of this field need.
 MAX_POSITIONS = 32768
-# GroupQueryAttention with rotary embedding takes no other head sizes than multiples of this.
-HEAD_MULTIPLE = 16
+# GroupQueryAttention takes no other head sizes than multiples of this.
+HEAD_MULTIPLE = 8
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a decoder."""
+    """The sizes of a decoder. `tied`: the embedding is the output matrix, too."""
 
     layers: int
     width: int
@@ -24,44 +25,59 @@ class Shape:
     vocabulary: int
     positions: int
     epsilon: float
-
-    def tensors(self, own: dict[str, tuple[int, ...]], tied: bool) -> dict[str, tuple[int, ...]]:
-        """The shapes of all tensors by name: what every decoder here has, and in each layer the architecture's own."""
-        q, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
-        layer = {
-            "attn_norm": (self.width,),
-            "attn_q": (q, self.width),
-            "attn_k": (kv, self.width),
-            "attn_v": (kv, self.width),
-            "attn_output": (self.width, q),
-            "ffn_norm": (self.width,),
-            "ffn_gate": (self.hidden, self.width),
-            "ffn_up": (self.hidden, self.width),
-            "ffn_down": (self.width, self.hidden),
-        } | own
-        tensors = {"token_embd.weight": (self.vocabulary, self.width), "output_norm.weight": (self.width,)}
-        if not tied:
-            tensors["output.weight"] = (self.vocabulary, self.width)
-        for i in range(self.layers):
-            tensors |= {f"blk.{i}.{name}.weight": shape for name, shape in layer.items()}
-        return tensors
+    tied: bool
 
 
-def shape_of(source: GgufFile, head_dim: int) -> Shape:
-    """The sizes in a GGUF file's metadata, as far as ONNX Runtime can run them."""
-    shape = Shape(
-        layers=source.count("block_count"),
-        width=source.count("embedding_length"),
-        heads=source.count("attention.head_count"),
-        kv_heads=source.count("attention.head_count_kv"),
-        head_dim=head_dim,
-        hidden=source.count("feed_forward_length"),
-        vocabulary=len(source.list("tokenizer.ggml.tokens")),
-        positions=min(source.count("context_length"), MAX_POSITIONS),
-        epsilon=source.number("attention.layer_norm_rms_epsilon"),
+def gguf_shape(file: GgufFile, head_dim: int) -> Shape:
+    """The sizes in a GGUF file's metadata."""
+    return _checked(
+        file,
+        Shape(
+            layers=file.count("block_count"),
+            width=file.count("embedding_length"),
+            heads=file.count("attention.head_count"),
+            kv_heads=file.count("attention.head_count_kv"),
+            head_dim=head_dim,
+            hidden=file.count("feed_forward_length"),
+            vocabulary=len(file.array("tokenizer.ggml.tokens")),
+            positions=min(file.count("context_length"), MAX_POSITIONS),
+            epsilon=file.number("attention.layer_norm_rms_epsilon"),
+            tied="output.weight" not in file.shapes(),
+        ),
     )
-    if head_dim % HEAD_MULTIPLE:
-        raise ConvertError(f"{source.path}: heads of size {head_dim}: expected a multiple of {HEAD_MULTIPLE}")
+
+
+def config_shape(
+    config: HfConfig, head_dim: int | None = None, epsilon: str = "rms_norm_eps", tied: bool = False
+) -> Shape:
+    """The sizes in a config.json; the arguments are what a family takes where it is silent, and its key for epsilon.
+
+    Without a head size, the heads share the width.
+    """
+    width, heads = config.count("hidden_size"), config.count("num_attention_heads")
+    if head_dim is None:
+        head_dim = width // heads
+    return _checked(
+        config,
+        Shape(
+            layers=config.count("num_hidden_layers"),
+            width=width,
+            heads=heads,
+            kv_heads=config.count("num_key_value_heads", heads),
+            head_dim=config.count("head_dim", head_dim),
+            hidden=config.count("intermediate_size"),
+            vocabulary=config.count("vocab_size"),
+            positions=min(config.count("max_position_embeddings"), MAX_POSITIONS),
+            epsilon=config.number(epsilon),
+            tied=config.flag("tie_word_embeddings", tied),
+        ),
+    )
+
+
+def _checked(source: GgufFile | HfConfig, shape: Shape) -> Shape:
+    """The shape, as far as ONNX Runtime can run it."""
+    if shape.head_dim % HEAD_MULTIPLE:
+        raise ConvertError(f"{source.path}: heads of size {shape.head_dim}: expected a multiple of {HEAD_MULTIPLE}")
     if shape.heads % shape.kv_heads:
         raise ConvertError(f"{source.path}: {shape.heads} heads do not divide among {shape.kv_heads} key-value heads")
     return shape

@@ -1,4 +1,4 @@
-"""scripts/convert: what it makes is the model, what it cannot make it refuses, and it leaves nothing behind.
+"""scripts/convert on GGUF files: it makes the model, refuses what it cannot make, and leaves nothing behind.
 
     python3 -m pytest tests/python/test_convert.py
 
@@ -8,8 +8,6 @@ those are held against transformers' logits in tests/fixtures/models, too.
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import gguf
@@ -19,22 +17,21 @@ import onnxruntime
 import pytest
 from tokenizers import Tokenizer
 
-ROOT = Path(__file__).resolve().parents[2]
+from converter import ROOT, refused, run_convert
+from onnx_model import Model
+
 FIXTURES = ROOT / "tests" / "fixtures" / "models"
 LAYERS, WIDTH, HEADS, KV_HEADS, HEAD_DIM, HIDDEN, WINDOW = 7, 48, 4, 2, 16, 40, 5
 EPSILON, BASE, LOCAL_BASE = 1e-6, 50000.0, 10000.0
 LENGTH = 23
-
-
-def run_convert(*arguments) -> subprocess.CompletedProcess:
-    command = [sys.executable, ROOT / "scripts" / "convert", *arguments]
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+# The architectures with a byte-level vocabulary, and what its files call the splitting of words.
+BYTE_LEVEL = {"llama": "smollm", "qwen3": "qwen2"}
 
 
 def vocabulary(arch: str) -> dict:
     """A vocabulary of the architecture's kind: tokens, types, and merges or scores."""
     kind = gguf.TokenType
-    if arch == "llama":
+    if arch in BYTE_LEVEL:
         tokens = ["<|end|>", "\u010a", "\u0120", *(chr(c) for c in range(0x21, 0x7F)), "AT", "10", "ATC"]
         return {"tokens": tokens, "types": [kind.CONTROL] + [kind.NORMAL] * (len(tokens) - 1),
                 "merges": ["A T", "1 0", "AT C"]}
@@ -70,10 +67,10 @@ def weights(arch: str, tied: bool, seed: int = 7) -> dict[str, np.ndarray]:
             f"blk.{i}.ffn_up": draw(HIDDEN, WIDTH),
             f"blk.{i}.ffn_down": draw(WIDTH, HIDDEN),
         }
+        if arch != "llama":
+            table |= {f"blk.{i}.attn_q_norm": near_one(HEAD_DIM), f"blk.{i}.attn_k_norm": near_one(HEAD_DIM)}
         if arch == "gemma3":
             table |= {
-                f"blk.{i}.attn_q_norm": near_one(HEAD_DIM),
-                f"blk.{i}.attn_k_norm": near_one(HEAD_DIM),
                 f"blk.{i}.post_attention_norm": near_one(WIDTH),
                 f"blk.{i}.post_ffw_norm": near_one(WIDTH),
             }
@@ -105,9 +102,9 @@ def write_gguf(path: Path, arch: str, tied: bool = True, extra: str | None = Non
     w.add_rope_freq_base(BASE)
     w.add_token_list(words["tokens"])
     w.add_token_types(words["types"])
-    if arch == "llama":
+    if arch in BYTE_LEVEL:
         w.add_tokenizer_model("gpt2")
-        w.add_tokenizer_pre("smollm")
+        w.add_tokenizer_pre(BYTE_LEVEL[arch])
         w.add_token_merges(words["merges"])
         w.add_eos_token_id(0)
     else:
@@ -155,7 +152,7 @@ def forward(arch: str, tied: bool, ids: np.ndarray) -> np.ndarray:
         q = (n @ w[p + "attn_q"].T).reshape(-1, HEADS, HEAD_DIM)
         k = (n @ w[p + "attn_k"].T).reshape(-1, KV_HEADS, HEAD_DIM)
         v = (n @ w[p + "attn_v"].T).reshape(-1, KV_HEADS, HEAD_DIM)
-        if gemma:
+        if arch != "llama":
             q, k = rms(q, p + "attn_q_norm"), rms(k, p + "attn_k_norm")
         base = LOCAL_BASE if local else BASE
         q, k = rotate(q, base), rotate(k, base)
@@ -180,34 +177,7 @@ def forward(arch: str, tied: bool, ids: np.ndarray) -> np.ndarray:
     return rms(x, "output_norm") @ w["token_embd" if tied else "output"].T
 
 
-class Model:
-    """A converted folder under ONNX Runtime."""
-
-    def __init__(self, folder: Path):
-        self.config = json.loads((folder / "config.json").read_text())
-        self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-
-    def __call__(self, ids, positions, rows=(), past=None, mask=None):
-        """(logits, present) of one call."""
-        ids = np.atleast_2d(np.asarray(ids, np.int64))
-        c = self.config
-        if past is None:
-            empty = np.zeros((len(ids), c["num_key_value_heads"], 0, c["head_dim"]), np.float32)
-            past = [empty] * (2 * c["num_hidden_layers"])
-        if mask is None:
-            mask = np.ones((len(ids), past[0].shape[2] + ids.shape[1]), np.int64)
-        feed = {
-            "input_ids": ids,
-            "attention_mask": mask,
-            "positions": np.asarray(positions, np.int64).reshape(len(ids), -1),
-            "vocab_ids": np.asarray(rows, np.int64),
-        }
-        names = [i.name for i in self.session.get_inputs() if i.name.startswith("past")]
-        logits, *present = self.session.run(None, feed | dict(zip(names, past)))
-        return logits, present
-
-
-VARIANTS = [("llama", True), ("llama", False), ("gemma3", True)]
+VARIANTS = [("llama", True), ("llama", False), ("gemma3", True), ("qwen3", True), ("qwen3", False)]
 
 
 @pytest.fixture(scope="module", params=VARIANTS, ids=lambda v: f"{v[0]}-{'tied' if v[1] else 'untied'}")
@@ -284,7 +254,7 @@ def test_the_folder_describes_the_model(converted):
     assert card["sources"][0]["file"] == "tiny.gguf" and len(card["sources"][0]["sha256"]) == 64
     assert config["vocab_size"] == len(vocabulary(arch)["tokens"])
     assert config["tie_word_embeddings"] == tied
-    assert config["bos_token_id"] == (None if arch == "llama" else 2)
+    assert config["bos_token_id"] == (None if arch in BYTE_LEVEL else 2)
 
 
 def test_a_tied_embedding_is_stored_once(converted):
@@ -309,7 +279,7 @@ def tokenize(folder: Path, text: str) -> list[str]:
 
 def test_tokenizers_follow_the_vocabulary(converted):
     arch, _, folder, *_ = converted
-    if arch == "llama":
+    if arch in BYTE_LEVEL:
         # Digits stand alone even where a merge would join them; no BOS.
         assert tokenize(folder, "10ATC AT\n") == ["1", "0", "ATC", "\u0120", "AT", "\u010a"]
         assert tokenize(folder, "<|end|>A") == ["<|end|>", "A"]
@@ -320,21 +290,9 @@ def test_tokenizers_follow_the_vocabulary(converted):
         assert tokenize(folder, "\u00e9") == ["<bos>", "<0xC3>", "<0xA9>"]
 
 
-def refused(tmp_path: Path, source: Path, *words: str) -> None:
-    """The converter says why, in one line, exits with 1 and leaves nothing behind."""
-    before = sorted(tmp_path.iterdir())
-    done = run_convert(source, "-o", tmp_path / "model")
-    assert done.returncode == 1, done.stderr
-    assert done.stdout == ""
-    assert done.stderr.startswith("convert: ") and done.stderr.count("\n") == 1, done.stderr
-    for word in words:
-        assert word in done.stderr
-    assert sorted(tmp_path.iterdir()) == before
-
-
 def test_an_unknown_architecture_is_named(tmp_path):
     source = write_gguf(tmp_path / "t.gguf", "llama", says="mamba")
-    refused(tmp_path, source, "t.gguf", '"mamba"', "llama, gemma3")
+    refused(tmp_path, source, "t.gguf", '"mamba"', "llama, gemma3, qwen3")
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -356,8 +314,8 @@ def test_a_truncated_file_is_refused(tmp_path, kept):
 
 
 def test_an_unexpected_tensor_is_named(tmp_path):
-    source = write_gguf(tmp_path / "t.gguf", "llama", extra="rope_freqs.weight")
-    refused(tmp_path, source, "tensor rope_freqs.weight")
+    source = write_gguf(tmp_path / "t.gguf", "llama", extra="output_norm.bias")
+    refused(tmp_path, source, "tensor output_norm.bias")
 
 
 def test_a_missing_tensor_is_named(tmp_path):
@@ -371,8 +329,8 @@ def test_heads_that_do_not_fit_their_tensors_are_refused(tmp_path):
 
 
 def test_heads_that_onnx_runtime_cannot_rotate_are_refused(tmp_path):
-    source = write_gguf(tmp_path / "t.gguf", "llama", head_dim=24)
-    refused(tmp_path, source, "heads of size 24")
+    source = write_gguf(tmp_path / "t.gguf", "llama", head_dim=20)
+    refused(tmp_path, source, "heads of size 20")
 
 
 def test_a_folder_that_exists_is_left_alone(tmp_path):

@@ -4,29 +4,58 @@ Two kinds exist. `gpt2`: BPE over bytes, the merges are in the file. `llama`: Se
 the file has scores, and merges follow from them.
 """
 
+from dataclasses import dataclass
+
 from errors import ConvertError
 from gguf_file import GgufFile
+from hf_tokenizer import bos_template
 
 # tokenizer.ggml.token_type, as in llama.cpp's llama_token_type.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
 SPACE = "\u2581"
 
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-# What runs before the merges, by tokenizer.ggml.pre. SmolLM splits numbers into digits first.
+
+
+def _sequence(*steps: dict) -> dict:
+    return {"type": "Sequence", "pretokenizers": list(steps)}
+
+
+def _split(digits: str) -> dict:
+    """The split of Qwen and Llama 3, which differ in how many digits stand together, then bytes."""
+    words = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"
+    rest = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    pattern = {"Regex": f"{words}|{digits}|{rest}"}
+    split = {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
+    return _sequence(split, BYTE_LEVEL | {"use_regex": False})
+
+
+@dataclass(frozen=True)
+class PreTokenizer:
+    """What runs before the merges, and whether a word that is one token is never taken apart (`whole_words`)."""
+
+    steps: dict
+    normalizer: dict | None = None
+    whole_words: bool = False
+
+
+# By tokenizer.ggml.pre. SmolLM splits numbers into digits first; Qwen's and Llama 3's are as in their tokenizer.json.
 PRE_TOKENIZERS = {
-    "gpt-2": BYTE_LEVEL,
-    "smollm": {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, BYTE_LEVEL]},
+    "gpt-2": PreTokenizer(BYTE_LEVEL),
+    "smollm": PreTokenizer(_sequence({"type": "Digits", "individual_digits": True}, BYTE_LEVEL)),
+    "qwen2": PreTokenizer(_split(r"\p{N}"), {"type": "NFC"}),
+    "llama-bpe": PreTokenizer(_split(r"\p{N}{1,3}"), whole_words=True),
 }
 
 
-class Vocabulary:
+class GgufTokenizer:
     """The vocabulary of a GGUF file, checked."""
 
     def __init__(self, source: GgufFile):
         self.source = source
         self.kind = source.text("tokenizer.ggml.model")
-        self.tokens = source.list("tokenizer.ggml.tokens")
-        self.types = source.list("tokenizer.ggml.token_type")
+        self.tokens = source.array("tokenizer.ggml.tokens")
+        self.types = source.array("tokenizer.ggml.token_type")
         if len(self.types) != len(self.tokens):
             self._refuse("token_type", f"{len(self.types)} types for {len(self.tokens)} tokens")
         self.ids = {token: id for id, token in enumerate(self.tokens)}
@@ -86,40 +115,30 @@ class Vocabulary:
         ]
 
     def _post_processor(self) -> dict | None:
-        if not self.adds_bos:
-            return None
-        token = self.tokens[self.bos]
-        bos = lambda segment: {"SpecialToken": {"id": token, "type_id": segment}}
-        text = lambda name, segment: {"Sequence": {"id": name, "type_id": segment}}
-        return {
-            "type": "TemplateProcessing",
-            "single": [bos(0), text("A", 0)],
-            "pair": [bos(0), text("A", 0), bos(1), text("B", 1)],
-            "special_tokens": {token: {"id": token, "ids": [self.bos], "tokens": [token]}},
-        }
+        return bos_template(self.tokens[self.bos], self.bos) if self.adds_bos else None
 
     def _byte_level(self) -> dict:
         pre = self.source.text("tokenizer.ggml.pre")
         if pre not in PRE_TOKENIZERS:
             self._refuse("pre", f'expected one of {", ".join(sorted(PRE_TOKENIZERS))}, found "{pre}"')
         merges = []
-        for index, merge in enumerate(self.source.list("tokenizer.ggml.merges")):
+        for index, merge in enumerate(self.source.array("tokenizer.ggml.merges")):
             left, _, right = merge.partition(" ")
             if left not in self.ids or right not in self.ids or left + right not in self.ids:
                 self._refuse(f"merges[{index}]", f"{merge!r} joins or makes an unknown token")
             merges.append([left, right])
         return {
-            "normalizer": None,
-            "pre_tokenizer": PRE_TOKENIZERS[pre],
+            "normalizer": PRE_TOKENIZERS[pre].normalizer,
+            "pre_tokenizer": PRE_TOKENIZERS[pre].steps,
             "post_processor": self._post_processor(),
             "decoder": BYTE_LEVEL,
-            "model": self._bpe(merges),
+            "model": self._bpe(merges, whole_words=PRE_TOKENIZERS[pre].whole_words),
         }
 
     def _sentencepiece(self) -> dict:
         if self.source.get("tokenizer.ggml.add_space_prefix", True):
             self._refuse("add_space_prefix", "a tokenizer that puts a space before each text is not supported")
-        scores = self.source.list("tokenizer.ggml.scores")
+        scores = self.source.array("tokenizer.ggml.scores")
         if len(scores) != len(self.tokens):
             self._refuse("scores", f"{len(scores)} scores for {len(self.tokens)} tokens")
         unknown = self._special("unknown")
@@ -158,7 +177,7 @@ class Vocabulary:
             merges += [(-scores[id], id, *way) for way in ways]
         return [[self.tokens[left], self.tokens[right]] for _, _, left, right in sorted(merges)]
 
-    def _bpe(self, merges: list[list[str]], unknown: str | None = None) -> dict:
+    def _bpe(self, merges: list[list[str]], unknown: str | None = None, whole_words: bool = False) -> dict:
         return {
             "type": "BPE",
             "dropout": None,
@@ -167,7 +186,7 @@ class Vocabulary:
             "end_of_word_suffix": None,
             "fuse_unk": unknown is not None,
             "byte_fallback": unknown is not None,
-            "ignore_merges": False,
+            "ignore_merges": whole_words,
             "vocab": self.ids,
             "merges": merges,
         }

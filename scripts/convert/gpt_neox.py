@@ -1,0 +1,119 @@
+"""The gpt_neox architecture (Pythia and others): its sizes, its tensors and its layers (arXiv 2204.06745, section 2).
+
+Layer normalisation and biases everywhere, rotary embedding of the first dimensions of each head only, and in most
+models attention and feed-forward side by side on the same residual.
+"""
+
+import re
+
+import numpy as np
+
+from decoder import Decoder
+from hf_config import HfConfig
+from hf_folder import HfFolder
+from language_model import LanguageModel
+from onnx_writer import MICROSOFT, OnnxWriter
+from rotary import config_rates, rope_options
+from shape import config_shape
+from weights import Naming, Weight, Weights, decoder_shapes
+
+# transformers' GPTNeoXConfig.
+DEFAULT_BASE, DEFAULT_SHARE, DEFAULT_EPSILON = 10000.0, 0.25, 1e-5
+NAMING = Naming(
+    "gpt_neox.layers.{}.",
+    {"embedding": "gpt_neox.embed_in", "output_norm": "gpt_neox.final_layer_norm", "head": "embed_out"},
+    {
+        "attn_norm": "input_layernorm",
+        "attn_qkv": "attention.query_key_value",
+        "attn_output": "attention.dense",
+        "ffn_norm": "post_attention_layernorm",
+        "ffn_up": "mlp.dense_h_to_4h",
+        "ffn_down": "mlp.dense_4h_to_h",
+    },
+    # The causal mask and the rotary rates, which old checkpoints carry.
+    re.compile(r".*\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)"),
+)
+
+
+class GptNeoX(LanguageModel):
+    """A GPT-NeoX model."""
+
+    architecture = "gpt_neox"
+
+    def from_folder(self, folder: HfFolder) -> None:
+        config = folder.config
+        config.expect("hidden_act", "gelu")
+        config.expect("attention_bias", True)
+        self.shape = s = config_shape(config, epsilon="layer_norm_eps")
+        if s.kv_heads != s.heads or s.head_dim * s.heads != s.width:
+            raise config.refuse("num_attention_heads", "expected heads that share the width, with keys of their own")
+        self._parallel = config.flag("use_parallel_residual", True)
+        self._base, scaling = rope_options(config, "rotary_emb_base", config.number("rope_theta", DEFAULT_BASE))
+        config.expect("rope_theta", self._base)
+        self._share = self._rotary_share(config, scaling)
+        self._rates = config_rates(config, int(s.head_dim * self._share), self._base, scaling)
+        self.weights = Weights(folder, NAMING, self._shapes())
+
+    @staticmethod
+    def _rotary_share(config: HfConfig, scaling: dict | None) -> float:
+        """Which share of a head is rotated."""
+        share = config.number("rotary_pct", config.number("partial_rotary_factor", DEFAULT_SHARE))
+        if scaling is not None and "partial_rotary_factor" in scaling:
+            share = HfConfig(config.path, scaling).number("partial_rotary_factor")
+        if share > 1:
+            raise config.refuse("rotary_pct", f"expected at most 1, found {share}")
+        return share
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        s = self.shape
+        matrices = {
+            "attn_qkv": (3 * s.width, s.width),
+            "attn_output": (s.width, s.width),
+            "ffn_up": (s.hidden, s.width),
+            "ffn_down": (s.width, s.hidden),
+        }
+        layer = matrices | {f"{name}.bias": shape[:1] for name, shape in matrices.items()}
+        for norm in ("attn_norm", "ffn_norm"):
+            layer |= {norm: (s.width,), f"{norm}.bias": (s.width,)}
+        return decoder_shapes(s, **layer) | {"output_norm.bias": (s.width,)}
+
+    def config(self) -> dict:
+        return {
+            "model_type": "gpt_neox",
+            "hidden_act": "gelu",
+            "rotary_emb_base": self._base,
+            "rotary_pct": self._share,
+            "use_parallel_residual": self._parallel,
+        }
+
+    def write(self, writer: OnnxWriter) -> None:
+        s, weights = self.shape, self.weights
+        d = Decoder(writer, s, weights("embedding"))
+        tables = d.rotary("rotary", self._rates)
+        x = d.embed()
+        for i in range(s.layers):
+            layer = weights.layer(i)
+            biased = lambda part: (layer(part), layer(f"{part}.bias"))
+            n = d.layer_norm(x, *biased("attn_norm"))
+            q, k, v = (d.linear(n, *pair) for pair in zip(*(unfused(w, s.heads) for w in biased("attn_qkv"))))
+            a = d.linear(d.attention(q, k, v, tables), *biased("attn_output"))
+            after = writer.node("Add", x, a)
+            n = d.layer_norm(x if self._parallel else after, *biased("ffn_norm"))
+            h = writer.node("Gelu", d.linear(n, *biased("ffn_up")), domain=MICROSOFT)
+            x = writer.node("Add", after, d.linear(h, *biased("ffn_down")))
+        norm = lambda y: d.layer_norm(y, weights("output_norm"), weights("output_norm.bias"))
+        d.finish(x, norm, None if s.tied else weights("head"))
+
+
+def unfused(weight: Weight, heads: int) -> list[Weight]:
+    """Q, K and V of a matrix or bias whose rows lie head by head, each head's q, k and v in turn."""
+    name, bias = weight.name.removesuffix(".bias"), ".bias" if weight.name.endswith(".bias") else ""
+    parts = weight.array.reshape(heads, 3, -1, *weight.array.shape[1:])
+    return [
+        Weight(f"{name.replace('qkv', part)}{bias}", joined(parts[:, i]), weight.origin) for i, part in enumerate("qkv")
+    ]
+
+
+def joined(parts: np.ndarray) -> np.ndarray:
+    """[heads, rows of a head, ...] as [rows, ...]."""
+    return parts.reshape(-1, *parts.shape[2:])

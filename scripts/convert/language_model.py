@@ -1,0 +1,72 @@
+"""What all families of language models share: where sizes and weights come from, and the files beside the graph."""
+
+from abc import abstractmethod
+
+from family import Family
+from gguf_file import GgufFile
+from gguf_tokenizer import GgufTokenizer
+from hf_folder import HfFolder
+from hf_tokenizer import HfTokenizer
+from shape import Shape
+from weights import Weights
+
+
+class LanguageModel(Family):
+    """A transformer decoder with a tokenizer, from GGUF or from a Hugging Face folder.
+
+    A family sets `shape` and `weights`, and whatever else its layers need, in one method for each kind of source.
+    """
+
+    shape: Shape
+    weights: Weights
+
+    def __init__(self, source: GgufFile | HfFolder):
+        self.source = source
+        if isinstance(source, HfFolder):
+            self.from_folder(source)
+            source.config.finish()
+            self._tokenizer = HfTokenizer(source, self.shape.vocabulary)
+        else:
+            self.from_gguf(source)
+            self._tokenizer = GgufTokenizer(source)
+        self.max_positions = self.shape.positions
+
+    @abstractmethod
+    def from_folder(self, folder: HfFolder) -> None:
+        """Take sizes and weights from a Hugging Face folder; what is not supported is refused."""
+
+    def from_gguf(self, file: GgufFile) -> None:
+        """Take sizes and weights from a GGUF file; what is not supported is refused."""
+        raise NotImplementedError(f"{file.architecture} in GGUF")
+
+    @abstractmethod
+    def config(self) -> dict:
+        """The family's own part of config.json, under the names that transformers uses."""
+
+    def parameters(self) -> int:
+        return self.weights.parameters()
+
+    def verified(self) -> list[str]:
+        return [
+            f"The {self.architecture} graphs of this converter, on random weights of random shapes: logits within 1e-5 "
+            "of transformers 4.57.6 in float32 (make test-oracle). These weights themselves: nothing."
+        ]
+
+    def tables(self, weights: str) -> dict[str, dict]:
+        s = self.shape
+        config = {
+            **self.config(),
+            "vocab_size": s.vocabulary,
+            "hidden_size": s.width,
+            "intermediate_size": s.hidden,
+            "num_hidden_layers": s.layers,
+            "num_attention_heads": s.heads,
+            "num_key_value_heads": s.kv_heads,
+            "head_dim": s.head_dim,
+            "max_position_embeddings": s.positions,
+            "bos_token_id": self._tokenizer.bos,
+            "eos_token_id": self._tokenizer.eos,
+            "tie_word_embeddings": s.tied,
+            "torch_dtype": weights,
+        }
+        return {"config.json": config, "tokenizer.json": self._tokenizer.json()}

@@ -1,0 +1,68 @@
+"""The qwen3 architecture (Qwen3, dense): its sizes, its tensors and its layers (arXiv 2505.09388, section 2).
+
+As llama's, but queries and keys are normalised head by head before they are rotated, and the head's size is given.
+"""
+
+from decoder import Decoder
+from errors import ConvertError
+from gguf_file import GgufFile
+from hf_folder import HfFolder
+from language_model import LanguageModel
+from onnx_writer import OnnxWriter
+from rotary import config_rates, gguf_rates, rope_options
+from shape import config_shape, gguf_shape
+from weights import Weights, folder_naming, gguf_naming, llama_shapes
+
+# transformers' Qwen3Config.
+DEFAULT_BASE = 10000.0
+DEFAULT_HEAD = 128
+
+
+class Qwen3(LanguageModel):
+    """A Qwen3 model."""
+
+    architecture = "qwen3"
+
+    def from_gguf(self, file: GgufFile) -> None:
+        head_dim = file.count("attention.key_length")
+        if file.count("attention.value_length") != head_dim:
+            raise ConvertError(f"{file.path}: keys and values of different size: not supported")
+        self.shape = s = gguf_shape(file, head_dim)
+        self._base = file.number("rope.freq_base")
+        self._rates = gguf_rates(file, head_dim, self._base)
+        size = (head_dim,)
+        shapes = llama_shapes(s, attn_q_norm=size, attn_k_norm=size)
+        self.weights = Weights(file, gguf_naming("attn_q_norm", "attn_k_norm"), shapes)
+
+    def from_folder(self, folder: HfFolder) -> None:
+        config = folder.config
+        config.expect("hidden_act", "silu")
+        config.expect("attention_bias", False)
+        config.expect("use_sliding_window", False)
+        config.get("sliding_window")
+        self.shape = s = config_shape(config, DEFAULT_HEAD)
+        config.expect("layer_types", ["full_attention"] * s.layers)
+        self._base, scaling = rope_options(config, "rope_theta", DEFAULT_BASE)
+        self._rates = config_rates(config, s.head_dim, self._base, scaling)
+        naming = folder_naming(s.tied, attn_q_norm="self_attn.q_norm", attn_k_norm="self_attn.k_norm")
+        size = (s.head_dim,)
+        self.weights = Weights(folder, naming, llama_shapes(s, attn_q_norm=size, attn_k_norm=size))
+
+    def config(self) -> dict:
+        return {"model_type": "qwen3", "hidden_act": "silu", "rope_theta": self._base}
+
+    def write(self, writer: OnnxWriter) -> None:
+        s, weights = self.shape, self.weights
+        d = Decoder(writer, s, weights("embedding"))
+        tables = d.rotary("rotary", self._rates)
+        x = d.embed()
+        for i in range(s.layers):
+            layer = weights.layer(i)
+            n = d.norm(x, layer("attn_norm"))
+            q = d.norm_heads(d.linear(n, layer("attn_q")), s.heads, layer("attn_q_norm"))
+            k = d.norm_heads(d.linear(n, layer("attn_k")), s.kv_heads, layer("attn_k_norm"))
+            a = d.attention(q, k, d.linear(n, layer("attn_v")), tables)
+            x = writer.node("Add", x, d.linear(a, layer("attn_output")))
+            n = d.norm(x, layer("ffn_norm"))
+            x = writer.node("Add", x, d.gated(n, layer, d.silu))
+        d.finish(x, lambda y: d.norm(y, weights("output_norm")), None if s.tied else weights("head"))

@@ -1,0 +1,91 @@
+"""Rotary position embedding: the rate of each pair of dimensions, in radians a token, with its published scalings.
+
+Rates are float32 throughout, as transformers and the training code round them: at position 2000 a float32 angle is
+off by up to 1e-4, which sharp attention turns into 2e-2 of a logit (measured on Gemma 3 270M).
+"""
+
+import math
+
+import numpy as np
+
+from errors import ConvertError
+from gguf_file import GgufFile
+from hf_config import HfConfig
+
+
+def rates(base: float, dims: int) -> np.ndarray:
+    """base^(-2i/dims) for the pairs i = 0 .. dims/2 - 1 (Su et al., arXiv 2104.09864)."""
+    exponents = np.arange(0, dims, 2, dtype=np.float32) / np.float32(dims)
+    return (np.float32(1) / np.float32(base) ** exponents).astype(np.float32)
+
+
+def llama3(plain: np.ndarray, factor: float, low: float, high: float, context: int) -> np.ndarray:
+    """Llama 3.1's scaling: long waves slower by `factor`, short ones as they are, a ramp between.
+
+    A wave is long where fewer than `low` of it fit into `context`, the length trained at first; short from `high` on.
+    The order of operations is that of transformers' `_compute_llama3_parameters`.
+    """
+    f = np.float32
+    waves = f(2 * math.pi) / plain
+    slow = np.where(waves > f(context / low), plain / f(factor), plain)
+    ramp = (f(context) / waves - f(low)) / f(high - low)
+    between = (f(1) - ramp) * slow / f(factor) + ramp * slow
+    is_between = (waves >= f(context / high)) & (waves <= f(context / low))
+    return np.where(is_between, between, slow).astype(np.float32)
+
+
+def config_rates(config: HfConfig, dims: int, base: float, scaling: dict | None) -> np.ndarray:
+    """The rates that config.json asks for. `scaling` is its `rope_scaling`, or null."""
+    plain = rates(base, dims)
+    if scaling is None:
+        return plain
+    options = HfConfig(config.path, scaling)
+    # Older files say "type", newer ones "rope_type", some both.
+    kind = options.text("rope_type", options.get("type", "default"))
+    options.get("rope_theta"), options.get("partial_rotary_factor")
+    if kind == "default":
+        scaled = plain
+    elif kind == "linear":
+        scaled = plain / np.float32(options.number("factor"))
+    elif kind == "llama3":
+        factor, low, high = (options.number(key) for key in ("factor", "low_freq_factor", "high_freq_factor"))
+        if low >= high:
+            raise config.refuse("rope_scaling", f"low_freq_factor {low} is not below high_freq_factor {high}")
+        scaled = llama3(plain, factor, low, high, options.count("original_max_position_embeddings"))
+    else:
+        raise config.refuse(
+            "rope_scaling", f'type "{kind}" is not supported (expected one of default, linear, llama3)'
+        )
+    options.finish()
+    return scaled
+
+
+def rope_options(config: HfConfig, theta: str, default: float) -> tuple[float, dict | None]:
+    """The base and the scaling of a config.json: transformers 4 has `theta` and rope_scaling, 5 rope_parameters."""
+    newer = config.get("rope_parameters")
+    scaling = config.get("rope_scaling")
+    for key, value in (("rope_parameters", newer), ("rope_scaling", scaling)):
+        if not isinstance(value, dict | None):
+            raise config.refuse(key, f"expected an object, found {value!r:.40}")
+    if newer is None:
+        return config.number(theta, default), scaling
+    if scaling is not None and scaling != newer:
+        raise config.refuse("rope_scaling", "differs from rope_parameters")
+    base = HfConfig(config.path, newer).number("rope_theta", config.number(theta, default))
+    return base, newer
+
+
+def gguf_rates(file: GgufFile, dims: int, base: float) -> np.ndarray:
+    """The rates that a GGUF file's metadata and its tensor of factors ask for."""
+    key = f"{file.architecture}.rope.scaling"
+    kind = file.get(f"{key}.type", "none")
+    plain = rates(base, dims)
+    if kind == "linear":
+        plain = plain / np.float32(file.number("rope.scaling.factor"))
+    elif kind != "none" or file.get(f"{key}.factor"):
+        raise ConvertError(f'{file.path}: metadata {key}: "{kind}" is not supported (expected none or linear)')
+    # llama.cpp stores Llama 3's scaling as one divisor a pair.
+    return plain / file.tensor(FACTORS) if FACTORS in file.shapes() else plain
+
+
+FACTORS = "rope_freqs.weight"

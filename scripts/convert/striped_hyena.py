@@ -1,0 +1,239 @@
+"""The StripedHyena 2 architecture (Evo 2) in a vortex checkpoint: its sizes, its tensors and its layers.
+
+Which of the four kinds a layer is, its groups, taps and widths are read from the tensors; the rotary scaling is in no
+tensor and comes from the table of published models (evo2.py) or from the user.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from errors import ConvertError
+from evo2 import Variant
+from family import Family
+from onnx_writer import MICROSOFT, OnnxWriter
+from decoder import Rotary
+from pt_file import PtFile
+from shape import MAX_POSITIONS, Shape
+from weights import Weight
+from striped_hyena_graph import SHORT_TAPS, StripedHyenaGraph
+
+# All published configurations say so, no tensor does (`eps` in evo2/configs/*.yml of the PyPI package evo2 0.6.0).
+EPSILON = 1e-6
+# Token ids of vortex's CharLevelTokenizer, beside the bytes.
+END, PAD = 0, 1
+# GroupQueryAttention and RotaryEmbedding work on heads of a multiple of this.
+HEAD_MULTIPLE = 16
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer's kind, by the name that upstream gives its filter, and the shapes of its own tensors."""
+
+    kind: str
+    tensors: dict[str, tuple[int, ...]]
+
+
+class StripedHyena(Family):
+    """A StripedHyena 2 model in a `.pt` checkpoint."""
+
+    modality = "genomic"
+    vocabulary = "bytes"
+
+    def __init__(self, source: PtFile, variant: Variant):
+        self.source, self.variant = source, variant
+        self.architecture = source.architecture
+        self._shapes = source.shapes()
+        vocabulary, width = self._size("embedding_layer.weight", 2)
+        numbers = {int(name.split(".")[1]) for name in self._shapes if name.startswith("blocks.")}
+        self.layers = [self._layer(number, width) for number in range(max(numbers, default=-1) + 1)]
+        attention = [number for number, layer in enumerate(self.layers) if layer.kind == "attention"]
+        if not attention:
+            raise ConvertError(f"{source.path}: no attention layer: the size of the heads is unknown")
+        # The name of the rates' tensor; all attention layers have the same.
+        self._rates = f"blocks.{attention[0]}.inner_mha_cls.rotary_emb.inv_freq"
+        head_dim = 2 * self._size(self._rates, 1)[0]
+        if width % head_dim or head_dim % HEAD_MULTIPLE:
+            raise ConvertError(
+                f"{source.path}: heads of size {head_dim} in a width of {width}: expected a divisor that is a "
+                f"multiple of {HEAD_MULTIPLE}"
+            )
+        self.shape = Shape(
+            layers=len(self.layers),
+            width=width,
+            heads=width // head_dim,
+            kv_heads=width // head_dim,
+            head_dim=head_dim,
+            hidden=self._size("blocks.0.mlp.l1.weight", 2)[0],
+            vocabulary=vocabulary,
+            positions=min(variant.positions, MAX_POSITIONS),
+            epsilon=EPSILON,
+            tied=True,
+        )
+        self.max_positions = self.shape.positions
+        source.check_tensors(self._expected())
+        self._check_rates(attention)
+        variant.check(source.path, self.shape)
+
+    def _size(self, name: str, axes: int) -> tuple[int, ...]:
+        shape = self._shapes.get(name)
+        if shape is None:
+            raise ConvertError(f"{self.source.path}: tensor {name}: missing")
+        if len(shape) != axes or not all(shape):
+            raise ConvertError(f"{self.source.path}: tensor {name}: shape {shape}, expected {axes} axes, none empty")
+        return shape
+
+    def _layer(self, number: int, width: int) -> Layer:
+        """The layer's kind, by which tensors it has."""
+        block = f"blocks.{number}."
+        if block + "inner_mha_cls.Wqkv.weight" in self._shapes:
+            dim = self._size(block + "inner_mha_cls.rotary_emb.inv_freq", 1)
+            return Layer("attention", {
+                "inner_mha_cls.Wqkv.weight": (3 * width, width),
+                "inner_mha_cls.out_proj.weight": (width, width),
+                "inner_mha_cls.out_proj.bias": (width,),
+                "inner_mha_cls.rotary_emb.inv_freq": dim,
+            })
+        hyena = {
+            "projections.weight": (3 * width, width),
+            "out_filter_dense.weight": (width, width),
+            "out_filter_dense.bias": (width,),
+            "filter.short_filter_weight": (3 * width, 1, SHORT_TAPS),
+        }
+        if block + "filter.log_poles" in self._shapes:
+            modes = self._size(block + "filter.log_poles", 3)[1]
+            own = {"log_poles": (width, modes, 1), "residues": (width, modes), "D": (width,)}
+            kind = "long"
+        else:
+            groups, _, taps = self._size(block + "filter.h", 3)
+            if width % groups or taps < 2:
+                raise ConvertError(
+                    f"{self.source.path}: tensor {block}filter.h: {groups} groups of {taps} taps in a width of {width}"
+                )
+            own = {"h": (groups, 1, taps)}
+            kind = "short"
+            # Upstream gives filters of 128 taps and more a direct path, and no others.
+            if block + "filter.D" in self._shapes:
+                own["D"], kind = (width,), "medium"
+        return Layer(kind, hyena | {f"filter.{name}": shape for name, shape in own.items()})
+
+    def _expected(self) -> dict[str, tuple[int, ...]]:
+        width, hidden = self.shape.width, self.shape.hidden
+        every = {
+            "pre_norm.scale": (width,),
+            "post_norm.scale": (width,),
+            "mlp.l1.weight": (hidden, width),
+            "mlp.l2.weight": (hidden, width),
+            "mlp.l3.weight": (width, hidden),
+        }
+        expected = {"embedding_layer.weight": (self.shape.vocabulary, width), "norm.scale": (width,)}
+        for number, layer in enumerate(self.layers):
+            expected |= {f"blocks.{number}.{name}": shape for name, shape in (every | layer.tensors).items()}
+        return expected
+
+    def _check_rates(self, attention: list[int]) -> None:
+        first = self.source.tensor(self._rates)
+        for number in attention:
+            name = f"blocks.{number}.inner_mha_cls.rotary_emb.inv_freq"
+            if not np.array_equal(self.source.tensor(name), first):
+                raise ConvertError(f"{self.source.path}: tensor {name}: differs from {self._rates}")
+
+    def parameters(self) -> int:
+        return sum(
+            math.prod(shape)
+            for name, shape in self._shapes.items()
+            if not name.endswith("rotary_emb.inv_freq")
+        )
+
+    def tables(self, weights: str) -> dict[str, dict]:
+        s = self.shape
+        return {
+            "config.json": {
+                "model_type": self.architecture,
+                "layer_types": [layer.kind for layer in self.layers],
+                "rotary_scaling_factor": self.variant.scaling,
+                "vocab_size": s.vocabulary,
+                "hidden_size": s.width,
+                "intermediate_size": s.hidden,
+                "num_hidden_layers": s.layers,
+                "num_attention_heads": s.heads,
+                "num_key_value_heads": s.kv_heads,
+                "head_dim": s.head_dim,
+                "max_position_embeddings": s.positions,
+                "rms_norm_eps": s.epsilon,
+                "bos_token_id": None,
+                "eos_token_id": END,
+                "pad_token_id": PAD,
+                "tie_word_embeddings": True,
+                "torch_dtype": weights,
+            }
+        }
+
+    def notes(self) -> dict:
+        return self.variant.notes()
+
+    def write(self, writer: OnnxWriter) -> None:
+        graph = StripedHyenaGraph(writer, self.shape, self._weight("embedding_layer.weight"))
+        # vortex divides the positions; the published factors are powers of two, so that the angles are the same.
+        rotary = graph.rotary("rotary", self._values(self._rates) / np.float32(self.variant.scaling))
+        x = graph.embed()
+        for number, layer in enumerate(self.layers):
+            load = lambda name: self._weight(f"blocks.{number}.{name}")
+            n = graph.norm(x, load("pre_norm.scale"))
+            mixed = self._attention(graph, number, n, rotary) if layer.kind == "attention" else self._hyena(graph, number, n)
+            x = writer.node("Add", x, mixed)
+            n = graph.norm(x, load("post_norm.scale"))
+            gate, up = graph.linear(n, load("mlp.l1.weight")), graph.linear(n, load("mlp.l2.weight"))
+            # Evo 2's layers have no activation but the first (`evo2_style_activations` of its configurations).
+            if number == 0:
+                gate = writer.node("Gelu", gate, domain=MICROSOFT)
+            x = writer.node("Add", x, graph.linear(writer.node("Mul", gate, up), load("mlp.l3.weight")))
+        graph.finish(x, lambda x: graph.norm(x, self._weight("norm.scale")), None)
+
+    def _weight(self, name: str, edit: Callable[[np.ndarray], np.ndarray] = lambda array: array, part: str = "") -> Weight:
+        """A tensor, or the part of it that `edit` takes."""
+        origin = f"{self.source.path}: tensor {name}"
+        return Weight(name.replace("blocks.", "layers.") + part, edit(self.source.tensor(name)), origin)
+
+    def _values(self, name: str) -> np.ndarray:
+        return self.source.tensor(name).astype(np.float32, copy=False)
+
+    def _attention(self, graph: StripedHyenaGraph, number: int, x: str, rotary: Rotary) -> str:
+        block, s = f"blocks.{number}.inner_mha_cls", self.shape
+
+        def rows(part: int) -> Callable[[np.ndarray], np.ndarray]:
+            # Rows are stored as (head, {q, k, v}, dimension).
+            return lambda all: all.reshape(s.heads, 3, s.head_dim, s.width)[:, part].reshape(s.width, s.width)
+
+        q, k, v = (
+            graph.linear(x, self._weight(f"{block}.Wqkv.weight", rows(part), f".{name}"))
+            for part, name in enumerate("qkv")
+        )
+        y = graph.heads(number, q, k, v, rotary)
+        return graph.linear(y, self._weight(f"{block}.out_proj.weight"), self._weight(f"{block}.out_proj.bias"))
+
+    def _hyena(self, graph: StripedHyenaGraph, number: int, x: str) -> str:
+        """y = x2 * filter(x1 * v), x2, x1 and v being the filtered projections."""
+        writer, width, block = graph.writer, self.shape.width, f"blocks.{number}"
+        load = lambda name: self._values(f"{block}.filter.{name}")
+        z = graph.linear(x, self._weight(f"{block}.projections.weight", separated))
+        z = graph.short_filter(number, z, separated(load("short_filter_weight")))
+        x2, x1, v = writer.nodes("Split", 3, z, writer.integers(width, width, width), axis=1)
+        u = writer.node("Mul", x1, v)
+        kind = self.layers[number].kind
+        if kind == "long":
+            y = graph.long_implicit(number, u, load("log_poles")[:, :, 0], load("residues"), load("D"))
+        elif kind == "medium":
+            y = graph.medium_regularised(number, u, load("h")[:, 0], load("D"))
+        else:
+            y = graph.short_explicit(number, u, load("h")[:, 0])
+        y = writer.node("Transpose", writer.node("Mul", x2, y), perm=[0, 2, 1])
+        dense = f"{block}.out_filter_dense"
+        return graph.linear(y, self._weight(f"{dense}.weight"), self._weight(f"{dense}.bias"))
+
+
+def separated(rows: np.ndarray) -> np.ndarray:
+    """Rows stored as (channel, {x2, x1, v}), as x2's, x1's and v's."""
+    return np.concatenate([rows[part::3] for part in range(3)])

@@ -1,0 +1,133 @@
+"""A decoder's weights under one set of names, whatever its source calls them.
+
+The names: `embedding`, `output_norm`, `head` (absent where tied), and `layers.N.PART` for the parts of layer N, of
+which every decoder has attn_norm, attn_output, ffn_norm, ffn_up and ffn_down, and most attn_q, attn_k, attn_v and
+ffn_gate; a bias is PART.bias. A matrix is [out, in].
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from shape import Shape
+from source import Source
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a kind of source names the tensors of a family.
+
+    `whole` maps the names outside the layers, `layer` those of the parts inside, which stand behind `prefix`, N for {}.
+    `ignored` are tensors that are no weights, or that are there twice.
+    """
+
+    prefix: str
+    whole: dict[str, str]
+    layer: dict[str, str]
+    ignored: re.Pattern = re.compile(r"(?!)")
+
+    def name(self, name: str) -> str:
+        """The source's name for one of ours."""
+        parts = re.fullmatch(r"layers\.(\d+)\.(.*?)(\.bias)?", name)
+        if parts is None:
+            return self._suffixed(*re.fullmatch(r"(.*?)(\.bias)?", name).groups(), self.whole, "")
+        return self._suffixed(parts[2], parts[3], self.layer, self.prefix.format(parts[1]))
+
+    @staticmethod
+    def _suffixed(part: str, bias: str | None, table: dict[str, str], prefix: str) -> str:
+        return f"{prefix}{table[part]}{bias or '.weight'}"
+
+
+def gguf_naming(*parts: str) -> Naming:
+    """GGUF's names, which ours inside the layers were taken from; `parts` are those of the family's layers."""
+    whole = {"embedding": "token_embd", "output_norm": "output_norm", "head": "output"}
+    # Read with the rotary embedding, and no weight of the graph.
+    return Naming("blk.{}.", whole, {part: part for part in (*COMMON, *parts)}, re.compile(r"rope_freqs\.weight"))
+
+
+# The parts of a layer of llama, which others add to, and Hugging Face's names for them.
+COMMON = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+
+
+def folder_naming(tied: bool, **parts: str) -> Naming:
+    """Hugging Face's names for a family like llama; `parts` are its layers' own, or those it names otherwise."""
+    whole = {"embedding": "model.embed_tokens", "output_norm": "model.norm", "head": "lm_head"}
+    # Old checkpoints carry the rotary rates, and some the tied output matrix, which transformers does not read.
+    ignored = r".*\.rotary_emb\.inv_freq" + (r"|lm_head\.weight" if tied else "")
+    return Naming("model.layers.{}.", whole, COMMON | parts, re.compile(ignored))
+
+
+def llama_shapes(s: Shape, **own: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """The shapes of a decoder like llama; `own` are further parts of each layer."""
+    q, kv = s.heads * s.head_dim, s.kv_heads * s.head_dim
+    return decoder_shapes(
+        s,
+        attn_norm=(s.width,),
+        attn_q=(q, s.width),
+        attn_k=(kv, s.width),
+        attn_v=(kv, s.width),
+        attn_output=(s.width, q),
+        ffn_norm=(s.width,),
+        ffn_gate=(s.hidden, s.width),
+        ffn_up=(s.hidden, s.width),
+        ffn_down=(s.width, s.hidden),
+        **own,
+    )
+
+
+def decoder_shapes(s: Shape, **layer: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """The shapes of a decoder's weights, `layer` those of each layer's parts."""
+    matrix = (s.vocabulary, s.width)
+    whole = {"embedding": matrix, "output_norm": (s.width,)} | ({} if s.tied else {"head": matrix})
+    return whole | {f"layers.{i}.{part}": shape for i in range(s.layers) for part, shape in layer.items()}
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One weight, read: its name with us, its values, and the words that tell a user where it came from."""
+
+    name: str
+    array: np.ndarray
+    origin: str
+
+
+class Weights:
+    """The weights of one model, checked against their shapes at once and read when they are asked for."""
+
+    def __init__(
+        self,
+        source: Source,
+        naming: Naming,
+        shapes: dict[str, tuple[int, ...]],
+        edit: Callable[[str, np.ndarray], np.ndarray] = lambda name, array: array,
+    ):
+        """`edit` turns an array as the source stores it into one as the graph wants it, given our name."""
+        self._source, self._naming, self._shapes, self._edit = source, naming, shapes, edit
+        expected = {naming.name(name): shape for name, shape in shapes.items()}
+        source.check_tensors(expected, lambda name: naming.ignored.fullmatch(name) is not None)
+
+    def __call__(self, name: str) -> Weight:
+        own = self._naming.name(name)
+        array = self._edit(name, self._source.tensor(own))
+        return Weight(name, array, f"{self._source.tensor_file}: tensor {own}")
+
+    def layer(self, number: int) -> Callable[[str], Weight]:
+        """The weights of one layer by part."""
+        return lambda part: self(f"layers.{number}.{part}")
+
+    def parameters(self) -> int:
+        """The number of weights, a tied embedding once."""
+        return sum(math.prod(shape) for shape in self._shapes.values())

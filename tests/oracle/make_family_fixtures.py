@@ -1,0 +1,143 @@
+"""What transformers says of the seeded models, kept for `make test`.
+
+    python3 tests/oracle/make_family_fixtures.py        (make fixtures-families; needs the built filters)
+
+Writes tests/fixtures/models/families.json: for SEEDS models of every family (tests/python/seeded_models.py), with
+weights as drawn (float32) and with matrices rounded to bfloat16, transformers' float32 logits at a few places of random
+tokens; and its own greedy answers to real prompts, drawn by gen-tasks and encode, at every shot count, independent and
+nested, with the margins on the way. Runs in the environment of tests/oracle/requirements.txt; the result is committed.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "python"))
+
+from seeded_models import FAMILIES, write_seeded  # noqa: E402
+
+FIXTURE = ROOT / "tests" / "fixtures" / "models" / "families.json"
+SEEDS = (11, 12, 13)
+TOKENS = 70
+POSITIONS = (0, 1, 33, 68, 69)
+DRAWS = {
+    "independent": "--task rotl1 --task flip_bits --bits 4 --shots 1,4 --trials 1 --seed 5",
+    "nested": "--task rotl1 --task flip_bits --bits 4 --shots 1,2,4 --trials 1 --seed 5 --design nested",
+}
+ENCODING = ("--alphabet", "linguistic", "--template", r"{x}>{y}\n")
+
+
+def program(name: str, *arguments: str, text: str = "") -> str:
+    path = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release")) / name
+    return subprocess.run([path, *arguments], input=text, capture_output=True, text=True, check=True).stdout
+
+
+def prompts() -> list[dict]:
+    """Records as `infer` reads them."""
+    lines = (program("encode", *ENCODING, text=program("gen-tasks", *draw.split())) for draw in DRAWS.values())
+    return [json.loads(line) for text in lines for line in text.splitlines()]
+
+
+def places(prompt: dict) -> list[tuple[int, str]]:
+    """(shots, what has been read before the answer) of each answer that a prompt asks for."""
+    if prompt["design"] == "independent":
+        return [(prompt["shots"], prompt["prompt"])]
+    whole = prompt["prompt"] + prompt["answer"]
+    return [(shots, whole[:start]) for shots, start in zip(prompt["eval_shots"], prompt["answer_starts"])]
+
+
+class Reference:
+    """One model under transformers, float32."""
+
+    def __init__(self, folder: Path, is_rounded: bool):
+        self.model = AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                if is_rounded and parameter.ndim == 2:
+                    parameter.copy_(parameter.bfloat16().float())
+
+    def logits(self, ids: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return self.model(torch.from_numpy(ids)[None]).logits[0].double().numpy()
+
+    def answer(self, text: str, symbols: int) -> dict:
+        """The greedy continuation, symbol by symbol as `infer` reads and writes it."""
+        single = [self.tokenizer.encode(symbol, add_special_tokens=False) for symbol in text]
+        assert all(len(ids) == 1 for ids in single)
+        # What the model's tokenizer puts before a text by itself.
+        leading = self.tokenizer.encode("")
+        ids = torch.tensor([leading + [id for (id,) in single]])
+        out = self.model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            max_new_tokens=symbols,
+            return_dict_in_generate=True,
+            output_logits=True,
+            pad_token_id=self.model.config.eos_token_id,
+        )
+        best = torch.cat(out.logits).double().topk(2).values
+        tokens = out.sequences[0, ids.shape[1] :].tolist()
+        if tokens[-1] == self.model.config.eos_token_id:
+            tokens.pop()
+        known = len(self.tokenizer)
+        text = lambda id: self.tokenizer.decode([id], skip_special_tokens=True) if id < known else "\ufffd"
+        return {
+            "output": "".join(map(text, tokens)),
+            "margin": round(float((best[:, 0] - best[:, 1]).min()), 5),
+        }
+
+
+def entry(family: str, seed: int, weights: str, questions: list[dict]) -> dict:
+    with tempfile.TemporaryDirectory() as temp:
+        config = write_seeded(Path(temp) / "source", family, seed)
+        reference = Reference(Path(temp) / "source", weights == "bfloat16")
+    ids = np.random.default_rng(seed).integers(0, config["vocab_size"], TOKENS)
+    logits = reference.logits(ids)[list(POSITIONS)]
+    answers = [
+        {"function": prompt["function"], "design": prompt["design"], "shots": shots}
+        | reference.answer(text, len(prompt["answer"]))
+        for prompt in questions
+        for shots, text in places(prompt)
+    ]
+    return {
+        "family": family,
+        "seed": seed,
+        "weights": weights,
+        "ids": ids.tolist(),
+        "logits": [[float(f"{value:.7g}") for value in row] for row in logits],
+        "answers": answers,
+    }
+
+
+def main() -> None:
+    questions = prompts()
+    models = [
+        entry(family, seed, weights, questions)
+        for family in FAMILIES
+        for seed in SEEDS
+        for weights in ("float32", "bfloat16")
+    ]
+    header = {
+        "made_with": {p: version(p) for p in ("torch", "transformers", "tokenizers", "numpy")},
+        "positions": list(POSITIONS),
+        "prompts": questions,
+    }
+    # One model a line, so that a diff can find it.
+    lines = [f" {json.dumps(key)}: {json.dumps(value)}," for key, value in header.items()]
+    lines.append(' "models": [\n  ' + ",\n  ".join(map(json.dumps, models)) + "\n ]")
+    FIXTURE.write_text("{\n" + "\n".join(lines) + "\n}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Every family of language models against transformers in float32, on random models of random shapes.
+
+    make test-oracle            (target/venv-oracle, tests/oracle/requirements.txt; about 5 minutes on one core)
+
+transformers reads the very folder that scripts/convert converts. The error of a run is the largest difference of a
+logit divided by the largest absolute logit of the reference; it must stay below 1e-5. The arg-max must agree wherever
+the reference's two best logits are farther apart than twice the largest difference.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "python"))
+
+from onnx_model import Model  # noqa: E402
+from seeded_models import FAMILIES, draw_config, write_seeded  # noqa: E402
+
+SEEDS = range(6)
+TOLERANCE = 1e-5
+LENGTHS = (1, 64, 513, 2184)
+
+
+def convert(source: Path, folder: Path, *options: str) -> Model:
+    command = [sys.executable, ROOT / "scripts" / "convert", source, "-o", folder, *options]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return Model(folder)
+
+
+class Reference:
+    """transformers in float32."""
+
+    def __init__(self, folder: Path):
+        self.model = AutoModelForCausalLM.from_pretrained(
+            folder, torch_dtype=torch.float32, attn_implementation="eager"
+        ).eval()
+
+    def __call__(self, ids: np.ndarray) -> np.ndarray:
+        """Logits at every position of one sequence."""
+        with torch.no_grad():
+            return self.model(torch.from_numpy(ids)[None]).logits[0].numpy()
+
+    def round_matrices(self, dtype: torch.dtype) -> None:
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                if parameter.ndim == 2:
+                    parameter.copy_(parameter.to(dtype).float())
+
+
+@pytest.fixture(scope="module", params=[(f, s) for f in FAMILIES for s in SEEDS], ids=lambda p: f"{p[0]}-{p[1]}")
+def pair(request, tmp_path_factory):
+    """(converted model, reference, a generator for token ids)"""
+    family, seed = request.param
+    temp = tmp_path_factory.mktemp(family)
+    # Sharded or not must make no difference.
+    write_seeded(temp / "source", family, seed, shards=1 + seed % 3)
+    model = convert(temp / "source", temp / "model")
+    return model, Reference(temp / "source"), np.random.default_rng(seed)
+
+
+def tokens(model: Model, rng: np.random.Generator, length: int) -> np.ndarray:
+    return rng.integers(0, model.config["vocab_size"], length)
+
+
+def agree(logits: np.ndarray, reference: np.ndarray) -> None:
+    assert logits.shape == reference.shape
+    difference = np.abs(logits - reference).max()
+    assert difference / np.abs(reference).max() < TOLERANCE
+    best = np.sort(reference, -1)
+    clear = best[..., -1] - best[..., -2] > 2 * difference
+    assert clear.any()
+    np.testing.assert_array_equal(logits.argmax(-1)[clear], reference.argmax(-1)[clear])
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_whole_sequence(pair, length):
+    model, reference, rng = pair
+    ids = tokens(model, rng, length)
+    agree(model.whole(ids), reference(ids))
+
+
+@pytest.mark.parametrize("sizes", [(64, 1, 200, 300), (1, 564), (564, 1)], ids=str)
+def test_chunks_through_the_cache(pair, sizes):
+    model, reference, rng = pair
+    ids = tokens(model, rng, sum(sizes))
+    agree(model.chunks(ids, sizes), reference(ids))
+
+
+def test_decoding_step_by_step(pair):
+    model, reference, rng = pair
+    ids = tokens(model, rng, 150)
+    agree(model.chunks(ids, [110] + [1] * 40), reference(ids))
+
+
+def test_unequal_rows_of_a_batch_and_their_next_tokens(pair):
+    """Padding is on the right; each row then goes on with its own next token."""
+    model, reference, rng = pair
+    lengths = [37, 5, 120, 1]
+    rows = [tokens(model, rng, length + 1) for length in lengths]
+    width = max(lengths)
+    batch, mask = np.zeros((4, width), np.int64), np.zeros((4, width + 1), np.int64)
+    for i, (row, length) in enumerate(zip(rows, lengths)):
+        batch[i, :length], mask[i, : length + 1] = row[:length], 1
+    last = np.array(lengths)[:, None] - 1
+    begun = mask[:, :width] * (np.arange(width) <= last)
+    logits, past = model(batch, last, mask=begun)
+    expected = [reference(row) for row in rows]
+    agree(logits[:, 0], np.stack([e[-2] for e in expected]))
+    logits, _ = model([[row[-1]] for row in rows], np.zeros((4, 1)), past=past, mask=mask)
+    agree(logits[:, 0], np.stack([e[-1] for e in expected]))
+
+
+def test_wanted_positions_and_rows(pair):
+    model, reference, rng = pair
+    ids, rows, positions = tokens(model, rng, 90), [41, 3, 77], [89, 0, 44, 44]
+    logits, _ = model(ids, positions, rows)
+    expected = reference(ids)
+    assert np.abs(logits[0] - expected[np.ix_(positions, rows)]).max() / np.abs(expected).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("weights", ["bfloat16", "float16"])
+def test_narrow_weights_are_rounded_matrices_and_nothing_else(family, weights, tmp_path):
+    write_seeded(tmp_path / "source", family, 1)
+    model = convert(tmp_path / "source", tmp_path / "model", "--weights", weights)
+    reference = Reference(tmp_path / "source")
+    reference.round_matrices(getattr(torch, weights))
+    ids = tokens(model, np.random.default_rng(0), 400)
+    agree(model.whole(ids), reference(ids))
+    agree(model.chunks(ids, [300, 1, 99]), reference(ids))
+
+
+def test_the_seeds_cover_what_the_families_can_do():
+    """Tied and untied, groups, rotary scalings, residual orders: each is drawn at least once."""
+    drawn = {family: [draw_config(family, seed) for seed in SEEDS] for family in FAMILIES}
+    for family, configs in drawn.items():
+        assert {c["tie_word_embeddings"] for c in configs} == {True, False}, family
+        scalings = {(c["rope_scaling"] or {}).get("rope_type") for c in configs}
+        assert scalings >= {None, "linear"} | ({"llama3"} if family == "llama" else set()), family
+        if family != "gpt_neox":
+            assert any(c["num_attention_heads"] > c["num_key_value_heads"] > 1 for c in configs), family
+    assert {c["use_parallel_residual"] for c in drawn["gpt_neox"]} == {True, False}
+    assert len({c["rotary_pct"] for c in drawn["gpt_neox"]}) == 3

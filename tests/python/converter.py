@@ -1,0 +1,33 @@
+"""Running scripts/convert as a user does, for tests."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_convert(*arguments) -> subprocess.CompletedProcess:
+    command = [sys.executable, ROOT / "scripts" / "convert", *arguments]
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+
+
+def convert(source: Path, folder: Path, *options: str) -> Path:
+    """The model folder, converted."""
+    done = run_convert(source, "-o", folder, *options)
+    assert done.returncode == 0, done.stderr
+    # Standard error is no terminal here: no progress.
+    assert (done.stdout, done.stderr) == ("", "")
+    return folder
+
+
+def refused(folder: Path, source: Path, *words: str, options=()) -> None:
+    """The converter says why, in one line, exits with 1 and leaves nothing behind in `folder`."""
+    before = sorted(folder.iterdir())
+    done = run_convert(source, "-o", folder / "model", *options)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("convert: ") and done.stderr.count("\n") == 1, done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert sorted(folder.iterdir()) == before
