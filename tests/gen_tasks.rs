@@ -683,3 +683,25 @@ fn replayed_prompts_have_the_form_of_their_alphabet() {
         assert_eq!(text(&p, "separator"), ",");
     }
 }
+
+#[test]
+fn a_nested_sequence_can_be_read_at_every_shot_count_and_is_the_same_sequence() {
+    let dir = Workdir::new();
+    let grid = "--task identity --design nested --shots 2,12 --trials 2";
+    let given = json_lines(&dir.run("gen-tasks", grid).ok());
+    let all = json_lines(
+        &dir.run("gen-tasks", &format!("{grid} --eval-shots all"))
+            .ok(),
+    );
+    assert_eq!(all.len(), 2);
+    for (mut given, all) in given.into_iter().zip(all) {
+        assert_eq!(
+            all["eval_shots"],
+            serde_json::json!((1..=12).collect::<Vec<u32>>())
+        );
+        given["eval_shots"] = all["eval_shots"].clone();
+        assert_eq!(given, all);
+    }
+    dir.run("gen-tasks", "--eval-shots all")
+        .refused(2, &["--eval-shots all", "--design nested"]);
+}

@@ -1,6 +1,6 @@
 //! `gen-tasks`: draws the trials of an experiment.
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use shotline::cli::{self, OutputArgs, Progress, SeedArg, Shard, parse_shots, warn};
 use shotline::encoding::Alphabet;
 use shotline::error::{Error, Result};
@@ -51,6 +51,11 @@ struct Args {
     #[arg(long, default_value = "independent")]
     design: Design,
 
+    /// Where a nested sequence is read: at the shot counts given, or at all from 1 to the largest,
+    /// which costs no more tokens and makes the fitted line more certain.
+    #[arg(long, default_value = "given", conflicts_with = "replay")]
+    eval_shots: EvalShots,
+
     #[command(flatten)]
     seed: SeedArg,
 
@@ -78,6 +83,14 @@ struct Args {
     output: OutputArgs,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EvalShots {
+    /// Those of --shots.
+    Given,
+    /// 1, 2, 3, ... up to the largest of --shots.
+    All,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   The paper's experiment (6,400 trials), encoded for a genomic model:
@@ -86,6 +99,8 @@ Examples:
     gen-tasks --task flip_bits.reverse_bits --bits 4 --shots 2 --trials 1
   Sequences that serve all shot counts up to 32 in one pass:
     gen-tasks --design nested --shots 1,2,4,8,16,32 --trials 1 -o trials.arrow
+  The same, read after every demonstration (then `infer --complete none` is quickest):
+    gen-tasks --design nested --shots 32 --eval-shots all --trials 1 -o trials.arrow
   Both conditions, paired trial by trial; the third of ten shards:
     gen-tasks --condition clean,deranged --shots 2,4,8 --shard 2/10
   A published cell, byte for byte:
@@ -128,10 +143,22 @@ fn suite(args: &Args) -> Result<Suite> {
 }
 
 fn draw(args: &Args, chain: &Chain) -> Result<()> {
+    let shots = match (args.eval_shots, args.design) {
+        (EvalShots::Given, _) => args.shots.clone(),
+        (EvalShots::All, Design::Nested) => {
+            (1..=args.shots.iter().copied().max().unwrap_or_default()).collect()
+        }
+        (EvalShots::All, Design::Independent) => {
+            return Err(Error::usage(
+                "--eval-shots all: only a nested sequence is read at several shot counts; give \
+                 --design nested",
+            ));
+        }
+    };
     let grid = Grid {
         suite: suite(args)?,
         bits: args.bits,
-        shots: args.shots.clone(),
+        shots,
         trials: args.trials,
         conditions: args.condition.clone(),
         design: args.design,
