@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{Workdir, binary, fixture_model, json_lines, onnx_runtime, parquet_rows, text};
+use common::{
+    Workdir, binary, fixture_model, json_lines, onnx_runtime, parquet_rows, text, to_lines,
+};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
@@ -20,13 +22,11 @@ fn write_prompts(dir: &Workdir, trials: u32) {
         &format!("--task reverse_bits --design nested --shots 1,4,16 --trials {trials}"),
         "--alphabet linguistic",
     ));
-    let lines: String = String::from_utf8(prompts)
-        .unwrap()
-        .lines()
-        .enumerate()
-        .map(|(i, line)| format!("{},\"batch\":{}}}\n", line.trim_end_matches('}'), i / 7))
-        .collect();
-    dir.write("prompts.jsonl", lines);
+    let mut prompts = json_lines(&prompts);
+    for (number, prompt) in prompts.iter_mut().enumerate() {
+        prompt["batch"] = Value::from(number / 7);
+    }
+    dir.write("prompts.jsonl", to_lines(&prompts));
 }
 
 fn arguments(output: &str, more: &str) -> String {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::fs;
 
 /// A copy of the tiny model whose card says these things, too.
-fn carded(dir: &Workdir, name: &str, fields: Value) -> String {
+fn carded(dir: &Workdir, name: &str, fields: &Value) -> String {
     let folder = dir.path(name);
     fs::create_dir(&folder).unwrap();
     for file in fs::read_dir(fixture_model("tiny-subset")).unwrap() {
@@ -65,8 +65,8 @@ fn loss_and_accuracy_on_sequences_are_those_of_transformers() {
     // The other begins with a >, which FASTA cannot hold.
     let (first, last) = rows[0].0.split_at(4);
     dir.write("one.fa", format!(">one of two\n{first}\n{last}\n"));
-    let right = carded(&dir, "right", published(loss, 1.0));
-    let alone = carded(&dir, "alone", published(rows[0].1, 1.0));
+    let right = carded(&dir, "right", &published(loss, 1.0));
+    let alone = carded(&dir, "alone", &published(rows[0].1, 1.0));
     for (folder, file, rows) in [
         (&right, "two.csv", &rows[..]),
         (&alone, "one.fa", &rows[..1]),
@@ -84,7 +84,7 @@ fn loss_and_accuracy_on_sequences_are_those_of_transformers() {
         }
     }
     for (name, loss, accuracy) in [("loss", loss + 0.011, 1.0), ("accuracy", loss, 0.99)] {
-        let wrong = carded(&dir, name, published(loss, accuracy));
+        let wrong = carded(&dir, name, &published(loss, accuracy));
         let ran = dir.infer("", &format!("--model {wrong} --verify two.csv"));
         ran.refused(3, &["--verify", "not what its card says"]);
         let report = String::from_utf8(ran.stdout).unwrap();
@@ -109,7 +109,7 @@ fn recorded_logits_that_are_not_the_models_fail() {
     let wrong = carded(
         &dir,
         "wrong",
-        recorded(json!([[1], [2]]), json!([[1e3], [1e3]])),
+        &recorded(json!([[1], [2]]), json!([[1e3], [1e3]])),
     );
     let ran = dir.infer("", &format!("--model {wrong} --verify"));
     ran.refused(3, &["not what its card says"]);
@@ -139,7 +139,7 @@ fn recorded_logits_that_are_not_the_models_fail() {
             "not one logit for every id",
         ),
     ] {
-        let folder = carded(&dir, name, recorded(ids, logits));
+        let folder = carded(&dir, name, &recorded(ids, logits));
         dir.infer("", &format!("--model {folder} --verify"))
             .refused(3, &["card.json", "recorded", words]);
     }
@@ -153,7 +153,7 @@ fn what_cannot_be_verified_says_why() {
     dir.write("alien.fa", ">one\nAC\u{3b1}T\n");
     dir.write("table.csv", "a,b\n1,2\n");
     let bare = fixture_model("tiny-subset");
-    let card = carded(&dir, "carded", published(1.0, 1.0));
+    let card = carded(&dir, "carded", &published(1.0, 1.0));
     for (arguments, code, words) in [
         (
             format!("--model {bare} --verify"),
@@ -207,7 +207,7 @@ fn a_cards_warnings_reach_the_user_at_every_run() {
     let folder = carded(
         &dir,
         "warned",
-        json!({"warnings": ["needs FP8, which nobody has"]}),
+        &json!({"warnings": ["needs FP8, which nobody has"]}),
     );
     let prompts = dir.prompts(
         "--task identity --shots 1 --trials 1",

@@ -3,11 +3,13 @@ What all filters share: arguments, input that is no record, output files, warnin
 */
 
 mod args;
+mod memory;
 mod output;
 mod progress;
 mod sequences;
 
 pub use args::{InputArgs, OutputArgs, SeedArg, Shard, ThreadArgs, parse_shots};
+pub use memory::peak_memory;
 pub use output::{Sink, when_interrupted};
 pub use progress::Progress;
 pub use sequences::read_sequences;

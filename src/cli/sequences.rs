@@ -37,7 +37,7 @@ fn from_fasta(path: &Path, bytes: &[u8]) -> Result<Vec<(String, String)>> {
             let record = record.map_err(|e| Error::data(format!("{place}: not FASTA: {e}")))?;
             let symbols = String::from_utf8(record.sequence().as_ref().to_vec())
                 .map_err(|_| Error::data(format!("{place}: not text")))?;
-            let name = String::from_utf8_lossy(record.name().as_ref()).into_owned();
+            let name = String::from_utf8_lossy(record.name()).into_owned();
             Ok((format!("{}:{name}", path.display()), symbols))
         })
         .collect()

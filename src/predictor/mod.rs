@@ -18,6 +18,7 @@ pub use stream::{Job, Jobs, Stream};
 
 use crate::error::{Error, Result};
 use crate::record::Prompt;
+use crate::record::provenance::Facts;
 
 /// What every prediction of a run says of its predictor.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +60,11 @@ pub trait Predictor {
     /// A prompt that the predictor cannot read, by its place; a failure of its engine; those of
     /// `jobs`.
     fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()>;
+
+    /// What it cost, by name, for the provenance and the user: tokens read, device, threads, ...
+    fn measured(&self) -> Facts {
+        Facts::new()
+    }
 }
 
 /// The symbols of bit 0 and bit 1.

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 /// The key of the chain in Arrow and Parquet schema metadata.
 pub const METADATA_KEY: &str = "shotline.provenance";
 
-/// Settings by name.
-pub type Settings = BTreeMap<String, serde_json::Value>;
+/// Settings or measurements by name.
+pub type Facts = BTreeMap<String, serde_json::Value>;
 
 /// What one filter did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,8 +34,11 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// What decides its records, beside its input: what a resumed run must ask again.
-    #[serde(default, skip_serializing_if = "Settings::is_empty")]
-    pub settings: Settings,
+    #[serde(default, skip_serializing_if = "Facts::is_empty")]
+    pub settings: Facts,
+    /// What the work cost, on this machine this time.
+    #[serde(default, skip_serializing_if = "Facts::is_empty")]
+    pub measured: Facts,
     /// When it began, RFC 3339, UTC.
     pub time: String,
 }
@@ -54,7 +57,8 @@ impl Step {
             model_sha256: None,
             runtime: None,
             device: None,
-            settings: Settings::new(),
+            settings: Facts::new(),
+            measured: Facts::new(),
             time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         }
     }

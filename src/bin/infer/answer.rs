@@ -1,11 +1,13 @@
 //! From prompts to predictions in the output, by way of the journal where the output is a file.
 
-use shotline::cli::{OutputArgs, Progress, warn, when_interrupted};
+use serde_json::{Value, json};
+use shotline::cli::{OutputArgs, Progress, peak_memory, warn, when_interrupted};
 use shotline::error::{Error, Result};
 use shotline::predictor::{Identity, Journal, Predictor, Stream};
-use shotline::record::provenance::{Chain, Step};
+use shotline::record::provenance::{Chain, Facts, Step};
 use shotline::record::{Entry, Extra, Prediction, Prompt, Reader};
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,20 +29,56 @@ pub struct Run<'a> {
 #[derive(Default)]
 struct Counts {
     prompts: u64,
-    /// Symbols of the prompts.
-    symbols: usize,
     answers: u64,
     correct: u64,
     /// Answers that ended because the model's logits were no numbers.
     broken: u64,
+    /// What it cost, for the provenance.
+    measured: Facts,
 }
 
 impl Counts {
-    fn add(&mut self, prompt: &Prompt, predictions: &[Prediction]) {
+    fn add(&mut self, predictions: &[Prediction]) {
         self.prompts += 1;
-        self.symbols += prompt.prompt.chars().count();
         self.answers += predictions.len() as u64;
         self.correct += predictions.iter().filter(|p| p.correct).count() as u64;
+    }
+
+    /// The run is over: what it took, with what the predictor says of itself.
+    fn measure(&mut self, begun: Instant, predictor: &dyn Predictor) {
+        self.measured = predictor.measured();
+        let own = [
+            ("prompts", json!(self.prompts)),
+            ("answers", json!(self.answers)),
+            ("seconds", json!(begun.elapsed().as_secs_f64())),
+            ("peak_memory_bytes", json!(peak_memory())),
+        ];
+        for (name, value) in own {
+            self.measured.insert(name.to_owned(), value);
+        }
+    }
+
+    /// One line for a person.
+    fn words(&self) -> String {
+        let number = |name: &str| self.measured.get(name).and_then(Value::as_f64);
+        let seconds = number("seconds").unwrap_or_default();
+        let mut words = format!(
+            "{} prompts, {} answers ({} right) in {seconds:.1} s",
+            self.prompts, self.answers, self.correct
+        );
+        // Writing to a String cannot fail.
+        if let Some(tokens) = number("tokens") {
+            let _ = write!(words, "; {tokens} tokens, {:.0} tokens/s", tokens / seconds);
+        }
+        if let Some(bytes) = number("peak_memory_bytes") {
+            let _ = write!(words, "; peak memory {:.0} MB", bytes / 1e6);
+        }
+        for name in ["threads", "batch_tokens"] {
+            if let Some(value) = number(name) {
+                let _ = write!(words, "; {} {value}", name.replace('_', " "));
+            }
+        }
+        words
     }
 }
 
@@ -55,19 +93,13 @@ impl Run<'_> {
         let begun = Instant::now();
         let file = self.output.file().filter(|path| !is_special(path));
         let counts = match (self.resume, file) {
-            (Some(resume), Some(path)) => self.by_journal(path, resume, reader, predictor, step)?,
-            _ => self.directly(reader, predictor, step)?,
+            (Some(resume), Some(path)) => {
+                self.by_journal(path, resume, reader, predictor, step, begun)?
+            }
+            _ => self.directly(reader, predictor, step, begun)?,
         };
         if !self.output.quiet && self.identity.method != "builtin" {
-            let seconds = begun.elapsed().as_secs_f64();
-            // Far fewer than 2^53 symbols.
-            #[allow(clippy::cast_precision_loss)]
-            let speed = counts.symbols as f64 / seconds;
-            eprintln!(
-                "infer: {} prompts, {} answers ({} right) in {seconds:.1} s, {speed:.0} prompt \
-                 tokens/s",
-                counts.prompts, counts.answers, counts.correct
-            );
+            eprintln!("infer: {}", counts.words());
         }
         if counts.broken > 0 {
             return Err(Error::data(format!(
@@ -87,7 +119,8 @@ impl Run<'_> {
         &self,
         mut reader: Reader<Prompt>,
         predictor: &mut dyn Predictor,
-        step: Step,
+        mut step: Step,
+        begun: Instant,
     ) -> Result<Counts> {
         /// A reader of our output sees predictions at least this often.
         const FLUSH: Duration = Duration::from_secs(1);
@@ -105,13 +138,15 @@ impl Run<'_> {
                 writer.flush()?;
                 flushed = Instant::now();
             }
-            counts.add(&entry.record, &predictions);
+            counts.add(&predictions);
             note(&progress, &counts);
             Ok(())
         };
         let broken = Stream::new(self.identity, || reader.read(), sink).run(predictor)?;
         counts.broken = broken;
         progress.finish();
+        counts.measure(begun, predictor);
+        step.measured = counts.measured.clone();
         let chain = reader.provenance().with(step);
         self.output.finish(writer, &chain)?;
         Ok(counts)
@@ -124,7 +159,8 @@ impl Run<'_> {
         resume: bool,
         mut reader: Reader<Prompt>,
         predictor: &mut dyn Predictor,
-        step: Step,
+        mut step: Step,
+        begun: Instant,
     ) -> Result<Counts> {
         // A mistake in the output's name or format is found before any work, and with no answer lost at the end.
         let chain: Chain = reader.provenance().with(step.clone());
@@ -161,7 +197,7 @@ impl Run<'_> {
             let mut journal = journal.borrow_mut();
             journal.append(&predictions, &entry.extra)?;
             kept.store(journal.kept(), Ordering::Relaxed);
-            counts.add(&entry.record, &predictions);
+            counts.add(&predictions);
             note(&progress, &counts);
             Ok(())
         };
@@ -169,6 +205,8 @@ impl Run<'_> {
         let mut journal = journal.into_inner();
         let finished = answered.and_then(|broken| {
             counts.broken = broken;
+            counts.measure(begun, predictor);
+            step.measured = counts.measured.clone();
             let chain = reader.provenance().with(step);
             let mut writer = self.output.records::<Prediction>(self.skip(), &chain)?;
             journal.read_back(types.as_ref(), |prediction, extra| {

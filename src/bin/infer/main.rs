@@ -10,7 +10,7 @@ use shotline::error::{Error, Result};
 use shotline::predictor::onnx::{self, Bos, Device, Method, Onnx, OnnxModel, Settings, doctor};
 use shotline::predictor::{Builtin, Identity, Rule};
 use shotline::program::Suite;
-use shotline::record::provenance::{self, Step};
+use shotline::record::provenance::{Facts, Step};
 use shotline::record::{Prompt, Reader};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -336,11 +336,12 @@ fn onnx_model(
         resume: Some(args.resume),
         identity: &identity,
     };
-    run.answer(reader, &mut Onnx { model, settings }, step)
+    let mut predictor = Onnx::new(model, settings, options.threads);
+    run.answer(reader, &mut predictor, step)
 }
 
 /// What decides the records of a run, beside its prompts and the model's weights.
-fn settings_of(args: &Args, identity: &Identity) -> provenance::Settings {
+fn settings_of(args: &Args, identity: &Identity) -> Facts {
     let complete = args.complete == CompleteArg::All;
     [
         ("model", json!(identity.model)),

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// Prompts that wait, so that there are several of a shape among them.
 const WAITING: usize = 128;
-/// Cache rows of open answers that wait. At 46 kB a row (SmolLM2) these are 370 MB.
+/// Cache rows of open answers that wait. At 46 kB a row (`SmolLM2-135M`) these are 370 MB.
 const OPEN_ROWS: usize = 8192;
 
 /// The batches of one run; `T` is what a prompt is known by.
@@ -42,6 +42,11 @@ impl<T> Batches<T> {
             read: Vec::new(),
             open: Vec::new(),
         }
+    }
+
+    /// The most tokens of a call by now.
+    pub(super) fn tokens(&self) -> usize {
+        self.tokens
     }
 
     /// One more prompt.

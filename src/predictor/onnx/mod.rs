@@ -31,6 +31,7 @@ pub use card::Card;
 pub use runtime::{Device, Taken};
 
 use ort::value::Outlet;
+use serde_json::json;
 
 use batch::Batches;
 use card::Config;
@@ -43,6 +44,7 @@ use symbols::Symbols;
 use super::{Answer, Job, Jobs, Predictor, bit_symbols, points};
 use crate::error::{Error, Result};
 use crate::record::Prompt;
+use crate::record::provenance::Facts;
 
 /// How a model is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +108,19 @@ pub struct Settings {
     pub complete: bool,
     /// The most tokens of one call that reads several prompts. It changes no answer, but for the arithmetic's rounding.
     pub batch_tokens: usize,
+}
+
+impl Settings {
+    /// Batches for prompts that are answered like this.
+    fn batches<T>(&self) -> Batches<T> {
+        let reads = match self.method {
+            Method::Generate => Reads::Prompt,
+            Method::Score => Reads::Targets {
+                complete: self.complete,
+            },
+        };
+        Batches::new(reads, self.batch_tokens)
+    }
 }
 
 impl Default for Settings {
@@ -241,7 +256,7 @@ impl OnnxModel {
     /// [`Error::Data`] for a prompt that this model cannot read: a symbol that is not one token, too many tokens, points
     /// that the prompt does not bear out. [`Error::Model`] if the graph does not do what its signature promises.
     pub fn answer(&mut self, request: &Request<'_>, settings: &Settings) -> Result<Vec<Answer>> {
-        let mut batches = self.batches(settings);
+        let mut batches = settings.batches();
         batches.push((), self.sequence(request, *settings)?);
         let mut answers = Vec::new();
         while !batches.is_empty() {
@@ -249,17 +264,6 @@ impl OnnxModel {
             answers.extend(done.into_iter().flat_map(|((), answers)| answers));
         }
         Ok(answers)
-    }
-
-    /// Batches for prompts that are answered like this.
-    fn batches<T>(&self, settings: &Settings) -> Batches<T> {
-        let reads = match settings.method {
-            Method::Generate => Reads::Prompt,
-            Method::Score => Reads::Targets {
-                complete: settings.complete,
-            },
-        };
-        Batches::new(reads, settings.batch_tokens)
     }
 
     /// Does the next piece of work; gives the prompts that are done by it.
@@ -352,13 +356,25 @@ impl OnnxModel {
 
 /// A model with the settings of a run.
 pub struct Onnx {
-    /// The model.
-    pub model: OnnxModel,
-    /// How it answers.
-    pub settings: Settings,
+    model: OnnxModel,
+    settings: Settings,
+    threads: usize,
+    /// The most tokens of a call at the end of the run: fewer than asked for where memory did not suffice.
+    batch_tokens: usize,
 }
 
 impl Onnx {
+    /// A model that answers like this, with so many threads.
+    #[must_use]
+    pub fn new(model: OnnxModel, settings: Settings, threads: usize) -> Self {
+        Self {
+            model,
+            settings,
+            threads,
+            batch_tokens: settings.batch_tokens,
+        }
+    }
+
     /// A prompt in tokens, checked.
     fn sequence(&mut self, prompt: &Prompt) -> Result<Sequence> {
         let points = points(prompt)?;
@@ -382,7 +398,7 @@ impl Onnx {
 
 impl Predictor for Onnx {
     fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
-        let mut batches: Batches<Job> = self.model.batches(&self.settings);
+        let mut batches: Batches<Job> = self.settings.batches();
         let work = |model: &mut OnnxModel, batches: &mut Batches<Job>, jobs: &mut dyn Jobs| {
             for (job, answers) in model.work(batches)? {
                 jobs.done(job, answers)?;
@@ -407,7 +423,19 @@ impl Predictor for Onnx {
         while !batches.is_empty() {
             work(&mut self.model, &mut batches, jobs)?;
         }
+        self.batch_tokens = batches.tokens();
         fed
+    }
+
+    fn measured(&self) -> Facts {
+        [
+            ("tokens", json!(self.model.engine.tokens_read)),
+            ("threads", json!(self.threads)),
+            ("batch_tokens", json!(self.batch_tokens)),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
     }
 }
 

@@ -69,12 +69,17 @@ pub(super) struct Feed<'a> {
     pub over: Over,
 }
 
+/// What takes a call's logits: the sequence's number, a question, and the logits of the tokens that compete there.
+type Each<'a> = dyn FnMut(usize, &Ask, &[f32]) -> Result<()> + 'a;
+
 /// A session and what is known of its graph.
 pub(super) struct Engine {
     session: Session,
     pub graph: Graph,
     /// The bytes that the logits of one call may take.
     logits_bytes: usize,
+    /// Tokens read so far, in any call.
+    pub tokens_read: u64,
 }
 
 impl Engine {
@@ -83,6 +88,7 @@ impl Engine {
             session,
             graph,
             logits_bytes,
+            tokens_read: 0,
         }
     }
 
@@ -112,12 +118,7 @@ impl Engine {
         Ok((cache, readings))
     }
 
-    fn in_pieces(
-        &mut self,
-        past: &Cache,
-        feed: Feed<'_>,
-        each: &mut dyn FnMut(usize, &Ask, &[f32]) -> Result<()>,
-    ) -> Result<Cache> {
+    fn in_pieces(&mut self, past: &Cache, feed: Feed<'_>, each: &mut Each<'_>) -> Result<Cache> {
         let Feed { tokens, asks, over } = feed;
         debug_assert!(!tokens.is_empty() && asks.is_sorted_by(|a, b| a.after < b.after));
         let mut own: Option<Cache> = None;
@@ -155,9 +156,9 @@ impl Engine {
             .iter()
             .map(|&after| Ask { after, token: None })
             .collect();
-        let fed = positions.last().map_or(0, |last| last + 1);
+        let needed = positions.last().map_or(0, |last| last + 1);
         let feed = Feed {
-            tokens: &tokens[..fed],
+            tokens: &tokens[..needed],
             asks: &asks,
             over: Over::Vocabulary,
         };
@@ -198,13 +199,8 @@ impl Engine {
         }
     }
 
-    /// One call of the graph: `each` gets the sequence's number and every ask with the logits of the tokens that compete.
-    fn call(
-        &mut self,
-        past: &Cache,
-        feeds: &[Feed<'_>],
-        each: &mut dyn FnMut(usize, &Ask, &[f32]) -> Result<()>,
-    ) -> Result<Cache> {
+    /// One call of the graph.
+    fn call(&mut self, past: &Cache, feeds: &[Feed<'_>], each: &mut Each<'_>) -> Result<Cache> {
         let (rows, length, asks) = match feeds {
             [first, ..] => (feeds.len(), first.tokens.len(), first.asks.len()),
             [] => return Err(Error::model("a call without a sequence")),
@@ -277,6 +273,7 @@ impl Engine {
                 value.downcast::<TensorValueType<f32>>().map_err(failure)
             })
             .collect::<Result<_>>()?;
+        self.tokens_read += (rows * length) as u64;
         let lengths = past.lengths().iter().map(|read| read + length).collect();
         Cache::of(&self.graph.slots, values, lengths, total)
     }
@@ -306,12 +303,12 @@ struct Given<'a> {
 }
 
 impl Given<'_> {
-    /// Gives `each` the logits that were asked for, after a check of their shape.
+    /// Gives the logits that were asked for to `each`, after a check of their shape.
     fn read(
         &self,
         outputs: &SessionOutputs<'_>,
         feeds: &[Feed<'_>],
-        each: &mut dyn FnMut(usize, &Ask, &[f32]) -> Result<()>,
+        each: &mut Each<'_>,
     ) -> Result<()> {
         let logits = outputs
             .get("logits")
@@ -336,11 +333,14 @@ impl Given<'_> {
                 match feed.over {
                     Over::Vocabulary => each(sequence, ask, line)?,
                     Over::Pair(pair) => {
-                        let column = |id: u32| match is_subset {
-                            // It is among them: they were collected from all pairs.
-                            true => self.vocabulary.binary_search(&id).unwrap_or_default(),
-                            // Below the vocabulary's size: the symbol table checks it.
-                            false => id as usize,
+                        let column = |id: u32| {
+                            if is_subset {
+                                // It is among them: they were collected from all pairs.
+                                self.vocabulary.binary_search(&id).unwrap_or_default()
+                            } else {
+                                // Below the vocabulary's size: the symbol table checks it.
+                                id as usize
+                            }
                         };
                         each(sequence, ask, &pair.map(|id| line[column(id)]))?;
                     }

@@ -170,7 +170,7 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
         .chars()
         .map(|symbol| model.symbols.id(symbol))
         .collect::<Result<Vec<u32>>>()?;
-    let [fed @ .., _] = &tokens[..] else {
+    let [context @ .., _] = &tokens[..] else {
         return Err(Error::data("an empty sequence"));
     };
     model.check_length(tokens.len())?;
@@ -189,7 +189,7 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
     }
     let empty = Cache::empty(&model.engine.graph.slots, 1)?;
     let feed = Feed {
-        tokens: fed,
+        tokens: context,
         asks: &asks,
         over: Over::Vocabulary,
     };
@@ -219,8 +219,8 @@ fn compare(model: &mut OnnxModel, recorded: &Recorded, verdict: &mut Verdict) ->
     for ((found, ids), logits) in found.iter().zip(&recorded.ids).zip(&recorded.logits) {
         for (&id, &expected) in ids.iter().zip(logits) {
             let difference = f64::from(found[id as usize]) - expected;
-            // The first that is not a number stays.
-            if !(difference.abs() <= furthest.abs()) && !furthest.is_nan() {
+            // `max` would pass over what is not a number.
+            if difference.is_nan() || difference.abs() > furthest.abs() {
                 furthest = difference;
             }
         }
