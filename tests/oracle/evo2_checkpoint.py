@@ -37,13 +37,10 @@ class Config:
 
 
 def drawn(seed: int) -> Config:
-    """Sizes drawn at random: every kind of layer occurs, the first is a Hyena layer as in all published models."""
+    """Sizes drawn at random: every kind of layer occurs, in any order."""
     rng = np.random.default_rng([seed, 0])
     kinds = ["attention", "short", "medium", "long", *rng.choice(["attention", "short", "medium", "long"], 2)]
     rng.shuffle(kinds)
-    if kinds[0] == "attention":
-        kinds.append(kinds.pop(0))
-        kinds.sort(key=lambda kind: kind == "attention" and len(kinds) < 3)
     heads, head_dim = int(rng.integers(1, 4)), int(rng.choice([16, 32]))
     width = heads * head_dim
     divisors = [n for n in range(1, width + 1) if width % n == 0]
@@ -58,6 +55,11 @@ def drawn(seed: int) -> Config:
         base=float(rng.choice([1e4, 1e6])),
         scaling=int(rng.choice([1, 1, 32, 128])),
     )
+
+
+def bases(seed: int, count: int) -> np.ndarray:
+    """Token ids of random bases."""
+    return np.random.default_rng([seed, 2]).choice(np.frombuffer(b"ACGT", np.uint8), count).astype(np.int64)
 
 
 def tensors(config: Config, seed: int, matrix: Callable[[int, int], np.ndarray] | None = None) -> dict[str, np.ndarray]:
