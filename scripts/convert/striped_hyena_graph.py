@@ -82,7 +82,7 @@ class StripedHyenaGraph(Decoder):
         behind = w.node("Min", behind, w.node("Sub", w.node("Shape", self._mask, start=1, end=2), w.integers(1)))
         self._compact = w.node("Unsqueeze", w.node("Where", is_past, columns, behind), w.integers(1, 3))
         seen = w.node("Or", is_past, w.node("GreaterOrEqual", columns, past))
-        self._seen = w.node("Cast", seen, to=TensorProto.INT32)
+        self._unpadded = w.node("Cast", seen, to=TensorProto.INT32)
 
     def _choice(self, name: str, condition: str, then: Callable, otherwise: Callable, outputs: int) -> list[str]:
         branches = {"then_branch": then, "else_branch": otherwise}
@@ -116,7 +116,7 @@ class StripedHyenaGraph(Decoder):
             )
 
         def compacted() -> list[str]:
-            out, *caches = attend(self._seen)
+            out, *caches = attend(self._unpadded)
             size = w.node("Shape", caches[0])
             index = w.node("Expand", self._compact, size)
             return [out, *(w.node("GatherElements", cache, index, axis=2) for cache in caches)]

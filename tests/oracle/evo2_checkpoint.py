@@ -16,8 +16,9 @@ import numpy as np
 
 STORAGES = {np.dtype(np.float32): "FloatStorage", np.dtype(ml_dtypes.bfloat16): "BFloat16Storage"}
 SHORT_TAPS = 3
-
 VOCABULARY = 512
+# Bytes that are copied at a time.
+BLOCK = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -149,5 +150,7 @@ def split(path: Path, parts: int) -> None:
     size = -(-path.stat().st_size // parts)
     with path.open("rb") as whole:
         for number in range(parts):
-            path.with_name(f"{path.name}.part{number}").write_bytes(whole.read(size))
+            with path.with_name(f"{path.name}.part{number}").open("wb") as part:
+                for start in range(0, size, BLOCK):
+                    part.write(whole.read(min(BLOCK, size - start)))
     path.unlink()

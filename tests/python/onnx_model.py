@@ -10,9 +10,9 @@ import onnxruntime
 class Model:
     """One model folder."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, options: onnxruntime.SessionOptions | None = None):
         self.config = json.loads((folder / "config.json").read_text())
-        self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
         self._past = {i.name: i.shape for i in self.session.get_inputs() if i.name.startswith("past")}
         self._present = [o.name for o in self.session.get_outputs() if o.name.startswith("present")]
 
