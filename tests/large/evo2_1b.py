@@ -3,9 +3,9 @@
     python3 tests/large/evo2_1b.py [--bin target/release] [--threads 2] [--keep FOLDER]
 
 Writes a checkpoint of two parts (2.2 GB), converts it to float32 (4.6 GB) and deletes both. Prints what conversion and
-`infer` need, tokens per second over a prompt of 128 shots, the rate of a matrix product measured in the same process, and
-how much of a layer's time its filter takes. Fails where the project's own bounds are missed: conversion under 60 s
-and 1 GB, 28 tokens/s or 65 % of the product's rate, the LI filter under 5 % of its layer. Needs 12 GB of disk, 8 GB of
+`infer` need, tokens per second over a prompt of 128 shots, the rate of a matrix product measured in the same process,
+and how much of a layer's time its filter takes. Fails where the project's own bounds are missed: conversion under 60 s
+and 1 GB, 28 tokens/s or 65 % of the product's rate, the LI filter under 5 % of its layer. Needs 10 GB of disk, 10 GB of
 memory and the environment of scripts/requirements/test.txt.
 """
 

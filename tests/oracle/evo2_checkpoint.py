@@ -79,12 +79,13 @@ def tensors(config: Config, seed: int, matrix: Callable[[int, int], np.ndarray] 
         own |= {"mlp.l1.weight": matrix(hidden, width), "mlp.l2.weight": matrix(hidden, width)}
         own |= {"mlp.l3.weight": matrix(width, hidden)}
         if kind == "attention":
-            dims = np.arange(0, width // config.heads, 2, dtype=np.float32) / np.float32(width // config.heads)
+            head_dim = width // config.heads
+            exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
             own |= {
                 "inner_mha_cls.Wqkv.weight": matrix(3 * width, width),
                 "inner_mha_cls.out_proj.weight": matrix(width, width),
                 "inner_mha_cls.out_proj.bias": draw(0.1, width),
-                "inner_mha_cls.rotary_emb.inv_freq": (np.float32(1) / np.float32(config.base) ** dims).astype(np.float32),
+                "inner_mha_cls.rotary_emb.inv_freq": np.float32(1) / np.float32(config.base) ** exponents,
             }
         else:
             own |= {

@@ -27,7 +27,8 @@ def main() -> None:
         ids = evo2_checkpoint.bases(seed, POSITIONS[-1] + 1)
         logits = evo2_oracle.logits(model, [ids])[0, list(POSITIONS)]
         kept = [[float(f"{value:.7g}") for value in row] for row in logits[:, list(ROWS)]]
-        rows.append({"seed": seed, "largest": float(abs(logits).max()), "argmax": logits.argmax(-1).tolist(), "logits": kept})
+        best = {"largest": float(abs(logits).max()), "argmax": logits.argmax(-1).tolist()}
+        rows.append({"seed": seed, **best, "logits": kept})
     made_with = {package: version(package) for package in ("torch", "vtx", "numpy")}
     header = {"made_with": made_with, "positions": POSITIONS, "rows": ROWS}
     lines = [f' "{key}": {json.dumps(value)},' for key, value in header.items()]

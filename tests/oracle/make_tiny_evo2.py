@@ -3,8 +3,8 @@
     python3 tests/oracle/make_tiny_evo2.py
 
 Writes tests/fixtures/models/tiny-evo2 (scripts/convert, from a checkpoint written here) and tiny-evo2.json. Runs in the
-environment of tests/oracle/requirements.txt, with the filters built; the result is committed. The weights are random from a seed; those of the
-bases are larger than the other bytes', so that bases are what it answers.
+environment of tests/oracle/requirements.txt, with the filters built; the result is committed. The weights are random
+from a seed; those of the bases are larger than the other bytes', so that bases are what it answers.
 """
 
 import json
@@ -44,7 +44,7 @@ DRAWS = (
 
 
 def texts() -> list[str]:
-    """Prompts of few-shot pairs of 8 bases and their reversal, cut on both sides of every filter's length and of chunks."""
+    """Few-shot pairs of 8 bases and their reversal, cut on both sides of every filter's length and of chunks."""
     rng = np.random.default_rng(SEED)
     word = lambda: "".join(rng.choice(list("ACGT"), 8))
     pairs = lambda shots: "".join(x + x[::-1] for x in (word() for _ in range(shots)))

@@ -2,8 +2,8 @@
 
     make test-oracle            (target/venv-oracle, tests/oracle/requirements.txt)
 
-The error of a run is the largest difference of a logit divided by the largest absolute logit. Against the model in plain
-float64 it must stay below 2e-5. vortex's Fourier transforms cost it up to 4e-5 of its own at 2184 tokens: against
+The error of a run is the largest difference of a logit divided by the largest absolute logit. Against the model in
+plain float64 it must stay below 2e-5. vortex's Fourier transforms cost it up to 4e-5 of its own at 2184 tokens: against
 vortex, the bound is 2e-5 and what vortex itself is off. The arg-max must agree wherever vortex's two best logits are
 farther apart than twice the largest difference.
 """
@@ -77,7 +77,7 @@ def test_a_whole_sequence(pair, length):
     agree(pair.model.whole(ids), *pair.expected(ids))
 
 
-@pytest.mark.parametrize("sizes", [(64, 1, 200, 300, 135), (500, *[1] * 200), (700,), (1, 699)], ids=lambda s: str(s[:5]))
+@pytest.mark.parametrize("sizes", [(64, 1, 200, 300, 135), (500, *[1] * 200), (1, 699)], ids=lambda s: str(s[:5]))
 def test_chunks_through_the_states(pair, sizes):
     ids = pair.tokens(sum(sizes))
     agree(pair.model.chunks(ids, sizes), *pair.expected(ids))
@@ -111,9 +111,12 @@ def test_unequal_rows_of_a_batch_and_their_next_tokens(pair):
 def test_what_pytorch_saves_is_what_is_read(tmp_path):
     """A real torch.save, with the entries that a state dict of Transformer Engine has."""
     table = evo2_checkpoint.tensors(evo2_checkpoint.drawn(1), 1)
-    as_torch = lambda a: (
-        torch.from_numpy(a.view(np.int16)).view(torch.bfloat16) if a.dtype == ml_dtypes.bfloat16 else torch.from_numpy(a)
-    )
+
+    def as_torch(array: np.ndarray) -> torch.Tensor:
+        if array.dtype == ml_dtypes.bfloat16:
+            return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+        return torch.from_numpy(array)
+
     state = {name: as_torch(array) for name, array in table.items()}
     state["blocks.0.projections._extra_state"] = io.BytesIO(b"scales \x80\xff")
     torch.save(state, tmp_path / "m.pt")
