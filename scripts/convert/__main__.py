@@ -1,6 +1,7 @@
 """Convert a model to a folder that `infer --model` reads.
 
-    python3 scripts/convert SOURCE -o MODEL_DIR [--weights TYPE] [--name NAME] [--modality MODALITY] [--record FILE]
+    python3 scripts/convert SOURCE -o MODEL_DIR [--weights TYPE] [--device cpu|cuda]
+                            [--name NAME] [--modality MODALITY] [--record FILE]
 
 SOURCE is
     FILE.gguf      architectures llama, gemma3, qwen3; quantised weights are dequantised exactly
@@ -23,6 +24,10 @@ it computes, on every device. float16 refuses weights beyond 65504. Norms, biase
 --evo2-model NAME says which published Evo 2 model a checkpoint is, where its file's name does not; one that is not
 published takes --rope-scaling FACTOR (what positions are divided by) and --max-positions COUNT instead.
 
+--device says where the model will run, which decides by which operator a language model attends: ONNX Runtime's own
+grouped attention, by far the fastest on a CPU, has no float32 kernel for CUDA. A graph made for one device gives the
+same answers on the other, only slower: on CUDA, attention would run on the CPU.
+
 --record FILE copies logits of a reference implementation into the card (scripts/record-logits.py makes the file).
 
 Exit codes: 0 done, 1 the source cannot be converted, 2 usage, 130 interrupted, 143 terminated.
@@ -40,7 +45,7 @@ import card
 from errors import ConvertError
 from evo2 import PUBLISHED, Told
 from families import family_of
-from onnx_writer import WEIGHT_TYPES, OnnxWriter
+from onnx_writer import DEVICES, WEIGHT_TYPES, OnnxWriter
 from progress import Progress
 from sources import open_source
 
@@ -61,9 +66,10 @@ def convert(source: Path, folder: Path, args: argparse.Namespace) -> None:
         for file_name, table in tables.items():
             text = json.dumps(table, ensure_ascii=False, indent=1 if file_name != "tokenizer.json" else None)
             (building / file_name).write_text(text + "\n", encoding="utf-8")
-        with Progress(model.parameters()) as progress, OnnxWriter(building, args.weights, progress) as writer:
-            model.write(writer)
-            writer.save(model.architecture)
+        with Progress(model.parameters()) as progress:
+            with OnnxWriter(building, args.weights, args.device, progress) as writer:
+                model.write(writer)
+                writer.save(model.architecture)
         building.chmod(0o755)
         building.rename(folder)
     except BaseException:
@@ -86,6 +92,7 @@ def main() -> int:
     parser.add_argument("source", type=Path, metavar="SOURCE")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL_DIR")
     parser.add_argument("--weights", choices=WEIGHT_TYPES, default="float32", help="default: %(default)s")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="default: %(default)s")
     parser.add_argument("--name", help="the model's name in records (default: the folder's)")
     parser.add_argument("--modality", help="default: the family's, linguistic for language models")
     parser.add_argument("--record", type=Path, metavar="FILE.json", help="a reference's logits, for infer --verify")

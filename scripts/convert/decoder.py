@@ -27,6 +27,9 @@ from weights import Weight
 # GroupQueryAttention rotates heads of these sizes only, and this many of their dimensions; others are rotated before.
 HEAD_MULTIPLE = 16
 ROTARY_MULTIPLE = 16
+# Since when ONNX has an operator for attention.
+ATTENTION_OPSET = 23
+END = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Decoder:
         self._embedding = self._stored(embedding)
         # Keys and values by layer.
         self._caches: dict[int, tuple[str, str]] = {}
-        self._own_places: str | None = None
+        self._built: dict[str, str] = {}
         last = w.node("Sub", w.node("ReduceSum", self._mask, w.integers(1), keepdims=0), w.integers(1))
         self._last = w.node("Cast", last, to=TensorProto.INT32)
         total = w.node("Cast", w.node("Shape", self._mask, start=1, end=2), to=TensorProto.INT32)
@@ -74,27 +77,34 @@ class Decoder:
         sin = self.writer.constant(f"{name}.sin", np.sin(angles).astype(np.float32))
         return Rotary(cos, sin, 2 * len(rates))
 
-    def _places(self) -> str:
+    def _token_places(self) -> str:
         """The position of each of this call's tokens, [B,T].
 
         The last token of a row has the position that its mask counts; in a first call padding may follow it, and then
         the row begins at 0 all the same.
         """
-        if self._own_places is None:
-            w = self.writer
-            calls = w.node("Squeeze", w.node("Shape", self._ids, start=1, end=2), w.integers(0))
-            last = w.node("Cast", self._last, to=TensorProto.INT64)
-            first = w.node("Add", w.node("Sub", last, calls), w.integers(1))
-            first = w.node("Max", w.node("Unsqueeze", first, w.integers(1)), w.integers(0))
-            zero, one = (w.constant(name, np.array(n, np.int64)) for name, n in (("zero", 0), ("one", 1)))
-            self._own_places = w.node("Add", first, w.node("Range", zero, calls, one))
-        return self._own_places
+        w = self.writer
+        length = w.node("Squeeze", w.node("Shape", self._ids, start=1, end=2), w.integers(0))
+        last = w.node("Cast", self._last, to=TensorProto.INT64)
+        first = w.node("Add", w.node("Sub", last, length), w.integers(1))
+        first = w.node("Max", w.node("Unsqueeze", first, w.integers(1)), w.integers(0))
+        return w.node("Add", first, w.node("Range", self._integer(0), length, self._integer(1)))
+
+    def _integer(self, value: int) -> str:
+        """A constant int64 without dimensions."""
+        return self._shared(f"n{value}", lambda: self.writer.constant(f"n{value}", np.array(value, np.int64)))
+
+    def _shared(self, name: str, build: Callable[[], str]) -> str:
+        """A value that several layers use, built once."""
+        if name not in self._built:
+            self._built[name] = build()
+        return self._built[name]
 
     def _rotated(self, x: str, heads: int, rotary: Rotary) -> str:
         """x [B,T,heads * head_dim], rotated."""
         return self.writer.node(
             "RotaryEmbedding",
-            *(x, self._places(), rotary.cos, rotary.sin),
+            *(x, self._shared("places", self._token_places), rotary.cos, rotary.sin),
             domain=MICROSOFT,
             num_heads=heads,
             rotary_embedding_dim=rotary.dims,
@@ -142,10 +152,20 @@ class Decoder:
             w.input(f"past_key_values.{layer}.{kind}", TensorProto.FLOAT, ["B", s.kv_heads, "P", s.head_dim])
             for kind in ("key", "value")
         ]
+        attend = self._standard_attention if w.device == "cuda" else self._grouped_attention
+        out, *cache = attend(q, k, v, past, rotary, window, s.head_dim**-0.5 if scale is None else scale)
+        self._caches[layer] = tuple(cache)
+        return out
+
+    def _grouped_attention(
+        self, q: str, k: str, v: str, past: list[str], rotary: Rotary, window: int, scale: float
+    ) -> list[str]:
+        """By ONNX Runtime's own operator, in float32 the fastest on a CPU and not there for CUDA."""
+        s = self.shape
         fused = s.head_dim % HEAD_MULTIPLE == 0 and rotary.dims % ROTARY_MULTIPLE == 0
         if not fused:
             q, k = self._rotated(q, s.heads, rotary), self._rotated(k, s.kv_heads, rotary)
-        out, key, value = w.nodes(
+        return self.writer.nodes(
             "GroupQueryAttention",
             3,
             *(q, k, v, *past, self._last, self._total, *((rotary.cos, rotary.sin) if fused else ())),
@@ -154,10 +174,65 @@ class Decoder:
             kv_num_heads=s.kv_heads,
             do_rotary=int(fused),
             local_window_size=window,
-            scale=s.head_dim**-0.5 if scale is None else scale,
+            scale=scale,
         )
-        self._caches[layer] = (key, value)
-        return out
+
+    def _standard_attention(
+        self, q: str, k: str, v: str, past: list[str], rotary: Rotary, window: int, scale: float
+    ) -> list[str]:
+        """By ONNX's operator, which ONNX Runtime has in float32 for CUDA, too; cache and mask are made around it."""
+        w, s = self.writer, self.shape
+        w.require(ATTENTION_OPSET)
+        q, k = self._rotated(q, s.heads, rotary), self._rotated(k, s.kv_heads, rotary)
+        key, value = (self._extended(*pair) for pair in zip(past, (k, v)))
+        query = self._by_head(q, s.heads)
+        out = w.node("Attention", query, key, value, self._seen(window), scale=scale)
+        out = w.node("Transpose", out, perm=[0, 2, 1, 3])
+        return [w.node("Reshape", out, w.integers(0, 0, s.heads * s.head_dim)), key, value]
+
+    def _by_head(self, x: str, heads: int) -> str:
+        """[B,T,heads * head_dim] as [B,heads,T,head_dim]."""
+        split = self.writer.node("Reshape", x, self.writer.integers(0, 0, heads, self.shape.head_dim))
+        return self.writer.node("Transpose", split, perm=[0, 2, 1, 3])
+
+    def _extended(self, past: str, x: str) -> str:
+        """The cache with this call's keys or values x, each row's new token right behind its last one."""
+        w = self.writer
+        new = self._by_head(x, self.shape.kv_heads)
+        newest = w.node("Slice", new, w.integers(-1), w.integers(END), w.integers(2))
+        return w.node("Where", self._shared("newest", self._newest_slot), newest, w.node("Concat", past, new, axis=2))
+
+    def _newest_slot(self) -> str:
+        """Which slots [B,1,S,1] receive the last of this call's tokens: in a row that has read less, not the last."""
+        w = self.writer
+        slots = self._shared("slots", self._slots)
+        last = w.node("Cast", self._last, to=TensorProto.INT64)
+        # In a first call, tokens lie in their slots already, and what follows them in a shorter row is padding.
+        total = w.node("Shape", self._mask, start=1, end=2)
+        is_first = w.node("Equal", total, w.node("Shape", self._ids, start=1, end=2))
+        target = w.node("Where", is_first, w.node("Sub", total, w.integers(1)), last)
+        target = w.node("Unsqueeze", target, w.integers(1))
+        return w.node("Unsqueeze", w.node("Equal", slots, target), w.integers(1, 3))
+
+    def _slots(self) -> str:
+        """The cache's slots 0 .. S - 1."""
+        w = self.writer
+        total = w.node("Squeeze", w.node("Shape", self._mask, start=1, end=2), w.integers(0))
+        return w.node("Range", self._integer(0), total, self._integer(1))
+
+    def _seen(self, window: int) -> str:
+        """Which slots each of this call's tokens sees, [B,1,T,S]: those up to its own, `window` of them."""
+
+        def build() -> str:
+            w = self.writer
+            places = w.node("Unsqueeze", self._shared("places", self._token_places), w.integers(2))
+            distance = w.node("Sub", places, self._shared("slots", self._slots))
+            seen = w.node("GreaterOrEqual", distance, self._integer(0))
+            if window > 0:
+                seen = w.node("And", seen, w.node("Less", distance, self._integer(window)))
+            return w.node("Unsqueeze", seen, w.integers(1))
+
+        return self._shared(f"seen {window}", build)
 
     def finish(self, x: str, norm: Callable[[str], str], head: Weight | None) -> None:
         """Logits of `norm`(x) at the wanted positions over the wanted rows of `head` (None: the embedding, tied)."""

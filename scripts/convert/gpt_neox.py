@@ -59,7 +59,7 @@ class GptNeoX(LanguageModel):
         """Which share of a head is rotated."""
         share = config.number("rotary_pct", config.number("partial_rotary_factor", DEFAULT_SHARE))
         if scaling is not None and "partial_rotary_factor" in scaling:
-            share = HfConfig(config.path, scaling).number("partial_rotary_factor")
+            share = config.inside("rope_scaling", scaling).number("partial_rotary_factor")
         if share > 1:
             raise config.refuse("rotary_pct", f"expected at most 1, found {share}")
         return share

@@ -29,13 +29,18 @@ HARMLESS = frozenset(
 class HfConfig:
     """One config.json. Every method that reads a key marks it as read."""
 
-    def __init__(self, path: Path, table: dict):
+    def __init__(self, path: Path | str, table: dict):
+        """`path` is what messages begin with."""
         self.path = path
         self._table = table
         self._seen: set[str] = set()
 
     def refuse(self, key: str, why: str) -> ConvertError:
         return ConvertError(f'{self.path}: "{key}": {why}')
+
+    def inside(self, key: str, table: dict) -> "HfConfig":
+        """An object under `key`, read in the same manner."""
+        return HfConfig(f'{self.path}: "{key}"', table)
 
     def get(self, key: str, default=None):
         """The value under `key`; null is as good as absent."""

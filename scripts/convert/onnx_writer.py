@@ -17,7 +17,7 @@ from errors import ConvertError
 
 DATA_FILE = "model.onnx.data"
 OPSET = 17
-IR_VERSION = 10
+IR_VERSION = 11
 MICROSOFT = "com.microsoft"
 # Smaller constants (shapes, indices) stay in the graph, where graph optimisers can see them.
 INLINE_BYTES = 1024
@@ -28,12 +28,24 @@ BLOCK = 1 << 23
 # The types that matrices may be stored in. Everything else is float32.
 WEIGHT_TYPES = {"float32": np.float32, "bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
 
+DEVICES = ("cpu", "cuda")
+
 
 class OnnxWriter:
     """A graph under construction. Every method that adds a value returns the value's name."""
 
-    def __init__(self, folder: Path, weights: str = "float32", progress: Callable[[int], None] = lambda elements: None):
-        """`weights` is a key of WEIGHT_TYPES; `progress` hears of every matrix how many elements it had."""
+    def __init__(
+        self,
+        folder: Path,
+        weights: str = "float32",
+        device: str = "cpu",
+        progress: Callable[[int], None] = lambda elements: None,
+    ):
+        """`weights` is a key of WEIGHT_TYPES; `device`, one of DEVICES, decides between operators where there is a choice.
+
+        `progress` hears of every matrix how many elements it had.
+        """
+        self.device = device
         self._folder = folder
         self._type = np.dtype(WEIGHT_TYPES[weights])
         self._progress = progress
@@ -44,6 +56,7 @@ class OnnxWriter:
         self._outputs: list[onnx.ValueInfoProto] = []
         # One count for all nodes: a value of a branch must not shadow one outside.
         self._numbers = itertools.count()
+        self._opset = OPSET
 
     def input(self, name: str, element: int, shape: list) -> str:
         self._inputs.append(helper.make_tensor_value_info(name, element, shape))
@@ -86,6 +99,10 @@ class OnnxWriter:
         """A part of a matrix, in the float32 that everything is computed in."""
         return value if self._type == np.float32 else self.node("Cast", value, to=TensorProto.FLOAT)
 
+    def require(self, opset: int) -> None:
+        """Declare a later version of ONNX's operators than OPSET."""
+        self._opset = max(self._opset, opset)
+
     def integers(self, *values: int) -> str:
         """A constant int64 vector; equal ones are one constant."""
         name = "i" + "_".join(str(value) for value in values)
@@ -119,7 +136,7 @@ class OnnxWriter:
         graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, list(self._constants.values()))
         model = helper.make_model(
             graph,
-            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)],
+            opset_imports=[helper.make_opsetid("", self._opset), helper.make_opsetid(MICROSOFT, 1)],
             ir_version=IR_VERSION,
             producer_name="shotline",
         )

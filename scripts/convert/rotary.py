@@ -39,7 +39,7 @@ def config_rates(config: HfConfig, dims: int, base: float, scaling: dict | None)
     plain = rates(base, dims)
     if scaling is None:
         return plain
-    options = HfConfig(config.path, scaling)
+    options = config.inside("rope_scaling", scaling)
     # Older files say "type", newer ones "rope_type", some both.
     kind = options.text("rope_type", options.get("type", "default"))
     options.get("rope_theta"), options.get("partial_rotary_factor")
@@ -71,7 +71,7 @@ def rope_options(config: HfConfig, theta: str, default: float) -> tuple[float, d
         return config.number(theta, default), scaling
     if scaling is not None and scaling != newer:
         raise config.refuse("rope_scaling", "differs from rope_parameters")
-    base = HfConfig(config.path, newer).number("rope_theta", config.number(theta, default))
+    base = config.inside("rope_parameters", newer).number("rope_theta", config.number(theta, default))
     return base, newer
 
 

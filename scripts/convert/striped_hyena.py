@@ -182,7 +182,10 @@ class StripedHyena(Family):
         for number, layer in enumerate(self.layers):
             load = lambda name: self._weight(f"blocks.{number}.{name}")
             n = graph.norm(x, load("pre_norm.scale"))
-            mixed = self._attention(graph, number, n, rotary) if layer.kind == "attention" else self._hyena(graph, number, n)
+            if layer.kind == "attention":
+                mixed = self._attention(graph, number, n, rotary)
+            else:
+                mixed = self._hyena(graph, number, n)
             x = writer.node("Add", x, mixed)
             n = graph.norm(x, load("post_norm.scale"))
             gate, up = graph.linear(n, load("mlp.l1.weight")), graph.linear(n, load("mlp.l2.weight"))
@@ -192,8 +195,10 @@ class StripedHyena(Family):
             x = writer.node("Add", x, graph.linear(writer.node("Mul", gate, up), load("mlp.l3.weight")))
         graph.finish(x, lambda x: graph.norm(x, self._weight("norm.scale")), None)
 
-    def _weight(self, name: str, edit: Callable[[np.ndarray], np.ndarray] = lambda array: array, part: str = "") -> Weight:
-        """A tensor, or the part of it that `edit` takes."""
+    def _weight(
+        self, name: str, edit: Callable[[np.ndarray], np.ndarray] = lambda array: array, part: str = ""
+    ) -> Weight:
+        """A tensor, or the part of it that `edit` takes, whose name ends with `part`."""
         origin = f"{self.source.path}: tensor {name}"
         return Weight(name.replace("blocks.", "layers.") + part, edit(self.source.tensor(name)), origin)
 

@@ -55,7 +55,6 @@ class StripedHyenaGraph(Decoder):
         # Tokens of the calls before [B,1].
         self._before = w.node("Sub", w.node("ReduceSum", self._mask, w.integers(1), keepdims=1), self._new)
         self._one_token = w.node("Squeeze", w.node("Equal", self._length, w.integers(1)), w.integers(0))
-        self._indices: dict[tuple[int, int], str] = {}
         self._prepare_attention()
 
     def norm(self, x: str, weight: Weight) -> str:
@@ -69,20 +68,20 @@ class StripedHyenaGraph(Decoder):
 
     def _prepare_attention(self) -> None:
         w = self.writer
-        steps = w.node("Range", *(self._scalar(value) for value in (w.integers(0), self._length, w.integers(1))))
+        steps = w.node("Range", self._integer(0), self._scalar(self._length), self._integer(1))
         self._steps = w.node("Add", self._before, steps)
-        past = w.node("Sub", w.node("Shape", self._mask, start=1, end=2), self._length)
+        total = w.node("Shape", self._mask, start=1, end=2)
+        past = w.node("Sub", total, self._length)
         fewest = w.node("ReduceMin", self._before, keepdims=0)
         self._ragged = w.node("Less", fewest, self._scalar(past))
-        total = self._scalar(w.node("Shape", self._mask, start=1, end=2))
-        columns = w.node("Range", self._scalar(w.integers(0)), total, self._scalar(w.integers(1)))
+        columns = w.node("Range", self._integer(0), self._scalar(total), self._integer(1))
         # Column c of the compacted cache is column c of the past, or the next of this call's.
         is_past = w.node("Less", columns, self._before)
         behind = w.node("Sub", w.node("Add", columns, past), self._before)
-        behind = w.node("Min", behind, w.node("Sub", w.node("Shape", self._mask, start=1, end=2), w.integers(1)))
+        behind = w.node("Min", behind, w.node("Sub", total, w.integers(1)))
         self._compact = w.node("Unsqueeze", w.node("Where", is_past, columns, behind), w.integers(1, 3))
         seen = w.node("Or", is_past, w.node("GreaterOrEqual", columns, past))
-        self._seen = w.node("Cast", seen, to=TensorProto.INT32)
+        self._unpadded = w.node("Cast", seen, to=TensorProto.INT32)
 
     def _choice(self, name: str, condition: str, then: Callable, otherwise: Callable, outputs: int) -> list[str]:
         branches = {"then_branch": then, "else_branch": otherwise}
@@ -99,9 +98,8 @@ class StripedHyenaGraph(Decoder):
             w.input(f"past_key_values.{layer}.{kind}", TensorProto.FLOAT, ["B", s.heads, "P", s.head_dim])
             for kind in ("key", "value")
         ]
-        q, k = (
-            w.node("RotaryEmbedding", x, self._steps, rotary.cos, rotary.sin, domain=MICROSOFT, num_heads=s.heads) for x in (q, k)
-        )
+        turn = (self._steps, rotary.cos, rotary.sin)
+        q, k = (w.node("RotaryEmbedding", x, *turn, domain=MICROSOFT, num_heads=s.heads) for x in (q, k))
 
         # ONNX Runtime has GroupQueryAttention in float32 for the CPU only, MultiHeadAttention for CUDA, too.
         def attend(mask: str = "") -> list[str]:
@@ -116,7 +114,7 @@ class StripedHyenaGraph(Decoder):
             )
 
         def compacted() -> list[str]:
-            out, *caches = attend(self._seen)
+            out, *caches = attend(self._unpadded)
             size = w.node("Shape", caches[0])
             index = w.node("Expand", self._compact, size)
             return [out, *(w.node("GatherElements", cache, index, axis=2) for cache in caches)]
@@ -175,8 +173,8 @@ class StripedHyenaGraph(Decoder):
     ) -> str:
         """LI: y[t] = sum_s h[t-s] u[s] + direct u[t], h[t] = sum_k residues[c,k] exp(log_poles[c,k] t).
 
-        u is [B,H,T]; log_poles and residues are [H,modes], direct [H]. With the modes x[t] = exp(log_poles) x[t-1] +
-        u[t] (from the past's), y = sum_k residues x + direct u, which is how one token is read; many are read in chunks.
+        u is [B,H,T]; log_poles and residues are [H,modes], direct [H]. One token is read by its modes,
+        x[t] = exp(log_poles) x[t-1] + u[t] from the past's on, y = sum_k residues x + direct u; many are read in chunks.
         """
         w, (width, modes), name = self.writer, log_poles.shape, f"layers.{layer}.modes"
         past = self._past(layer, "modes", width, modes)
@@ -281,12 +279,13 @@ class StripedHyenaGraph(Decoder):
     def _tail(self, x: str, channels: int, size: int) -> str:
         """The `size` columns up to each row's last token, of x [B,channels,size + T]."""
         w = self.writer
-        key = channels, size
-        if key not in self._indices:
+
+        def index() -> str:
             columns = w.node("Add", self._new, w.constant(f"columns.{channels}.{size}", np.arange(size)))
             shape = w.node("Concat", self._batch, w.integers(channels, size), axis=0)
-            self._indices[key] = w.node("Expand", w.node("Unsqueeze", columns, w.integers(1)), shape)
-        return w.node("GatherElements", x, self._indices[key], axis=2)
+            return w.node("Expand", w.node("Unsqueeze", columns, w.integers(1)), shape)
+
+        return w.node("GatherElements", x, self._shared(f"columns {channels} {size}", index), axis=2)
 
     def _depthwise(self, x: str, name: str, weight: np.ndarray) -> str:
         """Filter every channel by its own taps [channels,1,K], in correlation order."""

@@ -16,8 +16,9 @@ import numpy as np
 
 STORAGES = {np.dtype(np.float32): "FloatStorage", np.dtype(ml_dtypes.bfloat16): "BFloat16Storage"}
 SHORT_TAPS = 3
-
 VOCABULARY = 512
+# Bytes that are copied at a time.
+BLOCK = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,10 @@ class Config:
 
 
 def drawn(seed: int) -> Config:
-    """Sizes drawn at random: every kind of layer occurs, the first is a Hyena layer as in all published models."""
+    """Sizes drawn at random: every kind of layer occurs, in any order."""
     rng = np.random.default_rng([seed, 0])
     kinds = ["attention", "short", "medium", "long", *rng.choice(["attention", "short", "medium", "long"], 2)]
     rng.shuffle(kinds)
-    if kinds[0] == "attention":
-        kinds.append(kinds.pop(0))
-        kinds.sort(key=lambda kind: kind == "attention" and len(kinds) < 3)
     heads, head_dim = int(rng.integers(1, 4)), int(rng.choice([16, 32]))
     width = heads * head_dim
     divisors = [n for n in range(1, width + 1) if width % n == 0]
@@ -58,6 +56,11 @@ def drawn(seed: int) -> Config:
         base=float(rng.choice([1e4, 1e6])),
         scaling=int(rng.choice([1, 1, 32, 128])),
     )
+
+
+def bases(seed: int, count: int) -> np.ndarray:
+    """Token ids of random bases."""
+    return np.random.default_rng([seed, 2]).choice(np.frombuffer(b"ACGT", np.uint8), count).astype(np.int64)
 
 
 def tensors(config: Config, seed: int, matrix: Callable[[int, int], np.ndarray] | None = None) -> dict[str, np.ndarray]:
@@ -76,12 +79,13 @@ def tensors(config: Config, seed: int, matrix: Callable[[int, int], np.ndarray] 
         own |= {"mlp.l1.weight": matrix(hidden, width), "mlp.l2.weight": matrix(hidden, width)}
         own |= {"mlp.l3.weight": matrix(width, hidden)}
         if kind == "attention":
-            dims = np.arange(0, width // config.heads, 2, dtype=np.float32) / np.float32(width // config.heads)
+            head_dim = width // config.heads
+            exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
             own |= {
                 "inner_mha_cls.Wqkv.weight": matrix(3 * width, width),
                 "inner_mha_cls.out_proj.weight": matrix(width, width),
                 "inner_mha_cls.out_proj.bias": draw(0.1, width),
-                "inner_mha_cls.rotary_emb.inv_freq": (np.float32(1) / np.float32(config.base) ** dims).astype(np.float32),
+                "inner_mha_cls.rotary_emb.inv_freq": np.float32(1) / np.float32(config.base) ** exponents,
             }
         else:
             own |= {
@@ -147,5 +151,7 @@ def split(path: Path, parts: int) -> None:
     size = -(-path.stat().st_size // parts)
     with path.open("rb") as whole:
         for number in range(parts):
-            path.with_name(f"{path.name}.part{number}").write_bytes(whole.read(size))
+            with path.with_name(f"{path.name}.part{number}").open("wb") as part:
+                for start in range(0, size, BLOCK):
+                    part.write(whole.read(min(BLOCK, size - start)))
     path.unlink()

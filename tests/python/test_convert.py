@@ -222,7 +222,7 @@ def test_no_wanted_position_gives_no_logits_but_a_cache(converted, rows):
     arch, _, folder, ids, _ = converted
     logits, present = Model(folder)(ids, [], rows)
     assert logits.shape == (1, 0, len(rows) or len(vocabulary(arch)["tokens"]))
-    assert {p.shape for p in present} == {(1, KV_HEADS, LENGTH, HEAD_DIM)}
+    assert {p.shape for p in present.values()} == {(1, KV_HEADS, LENGTH, HEAD_DIM)}
     assert len(present) == 2 * LAYERS
 
 

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from converter import ROOT, convert
@@ -40,6 +41,27 @@ def test_logits_are_those_of_transformers(converted):
         logits = logits[FIXTURE["positions"]]
         assert np.abs(logits - reference).max() / np.abs(reference).max() < TOLERANCE
         np.testing.assert_array_equal(logits.argmax(-1), reference.argmax(-1))
+
+
+@pytest.fixture(scope="module", params=[m for m in FIXTURE["models"] if m["seed"] == 11], ids=lambda m: m["family"])
+def for_cuda(request, tmp_path_factory):
+    """The same, converted for CUDA: another operator attends, on every device alike."""
+    expected = request.param
+    temp = tmp_path_factory.mktemp(expected["family"])
+    write_seeded(temp / "source", expected["family"], expected["seed"])
+    options = ("--weights", expected["weights"], "--device", "cuda")
+    return expected, convert(temp / "source", temp / "model", *options)
+
+
+def test_graphs_for_cuda_give_the_same_on_the_processor(for_cuda):
+    test_logits_are_those_of_transformers(for_cuda)
+    test_infer_answers_as_transformers_generates(for_cuda, "score")
+
+
+def test_graphs_for_cuda_have_no_operator_that_cuda_lacks_in_float32(for_cuda):
+    graph = onnx.load(for_cuda[1] / "model.onnx", load_external_data=False).graph
+    operators = {node.op_type for node in graph.node}
+    assert "Attention" in operators and "GroupQueryAttention" not in operators
 
 
 @pytest.mark.parametrize("method", ["generate", "score"])

@@ -1,0 +1,134 @@
+"""Evo 2 against vortex in float32, on random models of random shapes.
+
+    make test-oracle            (target/venv-oracle, tests/oracle/requirements.txt)
+
+The error of a run is the largest difference of a logit divided by the largest absolute logit. Against the model in
+plain float64 it must stay below 2e-5. vortex's Fourier transforms cost it up to 4e-5 of its own at 2184 tokens: against
+vortex, the bound is 2e-5 and what vortex itself is off. The arg-max must agree wherever vortex's two best logits are
+farther apart than twice the largest difference.
+"""
+
+import io
+import sys
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "python"), str(ROOT / "scripts" / "convert")]
+
+import evo2_checkpoint  # noqa: E402
+import evo2_oracle  # noqa: E402
+import evo2_reference  # noqa: E402
+from converter import convert  # noqa: E402
+from onnx_model import Model  # noqa: E402
+from pt_file import PtFile  # noqa: E402
+
+TOLERANCE = 2e-5
+SEEDS = range(1, 11)
+LENGTHS = (1, 2, 64, 513, 2184)
+
+
+class Pair:
+    """One drawn model, converted and in vortex."""
+
+    def __init__(self, folder: Path, seed: int):
+        self.config, self.seed = evo2_checkpoint.drawn(seed), seed
+        self.weights = evo2_checkpoint.tensors(self.config, seed)
+        source = evo2_checkpoint.write(folder / "m.pt", self.weights, parts=1 + seed % 3)
+        options = ("--rope-scaling", str(self.config.scaling), "--max-positions", "4096")
+        self.model = Model(convert(source, folder / "model", *options))
+        self.vortex = evo2_oracle.build(self.config, self.weights)
+
+    def tokens(self, length: int, row: int = 0) -> np.ndarray:
+        return evo2_checkpoint.bases(self.seed + 100 * row, length)
+
+    def expected(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(vortex's logits, the truth)"""
+        return evo2_oracle.logits(self.vortex, [ids])[0], evo2_reference.logits(self.config, self.weights, ids)
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def pair(request, tmp_path_factory) -> Pair:
+    return Pair(tmp_path_factory.mktemp("evo2"), request.param)
+
+
+def error(found: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def agree(logits: np.ndarray, vortex: np.ndarray, truth: np.ndarray) -> None:
+    assert logits.shape == vortex.shape
+    assert error(logits, truth) < TOLERANCE
+    assert error(logits, vortex) < TOLERANCE + error(vortex, truth)
+    difference = np.abs(logits - vortex).max()
+    best = np.sort(vortex, -1)
+    clear = best[..., -1] - best[..., -2] > 2 * difference
+    assert clear.any()
+    np.testing.assert_array_equal(logits.argmax(-1)[clear], vortex.argmax(-1)[clear])
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_whole_sequence(pair, length):
+    ids = pair.tokens(length)
+    agree(pair.model.whole(ids), *pair.expected(ids))
+
+
+@pytest.mark.parametrize("sizes", [(64, 1, 200, 300, 135), (500, *[1] * 200), (1, 699)], ids=lambda s: str(s[:5]))
+def test_chunks_through_the_states(pair, sizes):
+    ids = pair.tokens(sum(sizes))
+    agree(pair.model.chunks(ids, sizes), *pair.expected(ids))
+
+
+def test_decoding_from_the_first_token(pair):
+    ids = pair.tokens(150)
+    agree(pair.model.chunks(ids, [1] * 150), *pair.expected(ids))
+
+
+def test_unequal_rows_of_a_batch_and_their_next_tokens(pair):
+    lengths, steps = np.array([5, 64, 130, 1, 77, 512]), 3
+    rows = [pair.tokens(length + steps, row) for row, length in enumerate(lengths)]
+    expected = [pair.expected(ids) for ids in rows]
+    width = lengths.max()
+    ids = np.full((len(rows), width), 1)
+    for row, tokens in enumerate(rows):
+        ids[row, : lengths[row]] = tokens[: lengths[row]]
+    mask = lambda read, size: (np.arange(size) < read[:, None]).astype(np.int64)
+    logits, past = pair.model(ids, np.tile(np.arange(width), (len(rows), 1)), mask=mask(lengths, width))
+    for row, length in enumerate(lengths):
+        agree(logits[row, :length], *(values[:length] for values in expected[row]))
+    for step in range(steps):
+        tokens = [[ids[length + step]] for ids, length in zip(rows, lengths)]
+        read = mask(lengths + step + 1, width + step + 1)
+        logits, past = pair.model(tokens, np.zeros((len(rows), 1)), past=past, mask=read)
+        for row, length in enumerate(lengths):
+            agree(logits[row], *(values[length + step][None] for values in expected[row]))
+
+
+def test_what_pytorch_saves_is_what_is_read(tmp_path):
+    """A real torch.save, with the entries that a state dict of Transformer Engine has."""
+    table = evo2_checkpoint.tensors(evo2_checkpoint.drawn(1), 1)
+
+    def as_torch(array: np.ndarray) -> torch.Tensor:
+        if array.dtype == ml_dtypes.bfloat16:
+            return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+        return torch.from_numpy(array)
+
+    state = {name: as_torch(array) for name, array in table.items()}
+    state["blocks.0.projections._extra_state"] = io.BytesIO(b"scales \x80\xff")
+    torch.save(state, tmp_path / "m.pt")
+    source = PtFile(tmp_path / "m.pt")
+    assert set(source.shapes()) == set(table)
+    for name, array in table.items():
+        np.testing.assert_array_equal(source.tensor(name).view(np.uint8), array.view(np.uint8))
+
+
+def test_what_is_written_here_is_what_pytorch_reads(tmp_path):
+    table = evo2_checkpoint.tensors(evo2_checkpoint.drawn(2), 2)
+    state = torch.load(evo2_checkpoint.write(tmp_path / "m.pt", table), weights_only=True)
+    assert set(state) == set(table)
+    for name, array in table.items():
+        np.testing.assert_array_equal(state[name].float().numpy(), array.astype(np.float32))

@@ -1,0 +1,366 @@
+"""scripts/convert on Hugging Face folders: what changes the model is supported or refused, and nothing is left behind.
+
+    python3 -m pytest tests/python/test_convert_folder.py
+
+That the converted models are right is held in test_families.py.
+"""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import onnx
+import pytest
+from onnx.external_data_helper import load_external_data_for_model
+from tokenizers import Tokenizer
+
+from converter import ROOT, convert, refused, run_convert
+from onnx_model import Model
+from seeded_models import BEGIN, FAMILIES, draw_config, draw_weights, write_folder, write_safetensors
+
+SEED = 2
+
+
+def write(folder: Path, family: str = "llama", drop=(), shards: int = 1, dtype=np.float32, **changes) -> Path:
+    """A seeded model, its config changed (None: the key is taken out) after its weights were drawn."""
+    config = draw_config(family, SEED)
+    tensors = {name: array.astype(dtype) for name, array in draw_weights(config, SEED).items() if name not in drop}
+    config = {key: value for key, value in (config | changes).items() if key not in changes or value is not None}
+    return write_folder(folder, config, tensors, shards)
+
+
+def logits(folder: Path) -> np.ndarray:
+    model = Model(folder)
+    return model.whole(np.arange(40) % model.config["vocab_size"])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_folder_describes_the_model(family, tmp_path):
+    source = write(tmp_path / "source", family, shards=3)
+    folder = convert(source, tmp_path / "model", "--weights", "bfloat16")
+    card, config = (json.loads((folder / name).read_text()) for name in ("card.json", "config.json"))
+    drawn = draw_config(family, SEED)
+    assert card["params"] == sum(array.size for array in draw_weights(drawn, SEED).values())
+    assert (card["name"], card["modality"], card["weights"]) == ("model", "linguistic", "bfloat16")
+    assert card["architecture"] == family.removesuffix("_text")
+    assert card["verified"] and "recorded" not in card
+    read = {entry["file"]: entry["sha256"] for entry in card["sources"]}
+    assert read == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in source.iterdir()}
+    for key in ("vocab_size", "num_attention_heads", "bos_token_id", "eos_token_id", "tie_word_embeddings"):
+        assert config[key] == drawn[key]
+
+
+@pytest.mark.parametrize("weights", ["float32", "bfloat16", "float16"])
+def test_weights_have_the_type_asked_for_and_vectors_are_float32(weights, tmp_path):
+    folder = convert(write(tmp_path / "source", "gpt_neox"), tmp_path / "model", "--weights", weights)
+    assert {path.name for path in folder.iterdir() if "onnx" in path.name} == {"model.onnx", "model.onnx.data"}
+    model = onnx.load(folder / "model.onnx", load_external_data=False)
+    outside = [i for i in model.graph.initializer if i.data_location == onnx.TensorProto.EXTERNAL]
+    for initializer in outside:
+        offset = next(int(entry.value) for entry in initializer.external_data if entry.key == "offset")
+        assert offset % 4096 == 0
+    load_external_data_for_model(model, str(folder))
+    tensors = draw_weights(draw_config("gpt_neox", SEED), SEED)
+    arrays = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    wanted = {"bfloat16": ml_dtypes.bfloat16}.get(weights, weights)
+    embedding = tensors["gpt_neox.embed_in.weight"]
+    # Rounded to nearest even, as numpy and ml_dtypes round; kept as it is where nothing is rounded.
+    np.testing.assert_array_equal(arrays["embedding"], embedding.astype(wanted))
+    up = tensors["gpt_neox.layers.0.mlp.dense_h_to_4h.weight"]
+    np.testing.assert_array_equal(arrays["layers.0.ffn_up"], up.astype(wanted).T)
+    np.testing.assert_array_equal(arrays["output_norm"], tensors["gpt_neox.final_layer_norm.weight"])
+    assert {array.dtype for array in arrays.values() if array.ndim == 1 and array.dtype != np.int64} == {np.dtype("f4")}
+
+
+def test_a_published_type_of_the_weights_is_exact(tmp_path):
+    """What was stored as bfloat16 is the same model whether it is converted to bfloat16 or to float32."""
+    source = write(tmp_path / "source", "qwen3", dtype=ml_dtypes.bfloat16)
+    narrow = convert(source, tmp_path / "narrow", "--weights", "bfloat16")
+    wide = convert(source, tmp_path / "wide")
+    np.testing.assert_allclose(logits(narrow), logits(wide), atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [7e4, -7e4, np.inf, np.nan])
+def test_a_weight_that_does_not_fit_is_refused_with_its_tensor(value, tmp_path):
+    source = write(tmp_path / "source")
+    config = draw_config("llama", SEED)
+    tensors = draw_weights(config, SEED)
+    tensors["model.layers.1.mlp.up_proj.weight"][3, 5] = value
+    write_safetensors(source / "model.safetensors", tensors)
+    words = ("model.layers.1.mlp.up_proj.weight", "float16")
+    refused(tmp_path, source, *words, options=("--weights", "float16"))
+    if np.isfinite(value):
+        convert(source, tmp_path / "model", "--weights", "bfloat16")
+
+
+@pytest.mark.parametrize(
+    "family, key, value",
+    [
+        ("llama", "hidden_act", "gelu"),
+        ("llama", "attention_bias", True),
+        ("llama", "mlp_bias", True),
+        ("llama", "rope_interleaved", True),
+        ("llama", "quantization_config", {"quant_method": "gptq"}),
+        ("llama", "some_new_option", 3),
+        ("llama", "rope_scaling", {"rope_type": "yarn", "factor": 4.0}),
+        ("llama", "rope_scaling", {"type": "dynamic", "factor": 2.0}),
+        ("llama", "rope_scaling", {"rope_type": "linear"}),
+        ("llama", "rope_scaling", {"rope_type": "linear", "factor": 2.0, "mscale": 1.0}),
+        ("llama", "num_hidden_layers", 0),
+        ("llama", "num_key_value_heads", True),
+        ("llama", "rms_norm_eps", None),
+        ("llama", "vocab_size", "many"),
+        ("qwen3", "use_sliding_window", True),
+        ("qwen3", "layer_types", ["sliding_attention"] * 4),
+        ("gemma3_text", "final_logit_softcapping", 30.0),
+        ("gemma3_text", "attn_logit_softcapping", 50.0),
+        ("gemma3_text", "use_bidirectional_attention", True),
+        ("gemma3_text", "hidden_activation", "gelu"),
+        ("gemma3_text", "layer_types", ["full_attention"]),
+        ("gpt_neox", "attention_bias", False),
+        ("gpt_neox", "hidden_act", "gelu_fast"),
+        ("gpt_neox", "rotary_pct", 1.5),
+    ],
+)
+def test_an_option_that_is_not_supported_is_named(family, key, value, tmp_path):
+    refused(tmp_path, write(tmp_path / "source", family, **{key: value}), "config.json", f'"{key}"')
+
+
+def test_an_unknown_model_type_is_named_with_the_known_ones(tmp_path):
+    refused(tmp_path, write(tmp_path / "source", model_type="mamba2"), '"mamba2"', "llama", "qwen3", "gpt_neox")
+
+
+def test_newer_spellings_of_the_rotary_options_are_the_same_model(tmp_path):
+    """transformers 5 writes rope_parameters; llama3's scaling goes into it."""
+    scaling = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+               "original_max_position_embeddings": 32}
+    old = write(tmp_path / "old", rope_theta=2e4, rope_scaling=scaling)
+    new = write(tmp_path / "new", rope_theta=None, rope_scaling=None, rope_parameters=scaling | {"rope_theta": 2e4})
+    plain = write(tmp_path / "plain", rope_theta=2e4, rope_scaling=None)
+    answers = [logits(convert(source, tmp_path / f"{source.name}-model")) for source in (old, new, plain)]
+    np.testing.assert_array_equal(answers[0], answers[1])
+    assert np.abs(answers[0] - answers[2]).max() > 1e-2
+    far, near = {"rope_type": "linear", "factor": 8.0, "rope_theta": 5e5}, {"rope_type": "default", "rope_theta": 3e4}
+    old = write(tmp_path / "g-old", "gemma3_text", rope_theta=5e5, rope_local_base_freq=3e4,
+                rope_scaling={"rope_type": "linear", "factor": 8.0})
+    new = write(tmp_path / "g-new", "gemma3_text", rope_theta=None, rope_local_base_freq=None, rope_scaling=None,
+                rope_parameters={"full_attention": far, "sliding_attention": near})
+    answers = [logits(convert(source, tmp_path / f"{source.name}-model")) for source in (old, new)]
+    np.testing.assert_array_equal(*answers)
+
+
+def test_a_missing_tensor_is_named(tmp_path):
+    name = "model.layers.1.self_attn.k_proj.weight"
+    refused(tmp_path, write(tmp_path / "source", drop=[name]), name, "missing")
+
+
+def test_an_unknown_tensor_is_named_and_known_ballast_is_not_read(tmp_path):
+    source = write(tmp_path / "source")
+    tensors = draw_weights(draw_config("llama", SEED), SEED)
+    ballast = {"model.layers.0.self_attn.rotary_emb.inv_freq": np.ones(4, np.float32)}
+    write_safetensors(source / "model.safetensors", tensors | ballast)
+    convert(source, tmp_path / "with-ballast")
+    write_safetensors(source / "model.safetensors", tensors | {"model.layers.0.adapter.weight": np.ones(4, np.float32)})
+    refused(tmp_path, source, "model.layers.0.adapter.weight")
+
+
+def test_a_tensor_of_another_shape_is_refused(tmp_path):
+    source = write(tmp_path / "source", intermediate_size=64)
+    refused(tmp_path, source, "model.layers.0.mlp.", "shape", "expected")
+
+
+@pytest.mark.parametrize("kept", [0, 7, 100, 0.3, 0.9999])
+def test_a_truncated_file_is_refused(kept, tmp_path):
+    source = write(tmp_path / "source")
+    path = source / "model.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[: kept if isinstance(kept, int) else int(len(data) * kept)])
+    refused(tmp_path, source, "model.safetensors", "truncated")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"not json",
+        b"[1]",
+        b'{"a": 3}',
+        b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}',
+        b'{"a": {"dtype": "F32", "shape": ["x"], "data_offsets": [0, 4]}}',
+        b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 400]}}',
+        b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}}',
+    ],
+)
+def test_a_mangled_header_is_refused(header, tmp_path):
+    source = write(tmp_path / "source")
+    (source / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 8)
+    refused(tmp_path, source, "model.safetensors", "damaged")
+
+
+def test_a_quantised_tensor_is_refused_with_its_type(tmp_path):
+    source = write(tmp_path / "source")
+    path = source / "model.safetensors"
+    # As long as F32, so that the file is whole.
+    path.write_bytes(path.read_bytes().replace(b'"F32"', b'"I32"'))
+    refused(tmp_path, source, "I32", "tensor")
+
+
+def test_an_index_must_place_every_tensor_in_the_folder(tmp_path):
+    source = write(tmp_path / "source", shards=2)
+    path = source / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    name = next(iter(index["weight_map"]))
+    for where, word in (("../outside.safetensors", "outside"), ("missing.safetensors", "missing.safetensors")):
+        path.write_text(json.dumps({"weight_map": index["weight_map"] | {name: where}}))
+        refused(tmp_path, source, word)
+    (source / "model-00002-of-00002.safetensors").unlink()
+    path.write_text(json.dumps(index))
+    refused(tmp_path, source, "model-00002-of-00002.safetensors")
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_file_that_is_missing_is_named(name, tmp_path):
+    source = write(tmp_path / "source")
+    (source / name).unlink()
+    refused(tmp_path, source, name)
+
+
+def first_tokens(folder: Path) -> list[str]:
+    """What the converted tokenizer puts before a text."""
+    return Tokenizer.from_file(str(folder / "tokenizer.json")).encode("A").tokens[:-1]
+
+
+@pytest.mark.parametrize(
+    "words, first",
+    [
+        ({"tokenizer_class": "LlamaTokenizer", "add_bos_token": True}, [BEGIN]),
+        ({"tokenizer_class": "LlamaTokenizerFast"}, [BEGIN]),
+        ({"tokenizer_class": "LlamaTokenizer", "add_bos_token": False}, []),
+        ({"tokenizer_class": "GPTNeoXTokenizer"}, []),
+        ({"tokenizer_class": "Qwen2Tokenizer", "add_bos_token": True}, []),
+        ({}, []),
+    ],
+)
+def test_the_first_token_is_as_transformers_classes_have_it(words, first, tmp_path):
+    source = write(tmp_path / "source")
+    (source / "tokenizer_config.json").write_text(json.dumps({"bos_token": {"content": BEGIN}} | words))
+    assert first_tokens(convert(source, tmp_path / "model")) == first
+
+
+def test_a_tokenizer_that_ends_texts_or_has_foreign_tokens_is_refused(tmp_path):
+    source = write(tmp_path / "source")
+    path = source / "tokenizer_config.json"
+    words = {"tokenizer_class": "LlamaTokenizer", "bos_token": BEGIN}
+    path.write_text(json.dumps(words | {"add_eos_token": True}))
+    refused(tmp_path, source, "add_eos_token")
+    path.write_text(json.dumps(words | {"bos_token": "<none>"}))
+    refused(tmp_path, source, "<none>")
+    path.write_text(json.dumps(words))
+    path = source / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["added_tokens"][0]["id"] = 10**6
+    path.write_text(json.dumps(tokenizer))
+    refused(tmp_path, source, "tokenizer.json", "1000000", "vocab_size")
+
+
+def test_generation_config_says_what_ends_an_answer(tmp_path):
+    source = write(tmp_path / "source")
+    (source / "generation_config.json").write_text(json.dumps({"eos_token_id": [4, 7]}))
+    config = json.loads((convert(source, tmp_path / "listed") / "config.json").read_text())
+    assert config["eos_token_id"] == [4, 7]
+    (source / "generation_config.json").write_text(json.dumps({"eos_token_id": 10**6}))
+    refused(tmp_path, source, "eos_token_id")
+
+
+RECORD = {
+    "reference": "transformers 4.57.6 float32",
+    "input_ids": [5, 6, 7],
+    "positions": [0, 2],
+    "ids": [[3, 1], [8]],
+    "logits": [[1.5, 0.25], [-2]],
+}
+
+
+def test_recorded_logits_go_into_the_card(tmp_path):
+    (tmp_path / "record.json").write_text(json.dumps(RECORD))
+    folder = convert(write(tmp_path / "source"), tmp_path / "model", "--record", tmp_path / "record.json")
+    assert json.loads((folder / "card.json").read_text())["recorded"] == RECORD
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"positions": [3, 0]}, {"positions": [-1, 0]}, {"input_ids": []}, {"ids": [[3, 1]]}, {"ids": [[], [8]]},
+     {"logits": [[1.5], [-2]]}, {"logits": [[1.5, None], [-2]]}, {"reference": 3}],
+)
+def test_a_record_that_is_none_is_refused(change, tmp_path):
+    (tmp_path / "record.json").write_text(json.dumps(RECORD | change))
+    source = write(tmp_path / "source")
+    refused(tmp_path, source, "record.json", next(iter(change)), options=("--record", tmp_path / "record.json"))
+
+
+def write_wide(folder: Path, rows: int) -> Path:
+    """A model of one layer whose two matrices of tokens are `rows` x 512: its size without its layers."""
+    source = write(folder, "llama")
+    config = draw_config("llama", SEED) | {
+        "vocab_size": rows, "hidden_size": 512, "intermediate_size": 64, "num_hidden_layers": 1,
+        "num_attention_heads": 8, "num_key_value_heads": 8, "head_dim": 64, "tie_word_embeddings": False,
+    }
+    (source / "config.json").write_text(json.dumps(config))
+    rng = np.random.default_rng(0)
+    matrix = lambda *shape: rng.normal(0, 0.05, shape).astype(ml_dtypes.bfloat16)
+    layer = {f"self_attn.{name}_proj": matrix(512, 512) for name in "qkvo"}
+    layer |= {"mlp.gate_proj": matrix(64, 512), "mlp.up_proj": matrix(64, 512), "mlp.down_proj": matrix(512, 64)}
+    layer |= {"input_layernorm": np.ones(512, np.float32), "post_attention_layernorm": np.ones(512, np.float32)}
+    tensors = {f"model.layers.0.{name}.weight": array for name, array in layer.items()}
+    tokens = matrix(rows, 512)
+    tensors |= {"model.embed_tokens.weight": tokens, "lm_head.weight": tokens, "model.norm.weight": np.ones(512, "f4")}
+    write_safetensors(source / "model.safetensors", tensors)
+    return source
+
+
+def test_memory_is_one_tensor_and_little_more(tmp_path):
+    """Two tensors of 307 MB become 1.2 GB of float32: the peak is one of them and a block."""
+    source = write_wide(tmp_path / "source", 300_000)
+    # Between this process and the converter stands a small one: Linux counts what a process was before its exec.
+    measure = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    command = [sys.executable, "-c", measure, sys.executable, ROOT / "scripts" / "convert", source]
+    command += ["-o", tmp_path / "model"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+    assert (tmp_path / "model" / "model.onnx.data").stat().st_size > 1.2e9
+    assert int(done.stdout) * 1024 < 307e6 + 400e6
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_conversion_leaves_nothing_under_the_models_name(kind, tmp_path):
+    source = write_wide(tmp_path / "source", 100_000)
+    command = [sys.executable, ROOT / "scripts" / "convert", source, "-o", tmp_path / "model"]
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
+    begun = lambda: [path for path in tmp_path.glob(".model.*/model.onnx.data") if path.stat().st_size > 1 << 20]
+    while not begun():
+        assert process.poll() is None, "the conversion was over before it could be interrupted"
+        time.sleep(0.001)
+    process.send_signal(kind)
+    _, message = process.communicate(timeout=60)
+    assert not (tmp_path / "model").exists()
+    hidden = [path.name for path in tmp_path.iterdir() if path.name.startswith(".model.")]
+    if kind == signal.SIGKILL:
+        assert process.returncode == -kind and len(hidden) == 1
+    else:
+        assert process.returncode == 128 + kind and hidden == [] and message == ""
+    # Neither is in the way of the next attempt.
+    convert(source, tmp_path / "model")
+
+
+def test_usage_errors_exit_with_2(tmp_path):
+    source = write(tmp_path / "source")
+    assert run_convert(source).returncode == 2
+    assert run_convert(source, "-o", tmp_path / "model", "--weights", "int8").returncode == 2
+    assert run_convert(source, "-o", tmp_path / "model", "--device", "tpu").returncode == 2

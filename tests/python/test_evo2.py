@@ -1,0 +1,285 @@
+"""Evo 2 from a checkpoint to answers: what vortex says of the same weights is what comes out.
+
+    SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_evo2.py
+
+The checkpoints are written here from seeds (tests/oracle/evo2_checkpoint.py). What vortex says of them is kept in
+tests/fixtures/models/evo2.json and tiny-evo2.json; beyond that, the model in plain float64 (evo2_reference.py) is the
+truth.
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from converter import ROOT, convert, refused, run_convert
+from onnx_model import Model
+
+sys.path[:0] = [str(ROOT / "scripts" / "convert"), str(ROOT / "tests" / "oracle")]
+
+import evo2_checkpoint  # noqa: E402
+import evo2_reference  # noqa: E402
+from errors import ConvertError  # noqa: E402
+from evo2 import PUBLISHED, Told, variant_of  # noqa: E402
+from shape import Shape  # noqa: E402
+
+MODELS = ROOT / "tests" / "fixtures" / "models"
+FIXTURE = json.loads((MODELS / "evo2.json").read_text())
+TINY = json.loads((MODELS / "tiny-evo2.json").read_text())
+# Of the largest absolute logit.
+TOLERANCE = 2e-5
+DRAWN = (22, 23, 24, 26)
+CONFIG = evo2_checkpoint.Config(
+    kinds=("short", "attention", "long", "medium"), width=32, heads=2, hidden=48, groups=4, taps=5, long_taps=130
+)
+
+
+def described(config: evo2_checkpoint.Config, positions: int = 2048) -> tuple[str, ...]:
+    return ("--rope-scaling", str(config.scaling), "--max-positions", str(positions))
+
+
+def converted_of(folder: Path, config: evo2_checkpoint.Config, seed: int, *options: str) -> Path:
+    source = evo2_checkpoint.write(folder / "m.pt", evo2_checkpoint.tensors(config, seed), parts=1 + seed % 3)
+    return convert(source, folder / "model", *described(config), *options)
+
+
+def error(found: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+@pytest.mark.parametrize("expected", FIXTURE["models"], ids=lambda row: str(row["seed"]))
+def test_logits_are_those_of_vortex(tmp_path, expected):
+    seed, positions = expected["seed"], FIXTURE["positions"]
+    model = Model(converted_of(tmp_path, evo2_checkpoint.drawn(seed), seed))
+    ids = evo2_checkpoint.bases(seed, positions[-1] + 1)
+    for logits in (model.whole(ids), model.chunks(ids, [1, 64, 128, 107])):
+        difference = np.abs(logits[np.ix_(positions, FIXTURE["rows"])] - expected["logits"]).max()
+        assert difference / expected["largest"] < TOLERANCE
+        assert logits[positions].argmax(-1).tolist() == expected["argmax"]
+
+
+@pytest.fixture(scope="module", params=DRAWN)
+def pair(request, tmp_path_factory):
+    """(converted model, config, weights, seed)"""
+    seed = request.param
+    config = evo2_checkpoint.drawn(seed)
+    folder = tmp_path_factory.mktemp("drawn")
+    return Model(converted_of(folder, config, seed)), config, evo2_checkpoint.tensors(config, seed), seed
+
+
+def test_logits_are_true_in_one_pass_in_chunks_and_step_by_step(pair):
+    model, config, weights, seed = pair
+    ids = evo2_checkpoint.bases(seed, 700)
+    truth = evo2_reference.logits(config, weights, ids)
+    assert error(model.whole(ids), truth) < TOLERANCE
+    # Around a chunk of the long filter, a group of chunks, and with less than the filters reach.
+    for sizes in ([64, 1, 200, 300, 135], [2, 3, 63, 512, 120], [699, 1], [600] + [1] * 100):
+        assert error(model.chunks(ids, sizes), truth) < TOLERANCE, sizes
+
+
+def test_rows_of_unequal_lengths_go_on_one_by_one(pair):
+    """Padding is on the right; each row's states are those after its own last token."""
+    model, config, weights, seed = pair
+    lengths, more = np.array([5, 64, 130, 1, 77, 128]), 6
+    rows = [evo2_checkpoint.bases(seed + number, length + more) for number, length in enumerate(lengths)]
+    truths = [evo2_reference.logits(config, weights, row) for row in rows]
+    width = lengths.max()
+    ids = np.full((len(rows), width), 1)
+    for row, tokens in enumerate(rows):
+        ids[row, : lengths[row]] = tokens[: lengths[row]]
+    read = lambda total, size: (np.arange(size) < np.asarray(total)[:, None]).astype(np.int64)
+    logits, past = model(ids, lengths[:, None] - 1, mask=read(lengths, width))
+    assert max(error(logits[row, 0], truths[row][lengths[row] - 1]) for row in range(len(rows))) < TOLERANCE
+    for step in range(more):
+        tokens = [[row[length + step]] for row, length in zip(rows, lengths)]
+        places = np.zeros((len(rows), 1))
+        logits, past = model(tokens, places, past=past, mask=read(lengths + step + 1, width + step + 1))
+        assert max(error(logits[row, 0], truths[row][lengths[row] + step]) for row in range(len(rows))) < TOLERANCE
+
+
+def test_rows_that_have_read_equally_much_take_a_padded_chunk(pair):
+    model, config, weights, seed = pair
+    rows = [evo2_checkpoint.bases(seed + number, 150) for number in range(2)]
+    _, past = model([row[:70] for row in rows], [[0], [0]])
+    mask = np.ones((2, 150), np.int64)
+    mask[1, 100:] = 0
+    ids = np.array([rows[0][70:], np.r_[rows[1][70:100], np.ones(50, np.int64)]])
+    logits, past = model(ids, [[79], [29]], past=past, mask=mask)
+    truths = [evo2_reference.logits(config, weights, row) for row in rows]
+    assert error(logits[:, 0], np.stack([truths[0][149], truths[1][99]])) < TOLERANCE
+
+
+def test_the_seeds_cover_what_the_architecture_can_do():
+    drawn = list(map(evo2_checkpoint.drawn, [*(row["seed"] for row in FIXTURE["models"]), *DRAWN]))
+    assert {config.scaling for config in drawn} == {1, 32, 128} and {config.base for config in drawn} == {1e4, 1e6}
+    assert any(config.kinds[0] == "attention" for config in drawn)
+    assert len({config.groups for config in drawn}) > 3 and len({config.heads for config in drawn}) == 3
+
+
+def test_bfloat16_weights_change_nothing_that_was_bfloat16(tmp_path):
+    """All matrices of a checkpoint are; filters, norms and biases stay float32."""
+    (tmp_path / "a").mkdir()
+    wide = Model(converted_of(tmp_path, CONFIG, 0))
+    narrow = Model(converted_of(tmp_path / "a", CONFIG, 0, "--weights", "bfloat16"))
+    ids = evo2_checkpoint.bases(0, 200)
+    np.testing.assert_allclose(narrow.whole(ids), wide.whole(ids), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(narrow.chunks(ids, [150, 1, 49]), wide.whole(ids), rtol=0, atol=1e-4)
+
+
+def test_states_are_named_and_shaped_as_the_contract_says(tmp_path):
+    model = Model(converted_of(tmp_path, CONFIG, 0))
+    _, past = model([[65, 67]], [[1]])
+    assert {name: value.shape for name, value in past.items()} == {
+        "past_states.0.short": (1, 96, 2),
+        "past_states.0.taps": (1, 32, 4),
+        "past_key_values.1.key": (1, 2, 2, 16),
+        "past_key_values.1.value": (1, 2, 2, 16),
+        "past_states.2.short": (1, 96, 2),
+        "past_states.2.modes": (1, 32, 16),
+        "past_states.3.short": (1, 96, 2),
+        "past_states.3.taps": (1, 32, 129),
+    }
+
+
+def test_the_folder_says_what_is_in_it(tmp_path):
+    folder = converted_of(tmp_path, CONFIG, 1)
+    card, config = (json.loads((folder / name).read_text()) for name in ("card.json", "config.json"))
+    assert (card["name"], card["modality"], card["vocabulary"]) == ("model", "genomic", "bytes")
+    weights = evo2_checkpoint.tensors(CONFIG, 1)
+    assert card["params"] == sum(array.size for name, array in weights.items() if not name.endswith("inv_freq"))
+    assert [source["file"] for source in card["sources"]] == ["m.pt.part0", "m.pt.part1"]
+    assert "acceptance" not in card and "warnings" not in card
+    assert (config["eos_token_id"], config["pad_token_id"], config["bos_token_id"]) == (0, 1, None)
+    assert config["layer_types"] == list(CONFIG.kinds)
+    assert not (folder / "tokenizer.json").exists()
+
+
+# --- refusals ---
+
+
+def spoilt(tmp_path: Path, change, *words: str, options: tuple[str, ...] = described(CONFIG)) -> None:
+    weights = evo2_checkpoint.tensors(CONFIG, 0)
+    change(weights)
+    refused(tmp_path, evo2_checkpoint.write(tmp_path / "m.pt", weights), "m.pt", *words, options=options)
+
+
+def test_an_unpublished_name_needs_a_scaling(tmp_path):
+    spoilt(tmp_path, lambda w: None, '"m" is no published Evo 2 model', "evo2_7b_262k", "--rope-scaling", options=())
+
+
+def test_a_scaling_without_a_context_is_half_a_description(tmp_path):
+    spoilt(tmp_path, lambda w: None, "both --rope-scaling and --max-positions", options=("--rope-scaling", "1"))
+
+
+def test_tensors_that_are_not_the_published_models_are_refused(tmp_path):
+    words = ("not evo2_7b", "layers 4, width 32", "layers 32, width 4096")
+    spoilt(tmp_path, lambda w: None, *words, options=("--evo2-model", "evo2_7b"))
+
+
+def test_a_scaling_of_another_kind_of_source_is_refused(tmp_path):
+    (tmp_path / "x").write_bytes(b"GGUF")
+    done = run_convert(tmp_path / "x", "-o", tmp_path / "model", *described(CONFIG))
+    assert done.returncode == 1 and not (tmp_path / "model").exists()
+
+
+def test_a_missing_tensor_is_named(tmp_path):
+    spoilt(tmp_path, lambda w: w.pop("blocks.2.filter.residues"), "tensor blocks.2.filter.residues: missing")
+
+
+def test_an_unknown_tensor_is_named(tmp_path):
+    extra = lambda w: w.update({"blocks.0.filter.t": np.zeros(3, np.float32)})
+    spoilt(tmp_path, extra, "tensor blocks.0.filter.t: not part of the striped_hyena_2 architecture")
+
+
+def test_a_tensor_of_another_shape_is_named(tmp_path):
+    shorter = lambda w: w.update({"blocks.3.mlp.l2.weight": np.zeros((3, 32), ml_dtypes.bfloat16)})
+    spoilt(tmp_path, shorter, "blocks.3.mlp.l2.weight: shape (3, 32), expected (48, 32)")
+
+
+def test_groups_that_do_not_divide_the_width_are_refused(tmp_path):
+    spoilt(tmp_path, lambda w: w.update({"blocks.0.filter.h": np.zeros((5, 1, 7), np.float32)}), "5 groups of 7 taps")
+
+
+def test_attention_layers_that_rotate_differently_are_refused(tmp_path):
+    config = dataclasses.replace(CONFIG, kinds=("attention", "short", "attention"))
+    weights = evo2_checkpoint.tensors(config, 0)
+    weights["blocks.2.inner_mha_cls.rotary_emb.inv_freq"] *= np.float32(2)
+    source = evo2_checkpoint.write(tmp_path / "m.pt", weights)
+    refused(tmp_path, source, "blocks.2.inner_mha_cls.rotary_emb.inv_freq: differs", options=described(config))
+
+
+def test_a_weight_that_is_not_finite_leaves_nothing_behind(tmp_path):
+    def change(weights):
+        weights["blocks.3.mlp.l3.weight"][7, 7] = np.inf
+
+    spoilt(tmp_path, change, "tensor blocks.3.mlp.l3.weight: a weight is not finite")
+
+
+# --- the published models ---
+
+
+@pytest.mark.parametrize("model", PUBLISHED.values(), ids=lambda model: model.name)
+def test_published_models_are_known_by_their_files_names(model):
+    path = Path(f"{model.name}.pt")
+    layers, width, heads, hidden = model.sizes
+    assert variant_of(path, Told()) is model
+    assert variant_of(Path("other.pt"), Told(model.name)) is model
+    shape = Shape(layers, width, heads, heads, width // heads, hidden, 512, 1, 1e-6, True)
+    model.check(path, shape)
+    with pytest.raises(ConvertError, match=f"not {model.name}"):
+        model.check(path, dataclasses.replace(shape, hidden=hidden + 16))
+
+
+def test_models_that_need_fp8_carry_the_warning():
+    warned = {name for name, model in PUBLISHED.items() if "warnings" in model.notes()}
+    assert warned == {"evo2_1b_base", "evo2_20b", "evo2_40b", "evo2_40b_base"}
+    for name in warned:
+        (warning,) = PUBLISHED[name].notes()["warnings"]
+        assert "FP8" in warning and "evo2-vortex" in warning
+
+
+def test_published_figures_are_in_the_card():
+    acceptance = PUBLISHED["evo2_7b"].notes()["acceptance"]
+    assert acceptance["kind"] == "next-base" and "evo2 0.6.0" in acceptance["source"]
+    published = acceptance["published"]
+    assert (round(published["loss"], 4), round(published["accuracy"], 4)) == (0.3477, 0.8635)
+    assert "acceptance" not in PUBLISHED["evo2_7b_262k"].notes()
+
+
+# --- the tiny model of the repository ---
+
+
+def test_the_committed_model_continues_as_vortex_did():
+    model = Model(MODELS / "tiny-evo2")
+    for row in TINY["prompts"]:
+        ids, past, tokens, logprobs = list(row["prompt"].encode()), None, [], []
+        while len(tokens) < len(row["tokens"]):
+            logits, past = model(ids, [len(ids) - 1], past=past)
+            last = logits[0, 0].astype(np.float64)
+            tokens.append(int(last.argmax()))
+            logprobs.append(-np.log(np.exp(last - last.max()).sum()))
+            ids = tokens[-1:]
+        assert tokens == row["tokens"], row["prompt"]
+        np.testing.assert_allclose(logprobs, row["logprobs"], atol=2e-4)
+
+
+@pytest.mark.parametrize("method", ["generate", "score"])
+def test_infer_answers_as_vortex_generates(method):
+    infer = Path(os.environ.get("SHOTLINE_BIN", "")).resolve() / "infer"
+    assert infer.is_file(), "SHOTLINE_BIN must name the folder of the built filters"
+    library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
+    command = [infer, "--model", MODELS / "tiny-evo2", "--method", method]
+    command += ["--ort-lib", library[0]] if library else []
+    prompts = "".join(json.dumps(record) + "\n" for record in TINY["records"])
+    done = subprocess.run(list(map(str, command)), input=prompts, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    keys = ("function", "design", "shots", "output")
+    assert [[row[key] for key in keys] for row in found] == [[row[key] for key in keys] for row in TINY["answers"]]
+    assert {row["modality"] for row in found} == {"genomic"}
