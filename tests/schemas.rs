@@ -4,7 +4,10 @@
 use arrow::datatypes::{DataType, Schema};
 use arrow::ipc::reader::StreamReader;
 use serde_json::{Value, json};
-use shotline::record::{Fit, Listing, Prediction, Prompt, Record, Score, Trial, schema};
+use shotline::record::{
+    Contrast, Fit, Identifiability, Listing, Prediction, Prompt, Record, Score, Similarity, Trial,
+    Versus, VersusTask, schema,
+};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +18,7 @@ const ENCODE: &str = env!("CARGO_BIN_EXE_encode");
 const INFER: &str = env!("CARGO_BIN_EXE_infer");
 const SCORE: &str = env!("CARGO_BIN_EXE_score");
 const FIT: &str = env!("CARGO_BIN_EXE_fit-loglinear");
+const CONTRAST: &str = env!("CARGO_BIN_EXE_contrast");
 
 /// What `infer --slim` leaves out.
 const SLIM: [&str; 3] = ["inputs", "outputs", "prompt"];
@@ -174,6 +178,88 @@ fn listings() -> Vec<String> {
         .to_vec()
 }
 
+/// Three models in both conditions, one of which gives the same answers in both.
+fn both_conditions() -> String {
+    let draw = "--shots 2,4 --trials 2 --condition clean,deranged --suite primitives";
+    let trials = run(GEN_TASKS, &draw.split(' ').collect::<Vec<_>>(), "");
+    let prompts = run(ENCODE, &["--alphabet", "linguistic"], &trials);
+    ["nearest", "bayes", "copy"]
+        .map(|name| {
+            let model = format!("builtin:{name}");
+            let params = if name == "bayes" {
+                "--params=7e9"
+            } else {
+                "--seed=0"
+            };
+            run(INFER, &["--model", &model, params, "--quiet"], &prompts)
+        })
+        .concat()
+}
+
+/// The same with a few predictions of one model less, at either shot count.
+fn partial() -> String {
+    let all = both_conditions();
+    all.split_inclusive('\n').skip(3).collect()
+}
+
+/// What `contrast` writes of predictions, each table with all and with partial cells.
+fn contrasts(arguments: &str) -> Vec<String> {
+    // The condition of sequences can only be changed by other tools than ours.
+    let foreign = both_conditions().replace("\"independent\"", "\"nested\"");
+    let one_function = both_conditions()
+        .split_inclusive('\n')
+        .filter(|line| line.contains("\"function\":\"majority\""))
+        .collect();
+    [both_conditions(), partial(), foreign, one_function]
+        .iter()
+        .map(|input| {
+            let base = "--to jsonl --allow-partial";
+            let arguments = format!("{base} {arguments}");
+            run(
+                CONTRAST,
+                &arguments.split_whitespace().collect::<Vec<_>>(),
+                input,
+            )
+        })
+        .collect()
+}
+
+fn identifiabilities() -> Vec<String> {
+    ["cell", "task"]
+        .map(|by| {
+            run(
+                CONTRAST,
+                &["--identifiability", "--by", by, "--to", "jsonl"],
+                "",
+            )
+        })
+        .to_vec()
+}
+
+/// Every kind with what the programs write of it.
+fn written() -> Vec<(&'static str, Vec<String>)> {
+    vec![
+        ("trial", trials()),
+        ("prompt", prompts()),
+        ("prediction", predictions()),
+        ("score", scores()),
+        ("fit", fits()),
+        ("listing", listings()),
+        ("contrast", [contrasts(""), contrasts("--by task")].concat()),
+        ("versus", contrasts("--models")),
+        ("versus-task", contrasts("--models --by task --top 3")),
+        (
+            "similarity",
+            [
+                contrasts("--profiles --permutations 99"),
+                contrasts("--profiles --permutations 0"),
+            ]
+            .concat(),
+        ),
+        ("identifiability", identifiabilities()),
+    ]
+}
+
 fn lines(outputs: &[String]) -> Vec<Value> {
     outputs
         .iter()
@@ -195,25 +281,16 @@ fn assert_valid(kind: &str, records: &[Value]) {
 
 #[test]
 fn what_the_programs_write_is_valid() {
-    assert_valid("trial", &lines(&trials()));
-    assert_valid("prompt", &lines(&prompts()));
-    assert_valid("prediction", &lines(&predictions()));
-    assert_valid("score", &lines(&scores()));
-    assert_valid("fit", &lines(&fits()));
-    assert_valid("listing", &lines(&listings()));
+    for (kind, outputs) in written() {
+        assert_valid(kind, &lines(&outputs));
+    }
 }
 
 /// A column that is always null, or a word that never comes, would make the test above idle there.
 #[test]
 fn every_column_is_met_with_a_value_and_every_nullable_one_without() {
-    for (kind, records) in [
-        ("trial", lines(&trials())),
-        ("prompt", lines(&prompts())),
-        ("prediction", lines(&predictions())),
-        ("score", lines(&scores())),
-        ("fit", lines(&fits())),
-        ("listing", lines(&listings())),
-    ] {
+    for (kind, outputs) in written() {
+        let records = lines(&outputs);
         let schema = read_schema(kind);
         for (name, column) in schema["properties"].as_object().unwrap() {
             let with = |null: bool| {
@@ -224,7 +301,8 @@ fn every_column_is_met_with_a_value_and_every_nullable_one_without() {
             assert!(with(false), "{kind}.{name} never has a value");
             // Null where a table of another origin has no such column, or where it is left out.
             let left_out = records.iter().any(|r| r.get(name).is_none());
-            let seldom = kind == "score" && SELDOM_NULL.contains(&name.as_str());
+            let bare = name.trim_end_matches("_a").trim_end_matches("_b");
+            let seldom = kind != "fit" && SELDOM_NULL.contains(&bare);
             if is_nullable(column) && !seldom {
                 assert!(with(true) || left_out, "{kind}.{name} is never null");
             }
@@ -243,7 +321,7 @@ fn every_column_is_met_with_a_value_and_every_nullable_one_without() {
     }
 }
 
-/// Columns that only scores made of foreign predictions lack.
+/// Columns that only tables made of foreign predictions lack.
 const SELDOM_NULL: [&str; 18] = [
     "modality",
     "encoding",
@@ -406,6 +484,11 @@ fn the_schemas_are_the_tables_of_the_code() {
     held_against_the_code::<Score>();
     held_against_the_code::<Fit>();
     held_against_the_code::<Listing>();
+    held_against_the_code::<Contrast>();
+    held_against_the_code::<Versus>();
+    held_against_the_code::<VersusTask>();
+    held_against_the_code::<Similarity>();
+    held_against_the_code::<Identifiability>();
 }
 
 #[test]
@@ -413,8 +496,16 @@ fn the_schemas_are_the_columns_of_arrow_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| -> PathBuf { folder.path().join(name) };
     let text = |name: &str| path(name).to_str().unwrap().to_owned();
-    let [trials, prompts, full, slim, scores, fits, listing] =
-        ["t", "p", "full", "slim", "s", "f", "l"].map(|name| text(&format!("{name}.arrow")));
+    let [
+        trials,
+        prompts,
+        full,
+        slim,
+        scores,
+        fits,
+        listing,
+        contrasts,
+    ] = ["t", "p", "full", "slim", "s", "f", "l", "c"].map(|name| text(&format!("{name}.arrow")));
     run(
         GEN_TASKS,
         &["--shots", "1,2", "--trials", "1", "-o", &trials],
@@ -446,6 +537,7 @@ fn the_schemas_are_the_columns_of_arrow_files() {
     run(SCORE, &[&full, "--replicates", "10", "-o", &scores], "");
     run(FIT, &[&scores, "-o", &fits], "");
     run(GEN_TASKS, &["--list", "-o", &listing], "");
+    run(CONTRAST, &["-o", &contrasts], &both_conditions());
     for (kind, file, skipped) in [
         ("trial", trials, &[][..]),
         ("prompt", prompts, &[]),
@@ -454,6 +546,7 @@ fn the_schemas_are_the_columns_of_arrow_files() {
         ("score", scores, &[]),
         ("fit", fits, &[]),
         ("listing", listing, &[]),
+        ("contrast", contrasts, &[]),
     ] {
         let reader = StreamReader::try_new(fs::File::open(&file).unwrap(), None).unwrap();
         assert_columns(kind, &reader.schema(), skipped);
@@ -474,14 +567,7 @@ fn of_wrong_type(column: &Value) -> Value {
 /// Every column of a real record is broken in turn: missing, null, of a wrong type.
 #[test]
 fn broken_records_are_refused() {
-    for (kind, outputs) in [
-        ("trial", trials()),
-        ("prompt", prompts()),
-        ("prediction", predictions()),
-        ("score", scores()),
-        ("fit", fits()),
-        ("listing", listings()),
-    ] {
+    for (kind, outputs) in written() {
         let schema = read_schema(kind);
         let validator = validator(kind);
         let record = lines(&outputs).swap_remove(0);
@@ -519,13 +605,34 @@ fn broken_records_are_refused() {
     }
 }
 
+/// The first of some records.
+fn first(outputs: &[String]) -> Value {
+    lines(outputs).swap_remove(0)
+}
+
+/// Columns and values that they may not have.
+type Broken = Vec<(&'static str, Value)>;
+
+/// Breaks valid records of a kind, one value at a time.
+#[track_caller]
+fn assert_out_of_range(kinds: Vec<(&str, Value, Broken)>) {
+    for (kind, record, broken) in kinds {
+        let validator = validator(kind);
+        assert!(validator.is_valid(&record));
+        for (name, value) in broken {
+            let mut record = record.clone();
+            record[name] = value.clone();
+            assert!(!validator.is_valid(&record), "{kind}.{name} = {value}");
+        }
+    }
+}
+
 #[test]
 fn values_out_of_range_are_refused() {
-    let first = |outputs: Vec<String>| lines(&outputs).swap_remove(0);
-    for (kind, record, broken) in [
+    assert_out_of_range(vec![
         (
             "trial",
-            first(trials()),
+            first(&trials()),
             vec![
                 ("bits", json!(0)),
                 ("bits", json!(17)),
@@ -545,7 +652,7 @@ fn values_out_of_range_are_refused() {
         ),
         (
             "prompt",
-            first(prompts()),
+            first(&prompts()),
             vec![
                 ("zero", json!("")),
                 ("one", json!("AC")),
@@ -556,7 +663,7 @@ fn values_out_of_range_are_refused() {
         ),
         (
             "prediction",
-            first(predictions()),
+            first(&predictions()),
             vec![
                 ("prediction", json!("0101010101010101x")),
                 ("params", json!(-1)),
@@ -566,7 +673,7 @@ fn values_out_of_range_are_refused() {
         ),
         (
             "score",
-            first(scores()),
+            first(&scores()),
             vec![
                 ("accuracy", json!(1.01)),
                 ("p_mode", json!(-0.1)),
@@ -577,7 +684,7 @@ fn values_out_of_range_are_refused() {
         ),
         (
             "fit",
-            first(fits()),
+            first(&fits()),
             vec![
                 ("points", json!(1)),
                 ("df", json!(0)),
@@ -587,20 +694,42 @@ fn values_out_of_range_are_refused() {
         ),
         (
             "listing",
-            first(listings()),
+            first(&listings()),
             vec![
                 ("table_hash", json!("d93bf059")),
                 ("zero_bd", json!(2)),
                 ("bitdiversity", json!(-1)),
             ],
         ),
-    ] {
-        let validator = validator(kind);
-        assert!(validator.is_valid(&record));
-        for (name, value) in broken {
-            let mut record = record.clone();
-            record[name] = value.clone();
-            assert!(!validator.is_valid(&record), "{kind}.{name} = {value}");
-        }
-    }
+    ]);
+}
+
+#[test]
+fn values_of_contrasts_out_of_range_are_refused() {
+    assert_out_of_range(vec![
+        (
+            "contrast",
+            first(&contrasts("")),
+            vec![
+                ("gap", json!(-1.5)),
+                ("p_swap", json!(1.5)),
+                ("tasks", json!(0)),
+                ("gap_se", json!(-0.1)),
+            ],
+        ),
+        (
+            "versus-task",
+            first(&contrasts("--models --by task")),
+            vec![
+                ("best", json!("c")),
+                ("favours", json!("both")),
+                ("rank_a", json!(0)),
+            ],
+        ),
+        (
+            "similarity",
+            first(&contrasts("--profiles --permutations 9")),
+            vec![("rho", json!(1.1)), ("p_holm", json!(-0.1))],
+        ),
+    ]);
 }

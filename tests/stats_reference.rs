@@ -10,7 +10,10 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use shotline::program::{Bits, Program, measures};
-use shotline::stats::{Line, line, one_sided_p, quantile, standard_deviation, z_difference};
+use shotline::stats::{
+    Line, average_ranks, condition_swap, holm, line, one_sided_p, paired, quantile, spearman,
+    standard_deviation, z_difference,
+};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -85,6 +88,7 @@ fn run(program: &str, args: &[&str]) -> Vec<Map<String, Value>> {
 
 const FIT: &str = env!("CARGO_BIN_EXE_fit-loglinear");
 const SCORE: &str = env!("CARGO_BIN_EXE_score");
+const CONTRAST: &str = env!("CARGO_BIN_EXE_contrast");
 const GEN_TASKS: &str = env!("CARGO_BIN_EXE_gen-tasks");
 
 #[track_caller]
@@ -498,6 +502,189 @@ fn fits_of_predictions_are_those_of_numpy() {
             assert_within(number(&fit, "a0_se"), sd, sd_tolerance(sd), &what);
             let p = number(expected, "p");
             assert_within(number(&fit, "p"), p, share_tolerance(p), &what);
+        }
+    }
+}
+
+#[test]
+fn rank_correlations_are_scipys() {
+    let all = fixture("tests.json");
+    assert_eq!(list(&all, "spearman").len(), 8);
+    for (i, row) in list(&all, "spearman").iter().enumerate() {
+        let (a, b) = (numbers(row, "a"), numbers(row, "b"));
+        match spearman(&a, &b) {
+            Some(rho) => assert_close(rho, number(row, "rho"), 1e-15, &format!("set {i}")),
+            None => assert!(row["rho"].is_null(), "set {i}"),
+        }
+        // Ranks from 1, whatever the ties, have this sum.
+        let n = u32::try_from(a.len()).unwrap();
+        let sum: f64 = average_ranks(&a).iter().sum();
+        assert_close(sum, f64::from(n * (n + 1) / 2), 0.0, "sum of ranks");
+    }
+}
+
+#[test]
+fn corrections_are_those_of_statsmodels() {
+    let all = fixture("tests.json");
+    for row in list(&all, "holm") {
+        let adjusted = holm(&numbers(row, "p"));
+        for (got, expected) in adjusted.iter().zip(numbers(row, "adjusted")) {
+            assert_close(*got, expected, 0.0, "Holm");
+        }
+    }
+}
+
+/// To 12 digits, also where there are more tasks than an f64 has exponents for.
+#[test]
+fn exact_swap_tests_are_those_of_pythons_integers() {
+    let all = fixture("tests.json");
+    let mut smallest = 1.0f64;
+    for row in list(&all, "swap") {
+        let differences: Vec<i64> = list(row, "differences")
+            .iter()
+            .map(|d| d.as_i64().unwrap())
+            .collect();
+        let test = condition_swap(&differences);
+        for (name, got) in [("greater", test.greater), ("less", test.less)] {
+            let expected: f64 = row[name].as_str().unwrap().parse().unwrap();
+            let tolerance = 1e-12 * expected;
+            assert!(
+                (got - expected).abs() <= tolerance,
+                "{name}: {got:e} {expected:e}"
+            );
+            smallest = smallest.min(expected);
+        }
+    }
+    assert!(
+        smallest < 1e-100,
+        "the far tail is among the fixtures: {smallest:e}"
+    );
+}
+
+#[test]
+fn paired_tests_are_scipys() {
+    for row in list(&fixture("tests.json"), "paired") {
+        let found = paired(&numbers(row, "differences")).unwrap();
+        let test = found.test.unwrap();
+        for (name, got) in [
+            ("mean", found.mean),
+            ("se", found.se.unwrap()),
+            ("t", test.t),
+            ("greater", test.greater),
+            ("two_sided", test.two_sided()),
+        ] {
+            assert_close(got, number(row, name), 1e-15, name);
+        }
+    }
+}
+
+fn contrast(arguments: &[&str]) -> Vec<Value> {
+    let path = fixtures().join("stats/contrast.jsonl");
+    let arguments = [&["--to", "jsonl", path.to_str().unwrap()], arguments].concat();
+    let rows = run(CONTRAST, &arguments);
+    rows.into_iter().map(Value::Object).collect()
+}
+
+#[track_caller]
+fn assert_compared(row: &Value, expected: &Value, one_sided: bool) {
+    let what = format!("{row}");
+    for name in ["up", "equal", "down"] {
+        assert_eq!(row[name], expected[name], "{what}");
+    }
+    let (greater, less) = (
+        number(expected, "swap_greater"),
+        number(expected, "swap_less"),
+    );
+    let (p_swap, p_t) = if one_sided {
+        (greater, number(expected, "greater"))
+    } else {
+        let twice = 2.0 * greater.min(less);
+        (twice.min(1.0), number(expected, "two_sided"))
+    };
+    let (gap, se) = (number(expected, "mean"), number(expected, "se"));
+    for (name, expected) in [
+        ("gap", gap),
+        ("gap_se", se),
+        ("ci_low", gap - 1.96 * se),
+        ("ci_high", gap + 1.96 * se),
+        ("p_swap", p_swap),
+        ("t", number(expected, "t")),
+        ("p_t", p_t),
+    ] {
+        assert_close(
+            number(row, name),
+            expected,
+            1e-14,
+            &format!("{name} of {what}"),
+        );
+    }
+}
+
+#[test]
+fn contrasts_are_those_of_scipy() {
+    let all = fixture("contrast.json");
+    let rows = contrast(&[]);
+    assert_eq!(rows.len(), list(&all, "cells").len());
+    for (row, expected) in rows.iter().zip(list(&all, "cells")) {
+        assert_eq!(
+            (&row["model"], &row["shots"]),
+            (&expected["model"], &expected["shots"])
+        );
+        assert_compared(row, expected, true);
+        for name in ["clean_accuracy", "deranged_accuracy"] {
+            assert_close(number(row, name), number(expected, name), 0.0, name);
+        }
+        match expected["holm"].as_f64() {
+            Some(holm) => assert_close(number(row, "p_holm"), holm, 0.0, "p_holm"),
+            None => assert!(row["p_holm"].is_null()),
+        }
+    }
+    assert_eq!(rows.iter().filter(|r| !r["p_holm"].is_null()).count(), 3);
+}
+
+#[test]
+fn profiles_correlate_as_in_scipy() {
+    let all = fixture("contrast.json");
+    let rows = contrast(&["--profiles", "--permutations", "200000"]);
+    assert_eq!(rows.len(), 3);
+    for (row, expected) in rows.iter().zip(list(&all, "similarities")) {
+        for name in ["model_a", "model_b"] {
+            assert_eq!(row[name], expected[name]);
+        }
+        assert_close(number(row, "rho"), number(expected, "rho"), 1e-15, "rho");
+        // Scipy's p is of 20,000 permutations.
+        let p = number(expected, "p");
+        let error = (p * (1.0 - p) * (1.0 / 20_000.0 + 1.0 / 200_000.0)).sqrt();
+        assert_within(number(row, "p"), p, 5.0 * error, "p");
+    }
+    let p: Vec<f64> = rows.iter().map(|r| number(r, "p")).collect();
+    for (row, expected) in rows.iter().zip(holm(&p)) {
+        assert_close(number(row, "p_holm"), expected, 0.0, "p_holm");
+    }
+}
+
+#[test]
+fn pairs_of_models_are_those_of_scipy() {
+    let all = fixture("contrast.json");
+    let rows = contrast(&["--models", "--top", "3"]);
+    let tasks = contrast(&["--models", "--by", "task", "--top", "3"]);
+    assert_eq!(rows.len(), list(&all, "pairs").len());
+    let same = |row: &Value, expected: &Value| {
+        let names = ["model_a", "model_b", "condition", "shots"];
+        names.iter().all(|name| row[*name] == expected[*name])
+    };
+    for expected in list(&all, "pairs") {
+        let row = rows.iter().find(|row| same(row, expected)).unwrap();
+        assert_compared(row, expected, false);
+        assert_close(number(row, "iou"), number(expected, "iou"), 0.0, "iou");
+        for side in ["a", "b"] {
+            let mut best: Vec<&str> = tasks
+                .iter()
+                .filter(|t| same(t, expected) && (t["best"] == side || t["best"] == "both"))
+                .map(|t| t["function"].as_str().unwrap())
+                .collect();
+            best.sort_unstable();
+            assert_eq!(json!(best), expected[format!("best_{side}")]);
         }
     }
 }

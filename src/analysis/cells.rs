@@ -2,12 +2,10 @@
 Sorts predictions into cells and tasks, and keeps of each only what scoring needs (about 60 bytes).
 */
 
-use super::mode::mode_accuracy;
 use crate::chance::Key;
 use crate::error::{Error, Result};
-use crate::program::{Bits, Hypotheses, Suite, bit_diversity};
-use crate::record::{Condition, CurveKey, Design, Outcome};
-use std::collections::{BTreeMap, HashMap};
+use crate::record::{CurveKey, Design, Verdict};
+use std::collections::BTreeMap;
 
 /// One prediction, reduced.
 #[derive(Debug, Clone, Copy)]
@@ -179,123 +177,83 @@ impl CurveCells {
     }
 }
 
+/// What a prediction shows besides being right or wrong.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen {
+    /// Probability that the mode baseline is right, if the demonstrations are there.
+    pub mode: Option<f64>,
+    /// Log-probability of the target, if the predictor gave one.
+    pub logprob: Option<f64>,
+    /// Whether the demonstrations are there.
+    pub with_demonstrations: bool,
+    /// What is summed up.
+    pub counts: Counts,
+}
+
 /// Sorts predictions into cells.
+#[derive(Debug, Default)]
 pub struct Cells {
-    suite: Suite,
-    /// The suite at each width met.
-    rivals: HashMap<u32, Hypotheses>,
     curves: Vec<CurveCells>,
 }
 
 impl Cells {
-    /// Empty cells; `suite` holds the rivals of understandable mistakes.
-    #[must_use]
-    pub fn new(suite: Suite) -> Self {
-        Self {
-            suite,
-            rivals: HashMap::new(),
-            curves: Vec::new(),
-        }
-    }
-
-    /// Adds one prediction.
-    pub fn add(&mut self, outcome: &Outcome) {
+    /// Adds one prediction, and what was seen of it.
+    pub fn add(&mut self, verdict: &Verdict, seen: &Seen) {
+        let id = verdict.sequence_id.as_ref().unwrap_or(&verdict.trial_id);
         let unit = Unit {
-            id: Key::new(&[outcome
-                .sequence_id
-                .as_ref()
-                .unwrap_or(&outcome.trial_id)
-                .as_bytes()])
-            .seed(),
-            trial: outcome.trial,
-            correct: outcome.correct,
-            mode: outcome
-                .outputs
-                .as_deref()
-                .and_then(|outputs| mode_accuracy(outputs, outcome.target)),
-            logprob: outcome.answer_logprob,
+            id: Key::new(&[id.as_bytes()]).seed(),
+            trial: verdict.trial,
+            correct: verdict.correct,
+            mode: seen.mode,
+            logprob: seen.logprob,
         };
-        let counts = self.count(outcome);
-        let has_demonstrations = outcome.outputs.is_some();
-        let curve = self.curve(outcome);
-        curve.params = curve.params.or(outcome.params);
-        let cell = curve.cells.entry(outcome.shots).or_insert_with(|| Cell {
+        let curve = self.curve(verdict);
+        curve.params = curve.params.or(verdict.params);
+        let cell = curve.cells.entry(verdict.shots).or_insert_with(|| Cell {
             with_demonstrations: true,
             ..Cell::default()
         });
-        cell.with_demonstrations &= has_demonstrations;
-        if !cell.tasks.contains_key(&outcome.function) {
+        cell.with_demonstrations &= seen.with_demonstrations;
+        if !cell.tasks.contains_key(&verdict.function) {
             cell.tasks
-                .insert(outcome.function.clone(), TaskUnits::default());
+                .insert(verdict.function.clone(), TaskUnits::default());
         }
-        if let Some(task) = cell.tasks.get_mut(&outcome.function) {
+        if let Some(task) = cell.tasks.get_mut(&verdict.function) {
             task.units.push(unit);
-            task.counts.add(&counts);
+            task.counts.add(&seen.counts);
         }
-    }
-
-    fn count(&mut self, outcome: &Outcome) -> Counts {
-        let zero_bd = |bits: Bits| bit_diversity(bits.value(), bits.len()) == 0;
-        let whole = outcome.prediction.len() == outcome.bits;
-        let target_zero = zero_bd(outcome.target);
-        Counts {
-            malformed: u32::from(!whole),
-            edits: edit_distance(outcome.prediction, outcome.target),
-            zero_bd_targets: u32::from(target_zero),
-            zero_bd_predictions: u32::from(whole && zero_bd(outcome.prediction)),
-            correct_zero_bd: u32::from(outcome.correct && target_zero),
-            correct_other: u32::from(outcome.correct && !target_zero),
-            understandable: u32::from(whole && !outcome.correct && self.is_understandable(outcome)),
-        }
-    }
-
-    /// Whether some function of the suite agrees with all demonstrations and gives the wrong answer.
-    fn is_understandable(&mut self, outcome: &Outcome) -> bool {
-        let (Some(inputs), Some(outputs)) = (&outcome.inputs, &outcome.outputs) else {
-            return false;
-        };
-        if outcome.condition == Condition::Deranged {
-            return false;
-        }
-        let rivals = self
-            .rivals
-            .entry(outcome.bits)
-            .or_insert_with(|| Hypotheses::new(&self.suite, outcome.bits));
-        rivals
-            .survivors(inputs, outputs, outcome.query)
-            .any(|rival| rival.output == outcome.prediction.value())
     }
 
     /// The curve that a prediction belongs to; predictions of one curve usually come together.
-    fn curve(&mut self, outcome: &Outcome) -> &mut CurveCells {
+    fn curve(&mut self, verdict: &Verdict) -> &mut CurveCells {
         let same = |curve: &CurveCells| {
             let key = &curve.key;
-            key.model == outcome.model
-                && key.modality == outcome.modality
-                && key.encoding == outcome.encoding
-                && key.template == outcome.template
-                && key.bits == Some(outcome.bits)
-                && key.condition == Some(outcome.condition)
-                && key.design == Some(outcome.design)
-                && key.method == outcome.method
-                && key.constrained == outcome.constrained
-                && key.bos == outcome.bos
+            key.model == verdict.model
+                && key.modality == verdict.modality
+                && key.encoding == verdict.encoding
+                && key.template == verdict.template
+                && key.bits == Some(verdict.bits)
+                && key.condition == Some(verdict.condition)
+                && key.design == Some(verdict.design)
+                && key.method == verdict.method
+                && key.constrained == verdict.constrained
+                && key.bos == verdict.bos
         };
         let at = self.curves.iter().rposition(same).unwrap_or_else(|| {
             self.curves.push(CurveCells {
                 key: CurveKey {
-                    model: outcome.model.clone(),
-                    modality: outcome.modality.clone(),
-                    encoding: outcome.encoding.clone(),
-                    template: outcome.template.clone(),
-                    bits: Some(outcome.bits),
-                    condition: Some(outcome.condition),
-                    design: Some(outcome.design),
-                    method: outcome.method.clone(),
-                    constrained: outcome.constrained,
-                    bos: outcome.bos,
+                    model: verdict.model.clone(),
+                    modality: verdict.modality.clone(),
+                    encoding: verdict.encoding.clone(),
+                    template: verdict.template.clone(),
+                    bits: Some(verdict.bits),
+                    condition: Some(verdict.condition),
+                    design: Some(verdict.design),
+                    method: verdict.method.clone(),
+                    constrained: verdict.constrained,
+                    bos: verdict.bos,
                 },
-                params: outcome.params,
+                params: verdict.params,
                 cells: BTreeMap::new(),
             });
             self.curves.len() - 1
@@ -313,10 +271,4 @@ impl Cells {
         }
         Ok(self.curves)
     }
-}
-
-/// Levenshtein distance of two bitstrings.
-fn edit_distance(a: Bits, b: Bits) -> u64 {
-    let (a, b): (Vec<bool>, Vec<bool>) = (a.iter().collect(), b.iter().collect());
-    strsim::generic_levenshtein(&a, &b) as u64
 }

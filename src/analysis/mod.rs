@@ -1,15 +1,25 @@
 /*!
-From predictions to numbers: cells and tasks, the mode baseline, bootstrap replicates, scores, fits.
+From predictions to numbers: cells and tasks, the mode baseline, bootstrap replicates, scores, fits,
+contrasts.
 */
 
 mod cells;
+mod compare;
+mod contrast;
 mod fit;
+mod identify;
+mod judge;
 mod mode;
 mod resample;
 mod score;
+mod versus;
 
-pub use cells::{Cell, Cells, CurveCells};
+pub use cells::{Cell, Cells, CurveCells, Seen};
+pub use contrast::{Contrasts, contrast_cells, contrast_tasks, similarities};
 pub use fit::{Points, fit_means, fit_predictions, least_squares};
+pub use identify::Rivalry;
+pub use judge::Judge;
 pub use mode::{mode_accuracy, modes};
 pub use resample::{Replicates, replicates};
 pub use score::{Complexities, score_cell, score_tasks};
+pub use versus::{versus, versus_tasks};

@@ -93,7 +93,11 @@ pub fn score_tasks(
 pub struct Complexities(HashMap<(String, u32), (u32, f64)>);
 
 impl Complexities {
-    fn of(&mut self, function: &str, bits: u32) -> Result<(u32, f64)> {
+    /// `BitLoad` and mean BitDiversity of a function at one width.
+    ///
+    /// # Errors
+    /// It is no program.
+    pub fn of(&mut self, function: &str, bits: u32) -> Result<(u32, f64)> {
         let key = (function.to_owned(), bits);
         if let Some(&known) = self.0.get(&key) {
             return Ok(known);

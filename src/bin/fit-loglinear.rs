@@ -1,10 +1,9 @@
 //! `fit-loglinear`: accuracy = a0 + a1 ln(shots).
 
 use clap::Parser;
-use shotline::analysis::{Cells, Points, fit_means, fit_predictions};
+use shotline::analysis::{Cells, Points, Seen, fit_means, fit_predictions};
 use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
 use shotline::error::{Error, Result};
-use shotline::program::Suite;
 use shotline::record::provenance::Step;
 use shotline::record::{Design, Extra, Fit, Mean, Reader, ScoreOrOutcome};
 use shotline::stats::Bootstrap;
@@ -59,11 +58,11 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     args.threads.install()?;
     let mut reader = Reader::<ScoreOrOutcome>::open(args.input.paths()?, false)?;
-    let mut cells = Cells::new(Suite::paper()?);
+    let mut cells = Cells::default();
     let mut means: Vec<Points> = Vec::new();
     while let Some(entry) = reader.read()? {
         match entry.record {
-            ScoreOrOutcome::Outcome(outcome) => cells.add(&outcome),
+            ScoreOrOutcome::Outcome(outcome) => cells.add(&outcome.verdict, &Seen::default()),
             ScoreOrOutcome::Score(score) => {
                 add_score(&mut means, &score).map_err(|e| e.at(entry.place))?;
             }

@@ -1,7 +1,7 @@
 //! `score`: from predictions to accuracies, errors and baselines.
 
 use clap::{Parser, ValueEnum};
-use shotline::analysis::{Cells, Complexities, replicates, score_cell, score_tasks};
+use shotline::analysis::{Cells, Complexities, Judge, replicates, score_cell, score_tasks};
 use shotline::cli::{self, InputArgs, OutputArgs, Progress, SeedArg, ThreadArgs};
 use shotline::error::Result;
 use shotline::program::Suite;
@@ -75,10 +75,11 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     args.threads.install()?;
     let mut reader = Reader::<Outcome>::open(args.input.paths()?, false)?;
-    let mut cells = Cells::new(Suite::load(&args.suite)?);
+    let mut judge = Judge::new(Suite::load(&args.suite)?);
+    let mut cells = Cells::default();
     let progress = Progress::new("predictions", reader.total(), args.output.quiet);
     while let Some(entry) = reader.read()? {
-        cells.add(&entry.record);
+        cells.add(&entry.record.verdict, &judge.see(&entry.record));
         progress.step();
     }
     progress.finish();

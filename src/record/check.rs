@@ -3,7 +3,7 @@ What must hold between the columns of a record, whatever file it comes from.
 */
 
 use super::column::shorten;
-use super::kinds::{Design, Mean, Outcome, Prompt, Score, Trial};
+use super::kinds::{Design, Mean, Outcome, Prompt, Score, Trial, Verdict};
 use crate::program::{Bits, MAX_BITS};
 
 /// Nothing, or the column and what was expected.
@@ -80,26 +80,31 @@ pub(super) fn prompt(prompt: &Prompt) -> Checked {
     }
 }
 
-pub(super) fn outcome(outcome: &Outcome) -> Checked {
-    let bits = check_bits(outcome.bits)?;
-    check_width("query", outcome.query, bits)?;
-    check_width("target", outcome.target, bits)?;
-    match (&outcome.inputs, &outcome.outputs) {
-        (Some(inputs), Some(outputs)) => {
-            check_demonstrations(inputs, outputs, outcome.shots, bits)?;
-        }
-        (None, None) => {}
-        _ => return Err("columns \"inputs\", \"outputs\": one is there without the other".into()),
-    }
-    if outcome.correct != (outcome.prediction == outcome.target) {
+pub(super) fn verdict(verdict: &Verdict) -> Checked {
+    let bits = check_bits(verdict.bits)?;
+    check_width("target", verdict.target, bits)?;
+    if verdict.correct != (verdict.prediction == verdict.target) {
         return Err(format!(
             "column \"correct\": {}, but prediction is {:?} and target {:?}",
-            outcome.correct,
-            outcome.prediction.to_string(),
-            outcome.target.to_string()
+            verdict.correct,
+            verdict.prediction.to_string(),
+            verdict.target.to_string()
         ));
     }
     Ok(())
+}
+
+pub(super) fn outcome(outcome: &Outcome) -> Checked {
+    verdict(&outcome.verdict)?;
+    let bits = outcome.verdict.bits;
+    check_width("query", outcome.query, bits)?;
+    match (&outcome.inputs, &outcome.outputs) {
+        (Some(inputs), Some(outputs)) => {
+            check_demonstrations(inputs, outputs, outcome.verdict.shots, bits)
+        }
+        (None, None) => Ok(()),
+        _ => Err("columns \"inputs\", \"outputs\": one is there without the other".into()),
+    }
 }
 
 pub(super) fn score(score: &Score) -> Checked {

@@ -1,6 +1,6 @@
 /*!
-The record kinds, one table a stage: the columns of trials, prompts, predictions, scores, fits and
-suite listings. The JSON Schemas in `schemas` describe the same columns; a test holds them together.
+The record kinds, one table a stage: the columns of trials, prompts, predictions, scores, fits,
+contrasts and suite listings. The JSON Schemas in `schemas` describe the same columns; a test holds them together.
 */
 
 use super::check;
@@ -169,8 +169,8 @@ record! {
 }
 
 record! {
-    /// The columns of a prediction that scoring reads.
-    struct Outcome: "prediction" = {
+    /// The columns of a prediction that say whose it is and whether it is right.
+    struct Verdict: "prediction" = {
         /// Unique; that of the trial, or of one point of a nested trial.
         trial_id: String,
         /// The nested trial that this point was read from.
@@ -187,12 +187,6 @@ record! {
         trial: u32,
         /// Independent or nested shot counts.
         design: Design,
-        /// The demonstrations' inputs.
-        inputs: Option<Vec<Bits>>,
-        /// The demonstrations' outputs.
-        outputs: Option<Vec<Bits>>,
-        /// The input to answer.
-        query: Bits,
         /// The function's output for the query.
         target: Bits,
         /// The alphabet's name, or its characters.
@@ -215,6 +209,19 @@ record! {
         prediction: Bits,
         /// Whether the prediction equals the target.
         correct: bool,
+    }
+    check check::verdict;
+}
+
+record! {
+    /// The columns of a prediction that scoring reads.
+    struct Outcome: "prediction" = Verdict as verdict + {
+        /// The demonstrations' inputs.
+        inputs: Option<Vec<Bits>>,
+        /// The demonstrations' outputs.
+        outputs: Option<Vec<Bits>>,
+        /// The input to answer.
+        query: Bits,
         /// Sum of ln p(target symbol | target prefix), in nats.
         answer_logprob: Option<f64>,
     }
@@ -343,6 +350,240 @@ record! {
         "constrained", "bos", "a0", "a0_se", "a1", "a1_se", "a1_ci_low", "a1_ci_high", "t", "df",
         "p", "r2", "points",
     ];
+}
+
+record! {
+    /// Clean against deranged demonstrations: one model at one shot count, or one function there
+    /// (`--by task`).
+    struct Contrast: "contrast" = {
+        /// The predictor's name.
+        model: String,
+        /// The modality it was trained on.
+        modality: Option<String>,
+        /// Number of parameters; null if unknown.
+        params: Option<f64>,
+        /// The alphabet's name, or its characters.
+        encoding: Option<String>,
+        /// How one example is written.
+        template: Option<String>,
+        /// Width of the bitstrings.
+        bits: Option<u32>,
+        /// Independent or nested shot counts.
+        design: Option<Design>,
+        /// How the answer was made.
+        method: Option<String>,
+        /// Whether only the two bit symbols competed.
+        constrained: Option<bool>,
+        /// Whether a beginning-of-sequence token was put before the prompt.
+        bos: Option<bool>,
+        /// Number of demonstrations.
+        shots: u32,
+        /// `--by task`: the function.
+        function: Option<String>,
+        /// `--by task`: number of input bits that matter.
+        bitload: Option<u32>,
+        /// `--by task`: mean minority bits of the outputs.
+        bitdiversity: Option<f64>,
+        /// Number of functions.
+        tasks: u32,
+        /// Number of predictions with clean demonstrations.
+        trials: u32,
+        /// Mean over functions of the accuracy with clean demonstrations.
+        clean_accuracy: f64,
+        /// The same with deranged ones.
+        deranged_accuracy: f64,
+        /// Mean over functions of their difference, clean less deranged.
+        gap: f64,
+        /// Its paired error: sd of the differences (ddof 1) / sqrt(functions).
+        gap_se: Option<f64>,
+        /// gap - 1.96 `gap_se`.
+        ci_low: Option<f64>,
+        /// gap + 1.96 `gap_se`.
+        ci_high: Option<f64>,
+        /// Functions with a gap above 0.
+        up: u32,
+        /// Functions without one.
+        equal: u32,
+        /// Functions with a gap below 0.
+        down: u32,
+        /// Exact one-sided p of the condition-swap test; null where trials are unequal.
+        p_swap: Option<f64>,
+        /// gap / `gap_se`.
+        t: Option<f64>,
+        /// One-sided p of t, functions - 1 degrees of freedom.
+        p_t: Option<f64>,
+        /// `p_swap` after Holm's correction over the models, each at its largest shot count; null
+        /// at the others.
+        p_holm: Option<f64>,
+    }
+    brief [
+        "model", "modality", "encoding", "template", "bits", "design", "method", "constrained",
+        "bos", "shots", "function", "bitload", "tasks", "clean_accuracy", "deranged_accuracy",
+        "gap", "ci_low", "ci_high", "up", "equal", "down", "p_swap", "p_t", "p_holm",
+    ];
+}
+
+record! {
+    /// Two models by name: what every row about a pair begins with.
+    struct PairKey: "pair" = {
+        /// The first predictor's name.
+        model_a: String,
+        /// The modality that it was trained on.
+        modality_a: Option<String>,
+        /// Its alphabet's name, or its characters.
+        encoding_a: Option<String>,
+        /// The second predictor's name.
+        model_b: String,
+        /// The modality that it was trained on.
+        modality_b: Option<String>,
+        /// Its alphabet's name, or its characters.
+        encoding_b: Option<String>,
+        /// Width of the bitstrings.
+        bits: Option<u32>,
+    }
+}
+
+record! {
+    /// Two models, function by function: gap, tests, and what their best functions share.
+    struct Versus: "versus" = PairKey as pair + {
+        /// Clean or deranged demonstrations.
+        condition: Option<Condition>,
+        /// Number of demonstrations: the largest that both have.
+        shots: u32,
+        /// Number of functions.
+        tasks: u32,
+        /// Mean accuracy of the first.
+        accuracy_a: f64,
+        /// Mean accuracy of the second.
+        accuracy_b: f64,
+        /// Mean over functions of their difference, first less second.
+        gap: f64,
+        /// Its paired error: sd of the differences (ddof 1) / sqrt(functions).
+        gap_se: Option<f64>,
+        /// gap - 1.96 `gap_se`.
+        ci_low: Option<f64>,
+        /// gap + 1.96 `gap_se`.
+        ci_high: Option<f64>,
+        /// Functions at which the first is better.
+        up: u32,
+        /// Functions at which they are equal.
+        equal: u32,
+        /// Functions at which the second is better.
+        down: u32,
+        /// Exact two-sided p of the swap test; null where trials are unequal.
+        p_swap: Option<f64>,
+        /// gap / `gap_se`.
+        t: Option<f64>,
+        /// Two-sided p of t, functions - 1 degrees of freedom.
+        p_t: Option<f64>,
+        /// `p_swap` after Holm's correction over the pairs.
+        p_holm: Option<f64>,
+        /// Length of the lists of best functions.
+        top: u32,
+        /// Functions in both lists.
+        shared: u32,
+        /// `shared` over the number of functions in either.
+        iou: f64,
+        /// Functions left out of the first's list that are as accurate as its last.
+        tied_a: u32,
+        /// Functions left out of the second's list that are as accurate as its last.
+        tied_b: u32,
+    }
+}
+
+words! {
+    /// Whose list of best functions a function is in.
+    enum Listed {
+        /// In both.
+        Both = "both",
+        /// In the first's only.
+        A = "a",
+        /// In the second's only.
+        B = "b",
+    }
+}
+
+words! {
+    /// One of two models.
+    enum Side {
+        /// The first.
+        A = "a",
+        /// The second.
+        B = "b",
+    }
+}
+
+record! {
+    /// One function of a pair of models.
+    struct VersusTask: "versus-task" = PairKey as pair + {
+        /// Clean or deranged demonstrations.
+        condition: Option<Condition>,
+        /// Number of demonstrations: the largest that both have.
+        shots: u32,
+        /// The function.
+        function: String,
+        /// Number of input bits that matter.
+        bitload: u32,
+        /// Mean minority bits of the outputs.
+        bitdiversity: f64,
+        /// Accuracy of the first.
+        accuracy_a: f64,
+        /// Accuracy of the second.
+        accuracy_b: f64,
+        /// Their difference, first less second.
+        gap: f64,
+        /// Place by the first's accuracy, from 1; equal ones by name.
+        rank_a: u32,
+        /// Place by the second's accuracy.
+        rank_b: u32,
+        /// Whose list of best functions it is in; null if in neither.
+        best: Option<Listed>,
+        /// The model that it favours, if it is among the functions that do most; null if not.
+        favours: Option<Side>,
+    }
+}
+
+record! {
+    /// How alike two models' profiles of per-function gaps are.
+    struct Similarity: "similarity" = PairKey as pair + {
+        /// The first's largest shot count.
+        shots_a: u32,
+        /// The second's largest shot count.
+        shots_b: u32,
+        /// Number of functions.
+        tasks: u32,
+        /// Spearman's rank correlation of the gaps; null where all gaps of a model are equal.
+        rho: Option<f64>,
+        /// Number of permutations.
+        permutations: u32,
+        /// One-sided permutation p of rho > 0.
+        p: Option<f64>,
+        /// p after Holm's correction over the pairs.
+        p_holm: Option<f64>,
+    }
+}
+
+record! {
+    /// How surely demonstrations tell a function from its rivals.
+    struct Identifiability: "identifiability" = {
+        /// Width of the bitstrings.
+        bits: u32,
+        /// Number of demonstrations.
+        shots: u32,
+        /// `--by task`: the function.
+        function: Option<String>,
+        /// `--by task`: number of input bits that matter.
+        bitload: Option<u32>,
+        /// Number of functions.
+        tasks: u32,
+        /// Lower bound of the probability that every function true to all demonstrations is right
+        /// at the query; averaged over functions.
+        identified: f64,
+        /// The smallest among the functions.
+        worst: Option<f64>,
+        /// The function that has it.
+        worst_function: Option<String>,
+    }
 }
 
 record! {

@@ -29,6 +29,7 @@ pub fn binary(filter: &str) -> &'static str {
         "infer" => env!("CARGO_BIN_EXE_infer"),
         "score" => env!("CARGO_BIN_EXE_score"),
         "fit-loglinear" => env!("CARGO_BIN_EXE_fit-loglinear"),
+        "contrast" => env!("CARGO_BIN_EXE_contrast"),
         "figure" => env!("CARGO_BIN_EXE_figure"),
         other => panic!("no filter {other}"),
     }

@@ -4,8 +4,10 @@
     python3 tests/oracle/make_stats_fixtures.py --bin target/release   # after drawing new predictions
 
 Writes tests/fixtures/stats: numbers.json (lines, tails, quantiles, deviations), functions.json (the paper's functions
-as string_functions.py has them), scores.json (the scores of predictions.jsonl) and, with --bin, predictions.jsonl
-itself, by gen-tasks | encode | infer. Runs in the environment of tests/oracle/stats-requirements.txt.
+as string_functions.py has them), scores.json (the scores of predictions.jsonl), tests.json (rank correlations, exact
+and paired tests, cluster-robust errors), contrast.jsonl (random answers in both conditions) with its contrast.json
+and, with --bin, predictions.jsonl itself, by gen-tasks | encode | infer. Runs in the environment of
+tests/oracle/stats-requirements.txt.
 
 Where two libraries can be asked, both are, and the fixture is written only if they agree to RELATIVE; mpmath, with 40
 digits, is the judge of the tails. Bootstraps are repeated here with another generator and REPLICATES replicates, so
@@ -21,13 +23,16 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from csv import DictReader
+from fractions import Fraction
 from importlib.metadata import version
+from itertools import combinations
 from pathlib import Path
 
 import mpmath
 import numpy as np
 import scipy.stats
 import statsmodels.api
+from statsmodels.stats.multitest import multipletests
 
 from string_functions import Program, all_strings
 
@@ -366,6 +371,161 @@ def scores() -> dict:
     return {"cells": cell_rows, "tasks": task_rows, "fits": fits}
 
 
+def spearman(a: list[float], b: list[float]) -> float | None:
+    """Scipy's rank correlation; Pearson's of its average ranks must agree."""
+    if len(set(a)) == 1 or len(set(b)) == 1:
+        return None
+    ranks = [scipy.stats.rankdata(v) for v in (a, b)]
+    return same(scipy.stats.spearmanr(a, b).statistic, np.corrcoef(*ranks)[0, 1], "rho")
+
+
+def swap_tails(differences: list[int]) -> dict:
+    """Both exact tails of the sum under random signs: sign by sign, a dictionary of sums in Python's integers."""
+    sums = {0: 1}
+    for d in differences:
+        if d:
+            after = defaultdict(int)
+            for total, ways in sums.items():
+                after[total + d] += ways
+                after[total - d] += ways
+            sums = after
+    observed, every = sum(differences), sum(sums.values())
+    greater = Fraction(sum(ways for total, ways in sums.items() if total >= observed), every)
+    less = Fraction(sum(ways for total, ways in sums.items() if total <= observed), every)
+    # 17 digits; a float could not hold the smallest.
+    digits = [mpmath.nstr(mpmath.mpf(p.numerator) / p.denominator, 17) for p in (greater, less)]
+    return {"differences": differences, "greater": digits[0], "less": digits[1]}
+
+
+def paired(differences: np.ndarray) -> dict:
+    one, two = (
+        scipy.stats.ttest_rel(differences, np.zeros_like(differences), alternative=a) for a in ("greater", "two-sided")
+    )
+    se = same(np.std(differences, ddof=1) / np.sqrt(len(differences)), scipy.stats.sem(differences), "se")
+    return {"mean": float(differences.mean()), "se": se, "t": float(one.statistic),
+            "greater": float(one.pvalue), "two_sided": float(two.pvalue)}  # fmt: skip
+
+
+def clustered(x: list[float], y: list[float], clusters: list[int]) -> dict:
+    """Statsmodels' CR1 errors; t with clusters - 1 degrees of freedom, p one-sided."""
+    fit = statsmodels.api.OLS(y, statsmodels.api.add_constant(x)).fit(
+        cov_type="cluster", cov_kwds={"groups": np.array(clusters)}, use_t=True
+    )
+    df = len(set(clusters)) - 1
+    t = fit.params[1] / fit.bse[1]
+    return {"a0": float(fit.params[0]), "a1": float(fit.params[1]), "a0_se": float(fit.bse[0]),
+            "a1_se": float(fit.bse[1]), "t": float(t), "df": df, "p": float(scipy.stats.t.sf(t, df))}  # fmt: skip
+
+
+def tests() -> dict:
+    rng = np.random.default_rng(SEED + 1)
+    lists = [(rng.normal(size=n).tolist(), rng.normal(size=n).tolist()) for n in (2, 3, 10, 100)]
+    # Ties, as gaps of few trials have, and a list without any variation.
+    lists += [(rng.integers(-3, 4, n).astype(float).tolist(), rng.integers(-2, 3, n).astype(float).tolist())
+              for n in (8, 30, 100)]  # fmt: skip
+    lists += [([0.0] * 5, [1.0, 2.0, 3.0, 4.0, 5.0])]
+    swaps = [rng.integers(-5, 6, n).tolist() for n in (1, 7, 20, 60)]
+    # The published design: 100 functions, 128 trials, a strong effect; more tasks than an f64 has exponents for.
+    swaps += [rng.integers(-20, 100, 100).tolist(), rng.integers(-3, 129, 100).tolist()]
+    swaps += [(-rng.integers(0, 9, 40)).tolist()]
+    swaps += [rng.integers(-1, 9, 400).tolist(), rng.integers(0, 3, 1400).tolist()]
+    paired_rows = []
+    for n in (2, 3, 20, 100):
+        for shift in (0.0, 0.1, -0.3):
+            differences = np.round(rng.normal(shift, 0.2, n) * 128) / 128
+            paired_rows.append({"differences": differences.tolist(), **paired(differences)})
+    clusters = []
+    for functions, trials, shots in ((3, 4, (1, 2)), (10, 2, (1, 2, 4, 8)), (40, 3, (1, 4, 16, 64))):
+        levels = rng.uniform(0, 0.5, functions)
+        rows = [(math.log(n), float(rng.random() < levels[f] + 0.08 * math.log(n)), f)
+                for f in range(functions) for n in shots for _ in range(trials)]  # fmt: skip
+        if functions == 10:
+            # Clusters of unequal size.
+            del rows[5:12]
+        x, y, groups = (list(column) for column in zip(*rows))
+        clusters.append({"x": x, "y": y, "clusters": groups, "fit": clustered(x, y, groups)})
+    levels_of_p = [rng.uniform(0, 1, n).tolist() for n in (1, 2, 5, 40)] + [[1e-30, 0.5, 1e-30, 0.9], [0.0, 1.0]]
+    return {
+        "spearman": [{"a": a, "b": b, "rho": spearman(a, b)} for a, b in lists],
+        "holm": [{"p": p, "adjusted": multipletests(p, method="holm")[1].tolist()} for p in levels_of_p],
+        "swap": [swap_tails([int(d) for d in differences]) for differences in swaps],
+        "paired": paired_rows,
+        "clusters": clusters,
+    }
+
+
+CONTRASTED = {"a": (1, 2, 8), "b": (1, 2), "c": (2, 8)}
+TRIALS = 4
+
+
+def draw_contrast() -> list[dict]:
+    """Random answers of three models in both conditions, each model at shot counts of its own."""
+    rng = np.random.default_rng(SEED + 2)
+    levels = {function: rng.uniform(0, 0.6) for function in SUITE}
+    records = []
+    for model, counts in CONTRASTED.items():
+        for shots in counts:
+            for function in SUITE:
+                for condition in ("clean", "deranged"):
+                    for trial in range(TRIALS):
+                        chance = levels[function] + (0.3 if condition == "clean" and shots > 1 else 0)
+                        correct = bool(rng.random() < chance)
+                        records.append(
+                            {"trial_id": f"{function}/{condition}/{shots}/{trial}", "function": function, "bits": 8,
+                             "condition": condition, "shots": shots, "trial": trial, "design": "independent",
+                             "query": "00000000", "target": "01010101", "model": model, "modality": "baseline",
+                             "prediction": "01010101" if correct else "01010100", "correct": correct}
+                        )  # fmt: skip
+    return records
+
+
+def contrast(records: list[dict]) -> dict:
+    right = defaultdict(int)
+    for r in records:
+        right[r["model"], r["shots"], r["condition"], r["function"]] += r["correct"]
+    functions = sorted(SUITE)
+
+    def rights(model: str, shots: int, condition: str) -> np.ndarray:
+        return np.array([right[model, shots, condition, f] for f in functions])
+
+    def compared(a: np.ndarray, b: np.ndarray) -> dict:
+        tails = swap_tails([int(d) for d in a - b])
+        signs = {"up": int((a > b).sum()), "equal": int((a == b).sum()), "down": int((a < b).sum())}
+        exact = {"swap_greater": float(tails["greater"]), "swap_less": float(tails["less"])}
+        return {**signs, **exact, **paired((a - b) / TRIALS)}
+
+    cells, profiles = [], {}
+    for model, counts in CONTRASTED.items():
+        for shots in counts:
+            both = [rights(model, shots, condition) for condition in ("clean", "deranged")]
+            means = {f"{name}_accuracy": float(v.mean() / TRIALS) for name, v in zip(("clean", "deranged"), both)}
+            cells.append({"model": model, "shots": shots, **means, **compared(*both)})
+        profiles[model] = (both[0] - both[1]).astype(float)
+    last = [row for row in cells if row["shots"] == max(CONTRASTED[row["model"]])]
+    for row, p in zip(last, multipletests([row["swap_greater"] for row in last], method="holm")[1]):
+        row["holm"] = float(p)
+    similarities = []
+    for a, b in combinations(CONTRASTED, 2):
+        found = scipy.stats.permutation_test(
+            (profiles[a],), lambda x, b=b: scipy.stats.spearmanr(x, profiles[b]).statistic, permutation_type="pairings",
+            alternative="greater", n_resamples=20_000, rng=np.random.default_rng(SEED + 3),
+        )  # fmt: skip
+        rho = spearman(profiles[a], profiles[b])
+        similarities.append({"model_a": a, "model_b": b, "rho": rho, "p": float(found.pvalue)})
+    pairs = []
+    for a, b in combinations(CONTRASTED, 2):
+        shots = max(set(CONTRASTED[a]) & set(CONTRASTED[b]))
+        for condition in ("clean", "deranged"):
+            x, y = rights(a, shots, condition), rights(b, shots, condition)
+            best = [{f for _, f in sorted(zip(-v, functions))[:3]} for v in (x, y)]
+            pairs.append(
+                {"model_a": a, "model_b": b, "condition": condition, "shots": shots, **compared(x, y),
+                 "best_a": sorted(best[0]), "best_b": sorted(best[1]),
+                 "iou": len(best[0] & best[1]) / len(best[0] | best[1])}
+            )  # fmt: skip
+    return {"cells": cells, "similarities": similarities, "pairs": pairs}
+
+
 def write(name: str, body: dict | list) -> None:
     """JSON with one item of a list a line, so that a reader and a diff can find it."""
     packages = ("mpmath", "numpy", "scipy", "statsmodels")
@@ -389,6 +549,10 @@ def main() -> int:
     write("numbers.json", numbers())
     write("functions.json", functions())
     write("scores.json", scores())
+    write("tests.json", tests())
+    records = draw_contrast()
+    (OUT / "contrast.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    write("contrast.json", contrast(records))
     return 0
 
 

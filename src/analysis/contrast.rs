@@ -1,0 +1,289 @@
+/*!
+Clean against deranged: how much of a model's accuracy comes from the mapping that is shown?
+*/
+
+use super::cells::CurveCells;
+use super::compare::{Compared, Summary, TaskPair};
+use super::score::Complexities;
+use super::versus::{assert_distinct, pair_key};
+use crate::error::{Error, Result};
+use crate::record::{Condition, Contrast, CurveKey, Similarity};
+use crate::stats::{holm, rank_correlations};
+use rayon::prelude::*;
+
+/// A model's clean and deranged cells at one shot count.
+struct Point<'a> {
+    shots: u32,
+    /// Whether it is the largest shot count of the model.
+    is_last: bool,
+    tasks: Compared<'a>,
+}
+
+/// A model in both conditions, by shot count.
+struct Both<'a> {
+    clean: &'a CurveCells,
+    points: Vec<Point<'a>>,
+}
+
+/// The models that have both conditions.
+pub struct Contrasts<'a> {
+    models: Vec<Both<'a>>,
+    /// The curves without the other condition, for a warning.
+    pub unpaired: Vec<&'a CurveKey>,
+}
+
+impl<'a> Contrasts<'a> {
+    /// Pairs clean and deranged curves that are equal in all else.
+    ///
+    /// # Errors
+    /// No pair; functions that differ between the two, unless `allow_partial`.
+    pub fn new(curves: &'a [CurveCells], allow_partial: bool) -> Result<Self> {
+        let partner = |curve: &CurveCells, condition: Condition| {
+            let key = CurveKey {
+                condition: Some(condition),
+                ..curve.key.clone()
+            };
+            curves.iter().find(|c| c.key == key)
+        };
+        let mut models = Vec::new();
+        let mut unpaired = Vec::new();
+        for curve in curves {
+            if curve.key.condition == Some(Condition::Deranged) {
+                if partner(curve, Condition::Clean).is_none() {
+                    unpaired.push(&curve.key);
+                }
+                continue;
+            }
+            match partner(curve, Condition::Deranged) {
+                Some(deranged) => models.push(Both::new(curve, deranged, allow_partial)?),
+                None => unpaired.push(&curve.key),
+            }
+        }
+        models.retain(|m| !m.points.is_empty());
+        if models.is_empty() {
+            return Err(Error::data(
+                "no model has clean and deranged predictions at one shot count; draw both with \
+                 gen-tasks --condition clean,deranged (or compare models with --models)",
+            ));
+        }
+        Ok(Self { models, unpaired })
+    }
+}
+
+impl<'a> Both<'a> {
+    fn new(clean: &'a CurveCells, deranged: &'a CurveCells, allow_partial: bool) -> Result<Self> {
+        let shared = |shots: &u32| deranged.cells.contains_key(shots);
+        let last = clean.cells.keys().copied().filter(shared).max();
+        let points = clean
+            .cells
+            .iter()
+            .filter_map(|(&shots, a)| Some((shots, a, deranged.cells.get(&shots)?)))
+            .map(|(shots, a, b)| {
+                let place = format!(
+                    "model {:?}, {shots} shots, clean and deranged",
+                    clean.key.model
+                );
+                Ok(Point {
+                    shots,
+                    is_last: Some(shots) == last,
+                    tasks: Compared::new(a, b, allow_partial, &place)?,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { clean, points })
+    }
+}
+
+/// One row a model and shot count, with Holm's correction over the models at their largest.
+#[must_use]
+pub fn contrast_cells(contrasts: &Contrasts<'_>) -> Vec<Contrast> {
+    let points: Vec<(&CurveCells, &Point<'_>)> = contrasts
+        .models
+        .iter()
+        .flat_map(|model| model.points.iter().map(|point| (model.clean, point)))
+        .collect();
+    let mut rows: Vec<(bool, Contrast)> = points
+        .into_par_iter()
+        .filter_map(|(clean, point)| {
+            let summary = point.tasks.summary()?;
+            Some((point.is_last, row(clean, point, &summary)))
+        })
+        .collect();
+    let tested: Vec<usize> = (0..rows.len())
+        .filter(|&i| rows[i].0 && rows[i].1.p_swap.is_some())
+        .collect();
+    let p: Vec<f64> = tested.iter().filter_map(|&i| rows[i].1.p_swap).collect();
+    for (i, adjusted) in tested.into_iter().zip(holm(&p)) {
+        rows[i].1.p_holm = Some(adjusted);
+    }
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+fn row(clean: &CurveCells, point: &Point<'_>, summary: &Summary) -> Contrast {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let [up, equal, down] = summary.signs;
+    let test = summary.gap.test;
+    Contrast {
+        tasks: count(point.tasks.tasks.len()),
+        trials: point.tasks.tasks.iter().map(TaskPair::trials).sum(),
+        clean_accuracy: summary.accuracy_a,
+        deranged_accuracy: summary.accuracy_b,
+        gap: summary.gap.mean,
+        gap_se: summary.gap.se,
+        ci_low: summary.interval.map(|i| i.0),
+        ci_high: summary.interval.map(|i| i.1),
+        up,
+        equal,
+        down,
+        p_swap: summary.swap.map(|s| s.greater),
+        t: test.map(|t| t.t),
+        p_t: test.map(|t| t.greater),
+        ..of_model(clean, point.shots)
+    }
+}
+
+/// A row with the names of a model and nothing else.
+fn of_model(curve: &CurveCells, shots: u32) -> Contrast {
+    let key = curve.key.clone();
+    Contrast {
+        model: key.model,
+        modality: key.modality,
+        params: curve.params,
+        encoding: key.encoding,
+        template: key.template,
+        bits: key.bits,
+        design: key.design,
+        method: key.method,
+        constrained: key.constrained,
+        bos: key.bos,
+        shots,
+        function: None,
+        bitload: None,
+        bitdiversity: None,
+        tasks: 0,
+        trials: 0,
+        clean_accuracy: 0.0,
+        deranged_accuracy: 0.0,
+        gap: 0.0,
+        gap_se: None,
+        ci_low: None,
+        ci_high: None,
+        up: 0,
+        equal: 0,
+        down: 0,
+        p_swap: None,
+        t: None,
+        p_t: None,
+        p_holm: None,
+    }
+}
+
+/// One row a model, shot count and function.
+///
+/// # Errors
+/// A function that is no program, whose measures cannot be computed.
+pub fn contrast_tasks(
+    contrasts: &Contrasts<'_>,
+    known: &mut Complexities,
+) -> Result<Vec<Contrast>> {
+    let mut rows = Vec::new();
+    for model in &contrasts.models {
+        for point in &model.points {
+            for task in &point.tasks.tasks {
+                let bits = model.clean.key.bits.unwrap_or_default();
+                let (bitload, bitdiversity) = known.of(task.function, bits)?;
+                let gap = task.gap();
+                rows.push(Contrast {
+                    function: Some(task.function.to_owned()),
+                    bitload: Some(bitload),
+                    bitdiversity: Some(bitdiversity),
+                    tasks: 1,
+                    trials: task.trials(),
+                    clean_accuracy: task.accuracy_a(),
+                    deranged_accuracy: task.accuracy_b(),
+                    gap,
+                    up: u32::from(gap > 0.0),
+                    equal: u32::from(gap == 0.0),
+                    down: u32::from(gap < 0.0),
+                    ..of_model(model.clean, point.shots)
+                });
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// The rank correlations of the models' profiles: each one's gaps at its largest shot count. Only
+/// models of one width are compared.
+///
+/// # Errors
+/// Fewer than two models of any width; models that cannot be told apart; functions that differ.
+pub fn similarities(
+    contrasts: &Contrasts<'_>,
+    permutations: u32,
+    seed: i64,
+) -> Result<Vec<Similarity>> {
+    let mut rows = Vec::new();
+    let mut widths: Vec<_> = contrasts.models.iter().map(|m| m.clean.key.bits).collect();
+    widths.sort_unstable();
+    widths.dedup();
+    for bits in widths {
+        let profiles: Vec<(&CurveCells, &Point<'_>)> = contrasts
+            .models
+            .iter()
+            .filter(|m| m.clean.key.bits == bits)
+            .filter_map(|m| Some((m.clean, m.points.iter().find(|p| p.is_last)?)))
+            .collect();
+        assert_distinct(profiles.iter().map(|(curve, _)| &curve.key))?;
+        rows.extend(correlate(&profiles, permutations, seed)?);
+    }
+    if rows.is_empty() {
+        return Err(Error::data(
+            "--profiles: needs two models of one width with clean and deranged predictions",
+        ));
+    }
+    let p: Vec<f64> = rows.iter().filter_map(|r| r.p).collect();
+    let tested = rows.iter_mut().filter(|r| r.p.is_some());
+    for (row, adjusted) in tested.zip(holm(&p)) {
+        row.p_holm = Some(adjusted);
+    }
+    Ok(rows)
+}
+
+fn correlate(
+    profiles: &[(&CurveCells, &Point<'_>)],
+    permutations: u32,
+    seed: i64,
+) -> Result<Vec<Similarity>> {
+    let functions = |point: &Point<'_>| -> Vec<String> {
+        let tasks = point.tasks.tasks.iter();
+        tasks.map(|t| t.function.to_owned()).collect()
+    };
+    let Some((first, expected)) = profiles.first().map(|(c, p)| (c, functions(p))) else {
+        return Ok(Vec::new());
+    };
+    if let Some((other, _)) = profiles.iter().find(|(_, p)| functions(p) != expected) {
+        return Err(Error::data(format!(
+            "--profiles: models {:?} and {:?} have answered different functions",
+            first.key.model, other.key.model
+        )));
+    }
+    let gaps: Vec<Vec<f64>> = profiles.iter().map(|(_, p)| p.tasks.gaps()).collect();
+    let rows = rank_correlations(&gaps, permutations, seed)
+        .into_iter()
+        .map(|found| {
+            let (a, b) = (&profiles[found.a], &profiles[found.b]);
+            Similarity {
+                pair: pair_key(&a.0.key, &b.0.key),
+                shots_a: a.1.shots,
+                shots_b: b.1.shots,
+                tasks: u32::try_from(expected.len()).unwrap_or(u32::MAX),
+                rho: found.rho,
+                permutations,
+                p: found.p,
+                p_holm: None,
+            }
+        })
+        .collect();
+    Ok(rows)
+}

@@ -1,0 +1,89 @@
+/*!
+The paired t-test: is a mean difference above zero?
+*/
+
+use super::standard_deviation;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// A mean difference with its error and test.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Paired {
+    /// The mean difference.
+    pub mean: f64,
+    /// Its standard error, sd (ddof 1) / sqrt(pairs); none of one pair.
+    pub se: Option<f64>,
+    /// Student's test; none of one pair, and where all differences are equal.
+    pub test: Option<PairedTest>,
+}
+
+/// Student's t of a mean difference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairedTest {
+    /// mean / se.
+    pub t: f64,
+    /// P(T >= t) with pairs - 1 degrees of freedom.
+    pub greater: f64,
+    /// P(T <= t), which has digits where the other is near 1.
+    pub less: f64,
+}
+
+impl PairedTest {
+    /// P(|T| >= |t|).
+    #[must_use]
+    pub fn two_sided(&self) -> f64 {
+        2.0 * self.greater.min(self.less)
+    }
+}
+
+/// The paired t-test of these differences; none of no pair.
+#[must_use]
+pub fn paired(differences: &[f64]) -> Option<Paired> {
+    if differences.is_empty() {
+        return None;
+    }
+    // Far fewer than 2^53 pairs.
+    #[allow(clippy::cast_precision_loss)]
+    let n = differences.len() as f64;
+    let mean = differences.iter().sum::<f64>() / n;
+    let se = standard_deviation(differences, 1).map(|sd| sd / n.sqrt());
+    let all_equal = differences
+        .windows(2)
+        .all(|w| w[0].to_bits() == w[1].to_bits());
+    let student = StudentsT::new(0.0, 1.0, n - 1.0).ok();
+    let test = se.zip(student).filter(|_| !all_equal).map(|(se, student)| {
+        let t = mean / se;
+        PairedTest {
+            t,
+            greater: student.sf(t),
+            less: student.sf(-t),
+        }
+    });
+    Some(Paired { mean, se, test })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_hand() {
+        // Mean 2, sd 1, three pairs: t = 2 sqrt(3); with two degrees of freedom
+        // P(T >= t) = 1/2 - t / (2 sqrt(2 + t^2)).
+        let found = paired(&[1.0, 2.0, 3.0]).unwrap();
+        let test = found.test.unwrap();
+        assert!((found.mean - 2.0).abs() < 1e-15);
+        assert!((found.se.unwrap() - 1.0 / 3f64.sqrt()).abs() < 1e-15);
+        assert!((test.t - 12f64.sqrt()).abs() < 1e-14);
+        let expected = 0.5 - test.t / (2.0 * 14f64.sqrt());
+        assert!((test.greater - expected).abs() < 1e-14);
+        assert!((test.two_sided() - 2.0 * expected).abs() < 1e-14);
+    }
+
+    #[test]
+    fn what_has_no_test() {
+        assert_eq!(paired(&[]), None);
+        assert_eq!(paired(&[1.0]).unwrap().se, None);
+        let constant = paired(&[0.1; 3]).unwrap();
+        assert_eq!(constant.test, None);
+    }
+}

@@ -1,0 +1,390 @@
+//! What `contrast` promises.
+
+mod common;
+
+use common::{Workdir, assert_close, csv_rows, float, json_lines, lines, number, text, to_lines};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The answers of a model to `trials` trials of each function, of which so many are right.
+fn answers(
+    model: &str,
+    condition: &str,
+    shots: u32,
+    trials: u32,
+    right: &[(&str, u32)],
+) -> Vec<Value> {
+    right
+        .iter()
+        .flat_map(|&(function, right)| {
+            (0..trials).map(move |trial| {
+                json!({
+                    "trial_id": format!("{function}/{condition}/{shots}/{trial}"),
+                    "function": function, "bits": 4, "condition": condition, "shots": shots,
+                    "trial": trial, "design": "independent", "target": "0110", "model": model,
+                    "prediction": if trial < right { "0110" } else { "1" },
+                    "correct": trial < right,
+                })
+            })
+        })
+        .collect()
+}
+
+const FUNCTIONS: [&str; 4] = ["identity", "rotl1", "flip_bits", "majority"];
+
+fn named(right: [u32; 4]) -> Vec<(&'static str, u32)> {
+    FUNCTIONS.into_iter().zip(right).collect()
+}
+
+/// A model whose gaps are 3, 1, 0 and -1 quarters.
+fn worked_example() -> Vec<Value> {
+    let clean = answers("m", "clean", 2, 4, &named([4, 3, 2, 0]));
+    let deranged = answers("m", "deranged", 2, 4, &named([1, 2, 2, 1]));
+    [clean, deranged].concat()
+}
+
+fn contrast(predictions: &[Value], arguments: &str) -> Vec<common::Row> {
+    csv_rows(
+        &Workdir::new()
+            .pipe(to_lines(predictions), "contrast", arguments)
+            .ok(),
+    )
+}
+
+#[test]
+fn a_contrast_is_as_by_hand() {
+    let rows = contrast(&worked_example(), "");
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!(
+        (
+            &*row["model"],
+            &*row["shots"],
+            &*row["tasks"],
+            &*row["trials"]
+        ),
+        ("m", "2", "4", "16")
+    );
+    assert_close(number(row, "clean_accuracy"), 9.0 / 16.0, 1e-15);
+    assert_close(number(row, "deranged_accuracy"), 6.0 / 16.0, 1e-15);
+    assert_close(number(row, "gap"), 3.0 / 16.0, 1e-15);
+    assert_eq!(
+        (&*row["up"], &*row["equal"], &*row["down"]),
+        ("2", "1", "1")
+    );
+    // Signs of 3, 1 and 1 that sum to 3 or more: all but one of the four with +3.
+    assert_close(number(row, "p_swap"), 3.0 / 8.0, 0.0);
+    assert_eq!(row["p_holm"], row["p_swap"]);
+    // Differences of 3, 1, 0, -1 quarters: variance 35/12 quarters squared.
+    let se = (35f64 / 12.0 / 4.0).sqrt() / 4.0;
+    assert_close(number(row, "gap_se"), se, 1e-15);
+    assert_close(number(row, "t"), 3.0 / 16.0 / se, 1e-14);
+    assert_close(
+        number(row, "ci_high") - number(row, "ci_low"),
+        2.0 * 1.96 * se,
+        1e-14,
+    );
+}
+
+#[test]
+fn by_task_the_gaps_are_the_profile() {
+    let rows = contrast(&worked_example(), "--by task");
+    let found: Vec<(&str, f64)> = rows
+        .iter()
+        .map(|r| (&*r["function"], number(r, "gap")))
+        .collect();
+    let expected = [
+        ("flip_bits", 0.0),
+        ("identity", 0.75),
+        ("majority", -0.25),
+        ("rotl1", 0.25),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(
+        (
+            &*rows[0]["bitload"],
+            &*rows[0]["p_swap"],
+            &*rows[0]["trials"]
+        ),
+        ("4", "", "4")
+    );
+    assert_close(number(&rows[0], "bitdiversity"), 1.25, 1e-15);
+}
+
+#[test]
+fn holm_runs_over_the_models_at_their_largest_shot_counts() {
+    let model = |name: &str, shots: u32, right: [u32; 4]| {
+        let clean = answers(name, "clean", shots, 4, &named(right));
+        [clean, answers(name, "deranged", shots, 4, &named([0; 4]))].concat()
+    };
+    let all = [
+        model("a", 2, [4, 4, 4, 4]),
+        model("a", 8, [4, 4, 4, 0]),
+        model("b", 2, [1, 2, 3, 4]),
+    ]
+    .concat();
+    let rows = contrast(&all, "");
+    let found: Vec<[&str; 4]> = rows
+        .iter()
+        .map(|r| ["model", "shots", "p_swap", "p_holm"].map(|c| &*r[c]))
+        .collect();
+    // 1/2^r, and at the largest counts the smaller of two is doubled; the larger stays.
+    let expected = [
+        ["a", "2", "0.0625", ""],
+        ["a", "8", "0.125", "0.125"],
+        ["b", "2", "0.0625", "0.125"],
+    ];
+    assert_eq!(found, expected);
+    let only = contrast(&all, "--shots 2");
+    assert_eq!(only.len(), 2);
+    assert_eq!(
+        (&*only[0]["p_holm"], &*only[1]["p_holm"]),
+        ("0.125", "0.125")
+    );
+}
+
+#[test]
+fn unequal_trials_have_no_swap_test_and_are_refused_unless_partial() {
+    let mut predictions = worked_example();
+    predictions.pop();
+    let dir = Workdir::new();
+    dir.pipe(to_lines(&predictions), "contrast", "").refused(
+        1,
+        &[
+            "model \"m\", 2 shots: 3 trials of majority, but 4 of",
+            "--allow-partial",
+        ],
+    );
+    let row = &contrast(&predictions, "--allow-partial")[0];
+    assert_eq!((&*row["p_swap"], &*row["p_holm"]), ("", ""));
+    // Majority deranged is right at 1 of 3 now.
+    assert_close(number(row, "gap"), (0.75 + 0.25 - 1.0 / 3.0) / 4.0, 1e-15);
+    // A function that one condition lacks.
+    predictions.retain(|p| !(p["condition"] == "deranged" && p["function"] == "majority"));
+    dir.pipe(to_lines(&predictions), "contrast", "").refused(
+        1,
+        &["model \"m\", 2 shots, clean and deranged: only one side has majority"],
+    );
+    let row = &contrast(&predictions, "--allow-partial")[0];
+    assert_eq!((&*row["tasks"], &*row["p_swap"]), ("3", "0.25"));
+}
+
+#[test]
+fn what_cannot_be_contrasted_is_refused() {
+    let dir = Workdir::new();
+    let clean = answers("m", "clean", 2, 4, &named([1; 4]));
+    let lone = to_lines(&clean);
+    dir.pipe(lone.clone(), "contrast", "")
+        .refused(1, &["no model has clean and deranged predictions"]);
+    dir.pipe(lone.clone(), "contrast", "--models")
+        .refused(1, &["needs two models"]);
+    dir.pipe(to_lines(&worked_example()), "contrast", "--profiles")
+        .refused(1, &["--profiles: needs two models"]);
+    let twice = [worked_example(), worked_example()].concat();
+    dir.pipe(to_lines(&twice), "contrast", "")
+        .refused(1, &["stands twice; was a file given twice?"]);
+    for (arguments, word) in [
+        ("--models --profiles", "cannot be used with"),
+        ("--profiles --by task", "--by task alone"),
+        ("--top 0", "--top"),
+        ("--identifiability --bits 17", "1..16"),
+        ("--identifiability --bits 3 --shots 8", "8 different inputs"),
+        ("--identifiability --suite no/such", "--suite no/such"),
+    ] {
+        dir.pipe(lone.clone(), "contrast", arguments)
+            .refused(2, &[word]);
+    }
+    dir.write("p.jsonl", lone);
+    dir.run("contrast", "--identifiability p.jsonl")
+        .refused(2, &["reads no predictions"]);
+}
+
+#[test]
+fn a_model_with_one_condition_is_left_out_aloud() {
+    let mut all = worked_example();
+    all.extend(answers("n", "clean", 2, 4, &named([1; 4])));
+    let ran = Workdir::new().pipe(to_lines(&all), "contrast", "");
+    assert_eq!(
+        ran.stderr,
+        "contrast: warning: model \"n\": one condition only, left out\n"
+    );
+    assert_eq!(csv_rows(&ran.loud_ok()).len(), 1);
+}
+
+#[test]
+fn models_meet_at_the_largest_count_that_both_have() {
+    let all = [
+        answers("a", "clean", 2, 4, &named([4, 3, 2, 1])),
+        answers("a", "clean", 8, 4, &named([4, 4, 4, 4])),
+        answers("b", "clean", 2, 4, &named([1, 3, 0, 4])),
+        answers("b", "deranged", 2, 4, &named([1, 3, 0, 4])),
+    ]
+    .concat();
+    let rows = contrast(&all, "--models --top 2");
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!(
+        (
+            &*row["model_a"],
+            &*row["model_b"],
+            &*row["shots"],
+            &*row["condition"]
+        ),
+        ("a", "b", "2", "clean")
+    );
+    assert_eq!(
+        (&*row["up"], &*row["equal"], &*row["down"]),
+        ("2", "1", "1")
+    );
+    // Best of a: identity, rotl1; of b: majority, rotl1.
+    assert_eq!((&*row["top"], &*row["shared"]), ("2", "1"));
+    assert_close(number(row, "iou"), 1.0 / 3.0, 1e-15);
+    let tasks = contrast(&all, "--models --by task --top 2");
+    let found: Vec<[&str; 5]> = tasks
+        .iter()
+        .map(|r| ["function", "rank_a", "rank_b", "best", "favours"].map(|c| &*r[c]))
+        .collect();
+    let expected = [
+        ["identity", "1", "3", "a", "a"],
+        ["flip_bits", "3", "4", "", "a"],
+        ["rotl1", "2", "2", "both", ""],
+        ["majority", "4", "1", "b", "b"],
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn lists_say_what_a_tie_has_left_out() {
+    let all = [
+        answers("a", "clean", 2, 4, &named([2, 2, 2, 1])),
+        answers("b", "clean", 2, 4, &named([4, 3, 2, 1])),
+    ]
+    .concat();
+    let row = &contrast(&all, "--models --top 1")[0];
+    assert_eq!(
+        (&*row["tied_a"], &*row["tied_b"], &*row["shared"]),
+        ("2", "0", "0")
+    );
+}
+
+#[test]
+fn models_of_one_name_are_told_apart_or_refused() {
+    let mut other = answers("a", "clean", 2, 4, &named([1; 4]));
+    for p in &mut other {
+        p["template"] = json!("{x}>{y}");
+    }
+    let all = [answers("a", "clean", 2, 4, &named([2; 4])), other.clone()].concat();
+    let dir = Workdir::new();
+    dir.pipe(to_lines(&all), "contrast", "--models")
+        .refused(1, &["model \"a\" stands for two curves", "infer --name"]);
+    // Another encoding is a name of its own; another width is another matter.
+    let mut apart = all.clone();
+    for p in &mut apart[16..] {
+        p["encoding"] = json!("genomic");
+    }
+    assert_eq!(contrast(&apart, "--models").len(), 1);
+    let key = |p: &Value| [text(p, "function"), text(p, "trial_id")].map(str::to_owned);
+    assert_eq!(other.iter().map(key).collect::<BTreeSet<_>>().len(), 16);
+}
+
+/// Real answers of baselines in both conditions.
+fn baselines() -> Vec<u8> {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--suite primitives --condition clean,deranged --shots 2,8 --trials 3",
+        "--alphabet genomic",
+    );
+    ["nearest", "bayes", "copy"]
+        .iter()
+        .flat_map(|name| {
+            let arguments = format!("--model builtin:{name}");
+            dir.pipe(prompts.clone(), "infer", &arguments).loud_ok()
+        })
+        .collect()
+}
+
+#[test]
+fn neither_order_nor_threads_change_a_number() {
+    let dir = Workdir::new();
+    let predictions = baselines();
+    let mut reversed: Vec<&str> = lines(&predictions);
+    reversed.reverse();
+    let reversed = reversed.join("\n");
+    for arguments in ["", "--by task", "--profiles --permutations 500", "--models"] {
+        let table = |input: Vec<u8>, threads: u32| -> Vec<Value> {
+            let arguments = format!("{arguments} --threads {threads} --to jsonl");
+            json_lines(&dir.pipe(input, "contrast", &arguments).ok())
+        };
+        let expected = table(predictions.clone(), 1);
+        assert_eq!(table(predictions.clone(), 3), expected, "{arguments}");
+        // Pairs turn round with the order of the models.
+        if !arguments.contains("--models") && !arguments.contains("--profiles") {
+            let sorted =
+                |rows: Vec<Value>| rows.iter().map(Value::to_string).collect::<BTreeSet<_>>();
+            assert_eq!(
+                sorted(table(reversed.clone().into_bytes(), 2)),
+                sorted(expected)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_seed_moves_permutation_ps_only() {
+    let predictions = baselines();
+    let dir = Workdir::new();
+    let with = |seed: u32| {
+        let arguments = format!("--profiles --permutations 200 --seed {seed}");
+        csv_rows(&dir.pipe(predictions.clone(), "contrast", &arguments).ok())
+    };
+    let (zero, one) = (with(0), with(1));
+    assert_eq!(with(0), zero);
+    assert!(zero.iter().zip(&one).any(|(a, b)| a["p"] != b["p"]));
+    for (a, b) in zero.iter().zip(&one) {
+        assert_eq!(a["rho"], b["rho"]);
+    }
+    // A model that copies the query has no gap anywhere, and so no correlation.
+    assert_eq!(zero.iter().filter(|r| r["rho"].is_empty()).count(), 2);
+}
+
+#[test]
+fn identifiability_grows_with_the_shots() {
+    let dir = Workdir::new();
+    let rows = csv_rows(&dir.run("contrast", "--identifiability").ok());
+    assert_eq!(rows.len(), 7);
+    // The published averages.
+    assert_close(number(&rows[2], "identified"), 0.872, 5e-4);
+    assert_close(number(&rows[2], "worst"), 0.19, 5e-3);
+    assert_close(number(&rows[3], "identified"), 0.991, 5e-4);
+    assert!(
+        rows.windows(2)
+            .all(|w| number(&w[0], "identified") <= number(&w[1], "identified"))
+    );
+    let tasks = csv_rows(
+        &dir.run("contrast", "--identifiability --by task --shots 4")
+            .ok(),
+    );
+    let mean = tasks.iter().map(|r| number(r, "identified")).sum::<f64>() / float(tasks.len());
+    assert_close(mean, number(&rows[2], "identified"), 1e-12);
+    let worst = tasks
+        .iter()
+        .find(|r| r["function"] == rows[2]["worst_function"])
+        .unwrap();
+    assert_eq!(worst["identified"], rows[2]["worst"]);
+}
+
+#[test]
+fn every_format_holds_the_same_contrasts() {
+    let dir = Workdir::new();
+    let input = to_lines(&worked_example());
+    let to = |to: &str| {
+        dir.pipe(input.clone(), "contrast", &format!("--to {to}"))
+            .ok()
+    };
+    let expected = json_lines(&to("jsonl"));
+    assert_eq!(common::arrow_rows(&to("arrow")), expected);
+    assert_eq!(common::parquet_rows(&to("parquet")), expected);
+    let table = String::from_utf8(to("table")).unwrap();
+    assert!(
+        table.contains("p_swap") && table.contains("0.3750"),
+        "{table}"
+    );
+}
