@@ -4,6 +4,7 @@ An engine's process: its pipes, each with a thread of its own so that neither si
 The process leads a process group, so that what it starts ends with it.
 */
 
+use super::protocol::shortened;
 use crate::error::{Error, Result};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
@@ -63,12 +64,10 @@ fn has_ended(pid: Pid) -> bool {
 pub(super) enum Event {
     /// A line, without its line break.
     Line(Vec<u8>),
-    /// The beginning of a line longer than any answer.
-    Endless(Vec<u8>),
+    /// Its output is no lines, or cannot be read, and why.
+    Unreadable(String),
     /// Its output is closed.
     End,
-    /// Its output cannot be read.
-    Broken(io::Error),
     /// Nothing in all the time allowed.
     Silence,
 }
@@ -212,9 +211,12 @@ fn read(output: ChildStdout, events: &SyncSender<Event>) {
                 line.pop();
                 Event::Line(line)
             }
-            Ok(n) if n as u64 == LONGEST_LINE => Event::Endless(line),
+            Ok(n) if n as u64 == LONGEST_LINE => Event::Unreadable(format!(
+                "a line of its output does not end: {}",
+                shortened(&String::from_utf8_lossy(&line))
+            )),
             Ok(_) => Event::Line(line),
-            Err(e) => Event::Broken(e),
+            Err(e) => Event::Unreadable(format!("its output cannot be read: {e}")),
         };
         let last = !matches!(event, Event::Line(_));
         if events.send(event).is_err() || last {

@@ -15,7 +15,7 @@ use super::stream::{Job, Jobs};
 use super::{Answer, Predictor, bit_symbols, points};
 use crate::error::{Error, Result};
 use child::{Child, Event};
-use protocol::{Asked, Reply, shortened};
+use protocol::{Asked, Reply};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -138,7 +138,7 @@ impl Exchange<'_> {
                 self.child.close();
             }
             if self.asked.is_empty() {
-                return self.finish();
+                return self.finish(jobs);
             }
             self.take_answer(jobs)?;
         }
@@ -193,9 +193,8 @@ impl Exchange<'_> {
         let deadline = self.settings.timeout.map(|t| self.heard + t);
         match self.child.next(deadline) {
             Event::Line(line) => self.answer(&line, jobs),
-            Event::Endless(line) => Err(self.endless(&line)),
+            Event::Unreadable(what) => Err(self.failure(what)),
             Event::End => Err(self.ended_early()),
-            Event::Broken(e) => Err(self.failure(format!("its output cannot be read: {e}"))),
             Event::Silence => {
                 let seconds = self.settings.timeout.unwrap_or_default().as_secs_f64();
                 Err(self.failure(format!(
@@ -236,29 +235,23 @@ impl Exchange<'_> {
     }
 
     /// Waits for the end of an engine that has answered everything. Says whether it had to be stopped.
-    fn finish(&mut self) -> Result<bool> {
+    fn finish(&mut self, jobs: &mut dyn Jobs) -> Result<bool> {
         let patience = self.settings.timeout.unwrap_or(FAREWELL).min(FAREWELL);
         let deadline = Instant::now() + patience;
-        match self.child.next(Some(deadline)) {
-            Event::Line(line) => {
-                self.lines += 1;
-                let surplus = match Reply::parse(&line) {
-                    Ok(reply) if reply.id < self.sent => {
-                        format!("id {} is answered twice", reply.id)
-                    }
-                    Ok(reply) => format!("id {} was never asked for", reply.id),
-                    Err(e) => e.to_string(),
-                };
-                Err(self.wrong_line(surplus))
+        loop {
+            match self.child.next(Some(deadline)) {
+                // Nothing is unanswered: an error, one way or another.
+                Event::Line(line) => self.answer(&line, jobs)?,
+                Event::Unreadable(what) => return Err(self.failure(what)),
+                Event::Silence => return Ok(true),
+                Event::End => {
+                    return match self.child.ended(deadline) {
+                        Some(status) if status.success() => Ok(false),
+                        Some(status) => Err(self.failure(ended_with(status))),
+                        None => Ok(true),
+                    };
+                }
             }
-            Event::Endless(line) => Err(self.endless(&line)),
-            Event::Broken(e) => Err(self.failure(format!("its output cannot be read: {e}"))),
-            Event::Silence => Ok(true),
-            Event::End => match self.child.ended(deadline) {
-                Some(status) if status.success() => Ok(false),
-                Some(status) => Err(self.failure(ended_with(status))),
-                None => Ok(true),
-            },
         }
     }
 
@@ -269,14 +262,6 @@ impl Exchange<'_> {
             None => "closed its output and went on".to_owned(),
         };
         self.failure(how)
-    }
-
-    fn endless(&self, line: &[u8]) -> Error {
-        let begin = shortened(&String::from_utf8_lossy(line));
-        self.failure(format!(
-            "line {} of its output is no answer and does not end: {begin}",
-            self.lines + 1
-        ))
     }
 
     fn wrong_line(&self, what: impl std::fmt::Display) -> Error {
