@@ -28,7 +28,7 @@ pub mod trial;
 /// From predictions to scores and fits.
 pub mod analysis;
 
-/// Predictors: ONNX models and baselines.
+/// Predictors: ONNX models, engines behind a pipe, and baselines.
 pub mod predictor;
 
 /// Figures.

@@ -3,6 +3,7 @@ Outputs that appear whole or not at all: a temporary file beside the target, ren
 */
 
 use crate::error::{Error, Result};
+use crate::predictor::stop_engines;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -30,8 +31,8 @@ pub fn when_interrupted(
     }));
 }
 
-/// Removes unfinished files on Ctrl-C, SIGTERM and SIGHUP, and exits with 128 + the signal's
-/// number (130 for Ctrl-C).
+/// Removes unfinished files and ends engines on Ctrl-C, SIGTERM and SIGHUP, and exits with 128 + the signal's number
+/// (130 for Ctrl-C).
 pub(super) fn remove_unfinished_on_signals() {
     // Without handlers a signal still ends the process; only a temporary file could be left.
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
@@ -46,6 +47,7 @@ pub(super) fn remove_unfinished_on_signals() {
             {
                 let _ = fs::remove_file(path);
             }
+            stop_engines();
             let last_word = LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(words) = last_word.as_ref().and_then(|words| words()) {
                 eprintln!("\n{words}");

@@ -1,17 +1,19 @@
 /*!
-Predictors and their answers: models in ONNX Runtime, and baselines that need no model.
+Predictors and their answers: models in ONNX Runtime, engines in processes of their own, and baselines that need no model.
 
 A predictor answers a prompt at its evaluation points: one at the end of an ordinary prompt, several
 within a nested one. The points become one prediction each.
 */
 
 mod builtin;
+mod exec;
 mod journal;
 pub mod onnx;
 mod point;
 mod stream;
 
 pub use builtin::{Builtin, Rule};
+pub use exec::{Exec, Settings as ExecSettings, stop_engines};
 pub use journal::Journal;
 pub use point::{Point, points};
 pub use stream::{Job, Jobs, Stream};
@@ -29,7 +31,7 @@ pub struct Identity {
     pub modality: Option<String>,
     /// Number of parameters.
     pub params: Option<f64>,
-    /// `score`, `generate` or `builtin`.
+    /// `score`, `generate`, `exec` or `builtin`.
     pub method: &'static str,
     /// Whether only the two bit symbols compete.
     pub constrained: bool,

@@ -8,15 +8,16 @@ use serde_json::json;
 use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, Sink, ThreadArgs, read_sequences, warn};
 use shotline::error::{Error, Result};
 use shotline::predictor::onnx::{self, Bos, Device, Method, Onnx, OnnxModel, Settings, doctor};
-use shotline::predictor::{Builtin, Identity, Rule};
+use shotline::predictor::{Builtin, Exec, ExecSettings, Identity, Rule};
 use shotline::program::Suite;
 use shotline::record::provenance::{Facts, Step};
 use shotline::record::{Prompt, Reader};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// Lets a predictor answer prompts: an ONNX model, or a baseline that needs none.
+/// Lets a predictor answer prompts: an ONNX model, any engine as a child process, or a baseline that needs neither.
 ///
 /// An answer is the greedy continuation of the prompt, as many symbols as the target has. Every
 /// symbol is one token, forced and verified with the model's own tokenizer. A nested prompt is
@@ -35,8 +36,9 @@ struct Args {
     input: InputArgs,
 
     /// A model folder (model.onnx, config.json, tokenizer.json), or builtin:mode (the papers'
-    /// baseline), builtin:nearest, builtin:copy, builtin:bayes (the ideal observer of a suite).
-    #[arg(long, value_name = "FOLDER|builtin:NAME", required_unless_present_any = ["doctor", "version"])]
+    /// baseline), builtin:nearest, builtin:copy, builtin:bayes (the ideal observer of a suite), or
+    /// 'exec:COMMAND ARGS', a program that answers JSON lines (see below).
+    #[arg(long, value_name = "FOLDER|builtin:NAME|exec:COMMAND", required_unless_present_any = ["doctor", "version"])]
     model: Option<String>,
 
     /// score: one teacher-forced pass, decoding only from the first wrong symbol on. generate:
@@ -54,7 +56,7 @@ struct Args {
     constrain: bool,
 
     /// Whether a beginning-of-sequence token goes before the prompt; auto: as the model's tokenizer
-    /// does it.
+    /// does it. exec: what to record, for that is the engine's affair (auto: no).
     #[arg(long, default_value = "auto")]
     bos: BosArg,
 
@@ -62,7 +64,15 @@ struct Args {
     #[arg(long, default_value = "paper")]
     suite: String,
 
-    /// The name of the model in the records. Default: its card's, or the folder's.
+    /// exec: requests to send before the first of them is answered.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    in_flight: u32,
+
+    /// exec: give up when the engine is silent for so long with requests unanswered; 0: never.
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = parse_timeout)]
+    timeout: Timeout,
+
+    /// The name of the model in the records. Default: its card's, or the folder's; for exec, `exec:COMMAND ARGS`.
     #[arg(long)]
     name: Option<String>,
 
@@ -155,6 +165,9 @@ Examples:
   The ideal observer and the papers' baseline on the same prompts:
     infer --model builtin:bayes prompts.arrow -o bayes.parquet
     infer --model builtin:mode prompts.arrow -o mode.parquet
+  A running vLLM or llama.cpp server (docs/engines.md has more engines):
+    infer --model 'exec:scripts/engines/openai-completions.py http://127.0.0.1:8000' \\
+      --name Qwen3-8B --modality linguistic prompts.arrow -o predictions.parquet
   One pipe from trials to a table:
     gen-tasks --shots 1,4,16 --trials 1 | encode --alphabet genomic \\
       | infer --model builtin:nearest | score
@@ -163,7 +176,19 @@ Examples:
   Is the runtime there, and would CUDA work?
     infer --doctor
   Is the converted model right? (Evo2, on the sequences of upstream's own test)
-    infer --model models/evo2_7b --verify evo2/test/data/prompts.csv";
+    infer --model models/evo2_7b --verify evo2/test/data/prompts.csv
+
+Engines (exec:COMMAND ARGS): COMMAND is started once and never by a shell. It reads requests on its
+standard input, one JSON object a line, and writes answers on its standard output, in any order:
+    {\"id\": 0, \"prompt\": \"...\", \"symbols\": [\"A\", \"C\"], \"max_symbols\": 8, \"constrained\": false}
+    {\"id\": 0, \"output\": \"ACCACCAA\", \"logprob\": -1.25, \"margin\": 0.5}
+`output` is the greedy continuation, at most max_symbols characters; `logprob` (ln p of the output)
+and `margin` may be null. A nested prompt is one request a shot count. When its input ends, the
+engine ends. Its stderr is ours.";
+
+/// How long an engine may be silent; none: for ever.
+#[derive(Debug, Clone, Copy)]
+struct Timeout(Option<Duration>);
 
 fn main() -> ExitCode {
     cli::main("infer", run)
@@ -203,6 +228,7 @@ fn run(args: &Args) -> Result<()> {
     let reader = Reader::open(args.input.paths()?, true)?;
     match model.strip_prefix("builtin:") {
         Some(name) => builtin(args, reader, name),
+        None if model.starts_with("exec:") => exec(args, reader, model),
         None => onnx_model(args, reader, Path::new(model), &options),
     }
 }
@@ -216,7 +242,7 @@ fn say(text: &str) -> Result<()> {
 }
 
 fn verify(args: &Args, model: &str, options: &onnx::Options) -> Result<()> {
-    if model.starts_with("builtin:") {
+    if model.starts_with("builtin:") || model.starts_with("exec:") {
         return Err(Error::usage(format!(
             "--verify: {model} has no card; give a model folder"
         )));
@@ -282,6 +308,44 @@ fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
                  demonstrations",
                 predictor.fallbacks()
             ),
+        );
+    }
+    Ok(())
+}
+
+fn exec(args: &Args, reader: Reader<Prompt>, model: &str) -> Result<()> {
+    if args.complete == CompleteArg::None {
+        return Err(Error::usage(
+            "--complete none: an engine always goes to the end; use --method score of a model folder",
+        ));
+    }
+    let settings = ExecSettings {
+        in_flight: args.in_flight as usize,
+        timeout: args.timeout.0,
+        constrained: args.constrain,
+    };
+    let mut predictor = Exec::new(model.trim_start_matches("exec:"), settings)?;
+    let identity = Identity {
+        model: args.name.clone().unwrap_or_else(|| model.to_owned()),
+        modality: args.modality.clone(),
+        params: args.params,
+        method: "exec",
+        constrained: args.constrain,
+        bos: args.bos == BosArg::Always,
+    };
+    let mut step = Step::here("infer");
+    step.settings = settings_of(args, &identity);
+    let run = Run {
+        output: &args.output,
+        slim: args.slim,
+        resume: Some(args.resume),
+        identity: &identity,
+    };
+    run.answer(reader, &mut predictor, step)?;
+    if predictor.ignored_end() {
+        warn(
+            "infer",
+            "the engine went on at the end of its input, and was stopped; it had answered everything",
         );
     }
     Ok(())
@@ -364,5 +428,12 @@ fn parse_params(text: &str) -> std::result::Result<f64, String> {
         _ => Err(format!(
             "expected a positive number, as 7e9; found {text:?}"
         )),
+    }
+}
+
+fn parse_timeout(text: &str) -> std::result::Result<Timeout, String> {
+    match text.parse().map(Duration::try_from_secs_f64) {
+        Ok(Ok(time)) => Ok(Timeout((!time.is_zero()).then_some(time))),
+        _ => Err(format!("expected seconds, as 600 or 0.5; found {text:?}")),
     }
 }

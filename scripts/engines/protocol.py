@@ -1,0 +1,117 @@
+"""What engines and `infer --model exec:` say to each other: JSON lines, as docs/engines.md describes them.
+
+    for request in requests():
+        reply(request, Answer(output=...))
+
+or, for engines that work on many prompts at a time, `for batch in batches(size): ...`. Standard output belongs to the
+answers: whatever else prints there goes to standard error.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from typing import TextIO
+
+_REPLIES = os.fdopen(os.dup(1), "w", encoding="utf-8")
+_LOCK = threading.Lock()
+# Libraries print; a line of theirs among the answers would be an error.
+os.dup2(2, 1)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be continued: at most `max_symbols` characters, of which `symbols` are the bits 0 and 1."""
+
+    id: int
+    prompt: str
+    symbols: tuple[str, str]
+    max_symbols: int
+    constrained: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The greedy continuation, its ln p (nats) and the smallest gap between the best two logits on the way."""
+
+    output: str
+    logprob: float | None = None
+    margin: float | None = None
+
+
+class EngineError(Exception):
+    """The engine cannot go on; the message is what the user reads."""
+
+
+def requests(stream: TextIO = sys.stdin) -> Iterator[Request]:
+    """The requests, as they come."""
+    for line in stream:
+        fields = json.loads(line)
+        yield Request(
+            fields["id"], fields["prompt"], tuple(fields["symbols"]), fields["max_symbols"], fields["constrained"]
+        )
+
+
+def batches(size: int, stream: TextIO = sys.stdin) -> Iterator[list[Request]]:
+    """Requests that are alike in length, at most `size` at a time, always with the oldest of those that have come.
+
+    A thread reads ahead; a batch never waits for more to come, since `infer` may be waiting for an answer.
+    """
+    arrived: queue.SimpleQueue[Request | Exception | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            for request in requests(stream):
+                arrived.put(request)
+            arrived.put(None)
+        except Exception as err:  # noqa: BLE001: handed to the thread that works
+            arrived.put(err)
+
+    threading.Thread(target=read, daemon=True).start()
+    waiting: list[Request] = []
+    more = True
+    while more or waiting:
+        while more and (not waiting or not arrived.empty()):
+            item = arrived.get()
+            if isinstance(item, Exception):
+                raise item
+            if item is None:
+                more = False
+            else:
+                waiting.append(item)
+        if waiting:
+            like: Callable[[Request], Hashable] = lambda r: (len(r.prompt), r.max_symbols, r.constrained)
+            batch = [r for r in waiting if like(r) == like(waiting[0])][:size]
+            chosen = {r.id for r in batch}
+            waiting = [r for r in waiting if r.id not in chosen]
+            yield batch
+
+
+def reply(request: Request, answer: Answer) -> None:
+    """Answers a request; threads may call it at the same time."""
+    fields = {"id": request.id, "output": answer.output, "logprob": answer.logprob, "margin": answer.margin}
+    with _LOCK:
+        print(json.dumps(fields, ensure_ascii=False, allow_nan=False), file=_REPLIES, flush=True)
+
+
+def say(text: str) -> None:
+    """A note to the user."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(name: str, work: Callable[[], None]) -> int:
+    """Runs an engine to its exit code: 0 done, 1 it cannot go on, 130 interrupted."""
+    try:
+        work()
+    except EngineError as err:
+        say(f"{name}: {err}")
+        return 1
+    except BrokenPipeError:
+        # infer has gone; so do we.
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0

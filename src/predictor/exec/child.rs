@@ -1,0 +1,226 @@
+/*!
+An engine's process: its pipes, each with a thread of its own so that neither side ever waits for the other, and its end.
+
+The process leads a process group, so that what it starts ends with it.
+*/
+
+use super::protocol::shortened;
+use crate::error::{Error, Result};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{self, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// An answer is never this long.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// Lines that may wait for us before the engine has to.
+const WAITING_LINES: usize = 1024;
+
+/// How long an engine may take to end when it is told to.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often a waiting thread looks whether the process still runs.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The engines that run, for the signal handler to end. A process is reaped only under this lock, so that none of them
+/// is ever another process of the same number.
+static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+fn running() -> MutexGuard<'static, Vec<Pid>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends all engines of this process, which is about to exit: a thread that waits for one of them waits for good.
+pub fn stop_engines() {
+    let engines = running();
+    for &pid in engines.iter() {
+        let _ = kill_process_group(pid, Signal::TERM);
+    }
+    let patience = Instant::now() + GRACE;
+    while engines.iter().any(|&pid| !has_ended(pid)) && Instant::now() < patience {
+        thread::sleep(LOOK);
+    }
+    for &pid in engines.iter() {
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+    // Nobody is to report the end of an engine that we have ended.
+    std::mem::forget(engines);
+}
+
+/// Whether a child has ended; it stays to be reaped.
+fn has_ended(pid: Pid) -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    // Where there is no such child, it has ended, too.
+    !matches!(waitid(WaitId::Pid(pid), look), Ok(None))
+}
+
+/// What comes from an engine.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A line, without its line break.
+    Line(Vec<u8>),
+    /// Its output is no lines, or cannot be read, and why.
+    Unreadable(String),
+    /// Its output is closed.
+    End,
+    /// Nothing in all the time allowed.
+    Silence,
+}
+
+/// A running engine.
+pub(super) struct Child {
+    process: process::Child,
+    pid: Pid,
+    /// What goes to its standard input, which closes with this.
+    requests: Option<Sender<Vec<u8>>>,
+    events: Receiver<Event>,
+    /// Once it has ended.
+    status: Option<ExitStatus>,
+}
+
+impl Child {
+    /// Starts a program with its arguments.
+    pub(super) fn start(command: &[String]) -> Result<Self> {
+        let (program, arguments) = command.split_first().ok_or_else(|| {
+            Error::usage("--model exec: expected a command, as 'exec:COMMAND ARGS'")
+        })?;
+        let cannot = |e: io::Error| Error::model(format!("cannot start {program:?}: {e}"));
+        let mut engines = running();
+        let mut process = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(cannot)?;
+        let pid = Pid::from_child(&process);
+        engines.push(pid);
+        drop(engines);
+        let (requests, lines) = channel();
+        let (sender, events) = sync_channel(WAITING_LINES);
+        if let (Some(input), Some(output)) = (process.stdin.take(), process.stdout.take()) {
+            thread::spawn(move || write(input, &lines));
+            thread::spawn(move || read(output, &sender));
+        }
+        Ok(Self {
+            process,
+            pid,
+            requests: Some(requests),
+            events,
+            status: None,
+        })
+    }
+
+    /// Hands a line on to be written. An engine that reads no more shows in its answers.
+    pub(super) fn send(&self, line: Vec<u8>) {
+        if let Some(requests) = &self.requests {
+            let _ = requests.send(line);
+        }
+    }
+
+    /// Closes its standard input, once everything is written.
+    pub(super) fn close(&mut self) {
+        self.requests = None;
+    }
+
+    /// The next event; silence where none comes until `deadline`.
+    pub(super) fn next(&mut self, deadline: Option<Instant>) -> Event {
+        loop {
+            let left = deadline.map_or(LOOK, |d| d.saturating_duration_since(Instant::now()));
+            match self.events.recv_timeout(left.min(LOOK)) {
+                Ok(event) => return event,
+                Err(RecvTimeoutError::Disconnected) => return Event::End,
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Event::Silence,
+                // Where it has ended, nothing that it started may keep its output open.
+                Err(RecvTimeoutError::Timeout) => {
+                    self.reap();
+                }
+            }
+        }
+    }
+
+    /// What it ended with; none where it hasn't ended by itself until `deadline`.
+    pub(super) fn ended(&mut self, deadline: Instant) -> Option<ExitStatus> {
+        loop {
+            let status = self.reap();
+            if status.is_some() || Instant::now() >= deadline {
+                return status;
+            }
+            thread::sleep(LOOK.min(deadline.saturating_duration_since(Instant::now())));
+        }
+    }
+
+    /// Ends it.
+    pub(super) fn stop(&mut self) {
+        if self.status.is_some() {
+            return;
+        }
+        let _ = kill_process_group(self.pid, Signal::TERM);
+        if self.ended(Instant::now() + GRACE).is_none() {
+            let _ = kill_process_group(self.pid, Signal::KILL);
+            self.ended(Instant::now() + GRACE);
+        }
+    }
+
+    /// Its status, if it has ended, and the end of what it has started.
+    fn reap(&mut self) -> Option<ExitStatus> {
+        if self.status.is_none() {
+            let mut engines = running();
+            if has_ended(self.pid) {
+                let _ = kill_process_group(self.pid, Signal::KILL);
+                self.status = self.process.wait().ok();
+                engines.retain(|&pid| pid != self.pid);
+            }
+        }
+        self.status
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Writes requests until there are no more, or the engine reads no more.
+fn write(mut input: ChildStdin, lines: &Receiver<Vec<u8>>) {
+    for line in lines {
+        if input.write_all(&line).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads lines until the end, or until nobody wants them.
+fn read(output: ChildStdout, events: &SyncSender<Event>) {
+    let mut output = BufReader::new(output);
+    loop {
+        let mut line = Vec::new();
+        let event = match output
+            .by_ref()
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line)
+        {
+            Ok(0) => Event::End,
+            Ok(_) if line.ends_with(b"\n") => {
+                line.pop();
+                Event::Line(line)
+            }
+            Ok(n) if n as u64 == LONGEST_LINE => Event::Unreadable(format!(
+                "a line of its output does not end: {}",
+                shortened(&String::from_utf8_lossy(&line))
+            )),
+            Ok(_) => Event::Line(line),
+            Err(e) => Event::Unreadable(format!("its output cannot be read: {e}")),
+        };
+        let last = !matches!(event, Event::Line(_));
+        if events.send(event).is_err() || last {
+            return;
+        }
+    }
+}

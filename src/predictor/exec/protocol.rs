@@ -1,0 +1,209 @@
+/*!
+What is said between `infer` and an engine: a JSON object a line, as docs/engines.md describes it.
+*/
+
+use super::super::{Answer, Point};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// How much of a wrong line an error shows, in characters.
+const SHOWN: usize = 80;
+
+/// What is asked at one evaluation point. The target stays with us.
+#[derive(Debug, Serialize)]
+struct Request<'a> {
+    id: u64,
+    prompt: &'a str,
+    symbols: [char; 2],
+    max_symbols: usize,
+    constrained: bool,
+}
+
+/// What an answer has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    symbols: [char; 2],
+    max_symbols: usize,
+    constrained: bool,
+    target: String,
+}
+
+/// An engine's line. Fields that it does not have are null, fields that nobody knows are ignored.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reply {
+    /// The request's.
+    pub id: u64,
+    output: String,
+    #[serde(default)]
+    logprob: Option<f64>,
+    #[serde(default)]
+    margin: Option<f64>,
+}
+
+impl Asked {
+    pub(super) fn new(point: &Point<'_>, symbols: (char, char), constrained: bool) -> Self {
+        Self {
+            symbols: symbols.into(),
+            max_symbols: point.answer.chars().count(),
+            constrained,
+            target: point.answer.clone(),
+        }
+    }
+
+    /// The request's line, with its line break.
+    pub(super) fn line(&self, id: u64, prompt: &str) -> Vec<u8> {
+        let request = Request {
+            id,
+            prompt,
+            symbols: self.symbols,
+            max_symbols: self.max_symbols,
+            constrained: self.constrained,
+        };
+        // Strings and numbers only: they always have a JSON form.
+        let mut line = serde_json::to_vec(&request).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+
+    /// Holds a reply against what was asked.
+    pub(super) fn check(&self, reply: Reply) -> Result<Answer> {
+        let length = reply.output.chars().count();
+        let wrong = |what: String| Err(Error::model(format!("answer {}: {what}", reply.id)));
+        if length > self.max_symbols {
+            return wrong(format!(
+                "{length} symbols of \"output\", at most {} were asked for",
+                self.max_symbols
+            ));
+        }
+        if self.constrained
+            && (length < self.max_symbols
+                || reply.output.chars().any(|c| !self.symbols.contains(&c)))
+        {
+            let [zero, one] = self.symbols;
+            return wrong(format!(
+                "\"output\" {} is not {} times {zero:?} or {one:?}, as --constrain asks",
+                shortened(&reply.output),
+                self.max_symbols
+            ));
+        }
+        if let Some(logprob) = reply.logprob.filter(|&p| p > 0.0) {
+            return wrong(format!("\"logprob\" {logprob}, expected at most 0"));
+        }
+        if let Some(margin) = reply.margin.filter(|&m| m < 0.0) {
+            return wrong(format!("\"margin\" {margin}, expected at least 0"));
+        }
+        Ok(Answer {
+            // An engine knows the probability of what it answered; that is the target's where they are one.
+            logprob: reply.logprob.filter(|_| reply.output == self.target),
+            margin: reply.margin,
+            output: reply.output,
+            is_broken: false,
+        })
+    }
+}
+
+impl Reply {
+    /// Reads a line.
+    pub(super) fn parse(line: &[u8]) -> Result<Self> {
+        serde_json::from_slice(line).map_err(|e| {
+            let error = e.to_string();
+            // The engine's line is named by whoever read it.
+            let what = error
+                .split_once(" at line 1 ")
+                .map_or(error.as_str(), |(what, _)| what);
+            Error::model(format!(
+                "expected {{\"id\", \"output\", \"logprob\", \"margin\"}}, found {}: {what}",
+                shortened(&String::from_utf8_lossy(line))
+            ))
+        })
+    }
+}
+
+/// A text in quotes, its end left out where it is long.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{:?}...", &text[..at]),
+        None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(constrained: bool) -> Asked {
+        Asked {
+            symbols: ['A', 'C'],
+            max_symbols: 4,
+            constrained,
+            target: "ACCA".to_owned(),
+        }
+    }
+
+    fn answer(constrained: bool, line: &str) -> std::result::Result<Answer, String> {
+        Reply::parse(line.as_bytes())
+            .and_then(|reply| asked(constrained).check(reply))
+            .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_request_holds_no_target() {
+        let line = asked(true).line(7, "CAAC\n\u{e9}");
+        assert_eq!(
+            std::str::from_utf8(&line).unwrap(),
+            "{\"id\":7,\"prompt\":\"CAAC\\n\u{e9}\",\"symbols\":[\"A\",\"C\"],\"max_symbols\":4,\
+             \"constrained\":true}\n"
+        );
+    }
+
+    #[test]
+    fn the_probability_of_an_answer_is_the_targets_where_they_are_one() {
+        let right = answer(
+            false,
+            r#"{"id":7,"output":"ACCA","logprob":-1.5,"margin":0.5,"more":[]}"#,
+        );
+        let right = right.unwrap();
+        assert_eq!((right.logprob, right.margin), (Some(-1.5), Some(0.5)));
+        let wrong = answer(false, r#"{"id":7,"output":"ACC\n","logprob":-1.5}"#).unwrap();
+        assert_eq!(
+            (wrong.output.as_str(), wrong.logprob, wrong.margin),
+            ("ACC\n", None, None)
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_an_answer_is_refused() {
+        for (line, words) in [
+            ("", "found \"\": EOF"),
+            ("hello", "found \"hello\": expected value"),
+            (r#"{"id":7}"#, "missing field `output`"),
+            (r#"{"output":"A"}"#, "missing field `id`"),
+            (r#"{"id":"7","output":"A"}"#, "expected u64"),
+            (r#"{"id":7,"output":null}"#, "expected a string"),
+            (r#"{"id":7,"output":"A","logprob":"-1"}"#, "expected f64"),
+            (r#"{"id":7,"output":"A","logprob":NaN}"#, "expected value"),
+            (r#"{"id":7,"output":"A","logprob":0.1}"#, "at most 0"),
+            (r#"{"id":7,"output":"A","margin":-1}"#, "at least 0"),
+            (
+                r#"{"id":7,"output":"ACCAA"}"#,
+                "5 symbols of \"output\", at most 4",
+            ),
+            (r#"{"id":7,"output":"A"}{"id":8"#, "trailing characters"),
+        ] {
+            let error = answer(false, line).unwrap_err();
+            assert!(error.contains(words), "{line}: {error}");
+        }
+        assert!(answer(false, r#"{"id":7,"output":"AG"}"#).is_ok());
+        for output in ["ACC", "ACCG"] {
+            let error = answer(true, &format!(r#"{{"id":7,"output":"{output}"}}"#)).unwrap_err();
+            assert!(error.contains("as --constrain asks"), "{error}");
+        }
+        assert!(answer(true, r#"{"id":7,"output":"AAAA"}"#).is_ok());
+    }
+
+    #[test]
+    fn long_lines_are_shortened() {
+        let error = answer(false, &"x".repeat(5000)).unwrap_err();
+        assert!(error.len() < 250 && error.contains("xxx\"..."), "{error}");
+    }
+}
