@@ -64,6 +64,25 @@ fn draw(bencher: Bencher<'_, '_>, shots: u32) {
         });
 }
 
+/// The paper's grid at 128 trials, drawn and encoded: what `benches/whole.py` holds against Python.
+#[divan::bench(sample_count = 10)]
+fn grid_of_102400_prompts(bencher: Bencher<'_, '_>) {
+    let grid = Grid {
+        shots: vec![1, 2, 4, 8, 16, 32, 64, 128],
+        trials: 128,
+        ..grid(1, Condition::Clean)
+    };
+    let encoder = encoder();
+    bencher
+        .counter(ItemsCount::new(grid.len()))
+        .bench_local(|| {
+            for trial in grid.trials(0..grid.len()) {
+                let symbols = encoder.draw_symbols(&trial);
+                divan::black_box_drop(encoder.encode(trial, symbols));
+            }
+        });
+}
+
 /// Up to 256 shuffles a trial.
 #[divan::bench(args = [16, 128])]
 fn draw_deranged(bencher: Bencher<'_, '_>, shots: u32) {

@@ -32,12 +32,13 @@ pub trait Below {
 impl<R: Rng> Below for R {
     /// Lemire's method: a product's high half, drawn again where it would be biased.
     fn below(&mut self, n: u32) -> u32 {
-        let threshold = n.wrapping_neg() % n;
         loop {
             let product = u64::from(self.next_u32()) * u64::from(n);
             // The low 32 bits.
             #[allow(clippy::cast_possible_truncation)]
-            if product as u32 >= threshold {
+            let low = product as u32;
+            // The bound is below n, so most draws need no division.
+            if low >= n || low >= n.wrapping_neg() % n {
                 return (product >> 32) as u32;
             }
         }

@@ -98,13 +98,10 @@ impl Encoder {
             ));
         }
         let per_example = 2 * trial.bits as usize + 4;
-        let mut text = Text {
-            prompt: String::with_capacity(
-                self.prefix.len() + per_example * (trial.inputs.len() + 1),
-            ),
+        let mut text = Text::new(
             symbols,
-            len: 0,
-        };
+            self.prefix.len() + per_example * (trial.inputs.len() + 1),
+        );
         text.push_str(&self.prefix);
         let mut starts = trial.eval_shots.as_ref().map(|_| Vec::new());
         let points = trial.eval_shots.as_deref().unwrap_or_default();
@@ -134,7 +131,7 @@ impl Encoder {
             zero: symbols.zero.to_string(),
             one: symbols.one.to_string(),
             separator: symbols.separator.map(String::from),
-            prompt: text.prompt,
+            prompt: text.finish(),
             answer,
             answer_starts: starts,
         })
@@ -143,15 +140,50 @@ impl Encoder {
 
 /// A prompt in the making.
 struct Text {
-    prompt: String,
+    /// UTF-8 up to `end`, and room behind it: a bitstring is written at its full width, 16 bytes,
+    /// and only counted at its length, which takes two stores instead of a copy of any length.
+    bytes: Vec<u8>,
+    end: usize,
     symbols: Symbols,
+    /// Bits 0 and 1 where each is one byte.
+    ascii: Option<(u8, u8)>,
     /// Length in symbols.
     len: u32,
 }
 
 impl Text {
+    /// An empty prompt with room for about `capacity` bytes.
+    fn new(symbols: Symbols, capacity: usize) -> Self {
+        let ascii = |c: char| u8::try_from(c).ok().filter(u8::is_ascii);
+        Self {
+            bytes: vec![0; capacity + MAX_BITS as usize],
+            end: 0,
+            symbols,
+            ascii: ascii(symbols.zero).zip(ascii(symbols.one)),
+            len: 0,
+        }
+    }
+
+    /// Room for `count` bytes at the end.
+    #[inline]
+    fn room(&mut self, count: usize) -> &mut [u8] {
+        let wanted = self.end + count;
+        if self.bytes.len() < wanted {
+            self.bytes.resize(2 * wanted, 0);
+        }
+        &mut self.bytes[self.end..wanted]
+    }
+
+    #[inline]
     fn push(&mut self, c: char) {
-        self.prompt.push(c);
+        let room = self.room(char::MAX_LEN_UTF8);
+        self.end += match u8::try_from(c) {
+            Ok(byte) if byte.is_ascii() => {
+                room[0] = byte;
+                1
+            }
+            _ => c.encode_utf8(room).len(),
+        };
         self.len += 1;
     }
 
@@ -159,30 +191,34 @@ impl Text {
         text.chars().for_each(|c| self.push(c));
     }
 
+    #[inline]
     fn push_bits(&mut self, bits: Bits) {
-        let Symbols { zero, one, .. } = self.symbols;
-        if let (Ok(zero), Ok(one)) = (u8::try_from(zero), u8::try_from(one))
-            && zero.is_ascii()
-            && one.is_ascii()
-            && let Ok(text) =
-                std::str::from_utf8(bits.spell(zero, one, &mut [0; MAX_BITS as usize]))
-        {
-            self.prompt.push_str(text);
-            self.len += bits.len();
-        } else {
+        let Some((zero, one)) = self.ascii else {
             bits.iter().for_each(|bit| self.push(self.symbols.of(bit)));
+            return;
+        };
+        if let Some(room) = self.room(MAX_BITS as usize).first_chunk_mut() {
+            self.end += bits.spell(zero, one, room).len();
+            self.len += bits.len();
         }
     }
 
+    fn finish(mut self) -> String {
+        self.bytes.truncate(self.end);
+        // Only whole characters were written.
+        String::from_utf8(self.bytes).unwrap_or_default()
+    }
+
+    #[inline]
     fn push_parts(&mut self, parts: &[Part], input: Bits) {
         for part in parts {
             match part {
                 Part::X => self.push_bits(input),
-                Part::Separator => self
-                    .symbols
-                    .separator
-                    .into_iter()
-                    .for_each(|c| self.push(c)),
+                Part::Separator => {
+                    if let Some(separator) = self.symbols.separator {
+                        self.push(separator);
+                    }
+                }
                 Part::Literal(literal) => self.push_str(literal),
                 // There is one {y}, and it is in neither half.
                 Part::Y => {}

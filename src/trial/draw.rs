@@ -72,14 +72,20 @@ impl Grid {
     pub fn trials(&self, range: std::ops::Range<u64>) -> impl Iterator<Item = Trial> + '_ {
         let mut drawer = Drawer::new(self.bits);
         let conditions = self.conditions.len() as u64;
+        let mut current: Option<(usize, Function)> = None;
         range.map(move |index| {
             let (rest, within) = (index / self.per_trial(), index % self.per_trial());
-            let program = &self.suite.programs()[position(rest / u64::from(self.trials))];
+            let at = position(rest / u64::from(self.trials));
+            let function = match current.take() {
+                Some((same, function)) if same == at => function,
+                _ => Function::new(&self.suite.programs()[at], self.bits),
+            };
+            let (_, function) = current.insert((at, function));
             let number = rest % u64::from(self.trials);
             let condition = self.conditions[position(within % conditions)];
             drawer.draw(
                 self,
-                program,
+                function,
                 // Less than `self.trials`, a u32.
                 u32::try_from(number).unwrap_or(u32::MAX),
                 position(within / conditions),
@@ -141,12 +147,11 @@ impl Drawer {
     fn draw(
         &mut self,
         grid: &Grid,
-        program: &Program,
+        function: &Function,
         number: u32,
         point: usize,
         condition: Condition,
     ) -> Trial {
-        let function = program.to_string();
         let nested = grid.design == Design::Nested;
         let shots = if nested {
             grid.shots.iter().copied().max().unwrap_or_default()
@@ -154,18 +159,17 @@ impl Drawer {
             grid.shots[point]
         };
         let keyed_shots = (!nested).then_some(shots);
-        let key = Key::trial(grid.seed, grid.bits, &function, keyed_shots, number);
+        let key = Key::trial(grid.seed, grid.bits, &function.name, keyed_shots, number);
         let inputs = self.distinct(shots as usize + 1, &mut key.stream(Purpose::Inputs));
-        let constant = if program.uses_constant() {
+        let constant = function.uses_constant.then(|| {
             let drawn = key.stream(Purpose::Constant).below(1 << grid.bits);
             // Below 2^16.
-            Some(u16::try_from(drawn).unwrap_or(u16::MAX))
-        } else {
-            None
-        };
-        let mut trial = assemble(program, grid.bits, inputs, constant);
+            u16::try_from(drawn).unwrap_or(u16::MAX)
+        });
+        let mut trial = function.trial(inputs, constant);
         trial.trial_id = format!(
-            "{function}/b{}/{condition}/{}{shots}/t{number}/s{}",
+            "{}/b{}/{condition}/{}{shots}/t{number}/s{}",
+            function.name,
             grid.bits,
             if nested { "nested" } else { "n" },
             grid.seed
@@ -206,36 +210,64 @@ impl Drawer {
     }
 }
 
-/// A clean independent trial from its inputs, the last of which is the query; names and numbers
-/// are left for the caller.
-pub(super) fn assemble(
-    program: &Program,
+/// A program at one width, ready for many trials.
+pub(super) struct Function<'a> {
+    program: &'a Program,
+    name: String,
     bits: u32,
-    mut inputs: Vec<u16>,
-    constant: Option<u16>,
-) -> Trial {
-    let output = |input| {
-        let value = program.apply(input, bits, constant.unwrap_or_default());
-        Bits::new(value, bits)
-    };
-    // There is always a query; of no inputs at all the query is 0.
-    let query = inputs.pop().unwrap_or_default();
-    Trial {
-        trial_id: String::new(),
-        function: program.to_string(),
-        bits,
-        condition: Condition::Clean,
-        // Fewer than 2^16.
-        shots: u32::try_from(inputs.len()).unwrap_or(u32::MAX),
-        trial: 0,
-        seed: 0,
-        design: Design::Independent,
-        constant: constant.map(|c| Bits::new(c, bits)),
-        outputs: inputs.iter().map(|&x| output(x)).collect(),
-        inputs: inputs.iter().map(|&x| Bits::new(x, bits)).collect(),
-        query: Bits::new(query, bits),
-        target: output(query),
-        unchanged: None,
-        eval_shots: None,
+    pub(super) uses_constant: bool,
+    /// The truth table; empty where every trial has a constant, and so a table, of its own.
+    table: Vec<u16>,
+}
+
+impl<'a> Function<'a> {
+    pub(super) fn new(program: &'a Program, bits: u32) -> Self {
+        let uses_constant = program.uses_constant();
+        Self {
+            program,
+            name: program.to_string(),
+            bits,
+            uses_constant,
+            table: if uses_constant {
+                Vec::new()
+            } else {
+                program.table(bits, 0)
+            },
+        }
+    }
+
+    fn output(&self, input: u16, constant: Option<u16>) -> Bits {
+        let value = match self.table.get(usize::from(input)) {
+            Some(&value) => value,
+            None => self
+                .program
+                .apply(input, self.bits, constant.unwrap_or_default()),
+        };
+        Bits::new(value, self.bits)
+    }
+
+    /// A clean independent trial from its inputs, the last of which is the query; names and
+    /// numbers are left for the caller.
+    pub(super) fn trial(&self, mut inputs: Vec<u16>, constant: Option<u16>) -> Trial {
+        // There is always a query; of no inputs at all the query is 0.
+        let query = inputs.pop().unwrap_or_default();
+        Trial {
+            trial_id: String::new(),
+            function: self.name.clone(),
+            bits: self.bits,
+            condition: Condition::Clean,
+            // Fewer than 2^16.
+            shots: u32::try_from(inputs.len()).unwrap_or(u32::MAX),
+            trial: 0,
+            seed: 0,
+            design: Design::Independent,
+            constant: constant.map(|c| Bits::new(c, self.bits)),
+            outputs: inputs.iter().map(|&x| self.output(x, constant)).collect(),
+            inputs: inputs.iter().map(|&x| Bits::new(x, self.bits)).collect(),
+            query: Bits::new(query, self.bits),
+            target: self.output(query, constant),
+            unchanged: None,
+            eval_shots: None,
+        }
     }
 }

@@ -7,7 +7,7 @@ in the published order: first the symbols of all trials, then for each trial its
 */
 
 use super::derange::derange;
-use super::draw::{assemble, check_shots};
+use super::draw::{Function, check_shots};
 use crate::chance::Below;
 use crate::encoding::{Alphabet, Symbols};
 use crate::error::{Error, Result};
@@ -142,6 +142,7 @@ impl Replay {
         rng: &mut PythonRandom,
         each: &mut impl FnMut(Trial, Symbols) -> Result<()>,
     ) -> Result<()> {
+        let function = Function::new(program, BITS);
         let symbols: Vec<Symbols> = (0..self.trials).map(|_| self.symbols(rng)).collect();
         for (number, symbols) in (0..self.trials).zip(symbols) {
             let mut inputs = Vec::with_capacity(shots as usize + 1);
@@ -152,8 +153,8 @@ impl Replay {
                 }
             }
             let constant = rng.bits();
-            let constant = program.uses_constant().then_some(constant);
-            let mut trial = assemble(program, BITS, inputs, constant);
+            let constant = function.uses_constant.then_some(constant);
+            let mut trial = function.trial(inputs, constant);
             trial.trial_id = format!(
                 "breslow2026-{}/{program}/{condition}/n{shots}/t{number}of{}/s{}",
                 self.alphabet.name(),
