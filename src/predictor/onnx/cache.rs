@@ -1,19 +1,31 @@
 /*!
-The key/value cache: what a model has read so far, one tensor a layer for keys and one for values.
+The cache: what a model has read so far. Attention layers keep a key and a value for every token, recurrent layers one state.
+
+A longer text's keys and values hold those of its beginning; its states don't. So where an answer is to go on from the
+middle of a text, a [`Mark`] keeps the states of that place.
 */
 
 use ort::value::{Shape, Tensor};
 
-use super::graph::Slot;
-use super::runtime::failure;
+use super::graph::{Content, Slot};
+use super::runtime::{dimension, failure};
 use crate::error::{Error, Result};
 
-/// Keys and values of the first `length` tokens of a sequence.
+/// What a graph keeps of the first `length` tokens of a sequence.
 #[derive(Debug)]
 pub(super) struct Cache {
-    /// `[1, heads, length, width]`, in the order of the graph's slots.
+    /// In the order of the graph's slots, and of their shapes.
     values: Vec<Tensor<f32>>,
     length: usize,
+}
+
+/// A place in a text to which a longer text's cache can be cut back.
+#[derive(Debug)]
+pub(super) struct Mark {
+    /// The tokens before it.
+    length: usize,
+    /// The recurrent states there, in the order of their slots.
+    states: Vec<Tensor<f32>>,
 }
 
 impl Cache {
@@ -21,15 +33,22 @@ impl Cache {
     pub(super) fn empty(slots: &[Slot]) -> Result<Self> {
         let values = slots
             .iter()
-            .map(|slot| tensor(slot.heads, 0, slot.dim, Vec::new()))
+            .map(|slot| {
+                let shape = shape(slot.content, 0);
+                let count = match slot.content {
+                    Content::Rows { .. } => 0,
+                    Content::State { channels, width } => channels * width,
+                };
+                tensor(shape, vec![0.0; count])
+            })
             .collect::<Result<_>>()?;
         Ok(Self { values, length: 0 })
     }
 
-    /// Takes over what a graph gave as its `present` tensors, after a check that they are as long as they must be.
+    /// Takes over what a graph gave as its `present` tensors, after a check of their shapes.
     pub(super) fn of(slots: &[Slot], values: Vec<Tensor<f32>>, length: usize) -> Result<Self> {
         for (slot, value) in slots.iter().zip(&values) {
-            let (found, expected) = (value.shape(), shape(slot.heads, length, slot.dim));
+            let (found, expected) = (value.shape(), shape(slot.content, length));
             if *found != expected {
                 return Err(Error::model(format!(
                     "model.onnx gives {} of shape {found}, expected {expected}",
@@ -50,26 +69,52 @@ impl Cache {
         &self.values
     }
 
-    /// A copy of the first `length` tokens. Each head's rows lie together, so the copy goes head by head.
-    pub(super) fn prefix(&self, slots: &[Slot], length: usize) -> Result<Self> {
-        debug_assert!(
-            length <= self.length,
-            "a prefix is not longer than the whole"
-        );
+    /// Where this cache ends, with a copy of its states.
+    pub(super) fn mark(&self, slots: &[Slot]) -> Result<Mark> {
+        let states = slots
+            .iter()
+            .zip(&self.values)
+            .filter(|(slot, _)| matches!(slot.content, Content::State { .. }))
+            .map(|(_, state)| copy(state))
+            .collect::<Result<_>>()?;
+        Ok(Mark {
+            length: self.length,
+            states,
+        })
+    }
+
+    /// A copy of the cache as it was at `mark`, a place in its own text.
+    pub(super) fn cut(&self, slots: &[Slot], mark: &Mark) -> Result<Self> {
+        let length = mark.length;
+        debug_assert!(length <= self.length, "a mark stands within the text");
+        let mut states = mark.states.iter();
         let values = slots
             .iter()
             .zip(&self.values)
-            .map(|(slot, value)| {
-                let (_, data) = value.try_extract_tensor::<f32>().map_err(failure)?;
-                tensor(
-                    slot.heads,
-                    length,
-                    slot.dim,
-                    head_prefixes(data, self.length * slot.dim, length * slot.dim),
-                )
+            .map(|(slot, value)| match slot.content {
+                // Each head's rows lie together, so the copy goes head by head.
+                Content::Rows { dim, .. } => {
+                    let (_, data) = value.try_extract_tensor::<f32>().map_err(failure)?;
+                    let kept = head_prefixes(data, self.length * dim, length * dim);
+                    tensor(shape(slot.content, length), kept)
+                }
+                Content::State { .. } => states
+                    .next()
+                    .ok_or_else(|| Error::model(format!("no state for {}", slot.past)))
+                    .and_then(copy),
             })
             .collect::<Result<_>>()?;
         Ok(Self { values, length })
+    }
+}
+
+impl Mark {
+    /// A place in the text of a graph without recurrent states.
+    pub(super) fn at(length: usize) -> Self {
+        Self {
+            length,
+            states: Vec::new(),
+        }
     }
 }
 
@@ -84,12 +129,20 @@ fn head_prefixes(data: &[f32], stride: usize, keep: usize) -> Vec<f32> {
         .collect()
 }
 
-fn shape(heads: usize, length: usize, dim: usize) -> Shape {
-    Shape::new([1, heads, length, dim].map(super::runtime::dimension))
+fn shape(content: Content, length: usize) -> Shape {
+    match content {
+        Content::Rows { heads, dim } => Shape::new([1, heads, length, dim].map(dimension)),
+        Content::State { channels, width } => Shape::new([1, channels, width].map(dimension)),
+    }
 }
 
-fn tensor(heads: usize, length: usize, dim: usize, data: Vec<f32>) -> Result<Tensor<f32>> {
-    Tensor::from_array((shape(heads, length, dim), data)).map_err(failure)
+fn tensor(shape: Shape, data: Vec<f32>) -> Result<Tensor<f32>> {
+    Tensor::from_array((shape, data)).map_err(failure)
+}
+
+fn copy(value: &Tensor<f32>) -> Result<Tensor<f32>> {
+    let (shape, data) = value.try_extract_tensor::<f32>().map_err(failure)?;
+    tensor(shape.clone(), data.to_vec())
 }
 
 #[cfg(test)]

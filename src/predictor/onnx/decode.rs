@@ -6,7 +6,7 @@ would have given the target. Where one is not, the answer goes on from the first
 the rest of the target serving as a draft: one call tells how far decoding agrees with it.
 */
 
-use super::cache::Cache;
+use super::cache::{Cache, Mark};
 use super::session::{Ask, Engine, Over, Reading};
 use crate::error::{Error, Result};
 
@@ -99,11 +99,14 @@ pub(super) fn score(
     if asks.is_empty() {
         return Ok(Vec::new());
     }
-    let empty = Cache::empty(&engine.graph.slots)?;
-    let (cache, readings) = engine.forward(&empty, &sequence.fed(), &asks, sequence.over)?;
+    let recurrent = engine.is_recurrent();
+    let stops: Vec<usize> = (sequence.places.iter().map(|place| place.start))
+        .filter(|_| recurrent && complete)
+        .collect();
+    let (cache, readings, marks) = read(engine, sequence, &asks, &stops)?;
     let mut rest = &readings[..];
     let mut answers = Vec::with_capacity(sequence.places.len());
-    for place in &sequence.places {
+    for (index, place) in sequence.places.iter().enumerate() {
         let here;
         (here, rest) = rest.split_at(place.target.len());
         let mut answer = Decoded::new();
@@ -113,7 +116,12 @@ pub(super) fn score(
             .zip(&place.target)
             .position(|(reading, &token)| !answer.take(reading, stop) || reading.best != token);
         if let Some(wrong) = wrong.filter(|&wrong| complete && wrong < answer.tokens.len()) {
-            let base = cache.prefix(&engine.graph.slots, place.start + wrong)?;
+            let slots = &engine.graph.slots;
+            // Without states, what is right of the answer need not be read again.
+            let (base, from) = match marks.get(index) {
+                Some(mark) => (cache.cut(slots, mark)?, 0),
+                None => (cache.cut(slots, &Mark::at(place.start + wrong))?, wrong),
+            };
             follow(
                 engine,
                 &base,
@@ -121,12 +129,43 @@ pub(super) fn score(
                 sequence.over,
                 stop,
                 &mut answer,
-                wrong,
+                from,
             )?;
         }
         answers.push(answer);
     }
     Ok(answers)
+}
+
+/// Reads a whole sequence from its beginning, and marks the places `stops`, which ascend, on the way.
+fn read(
+    engine: &mut Engine,
+    sequence: &Sequence,
+    asks: &[Ask],
+    stops: &[usize],
+) -> Result<(Cache, Vec<Reading>, Vec<Mark>)> {
+    let fed = sequence.fed();
+    let mut cache = Cache::empty(&engine.graph.slots)?;
+    let mut readings = Vec::with_capacity(asks.len());
+    let mut marks = Vec::with_capacity(stops.len());
+    while cache.length() < fed.len() {
+        let begin = cache.length();
+        let end = stops.get(marks.len()).copied().unwrap_or(fed.len());
+        let here: Vec<Ask> = (asks[readings.len()..].iter())
+            .take_while(|ask| ask.after < end)
+            .map(|ask| Ask {
+                after: ask.after - begin,
+                ..*ask
+            })
+            .collect();
+        let more;
+        (cache, more) = engine.forward(&cache, &fed[begin..end], &here, sequence.over)?;
+        readings.extend(more);
+        if marks.len() < stops.len() {
+            marks.push(cache.mark(&engine.graph.slots)?);
+        }
+    }
+    Ok((cache, readings, marks))
 }
 
 /// Decodes an answer to its end. `base` holds everything before the answer's token `from`. The few tokens from there on

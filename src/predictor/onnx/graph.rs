@@ -5,6 +5,9 @@ Which graphs can be run: the two signatures that are recognised from a session's
   wanted positions, over the wanted rows of the vocabulary;
 - the plain Hugging Face export: `input_ids`, `attention_mask`, maybe `position_ids`, and the cache give logits at
   every position over the whole vocabulary.
+
+The cache is what a graph keeps of the tokens that it has read: keys and values of attention layers, which grow by a row a
+token, and the states of recurrent layers (Evo2's convolutions), which stay the same size.
 */
 
 use std::collections::BTreeMap;
@@ -15,8 +18,12 @@ use ort::value::{TensorElementType, ValueType};
 use super::card::Config;
 use crate::error::{Error, Result};
 
-const EXPECTED: &str = "expected input_ids, attention_mask, past_key_values.N.key/value and either positions and \
-                        vocab_ids or nothing more than position_ids, giving logits and present.N.key/value";
+const EXPECTED: &str = "expected input_ids, attention_mask, past_key_values.N.key/value (or past_states.N.*) and \
+                        either positions and vocab_ids or nothing more than position_ids, giving logits and \
+                        present.N.key/value (or present_states.N.*)";
+/// Names of the cache's inputs and outputs, by what they hold.
+const ROWS: [&str; 2] = ["past_key_values", "present"];
+const STATES: [&str; 2] = ["past_states", "present_states"];
 
 /// Name and type of an input or output.
 pub(super) type Port<'a> = (&'a str, &'a ValueType);
@@ -33,24 +40,41 @@ pub(super) enum Signature {
     },
 }
 
-/// One key or value tensor of one layer.
+/// What one tensor of the cache holds, for one sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Keys or values, `[1, heads, tokens, dim]`: it can be cut behind any token.
+    Rows {
+        /// Key/value heads.
+        heads: usize,
+        /// Width of a head.
+        dim: usize,
+    },
+    /// A recurrent state, `[1, channels, width]`, all zeros before the first token: no token can be taken back.
+    State {
+        /// Channels.
+        channels: usize,
+        /// Numbers a channel.
+        width: usize,
+    },
+}
+
+/// One tensor of one layer's cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Slot {
     /// The input that takes it.
     pub past: String,
-    /// The output that gives it back, longer.
+    /// The output that gives it back after the call's tokens.
     pub present: String,
-    /// Key/value heads.
-    pub heads: usize,
-    /// Width of a head.
-    pub dim: usize,
+    /// What it holds.
+    pub content: Content,
 }
 
 /// A graph that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Graph {
     pub signature: Signature,
-    /// Key and value of layer 0, of layer 1, ...
+    /// Key and value, or the states, of layer 0, of layer 1, ...
     pub slots: Vec<Slot>,
     /// Number of token ids.
     pub vocab: usize,
@@ -73,7 +97,7 @@ impl Graph {
         let mut others: Vec<&str> = inputs
             .iter()
             .map(|&(name, _)| name)
-            .filter(|name| layer_of(name, "past_key_values").is_none())
+            .filter(|name| cached(name).is_none())
             .collect();
         others.sort_unstable();
         let signature = match others[..] {
@@ -112,8 +136,7 @@ impl Graph {
 
 /// The width of whole-vocabulary logits: as the graph declares it, else as `config.json` says.
 fn vocab(declared: i64, config: &Config) -> Result<usize> {
-    let declared = usize::try_from(declared).ok().filter(|&width| width > 0);
-    match (declared, config.vocab_size.filter(|&width| width > 0)) {
+    match (size(declared), config.vocab_size.filter(|&width| width > 0)) {
         (Some(declared), Some(configured)) if declared != configured => Err(Error::model(format!(
             "model.onnx gives logits over {declared} tokens, config.json says \"vocab_size\": {configured}"
         ))),
@@ -122,18 +145,15 @@ fn vocab(declared: i64, config: &Config) -> Result<usize> {
     }
 }
 
-/// The cache's tensors in the order of the layers, key before value.
+/// The cache's tensors in the order of the layers: key before value, states by name.
 fn slots(
     inputs: &[Port<'_>],
     config: &Config,
     unknown: &dyn Fn(&str) -> Error,
 ) -> Result<Vec<Slot>> {
-    let mut layers: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
-    for (layer, part) in inputs
-        .iter()
-        .filter_map(|&(name, _)| layer_of(name, "past_key_values"))
-    {
-        layers.entry(layer).or_default().push(part);
+    let mut layers: BTreeMap<usize, Vec<(&str, &str)>> = BTreeMap::new();
+    for (prefix, layer, part) in inputs.iter().filter_map(|&(name, _)| cached(name)) {
+        layers.entry(layer).or_default().push((prefix, part));
     }
     if layers.is_empty() {
         return Err(unknown(
@@ -143,51 +163,80 @@ fn slots(
     let mut slots = Vec::with_capacity(2 * layers.len());
     for (expected, (layer, mut parts)) in layers.into_iter().enumerate() {
         parts.sort_unstable();
-        if layer != expected || parts != ["key", "value"] {
+        let whole = parts == [(ROWS[0], "key"), (ROWS[0], "value")]
+            || parts.iter().all(|(prefix, _)| *prefix == STATES[0]);
+        if layer != expected || !whole {
             return Err(unknown(&format!(
-                "has no whole key/value pair for layer {expected}"
+                "has no whole key/value pair for layer {expected}, nor only states"
             )));
         }
-        for part in parts {
-            let past = format!("past_key_values.{layer}.{part}");
-            let &[batch, heads, _, dim] =
-                typed(inputs, &past, TensorElementType::Float32, unknown)?
-            else {
-                return Err(unknown(&format!(
-                    "has a {past} that is not of shape [batch, heads, length, width]"
-                )));
-            };
-            if batch > 1 {
+        for (prefix, part) in parts {
+            let past = format!("{prefix}.{layer}.{part}");
+            let shape = typed(inputs, &past, TensorElementType::Float32, unknown)?;
+            if let Some(&batch) = shape.first().filter(|&&batch| batch > 1) {
                 return Err(unknown(&format!("takes batches of {batch} only, not of 1")));
             }
-            let size = |declared: i64, configured: Option<usize>, name: &str| {
-                usize::try_from(declared)
-                    .ok()
-                    .filter(|&size| size > 0)
-                    .or(configured)
-                    .ok_or_else(|| {
-                        Error::model(format!(
-                            "neither model.onnx nor config.json gives {name} of {past}"
+            let (prefix, content) = if prefix == STATES[0] {
+                (
+                    STATES[1],
+                    state(shape).ok_or_else(|| {
+                        unknown(&format!(
+                            "has a {past} that is not of shape [batch, channels, width]"
                         ))
-                    })
+                    })?,
+                )
+            } else {
+                let sizes = rows(shape, config)
+                    .map_err(|problem| unknown(&format!("has a {past} {problem}")))?;
+                (ROWS[1], sizes)
             };
-            let (heads, dim) = (
-                size(
-                    heads,
-                    config.kv_heads,
-                    "the heads (\"num_key_value_heads\")",
-                )?,
-                size(dim, config.head_dim, "the width (\"head_dim\")")?,
-            );
             slots.push(Slot {
-                present: format!("present.{layer}.{part}"),
+                present: format!("{prefix}.{layer}.{part}"),
                 past,
-                heads,
-                dim,
+                content,
             });
         }
     }
     Ok(slots)
+}
+
+/// The sizes of keys or values; what the graph leaves open is `config.json`'s.
+fn rows(shape: &[i64], config: &Config) -> std::result::Result<Content, &'static str> {
+    let &[_, heads, _, dim] = shape else {
+        return Err("that is not of shape [batch, heads, length, width]");
+    };
+    Ok(Content::Rows {
+        heads: size(heads)
+            .or(config.kv_heads)
+            .ok_or("of unknown heads, and config.json gives no \"num_key_value_heads\"")?,
+        dim: size(dim)
+            .or(config.head_dim)
+            .ok_or("of unknown width, and config.json gives no \"head_dim\"")?,
+    })
+}
+
+/// The sizes of a recurrent state, which the graph has to give.
+fn state(shape: &[i64]) -> Option<Content> {
+    let &[_, channels, width] = shape else {
+        return None;
+    };
+    Some(Content::State {
+        channels: size(channels)?,
+        width: size(width)?,
+    })
+}
+
+/// A size that a graph declares; none where it leaves it open.
+fn size(declared: i64) -> Option<usize> {
+    usize::try_from(declared).ok().filter(|&size| size > 0)
+}
+
+/// The parts of the name of a cache's input: `past_key_values.3.key` is `("past_key_values", 3, "key")`.
+fn cached(name: &str) -> Option<(&'static str, usize, &str)> {
+    [ROWS[0], STATES[0]].into_iter().find_map(|prefix| {
+        let (layer, part) = layer_of(name, prefix)?;
+        Some((prefix, layer, part))
+    })
 }
 
 /// `("past_key_values.3.key", "past_key_values")` gives `(3, "key")`.
@@ -220,9 +269,10 @@ fn typed<'a>(
 /// Names for a message: the cache's, which may be hundreds, are counted.
 fn listing(ports: &[Port<'_>]) -> String {
     let is_cache = |name: &str| {
-        layer_of(name, "past_key_values")
-            .or(layer_of(name, "present"))
-            .is_some()
+        [ROWS, STATES]
+            .concat()
+            .iter()
+            .any(|prefix| layer_of(name, prefix).is_some())
     };
     let (cache, others): (Vec<&str>, Vec<&str>) = ports
         .iter()
@@ -311,7 +361,7 @@ mod tests {
             (slot.past.as_str(), slot.present.as_str()),
             ("past_key_values.10.value", "present.10.value")
         );
-        assert_eq!((slot.heads, slot.dim), (3, 64));
+        assert_eq!(slot.content, Content::Rows { heads: 3, dim: 64 });
         for position_ids in [false, true] {
             let inputs =
                 &["input_ids", "attention_mask", "position_ids"][..2 + usize::from(position_ids)];
@@ -320,6 +370,47 @@ mod tests {
                 Signature::Plain { position_ids }
             );
         }
+    }
+
+    /// Layer 0 with states, layer 1 with keys and values.
+    fn hybrid(width: i64) -> Result<Graph> {
+        let mut inputs: Vec<Owned> = SUBSET.iter().map(|name| ids(name)).collect();
+        let mut outputs = vec![logits(-1)];
+        for (part, width) in [("short", 2), ("modes", width)] {
+            for (ports, prefix) in [(&mut inputs, STATES[0]), (&mut outputs, STATES[1])] {
+                let name = format!("{prefix}.0.{part}");
+                ports.push(outlet(&name, TensorElementType::Float32, &[-1, 24, width]));
+            }
+        }
+        for (ports, prefix) in [(&mut inputs, ROWS[0]), (&mut outputs, ROWS[1])] {
+            for part in ["key", "value"] {
+                let name = format!("{prefix}.1.{part}");
+                ports.push(outlet(&name, TensorElementType::Float32, &[-1, 2, -1, 16]));
+            }
+        }
+        Graph::recognise(&ports(&inputs), &ports(&outputs), &config())
+    }
+
+    #[test]
+    fn recurrent_states_stand_beside_keys_and_values() {
+        let graph = hybrid(16).unwrap();
+        let contents: Vec<Content> = graph.slots.iter().map(|slot| slot.content).collect();
+        let state = |width| Content::State {
+            channels: 24,
+            width,
+        };
+        let rows = Content::Rows { heads: 2, dim: 16 };
+        assert_eq!(contents, [state(16), state(2), rows, rows]);
+        assert_eq!(graph.slots[0].present, "present_states.0.modes");
+    }
+
+    #[test]
+    fn a_state_of_unknown_size_is_refused_by_name() {
+        let text = hybrid(-1).unwrap_err().to_string();
+        assert!(
+            text.contains("past_states.0.modes that is not of shape [batch, channels, width]"),
+            "{text}"
+        );
     }
 
     #[test]

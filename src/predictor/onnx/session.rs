@@ -10,7 +10,7 @@ use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::{Shape, TensorRef, TensorValueType};
 
 use super::cache::Cache;
-use super::graph::{Graph, Signature};
+use super::graph::{Content, Graph, Signature, Slot};
 use super::runtime::{dimension, failure};
 use crate::error::{Error, Result};
 
@@ -62,6 +62,12 @@ impl Engine {
             graph,
             logits_bytes,
         }
+    }
+
+    /// Whether a cache holds recurrent states, so that it can be cut back only where there is a mark.
+    pub(super) fn is_recurrent(&self) -> bool {
+        let state = |slot: &Slot| matches!(slot.content, Content::State { .. });
+        self.graph.slots.iter().any(state)
     }
 
     /// Reads `tokens` behind `past`, in as many calls as bounded memory takes. `asks` ascend.
