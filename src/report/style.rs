@@ -37,6 +37,10 @@ pub const MODEL_LINE: f64 = 0.9;
 pub const BASELINE_LINE: f64 = 0.8;
 /// Error bars.
 pub const ERROR_LINE: f64 = 0.7;
+/// Lines of published models, and their dashes.
+pub const PUBLISHED_LINE: f64 = 0.6;
+/// Lengths of dash and gap.
+pub const PUBLISHED_DASHES: &str = "2.2 1.2";
 /// Length of a tick.
 pub const TICK: f64 = 2.5;
 /// White space around the figure.
@@ -148,6 +152,32 @@ pub fn dash(index: usize) -> Dash {
     DASHES[index % DASHES.len()]
 }
 
+/// How a kind of bar looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Its colour.
+    pub colour: &'static str,
+    /// Whether white lines cross it.
+    pub hatched: bool,
+}
+
+/// The fill of the `index`-th kind of bar; 14 differ, and neighbours differ in hatching, so that grey print still tells
+/// them apart.
+#[must_use]
+pub fn fill(index: usize) -> Fill {
+    let colours = COLOURS.len();
+    Fill {
+        colour: COLOURS[index % colours],
+        hatched: index % 2 == 1,
+    }
+}
+
+/// What chance would give: a light bar beside the others.
+pub const CHANCE: Fill = Fill {
+    colour: "#c9c9c9",
+    hatched: false,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +206,19 @@ mod tests {
             let mixed = channels(colour).map(|c| (6 * c + 4 * 255 + 5) / 10);
             assert_eq!(channels(tint), mixed, "{colour}");
         }
+    }
+
+    #[test]
+    fn fourteen_kinds_of_bar_differ_and_neighbours_in_hatching() {
+        let fills: Vec<Fill> = (0..14).map(fill).collect();
+        for (i, a) in fills.iter().enumerate() {
+            assert!(!fills[..i].contains(a), "fill {i} repeats");
+        }
+        assert!(
+            fills
+                .windows(2)
+                .all(|pair| pair[0].hatched != pair[1].hatched)
+        );
     }
 
     #[test]
