@@ -1,11 +1,13 @@
 //! `figure`: pictures of results.
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use sha2::{Digest as _, Sha256};
 use shotline::cli::{self, InputArgs, Sink, warn};
 use shotline::error::{Error, Result};
 use shotline::record::Reader;
+use shotline::record::provenance::{Chain, Step};
 use shotline::report::figures::{self, Findings, Published, Sort};
-use shotline::report::{Drawing, svg_to_png};
+use shotline::report::{Drawing, html, svg_to_png};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -98,6 +100,9 @@ enum Figure {
         #[command(flatten)]
         picture: PictureArgs,
     },
+    /// One page of HTML with every figure that the results allow, their tables and how they were made.
+    #[command(long_about = REPORT_MANUAL, after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Wrong answers that another function, true to all demonstrations, would give, against shots.
     Understandable {
         #[command(flatten)]
@@ -134,6 +139,27 @@ struct PictureArgs {
     /// Let axes of shares, such as accuracy, reach at least this far, so that several figures share them.
     #[arg(long, value_name = "SHARE")]
     y_max: Option<f64>,
+}
+
+#[derive(ClapArgs)]
+struct ReportArgs {
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// The page: .html.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Its title.
+    #[arg(long, default_value = "In-context learning of bitstring functions")]
+    title: String,
+
+    /// Lay published curves (arXiv 2609.14011) over one's own: models, families or modalities.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    published: Vec<String>,
+
+    #[command(flatten)]
+    family: FamilyArgs,
 }
 
 #[derive(ClapArgs)]
@@ -215,6 +241,20 @@ Examples:
   Which functions are learnt? All 100 on one page:
     contrast --by task clean.parquet deranged.parquet | figure tasks -o tasks.svg";
 
+const REPORT_MANUAL: &str = "\
+One page of HTML with every figure that the results allow, their tables and how they were made.\n\n\
+Reads any results: scores (by cell, task, BitLoad, BitDiversity), fits, contrasts, similarities. The page needs no \
+network and holds nothing but itself: figures are inline SVG, tables sort by a press on a heading. Where a file has a \
+FILE.provenance.json beside it, or its provenance inside (Arrow, Parquet), the page shows the commands behind it.";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  Everything about one run:
+    score predictions.parquet -o scores.csv
+    score --by task predictions.parquet -o tasks.csv
+    fit-loglinear predictions.parquet -o fits.csv
+    figure report scores.csv tasks.csv fits.csv -o report.html";
+
 fn main() -> ExitCode {
     cli::main("figure", run)
 }
@@ -266,6 +306,7 @@ fn run(args: &Args) -> Result<()> {
         Figure::Tasks { picture } => picture.draw(&[Sort::TaskContrast], |findings| {
             Ok(figures::tasks(findings)?.into())
         }),
+        Figure::Report(args) => report(args),
         Figure::Understandable { picture } => picture.draw(&[Sort::Cell], |findings| {
             Ok(figures::understandable(findings)?.into())
         }),
@@ -307,6 +348,85 @@ impl PictureArgs {
         }
         sinks.into_iter().try_for_each(Sink::commit)
     }
+}
+
+fn report(args: &ReportArgs) -> Result<()> {
+    let name = args.output.extension().and_then(|s| s.to_str());
+    if !name.is_some_and(|s| s.eq_ignore_ascii_case("html")) {
+        return Err(Error::usage(format!(
+            "-o {}: expected a name that ends in .html",
+            args.output.display()
+        )));
+    }
+    let published = Published::load()?.curves(&args.published)?;
+    let paths = args.input.paths()?;
+    let mut reader = Reader::open(paths, false)?;
+    let findings = Findings::read_all(&mut reader)?;
+    let mut chain = reader.provenance();
+    for path in paths {
+        chain.merge(sidecar(path)?);
+    }
+    let mut pictures = Vec::new();
+    for (heading, drawing) in figures::all(&findings, &args.family.family, published)? {
+        let svg = drawing.to_svg()?;
+        pictures.push(html::Picture { heading, svg });
+    }
+    let sources: Result<Vec<html::Source>> = paths.iter().map(|path| source(path)).collect();
+    let page = html::Report {
+        title: args.title.clone(),
+        pictures,
+        tables: tables(&findings),
+        sources: sources?,
+        chain: chain.with(Step::here("figure")),
+    };
+    Sink::write_file(&args.output, page.to_html().as_bytes())
+}
+
+/// The tables of all results, each with its heading.
+fn tables(findings: &Findings) -> Vec<html::Table> {
+    [
+        html::Table::of("Scores", &findings.cells),
+        html::Table::of("Fits: accuracy = a0 + a1 ln(shots)", &findings.fits),
+        html::Table::of("Contrasts: clean against deranged", &findings.contrasts),
+        html::Table::of("Model against model", &findings.versus),
+        html::Table::of("Likeness of profiles", &findings.similarities),
+        html::Table::of("Scores by BitLoad", &findings.bit_loads),
+        html::Table::of("Scores by BitDiversity", &findings.bit_diversities),
+        html::Table::of("Identifiability", &findings.identifiability),
+        html::Table::of("Scores of functions", &findings.tasks),
+        html::Table::of("Contrasts of functions", &findings.task_contrasts),
+        html::Table::of("Model against model, by function", &findings.versus_tasks),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The provenance that was written beside a file.
+fn sidecar(path: &Path) -> Result<Chain> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".provenance.json");
+    let file = PathBuf::from(name);
+    if !file.is_file() {
+        return Ok(Chain::default());
+    }
+    let text = std::fs::read_to_string(&file).map_err(|e| Error::file(&file, e))?;
+    Chain::from_json(&text).map_err(|e| Error::data(format!("{}: {e}", file.display())))
+}
+
+/// A file with its hash; a pipe was read once and has none.
+fn source(path: &Path) -> Result<html::Source> {
+    let sha256 = if path.is_file() {
+        let bytes = std::fs::read(path).map_err(|e| Error::file(path, e))?;
+        let digest = Sha256::digest(bytes);
+        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    } else {
+        None
+    };
+    Ok(html::Source {
+        name: path.display().to_string(),
+        sha256,
+    })
 }
 
 enum Picture {

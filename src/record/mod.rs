@@ -24,6 +24,7 @@ pub use batch::schema;
 pub use column::{Column, ColumnType};
 pub use extra::Extra;
 pub use finding::Finding;
+pub use flat::{Brief, BriefCell, BriefColumn};
 pub use kinds::{
     Condition, Contrast, CurveKey, Design, Fit, Identifiability, Listed, Listing, Mean, Outcome,
     PairKey, Prediction, Prompt, Score, ScoreOrOutcome, Side, Similarity, Trial, Verdict, Versus,

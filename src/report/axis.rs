@@ -186,7 +186,7 @@ impl Across {
                 value,
                 label: Some(match self.quantity {
                     Quantity::Parameters => parameters(value),
-                    Quantity::Shots | Quantity::Plain => value.to_string(),
+                    Quantity::Shots | Quantity::Plain => value.to_string().replace('-', "−"),
                 }),
             })
             .collect();

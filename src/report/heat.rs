@@ -20,8 +20,8 @@ pub struct Cell {
     pub row: usize,
     /// Its column: the earlier.
     pub column: usize,
-    /// -1 to 1.
-    pub value: f64,
+    /// -1 to 1; none where there is no correlation.
+    pub value: Option<f64>,
     /// Whether it has a star.
     pub starred: bool,
 }
@@ -42,7 +42,9 @@ pub struct Heat {
 /// No cell is smaller than this, in points.
 const LEAST_CELL: f64 = 9.0;
 /// No cell is larger than this.
-const LARGEST_CELL: f64 = 42.0;
+const LARGEST_CELL: f64 = 36.0;
+/// The room for the name of the first column.
+const TOP: f64 = style::SMALL_PT + 3.0;
 /// Names take at most this share of the page's width.
 const NAME_SHARE: f64 = 0.38;
 /// Between a name and its row.
@@ -57,6 +59,16 @@ const ALIKE: [f64; 3] = [0.0, 114.0, 178.0];
 const OPPOSITE: [f64; 3] = [213.0, 94.0, 0.0];
 
 impl Heat {
+    /// A page on which so many names stand at a readable size.
+    #[must_use]
+    pub fn page_for(names: usize) -> Page {
+        const WIDE: usize = 9;
+        let count = float(names.saturating_sub(1)).max(1.0);
+        let side = (150.0 / count).clamp(7.0, 12.0);
+        let width = if names > WIDE { 183.0 } else { 120.0 };
+        Page::new(width, 24.0 + side * count)
+    }
+
     /// The figure as SVG; equal figures give equal bytes.
     ///
     /// # Errors
@@ -71,13 +83,13 @@ impl Heat {
         let count = float(self.names.len() - 1);
         let left = body.left + names + GAP;
         let wide = (body.right - left) / count;
-        let high = (body.height() - SCALE_HEIGHT - style::SMALL_PT * 2.0) / count;
+        let high = (body.height() - SCALE_HEIGHT - TOP) / count;
         let side = wide.min(high).min(LARGEST_CELL);
         if side < LEAST_CELL {
             let what = format!("{} names", self.names.len());
             return Err(self.page.cramped(&what));
         }
-        let top = body.top + 2.0;
+        let top = body.top + TOP;
         let mut canvas = self.page.canvas(&self.scale_label, &self.description());
         for cell in &self.cells {
             let spot = Rect {
@@ -125,10 +137,12 @@ impl Heat {
             return Err(Error::data("nothing to draw: there is no pair of models"));
         }
         for cell in &self.cells {
-            if !(-1.0..=1.0).contains(&cell.value) {
+            if let Some(value) = cell.value
+                && !(-1.0..=1.0).contains(&value)
+            {
                 return Err(Error::data(format!(
-                    "{} and {}: correlation {}, expected -1 to 1",
-                    self.names[cell.column], self.names[cell.row], cell.value
+                    "{} and {}: correlation {value}, expected -1 to 1",
+                    self.names[cell.column], self.names[cell.row]
                 )));
             }
         }
@@ -137,19 +151,21 @@ impl Heat {
 
     fn draw_cell(&self, canvas: &mut Canvas, cell: &Cell, spot: &Rect) {
         canvas.open_group("cell", Some(&self.words(cell)));
-        draw_block(canvas, spot, &colour(cell.value));
+        let fill = cell.value.map_or_else(|| style::BAND.to_owned(), colour);
+        draw_block(canvas, spot, &fill);
         let size = style::SMALL_PT.min(spot.width() * 0.3);
         let star = if cell.starred { "*" } else { "" };
-        let number = format!("{:.2}", cell.value)
-            .replace("0.", ".")
-            .replace('-', "−");
+        let number = cell.value.map_or_else(
+            || "–".to_owned(),
+            |value| format!("{value:.2}").replace("0.", ".").replace('-', "−"),
+        );
         canvas.text(
             &format!("{number}{star}"),
             f64::midpoint(spot.left, spot.right),
             f64::midpoint(spot.top, spot.bottom) + size * CAP_HEIGHT / 2.0,
             &TextStyle {
                 // Dark cells need light text: at this value the two contrast equally with the cell.
-                colour: if cell.value.abs() > 0.6 {
+                colour: if cell.value.is_some_and(|value| value.abs() > 0.6) {
                     style::PAPER
                 } else {
                     style::INK
@@ -193,13 +209,12 @@ impl Heat {
     }
 
     fn words(&self, cell: &Cell) -> String {
-        format!(
-            "{} and {}: {:.4}{}",
-            self.names[cell.column],
-            self.names[cell.row],
-            cell.value,
-            if cell.starred { "*" } else { "" }
-        )
+        let value = cell
+            .value
+            .map_or_else(|| "none".to_owned(), |value| format!("{value:.4}"));
+        let star = if cell.starred { "*" } else { "" };
+        let (first, second) = (&self.names[cell.column], &self.names[cell.row]);
+        format!("{first} and {second}: {value}{star}")
     }
 
     /// The figure in words.

@@ -8,7 +8,8 @@ Four forms of figure, of plain numbers, stand on a shared page:
 - [`heat`] draws a table of correlations as coloured cells;
 - [`rows`] draws one row a function.
 
-[`figures`] has one file a figure: from scores, fits and contrasts to one of the forms.
+[`figures`] has one file a figure: from scores, fits and contrasts to one of the forms; [`html`]
+puts all of them on one page.
 Below them:
 
 - [`page`] has size, title, note and the grid of panels;
@@ -31,6 +32,7 @@ pub mod chart;
 pub mod figures;
 pub mod font;
 pub mod heat;
+pub mod html;
 pub mod legend;
 pub mod mark;
 pub mod page;

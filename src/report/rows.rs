@@ -148,7 +148,7 @@ impl Rows {
             if ends.1 > ends.0 {
                 canvas.polyline(
                     &[(ends.0, y), (ends.1, y)],
-                    Stroke::solid("#c9c9c9", style::GRID_LINE),
+                    Stroke::solid(style::ROW_LINE, style::GRID_LINE),
                 );
             }
             for (k, value) in row.values.iter().enumerate().rev() {

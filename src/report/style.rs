@@ -13,6 +13,8 @@ pub const MUTED: &str = "#5c5c5c";
 pub const GRID: &str = "#e9e9e9";
 /// The interval of a baseline, as a band under everything else.
 pub const BAND: &str = "#f1f1f1";
+/// Lines that join the markers of a row, and bars of chance.
+pub const ROW_LINE: &str = "#c9c9c9";
 /// The page.
 pub const PAPER: &str = "#ffffff";
 
@@ -172,9 +174,35 @@ pub fn fill(index: usize) -> Fill {
     }
 }
 
+/// What stands for these colours on a dark page, where the report shows figures.
+pub const IN_THE_DARK: [(&str, &str); 22] = [
+    (INK, "#e8e6e3"),
+    (MUTED, "#a8a8a8"),
+    (GRID, "#33363b"),
+    (BAND, "#24272c"),
+    (PAPER, "#16181c"),
+    (ROW_LINE, "#55595f"),
+    ("#6b6b6b", "#a0a0a0"),
+    ("#8a8a8a", "#8f8f8f"),
+    (COLOURS[0], "#4ea5d9"),
+    (COLOURS[1], "#f0803c"),
+    (COLOURS[2], "#2cc295"),
+    (COLOURS[3], "#dc93b9"),
+    (COLOURS[4], "#f0b030"),
+    (COLOURS[5], "#7cc8f0"),
+    (COLOURS[6], "#ffffff"),
+    (TINTS[0], "#2f6487"),
+    (TINTS[1], "#96531f"),
+    (TINTS[2], "#1f7a5e"),
+    (TINTS[3], "#85597a"),
+    (TINTS[4], "#8f6c20"),
+    (TINTS[5], "#4c7d98"),
+    (TINTS[6], "#999999"),
+];
+
 /// What chance would give: a light bar beside the others.
 pub const CHANCE: Fill = Fill {
-    colour: "#c9c9c9",
+    colour: ROW_LINE,
     hatched: false,
 };
 

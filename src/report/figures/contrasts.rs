@@ -45,7 +45,7 @@ pub fn contrast(findings: &Findings) -> Result<Chart> {
         })
         .collect();
     let gaps = groups.iter().map(|model| Series {
-        label: format!("gap of {}", model.label),
+        label: model.label.clone(),
         role: Role::Model,
         points: model
             .rows
@@ -159,9 +159,10 @@ pub fn similarity(findings: &Findings) -> Result<Heat> {
     };
     for row in &findings.similarities {
         let places = sides(&row.pair).map(|(model, encoding)| {
+            let short = model.trim_start_matches("builtin:");
             let name = match encoding {
-                Some(encoding) if ambiguous(model) => format!("{model} ({encoding})"),
-                _ => model.to_owned(),
+                Some(encoding) if ambiguous(model) => format!("{short} ({encoding})"),
+                _ => short.to_owned(),
             };
             names
                 .iter()
@@ -171,8 +172,6 @@ pub fn similarity(findings: &Findings) -> Result<Heat> {
                     names.len() - 1
                 })
         });
-        // A constant profile has no ranks to correlate.
-        let Some(value) = row.rho else { continue };
         let (column, row_at) = (places[0].min(places[1]), places[0].max(places[1]));
         if cells.iter().any(|c| (c.row, c.column) == (row_at, column)) || row_at == column {
             return Err(Error::data(format!(
@@ -183,17 +182,17 @@ pub fn similarity(findings: &Findings) -> Result<Heat> {
         cells.push(Cell {
             row: row_at,
             column,
-            value,
+            value: row.rho,
             starred: row.p_holm.is_some_and(|p| p < LEVEL),
         });
     }
-    let mut page = Page::new(120.0, 40.0 + 11.0 * super::super::page::float(names.len()));
-    page.note = Some(
-        "Correlation over functions of the gap, clean less deranged, at each model's largest shot count. *: p < .05, one-sided permutation test, Holm's correction."
-            .to_owned(),
-    );
+    let page = Heat::page_for(names.len());
+    let note = "Correlation over functions of the gap, clean less deranged, at each model's largest shot count. *: p < .05, one-sided permutation test, Holm's correction.";
     Ok(Heat {
-        page,
+        page: Page {
+            note: Some(note.to_owned()),
+            ..page
+        },
         names,
         cells,
         scale_label: "Spearman's ρ".to_owned(),

@@ -6,6 +6,7 @@ filter that makes the right one.
 */
 
 mod accuracy;
+mod all;
 mod answers;
 mod complexity;
 mod contrasts;
@@ -14,6 +15,7 @@ mod published;
 mod scale;
 
 pub use accuracy::{curve, families};
+pub use all::all;
 pub use answers::{understandable, zero_bd};
 pub use complexity::{bit_diversity, bit_load};
 pub use contrasts::{contrast, similarity, tasks};
