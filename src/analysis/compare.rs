@@ -4,10 +4,7 @@ Two lists of task accuracies against each other: mean gap, its error, and tests 
 
 use super::cells::{Cell, TaskUnits, mean};
 use crate::error::{Error, Result};
-use crate::stats::{Paired, SwapTest, condition_swap, paired};
-
-/// A 95 % interval is gap +- this many errors (Breslow et al., arXiv 2609.14011).
-const NORMAL_95: f64 = 1.96;
+use crate::stats::{NORMAL_95, Paired, SwapTest, condition_swap, paired};
 
 /// One task answered twice: by two models, or in two conditions.
 #[derive(Debug, Clone, Copy)]

@@ -6,6 +6,7 @@ contrasts.
 mod cells;
 mod compare;
 mod contrast;
+mod family;
 mod fit;
 mod identify;
 mod judge;
@@ -16,6 +17,7 @@ mod versus;
 
 pub use cells::{Cell, Cells, CurveCells, Seen};
 pub use contrast::{Contrasts, contrast_cells, contrast_tasks, similarities};
+pub use family::family;
 pub use fit::{Points, fit_means, fit_predictions, least_squares};
 pub use identify::Rivalry;
 pub use judge::Judge;

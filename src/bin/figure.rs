@@ -1,16 +1,20 @@
 //! `figure`: pictures of results.
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use shotline::analysis::least_squares;
+use sha2::{Digest as _, Sha256};
 use shotline::cli::{self, InputArgs, Sink, warn};
 use shotline::error::{Error, Result};
-use shotline::record::{CurveKey, Reader, Score};
-use shotline::report::{Curve, Fit, Point, Role, Series, curve, svg_to_png};
+use shotline::record::Reader;
+use shotline::record::provenance::{Chain, Step};
+use shotline::report::figures::{self, Findings, Published, Sort};
+use shotline::report::{Drawing, html, svg_to_png};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Draws results as SVG and PNG. Fonts are embedded: a picture is the same on every machine.
+///
+/// Colours are told apart by all kinds of colour vision; markers, dashes and hatching tell series apart in grey print.
 #[derive(Parser)]
 #[command(name = "figure", version, after_help = EXAMPLES)]
 struct Args {
@@ -21,12 +25,94 @@ struct Args {
 #[derive(Subcommand)]
 enum Figure {
     /// Accuracy against shots, with error bars and log-linear fits, over the baselines.
-    #[command(after_help = EXAMPLES)]
-    Curve(CurveArgs),
+    #[command(after_help = CURVE_EXAMPLES)]
+    Curve {
+        #[command(flatten)]
+        picture: PictureArgs,
+        #[command(flatten)]
+        line: LineArgs,
+        /// Lay published curves (arXiv 2609.14011, 128 trials a function) over one's own: models, families or
+        /// modalities, as `evo2,Qwen3-8B-Base`.
+        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+        published: Vec<String>,
+    },
+    /// Accuracy against shots, one panel a family of models.
+    #[command(after_help = FAMILIES_EXAMPLES)]
+    Families {
+        #[command(flatten)]
+        picture: PictureArgs,
+        #[command(flatten)]
+        line: LineArgs,
+        #[command(flatten)]
+        family: FamilyArgs,
+    },
+    /// Accuracy at one shot count against parameters.
+    #[command(after_help = SIZE_EXAMPLES)]
+    Size {
+        #[command(flatten)]
+        picture: PictureArgs,
+        #[command(flatten)]
+        family: FamilyArgs,
+        /// The shot count; else the largest that all models have.
+        #[arg(long)]
+        shots: Option<u32>,
+    },
+    /// Both coefficients of the log-linear fit against parameters. Reads fits.
+    #[command(after_help = COEFFICIENTS_EXAMPLES)]
+    Coefficients {
+        #[command(flatten)]
+        picture: PictureArgs,
+        #[command(flatten)]
+        family: FamilyArgs,
+    },
+    /// Accuracy by `BitLoad`, one panel a model. Reads scores by `BitLoad`.
+    #[command(name = "bitload", after_help = BITLOAD_EXAMPLES)]
+    BitLoad {
+        #[command(flatten)]
+        picture: PictureArgs,
+    },
+    /// Accuracy by mean `BitDiversity`, one panel a model. Reads scores by `BitDiversity`.
+    #[command(name = "bitdiversity", after_help = BITDIVERSITY_EXAMPLES)]
+    BitDiversity {
+        #[command(flatten)]
+        picture: PictureArgs,
+    },
+    /// Answers, targets and correct answers whose bits are all equal, one panel a model.
+    ZeroBd {
+        #[command(flatten)]
+        picture: PictureArgs,
+    },
+    /// Accuracy with clean and with deranged demonstrations, one panel a model, and the gaps. Reads contrasts.
+    #[command(after_help = CONTRAST_EXAMPLES)]
+    Contrast {
+        #[command(flatten)]
+        picture: PictureArgs,
+    },
+    /// How alike models' profiles of gaps are: Spearman correlations as a heat map. Reads `contrast --profiles`.
+    #[command(after_help = SIMILARITY_EXAMPLES)]
+    Similarity {
+        #[command(flatten)]
+        picture: PictureArgs,
+    },
+    /// The gap of every function, one row each. Reads `contrast --by task`.
+    #[command(after_help = TASKS_EXAMPLES)]
+    Tasks {
+        #[command(flatten)]
+        picture: PictureArgs,
+    },
+    /// One page of HTML with every figure that the results allow, their tables and how they were made.
+    #[command(long_about = REPORT_MANUAL, after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
+    /// Wrong answers that another function, true to all demonstrations, would give, against shots.
+    Understandable {
+        #[command(flatten)]
+        picture: PictureArgs,
+    },
 }
 
+/// What every picture has.
 #[derive(ClapArgs)]
-struct CurveArgs {
+struct PictureArgs {
     #[command(flatten)]
     input: InputArgs,
 
@@ -38,35 +124,136 @@ struct CurveArgs {
     #[arg(long)]
     title: Option<String>,
 
-    /// Width in millimetres: 89 is one journal column, 183 are two.
-    #[arg(long, value_name = "MM", default_value_t = curve::DOUBLE_COLUMN_MM)]
-    width_mm: f64,
+    /// Width in millimetres: 89 is one journal column, 183 are two. Default: as the figure needs.
+    #[arg(long, value_name = "MM")]
+    width_mm: Option<f64>,
 
-    /// Height in millimetres.
-    #[arg(long, value_name = "MM", default_value_t = 90.0)]
-    height_mm: f64,
+    /// Height in millimetres. Default: as the figure needs.
+    #[arg(long, value_name = "MM")]
+    height_mm: Option<f64>,
 
     /// Pixels per inch of a PNG.
     #[arg(long, default_value_t = 300.0)]
     dpi: f64,
 
-    /// Let the accuracy axis reach at least this far, so that several figures share it.
-    #[arg(long, value_name = "ACCURACY")]
+    /// Let axes of shares, such as accuracy, reach at least this far, so that several figures share them.
+    #[arg(long, value_name = "SHARE")]
     y_max: Option<f64>,
+}
 
+#[derive(ClapArgs)]
+struct ReportArgs {
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// The page: .html.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Its title.
+    #[arg(long, default_value = "In-context learning of bitstring functions")]
+    title: String,
+
+    /// Lay published curves (arXiv 2609.14011) over one's own: models, families or modalities.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    published: Vec<String>,
+
+    #[command(flatten)]
+    family: FamilyArgs,
+}
+
+#[derive(ClapArgs)]
+struct LineArgs {
     /// Join the points instead of fitting a line through them.
     #[arg(long)]
     no_fit: bool,
+}
+
+#[derive(ClapArgs)]
+struct FamilyArgs {
+    /// Models whose names begin with this are one family. Repeatable. The others belong to the family that their name
+    /// says before its size: `Qwen3` of `Qwen3-0.6B-Base`.
+    #[arg(long, value_name = "PREFIX")]
+    family: Vec<String>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   Scores of models and baselines in one picture, for a paper and for a slide:
     figure curve scores.csv -o curve.svg -o curve.png
+  Which inputs a figure needs is said by its own help, and by its errors:
+    figure coefficients --help";
+
+const CURVE_EXAMPLES: &str = "\
+Examples:
+  Scores of models and baselines in one picture, for a paper and for a slide:
+    figure curve scores.csv -o curve.svg -o curve.png
   One journal column wide, several files:
     figure curve evo2.csv qwen3.csv -o curve.svg --width-mm 89 --height-mm 70
+  Beside the published curves of a family:
+    figure curve scores.csv --published Qwen3 -o curve.svg
 Models of modality `baseline` are drawn grey. Where no builtin:mode is among them, the mode baseline
 of the scores' own columns is added. Bars are 95 % intervals.";
+
+const FAMILIES_EXAMPLES: &str = "\
+Examples:
+  One panel a family:
+    score evo2.parquet qwen3.parquet | figure families -o families.svg
+  Families whose names do not say so:
+    figure families scores.csv --family ProGen2 --family imagegpt -o families.svg";
+
+const SIZE_EXAMPLES: &str = "\
+Examples:
+  At the largest shot count that all models have, and at 16 shots:
+    figure size scores.csv -o size.svg
+    figure size scores.csv --shots 16 -o size-16.svg
+Models need a number of parameters (column params): the model folder's card has it, or `infer --params`.";
+
+const COEFFICIENTS_EXAMPLES: &str = "\
+Examples:
+  Accuracy at one shot and slope, by parameters:
+    fit-loglinear predictions.parquet | figure coefficients -o coefficients.svg
+Models need a number of parameters (column params): the model folder's card has it, or `infer --params`.";
+
+const BITLOAD_EXAMPLES: &str = "\
+Examples:
+  How accuracy falls with the number of input bits that matter:
+    score --by bitload predictions.parquet | figure bitload -o bitload.svg";
+
+const BITDIVERSITY_EXAMPLES: &str = "\
+Examples:
+  Accuracy by the mean number of minority bits of a function's outputs:
+    score --by bitdiversity predictions.parquet | figure bitdiversity -o bitdiversity.svg";
+
+const CONTRAST_EXAMPLES: &str = "\
+Examples:
+  Does the mapping matter, or only what outputs look like?
+    contrast clean.parquet deranged.parquet | figure contrast -o contrast.svg";
+
+const SIMILARITY_EXAMPLES: &str = "\
+Examples:
+  Do models learn the same functions?
+    contrast --profiles clean.parquet deranged.parquet | figure similarity -o similarity.svg
+A star marks correlations above 0 at p < .05 after Holm's correction over the pairs.";
+
+const TASKS_EXAMPLES: &str = "\
+Examples:
+  Which functions are learnt? All 100 on one page:
+    contrast --by task clean.parquet deranged.parquet | figure tasks -o tasks.svg";
+
+const REPORT_MANUAL: &str = "\
+One page of HTML with every figure that the results allow, their tables and how they were made.\n\n\
+Reads any results: scores (by cell, task, BitLoad, BitDiversity), fits, contrasts, similarities. The page needs no \
+network and holds nothing but itself: figures are inline SVG, tables sort by a press on a heading. Where a file has a \
+FILE.provenance.json beside it, or its provenance inside (Arrow, Parquet), the page shows the commands behind it.";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  Everything about one run:
+    score predictions.parquet -o scores.csv
+    score --by task predictions.parquet -o tasks.csv
+    fit-loglinear predictions.parquet -o fits.csv
+    figure report scores.csv tasks.csv fits.csv -o report.html";
 
 fn main() -> ExitCode {
     cli::main("figure", run)
@@ -74,71 +261,172 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     match &args.figure {
-        Figure::Curve(args) => draw_curve(args),
+        Figure::Curve {
+            picture,
+            line,
+            published,
+        } => {
+            let published = Published::load()?.curves(published)?;
+            picture.draw(&[Sort::Cell], |findings| {
+                Ok(figures::curve(findings, !line.no_fit, published)?.into())
+            })
+        }
+        Figure::Families {
+            picture,
+            line,
+            family,
+        } => picture.draw(&[Sort::Cell], |findings| {
+            Ok(figures::families(findings, !line.no_fit, &family.family)?.into())
+        }),
+        Figure::Size {
+            picture,
+            family,
+            shots,
+        } => picture.draw(&[Sort::Cell], |findings| {
+            Ok(figures::size(findings, *shots, &family.family)?.into())
+        }),
+        Figure::Coefficients { picture, family } => picture.draw(&[Sort::Fit], |findings| {
+            Ok(figures::coefficients(findings, &family.family)?.into())
+        }),
+        Figure::BitLoad { picture } => picture.draw(&[Sort::BitLoad], |findings| {
+            Ok(figures::bit_load(findings)?.into())
+        }),
+        Figure::BitDiversity { picture } => picture.draw(&[Sort::BitDiversity], |findings| {
+            Ok(figures::bit_diversity(findings)?.into())
+        }),
+        Figure::ZeroBd { picture } => picture.draw(&[Sort::Cell], |findings| {
+            Ok(figures::zero_bd(findings)?.into())
+        }),
+        Figure::Contrast { picture } => picture.draw(&[Sort::Contrast], |findings| {
+            Ok(figures::contrast(findings)?.into())
+        }),
+        Figure::Similarity { picture } => picture.draw(&[Sort::Similarity], |findings| {
+            Ok(figures::similarity(findings)?.into())
+        }),
+        Figure::Tasks { picture } => picture.draw(&[Sort::TaskContrast], |findings| {
+            Ok(figures::tasks(findings)?.into())
+        }),
+        Figure::Report(args) => report(args),
+        Figure::Understandable { picture } => picture.draw(&[Sort::Cell], |findings| {
+            Ok(figures::understandable(findings)?.into())
+        }),
     }
 }
 
-fn draw_curve(args: &CurveArgs) -> Result<()> {
-    for file in &args.output {
-        suffix(file)?;
-    }
-    let mut groups: Vec<Group> = Vec::new();
-    let mut reader = Reader::<Score>::open(args.input.paths()?, false)?;
-    while let Some(entry) = reader.read()? {
-        let score = entry.record;
-        if score.function.is_some() {
-            return Err(Error::data(format!(
-                "{}: column \"function\": a score of one function (--by task); a curve is drawn \
-                 from the scores of cells",
-                entry.place
-            )));
+impl PictureArgs {
+    /// Reads results of these sorts, makes the drawing and writes it as every picture asked for.
+    fn draw(&self, sorts: &[Sort], make: impl FnOnce(&Findings) -> Result<Drawing>) -> Result<()> {
+        for file in &self.output {
+            suffix(file)?;
         }
-        match groups.iter_mut().find(|g| g.key == score.curve) {
-            Some(group) => group.scores.push(score),
-            None => groups.push(Group {
-                key: score.curve.clone(),
-                scores: vec![score],
-            }),
+        let mut reader = Reader::open(self.input.paths()?, false)?;
+        let mut drawing = make(&Findings::read(&mut reader, sorts)?)?;
+        drawing.set_y_max(self.y_max);
+        let page = drawing.page_mut();
+        page.title.clone_from(&self.title);
+        page.width_mm = self.width_mm.unwrap_or(page.width_mm);
+        page.height_mm = self.height_mm.unwrap_or(page.height_mm);
+        let missing = drawing.missing_characters();
+        if !missing.is_empty() {
+            let list: String = missing.into_iter().collect();
+            warn(
+                "figure",
+                format!("the typeface lacks {list:?}; drawn as boxes"),
+            );
         }
+        let svg = drawing.to_svg()?;
+        // All are drawn and begun before the first has its name: every picture appears, or none.
+        let mut sinks = Vec::new();
+        for file in &self.output {
+            let picture = match suffix(file)? {
+                Picture::Svg => svg.clone().into_bytes(),
+                Picture::Png => svg_to_png(&svg, self.dpi)?,
+            };
+            let mut sink = Sink::create(Some(file))?;
+            sink.write_all(&picture).map_err(|e| Error::file(file, e))?;
+            sinks.push(sink);
+        }
+        sinks.into_iter().try_for_each(Sink::commit)
     }
-    let mut series: Vec<Series> = groups
-        .iter()
-        .map(|group| group.series(&label(group, &groups), !args.no_fit))
-        .collect();
-    series.extend(mode_baseline(&groups));
-    // Models lie on top of baselines.
-    series.sort_by_key(|s| s.role == Role::Baseline);
-    let fitted = series.iter().any(|s| s.fit.is_some());
-    let bars = series
-        .iter()
-        .any(|s| s.points.iter().any(|p| p.ci.is_some()));
-    let mut figure = Curve::new(series);
-    figure.title.clone_from(&args.title);
-    figure.note = note(bars, fitted);
-    figure.y_max = args.y_max;
-    figure.width_mm = args.width_mm;
-    figure.height_mm = args.height_mm;
-    let missing = figure.missing_characters();
-    if !missing.is_empty() {
-        let list: String = missing.into_iter().collect();
-        warn(
-            "figure",
-            format!("the typeface lacks {list:?}; drawn as boxes"),
-        );
+}
+
+fn report(args: &ReportArgs) -> Result<()> {
+    let name = args.output.extension().and_then(|s| s.to_str());
+    if !name.is_some_and(|s| s.eq_ignore_ascii_case("html")) {
+        return Err(Error::usage(format!(
+            "-o {}: expected a name that ends in .html",
+            args.output.display()
+        )));
     }
-    let svg = figure.to_svg()?;
-    // All are drawn and begun before the first has its name: every picture appears, or none.
-    let mut sinks = Vec::new();
-    for file in &args.output {
-        let picture = match suffix(file)? {
-            Picture::Svg => svg.clone().into_bytes(),
-            Picture::Png => svg_to_png(&svg, args.dpi)?,
-        };
-        let mut sink = Sink::create(Some(file))?;
-        sink.write_all(&picture).map_err(|e| Error::file(file, e))?;
-        sinks.push(sink);
+    let published = Published::load()?.curves(&args.published)?;
+    let paths = args.input.paths()?;
+    let mut reader = Reader::open(paths, false)?;
+    let findings = Findings::read_all(&mut reader)?;
+    let mut chain = reader.provenance();
+    for path in paths {
+        chain.merge(sidecar(path)?);
     }
-    sinks.into_iter().try_for_each(Sink::commit)
+    let mut pictures = Vec::new();
+    for (heading, drawing) in figures::all(&findings, &args.family.family, published)? {
+        let svg = drawing.to_svg()?;
+        pictures.push(html::Picture { heading, svg });
+    }
+    let sources: Result<Vec<html::Source>> = paths.iter().map(|path| source(path)).collect();
+    let page = html::Report {
+        title: args.title.clone(),
+        pictures,
+        tables: tables(&findings),
+        sources: sources?,
+        chain: chain.with(Step::here("figure")),
+    };
+    Sink::write_file(&args.output, page.to_html().as_bytes())
+}
+
+/// The tables of all results, each with its heading.
+fn tables(findings: &Findings) -> Vec<html::Table> {
+    [
+        html::Table::of("Scores", &findings.cells),
+        html::Table::of("Fits: accuracy = a0 + a1 ln(shots)", &findings.fits),
+        html::Table::of("Contrasts: clean against deranged", &findings.contrasts),
+        html::Table::of("Model against model", &findings.versus),
+        html::Table::of("Likeness of profiles", &findings.similarities),
+        html::Table::of("Scores by BitLoad", &findings.bit_loads),
+        html::Table::of("Scores by BitDiversity", &findings.bit_diversities),
+        html::Table::of("Identifiability", &findings.identifiability),
+        html::Table::of("Scores of functions", &findings.tasks),
+        html::Table::of("Contrasts of functions", &findings.task_contrasts),
+        html::Table::of("Model against model, by function", &findings.versus_tasks),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The provenance that was written beside a file.
+fn sidecar(path: &Path) -> Result<Chain> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".provenance.json");
+    let file = PathBuf::from(name);
+    if !file.is_file() {
+        return Ok(Chain::default());
+    }
+    let text = std::fs::read_to_string(&file).map_err(|e| Error::file(&file, e))?;
+    Chain::from_json(&text).map_err(|e| Error::data(format!("{}: {e}", file.display())))
+}
+
+/// A file with its hash; a pipe was read once and has none.
+fn source(path: &Path) -> Result<html::Source> {
+    let sha256 = if path.is_file() {
+        let bytes = std::fs::read(path).map_err(|e| Error::file(path, e))?;
+        let digest = Sha256::digest(bytes);
+        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    } else {
+        None
+    };
+    Ok(html::Source {
+        name: path.display().to_string(),
+        sha256,
+    })
 }
 
 enum Picture {
@@ -155,124 +443,4 @@ fn suffix(file: &Path) -> Result<Picture> {
             file.display()
         ))),
     }
-}
-
-fn note(bars: bool, fitted: bool) -> Option<String> {
-    let parts: Vec<&str> = [
-        (bars, "Bars and bands: 95 % intervals."),
-        (fitted, "Lines: least squares, a0 + a1 ln(shots)."),
-    ]
-    .into_iter()
-    .filter_map(|(there, text)| there.then_some(text))
-    .collect();
-    (!parts.is_empty()).then(|| parts.join(" "))
-}
-
-/// The scores of one curve.
-struct Group {
-    key: CurveKey,
-    scores: Vec<Score>,
-}
-
-impl Group {
-    fn is_baseline(&self) -> bool {
-        self.key.modality.as_deref() == Some("baseline")
-    }
-
-    fn series(&self, label: &str, with_fit: bool) -> Series {
-        let points = self
-            .scores
-            .iter()
-            .map(|s| Point {
-                shots: s.shots,
-                accuracy: s.accuracy,
-                ci: interval(s.accuracy, s.se, s.ci_low.zip(s.ci_high)),
-            })
-            .collect();
-        let means: Vec<(u32, f64)> = self.scores.iter().map(|s| (s.shots, s.accuracy)).collect();
-        let fit = least_squares(&means)
-            .filter(|_| with_fit && !self.is_baseline())
-            .map(|line| Fit {
-                a0: line.a0,
-                a1: line.a1,
-            });
-        Series {
-            label: label.to_owned(),
-            role: if self.is_baseline() {
-                Role::Baseline
-            } else {
-                Role::Model
-            },
-            points,
-            fit,
-        }
-    }
-}
-
-/// The interval of the scores, or accuracy +- 1.96 errors.
-fn interval(accuracy: f64, se: Option<f64>, ci: Option<(f64, f64)>) -> Option<(f64, f64)> {
-    ci.or_else(|| se.map(|se| (accuracy - 1.96 * se, accuracy + 1.96 * se)))
-}
-
-/// The model's name, with what tells this curve from others of the same model.
-fn label(group: &Group, groups: &[Group]) -> String {
-    let name = group.key.model.trim_start_matches("builtin:");
-    let traits = |key: &CurveKey| {
-        [
-            key.encoding.clone(),
-            key.template.clone(),
-            key.condition.map(|c| c.to_string()),
-            key.design.map(|d| d.to_string()),
-            key.method.clone(),
-            key.bits.map(|b| format!("{b} bits")),
-            key.constrained
-                .filter(|&c| c)
-                .map(|_| "constrained".to_owned()),
-            key.bos.map(|b| if b { "BOS" } else { "no BOS" }.to_owned()),
-        ]
-    };
-    let own = traits(&group.key);
-    let others: Vec<_> = groups
-        .iter()
-        .filter(|g| g.key.model == group.key.model)
-        .map(|g| traits(&g.key))
-        .collect();
-    let differing: Vec<String> = (0..own.len())
-        .filter(|&i| others.iter().any(|other| other[i] != own[i]))
-        .filter_map(|i| own[i].clone())
-        .collect();
-    if differing.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{name} ({})", differing.join(", "))
-    }
-}
-
-/// The mode baseline from the scores' own columns, unless it is there as a model. Drawn where all
-/// curves agree on it, as they do on the same trials.
-fn mode_baseline(groups: &[Group]) -> Option<Series> {
-    if groups.iter().any(|g| g.key.model == "builtin:mode") {
-        return None;
-    }
-    let mut points: Vec<Point> = Vec::new();
-    for score in groups.iter().flat_map(|g| &g.scores) {
-        let Some(accuracy) = score.mode_accuracy else {
-            continue;
-        };
-        match points.iter().find(|p| p.shots == score.shots) {
-            Some(known) if (known.accuracy - accuracy).abs() > 1e-12 => return None,
-            Some(_) => {}
-            None => points.push(Point {
-                shots: score.shots,
-                accuracy,
-                ci: interval(accuracy, score.mode_se, None),
-            }),
-        }
-    }
-    (!points.is_empty()).then(|| Series {
-        label: "mode".to_owned(),
-        role: Role::Baseline,
-        points,
-        fit: None,
-    })
 }

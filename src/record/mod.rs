@@ -10,6 +10,7 @@ mod check;
 mod column;
 mod damage;
 mod extra;
+mod finding;
 mod flat;
 mod json;
 #[macro_use]
@@ -22,6 +23,8 @@ mod write;
 pub use batch::schema;
 pub use column::{Column, ColumnType};
 pub use extra::Extra;
+pub use finding::Finding;
+pub use flat::{Brief, BriefCell, BriefColumn};
 pub use kinds::{
     Condition, Contrast, CurveKey, Design, Fit, Identifiability, Listed, Listing, Mean, Outcome,
     PairKey, Prediction, Prompt, Score, ScoreOrOutcome, Side, Similarity, Trial, Verdict, Versus,

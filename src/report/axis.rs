@@ -17,7 +17,19 @@ pub struct Tick {
     pub label: Option<String>,
 }
 
-/// The usual space between the ends of the shot axis and its first and last tick.
+/// What a horizontal axis measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// Numbers of demonstrations: logarithmic, with ticks at the counts themselves; 0, which has no logarithm, stands
+    /// left of an axis break.
+    Shots,
+    /// Numbers of parameters: logarithmic, with round ticks.
+    Parameters,
+    /// Anything else: linear, with ticks at the values themselves.
+    Plain,
+}
+
+/// The usual space between the ends of a horizontal axis and its first and last tick.
 pub const INSET: f64 = 7.0;
 /// Least space between two tick labels.
 const LABEL_GAP: f64 = 3.0;
@@ -25,122 +37,164 @@ const LABEL_GAP: f64 = 3.0;
 const ZERO_SHARE: f64 = 0.1;
 const ZERO_LEAST: f64 = 15.0;
 
-/// The shot axis: logarithmic, with ticks at the shot counts themselves. 0 shots, which has no logarithm,
-/// stands left of an axis break.
+/// A horizontal axis.
 #[derive(Clone, Debug)]
-pub struct ShotAxis {
+pub struct Across {
+    quantity: Quantity,
     /// Ascending, each once.
-    shots: Vec<u32>,
+    values: Vec<f64>,
     left: f64,
     right: f64,
     inset: f64,
-    /// Position of the smallest positive count.
+    /// Position of the smallest value that is not left of a break.
     first: f64,
     /// Position of the largest.
     last: f64,
-    /// Their logarithms.
+    /// The same two on the axis's scale.
     low: f64,
     high: f64,
 }
 
-impl ShotAxis {
-    /// The axis of those shot counts from `left` to `right`, its first and last tick `inset` from the ends.
+impl Across {
+    /// The axis of those values from `left` to `right`, its first and last `inset` from the ends.
     #[must_use]
-    pub fn new(shots: impl IntoIterator<Item = u32>, left: f64, right: f64, inset: f64) -> Self {
-        let mut shots: Vec<u32> = shots.into_iter().collect();
-        shots.sort_unstable();
-        shots.dedup();
-        let positive: Vec<u32> = shots.iter().copied().filter(|&n| n > 0).collect();
-        let zero = shots.first() == Some(&0);
-        let (mut first, mut last) = (left + inset, right - inset);
-        if zero {
-            first += ((right - left) * ZERO_SHARE).max(ZERO_LEAST);
-        }
-        if positive.len() == 1 {
-            first = f64::midpoint(first, last);
-            last = first;
-        }
-        let log = |n: Option<&u32>| n.map_or(0.0, |&n| f64::from(n).ln());
-        Self {
+    pub fn new(
+        quantity: Quantity,
+        values: impl IntoIterator<Item = f64>,
+        left: f64,
+        right: f64,
+        inset: f64,
+    ) -> Self {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        let mut axis = Self {
+            quantity,
             left,
             right,
             inset,
-            first,
-            last,
-            low: log(positive.first()),
-            high: log(positive.last()),
-            shots,
+            first: left + inset,
+            last: right - inset,
+            low: 0.0,
+            high: 0.0,
+            values,
+        };
+        let beside_break = axis.has_zero();
+        let scaled: Vec<f64> = axis
+            .values
+            .iter()
+            .skip(usize::from(beside_break))
+            .map(|&x| axis.scaled(x))
+            .collect();
+        if beside_break {
+            axis.first += ((right - left) * ZERO_SHARE).max(ZERO_LEAST);
+        }
+        if scaled.len() == 1 {
+            axis.first = f64::midpoint(axis.first, axis.last);
+            axis.last = axis.first;
+        }
+        axis.low = scaled.first().copied().unwrap_or_default();
+        axis.high = scaled.last().copied().unwrap_or_default();
+        axis
+    }
+
+    /// What it measures.
+    #[must_use]
+    pub fn quantity(&self) -> Quantity {
+        self.quantity
+    }
+
+    fn is_logarithmic(&self) -> bool {
+        self.quantity != Quantity::Plain
+    }
+
+    fn has_zero(&self) -> bool {
+        self.is_logarithmic() && self.values.first() == Some(&0.0)
+    }
+
+    fn scaled(&self, value: f64) -> f64 {
+        if self.is_logarithmic() {
+            value.ln()
+        } else {
+            value
         }
     }
 
-    /// Where that many shots stand. Counts between and beyond the ticks have places too.
+    /// Where a value stands. Values between and beyond the ticks have places too.
     #[must_use]
-    pub fn position(&self, shots: f64) -> f64 {
-        if shots <= 0.0 {
-            return if self.shots.len() == 1 {
+    pub fn position(&self, value: f64) -> f64 {
+        if self.is_logarithmic() && value <= 0.0 {
+            return if self.values.len() == 1 {
                 f64::midpoint(self.left, self.right)
             } else {
                 self.left + self.inset
             };
         }
         if self.high > self.low {
-            let share = (shots.ln() - self.low) / (self.high - self.low);
+            let share = (self.scaled(value) - self.low) / (self.high - self.low);
             self.first + share * (self.last - self.first)
         } else {
             self.first
         }
     }
 
-    /// The shots at a position: the inverse of [`ShotAxis::position`], 0 left of the break.
+    /// The value at a position: the inverse of [`Across::position`], 0 left of a break.
     #[must_use]
     pub fn value(&self, at: f64) -> f64 {
-        if self.gap().is_some_and(|gap| at < gap) || self.shots == [0] {
+        if self.gap().is_some_and(|gap| at < gap) || (self.has_zero() && self.values.len() == 1) {
             return 0.0;
         }
-        if self.high > self.low {
-            let share = (at - self.first) / (self.last - self.first);
-            (self.low + share * (self.high - self.low)).exp()
+        let scaled = if self.high > self.low {
+            self.low + (at - self.first) / (self.last - self.first) * (self.high - self.low)
         } else {
-            self.low.exp()
+            self.low
+        };
+        if self.is_logarithmic() {
+            scaled.exp()
+        } else {
+            scaled
         }
     }
 
     /// Where the axis is broken, if it is.
     #[must_use]
     pub fn gap(&self) -> Option<f64> {
-        (self.shots.len() > 1 && self.shots[0] == 0)
+        (self.has_zero() && self.values.len() > 1)
             .then(|| f64::midpoint(self.left + self.inset, self.first))
     }
 
-    /// The least distance of two ticks; the length of the axis if there is but one.
+    /// The least distance of two values; the length of the axis if there is but one.
     #[must_use]
     pub fn spacing(&self) -> f64 {
-        self.shots
+        self.values
             .windows(2)
-            .map(|pair| self.position(f64::from(pair[1])) - self.position(f64::from(pair[0])))
+            .map(|pair| self.position(pair[1]) - self.position(pair[0]))
             .fold(self.right - self.left, f64::min)
     }
 
-    /// A tick for every shot count. All are labelled if that fits; else the powers of two, and 0; else as many of
-    /// those as fit.
+    /// The ticks. All are labelled if that fits; else, of shot counts, the powers of two and 0; else as many as fit.
     #[must_use]
     pub fn ticks(&self) -> Vec<Tick> {
-        let mut ticks: Vec<Tick> = self
-            .shots
+        let values = match self.quantity {
+            Quantity::Shots | Quantity::Plain => self.values.clone(),
+            Quantity::Parameters => self.round_values(),
+        };
+        let mut ticks: Vec<Tick> = values
             .iter()
-            .map(|&n| Tick {
-                at: self.position(f64::from(n)),
-                value: f64::from(n),
-                label: Some(n.to_string()),
+            .map(|&value| Tick {
+                at: self.position(value),
+                value,
+                label: Some(match self.quantity {
+                    Quantity::Parameters => parameters(value),
+                    Quantity::Shots | Quantity::Plain => value.to_string().replace('-', "−"),
+                }),
             })
             .collect();
         if crowded(&ticks) {
-            let round = |n: &u32| *n == 0 || n.is_power_of_two();
-            if self.shots.iter().filter(|n| round(n)).count() > 2 {
-                for (tick, n) in ticks.iter_mut().zip(&self.shots) {
-                    if !round(n) {
-                        tick.label = None;
-                    }
+            let doubles = |tick: &Tick| tick.value == 0.0 || tick.value.log2().fract() == 0.0;
+            if self.quantity == Quantity::Shots && ticks.iter().filter(|t| doubles(t)).count() > 2 {
+                for tick in ticks.iter_mut().filter(|t| !doubles(t)) {
+                    tick.label = None;
                 }
             }
             let mut end = f64::NEG_INFINITY;
@@ -157,9 +211,28 @@ impl ShotAxis {
         ticks
     }
 
-    /// Draws the axis line, its ticks and labels along the lower edge of `frame`, and `title` below them.
-    pub fn draw(&self, canvas: &mut Canvas, frame: &Rect, title: &str) {
-        canvas.open_group("axis shots", None);
+    /// Round values between the ends of a logarithmic axis: decades and their threes, or ones, twos and fives where
+    /// these are few, or else the values themselves.
+    fn round_values(&self) -> Vec<f64> {
+        const LEAST: usize = 3;
+        let within = |digits: &[f64]| -> Vec<f64> {
+            let reach = |at: f64| (self.value(at)).ln();
+            let (low, high) = (reach(self.left), reach(self.right));
+            (0..=15)
+                .flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)))
+                .filter(|value| (low..=high).contains(&value.ln()))
+                .collect()
+        };
+        [&[1.0, 3.0][..], &[1.0, 2.0, 5.0]]
+            .into_iter()
+            .map(within)
+            .find(|values| values.len() >= LEAST)
+            .unwrap_or_else(|| self.values.clone())
+    }
+
+    /// Draws the axis line, its ticks and labels along the lower edge of `frame`.
+    pub fn draw(&self, canvas: &mut Canvas, frame: &Rect) {
+        canvas.open_group("axis across", None);
         let line = Stroke::solid(style::INK, style::AXIS_LINE);
         let y = frame.bottom;
         let mut from = self.left;
@@ -187,22 +260,49 @@ impl ShotAxis {
                 &[("class", "tick")],
             );
             if let Some(label) = &tick.label {
-                canvas.text(
-                    label,
-                    tick.at,
-                    y + TICK_LABEL_DROP,
-                    &TextStyle::regular(style::SMALL_PT, Anchor::Middle),
-                );
+                draw_tick_label(canvas, label, tick.at, y);
             }
         }
-        canvas.text(
-            title,
-            f64::midpoint(frame.left, frame.right),
-            y + TITLE_DROP,
-            &TextStyle::regular(style::LABEL_PT, Anchor::Middle),
-        );
         canvas.close_group();
     }
+}
+
+/// A number of parameters in short: `135M`, `1.7B`.
+#[must_use]
+pub fn parameters(count: f64) -> String {
+    let (unit, name) = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")]
+        .into_iter()
+        .find(|(unit, _)| count >= *unit)
+        .unwrap_or((1.0, ""));
+    let shown = count / unit;
+    let decimals = usize::from(shown < 100.0) + usize::from(shown < 10.0);
+    let text = format!("{shown:.decimals$}");
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    format!("{text}{name}")
+}
+
+/// Writes a label under the tick at `at` of an axis line at `y`.
+pub fn draw_tick_label(canvas: &mut Canvas, label: &str, at: f64, y: f64) {
+    canvas.text(
+        label,
+        at,
+        y + TICK_LABEL_DROP,
+        &TextStyle::regular(style::SMALL_PT, Anchor::Middle),
+    );
+}
+
+/// Writes the title of a horizontal axis below its tick labels, centred between `left` and `right`.
+pub fn draw_title_across(canvas: &mut Canvas, title: &str, left: f64, right: f64, y: f64) {
+    canvas.text(
+        title,
+        f64::midpoint(left, right),
+        y + TITLE_DROP,
+        &TextStyle::regular(style::LABEL_PT, Anchor::Middle),
+    );
 }
 
 /// From the axis line to the baseline of its tick labels.
@@ -211,8 +311,12 @@ const TICK_LABEL_DROP: f64 = style::TICK + 2.2 + style::SMALL_PT * CAP_HEIGHT;
 const TITLE_DROP: f64 = TICK_LABEL_DROP + 4.2 + style::LABEL_PT * CAP_HEIGHT;
 /// The height that a titled axis takes below its line.
 pub const HEIGHT: f64 = TITLE_DROP + style::LABEL_PT * font::DESCENT;
+/// The same without its title.
+pub const TICKS_HEIGHT: f64 = TICK_LABEL_DROP + style::SMALL_PT * font::DESCENT;
 
-fn label_width(label: &str) -> f64 {
+/// The width of a tick label.
+#[must_use]
+pub fn label_width(label: &str) -> f64 {
     font::width(label, style::SMALL_PT, Weight::Regular)
 }
 
@@ -223,63 +327,105 @@ fn crowded(ticks: &[Tick]) -> bool {
         .any(|pair| pair[1].at - half(&pair[1]) < pair[0].at + half(&pair[0]) + LABEL_GAP)
 }
 
-/// The axis of a share, such as accuracy: linear from 0 at the bottom to a round number of at most 1.
+/// A vertical axis: linear, with round ticks from its lower to its upper end.
 #[derive(Clone, Debug)]
-pub struct ShareAxis {
+pub struct Upwards {
+    /// The value at its lower end.
+    pub bottom: f64,
     /// The value at its upper end.
     pub top: f64,
     steps: u32,
     decimals: usize,
 }
 
-/// No axis ends below this: where everything is near 0, that should show.
+/// No axis of shares ends below this: where everything is near 0, that should show.
 const LEAST_TOP: f64 = 0.1;
-/// Steps with their decimals, from fine to coarse.
-const STEPS: [(f64, usize); 4] = [(0.02, 2), (0.05, 2), (0.1, 1), (0.2, 1)];
 /// Most intervals between ticks.
 const MOST_STEPS: f64 = 6.0;
+/// Most intervals of an axis with both signs.
+const MOST_SIGNED_STEPS: f64 = 7.0;
 
-impl ShareAxis {
-    /// The shortest axis with round ticks that reaches `highest`, or 1.
+impl Upwards {
+    /// The axis of a share, such as accuracy: from 0 to the next round number that reaches `highest`, or 1.
     #[must_use]
-    pub fn reaching(highest: f64) -> Self {
+    pub fn share(highest: f64) -> Self {
+        /// Steps with their decimals, from fine to coarse.
+        const STEPS: [(f64, usize); 4] = [(0.02, 2), (0.05, 2), (0.1, 1), (0.2, 1)];
         let highest = highest.clamp(LEAST_TOP, 1.0);
         let count = |step: f64| (highest / step - 1e-9).ceil();
         let (step, decimals) = STEPS
             .into_iter()
             .find(|&(step, _)| count(step) <= MOST_STEPS)
             .unwrap_or(STEPS[STEPS.len() - 1]);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "1 to 6"
-        )]
-        let steps = count(step) as u32;
+        let steps = whole(count(step));
         Self {
+            bottom: 0.0,
             top: f64::from(steps) * step,
             steps,
             decimals,
         }
     }
 
+    /// The axis of any numbers: the shortest with round ticks that holds 0, `lowest` and `highest`.
+    #[must_use]
+    pub fn around_zero(lowest: f64, highest: f64) -> Self {
+        let (low, mut high) = (lowest.min(0.0), highest.max(0.0));
+        if high - low <= 0.0 {
+            high = 1.0;
+        }
+        let most = if low < 0.0 && high > 0.0 {
+            MOST_SIGNED_STEPS
+        } else {
+            MOST_STEPS
+        };
+        let mut power = ((high - low) / most).log10().floor();
+        let mut digit = 0;
+        // A step of ten times the span's sixth is always long enough: this ends in the next decade.
+        loop {
+            let step = [1.0, 2.0, 5.0][digit] * 10_f64.powf(power);
+            let (below, above) = (
+                (-low / step - 1e-9).ceil().max(0.0),
+                (high / step - 1e-9).ceil().max(0.0),
+            );
+            if below + above <= most {
+                return Self {
+                    bottom: -below * step,
+                    top: above * step,
+                    steps: whole(below + above),
+                    decimals: whole((-power).max(0.0)) as usize,
+                };
+            }
+            digit += 1;
+            if digit == 3 {
+                (digit, power) = (0, power + 1.0);
+            }
+        }
+    }
+
     /// Where `value` stands in `frame`.
     #[must_use]
     pub fn position(&self, value: f64, frame: &Rect) -> f64 {
-        frame.bottom - value / self.top * frame.height()
+        frame.bottom - (value - self.bottom) / (self.top - self.bottom) * frame.height()
     }
 
-    /// The value at a position: the inverse of [`ShareAxis::position`].
+    /// Where `value` stands in `frame`, or the end of the axis that it lies beyond.
+    #[must_use]
+    pub fn position_within(&self, value: f64, frame: &Rect) -> f64 {
+        self.position(value.clamp(self.bottom, self.top), frame)
+    }
+
+    /// The value at a position: the inverse of [`Upwards::position`].
     #[must_use]
     pub fn value(&self, at: f64, frame: &Rect) -> f64 {
-        (frame.bottom - at) / frame.height() * self.top
+        self.bottom + (frame.bottom - at) / frame.height() * (self.top - self.bottom)
     }
 
-    /// Its ticks in `frame`, from 0 upwards.
+    /// Its ticks in `frame`, from the lower end upwards.
     #[must_use]
     pub fn ticks(&self, frame: &Rect) -> Vec<Tick> {
         (0..=self.steps)
             .map(|i| {
-                let value = self.top * f64::from(i) / f64::from(self.steps);
+                let value = self.tick(i);
                 Tick {
                     at: self.position(value, frame),
                     value,
@@ -289,39 +435,54 @@ impl ShareAxis {
             .collect()
     }
 
+    fn tick(&self, i: u32) -> f64 {
+        self.bottom + (self.top - self.bottom) * f64::from(i) / f64::from(self.steps)
+    }
+
     fn label(&self, i: u32) -> String {
-        let value = self.top * f64::from(i) / f64::from(self.steps);
-        if i == 0 {
+        let value = self.tick(i);
+        let text = format!("{:.*}", self.decimals, value.abs());
+        if text.chars().all(|c| matches!(c, '0' | '.')) {
             "0".to_owned()
+        } else if value < 0.0 {
+            format!("−{text}")
         } else {
-            format!("{value:.*}", self.decimals)
+            text
         }
     }
 
-    /// The width that the titled axis takes left of its line.
+    /// The width that the axis takes left of its line, with a title or without.
     #[must_use]
-    pub fn width(&self) -> f64 {
+    pub fn width(&self, titled: bool) -> f64 {
         let labels = (0..=self.steps)
             .map(|i| label_width(&self.label(i)))
             .fold(0.0, f64::max);
-        style::TICK + 2.0 + labels + 4.5 + style::LABEL_PT * (CAP_HEIGHT + font::DESCENT)
+        let title = if titled {
+            4.5 + style::LABEL_PT * (CAP_HEIGHT + font::DESCENT)
+        } else {
+            0.0
+        };
+        style::TICK + 2.0 + labels + title
     }
 
-    /// Draws the grid lines.
+    /// Draws the grid lines, that of 0 in the colour of the axis where there are values below it.
     pub fn draw_grid(&self, canvas: &mut Canvas, frame: &Rect) {
         canvas.open_group("grid", None);
         for tick in self.ticks(frame).iter().skip(1) {
-            canvas.polyline(
-                &[(frame.left, tick.at), (frame.right, tick.at)],
-                Stroke::solid(style::GRID, style::GRID_LINE),
-            );
+            let stroke = if tick.label.as_deref() == Some("0") {
+                Stroke::solid(style::MUTED, style::AXIS_LINE)
+            } else {
+                Stroke::solid(style::GRID, style::GRID_LINE)
+            };
+            canvas.polyline(&[(frame.left, tick.at), (frame.right, tick.at)], stroke);
         }
         canvas.close_group();
     }
 
-    /// Draws the axis line, its ticks and labels along the left edge of `frame`, and `title` beside them.
-    pub fn draw(&self, canvas: &mut Canvas, frame: &Rect, title: &str) {
-        canvas.open_group("axis share", None);
+    /// Draws the axis line and its ticks along the left edge of `frame`, with labels if `labelled`, and `title` beside
+    /// them.
+    pub fn draw(&self, canvas: &mut Canvas, frame: &Rect, labelled: bool, title: Option<&str>) {
+        canvas.open_group("axis upwards", None);
         let line = Stroke::solid(style::INK, style::AXIS_LINE);
         canvas.polyline_as(
             &[(frame.left, frame.top), (frame.left, frame.bottom)],
@@ -334,23 +495,45 @@ impl ShareAxis {
                 line,
                 &[("class", "tick")],
             );
-            if let Some(label) = &tick.label {
+            if let Some(label) = tick.label.filter(|_| labelled) {
                 canvas.text(
-                    label,
+                    &label,
                     frame.left - style::TICK - 2.0,
                     tick.at + style::SMALL_PT * CAP_HEIGHT / 2.0,
                     &TextStyle::regular(style::SMALL_PT, Anchor::End),
                 );
             }
         }
-        canvas.text_upwards(
-            title,
-            frame.left - self.width() + style::LABEL_PT * CAP_HEIGHT,
-            f64::midpoint(frame.top, frame.bottom),
-            &TextStyle::regular(style::LABEL_PT, Anchor::Middle),
-        );
+        if let Some(title) = title {
+            draw_title_upwards(
+                canvas,
+                title,
+                frame.left - self.width(true),
+                frame.top,
+                frame.bottom,
+            );
+        }
         canvas.close_group();
     }
+}
+
+/// Writes the title of a vertical axis from `left` on, centred between `top` and `bottom`.
+pub fn draw_title_upwards(canvas: &mut Canvas, title: &str, left: f64, top: f64, bottom: f64) {
+    canvas.text_upwards(
+        title,
+        left + style::LABEL_PT * CAP_HEIGHT,
+        f64::midpoint(top, bottom),
+        &TextStyle::regular(style::LABEL_PT, Anchor::Middle),
+    );
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small counts, not below 0"
+)]
+fn whole(count: f64) -> u32 {
+    count as u32
 }
 
 #[cfg(test)]
@@ -364,8 +547,9 @@ mod tests {
         bottom: 150.0,
     };
 
-    fn axis(shots: &[u32]) -> ShotAxis {
-        ShotAxis::new(shots.iter().copied(), FRAME.left, FRAME.right, INSET)
+    fn axis(shots: &[u32]) -> Across {
+        let shots = shots.iter().map(|&n| f64::from(n));
+        Across::new(Quantity::Shots, shots, FRAME.left, FRAME.right, INSET)
     }
 
     #[test]
@@ -412,7 +596,8 @@ mod tests {
         assert_eq!(labels, ["0", "1", "2", "4", "8", "16", "32", "64"]);
         let labelled: Vec<Tick> = ticks.into_iter().filter(|t| t.label.is_some()).collect();
         assert!(!crowded(&labelled));
-        let close = ShotAxis::new(1000..1100, 0.0, 60.0, INSET);
+        let many = (1000..1100).map(f64::from);
+        let close = Across::new(Quantity::Shots, many, 0.0, 60.0, INSET);
         let labelled: Vec<Tick> = close
             .ticks()
             .into_iter()
@@ -424,7 +609,7 @@ mod tests {
     #[test]
     fn share_ticks_make_the_round_trip_and_are_labelled_with_their_value() {
         for highest in [0.0, 0.07, 0.12, 0.3, 0.301, 0.56, 0.61, 0.99, 1.0, 1.7] {
-            let axis = ShareAxis::reaching(highest);
+            let axis = Upwards::share(highest);
             assert!(axis.top >= highest.min(1.0) - 1e-9 && axis.top <= 1.0 + 1e-9);
             let ticks = axis.ticks(&FRAME);
             assert!((3..=7).contains(&ticks.len()), "{highest}: {}", ticks.len());
@@ -434,7 +619,75 @@ mod tests {
                 assert!((label - tick.value).abs() < 1e-12, "{highest}: {label}");
             }
         }
-        assert!((ShareAxis::reaching(0.28).top - 0.3).abs() < 1e-12);
-        assert!((ShareAxis::reaching(0.83).top - 1.0).abs() < 1e-12);
+        assert!((Upwards::share(0.28).top - 0.3).abs() < 1e-12);
+        assert!((Upwards::share(0.83).top - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn axes_around_zero_hold_their_values_between_few_round_ticks_of_which_one_is_0() {
+        for (low, high) in [
+            (0.0, 0.0),
+            (0.0, 0.0543),
+            (-0.031, 0.002),
+            (-0.4, 0.9),
+            (12.0, 8123.0),
+            (-3e-7, 1e-6),
+            (0.1, 0.11),
+            (-1.0, 1.0),
+        ] {
+            let axis = Upwards::around_zero(low, high);
+            assert!(axis.bottom <= low && axis.top >= high, "{axis:?}");
+            assert!(axis.top > axis.bottom);
+            let ticks = axis.ticks(&FRAME);
+            assert!((2..=8).contains(&ticks.len()), "{axis:?}");
+            assert!(ticks.iter().any(|t| t.label.as_deref() == Some("0")));
+            for tick in ticks {
+                assert!((axis.value(tick.at, &FRAME) - tick.value).abs() < 1e-9 * axis.top.abs());
+                let label: f64 = tick.label.unwrap().replace('−', "-").parse().unwrap();
+                assert!(
+                    (label - tick.value).abs() < 1e-9 * (axis.top - axis.bottom),
+                    "{label} {}",
+                    tick.value
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_are_written_in_short() {
+        for (count, shown) in [
+            (135e6, "135M"),
+            (1.7e9, "1.7B"),
+            (40e9, "40B"),
+            (0.6e9, "600M"),
+            (1e12, "1T"),
+            (30.0, "30"),
+            (12.5e3, "12.5k"),
+        ] {
+            assert_eq!(parameters(count), shown);
+        }
+    }
+
+    #[test]
+    fn parameter_axes_have_round_ticks_or_the_models_own() {
+        let labels = |values: &[f64]| -> Vec<String> {
+            let values = values.iter().copied();
+            let axis = Across::new(Quantity::Parameters, values, 0.0, 200.0, INSET);
+            axis.ticks().into_iter().filter_map(|t| t.label).collect()
+        };
+        assert_eq!(
+            labels(&[135e6, 1.7e9, 40e9]),
+            ["300M", "1B", "3B", "10B", "30B"]
+        );
+        assert_eq!(labels(&[1.7e9, 8e9]), ["1.7B", "8B"]);
+        assert_eq!(labels(&[7e9]), ["7B"]);
+    }
+
+    #[test]
+    fn plain_axes_are_linear() {
+        let axis = Across::new(Quantity::Plain, [0.0, 1.0, 2.0, 4.0], 0.0, 100.0, 10.0);
+        let at: Vec<f64> = axis.ticks().iter().map(|t| t.at).collect();
+        assert_eq!(at, [10.0, 30.0, 50.0, 90.0]);
+        assert!((axis.value(70.0) - 3.0).abs() < 1e-12 && axis.gap().is_none());
     }
 }

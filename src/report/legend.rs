@@ -7,6 +7,7 @@ Placing and drawing are apart, so that the geometry can be tested.
 use super::canvas::{Anchor, Canvas, Rect, Stroke, TextStyle};
 use super::font::{self, CAP_HEIGHT, Weight};
 use super::mark::{self, Look, SAMPLE, SHORT_SAMPLE};
+use super::page::float;
 use super::style;
 
 /// A series to name.
@@ -165,10 +166,6 @@ pub fn rows_height(rows: usize) -> f64 {
     LINE * float(rows)
 }
 
-fn float(count: usize) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
 fn total(widths: &[f64]) -> f64 {
     widths.iter().sum::<f64>() + COLUMN_GAP * float(widths.len().saturating_sub(1))
 }
@@ -216,13 +213,13 @@ pub fn draw(
         let y = f64::midpoint(label.bounds.top, label.bounds.bottom);
         canvas.open_group("label", Some(&entry.label));
         if let (Some(from), Some(end)) = (leaders_from, needs_leader(entry, y)) {
-            let (colour, to) = match entry.look {
-                Look::Model { marker, .. } => {
-                    let room = SHORT_SAMPLE / 2.0 - radius - 1.2;
-                    (marker.tint, label.bounds.left + room)
-                }
-                Look::Baseline(dash) => (dash.colour, label.bounds.left - 1.2),
+            let reach = entry.look.reach(radius);
+            let room = if reach > 0.0 {
+                SHORT_SAMPLE / 2.0 - reach - 1.2
+            } else {
+                -1.2
             };
+            let to = label.bounds.left + room;
             canvas.polyline_as(
                 &[
                     (from + 0.5, end),
@@ -230,7 +227,7 @@ pub fn draw(
                     (label.bounds.left - 3.0, y),
                     (to, y),
                 ],
-                Stroke::solid(colour, LEADER_LINE),
+                Stroke::solid(entry.look.tint(), LEADER_LINE),
                 &[("class", "leader")],
             );
         }
@@ -246,8 +243,8 @@ pub fn draw(
             y + style::SMALL_PT * CAP_HEIGHT / 2.0,
             &TextStyle {
                 colour: match entry.look {
-                    Look::Model { .. } => style::INK,
-                    Look::Baseline(_) => style::MUTED,
+                    Look::Model { .. } | Look::Bar(_) => style::INK,
+                    Look::Published(_) | Look::Baseline(_) => style::MUTED,
                 },
                 ..TextStyle::regular(style::SMALL_PT, Anchor::Start)
             },

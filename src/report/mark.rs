@@ -2,8 +2,8 @@
 Markers, and the samples of marker and line that stand beside a label.
 */
 
-use super::canvas::{Canvas, Stroke, number, outline};
-use super::style::{self, Dash, Marker, Shape};
+use super::canvas::{Canvas, Rect, Stroke, number, outline};
+use super::style::{self, Dash, Fill, Marker, Shape};
 
 /// How a series looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,8 +15,53 @@ pub enum Look {
         /// Whether a line goes with the markers.
         line: bool,
     },
+    /// A published model: outlined markers and a thin dashed line.
+    Published(Marker),
     /// A baseline: a grey dashed line.
     Baseline(Dash),
+    /// A kind of bar.
+    Bar(Fill),
+}
+
+impl Look {
+    /// The line of a series.
+    #[must_use]
+    pub fn stroke(self) -> Stroke {
+        match self {
+            Self::Model { marker, .. } => Stroke::solid(marker.colour, style::MODEL_LINE),
+            Self::Published(marker) => Stroke {
+                colour: marker.colour,
+                width: style::PUBLISHED_LINE,
+                dashes: style::PUBLISHED_DASHES,
+            },
+            Self::Baseline(dash) => Stroke {
+                colour: dash.colour,
+                width: style::BASELINE_LINE,
+                dashes: dash.pattern,
+            },
+            Self::Bar(fill) => Stroke::solid(fill.colour, style::MODEL_LINE),
+        }
+    }
+
+    /// The colour of its error bars and leaders.
+    #[must_use]
+    pub fn tint(self) -> &'static str {
+        match self {
+            Self::Model { marker, .. } | Self::Published(marker) => marker.tint,
+            Self::Baseline(dash) => dash.colour,
+            Self::Bar(fill) => fill.colour,
+        }
+    }
+
+    /// The radius of its marker where a model's is `r`; 0 where it has none.
+    #[must_use]
+    pub fn reach(self, r: f64) -> f64 {
+        match self {
+            Self::Model { .. } => r,
+            Self::Published(_) => r * PUBLISHED_SCALE,
+            Self::Baseline(_) | Self::Bar(_) => 0.0,
+        }
+    }
 }
 
 /// Width of a sample of marker and line.
@@ -25,6 +70,10 @@ pub const SAMPLE: f64 = 14.0;
 pub const SHORT_SAMPLE: f64 = 8.8;
 /// Radius of a baseline's dots.
 pub const DOT: f64 = 0.9;
+/// Radius of a published model's markers over that of a model's.
+pub const PUBLISHED_SCALE: f64 = 0.8;
+/// Distance of the lines of a hatched bar.
+const HATCH: f64 = 2.4;
 
 /// Draws a marker whose area is that of a disc of radius `r`, whatever its shape.
 pub fn draw(canvas: &mut Canvas, marker: Marker, x: f64, y: f64, r: f64) {
@@ -55,32 +104,88 @@ pub fn draw(canvas: &mut Canvas, marker: Marker, x: f64, y: f64, r: f64) {
     }
 }
 
-/// Draws a baseline's dot.
-pub fn draw_dot(canvas: &mut Canvas, dash: Dash, x: f64, y: f64) {
-    canvas.path(
-        &disc(x, y, DOT),
-        &[("class", "marker"), ("fill", dash.colour)],
-    );
+/// Draws the point of a series, whose marker has radius `r` if it is a model's; a kind of bar has none.
+pub fn draw_point(canvas: &mut Canvas, look: Look, x: f64, y: f64, r: f64) {
+    match look {
+        Look::Model { marker, .. } => draw(canvas, marker, x, y, r),
+        Look::Published(marker) => {
+            let outlined = Marker {
+                hollow: true,
+                ..marker
+            };
+            draw(canvas, outlined, x, y, look.reach(r));
+        }
+        Look::Baseline(dash) => canvas.path(
+            &disc(x, y, DOT),
+            &[("class", "marker"), ("fill", dash.colour)],
+        ),
+        Look::Bar(_) => {}
+    }
 }
 
 /// Draws the sample of a series from `x` to `x + width`, centred on `y`; a short one of a model without its line.
 pub fn draw_sample(canvas: &mut Canvas, look: Look, x: f64, y: f64, width: f64, r: f64) {
-    let ends = [(x, y), (x + width, y)];
+    let has_line = match look {
+        Look::Model { line, .. } => line && width >= SAMPLE,
+        Look::Published(_) => width >= SAMPLE,
+        Look::Baseline(_) => true,
+        Look::Bar(_) => false,
+    };
+    if has_line {
+        canvas.polyline(&[(x, y), (x + width, y)], look.stroke());
+    }
     match look {
-        Look::Model { marker, line } => {
-            if line && width >= SAMPLE {
-                canvas.polyline(&ends, Stroke::solid(marker.colour, style::MODEL_LINE));
-            }
-            draw(canvas, marker, x + width / 2.0, y, r);
+        Look::Model { .. } | Look::Published(_) => {
+            draw_point(canvas, look, x + width / 2.0, y, r);
         }
-        Look::Baseline(dash) => canvas.polyline(
-            &ends,
-            Stroke {
-                colour: dash.colour,
-                width: style::BASELINE_LINE,
-                dashes: dash.pattern,
-            },
-        ),
+        Look::Baseline(_) => {}
+        Look::Bar(fill) => {
+            let half = style::SMALL_PT * 0.36;
+            let swatch = Rect {
+                left: x + width - SHORT_SAMPLE,
+                top: y - half,
+                right: x + width,
+                bottom: y + half,
+            };
+            draw_bar(canvas, fill, &swatch);
+        }
+    }
+}
+
+/// Draws a bar: filled, and hatched if its kind is.
+pub fn draw_bar(canvas: &mut Canvas, fill: Fill, bar: &Rect) {
+    let corners = [
+        (bar.left, bar.top),
+        (bar.right, bar.top),
+        (bar.right, bar.bottom),
+        (bar.left, bar.bottom),
+    ];
+    let outlined = outline(&corners) + "Z";
+    canvas.path(
+        &outlined,
+        &[
+            ("class", "block"),
+            ("fill", fill.colour),
+            ("stroke", style::PAPER),
+            ("stroke-width", "0.35"),
+        ],
+    );
+    if !fill.hatched {
+        return;
+    }
+    // Lines that rise to the right, on the same lattice in every bar: x + y is a multiple of their distance.
+    let mut d = String::new();
+    let mut sum = ((bar.left + bar.top) / HATCH).ceil() * HATCH;
+    while sum < bar.right + bar.bottom {
+        let right = (sum - bar.top).min(bar.right);
+        let left = (sum - bar.bottom).max(bar.left);
+        if right > left {
+            d += &outline(&[(left, sum - left), (right, sum - right)]);
+        }
+        sum += HATCH;
+    }
+    if !d.is_empty() {
+        canvas.path(&d, &[("stroke", style::PAPER), ("stroke-width", "0.55")]);
     }
 }
 
@@ -146,6 +251,34 @@ const PLUS: [(f64, f64); 12] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hatching_stays_within_its_bar() {
+        let bar = Rect {
+            left: 10.0,
+            top: 5.0,
+            right: 17.0,
+            bottom: 42.0,
+        };
+        let mut canvas = Canvas::new(30.0, 30.0, "", "");
+        draw_bar(&mut canvas, style::fill(1), &bar);
+        let svg = canvas.finish();
+        let document = resvg::usvg::roxmltree::Document::parse(&svg).unwrap();
+        let lines = document
+            .descendants()
+            .filter_map(|n| n.attribute("d"))
+            .last();
+        let numbers: Vec<f64> = lines
+            .unwrap()
+            .split(['M', 'L', ' '])
+            .filter_map(|n| n.parse().ok())
+            .collect();
+        assert!(numbers.len() > 20);
+        for point in numbers.chunks(2) {
+            assert!(point[0] >= 9.99 && point[0] <= 17.01, "{point:?}");
+            assert!(point[1] >= 4.99 && point[1] <= 42.01, "{point:?}");
+        }
+    }
     use resvg::usvg::{Options, Tree};
 
     #[test]

@@ -13,6 +13,8 @@ pub const MUTED: &str = "#5c5c5c";
 pub const GRID: &str = "#e9e9e9";
 /// The interval of a baseline, as a band under everything else.
 pub const BAND: &str = "#f1f1f1";
+/// Lines that join the markers of a row, and bars of chance.
+pub const ROW_LINE: &str = "#c9c9c9";
 /// The page.
 pub const PAPER: &str = "#ffffff";
 
@@ -37,6 +39,10 @@ pub const MODEL_LINE: f64 = 0.9;
 pub const BASELINE_LINE: f64 = 0.8;
 /// Error bars.
 pub const ERROR_LINE: f64 = 0.7;
+/// Lines of published models, and their dashes.
+pub const PUBLISHED_LINE: f64 = 0.6;
+/// Lengths of dash and gap.
+pub const PUBLISHED_DASHES: &str = "2.2 1.2";
 /// Length of a tick.
 pub const TICK: f64 = 2.5;
 /// White space around the figure.
@@ -148,6 +154,58 @@ pub fn dash(index: usize) -> Dash {
     DASHES[index % DASHES.len()]
 }
 
+/// How a kind of bar looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Its colour.
+    pub colour: &'static str,
+    /// Whether white lines cross it.
+    pub hatched: bool,
+}
+
+/// The fill of the `index`-th kind of bar; 14 differ, and neighbours differ in hatching, so that grey print still tells
+/// them apart.
+#[must_use]
+pub fn fill(index: usize) -> Fill {
+    let colours = COLOURS.len();
+    Fill {
+        colour: COLOURS[index % colours],
+        hatched: index % 2 == 1,
+    }
+}
+
+/// What stands for these colours on a dark page, where the report shows figures.
+pub const IN_THE_DARK: [(&str, &str); 22] = [
+    (INK, "#e8e6e3"),
+    (MUTED, "#a8a8a8"),
+    (GRID, "#33363b"),
+    (BAND, "#24272c"),
+    (PAPER, "#16181c"),
+    (ROW_LINE, "#55595f"),
+    ("#6b6b6b", "#a0a0a0"),
+    ("#8a8a8a", "#8f8f8f"),
+    (COLOURS[0], "#4ea5d9"),
+    (COLOURS[1], "#f0803c"),
+    (COLOURS[2], "#2cc295"),
+    (COLOURS[3], "#dc93b9"),
+    (COLOURS[4], "#f0b030"),
+    (COLOURS[5], "#7cc8f0"),
+    (COLOURS[6], "#ffffff"),
+    (TINTS[0], "#2f6487"),
+    (TINTS[1], "#96531f"),
+    (TINTS[2], "#1f7a5e"),
+    (TINTS[3], "#85597a"),
+    (TINTS[4], "#8f6c20"),
+    (TINTS[5], "#4c7d98"),
+    (TINTS[6], "#999999"),
+];
+
+/// What chance would give: a light bar beside the others.
+pub const CHANCE: Fill = Fill {
+    colour: ROW_LINE,
+    hatched: false,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +234,19 @@ mod tests {
             let mixed = channels(colour).map(|c| (6 * c + 4 * 255 + 5) / 10);
             assert_eq!(channels(tint), mixed, "{colour}");
         }
+    }
+
+    #[test]
+    fn fourteen_kinds_of_bar_differ_and_neighbours_in_hatching() {
+        let fills: Vec<Fill> = (0..14).map(fill).collect();
+        for (i, a) in fills.iter().enumerate() {
+            assert!(!fills[..i].contains(a), "fill {i} repeats");
+        }
+        assert!(
+            fills
+                .windows(2)
+                .all(|pair| pair[0].hatched != pair[1].hatched)
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod swap;
 pub use bootstrap::{Bootstrap, Task, bootstrap_p, quantile, standard_deviation};
 pub use least_squares::{Line, line};
 pub use multiple::holm;
-pub use normal::{one_sided_p, z_difference};
+pub use normal::{NORMAL_95, one_sided_p, z_difference};
 pub use paired::{Paired, PairedTest, paired};
 pub use rank::{Correlation, average_ranks, rank_correlations, spearman};
 pub use swap::{SwapTest, condition_swap};

@@ -4,6 +4,9 @@ Tests against the standard normal distribution.
 
 use statrs::function::erf::erfc;
 
+/// A 95 % interval is an estimate +- this many errors (as Breslow et al. round it, arXiv 2609.14011).
+pub const NORMAL_95: f64 = 1.96;
+
 /// P(Z >= z) for a standard normal Z: `erfc(z / sqrt 2) / 2`.
 #[must_use]
 pub fn one_sided_p(z: f64) -> f64 {

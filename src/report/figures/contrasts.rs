@@ -1,0 +1,208 @@
+/*!
+Clean against deranged demonstrations: by shots, by function, and how alike models' gaps are.
+*/
+
+use super::super::axis::Quantity;
+use super::super::chart::{Chart, Line, Panel, Point, Range, Role, Series};
+use super::super::heat::{Cell, Heat};
+use super::super::page::{DOUBLE_COLUMN_MM, Page};
+use super::super::rows::{Row, Rows};
+use super::curves::{Group, group};
+use super::{Findings, page_for};
+use crate::error::{Error, Result};
+use crate::record::{Contrast, PairKey};
+
+/// The level of the tests that figures mark.
+const LEVEL: f64 = 0.05;
+const GAP_LABEL: &str = "Gap (clean − deranged)";
+
+/// Accuracy with clean and deranged demonstrations against shots, one panel a model, and in a last panel the gaps of all.
+///
+/// # Errors
+/// [`Error::Data`] if there is no contrast.
+pub fn contrast(findings: &Findings) -> Result<Chart> {
+    let groups = group(&findings.contrasts);
+    let accuracy = |label: &str, model: &Group<Contrast>, pick: fn(&Contrast) -> f64| Series {
+        label: label.to_owned(),
+        role: Role::Model,
+        points: model
+            .rows
+            .iter()
+            .map(|row| Point::new(f64::from(row.shots), pick(row), None))
+            .collect(),
+        line: Line::Joined,
+    };
+    let mut panels: Vec<Panel> = groups
+        .iter()
+        .map(|model| Panel {
+            title: Some(model.label.clone()),
+            y_label: "Accuracy".to_owned(),
+            range: Range::Share,
+            series: vec![
+                accuracy("clean", model, |row| row.clean_accuracy),
+                accuracy("deranged", model, |row| row.deranged_accuracy),
+            ],
+        })
+        .collect();
+    let gaps = groups.iter().map(|model| Series {
+        label: model.label.clone(),
+        role: Role::Model,
+        points: model
+            .rows
+            .iter()
+            .map(|row| {
+                let interval = row.ci_low.zip(row.ci_high);
+                Point::new(f64::from(row.shots), row.gap, interval)
+            })
+            .collect(),
+        line: Line::Joined,
+    });
+    panels.push(Panel {
+        title: Some(GAP_LABEL.to_owned()),
+        y_label: "Gap".to_owned(),
+        range: Range::Any,
+        series: gaps.collect(),
+    });
+    let mut page = page_for(panels.len(), 56.0);
+    page.note = Some(
+        "Deranged: the same outputs, permuted across the demonstrations. Gap: mean over functions, clean less deranged; bars: 95 % intervals, paired by function."
+            .to_owned(),
+    );
+    Ok(Chart {
+        page,
+        panels,
+        quantity: Quantity::Shots,
+        x_label: "Shots (log scale)".to_owned(),
+        y_max: None,
+    })
+}
+
+/// The gap of every function at each model's largest shot count, the largest mean gap first.
+///
+/// # Errors
+/// [`Error::Data`] if there is no contrast of a function.
+pub fn tasks(findings: &Findings) -> Result<Rows> {
+    let groups = group(&findings.task_contrasts);
+    let largest = |model: &Group<Contrast>| model.rows.iter().map(|row| row.shots).max();
+    let gap = |model: &Group<Contrast>, function: &str| {
+        let shots = largest(model);
+        let at = |row: &&&Contrast| {
+            row.function.as_deref() == Some(function) && Some(row.shots) == shots
+        };
+        model.rows.iter().find(at).map(|row| row.gap)
+    };
+    let mut functions: Vec<&str> = Vec::new();
+    for row in &findings.task_contrasts {
+        if let Some(function) = row.function.as_deref()
+            && !functions.contains(&function)
+        {
+            functions.push(function);
+        }
+    }
+    let mut rows: Vec<Row> = functions
+        .into_iter()
+        .map(|function| Row {
+            name: function.to_owned(),
+            values: groups.iter().map(|model| gap(model, function)).collect(),
+        })
+        .collect();
+    rows.sort_by(|a, b| {
+        let order = mean(&b.values).total_cmp(&mean(&a.values));
+        order.then_with(|| a.name.cmp(&b.name))
+    });
+    let labels = groups
+        .iter()
+        .map(|model| {
+            format!(
+                "{}, {} shots",
+                model.label,
+                largest(model).unwrap_or_default()
+            )
+        })
+        .collect();
+    let mut page = Page::new(DOUBLE_COLUMN_MM, Rows::height_for(rows.len()));
+    page.note = Some(
+        "One row a function, the largest mean gap first. Gap: accuracy with clean less accuracy with deranged demonstrations."
+            .to_owned(),
+    );
+    Ok(Rows {
+        page,
+        labels,
+        rows,
+        x_label: GAP_LABEL.to_owned(),
+    })
+}
+
+fn mean(values: &[Option<f64>]) -> f64 {
+    let known: Vec<f64> = values.iter().flatten().copied().collect();
+    known.iter().sum::<f64>() / super::super::page::float(known.len().max(1))
+}
+
+/// Spearman's correlations of the models' profiles of gaps.
+///
+/// # Errors
+/// [`Error::Data`] if there is no pair, or one stands twice.
+pub fn similarity(findings: &Findings) -> Result<Heat> {
+    let mut names: Vec<String> = Vec::new();
+    let mut cells: Vec<Cell> = Vec::new();
+    let ambiguous = |model: &str| {
+        let sides = findings
+            .similarities
+            .iter()
+            .flat_map(|row| sides(&row.pair));
+        let mut encodings: Vec<Option<&str>> = sides
+            .filter(|(name, _)| *name == model)
+            .map(|(_, encoding)| encoding)
+            .collect();
+        encodings.dedup();
+        encodings.iter().any(|e| *e != encodings[0])
+    };
+    for row in &findings.similarities {
+        let places = sides(&row.pair).map(|(model, encoding)| {
+            let short = model.trim_start_matches("builtin:");
+            let name = match encoding {
+                Some(encoding) if ambiguous(model) => format!("{short} ({encoding})"),
+                _ => short.to_owned(),
+            };
+            names
+                .iter()
+                .position(|known| *known == name)
+                .unwrap_or_else(|| {
+                    names.push(name);
+                    names.len() - 1
+                })
+        });
+        let (column, row_at) = (places[0].min(places[1]), places[0].max(places[1]));
+        if cells.iter().any(|c| (c.row, c.column) == (row_at, column)) || row_at == column {
+            return Err(Error::data(format!(
+                "{} and {}: more than one correlation, expected one",
+                names[column], names[row_at]
+            )));
+        }
+        cells.push(Cell {
+            row: row_at,
+            column,
+            value: row.rho,
+            starred: row.p_holm.is_some_and(|p| p < LEVEL),
+        });
+    }
+    let page = Heat::page_for(names.len());
+    let note = "Correlation over functions of the gap, clean less deranged, at each model's largest shot count. *: p < .05, one-sided permutation test, Holm's correction.";
+    Ok(Heat {
+        page: Page {
+            note: Some(note.to_owned()),
+            ..page
+        },
+        names,
+        cells,
+        scale_label: "Spearman's ρ".to_owned(),
+    })
+}
+
+/// Name and encoding of both models of a pair.
+fn sides(pair: &PairKey) -> [(&str, Option<&str>); 2] {
+    [
+        (&pair.model_a, pair.encoding_a.as_deref()),
+        (&pair.model_b, pair.encoding_b.as_deref()),
+    ]
+}

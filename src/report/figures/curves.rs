@@ -1,0 +1,218 @@
+/*!
+Scores grouped into curves, and what their figures share: names, intervals, the mode baseline, families.
+*/
+
+use super::super::chart::{Fit, Line, Point, Role, Series};
+use crate::analysis::{family, least_squares};
+use crate::record::{self, Condition, Contrast, CurveKey, Score};
+use crate::stats::NORMAL_95;
+
+/// What rows of one curve share, whatever the rows are.
+pub(super) trait OnCurve {
+    /// What they share.
+    fn key(&self) -> CurveKey;
+}
+
+impl OnCurve for Score {
+    fn key(&self) -> CurveKey {
+        self.curve.clone()
+    }
+}
+
+impl OnCurve for record::Fit {
+    fn key(&self) -> CurveKey {
+        self.curve.clone()
+    }
+}
+
+impl OnCurve for Contrast {
+    fn key(&self) -> CurveKey {
+        CurveKey {
+            model: self.model.clone(),
+            modality: self.modality.clone(),
+            encoding: self.encoding.clone(),
+            template: self.template.clone(),
+            bits: self.bits,
+            condition: None,
+            design: self.design,
+            method: self.method.clone(),
+            constrained: self.constrained,
+            bos: self.bos,
+        }
+    }
+}
+
+/// The rows of one curve.
+pub(super) struct Group<'a, T> {
+    pub key: CurveKey,
+    /// The model's name, with what tells this curve from others of the same model.
+    pub label: String,
+    pub rows: Vec<&'a T>,
+}
+
+/// Rows by curve, in the order in which the curves first stand.
+pub(super) fn group<'a, T: OnCurve>(rows: impl IntoIterator<Item = &'a T>) -> Vec<Group<'a, T>> {
+    let mut groups: Vec<Group<T>> = Vec::new();
+    for row in rows {
+        let key = row.key();
+        match groups.iter_mut().find(|group| group.key == key) {
+            Some(group) => group.rows.push(row),
+            None => groups.push(Group {
+                key,
+                label: String::new(),
+                rows: vec![row],
+            }),
+        }
+    }
+    let keys: Vec<CurveKey> = groups.iter().map(|group| group.key.clone()).collect();
+    for group in &mut groups {
+        group.label = label(&group.key, &keys);
+    }
+    groups
+}
+
+impl<T> Group<'_, T> {
+    pub fn is_baseline(&self) -> bool {
+        self.key.modality.as_deref() == Some("baseline")
+    }
+
+    pub fn role(&self) -> Role {
+        if self.is_baseline() {
+            Role::Baseline
+        } else {
+            Role::Model
+        }
+    }
+
+    /// The family of its model.
+    pub fn family(&self, prefixes: &[String]) -> String {
+        family(&self.key.model, prefixes).to_owned()
+    }
+}
+
+impl Group<'_, Score> {
+    /// Accuracy against shots, with a fitted line if it is a model's and `with_fit`.
+    pub fn series(&self, with_fit: bool) -> Series {
+        let points = self
+            .rows
+            .iter()
+            .map(|s| Point::new(f64::from(s.shots), s.accuracy, interval(s)))
+            .collect();
+        let means: Vec<(u32, f64)> = self.rows.iter().map(|s| (s.shots, s.accuracy)).collect();
+        let fit = least_squares(&means).filter(|_| with_fit && !self.is_baseline());
+        Series {
+            label: self.label.clone(),
+            role: self.role(),
+            points,
+            line: fit.map_or(Line::Joined, |line| {
+                Line::Fitted(Fit {
+                    a0: line.a0,
+                    a1: line.a1,
+                })
+            }),
+        }
+    }
+}
+
+/// A score's own interval, or accuracy +- 1.96 errors.
+pub(super) fn interval(score: &Score) -> Option<(f64, f64)> {
+    let own = score.ci_low.zip(score.ci_high);
+    own.or_else(|| score.se.map(|se| around(score.accuracy, se)))
+}
+
+/// The 95 % interval of a normal with that mean and error.
+pub(super) fn around(mean: f64, se: f64) -> (f64, f64) {
+    (mean - NORMAL_95 * se, mean + NORMAL_95 * se)
+}
+
+/// The model's name, with what tells its curve from others of the same model.
+fn label(own: &CurveKey, all: &[CurveKey]) -> String {
+    let name = own.model.trim_start_matches("builtin:");
+    let traits = |key: &CurveKey| {
+        [
+            key.encoding.clone(),
+            key.template.clone(),
+            key.condition.map(|c| c.to_string()),
+            key.design.map(|d| d.to_string()),
+            key.method.clone(),
+            key.bits.map(|b| format!("{b} bits")),
+            key.constrained
+                .filter(|&c| c)
+                .map(|_| "constrained".to_owned()),
+            key.bos.map(|b| if b { "BOS" } else { "no BOS" }.to_owned()),
+        ]
+    };
+    let mine = traits(own);
+    let others: Vec<_> = all
+        .iter()
+        .filter(|key| key.model == own.model)
+        .map(traits)
+        .collect();
+    let differing: Vec<String> = (0..mine.len())
+        .filter(|&i| others.iter().any(|other| other[i] != mine[i]))
+        .filter_map(|i| mine[i].clone())
+        .collect();
+    if differing.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name} ({})", differing.join(", "))
+    }
+}
+
+/// The mode baseline from the scores' own columns, unless it is there as a model. Drawn where all
+/// curves agree on it, as they do on the same trials.
+pub(super) fn mode_baseline(groups: &[Group<Score>]) -> Option<Series> {
+    if groups.iter().any(|g| g.key.model == "builtin:mode") {
+        return None;
+    }
+    let mut points: Vec<Point> = Vec::new();
+    for score in groups.iter().flat_map(|g| &g.rows) {
+        let Some(accuracy) = score.mode_accuracy else {
+            continue;
+        };
+        let shots = f64::from(score.shots);
+        match points.iter().find(|p| p.x >= shots && p.x <= shots) {
+            Some(known) if (known.y - accuracy).abs() > 1e-12 => return None,
+            Some(_) => {}
+            None => points.push(Point::new(
+                shots,
+                accuracy,
+                score.mode_se.map(|se| around(accuracy, se)),
+            )),
+        }
+    }
+    (!points.is_empty()).then(|| Series {
+        label: "mode".to_owned(),
+        role: Role::Baseline,
+        points,
+        line: Line::Joined,
+    })
+}
+
+/// The scores with clean demonstrations.
+pub(super) fn clean(scores: &[Score]) -> impl Iterator<Item = &Score> {
+    scores
+        .iter()
+        .filter(|s| s.curve.condition != Some(Condition::Deranged))
+}
+
+/// What bars and lines are, in a sentence each.
+pub(super) fn note<'a>(series: impl Iterator<Item = &'a Series> + Clone) -> Option<String> {
+    let bars = series
+        .clone()
+        .any(|s| s.points.iter().any(|p| p.ci.is_some()));
+    let fitted = series.clone().any(|s| matches!(s.line, Line::Fitted(_)));
+    let published = series.clone().any(|s| s.role == Role::Published);
+    let parts: Vec<&str> = [
+        (bars, "Bars and bands: 95 % intervals."),
+        (fitted, "Lines: least squares, a0 + a1 ln(shots)."),
+        (
+            published,
+            "Dashed lines with outlined markers: published results (arXiv 2609.14011), task-cluster errors.",
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(there, text)| there.then_some(text))
+    .collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}

@@ -1,0 +1,193 @@
+/*!
+One file a family of figures: from scores, fits and contrasts to a form that can be drawn.
+
+A row of results is of one sort; every figure says which sorts it draws, and what else it meets is refused with the
+filter that makes the right one.
+*/
+
+mod accuracy;
+mod all;
+mod answers;
+mod complexity;
+mod contrasts;
+mod curves;
+mod published;
+mod scale;
+
+pub use accuracy::{curve, families};
+pub use all::all;
+pub use answers::{understandable, zero_bd};
+pub use complexity::{bit_diversity, bit_load};
+pub use contrasts::{contrast, similarity, tasks};
+pub use published::Published;
+pub use scale::{coefficients, size};
+
+use super::page::{DOUBLE_COLUMN_MM, Page};
+use crate::error::{Error, Result};
+use crate::record::{
+    Contrast, Finding, Fit, Identifiability, Place, Reader, Score, Similarity, Versus, VersusTask,
+};
+
+/// What a row of results is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// The accuracy of a cell.
+    Cell,
+    /// The accuracy of one function in a cell.
+    Task,
+    /// The accuracy of the functions of one `BitLoad` in a cell.
+    BitLoad,
+    /// The accuracy of the functions of one bin of `BitDiversity` in a cell.
+    BitDiversity,
+    /// A log-linear fit.
+    Fit,
+    /// Clean against deranged in a cell.
+    Contrast,
+    /// Clean against deranged for one function in a cell.
+    TaskContrast,
+    /// How alike two models' profiles are.
+    Similarity,
+    /// Model against model.
+    Versus,
+    /// Model against model at one function.
+    VersusTask,
+    /// How surely demonstrations identify functions.
+    Identifiability,
+}
+
+impl Sort {
+    fn of(finding: &Finding) -> Self {
+        match finding {
+            Finding::Score(score) if score.function.is_some() => Self::Task,
+            Finding::Score(score) if score.bitload.is_some() => Self::BitLoad,
+            Finding::Score(score) if score.bitdiversity.is_some() => Self::BitDiversity,
+            Finding::Score(_) => Self::Cell,
+            Finding::Fit(_) => Self::Fit,
+            Finding::Contrast(contrast) if contrast.function.is_some() => Self::TaskContrast,
+            Finding::Contrast(_) => Self::Contrast,
+            Finding::Similarity(_) => Self::Similarity,
+            Finding::Versus(_) => Self::Versus,
+            Finding::VersusTask(_) => Self::VersusTask,
+            Finding::Identifiability(_) => Self::Identifiability,
+        }
+    }
+
+    /// The sort in words, with the command that makes it.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Cell => "scores of cells (`score`)",
+            Self::Task => "scores of single functions (`score --by task`)",
+            Self::BitLoad => "scores by BitLoad (`score --by bitload`)",
+            Self::BitDiversity => "scores by BitDiversity (`score --by bitdiversity`)",
+            Self::Fit => "fits (`fit-loglinear`)",
+            Self::Contrast => "contrasts of conditions (`contrast`)",
+            Self::TaskContrast => "contrasts of single functions (`contrast --by task`)",
+            Self::Similarity => "correlations of profiles (`contrast --profiles`)",
+            Self::Versus => "models against each other (`contrast --models`)",
+            Self::VersusTask => {
+                "models against each other by function (`contrast --models --by task`)"
+            }
+            Self::Identifiability => "identifiability (`contrast --identifiability`)",
+        }
+    }
+}
+
+/// Results, sorted.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Of cells.
+    pub cells: Vec<Score>,
+    /// Of single functions.
+    pub tasks: Vec<Score>,
+    /// By `BitLoad`.
+    pub bit_loads: Vec<Score>,
+    /// By `BitDiversity`.
+    pub bit_diversities: Vec<Score>,
+    /// Log-linear fits.
+    pub fits: Vec<Fit>,
+    /// Clean against deranged, by cell.
+    pub contrasts: Vec<Contrast>,
+    /// Clean against deranged, by function.
+    pub task_contrasts: Vec<Contrast>,
+    /// How alike models' profiles are.
+    pub similarities: Vec<Similarity>,
+    /// Model against model.
+    pub versus: Vec<Versus>,
+    /// Model against model, by function.
+    pub versus_tasks: Vec<VersusTask>,
+    /// How surely demonstrations identify functions.
+    pub identifiability: Vec<Identifiability>,
+}
+
+impl Findings {
+    /// Reads results that a figure of these sorts can draw.
+    ///
+    /// # Errors
+    /// A row of another sort, by its place; and whatever the reader refuses.
+    pub fn read(reader: &mut Reader<Finding>, sorts: &[Sort]) -> Result<Self> {
+        let mut findings = Self::default();
+        while let Some(entry) = reader.read()? {
+            let sort = Sort::of(&entry.record);
+            if !sorts.contains(&sort) {
+                return Err(misplaced(&entry.place, sort, sorts));
+            }
+            findings.add(entry.record);
+        }
+        Ok(findings)
+    }
+
+    /// Reads results of every sort.
+    ///
+    /// # Errors
+    /// Whatever the reader refuses.
+    pub fn read_all(reader: &mut Reader<Finding>) -> Result<Self> {
+        let mut findings = Self::default();
+        while let Some(entry) = reader.read()? {
+            findings.add(entry.record);
+        }
+        Ok(findings)
+    }
+
+    fn add(&mut self, finding: Finding) {
+        let sort = Sort::of(&finding);
+        match finding {
+            Finding::Fit(fit) => self.fits.push(fit),
+            Finding::Contrast(contrast) if sort == Sort::TaskContrast => {
+                self.task_contrasts.push(contrast);
+            }
+            Finding::Contrast(contrast) => self.contrasts.push(contrast),
+            Finding::Similarity(similarity) => self.similarities.push(similarity),
+            Finding::Versus(versus) => self.versus.push(versus),
+            Finding::VersusTask(task) => self.versus_tasks.push(task),
+            Finding::Identifiability(identifiability) => {
+                self.identifiability.push(identifiability);
+            }
+            Finding::Score(score) => match sort {
+                Sort::Task => self.tasks.push(score),
+                Sort::BitLoad => self.bit_loads.push(score),
+                Sort::BitDiversity => self.bit_diversities.push(score),
+                _ => self.cells.push(score),
+            },
+        }
+    }
+}
+
+fn misplaced(place: &Place, found: Sort, wanted: &[Sort]) -> Error {
+    let wanted: Vec<&str> = wanted.iter().map(|sort| sort.words()).collect();
+    Error::data(format!(
+        "{place}: expected {}, found {}",
+        wanted.join(" or "),
+        found.words()
+    ))
+}
+
+/// The error for a column that a figure needs and no row has.
+fn lacking(column: &str, advice: &str) -> Error {
+    Error::data(format!("column {column:?}: is null in every row; {advice}"))
+}
+
+/// A page two journal columns wide that leaves every row of panels that much height, in millimetres.
+fn page_for(panels: usize, row_mm: f64) -> Page {
+    let rows = panels.div_ceil(super::page::columns_for(panels));
+    Page::new(DOUBLE_COLUMN_MM, 22.0 + row_mm * super::page::float(rows))
+}
