@@ -50,13 +50,13 @@ model-smollm2: models/smollm2-135m/card.json
 models/smollm2-135m/card.json: | $(CONVERT_ENV)/.whole
 	$(PYTHON) scripts/fetch.py smollm2 models/gguf
 	$(CONVERT_ENV)/bin/python scripts/convert models/gguf/SmolLM2-135M-Instruct.Q4_1.gguf \
-	  -o $(@D) --name SmolLM2-135M-Instruct
+	  -o $(@D) --name SmolLM2-135M-Instruct --record scripts/recorded/smollm2-135m.json
 
 model-gemma3: models/gemma3-270m/card.json
 models/gemma3-270m/card.json: | $(CONVERT_ENV)/.whole
 	$(PYTHON) scripts/fetch.py gemma3-270m models/gguf
 	$(CONVERT_ENV)/bin/python scripts/convert models/gguf/gemma-3-270m-q4_k_m.gguf \
-	  -o $(@D) --name Gemma-3-270M
+	  -o $(@D) --name Gemma-3-270M --record scripts/recorded/gemma3-270m.json
 
 # --- the demo ---
 

@@ -7,7 +7,7 @@ mod onnx_file;
 
 use common::{
     FORMATS, Ran, Workdir, arrow_rows, assert_close, csv_rows, fixture_model, float, int,
-    json_lines, list, number, repository, sha256, text, texts, to_lines,
+    json_lines, list, number, sha256, smollm2, text, texts, to_lines,
 };
 use onnx_file::{FLOAT, INT64};
 use serde_json::{Value, json};
@@ -865,18 +865,6 @@ fn what_infer_cannot_do_is_a_usage_error() {
         let prompts = dir.prompts("--task identity --shots 1 --trials 1", "--alphabet genomic");
         dir.pipe(prompts, "infer", arguments).refused(2, &words);
     }
-}
-
-/// The real model that `make model-smollm2` fetches and converts.
-fn smollm2() -> String {
-    let folder = std::env::var_os("SHOTLINE_SMOLLM2_DIR")
-        .map_or_else(|| repository("models/smollm2-135m"), Into::into);
-    assert!(
-        folder.join("model.onnx").is_file(),
-        "no SmolLM2 in {}: run `make model-smollm2`",
-        folder.display()
-    );
-    folder.display().to_string()
 }
 
 #[test]

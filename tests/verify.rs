@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Workdir, fixture_model, repository};
+use common::{Workdir, fixture_model, repository, smollm2};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -220,4 +220,18 @@ fn a_cards_warnings_reach_the_user_at_every_run() {
             .contains("infer: warning: tiny-subset: needs FP8, which nobody has"),
         "{ran}"
     );
+}
+
+#[test]
+fn a_real_model_gives_the_logits_that_transformers_gave() {
+    let dir = Workdir::new();
+    let model = smollm2();
+    let report = dir.infer("", &format!("--model {model} --verify")).ok();
+    let report = String::from_utf8(report).unwrap();
+    assert!(report.contains("transformers 4.57.6 float32"), "{report}");
+    assert!(
+        report.contains("the reference's at 16 of 16 places"),
+        "{report}"
+    );
+    assert_eq!(report.matches(": pass\n").count(), 1, "{report}");
 }

@@ -100,6 +100,18 @@ impl Args for Vec<String> {
     }
 }
 
+/// The real model that `make model-smollm2` fetches and converts.
+pub fn smollm2() -> String {
+    let folder = std::env::var_os("SHOTLINE_SMOLLM2_DIR")
+        .map_or_else(|| repository("models/smollm2-135m"), Into::into);
+    assert!(
+        folder.join("model.onnx").is_file(),
+        "no SmolLM2 in {}: run `make model-smollm2`",
+        folder.display()
+    );
+    folder.display().to_string()
+}
+
 /// A folder of a test's own, in which filters run.
 pub struct Workdir(TempDir);
 

@@ -84,7 +84,7 @@ impl Verdict {
         self.passed &= passed;
         self.line(
             name,
-            &format!("{value}, off by {difference:.4}, allowed {allowed}: {word}"),
+            &format!("{value}, off by {difference:.1e}, allowed {allowed}: {word}"),
         );
     }
 }
