@@ -122,8 +122,20 @@ class Decoder:
 
     def linear(self, x: str, weight: Weight, bias: Weight | None = None) -> str:
         """x W^T + b for W as models store it, [out, in]."""
-        product = self.writer.node("MatMul", x, self.writer.widened(self._stored(weight, transposed=True)))
+        product = self.writer.node("MatMul", x, self._factor(weight))
         return product if bias is None else self.writer.node("Add", product, self.vector(bias))
+
+    def _factor(self, weight: Weight) -> str:
+        """W^T in float32."""
+        w, matrix = self.writer, self._stored(weight, transposed=True)
+        if w.device == "cpu" or not w.is_narrow:
+            return w.widened(matrix)
+        # ONNX Runtime would widen a constant once, when it loads the model, and keep it: on a processor that is what
+        # is wanted, on a GPU it is twice the memory. A view whose shape it learns at run time only is no constant.
+        zero = self._shared("zero rows", lambda: w.node("Mul", w.node("Shape", self._ids, end=1), w.integers(0)))
+        columns, rows = weight.array.shape
+        shape = w.node("Concat", w.node("Add", zero, w.integers(rows)), w.integers(columns), axis=0)
+        return w.widened(w.node("Reshape", matrix, shape))
 
     def gated(self, x: str, layer: Callable[[str], Weight], activation: Callable[[str], str]) -> str:
         """The feed-forward part: activation(x G^T) * (x U^T), times D^T."""

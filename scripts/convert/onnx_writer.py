@@ -95,9 +95,14 @@ class OnnxWriter:
         self._progress(array.size)
         return self._external(name, self._type, (rows, columns), offset)
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether matrices are stored in less than float32."""
+        return self._type != np.float32
+
     def widened(self, value: str) -> str:
         """A part of a matrix, in the float32 that everything is computed in."""
-        return value if self._type == np.float32 else self.node("Cast", value, to=TensorProto.FLOAT)
+        return self.node("Cast", value, to=TensorProto.FLOAT) if self.is_narrow else value
 
     def require(self, opset: int) -> None:
         """Declare a later version of ONNX's operators than OPSET."""

@@ -7,6 +7,7 @@ logit divided by the largest absolute logit of the reference; it must stay below
 the reference's two best logits are farther apart than twice the largest difference.
 """
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -152,3 +153,18 @@ def test_the_seeds_cover_what_the_families_can_do():
             assert any(c["num_attention_heads"] > c["num_key_value_heads"] > 1 for c in configs), family
     assert {c["use_parallel_residual"] for c in drawn["gpt_neox"]} == {True, False}
     assert len({c["rotary_pct"] for c in drawn["gpt_neox"]}) == 3
+
+
+def test_recorded_logits_are_those_of_the_converted_model(tmp_path):
+    write_seeded(tmp_path / "source", "gemma3_text", 4)
+    record = tmp_path / "record.json"
+    command = [sys.executable, ROOT / "scripts" / "record-logits.py", tmp_path / "source", "-o", record, "--top", "7"]
+    subprocess.run(list(map(str, command)), check=True)
+    model = convert(tmp_path / "source", tmp_path / "model", "--record", str(record))
+    recorded = json.loads((tmp_path / "model" / "card.json").read_text())["recorded"]
+    assert recorded["input_ids"][0] == model.config["bos_token_id"]
+    logits = model.whole(recorded["input_ids"])[recorded["positions"]]
+    assert logits.argmax(-1).tolist() == [row[0] for row in recorded["ids"]]
+    found = np.take_along_axis(logits, np.array(recorded["ids"]), 1)
+    assert found.shape == (16, 7)
+    np.testing.assert_allclose(found, recorded["logits"], atol=TOLERANCE * np.abs(logits).max())
