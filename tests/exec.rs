@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Ran, Workdir, binary, int, json_lines, text, to_lines};
+use common::{Ran, Workdir, binary, int, json_lines, lines, text, to_lines};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
@@ -587,5 +587,34 @@ fn engines_answer_into_any_output_and_their_predictions_can_be_scored() {
             ("copy", "exec")
         );
         assert_eq!(int(&row, "trials"), 6);
+    }
+}
+
+#[test]
+fn what_a_dead_engine_had_answered_is_not_asked_again() {
+    for prompts in [twelve(), nested()] {
+        let dir = folder(&after_five("sys.exit(7)"));
+        dir.write("prompts.jsonl", &prompts);
+        let arguments = "--name copy --modality m --quiet -o out.jsonl --resume prompts.jsonl";
+        let ran = ask(&dir, b"", arguments);
+        assert_eq!(ran.code, 3, "{ran}");
+        let kept = lines(&dir.read("out.jsonl.partial")).len() - 1;
+        let hint = format!("{kept} answers are kept in out.jsonl.partial");
+        assert!(kept == 5 && ran.stderr.contains(&hint), "{ran}");
+        assert!(!dir.path("out.jsonl").exists());
+        let counting =
+            "n = 0\nfor r in requests(): say(copy(r)); n += 1\nopen('asked', 'w').write(str(n))";
+        dir.write("engine.py", format!("{PRELUDE}{counting}\n"));
+        ask(&dir, b"", &arguments.replace("copy", "other"))
+            .refused(2, &["--resume", "model \"copy\", this is \"other\""]);
+        ask(&dir, b"", arguments).ok();
+        let expected = copied(&prompts);
+        let asked: usize = String::from_utf8(dir.read("asked"))
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert_eq!(asked, expected.lines().count() - kept);
+        assert_eq!(String::from_utf8(dir.read("out.jsonl")).unwrap(), expected);
+        assert!(!dir.path("out.jsonl.partial").exists());
     }
 }

@@ -1,0 +1,29 @@
+"""From a model's greedy tokens and their logits to an answer, as `infer`'s own engine gives it. For engines on torch."""
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from protocol import Answer, Request
+
+if TYPE_CHECKING:
+    import torch
+
+
+def answer_of(
+    request: Request, tokens: list[int], logits: "torch.Tensor", text_of: Callable[[int], str], stop: Collection[int]
+) -> Answer:
+    """The answer that `tokens` are, each the arg-max of its row of `logits` [tokens, competitors].
+
+    An end-of-sequence token (`stop`) ends it; its gap counts, its probability does not. Where tokens of several
+    characters give more symbols than were asked for, the first ones are the answer.
+    """
+    logits = logits.double()
+    logprobs = logits.log_softmax(-1).amax(-1)
+    best = logits.topk(2, -1).values
+    gaps = best[:, 0] - best[:, 1]
+    length = next((i for i, token in enumerate(tokens) if token in stop), len(tokens))
+    return Answer(
+        "".join(map(text_of, tokens[:length]))[: request.max_symbols],
+        logprob=min(float(logprobs[:length].sum()), 0.0),
+        margin=float(gaps[: length + 1].min()),
+    )
