@@ -1077,20 +1077,17 @@ mod tests {
                 "{name}"
             );
             let fits = curve
-                .series
-                .iter()
+                .series()
                 .filter(|s| matches!(s.line, Line::Fitted(_)) && s.has_line())
                 .count();
             assert_eq!(count(&document, "fit"), fits, "{name}");
             let bands = curve
-                .series
-                .iter()
+                .series()
                 .filter(|s| s.role == Role::Baseline && s.points.len() > 1)
                 .count();
             assert_eq!(count(&document, "band"), bands, "{name}");
             let in_bands: usize = curve
-                .series
-                .iter()
+                .series()
                 .filter(|s| s.role == Role::Baseline && s.points.len() > 1)
                 .map(|s| s.points.len())
                 .sum();
@@ -1213,7 +1210,7 @@ mod tests {
     fn equal_figures_are_equal_bytes_whatever_the_order_of_their_points() {
         for (name, curve) in figures() {
             let mut turned = curve.clone();
-            for series in &mut turned.series {
+            for series in &mut turned.panels[0].series {
                 series.points.reverse();
             }
             let svg = curve.to_svg().unwrap();
