@@ -119,7 +119,7 @@ impl Run<'_> {
         &self,
         mut reader: Reader<Prompt>,
         predictor: &mut dyn Predictor,
-        mut step: Step,
+        step: Step,
         begun: Instant,
     ) -> Result<Counts> {
         /// A reader of our output sees predictions at least this often.
@@ -145,8 +145,8 @@ impl Run<'_> {
         let broken = Stream::new(self.identity, || reader.read(), sink).run(predictor)?;
         counts.broken = broken;
         progress.finish();
+        // What it cost is not known when the header is written, so the chain does not have it.
         counts.measure(begun, predictor);
-        step.measured = counts.measured.clone();
         let chain = reader.provenance().with(step);
         self.output.finish(writer, &chain)?;
         Ok(counts)
