@@ -6,20 +6,26 @@ contrasts.
 mod cells;
 mod compare;
 mod contrast;
+mod errors;
 mod fit;
 mod identify;
 mod judge;
 mod mode;
+mod power;
 mod resample;
+mod scaling;
 mod score;
 mod versus;
 
 pub use cells::{Cell, Cells, CurveCells, Seen};
 pub use contrast::{Contrasts, contrast_cells, contrast_tasks, similarities};
-pub use fit::{Points, fit_means, fit_predictions, least_squares};
+pub use errors::error_shares;
+pub use fit::{Points, fit_means, fit_predictions, least_squares, points_of};
 pub use identify::Rivalry;
 pub use judge::Judge;
 pub use mode::{mode_accuracy, modes};
+pub use power::power;
 pub use resample::{Replicates, replicates};
-pub use score::{Complexities, score_cell, score_tasks};
+pub use scaling::{Family, scalings};
+pub use score::{Complexities, Stratum, by_bitdiversity, by_bitload, score_cell, score_tasks};
 pub use versus::{versus, versus_tasks};
