@@ -6,6 +6,7 @@ within a nested one. The points become one prediction each.
 */
 
 mod builtin;
+mod compress;
 mod exec;
 mod journal;
 pub mod onnx;
@@ -13,6 +14,7 @@ mod point;
 mod stream;
 
 pub use builtin::{Builtin, Rule};
+pub use compress::Compress;
 pub use exec::{Exec, Settings as ExecSettings, stop_engines};
 pub use journal::Journal;
 pub use point::{Point, points};

@@ -8,8 +8,8 @@ use serde_json::json;
 use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, Sink, ThreadArgs, read_sequences, warn};
 use shotline::error::{Error, Result};
 use shotline::predictor::onnx::{self, Bos, Device, Method, Onnx, OnnxModel, Settings, doctor};
-use shotline::predictor::{Builtin, Exec, ExecSettings, Identity, Rule};
-use shotline::program::Suite;
+use shotline::predictor::{Builtin, Compress, Exec, ExecSettings, Identity, Rule};
+use shotline::program::{PAPER_BITS, Suite};
 use shotline::record::provenance::{Facts, Step};
 use shotline::record::{Prompt, Reader};
 use std::io::Write as _;
@@ -37,6 +37,7 @@ struct Args {
 
     /// A model folder (model.onnx, config.json, tokenizer.json), or builtin:mode (the papers'
     /// baseline), builtin:nearest, builtin:copy, builtin:bayes (the ideal observer of a suite), or
+    /// builtin:compress (context-tree weighting: a model that knows nothing but the prompt), or
     /// 'exec:COMMAND ARGS', a program that answers JSON lines (see below).
     #[arg(long, value_name = "FOLDER|builtin:NAME|exec:COMMAND", required_unless_present_any = ["doctor", "version"])]
     model: Option<String>,
@@ -60,7 +61,8 @@ struct Args {
     #[arg(long, default_value = "auto")]
     bos: BosArg,
 
-    /// The suite that builtin:bayes believes in: `paper`, `primitives` or a file.
+    /// The suite that builtin:bayes believes in: `paper`, `primitives`, `random:...` (see
+    /// gen-tasks) or a file.
     #[arg(long, default_value = "paper")]
     suite: String,
 
@@ -273,8 +275,6 @@ fn load(args: &Args, folder: &Path, options: &onnx::Options) -> Result<OnnxModel
 }
 
 fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
-    let rule = Rule::named(name)?;
-    let mut predictor = Builtin::new(rule, Suite::load(&args.suite)?, args.seed.seed);
     let identity = Identity {
         model: args
             .name
@@ -299,6 +299,12 @@ fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
         resume: None,
         identity: &identity,
     };
+    if name == "compress" {
+        return run.answer(reader, &mut Compress::new(args.seed.seed), step);
+    }
+    let rule = Rule::named(name)?;
+    let suite = Suite::load(&args.suite, PAPER_BITS)?;
+    let mut predictor = Builtin::new(rule, suite, args.seed.seed);
     run.answer(reader, &mut predictor, step)?;
     if predictor.fallbacks() > 0 {
         warn(
