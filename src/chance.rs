@@ -58,6 +58,8 @@ pub enum Purpose {
     Derangement,
     /// A baseline's choice between equally good answers.
     Ties,
+    /// The programs of a random suite.
+    Programs,
 }
 
 /// What chance is drawn for: the digest of its parts.

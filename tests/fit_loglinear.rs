@@ -215,7 +215,7 @@ fn predictions_give_the_line_of_their_scores_and_an_interval_of_the_slope() {
         &fit(predictions.clone(), "--replicates 20000")[0],
     );
     for (column, value) in from_scores {
-        if column.starts_with("a1_ci") {
+        if column.starts_with("a1_ci") || column.starts_with("trial_") {
             assert_eq!(value, "");
         } else {
             assert_eq!(&from_predictions[column], value, "{column}");
@@ -314,4 +314,82 @@ fn every_format_holds_the_same_fits() {
     assert_eq!(common::parquet_rows(&fitted("parquet")), expected);
     let table = String::from_utf8(fitted("table")).unwrap();
     assert!(table.contains("a1") && table.contains("0.1082"), "{table}");
+}
+
+const SIZES: &str = "model,modality,params,shots,accuracy
+x-1,m,1e9,1,.1
+x-1,m,1e9,4,.2
+x-2,m,2e9,1,.2
+x-2,m,2e9,4,.5
+y-1,m,4e9,1,.3
+y-1,m,4e9,4,.8
+";
+
+/// Sizes a doubling apart: in ln(params) the slope is the gain per doubling over ln 2.
+#[test]
+fn families_are_regressed_on_the_logarithm_of_their_size() {
+    let rows = fit(SIZES, "--families");
+    let found: Vec<[&str; 4]> = rows
+        .iter()
+        .map(|r| ["family", "quantity", "shots", "models"].map(|c| &*r[c]))
+        .collect();
+    let expected = [
+        ["m", "accuracy", "1", "3"],
+        ["m", "accuracy", "4", "3"],
+        ["m", "a0", "", "3"],
+        ["m", "a1", "", "3"],
+    ];
+    assert_eq!(found, expected);
+    let doubling = 2f64.ln();
+    assert_close(number(&rows[0], "slope"), 0.1 / doubling, 1e-12);
+    assert_close(number(&rows[1], "slope"), 0.3 / doubling, 1e-12);
+    assert_close(number(&rows[2], "slope"), 0.1 / doubling, 1e-12);
+    // a1: gains of .1, .3 and .5 over ln 4.
+    assert_close(number(&rows[3], "slope"), 0.2 / 4f64.ln() / doubling, 1e-12);
+    assert_close(number(&rows[3], "r2"), 1.0, 1e-12);
+
+    let named = fit(SIZES, "--family first=x-");
+    let found: Vec<[&str; 2]> = named
+        .iter()
+        .map(|r| ["family", "models"].map(|c| &*r[c]))
+        .collect();
+    assert_eq!(found, [["first", "2"]; 4]);
+    assert_close(number(&named[1], "slope"), 0.3 / doubling, 1e-12);
+    // A line through two points has no error.
+    assert_eq!((&*named[1]["t"], &*named[1]["p"]), ("", ""));
+}
+
+#[test]
+fn families_need_sizes() {
+    let dir = Workdir::new();
+    let unsized_ = "model,params,shots,accuracy\na,1e9,1,.1\na,1e9,2,.2\nb,,1,.1\nb,,2,.3\n";
+    dir.pipe(unsized_, "fit-loglinear", "--families")
+        .refused(1, &["model \"b\": column \"params\": is missing"]);
+    dir.pipe(SIZES, "fit-loglinear", "--family lone=y-")
+        .refused(1, &["no family has two models of different size"]);
+    for wrong in ["--family x", "--family =x", "--family x="] {
+        dir.pipe(SIZES, "fit-loglinear", wrong)
+            .refused(2, &["NAME=PREFIX"]);
+    }
+}
+
+/// Predictions give the same family as their scores do.
+#[test]
+fn families_of_predictions_are_those_of_their_scores() {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--shots 1,4 --trials 2 --suite primitives",
+        "--alphabet genomic",
+    );
+    let predictions: Vec<u8> = [("nearest", "2e9"), ("bayes", "7e9"), ("copy", "1e9")]
+        .iter()
+        .flat_map(|(name, params)| {
+            let arguments = format!("--model builtin:{name} --params {params}");
+            dir.pipe(prompts.clone(), "infer", &arguments).loud_ok()
+        })
+        .collect();
+    let scores = dir
+        .pipe(predictions.clone(), "score", "--replicates 10")
+        .ok();
+    assert_eq!(fit(predictions, "--families"), fit(scores, "--families"));
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{
-    FORMATS, Workdir, chi_squared, csv_rows, float, int, json_lines, lines, list, number,
+    FORMATS, Row, Workdir, chi_squared, csv_rows, float, int, json_lines, lines, list, number,
     repository, sha256, text, texts,
 };
 use serde_json::Value;
@@ -682,4 +682,67 @@ fn replayed_prompts_have_the_form_of_their_alphabet() {
         assert!(symbols.chars().all(|c| ('1'..='9').contains(&c)));
         assert_eq!(text(&p, "separator"), ",");
     }
+}
+
+#[test]
+fn a_random_suite_is_new_and_the_same_everywhere() {
+    let dir = Workdir::new();
+    let suite = "--suite random:40,depth=3,seed=11";
+    let listed = csv_rows(&dir.run("gen-tasks", &format!("{suite} --list")).ok());
+    assert_eq!(listed.len(), 40);
+    let hashes = |rows: &[Row]| -> HashSet<String> {
+        rows.iter().map(|r| r["table_hash"].clone()).collect()
+    };
+    let published = csv_rows(&dir.run("gen-tasks", "--list").ok());
+    assert_eq!(hashes(&listed).len(), 40);
+    assert!(hashes(&listed).is_disjoint(&hashes(&published)));
+    let trials = json_lines(
+        &dir.run("gen-tasks", &format!("{suite} --shots 2 --trials 1"))
+            .ok(),
+    );
+    let functions: Vec<&str> = trials.iter().map(|t| text(t, "function")).collect();
+    let named: Vec<&str> = listed.iter().map(|r| &*r["function"]).collect();
+    assert_eq!(functions, named);
+    // Rivals of the same suite, told by the same words; a list is a suite file, too.
+    dir.write("mine.txt", named.join("\n"));
+    let drawn = |suite: &str| {
+        dir.run(
+            "gen-tasks",
+            &format!("--suite {suite} --shots 2 --trials 1"),
+        )
+        .ok()
+    };
+    assert_eq!(drawn("mine.txt"), drawn("random:40,depth=3,seed=11"));
+    let prompts = dir.prompts(
+        &format!("{suite} --shots 6 --trials 1"),
+        "--alphabet genomic",
+    );
+    let answers = dir
+        .pipe(prompts, "infer", &format!("--model builtin:bayes {suite}"))
+        .ok();
+    let right = json_lines(&answers)
+        .iter()
+        .filter(|p| p["correct"] == true)
+        .count();
+    assert!(right > 30, "{right}");
+}
+
+#[test]
+fn random_functions_differ_at_the_width_asked_for() {
+    let dir = Workdir::new();
+    let list = |bits: u32| {
+        let arguments =
+            format!("--suite random:20,depth=4,seed=3,bitload=2-3 --bits {bits} --list");
+        csv_rows(&dir.run("gen-tasks", &arguments).ok())
+    };
+    for bits in [4, 8] {
+        let rows = list(bits);
+        let hashes: HashSet<&String> = rows.iter().map(|r| &r["table_hash"]).collect();
+        assert_eq!(hashes.len(), 20);
+        assert!(rows.iter().all(|r| ["2", "3"].contains(&&*r["bitload"])));
+    }
+    dir.run("gen-tasks", "--suite random:900,depth=1,seed=0 --list")
+        .refused(2, &["random:900", "new functions of BitLoad 1-8"]);
+    dir.run("gen-tasks", "--suite random:9 --list")
+        .refused(2, &["depth is a number"]);
 }

@@ -167,6 +167,84 @@ fn ties_are_broken_by_an_even_draw_from_the_seed_and_the_trial() {
     assert_ne!(drawn(&trials, "--model builtin:mode --seed 1"), all);
 }
 
+/// A prompt without anything to learn from: every symbol of the alphabet is as probable, the
+/// separator too. One symbol later the estimate and the mixture move.
+#[test]
+fn compress_knows_nothing_beforehand() {
+    let asked = trial("a", &[], "0", "1");
+    let found = &answers(&[asked], "--model builtin:compress")[0];
+    // The query was read: (1/2) / (1 + 3/2) without context, 1/3 in its context, which is new, as are
+    // the two longer ones; either has had odds of 1.
+    let p: f64 = 0.5 * (0.5 / 2.5) + 0.5 / 3.0;
+    assert_close(found["answer_logprob"].as_f64().unwrap(), p.ln(), 1e-12);
+    assert_eq!(
+        (text(found, "model"), text(found, "modality")),
+        ("builtin:compress", "baseline")
+    );
+}
+
+/// A nested prompt is read once, and answered as each of its beginnings is.
+#[test]
+fn compress_answers_every_beginning_as_if_it_were_alone() {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--task rotl1 --task parity_fill --design nested --shots 0,1,3,9 --trials 2",
+        "--alphabet linguistic --template {x}>{y}\\n",
+    );
+    let points = json_lines(&dir.pipe(prompts, "infer", "--model builtin:compress").ok());
+    assert_eq!(points.len(), 16);
+    let alone: Vec<Value> = points
+        .iter()
+        .map(|p| {
+            let mut prompt = p.clone();
+            prompt["trial_id"] = p["sequence_id"].clone();
+            prompt["design"] = json!("independent");
+            prompt["eval_shots"] = Value::Null;
+            prompt["answer_starts"] = Value::Null;
+            prompt
+        })
+        .collect();
+    let found = json_lines(
+        &dir.pipe(to_lines(&alone), "infer", "--model builtin:compress")
+            .ok(),
+    );
+    for (point, alone) in points.iter().zip(&found) {
+        for column in [
+            "output",
+            "prediction",
+            "answer_logprob",
+            "margin",
+            "correct",
+        ] {
+            assert_eq!(point[column], alone[column], "{column}");
+        }
+        assert!(point["answer_logprob"].as_f64().unwrap() < 0.0);
+        assert!(point["margin"].as_f64().unwrap() >= 0.0);
+    }
+}
+
+/// Outputs that never change are learnt from their demonstrations alone; a permutation of the bits
+/// of ever new inputs is not.
+#[test]
+fn compress_learns_what_repeats() {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--task meta_constant --task reverse_bits --shots 1,64 --trials 12",
+        "--alphabet genomic --template {x}>{y}\\n",
+    );
+    let predictions = dir.pipe(prompts, "infer", "--model builtin:compress").ok();
+    let rows = csv_rows(&dir.pipe(predictions, "score", "--by task").ok());
+    let accuracy = |function: &str, shots: &str| {
+        let row = rows
+            .iter()
+            .find(|r| r["function"] == function && r["shots"] == shots);
+        number(row.unwrap(), "accuracy")
+    };
+    assert!(accuracy("meta_constant", "64") > 0.9);
+    assert!(accuracy("meta_constant", "64") > accuracy("meta_constant", "1"));
+    assert!(accuracy("reverse_bits", "64") < 0.2);
+}
+
 #[test]
 fn without_demonstrations_a_baseline_draws_any_string() {
     for model in ["builtin:mode", "builtin:nearest"] {
@@ -837,7 +915,10 @@ fn what_infer_cannot_do_is_a_usage_error() {
         ("", ["--model", "required"]),
         (
             "--model builtin:oracle",
-            ["builtin:oracle", "builtin:mode, nearest, copy or bayes"],
+            [
+                "builtin:oracle",
+                "builtin:mode, nearest, copy, bayes or compress",
+            ],
         ),
         (
             "--model builtin:bayes --suite gone.txt",

@@ -418,6 +418,7 @@ fn every_filter_has_a_manual_with_examples_and_a_version() {
         "infer",
         "score",
         "fit-loglinear",
+        "contrast",
         "figure",
     ] {
         let manual = String::from_utf8(dir.run(filter, "--help").ok()).unwrap();
@@ -443,6 +444,18 @@ fn the_examples_of_the_manuals_run() {
         "--suite primitives --shots 1,4,16 --trials 2",
         "--alphabet genomic",
     );
+    let published = std::fs::read(common::repository("assets/published/table4.csv")).unwrap();
+    dir.write("table4.csv", published);
+    let both = dir.prompts(
+        "--suite primitives --shots 2,4 --trials 2 --condition clean,deranged",
+        "--alphabet genomic",
+    );
+    let arguments = "--model builtin:nearest -o both.parquet";
+    dir.pipe(both.clone(), "infer", arguments).ok();
+    for name in ["evo2", "qwen3"] {
+        let arguments = format!("--model builtin:nearest --name {name} -o {name}-both.parquet");
+        dir.pipe(both.clone(), "infer", &arguments).ok();
+    }
     for name in ["predictions", "evo2", "qwen3"] {
         let arguments = format!("--model builtin:nearest --name {name} -o {name}.parquet");
         dir.pipe(prompts.clone(), "infer", &arguments).ok();
@@ -458,6 +471,7 @@ fn the_examples_of_the_manuals_run() {
         "infer",
         "score",
         "fit-loglinear",
+        "contrast",
         "figure",
     ] {
         let manual = String::from_utf8(dir.run(filter, "--help").ok()).unwrap();
@@ -489,5 +503,5 @@ fn the_examples_of_the_manuals_run() {
             ran += 1;
         }
     }
-    assert!(ran >= 18, "{ran}");
+    assert!(ran >= 28, "{ran}");
 }

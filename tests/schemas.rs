@@ -5,8 +5,8 @@ use arrow::datatypes::{DataType, Schema};
 use arrow::ipc::reader::StreamReader;
 use serde_json::{Value, json};
 use shotline::record::{
-    Contrast, Fit, Identifiability, Listing, Prediction, Prompt, Record, Score, Similarity, Trial,
-    Versus, VersusTask, schema,
+    Contrast, ErrorShare, Fit, Identifiability, Listing, Power, Prediction, Prompt, Record,
+    Scaling, Score, Similarity, Trial, Versus, VersusTask, schema,
 };
 use std::fs;
 use std::io::Write as _;
@@ -142,7 +142,7 @@ fn scores() -> Vec<String> {
     predictions()
         .iter()
         .flat_map(|predictions| {
-            ["cell", "task"].map(|by| {
+            ["cell", "task", "bitload", "bitdiversity"].map(|by| {
                 run(
                     SCORE,
                     &["--by", by, "--to", "jsonl", "--allow-partial"],
@@ -151,6 +151,28 @@ fn scores() -> Vec<String> {
             })
         })
         .collect()
+}
+
+/// Kinds of wrong answers of everything, and of answers that are all right.
+fn errors() -> Vec<String> {
+    let right = run(INFER, &["--model", "builtin:copy"], &{
+        let trials = run(GEN_TASKS, &["--task", "identity", "--shots", "2"], "");
+        run(ENCODE, &["--alphabet", "genomic"], &trials)
+    });
+    predictions()
+        .iter()
+        .chain([&right])
+        .map(|predictions| {
+            let arguments = ["--errors", "--to", "jsonl", "--allow-partial"];
+            run(SCORE, &arguments, predictions)
+        })
+        .collect()
+}
+
+fn powers() -> Vec<String> {
+    [("0.01", both_conditions()), ("0.3", foreign())]
+        .map(|(se, predictions)| run(SCORE, &["--power", se, "--to", "jsonl"], &predictions))
+        .to_vec()
 }
 
 fn fits() -> Vec<String> {
@@ -170,6 +192,38 @@ fn fits() -> Vec<String> {
     .iter()
     .map(|input| run(FIT, &["--to", "jsonl", "--replicates", "200"], input))
     .collect()
+}
+
+fn scalings() -> Vec<String> {
+    let table = fs::read_to_string(root().join("assets/published/table4.csv")).unwrap();
+    let of_predictions: Vec<String> = ["independent", "nested"]
+        .iter()
+        .flat_map(|design| {
+            let conditions = if *design == "nested" {
+                "clean"
+            } else {
+                "clean,deranged"
+            };
+            let draw = format!(
+                "--shots 2,4 --trials 1 --design {design} --condition {conditions} --task identity"
+            );
+            let trials = run(GEN_TASKS, &draw.split(' ').collect::<Vec<_>>(), "");
+            let prompts = run(ENCODE, &["--alphabet", "linguistic"], &trials);
+            [("1e9", "mode"), ("2e9", "nearest")].map(|(params, name)| {
+                let model = format!("builtin:{name}");
+                run(
+                    INFER,
+                    &["--model", &model, "--params", params, "-q"],
+                    &prompts,
+                )
+            })
+        })
+        .collect();
+    let bare = "model,params,shots,accuracy\na,7e9,1,0.5\na,7e9,2,0.5\nb,8e9,1,0.5\nb,8e9,2,0.5\n";
+    [table, of_predictions.concat(), bare.to_owned()]
+        .iter()
+        .map(|input| run(FIT, &["--families", "--to", "jsonl"], input))
+        .collect()
 }
 
 fn listings() -> Vec<String> {
@@ -202,15 +256,18 @@ fn partial() -> String {
     all.split_inclusive('\n').skip(3).collect()
 }
 
+/// The same as sequences, whose condition only other tools than ours can change.
+fn foreign() -> String {
+    both_conditions().replace("\"independent\"", "\"nested\"")
+}
+
 /// What `contrast` writes of predictions, each table with all and with partial cells.
 fn contrasts(arguments: &str) -> Vec<String> {
-    // The condition of sequences can only be changed by other tools than ours.
-    let foreign = both_conditions().replace("\"independent\"", "\"nested\"");
     let one_function = both_conditions()
         .split_inclusive('\n')
         .filter(|line| line.contains("\"function\":\"majority\""))
         .collect();
-    [both_conditions(), partial(), foreign, one_function]
+    [both_conditions(), partial(), foreign(), one_function]
         .iter()
         .map(|input| {
             let base = "--to jsonl --allow-partial";
@@ -243,7 +300,10 @@ fn written() -> Vec<(&'static str, Vec<String>)> {
         ("prompt", prompts()),
         ("prediction", predictions()),
         ("score", scores()),
+        ("error", errors()),
+        ("power", powers()),
         ("fit", fits()),
+        ("scaling", scalings()),
         ("listing", listings()),
         ("contrast", [contrasts(""), contrasts("--by task")].concat()),
         ("versus", contrasts("--models")),
@@ -484,6 +544,9 @@ fn the_schemas_are_the_tables_of_the_code() {
     held_against_the_code::<Score>();
     held_against_the_code::<Fit>();
     held_against_the_code::<Listing>();
+    held_against_the_code::<Scaling>();
+    held_against_the_code::<ErrorShare>();
+    held_against_the_code::<Power>();
     held_against_the_code::<Contrast>();
     held_against_the_code::<Versus>();
     held_against_the_code::<VersusTask>();

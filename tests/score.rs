@@ -188,6 +188,173 @@ fn by_task_every_function_has_its_row_and_complexity() {
 }
 
 #[test]
+fn by_complexity_functions_are_grouped() {
+    let mut all = worked_example();
+    for (function, target) in [("spread_first_bit", "0000"), ("flip_bits", "1100")] {
+        for trial in 0..2 {
+            all.push(prediction(
+                function,
+                trial,
+                &[("0001", "0000"), ("0010", "0000")],
+                ["0011", target, "0000"],
+            ));
+        }
+    }
+    // BitLoads: 4 but for spread_first_bit, which reads one bit. BitDiversities: 5/4 of the
+    // functions that permute or flip, 0 of the two that fill.
+    let rows = score(&all, "--by bitload");
+    let found: Vec<[&str; 5]> = rows
+        .iter()
+        .map(|r| ["bitload", "tasks", "trials", "bitdiversity", "function"].map(|c| &*r[c]))
+        .collect();
+    assert_eq!(found, [["1", "1", "2", "", ""], ["4", "4", "8", "", ""]]);
+    assert_close(number(&rows[0], "accuracy"), 1.0, 0.0);
+    // 1/2, 1, 0 and 0.
+    assert_close(number(&rows[1], "accuracy"), 0.375, 1e-15);
+    assert_close(
+        number(&rows[1], "task_se"),
+        (11.0 / 48.0 / 4.0f64).sqrt(),
+        1e-15,
+    );
+    let rows = score(&all, "--by bitdiversity");
+    let found: Vec<[&str; 3]> = rows
+        .iter()
+        .map(|r| ["bitdiversity", "tasks", "bitload"].map(|c| &*r[c]))
+        .collect();
+    assert_eq!(found, [["0", "2", ""], ["1", "3", ""]]);
+    assert_close(number(&rows[0], "accuracy"), 1.0, 0.0);
+}
+
+#[test]
+fn wrong_answers_are_told_apart_as_by_hand() {
+    let rows = score(&worked_example(), "--errors");
+    // Wrong: 0111 for 0110 after 0000 and 1111; 010; 0001 (the query) for 1000, which identity says.
+    let table: Vec<[&str; 4]> = rows
+        .iter()
+        .map(|r| ["kind", "wrong", "count", "counted_once"].map(|c| &*r[c]))
+        .collect();
+    let expected = [
+        ["malformed", "3", "1", "1"],
+        ["rival", "3", "1", "1"],
+        ["mode", "3", "0", "0"],
+        ["demonstration", "3", "0", "0"],
+        ["query", "3", "1", "0"],
+        ["one_bit", "3", "1", "1"],
+        ["other", "3", "0", "0"],
+    ];
+    assert_eq!(table, expected);
+    let chance = |kind: usize| number(&rows[kind], "chance") * 3.0 * 15.0;
+    assert_eq!(rows[0]["chance"], "");
+    // Of 15 wrong strings each: identity's answer, which is the target once; two outputs shown, the
+    // same two as modes; no query that is the target but 0001; four with one bit wrong.
+    assert_close(chance(1), 1.0, 1e-12);
+    assert_close(chance(2), 4.0, 1e-12);
+    assert_close(chance(3), 4.0, 1e-12);
+    assert_close(chance(4), 1.0, 1e-12);
+    assert_close(chance(5), 8.0, 1e-12);
+    // 0000, 1111 and four; identity's 0001, two shown and four, of which 1001 is among those shown.
+    assert_close(chance(6), (15.0 - 6.0) + (15.0 - 6.0), 1e-12);
+}
+
+#[test]
+fn kinds_of_errors_need_demonstrations_where_they_need_them() {
+    let mut slim = worked_example();
+    let mut deranged = worked_example();
+    for p in &mut slim {
+        let p = p.as_object_mut().unwrap();
+        p.remove("inputs");
+        p.remove("outputs");
+    }
+    for p in &mut deranged {
+        p["condition"] = json!("deranged");
+    }
+    let counts = |predictions: &[Value]| -> Vec<String> {
+        score(predictions, "--errors")
+            .iter()
+            .map(|r| r["count"].clone())
+            .collect()
+    };
+    assert_eq!(counts(&slim), ["1", "", "", "", "1", "1", ""]);
+    assert_eq!(counts(&deranged), ["1", "", "0", "0", "1", "1", "0"]);
+    // Nothing wrong: no share of anything.
+    let right: Vec<Value> = worked_example()
+        .drain(..)
+        .filter(|p| p["correct"] == true)
+        .collect();
+    let rows = score(&right, "--errors --allow-partial");
+    assert!(
+        rows.iter()
+            .all(|r| r["share"].is_empty() && r["chance"].is_empty() && r["count"] == "0")
+    );
+}
+
+/// The points of nested trials are predictions with demonstrations of their own.
+#[test]
+fn nested_trials_have_kinds_of_errors_too() {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--design nested --shots 1,2,8 --trials 2 --suite primitives",
+        "--alphabet genomic",
+    );
+    let predictions = dir.pipe(prompts, "infer", "--model builtin:mode").ok();
+    let rows = csv_rows(&dir.pipe(predictions, "score", "--errors").ok());
+    assert_eq!(rows.len(), 3 * 7);
+    for cell in rows.chunks(7) {
+        let of = |kind: &str, column: &str| {
+            let row = cell.iter().find(|r| r["kind"] == kind).unwrap();
+            number(row, column)
+        };
+        // The mode is always a mode and an output that was shown.
+        assert_close(of("mode", "share"), 1.0, 0.0);
+        assert_close(of("demonstration", "share"), 1.0, 0.0);
+        let once: f64 = cell.iter().map(|r| number(r, "counted_once")).sum();
+        assert_close(once, of("mode", "wrong"), 0.0);
+        let rivals: f64 = of("rival", "counted_once") + of("mode", "counted_once");
+        assert_close(rivals, once, 0.0);
+    }
+}
+
+#[test]
+fn designs_reach_the_error_wanted() {
+    let rows = score(&worked_example(), "--power 0.1");
+    assert_eq!(rows.len(), 8);
+    // PROTOCOL's closed form, as in the test of the bootstrap above.
+    let now = ((1.0 / 6.0 + 1.0 / 24.0) / 3.0f64).sqrt();
+    for row in &rows {
+        assert_close(number(row, "se"), now, 1e-15);
+        assert!(number(row, "design_se") <= 0.1);
+        let product = number(row, "design_tasks") * number(row, "design_trials");
+        assert_close(number(row, "design_predictions"), product, 0.0);
+        // Three functions are too few, whatever the trials.
+        assert_eq!(row["trials_enough"], "");
+    }
+    let tasks: Vec<f64> = rows.iter().map(|r| number(r, "design_tasks")).collect();
+    assert!(tasks.is_sorted_by(|a, b| a >= b), "{tasks:?}");
+    assert_eq!(
+        score(&worked_example(), "--power 0.4")[0]["trials_enough"],
+        "1"
+    );
+    let dir = Workdir::new();
+    let single: Vec<Value> = worked_example()
+        .drain(..)
+        .filter(|p| p["trial"] == 0)
+        .collect();
+    dir.pipe(to_lines(&single), "score", "--power 0.1").refused(
+        1,
+        &["model \"m\", 2 shots: --power needs two functions, and two trials"],
+    );
+    for arguments in [
+        "--power 0",
+        "--power x",
+        "--power 0.1 --errors",
+        "--errors --by task",
+    ] {
+        dir.pipe(to_lines(&single), "score", arguments)
+            .refused(2, &["--"]);
+    }
+}
+
+#[test]
 fn what_needs_demonstrations_is_empty_where_the_input_has_none() {
     let mut slim = worked_example();
     for p in &mut slim {

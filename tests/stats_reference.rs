@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use shotline::program::{Bits, Program, measures};
 use shotline::stats::{
-    Line, average_ranks, condition_swap, holm, line, one_sided_p, paired, quantile, spearman,
-    standard_deviation, z_difference,
+    Group, Line, average_ranks, clustered_line, condition_swap, holm, line, one_sided_p, paired,
+    quantile, spearman, standard_deviation, z_difference,
 };
 use statrs::distribution::{ContinuousCDF, StudentsT};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -313,21 +314,14 @@ const CELL: [&str; 11] = [
     "shots",
 ];
 
-fn score(by: &str) -> Vec<Map<String, Value>> {
+fn score(arguments: &[&str]) -> Vec<Map<String, Value>> {
     let predictions = fixtures().join("stats/predictions.jsonl");
-    let path = predictions.to_str().unwrap();
-    run(
-        SCORE,
-        &[
-            "--by",
-            by,
-            "--to",
-            "jsonl",
-            "--replicates",
-            REPLICATES,
-            path,
-        ],
-    )
+    let arguments = [&["--to", "jsonl", predictions.to_str().unwrap()], arguments].concat();
+    run(SCORE, &arguments)
+}
+
+fn score_by(by: &str) -> Vec<Map<String, Value>> {
+    score(&["--by", by, "--replicates", REPLICATES])
 }
 
 /// The row of `rows` with the same values in `columns`, which there must be once.
@@ -363,12 +357,12 @@ fn assert_exact(row: &Map<String, Value>, expected: &Value) {
 #[test]
 fn scores_of_cells_and_of_functions_are_those_of_numpy() {
     let all = fixture("scores.json");
-    let cells = score("cell");
+    let cells = score_by("cell");
     assert_eq!(cells.len(), list(&all, "cells").len());
     for expected in list(&all, "cells") {
         assert_exact(row_of(&cells, expected, &CELL), &expected["exact"]);
     }
-    let tasks = score("task");
+    let tasks = score_by("task");
     assert_eq!(tasks.len(), list(&all, "tasks").len());
     let columns: Vec<&str> = CELL.into_iter().chain(["function"]).collect();
     for expected in list(&all, "tasks") {
@@ -413,13 +407,30 @@ fn share_tolerance(p: f64) -> f64 {
 #[test]
 fn bootstraps_of_cells_are_those_of_numpy() {
     let all = fixture("scores.json");
-    let cells = score("cell");
+    let cells = score_by("cell");
     for expected in list(&all, "cells") {
         let row = Value::Object(row_of(&cells, expected, &CELL).clone());
         let drawn = &expected["bootstrap"];
         let se = number(drawn, "se");
         let what = format!("{} at {}", expected["model"], expected["shots"]);
         assert_within(number(&row, "se"), se, sd_tolerance(se), &what);
+        let (accuracy, own) = (number(&row, "accuracy"), number(&row, "se"));
+        assert_close(
+            number(&row, "normal_low"),
+            accuracy - 1.96 * own,
+            1e-15,
+            &what,
+        );
+        assert_close(
+            number(&row, "normal_high"),
+            accuracy + 1.96 * own,
+            1e-15,
+            &what,
+        );
+        if let Some(logprob) = row["answer_logprob"].as_f64() {
+            let perplexity = (-logprob / number(&row, "bits")).exp();
+            assert_close(number(&row, "perplexity"), perplexity, 0.0, &what);
+        }
         let step = 1.0 / number(&row, "trials");
         for (name, bound) in ["ci_low", "ci_high"].into_iter().zip(numbers(drawn, "ci")) {
             assert_within(
@@ -483,6 +494,19 @@ fn fits_of_predictions_are_those_of_numpy() {
         let what = format!("{}", expected["model"]);
         for name in ["a0", "a1", "points"] {
             assert_close(number(&fit, name), number(expected, name), 1e-13, &what);
+        }
+        // Every shot count has as many trials, so the line over single trials is the same.
+        for name in ["a0", "a1"] {
+            let trial = number(&fit, &format!("trial_{name}"));
+            assert_close(trial, number(expected, name), 1e-13, &what);
+        }
+        let all = fixture("tests.json");
+        let trials = list(&all, "trial_fits");
+        let same = |row: &&Value| CELL[..10].iter().all(|c| row[*c] == expected[*c]);
+        let trials = trials.iter().find(same).unwrap();
+        for name in ["a0_se", "a1_se", "t", "df", "p"] {
+            let trial = number(&fit, &format!("trial_{name}"));
+            assert_close(trial, number(trials, name), 1e-13, &what);
         }
         let sd = number(expected, "a1_sd");
         for (name, bound) in ["a1_ci_low", "a1_ci_high"]
@@ -686,5 +710,162 @@ fn pairs_of_models_are_those_of_scipy() {
             best.sort_unstable();
             assert_eq!(json!(best), expected[format!("best_{side}")]);
         }
+    }
+}
+
+#[test]
+fn kinds_of_wrong_answers_are_those_counted_on_strings() {
+    let rows = score(&["--errors"]);
+    let all = fixture("errors.json");
+    assert_eq!(rows.len(), 7 * list(&all, "cells").len());
+    let columns: Vec<&str> = CELL.into_iter().chain(["kind"]).collect();
+    for expected in list(&all, "cells") {
+        let deranged = expected["condition"] == "deranged";
+        for (kind, numbers) in expected["kinds"].as_object().unwrap() {
+            let mut like = expected.clone();
+            like["kind"] = json!(kind);
+            let row = Value::Object(row_of(&rows, &like, &columns).clone());
+            assert_eq!(row["wrong"], expected["wrong"]);
+            let with_demonstrations = expected["method"] == "builtin";
+            let bare = ["malformed", "query", "one_bit"].contains(&kind.as_str());
+            if !(bare || with_demonstrations) || (deranged && kind == "rival") {
+                for name in ["count", "share", "chance", "counted_once"] {
+                    assert!(row[name].is_null(), "{row}");
+                }
+                continue;
+            }
+            assert_eq!(row["count"], numbers[0], "{row}");
+            if with_demonstrations {
+                assert_eq!(row["counted_once"], numbers[1], "{row}");
+            }
+            match numbers[2].as_f64() {
+                Some(chance) if kind != "malformed" => {
+                    assert_close(number(&row, "chance"), chance, 0.0, kind);
+                    let share = number(&row, "count") / number(&row, "wrong");
+                    assert_close(number(&row, "share"), share, 0.0, kind);
+                }
+                _ => assert!(row["chance"].is_null(), "{row}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn components_of_variance_are_those_of_an_analysis_of_variance() {
+    let all = fixture("errors.json");
+    for row in score(&["--power", "0.05"]).chunks(8) {
+        let row = Value::Object(row[0].clone());
+        let expected = list(&all, "power")
+            .iter()
+            .find(|expected| CELL.iter().all(|c| expected[*c] == row[*c]))
+            .unwrap();
+        for name in ["tasks", "trials", "se", "between", "within"] {
+            // The root of a difference that may cancel.
+            assert_close(number(&row, name), number(expected, name), 1e-8, name);
+        }
+    }
+}
+
+#[test]
+fn cluster_robust_errors_are_those_of_statsmodels() {
+    let all = fixture("tests.json");
+    assert_eq!(list(&all, "clusters").len(), 3);
+    for (i, set) in list(&all, "clusters").iter().enumerate() {
+        let mut clusters: Vec<Vec<Group>> = Vec::new();
+        let labels = numbers(set, "clusters");
+        let mut last = None;
+        for ((x, y), label) in numbers(set, "x")
+            .into_iter()
+            .zip(numbers(set, "y"))
+            .zip(labels)
+        {
+            if last != Some(label) {
+                clusters.push(Vec::new());
+                last = Some(label);
+            }
+            // One observation a group: groups need not be the largest possible.
+            clusters
+                .last_mut()
+                .unwrap()
+                .push(Group { x, n: 1.0, sum: y });
+        }
+        let fit = clustered_line(&clusters).unwrap();
+        for (name, got) in [
+            ("a0", fit.a0),
+            ("a1", fit.a1),
+            ("a0_se", fit.a0_se),
+            ("a1_se", fit.a1_se),
+            ("t", fit.t.unwrap()),
+            ("df", f64::from(fit.df)),
+            ("p", fit.p.unwrap()),
+        ] {
+            assert_close(
+                got,
+                number(&set["fit"], name),
+                1e-14,
+                &format!("set {i}, {name}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn families_scale_as_in_statsmodels() {
+    let table = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("assets/published/table4.csv");
+    let rows = run(
+        FIT,
+        &["--families", "--to", "jsonl", table.to_str().unwrap()],
+    );
+    let all = fixture("tests.json");
+    assert_eq!(rows.len(), list(&all, "families").len());
+    assert_eq!(rows.len(), 20);
+    for expected in list(&all, "families") {
+        let row = Value::Object(row_of(&rows, expected, &["family", "quantity", "shots"]).clone());
+        let what = format!("{row}");
+        for (ours, theirs, absolute) in [
+            ("intercept", "a0", 1e-12),
+            ("slope", "a1", 1e-14),
+            ("slope_se", "a1_se", 0.0),
+            ("t", "t", 1e-10),
+            ("df", "df", 0.0),
+            ("p", "p", 1e-10),
+            ("r2", "r2", 1e-12),
+        ] {
+            assert_close(
+                number(&row, ours),
+                number(expected, theirs),
+                absolute,
+                &what,
+            );
+        }
+    }
+}
+
+/// The table that ships is the paper's, in the columns of a score.
+#[test]
+fn the_published_table_is_the_papers() {
+    let read = |path: &str| -> Vec<HashMap<String, String>> {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+        let mut reader = csv::Reader::from_path(path).unwrap();
+        reader.deserialize().map(Result::unwrap).collect()
+    };
+    let (ours, papers) = (
+        read("assets/published/table4.csv"),
+        read("tests/fixtures/paper/table4.csv"),
+    );
+    assert_eq!(ours.len(), 64);
+    assert_eq!(papers.len(), 64);
+    for (a, b) in ours.iter().zip(papers) {
+        for (ours, papers) in [
+            ("model", "model"),
+            ("modality", "modality"),
+            ("shots", "shots"),
+            ("accuracy", "accuracy"),
+            ("se", "standard_error"),
+        ] {
+            assert_eq!(a[ours], b[papers]);
+        }
+        let params = b["params_b"].parse::<f64>().unwrap() * 1e9;
+        assert_close(a["params"].parse().unwrap(), params, 0.0, "params");
     }
 }

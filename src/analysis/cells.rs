@@ -4,7 +4,7 @@ Sorts predictions into cells and tasks, and keeps of each only what scoring need
 
 use crate::chance::Key;
 use crate::error::{Error, Result};
-use crate::record::{CurveKey, Design, Verdict};
+use crate::record::{CurveKey, Design, ErrorKind, Verdict};
 use std::collections::BTreeMap;
 
 /// One prediction, reduced.
@@ -39,6 +39,32 @@ pub struct Counts {
     pub correct_other: u32,
     /// Wrong answers of rivals that agree with all demonstrations.
     pub understandable: u32,
+    /// Kinds of wrong answers, where they are asked for.
+    pub errors: Errors,
+}
+
+/// Wrong answers by [`ErrorKind`], in the order of its variants.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Errors {
+    /// Wrong answers of each kind; one may be of several.
+    pub count: [u32; ERROR_KINDS],
+    /// Each under the first kind that fits.
+    pub once: [u32; ERROR_KINDS],
+    /// Summed over the whole wrong answers: the wrong strings that would be of each kind.
+    pub candidates: [u64; ERROR_KINDS],
+}
+
+/// Number of kinds of wrong answers.
+pub const ERROR_KINDS: usize = ErrorKind::Other as usize + 1;
+
+impl Errors {
+    fn add(&mut self, other: &Self) {
+        for kind in 0..ERROR_KINDS {
+            self.count[kind] += other.count[kind];
+            self.once[kind] += other.once[kind];
+            self.candidates[kind] += other.candidates[kind];
+        }
+    }
 }
 
 impl Counts {
@@ -51,6 +77,7 @@ impl Counts {
         self.correct_zero_bd += other.correct_zero_bd;
         self.correct_other += other.correct_other;
         self.understandable += other.understandable;
+        self.errors.add(&other.errors);
     }
 }
 
@@ -101,6 +128,19 @@ pub struct Cell {
     pub with_demonstrations: bool,
 }
 
+impl Cell {
+    /// The sums over all tasks, and the number of predictions.
+    pub(super) fn counts(&self) -> (Counts, usize) {
+        let mut counts = Counts::default();
+        let mut trials = 0;
+        for task in self.tasks.values() {
+            counts.add(&task.counts);
+            trials += task.units.len();
+        }
+        (counts, trials)
+    }
+}
+
 /// All cells of one curve, by shot count.
 #[derive(Debug, Clone)]
 pub struct CurveCells {
@@ -125,8 +165,31 @@ impl CurveCells {
         format!("{:?}", self.key)
     }
 
+    /// The curve with those tasks only that `wanted` keeps.
+    pub(super) fn of_tasks(&self, mut wanted: impl FnMut(&str) -> bool) -> Self {
+        let kept = |cell: &Cell, wanted: &mut dyn FnMut(&str) -> bool| Cell {
+            tasks: cell
+                .tasks
+                .iter()
+                .filter(|(function, _)| wanted(function))
+                .map(|(function, task)| (function.clone(), task.clone()))
+                .collect(),
+            with_demonstrations: cell.with_demonstrations,
+        };
+        Self {
+            key: self.key.clone(),
+            params: self.params,
+            cells: self
+                .cells
+                .iter()
+                .map(|(&shots, cell)| (shots, kept(cell, &mut wanted)))
+                .filter(|(_, cell)| !cell.tasks.is_empty())
+                .collect(),
+        }
+    }
+
     /// The curve and shot count for an error message.
-    fn place(&self, shots: u32) -> String {
+    pub(super) fn place(&self, shots: u32) -> String {
         format!("model {:?}, {shots} shots", self.key.model)
     }
 

@@ -6,7 +6,11 @@ use super::cells::{CurveCells, TaskUnits, mean};
 use super::resample::replicates;
 use crate::error::{Error, Result};
 use crate::record::{CurveKey, Design, Fit};
-use crate::stats::{Bootstrap, Line, bootstrap_p, line, quantile, standard_deviation};
+use crate::stats::{
+    Bootstrap, ClusteredLine, Group, Line, bootstrap_p, clustered_line, line, quantile,
+    standard_deviation,
+};
+use std::collections::BTreeMap;
 
 /// The points of one curve: shot counts and mean accuracies.
 #[derive(Debug, Clone)]
@@ -61,16 +65,20 @@ pub fn fit_means(curve: &Points) -> Result<Fit> {
         points: u32::try_from(shots.len()).unwrap_or(u32::MAX),
         a1_ci_low: None,
         a1_ci_high: None,
+        trial_a0: None,
+        trial_a0_se: None,
+        trial_a1: None,
+        trial_a1_se: None,
+        trial_t: None,
+        trial_df: None,
+        trial_p: None,
     })
 }
 
-/// The fit of one curve's predictions: the same line, with the slope's interval from the cluster
-/// bootstrap; nested curves have their errors and p from it, too.
-///
-/// # Errors
-/// As [`fit_means`], and those of the bootstrap.
-pub fn fit_predictions(curve: &CurveCells, bootstrap: Bootstrap) -> Result<Fit> {
-    let points = Points {
+/// The cell means of predictions.
+#[must_use]
+pub fn points_of(curve: &CurveCells) -> Points {
+    Points {
         key: curve.key.clone(),
         params: curve.params,
         points: curve
@@ -78,7 +86,37 @@ pub fn fit_predictions(curve: &CurveCells, bootstrap: Bootstrap) -> Result<Fit> 
             .iter()
             .map(|(&shots, cell)| (shots, mean(cell.tasks.values().map(TaskUnits::accuracy))))
             .collect(),
-    };
+    }
+}
+
+/// The regression of single answers (0 or 1) on ln(shots), its errors robust to any dependence
+/// within a function.
+fn trial_level(curve: &CurveCells) -> Option<ClusteredLine> {
+    let mut functions: BTreeMap<&str, Vec<Group>> = BTreeMap::new();
+    for (&shots, cell) in curve.cells.iter().filter(|(shots, _)| **shots > 0) {
+        for (function, task) in &cell.tasks {
+            // Far below 2^53 trials.
+            #[allow(clippy::cast_precision_loss)]
+            let count = |n: usize| n as f64;
+            let group = Group {
+                x: f64::from(shots).ln(),
+                n: count(task.units.len()),
+                sum: count(task.units.iter().filter(|u| u.correct).count()),
+            };
+            functions.entry(function).or_default().push(group);
+        }
+    }
+    clustered_line(&functions.into_values().collect::<Vec<_>>())
+}
+
+/// The fit of one curve's predictions: the same line, with the slope's interval from the cluster
+/// bootstrap; nested curves have their errors and p from it, too. Beside it the regression over
+/// single trials with cluster-robust errors.
+///
+/// # Errors
+/// As [`fit_means`], and those of the bootstrap.
+pub fn fit_predictions(curve: &CurveCells, bootstrap: Bootstrap) -> Result<Fit> {
+    let points = points_of(curve);
     let mut fit = fit_means(&points)?;
     let cells = replicates(curve, bootstrap)?;
     let lines: Vec<Line> = (0..bootstrap.replicates as usize)
@@ -98,6 +136,15 @@ pub fn fit_predictions(curve: &CurveCells, bootstrap: Bootstrap) -> Result<Fit> 
         fit.a0_se = standard_deviation(&intercepts, 0);
         fit.a1_se = standard_deviation(&slopes, 0);
         fit.p = Some(bootstrap_p(slopes.into_iter()));
+    }
+    if let Some(trials) = trial_level(curve) {
+        fit.trial_a0 = Some(trials.a0);
+        fit.trial_a0_se = Some(trials.a0_se);
+        fit.trial_a1 = Some(trials.a1);
+        fit.trial_a1_se = Some(trials.a1_se);
+        fit.trial_t = trials.t;
+        fit.trial_df = Some(trials.df);
+        fit.trial_p = trials.p;
     }
     Ok(fit)
 }

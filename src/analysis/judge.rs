@@ -2,25 +2,29 @@
 Looks at one prediction: the mode baseline beside it, and what kind of answer it is.
 */
 
-use super::cells::{Counts, Seen};
-use super::mode::mode_accuracy;
-use crate::program::{Bits, Hypotheses, Suite, bit_diversity};
-use crate::record::{Condition, Outcome};
+use super::cells::{Counts, Errors, Seen};
+use super::mode::{mode_accuracy, modes};
+use crate::program::{Bits, Hypotheses, Suite, Survivor, bit_diversity, mask};
+use crate::record::{Condition, ErrorKind, Outcome};
 use std::collections::HashMap;
 
 /// Judges predictions; a suite holds the rivals of understandable mistakes.
 pub struct Judge {
     suite: Suite,
+    /// Whether kinds of wrong answers are told apart, too, which takes some time.
+    with_errors: bool,
     /// The suite at each width met.
     rivals: HashMap<u32, Hypotheses>,
 }
 
 impl Judge {
-    /// A judge whose rivals are the functions of `suite`.
+    /// A judge whose rivals are the functions of `suite`; `with_errors` tells kinds of wrong
+    /// answers apart.
     #[must_use]
-    pub fn new(suite: Suite) -> Self {
+    pub fn new(suite: Suite, with_errors: bool) -> Self {
         Self {
             suite,
+            with_errors,
             rivals: HashMap::new(),
         }
     }
@@ -50,25 +54,89 @@ impl Judge {
             correct_zero_bd: u32::from(verdict.correct && target_zero),
             correct_other: u32::from(verdict.correct && !target_zero),
             understandable: u32::from(whole && !verdict.correct && self.is_understandable(outcome)),
+            errors: if self.with_errors && !verdict.correct {
+                self.errors(outcome)
+            } else {
+                Errors::default()
+            },
         }
+    }
+
+    /// The kinds of one wrong answer. What needs demonstrations is of no kind without them.
+    fn errors(&mut self, outcome: &Outcome) -> Errors {
+        let verdict = &outcome.verdict;
+        let mut errors = Errors::default();
+        if verdict.prediction.len() != verdict.bits {
+            errors.count[ErrorKind::Malformed as usize] = 1;
+            errors.once[ErrorKind::Malformed as usize] = 1;
+            return errors;
+        }
+        let target = verdict.target.value();
+        let outputs = outcome.outputs.as_deref().unwrap_or_default();
+        let values = |bits: &[Bits]| -> Vec<u16> { bits.iter().map(|b| b.value()).collect() };
+        // In the order in which an answer is counted once.
+        let mut kinds = [
+            (ErrorKind::Rival, self.rival_answers(outcome)),
+            (ErrorKind::Mode, values(&modes(outputs))),
+            (ErrorKind::Demonstration, values(outputs)),
+            (ErrorKind::Query, vec![outcome.query.value()]),
+            (
+                ErrorKind::OneBit,
+                (0..verdict.bits).map(|i| target ^ 1 << i).collect(),
+            ),
+        ];
+        let mut once = None;
+        let mut all = Vec::new();
+        for (kind, strings) in &mut kinds {
+            strings.sort_unstable();
+            strings.dedup();
+            strings.retain(|&y| y != target);
+            let fits = strings.contains(&verdict.prediction.value());
+            errors.count[*kind as usize] = u32::from(fits);
+            errors.candidates[*kind as usize] = strings.len() as u64;
+            once = once.or(fits.then_some(*kind));
+            all.extend_from_slice(strings);
+        }
+        all.sort_unstable();
+        all.dedup();
+        let other = ErrorKind::Other as usize;
+        errors.candidates[other] = u64::from(mask(verdict.bits)) - all.len() as u64;
+        errors.count[other] = u32::from(once.is_none());
+        errors.once[once.unwrap_or(ErrorKind::Other) as usize] = 1;
+        errors
+    }
+
+    /// What the functions that agree with all demonstrations answer; nothing where there are no
+    /// demonstrations, or deranged ones.
+    fn rival_answers(&mut self, outcome: &Outcome) -> Vec<u16> {
+        self.survivors(outcome)
+            .map(|survivor| survivor.output)
+            .collect()
     }
 
     /// Whether some function of the suite agrees with all demonstrations and gives the wrong answer.
     fn is_understandable(&mut self, outcome: &Outcome) -> bool {
-        let (Some(inputs), Some(outputs)) = (&outcome.inputs, &outcome.outputs) else {
-            return false;
-        };
+        let answer = outcome.verdict.prediction.value();
+        self.survivors(outcome).any(|rival| rival.output == answer)
+    }
+
+    /// The functions of the suite that agree with all demonstrations; none where there are no
+    /// demonstrations, or deranged ones.
+    fn survivors<'a>(&'a mut self, outcome: &'a Outcome) -> impl Iterator<Item = Survivor> + 'a {
         let verdict = &outcome.verdict;
-        if verdict.condition == Condition::Deranged {
-            return false;
-        }
+        let shown = match (&outcome.inputs, &outcome.outputs) {
+            (Some(inputs), Some(outputs)) if verdict.condition == Condition::Clean => {
+                Some((inputs, outputs))
+            }
+            _ => None,
+        };
         let rivals = self
             .rivals
             .entry(verdict.bits)
             .or_insert_with(|| Hypotheses::new(&self.suite, verdict.bits));
-        rivals
-            .survivors(inputs, outputs, outcome.query)
-            .any(|rival| rival.output == verdict.prediction.value())
+        shown
+            .into_iter()
+            .flat_map(|(inputs, outputs)| rivals.survivors(inputs, outputs, outcome.query))
     }
 }
 

@@ -2,7 +2,7 @@
 Bootstrap replicates of the cells of a curve.
 */
 
-use super::cells::{Cell, CurveCells, Unit};
+use super::cells::{Cell, CurveCells, TaskUnits, Unit};
 use crate::error::{Error, Result};
 use crate::stats::{Bootstrap, Task};
 use std::collections::BTreeMap;
@@ -10,10 +10,13 @@ use std::collections::BTreeMap;
 /// The bootstrap replicates of one cell.
 #[derive(Debug, Clone, Default)]
 pub struct Replicates {
-    /// Accuracy in each replicate.
+    /// Accuracy in each replicate, drawn without a look at the baseline: the same numbers with and
+    /// without demonstrations.
     pub accuracy: Vec<f64>,
-    /// Expected accuracy of the mode baseline on the same draws; empty without demonstrations.
+    /// Expected accuracy of the mode baseline; empty without demonstrations.
     pub mode: Vec<f64>,
+    /// Accuracy less that of the mode baseline on the same draws.
+    pub difference: Vec<f64>,
 }
 
 /// The replicates of every cell of a curve, by shot count. Functions are drawn once for all cells;
@@ -30,34 +33,52 @@ pub fn replicates(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u
         .iter()
         .map(|(&shots, cell)| {
             let key = format!("{}/{shots}", curve.name());
-            let tasks: Vec<Task> = tasks_of(cell);
-            let mut means = bootstrap.means(&tasks, 2, &key).into_iter();
-            let accuracy = means.next().unwrap_or_default();
-            let mode = if has_mode(cell) { means.next() } else { None };
-            let replicates = Replicates {
-                accuracy,
-                mode: mode.unwrap_or_default(),
+            let tasks = |channels: &dyn Fn(&Unit) -> Vec<f64>| -> Vec<Task> {
+                let units = |task: &TaskUnits| task.units.iter().flat_map(channels).collect();
+                let tasks = cell.tasks.values();
+                tasks
+                    .map(|task| Task {
+                        values: units(task),
+                    })
+                    .collect()
             };
+            let accuracy = bootstrap.means(&tasks(&|u| vec![right(u)]), 1, &key);
+            let paired = has_mode(cell).then(|| bootstrap.means(&tasks(&both), 2, &key));
+            let replicates = one_cell(
+                &mut accuracy.into_iter(),
+                paired.map(Vec::into_iter).as_mut(),
+            );
             (shots, replicates)
         })
         .collect())
 }
 
-/// Two channels a unit: correct, and the mode baseline.
-fn channels(unit: &Unit) -> [f64; 2] {
-    [
-        f64::from(u8::from(unit.correct)),
-        unit.mode.unwrap_or_default(),
-    ]
+/// The next cell's replicates of accuracies, and of accuracies and baselines in turn.
+fn one_cell(
+    accuracy: &mut impl Iterator<Item = Vec<f64>>,
+    paired: Option<&mut impl Iterator<Item = Vec<f64>>>,
+) -> Replicates {
+    let mut replicates = Replicates {
+        accuracy: accuracy.next().unwrap_or_default(),
+        ..Replicates::default()
+    };
+    if let Some(paired) = paired
+        && let (Some(accuracy), Some(mode)) = (paired.next(), paired.next())
+    {
+        let pairs = accuracy.iter().zip(&mode);
+        replicates.difference = pairs.map(|(a, m)| a - m).collect();
+        replicates.mode = mode;
+    }
+    replicates
 }
 
-fn tasks_of(cell: &Cell) -> Vec<Task> {
-    cell.tasks
-        .values()
-        .map(|task| Task {
-            values: task.units.iter().flat_map(channels).collect(),
-        })
-        .collect()
+fn right(unit: &Unit) -> f64 {
+    f64::from(u8::from(unit.correct))
+}
+
+/// Two channels a unit: correct, and the mode baseline.
+fn both(unit: &Unit) -> Vec<f64> {
+    vec![right(unit), unit.mode.unwrap_or_default()]
 }
 
 fn has_mode(cell: &Cell) -> bool {
@@ -67,6 +88,43 @@ fn has_mode(cell: &Cell) -> bool {
 }
 
 fn nested(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u32, Replicates>> {
+    check_sequences(curve)?;
+    let cells: Vec<&Cell> = curve.cells.values().collect();
+    // The cells have the same functions and sequences: one row a sequence, through all cells.
+    let tasks = |of: &[&Cell], channels: &dyn Fn(&Unit) -> Vec<f64>| -> Vec<Task> {
+        let Some(first) = of.first() else {
+            return Vec::new();
+        };
+        let row = |function: &str, i: usize| -> Vec<f64> {
+            let units = of.iter().map(|cell| &cell.tasks[function].units[i]);
+            units.flat_map(channels).collect()
+        };
+        let functions = first.tasks.iter();
+        functions
+            .map(|(function, task)| Task {
+                values: (0..task.units.len())
+                    .flat_map(|i| row(function, i))
+                    .collect(),
+            })
+            .collect()
+    };
+    let with_mode: Vec<&Cell> = cells.iter().copied().filter(|c| has_mode(c)).collect();
+    let key = curve.name();
+    let means = |tasks: &[Task], channels| bootstrap.means(tasks, channels, &key).into_iter();
+    let mut accuracy = means(&tasks(&cells, &|u| vec![right(u)]), cells.len());
+    let mut paired = means(&tasks(&with_mode, &both), 2 * with_mode.len());
+    Ok(curve
+        .cells
+        .iter()
+        .map(|(&shots, cell)| {
+            let paired = has_mode(cell).then_some(&mut paired);
+            (shots, one_cell(&mut accuracy, paired))
+        })
+        .collect())
+}
+
+/// Checks that all cells of a nested curve have the same functions and sequences.
+fn check_sequences(curve: &CurveCells) -> Result<()> {
     let unfit = |function: &str| {
         Error::data(format!(
             "model {:?}: the sequences of {function} differ between shot counts; a nested curve \
@@ -74,51 +132,20 @@ fn nested(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u32, Repl
             curve.key.model
         ))
     };
-    // The first cell says which functions and sequences there are.
-    let mut rows: BTreeMap<&str, (Vec<u64>, Vec<Vec<f64>>)> = curve
-        .cells
-        .values()
-        .take(1)
-        .flat_map(|cell| &cell.tasks)
-        .map(|(function, task)| {
-            let ids: Vec<u64> = task.units.iter().map(|u| u.id).collect();
-            let empty = vec![Vec::new(); ids.len()];
-            (function.as_str(), (ids, empty))
-        })
-        .collect();
-    for cell in curve.cells.values() {
-        if let Some(function) = rows.keys().find(|f| !cell.tasks.contains_key(**f)) {
-            return Err(unfit(function));
-        }
-        for (function, task) in &cell.tasks {
-            let Some((ids, values)) = rows.get_mut(&**function) else {
-                return Err(unfit(function));
+    let mut cells = curve.cells.values();
+    let Some(first) = cells.next() else {
+        return Ok(());
+    };
+    for cell in cells {
+        for function in first.tasks.keys().chain(cell.tasks.keys()) {
+            let ids = |cell: &Cell| -> Option<Vec<u64>> {
+                let units = &cell.tasks.get(function)?.units;
+                Some(units.iter().map(|u| u.id).collect())
             };
-            if !ids.iter().eq(task.units.iter().map(|u| &u.id)) {
+            if ids(first) != ids(cell) {
                 return Err(unfit(function));
-            }
-            for (row, unit) in values.iter_mut().zip(&task.units) {
-                row.extend(channels(unit));
             }
         }
     }
-    let tasks: Vec<Task> = rows
-        .into_values()
-        .map(|(_, units)| Task {
-            values: units.concat(),
-        })
-        .collect();
-    let key = curve.name();
-    let mut means = bootstrap
-        .means(&tasks, 2 * curve.cells.len(), &key)
-        .into_iter();
-    Ok(curve
-        .cells
-        .iter()
-        .map(|(&shots, cell)| {
-            let accuracy = means.next().unwrap_or_default();
-            let mode = means.next().filter(|_| has_mode(cell)).unwrap_or_default();
-            (shots, Replicates { accuracy, mode })
-        })
-        .collect())
+    Ok(())
 }

@@ -8,7 +8,10 @@ use crate::error::{Error, Result};
 use crate::program::{Program, measures};
 use crate::record::{Condition, Score};
 use crate::stats::{bootstrap_p, one_sided_p, quantile, standard_deviation, z_difference};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A normal 95 % interval is accuracy +- this many errors.
+const NORMAL_95: f64 = 1.96;
 
 /// The score of one cell; `replicates` are its bootstrap replicates.
 #[must_use]
@@ -23,22 +26,13 @@ pub fn score_cell(curve: &CurveCells, shots: u32, cell: &Cell, replicates: &Repl
         (Some(mode), Some(se), Some(mode_se)) => z_difference(accuracy, se, mode, mode_se),
         _ => None,
     };
-    let differences = || {
-        replicates
-            .accuracy
-            .iter()
-            .zip(&replicates.mode)
-            .map(|(a, m)| a - m)
-    };
-    let mut counts = Counts::default();
-    let mut trials = 0;
-    for task in cell.tasks.values() {
-        counts.add(&task.counts);
-        trials += task.units.len();
-    }
+    let (counts, trials) = cell.counts();
+    let logprob = logprob(cell.tasks.values()).map(|sum| sum / float(trials));
     Score {
         accuracy,
         se,
+        normal_low: se.map(|se| accuracy - NORMAL_95 * se),
+        normal_high: se.map(|se| accuracy + NORMAL_95 * se),
         ci_low: quantile(&replicates.accuracy, 0.025),
         ci_high: quantile(&replicates.accuracy, 0.975),
         task_se: standard_deviation(&accuracies, 1).map(|sd| sd / float(accuracies.len()).sqrt()),
@@ -47,10 +41,11 @@ pub fn score_cell(curve: &CurveCells, shots: u32, cell: &Cell, replicates: &Repl
         z_mode,
         p_mode: z_mode.map(one_sided_p),
         p_mode_paired: mode_accuracy
-            .filter(|_| !replicates.mode.is_empty())
-            .map(|_| bootstrap_p(differences())),
+            .filter(|_| !replicates.difference.is_empty())
+            .map(|_| bootstrap_p(replicates.difference.iter().copied())),
         tasks: Some(whole(cell.tasks.len())),
-        answer_logprob: logprob(cell.tasks.values()).map(|sum| sum / float(trials)),
+        answer_logprob: logprob,
+        perplexity: perplexity(logprob, curve),
         ..with_counts(curve, shots, cell, &counts, trials)
     }
 }
@@ -73,6 +68,7 @@ pub fn score_tasks(
             let (bitload, bitdiversity) = known.of(function, bits)?;
             let accuracy = task.accuracy();
             let trials = task.units.len();
+            let logprob = logprob([task].into_iter()).map(|sum| sum / float(trials));
             Ok(Score {
                 function: Some(function.clone()),
                 bitload: Some(bitload),
@@ -81,11 +77,82 @@ pub fn score_tasks(
                 se: Some((accuracy * (1.0 - accuracy) / float(trials)).sqrt()),
                 mode_accuracy: task.mode_accuracy(),
                 tasks: Some(1),
-                answer_logprob: logprob([task].into_iter()).map(|sum| sum / float(trials)),
+                answer_logprob: logprob,
+                perplexity: perplexity(logprob, curve),
                 ..with_counts(curve, shots, cell, &task.counts, trials)
             })
         })
         .collect()
+}
+
+/// Perplexity of a symbol: an answer has one a bit.
+fn perplexity(logprob: Option<f64>, curve: &CurveCells) -> Option<f64> {
+    let symbols = f64::from(curve.key.bits?);
+    logprob.map(|logprob| (-logprob / symbols).exp())
+}
+
+/// The functions of a curve that are alike.
+pub struct Stratum {
+    /// Their `BitLoad`, if that is what they share.
+    pub bitload: Option<u32>,
+    /// Where their bin of mean BitDiversity begins, if that is what they share.
+    pub bitdiversity: Option<f64>,
+    /// The curve with these functions only.
+    pub curve: CurveCells,
+}
+
+/// The curve's functions by `BitLoad`.
+///
+/// # Errors
+/// A function that is no program, whose measures cannot be computed.
+pub fn by_bitload(curve: &CurveCells, known: &mut Complexities) -> Result<Vec<Stratum>> {
+    let strata = strata(curve, known, |(bitload, _)| bitload)?;
+    Ok(strata
+        .into_iter()
+        .map(|(bitload, curve)| Stratum {
+            bitload: Some(bitload),
+            bitdiversity: None,
+            curve,
+        })
+        .collect())
+}
+
+/// The curve's functions by mean BitDiversity, in bins of width 0.5 (the papers').
+///
+/// # Errors
+/// A function that is no program, whose measures cannot be computed.
+pub fn by_bitdiversity(curve: &CurveCells, known: &mut Complexities) -> Result<Vec<Stratum>> {
+    // From 0 to 8: 16 bins at most.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let strata = strata(curve, known, |(_, diversity)| {
+        (2.0 * diversity).floor() as u32
+    })?;
+    Ok(strata
+        .into_iter()
+        .map(|(bin, curve)| Stratum {
+            bitload: None,
+            bitdiversity: Some(f64::from(bin) / 2.0),
+            curve,
+        })
+        .collect())
+}
+
+/// The curve's functions by what `of` makes of their measures.
+fn strata(
+    curve: &CurveCells,
+    known: &mut Complexities,
+    of: impl Fn((u32, f64)) -> u32,
+) -> Result<Vec<(u32, CurveCells)>> {
+    let bits = curve.key.bits.unwrap_or_default();
+    let mut by_function = BTreeMap::new();
+    for function in curve.cells.values().flat_map(|cell| cell.tasks.keys()) {
+        by_function.insert(function.as_str(), of(known.of(function, bits)?));
+    }
+    let values: BTreeSet<u32> = by_function.values().copied().collect();
+    Ok(values
+        .into_iter()
+        .map(|value| (value, curve.of_tasks(|f| by_function[f] == value)))
+        .collect())
 }
 
 /// BitLoad and mean BitDiversity of functions, computed once each.
@@ -134,6 +201,8 @@ fn with_counts(
         se: None,
         ci_low: None,
         ci_high: None,
+        normal_low: None,
+        normal_high: None,
         task_se: None,
         mode_accuracy: None,
         mode_se: None,
@@ -145,6 +214,7 @@ fn with_counts(
         #[allow(clippy::cast_precision_loss)]
         edit_distance: Some(counts.edits as f64 / float(trials)),
         answer_logprob: None,
+        perplexity: None,
         zero_bd_targets: Some(counts.zero_bd_targets),
         zero_bd_predictions: Some(counts.zero_bd_predictions),
         correct_zero_bd: Some(counts.correct_zero_bd),
@@ -155,11 +225,11 @@ fn with_counts(
 
 /// A count as a float; counts here are far below 2^53.
 #[allow(clippy::cast_precision_loss)]
-fn float(n: usize) -> f64 {
+pub(super) fn float(n: usize) -> f64 {
     n as f64
 }
 
 /// A count as a column's integer.
-fn whole(n: usize) -> u32 {
+pub(super) fn whole(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -11,7 +11,7 @@ use shotline::cli::{
 use shotline::error::{Error, Result};
 use shotline::program::{MAX_BITS, Suite};
 use shotline::record::provenance::{Chain, Step};
-use shotline::record::{Extra, Identifiability, Reader, Record, Verdict};
+use shotline::record::{Identifiability, Reader, Verdict};
 use std::process::ExitCode;
 
 /// Contrasts conditions and models, paired function by function.
@@ -51,7 +51,8 @@ struct Args {
     #[arg(long, default_value_t = 1_000_000)]
     permutations: u32,
 
-    /// --identifiability: the functions, `paper`, `primitives` or a file.
+    /// --identifiability: the functions, `paper`, `primitives`, `random:...` (see gen-tasks) or a
+    /// file.
     #[arg(long, default_value = "paper")]
     suite: String,
 
@@ -111,7 +112,7 @@ Examples:
   The gap of every function, for a picture:
     contrast --by task both.parquet -o gaps.csv
   Do two models learn the same functions?
-    contrast --profiles evo2.parquet qwen3.parquet
+    contrast --profiles evo2-both.parquet qwen3-both.parquet
     contrast --models evo2.parquet qwen3.parquet
     contrast --models --by task evo2.parquet qwen3.parquet
   How many demonstrations does the suite need at least?
@@ -141,10 +142,12 @@ fn run(args: &Args) -> Result<()> {
     let top = args.top as usize;
     if args.models {
         return match args.by {
-            By::Cell => write(args, &chain, &versus(&curves, top, args.allow_partial)?),
+            By::Cell => args
+                .output
+                .write_table(&chain, &versus(&curves, top, args.allow_partial)?),
             By::Task => {
                 let rows = versus_tasks(&curves, top, args.allow_partial, &mut known)?;
-                write(args, &chain, &rows)
+                args.output.write_table(&chain, &rows)
             }
         };
     }
@@ -157,11 +160,13 @@ fn run(args: &Args) -> Result<()> {
     }
     if args.profiles {
         let rows = similarities(&contrasts, args.permutations, args.seed.seed)?;
-        return write(args, &chain, &rows);
+        return args.output.write_table(&chain, &rows);
     }
     match args.by {
-        By::Cell => write(args, &chain, &contrast_cells(&contrasts)),
-        By::Task => write(args, &chain, &contrast_tasks(&contrasts, &mut known)?),
+        By::Cell => args.output.write_table(&chain, &contrast_cells(&contrasts)),
+        By::Task => args
+            .output
+            .write_table(&chain, &contrast_tasks(&contrasts, &mut known)?),
     }
 }
 
@@ -204,13 +209,13 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
             args.bits
         )));
     }
-    let suite = Suite::load(&args.suite)?;
+    let suite = Suite::load(&args.suite, args.bits)?;
     let rivalry = Rivalry::new(&suite, args.bits);
     let mut rows = Vec::new();
     for shots in shots {
         rows.extend(identified(args, &suite, &rivalry, shots)?);
     }
-    write(args, chain, &rows)
+    args.output.write_table(chain, &rows)
 }
 
 /// The rows of one shot count.
@@ -252,12 +257,4 @@ fn identified(
         worst: worst.map(|w| w.1),
         worst_function: worst.map(|w| w.0.clone()),
     }])
-}
-
-fn write<T: Record + Clone>(args: &Args, chain: &Chain, rows: &[T]) -> Result<()> {
-    let mut writer = args.output.table::<T>(chain)?;
-    for row in rows {
-        writer.write(row, &Extra::default())?;
-    }
-    args.output.finish(writer, chain)
 }

@@ -1,11 +1,13 @@
 //! `fit-loglinear`: accuracy = a0 + a1 ln(shots).
 
 use clap::Parser;
-use shotline::analysis::{Cells, Points, Seen, fit_means, fit_predictions};
+use shotline::analysis::{
+    Cells, Family, Points, Seen, fit_means, fit_predictions, points_of, scalings,
+};
 use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
 use shotline::error::{Error, Result};
 use shotline::record::provenance::Step;
-use shotline::record::{Design, Extra, Fit, Mean, Reader, ScoreOrOutcome};
+use shotline::record::{Design, Fit, Mean, Reader, ScoreOrOutcome};
 use shotline::stats::Bootstrap;
 use std::process::ExitCode;
 
@@ -17,12 +19,28 @@ use std::process::ExitCode;
 /// curve are correlated, so its errors and p come from that bootstrap alone; from its scores only
 /// the line is known. 0 shots have no logarithm and stay out.
 ///
+/// From predictions there is a regression over single trials beside it (columns trial_...), its
+/// errors robust to clusters: CR1, one cluster a function, t with functions - 1 degrees of freedom.
+/// It holds for nested curves, too.
+///
+/// --families regresses across models: accuracy at every shot count, a0 and a1 against ln(params),
+/// by least squares over the models of a family, with the one-sided t-test of a positive slope.
+///
 /// Of a table of scores only the columns model, shots and accuracy are required.
 #[derive(Parser)]
 #[command(name = "fit-loglinear", version, after_help = EXAMPLES)]
 struct Args {
     #[command(flatten)]
     input: InputArgs,
+
+    /// One row a family and quantity, against ln(params); a family is a modality.
+    #[arg(long)]
+    families: bool,
+
+    /// The same; a family is the models whose names begin with PREFIX, the first that fits.
+    /// Repeatable; other models are left out.
+    #[arg(long, value_name = "NAME=PREFIX")]
+    family: Vec<Family>,
 
     /// Bootstrap replicates, where predictions are read.
     #[arg(long, default_value_t = 5000)]
@@ -48,6 +66,9 @@ Examples:
     fit-loglinear scores.csv
   From predictions, with a bootstrap interval of the slope:
     fit-loglinear predictions.parquet -o fits.csv
+  How do the curves change with the models' size?
+    fit-loglinear --families table4.csv
+    fit-loglinear --family Qwen3=Qwen3- --family Evo2=evo2 table4.csv
   From any CSV with columns model, shots and accuracy:
     printf 'model,shots,accuracy\\na,1,.1\\na,2,.2\\na,4,.25\\n' | fit-loglinear";
 
@@ -71,25 +92,28 @@ fn run(args: &Args) -> Result<()> {
     let mut step = Step::here("fit-loglinear");
     step.seed = Some(args.seed.seed);
     let chain = reader.provenance().with(step);
-    if means.iter().any(|m| m.key.design == Some(Design::Nested)) {
+    let across = args.families || !args.family.is_empty();
+    if !across && means.iter().any(|m| m.key.design == Some(Design::Nested)) {
         warn(
             "fit-loglinear",
             "scores of nested curves have no errors for a fit; give the predictions instead",
         );
     }
+    let curves = cells.finish(args.allow_partial)?;
+    if across {
+        means.extend(curves.iter().map(points_of));
+        let rows = scalings(&means, &args.family)?;
+        return args.output.write_table(&chain, &rows);
+    }
     let bootstrap = Bootstrap {
         replicates: args.replicates,
         seed: args.seed.seed,
     };
-    let mut writer = args.output.table::<Fit>(&chain)?;
-    let none = Extra::default();
-    for points in &means {
-        writer.write(&fit_means(points)?, &none)?;
+    let mut fits: Vec<Fit> = means.iter().map(fit_means).collect::<Result<_>>()?;
+    for curve in &curves {
+        fits.push(fit_predictions(curve, bootstrap)?);
     }
-    for curve in cells.finish(args.allow_partial)? {
-        writer.write(&fit_predictions(&curve, bootstrap)?, &none)?;
-    }
-    args.output.finish(writer, &chain)
+    args.output.write_table(&chain, &fits)
 }
 
 /// Adds a cell's mean to its curve.

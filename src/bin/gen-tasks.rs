@@ -21,8 +21,10 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "gen-tasks", version, after_help = EXAMPLES)]
 struct Args {
-    /// The functions: `paper` (the 100 of Breslow et al.), `primitives` (30), or a file with one
-    /// program a line (`#` begins a comment).
+    /// The functions: `paper` (the 100 of Breslow et al.), `primitives` (30), a file with one
+    /// program a line (`#` begins a comment), or `random:COUNT,depth=D,seed=S[,bitload=LO-HI]`:
+    /// COUNT random programs of 1 to D primitives whose truth tables at this width are new and
+    /// pairwise different, spread evenly over the values of `BitLoad` as far as there are any.
     #[arg(long, default_value = "paper")]
     suite: String,
 
@@ -91,7 +93,10 @@ Examples:
   A published cell, byte for byte:
     gen-tasks --replay breslow2026 --alphabet genomic --seed 42 --shots 8 --trials 8
   What the functions are like:
-    gen-tasks --list";
+    gen-tasks --list
+  A hundred functions that nobody has published, as a file to keep:
+    gen-tasks --suite random:100,depth=3,seed=1 --list \\
+      | tail -n +2 | cut -d, -f1 > mine.txt";
 
 fn main() -> ExitCode {
     cli::main("gen-tasks", run)
@@ -121,7 +126,7 @@ fn run(args: &Args) -> Result<()> {
 
 fn suite(args: &Args) -> Result<Suite> {
     if args.task.is_empty() {
-        Suite::load(&args.suite)
+        Suite::load(&args.suite, args.bits)
     } else {
         Suite::of(args.task.iter().cloned())
     }

@@ -4,8 +4,8 @@ use clap::{Parser, ValueEnum};
 use shotline::cli::{self, InputArgs, OutputArgs, Progress, SeedArg, Sink, ThreadArgs, warn};
 use shotline::error::{Error, Result};
 use shotline::predictor::onnx::{self, Bos, Device, Method, OnnxModel, Settings, doctor};
-use shotline::predictor::{Builtin, Identity, Onnx, Predictor, Rule, predict};
-use shotline::program::Suite;
+use shotline::predictor::{Builtin, Compress, Identity, Onnx, Predictor, Rule, predict};
+use shotline::program::{PAPER_BITS, Suite};
 use shotline::record::provenance::{Chain, Step};
 use shotline::record::{Prediction, Prompt, Reader};
 use std::io::Write as _;
@@ -29,7 +29,8 @@ struct Args {
     input: InputArgs,
 
     /// A model folder (model.onnx, config.json, tokenizer.json), or builtin:mode (the papers'
-    /// baseline), builtin:nearest, builtin:copy, builtin:bayes (the ideal observer of a suite).
+    /// baseline), builtin:nearest, builtin:copy, builtin:bayes (the ideal observer of a suite), or
+    /// builtin:compress (context-tree weighting: a model that knows nothing but the prompt).
     #[arg(long, value_name = "FOLDER|builtin:NAME", required_unless_present_any = ["doctor", "version"])]
     model: Option<String>,
 
@@ -52,7 +53,8 @@ struct Args {
     #[arg(long, default_value = "auto")]
     bos: BosArg,
 
-    /// The suite that builtin:bayes believes in: `paper`, `primitives` or a file.
+    /// The suite that builtin:bayes believes in: `paper`, `primitives`, `random:...` (see
+    /// gen-tasks) or a file.
     #[arg(long, default_value = "paper")]
     suite: String,
 
@@ -189,8 +191,6 @@ fn say(text: &str) -> Result<()> {
 }
 
 fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
-    let rule = Rule::named(name)?;
-    let mut predictor = Builtin::new(rule, Suite::load(&args.suite)?, args.seed.seed);
     let identity = Identity {
         model: args
             .name
@@ -208,6 +208,12 @@ fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
     };
     let mut step = Step::here("infer");
     step.seed = Some(args.seed.seed);
+    if name == "compress" {
+        let mut predictor = Compress::new(args.seed.seed);
+        return answer_all(args, reader, &mut predictor, &identity, step);
+    }
+    let rule = Rule::named(name)?;
+    let mut predictor = Builtin::new(rule, Suite::load(&args.suite, PAPER_BITS)?, args.seed.seed);
     answer_all(args, reader, &mut predictor, &identity, step)?;
     if predictor.fallbacks() > 0 {
         warn(

@@ -1,12 +1,15 @@
 //! `score`: from predictions to accuracies, errors and baselines.
 
 use clap::{Parser, ValueEnum};
-use shotline::analysis::{Cells, Complexities, Judge, replicates, score_cell, score_tasks};
+use shotline::analysis::{
+    Cell, Cells, Complexities, CurveCells, Judge, by_bitdiversity, by_bitload, error_shares, power,
+    replicates, score_cell, score_tasks,
+};
 use shotline::cli::{self, InputArgs, OutputArgs, Progress, SeedArg, ThreadArgs};
 use shotline::error::Result;
-use shotline::program::Suite;
+use shotline::program::{PAPER_BITS, Suite};
 use shotline::record::provenance::Step;
-use shotline::record::{Extra, Outcome, Reader, Score};
+use shotline::record::{Outcome, Reader, Score};
 use shotline::stats::Bootstrap;
 use std::process::ExitCode;
 
@@ -17,6 +20,15 @@ use std::process::ExitCode;
 /// error comes from a two-stage cluster bootstrap (functions, then trials or nested sequences); the
 /// mode baseline is taken on the same trials, its ties by exact expectation.
 ///
+/// --errors says what the wrong answers are like, each kind beside the share that wrong answers
+/// drawn uniformly would have. An answer may be of several kinds, and is counted once under the
+/// first that fits: malformed, rival (what another function of the suite gives that agrees with all
+/// demonstrations), mode, demonstration (an output shown), query, one bit off, other.
+///
+/// --power says how many functions and trials a smaller error takes: the bootstrap's error in closed
+/// form, with the variance between functions and within them estimated from the predictions. The
+/// functions are taken for a sample of those that would be added.
+///
 /// Memory grows with the number of predictions, by about 60 bytes each.
 #[derive(Parser)]
 #[command(name = "score", version, after_help = EXAMPLES)]
@@ -24,16 +36,25 @@ struct Args {
     #[command(flatten)]
     input: InputArgs,
 
-    /// One row a cell, or one row a function in every cell.
+    /// One row a cell, a function, a `BitLoad`, or a bin of mean `BitDiversity` (width 0.5) in
+    /// every cell.
     #[arg(long, default_value = "cell")]
     by: By,
+
+    /// Kinds of wrong answers, one row a cell and kind.
+    #[arg(long, conflicts_with_all = ["by", "power", "replicates"])]
+    errors: bool,
+
+    /// Designs that would give every cell's accuracy this standard error.
+    #[arg(long, value_name = "SE", conflicts_with_all = ["by", "replicates"], value_parser = parse_se)]
+    power: Option<f64>,
 
     /// Bootstrap replicates.
     #[arg(long, default_value_t = 5000)]
     replicates: u32,
 
     /// The suite of the rivals of "understandable" mistakes: wrong answers that another function,
-    /// true to all demonstrations, gives. `paper`, `primitives` or a file.
+    /// true to all demonstrations, gives. `paper`, `primitives`, `random:...` (see gen-tasks) or a file.
     #[arg(long, default_value = "paper")]
     suite: String,
 
@@ -57,6 +78,10 @@ enum By {
     Cell,
     /// One row a function in every cell.
     Task,
+    /// One row a number of input bits that matter.
+    Bitload,
+    /// One row a bin of mean minority bits of the outputs.
+    Bitdiversity,
 }
 
 const EXAMPLES: &str = "\
@@ -66,7 +91,13 @@ Examples:
   Several models into one table:
     score evo2.parquet qwen3.parquet -o scores.csv
   Which functions does the model learn?
-    score --by task predictions.parquet --to csv | qsv sort -s accuracy -N -R";
+    score --by task predictions.parquet --to csv | qsv sort -s accuracy -N -R
+  How does accuracy fall with the number of bits that matter?
+    score --by bitload predictions.parquet
+  What are the wrong answers like?
+    score --errors predictions.parquet
+  How many functions and trials would halve an error of .04?
+    score --power .02 predictions.parquet";
 
 fn main() -> ExitCode {
     cli::main("score", run)
@@ -75,7 +106,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     args.threads.install()?;
     let mut reader = Reader::<Outcome>::open(args.input.paths()?, false)?;
-    let mut judge = Judge::new(Suite::load(&args.suite)?);
+    let mut judge = Judge::new(Suite::load(&args.suite, PAPER_BITS)?, args.errors);
     let mut cells = Cells::default();
     let progress = Progress::new("predictions", reader.total(), args.output.quiet);
     while let Some(entry) = reader.read()? {
@@ -86,30 +117,85 @@ fn run(args: &Args) -> Result<()> {
     let mut step = Step::here("score");
     step.seed = Some(args.seed.seed);
     let chain = reader.provenance().with(step);
+    let curves = cells.finish(args.allow_partial)?;
+    if args.errors {
+        return args.output.write_table(
+            &chain,
+            &each_cell(&curves, |curve, shots, cell| {
+                Ok(error_shares(curve, shots, cell))
+            })?,
+        );
+    }
+    if let Some(se) = args.power {
+        let rows = each_cell(&curves, |curve, shots, cell| power(curve, shots, cell, se))?;
+        return args.output.write_table(&chain, &rows);
+    }
+    args.output.write_table(&chain, &scores(args, &curves)?)
+}
+
+/// The rows of every cell.
+fn each_cell<T>(
+    curves: &[CurveCells],
+    rows: impl Fn(&CurveCells, u32, &Cell) -> Result<Vec<T>>,
+) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    for curve in curves {
+        for (&shots, cell) in &curve.cells {
+            all.extend(rows(curve, shots, cell)?);
+        }
+    }
+    Ok(all)
+}
+
+fn scores(args: &Args, curves: &[CurveCells]) -> Result<Vec<Score>> {
     let bootstrap = Bootstrap {
         replicates: args.replicates,
         seed: args.seed.seed,
     };
-    let mut writer = args.output.table::<Score>(&chain)?;
-    let none = Extra::default();
-    let mut measured = Complexities::default();
-    for curve in cells.finish(args.allow_partial)? {
-        match args.by {
+    let mut known = Complexities::default();
+    let mut rows = Vec::new();
+    for curve in curves {
+        let strata = match args.by {
             By::Cell => {
-                let replicates = replicates(&curve, bootstrap)?;
-                for (&shots, cell) in &curve.cells {
-                    let score = score_cell(&curve, shots, cell, &replicates[&shots]);
-                    writer.write(&score, &none)?;
-                }
+                rows.extend(score_cells(curve, bootstrap)?);
+                continue;
             }
             By::Task => {
                 for (&shots, cell) in &curve.cells {
-                    for score in score_tasks(&curve, shots, cell, &mut measured)? {
-                        writer.write(&score, &none)?;
-                    }
+                    rows.extend(score_tasks(curve, shots, cell, &mut known)?);
                 }
+                continue;
+            }
+            By::Bitload => by_bitload(curve, &mut known)?,
+            By::Bitdiversity => by_bitdiversity(curve, &mut known)?,
+        };
+        for stratum in strata {
+            for score in score_cells(&stratum.curve, bootstrap)? {
+                rows.push(Score {
+                    bitload: stratum.bitload,
+                    bitdiversity: stratum.bitdiversity,
+                    ..score
+                });
             }
         }
     }
-    args.output.finish(writer, &chain)
+    Ok(rows)
+}
+
+/// One row a cell of a curve.
+fn score_cells(curve: &CurveCells, bootstrap: Bootstrap) -> Result<Vec<Score>> {
+    let replicates = replicates(curve, bootstrap)?;
+    let cells = curve.cells.iter();
+    Ok(cells
+        .map(|(&shots, cell)| score_cell(curve, shots, cell, &replicates[&shots]))
+        .collect())
+}
+
+fn parse_se(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(se) if se > 0.0 && se < 1.0 => Ok(se),
+        _ => Err(format!(
+            "expected an error between 0 and 1, as .02; found {text:?}"
+        )),
+    }
 }

@@ -5,7 +5,7 @@ Arguments that several filters take.
 use super::output::Sink;
 use crate::error::{Error, Result};
 use crate::record::provenance::Chain;
-use crate::record::{Format, Record, Writer};
+use crate::record::{Extra, Format, Record, Writer};
 use clap::Args;
 use std::io::IsTerminal;
 use std::ops::Range;
@@ -84,6 +84,18 @@ impl OutputArgs {
     /// The output cannot be created, or the format cannot hold the records.
     pub fn table<T: Record + Clone>(&self, chain: &Chain) -> Result<Writer<Sink, T>> {
         self.writer(Default::Flat, &[], chain)
+    }
+
+    /// Writes a whole flat table.
+    ///
+    /// # Errors
+    /// The output cannot be created or written.
+    pub fn write_table<T: Record + Clone>(&self, chain: &Chain, rows: &[T]) -> Result<()> {
+        let mut writer = self.table::<T>(chain)?;
+        for row in rows {
+            writer.write(row, &Extra::default())?;
+        }
+        self.finish(writer, chain)
     }
 
     fn writer<T: Record + Clone>(

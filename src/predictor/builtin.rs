@@ -37,7 +37,7 @@ impl Rule {
             "copy" => Ok(Self::Copy),
             "bayes" => Ok(Self::Bayes),
             _ => Err(Error::usage(format!(
-                "--model builtin:{name}: expected builtin:mode, nearest, copy or bayes"
+                "--model builtin:{name}: expected builtin:mode, nearest, copy, bayes or compress"
             ))),
         }
     }

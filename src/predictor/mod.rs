@@ -6,10 +6,12 @@ within a nested one. The points become one prediction each.
 */
 
 mod builtin;
+mod compress;
 pub mod onnx;
 mod point;
 
 pub use builtin::{Builtin, Rule};
+pub use compress::Compress;
 pub use point::{Point, points};
 
 use crate::encoding::decode_bits;

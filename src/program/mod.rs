@@ -6,13 +6,18 @@ mod bits;
 mod hypotheses;
 mod measure;
 mod primitive;
+mod random;
 mod suite;
 
 pub use bits::Bits;
 pub use hypotheses::{Hypotheses, Survivor};
 pub use measure::{Measures, bit_diversity, measures};
 pub use primitive::{MAX_BITS, Primitive, mask};
+pub use random::RandomSuite;
 pub use suite::Suite;
+
+/// The width of the papers' bitstrings.
+pub const PAPER_BITS: u32 = 8;
 
 use primitive::Context;
 use std::fmt;

@@ -2,7 +2,7 @@
 Suites: lists of programs that an experiment runs over.
 */
 
-use super::{Primitive, Program};
+use super::{Primitive, Program, RandomSuite};
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 use std::path::Path;
@@ -17,11 +17,17 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// `paper`, `primitives`, or the path of a file with one program a line (`#` begins a comment).
+    /// `paper`, `primitives`, `random:...` (see [`RandomSuite`]), or the path of a file with one
+    /// program a line (`#` begins a comment). `bits` is the width at which random functions differ,
+    /// if they do not say themselves.
     ///
     /// # Errors
-    /// A file that cannot be read; a line that is no program or repeats one, by file and line.
-    pub fn load(name: &str) -> Result<Self> {
+    /// A file that cannot be read; a line that is no program or repeats one, by file and line; a
+    /// random suite that cannot be drawn.
+    pub fn load(name: &str, bits: u32) -> Result<Self> {
+        if let Some(request) = name.strip_prefix("random:") {
+            return RandomSuite::parse(request, bits)?.draw();
+        }
         match name {
             "paper" => Self::paper(),
             "primitives" => Self::of(Primitive::ALL.iter().map(|p| p.name().to_owned())),
@@ -166,7 +172,7 @@ mod tests {
                 .contains("s.txt:2: identity stands twice")
         );
         assert!(parse("# nothing\n").unwrap_err().contains("no program"));
-        let missing = Suite::load("no/such/file").unwrap_err();
+        let missing = Suite::load("no/such/file", 8).unwrap_err();
         assert_eq!(missing.exit_code(), 2);
     }
 }

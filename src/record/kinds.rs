@@ -256,15 +256,17 @@ record! {
 }
 
 record! {
-    /// Accuracy and errors of one cell, or of one function in it (`--by task`).
+    /// Accuracy and errors of one cell, of one function in it (`--by task`), or of its functions of
+    /// one complexity (`--by bitload`, `--by bitdiversity`).
     struct Score: "score" = CurveKey as curve + {
         /// Number of demonstrations.
         shots: u32,
         /// `--by task`: the function.
         function: Option<String>,
-        /// `--by task`: number of input bits that matter.
+        /// `--by task`, `--by bitload`: number of input bits that matter.
         bitload: Option<u32>,
-        /// `--by task`: mean minority bits of the outputs.
+        /// `--by task`: mean minority bits of the outputs; `--by bitdiversity`: from here to 0.5
+        /// more.
         bitdiversity: Option<f64>,
         /// Number of parameters; null if unknown.
         params: Option<f64>,
@@ -280,6 +282,10 @@ record! {
         ci_low: Option<f64>,
         /// 97.5 % percentile of the bootstrap.
         ci_high: Option<f64>,
+        /// accuracy - 1.96 se.
+        normal_low: Option<f64>,
+        /// accuracy + 1.96 se.
+        normal_high: Option<f64>,
         /// Task-cluster error: sd of the functions' accuracies (ddof 1) / sqrt(functions).
         task_se: Option<f64>,
         /// Expected accuracy of the mode baseline on the same trials.
@@ -298,6 +304,8 @@ record! {
         edit_distance: Option<f64>,
         /// Mean `answer_logprob`, in nats.
         answer_logprob: Option<f64>,
+        /// Perplexity of a target's symbol: exp(-`answer_logprob` / bits).
+        perplexity: Option<f64>,
         /// Targets that are all zeros or all ones.
         zero_bd_targets: Option<u32>,
         /// Whole predictions that are all zeros or all ones.
@@ -314,6 +322,92 @@ record! {
         "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
         "constrained", "bos", "shots", "function", "bitload", "tasks", "trials", "accuracy", "se",
         "ci_low", "ci_high", "mode_accuracy", "p_mode_paired", "malformed",
+    ];
+}
+
+words! {
+    /// What a wrong answer is like; it may be like several.
+    enum ErrorKind {
+        /// Not exactly as many bits as asked for.
+        Malformed = "malformed",
+        /// What another function of the suite gives that agrees with all demonstrations.
+        Rival = "rival",
+        /// The most frequent output among the demonstrations (any of them, if several are).
+        Mode = "mode",
+        /// An output of the demonstrations.
+        Demonstration = "demonstration",
+        /// The query.
+        Query = "query",
+        /// The target but for one bit.
+        OneBit = "one_bit",
+        /// None of these.
+        Other = "other",
+    }
+}
+
+record! {
+    /// One kind of wrong answers in one cell (`--errors`).
+    struct ErrorShare: "error" = CurveKey as curve + {
+        /// Number of demonstrations.
+        shots: u32,
+        /// Number of parameters; null if unknown.
+        params: Option<f64>,
+        /// The kind.
+        kind: ErrorKind,
+        /// Number of predictions.
+        trials: u32,
+        /// Wrong ones among them.
+        wrong: u32,
+        /// Wrong answers of this kind; an answer may be of several. Null where it cannot be told.
+        count: Option<u32>,
+        /// Their share of the wrong answers.
+        share: Option<f64>,
+        /// The share to expect if every whole wrong answer were drawn uniformly from all wrong
+        /// strings.
+        chance: Option<f64>,
+        /// Wrong answers counted once each, under the first kind that fits.
+        counted_once: Option<u32>,
+    }
+    brief [
+        "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
+        "constrained", "bos", "shots", "kind", "trials", "wrong", "count", "share", "chance",
+        "counted_once",
+    ];
+}
+
+record! {
+    /// A design that would give a cell's accuracy the standard error wanted (`--power`).
+    struct Power: "power" = CurveKey as curve + {
+        /// Number of demonstrations.
+        shots: u32,
+        /// Number of functions now.
+        tasks: u32,
+        /// Mean number of trials of a function now.
+        trials: f64,
+        /// Bootstrap error now, in closed form.
+        se: f64,
+        /// Standard deviation of accuracy between functions, without the noise of trials.
+        between: f64,
+        /// Standard deviation of a trial within its function.
+        within: f64,
+        /// The error wanted.
+        wanted_se: f64,
+        /// Trials a function that would be enough for the functions there are; null if no number
+        /// is.
+        trials_enough: Option<u32>,
+        /// This design's trials a function.
+        design_trials: u32,
+        /// The functions that it needs.
+        design_tasks: u32,
+        /// Their product.
+        design_predictions: f64,
+        /// The error to expect of it.
+        design_se: f64,
+    }
+    brief [
+        "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
+        "constrained", "bos", "shots", "tasks", "trials", "se", "between", "within", "wanted_se",
+        "trials_enough", "design_trials", "design_tasks", "design_predictions", "design_se",
     ];
 }
 
@@ -344,11 +438,25 @@ record! {
         a1_ci_low: Option<f64>,
         /// 97.5 % bootstrap percentile of a1; null unless predictions were read.
         a1_ci_high: Option<f64>,
+        /// Intercept of the regression over single trials; null unless predictions were read.
+        trial_a0: Option<f64>,
+        /// Its error, robust to clusters (functions): CR1.
+        trial_a0_se: Option<f64>,
+        /// Slope of the regression over single trials.
+        trial_a1: Option<f64>,
+        /// Its error, robust to clusters (functions): CR1.
+        trial_a1_se: Option<f64>,
+        /// `trial_a1` / `trial_a1_se`.
+        trial_t: Option<f64>,
+        /// Functions - 1.
+        trial_df: Option<u32>,
+        /// One-sided p of `trial_t`.
+        trial_p: Option<f64>,
     }
     brief [
         "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
         "constrained", "bos", "a0", "a0_se", "a1", "a1_se", "a1_ci_low", "a1_ci_high", "t", "df",
-        "p", "r2", "points",
+        "p", "r2", "points", "trial_a1_se", "trial_p",
     ];
 }
 
@@ -583,6 +691,62 @@ record! {
         worst: Option<f64>,
         /// The function that has it.
         worst_function: Option<String>,
+    }
+}
+
+words! {
+    /// What is regressed on ln(params).
+    enum Quantity {
+        /// Mean accuracy at one shot count.
+        Accuracy = "accuracy",
+        /// Intercept of the log-linear fits.
+        A0 = "a0",
+        /// Slope of the log-linear fits.
+        A1 = "a1",
+    }
+}
+
+record! {
+    /// A quantity against ln(params) over the models of one family (`--families`).
+    struct Scaling: "scaling" = {
+        /// The family's name; null where the models have no modality.
+        family: Option<String>,
+        /// The alphabet's name, or its characters.
+        encoding: Option<String>,
+        /// How one example is written.
+        template: Option<String>,
+        /// Width of the bitstrings.
+        bits: Option<u32>,
+        /// Clean or deranged demonstrations.
+        condition: Option<Condition>,
+        /// Independent or nested shot counts.
+        design: Option<Design>,
+        /// How the answers were made.
+        method: Option<String>,
+        /// Whether only the two bit symbols competed.
+        constrained: Option<bool>,
+        /// Whether a beginning-of-sequence token was put before the prompts.
+        bos: Option<bool>,
+        /// What is regressed.
+        quantity: Quantity,
+        /// Number of demonstrations; null for a0 and a1.
+        shots: Option<u32>,
+        /// Number of models.
+        models: u32,
+        /// Where the line is at ln(params) = 0.
+        intercept: f64,
+        /// Change per unit of ln(params).
+        slope: f64,
+        /// Its standard error; null with two models or a perfect fit.
+        slope_se: Option<f64>,
+        /// slope / `slope_se`.
+        t: Option<f64>,
+        /// Models - 2.
+        df: Option<u32>,
+        /// One-sided p of slope > 0.
+        p: Option<f64>,
+        /// Share of variance explained.
+        r2: Option<f64>,
     }
 }
 

@@ -26,9 +26,9 @@ pub use extra::Extra;
 pub use finding::Finding;
 pub use flat::{Brief, BriefCell, BriefColumn};
 pub use kinds::{
-    Condition, Contrast, CurveKey, Design, Fit, Identifiability, Listed, Listing, Mean, Outcome,
-    PairKey, Prediction, Prompt, Score, ScoreOrOutcome, Side, Similarity, Trial, Verdict, Versus,
-    VersusTask,
+    Condition, Contrast, CurveKey, Design, ErrorKind, ErrorShare, Fit, Identifiability, Listed,
+    Listing, Mean, Outcome, PairKey, Power, Prediction, Prompt, Quantity, Scaling, Score,
+    ScoreOrOutcome, Side, Similarity, Trial, Verdict, Versus, VersusTask,
 };
 pub use read::{Entry, Place, Reader};
 pub use table::Record;

@@ -7,6 +7,7 @@ use crate::chance::Key;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
+use std::cmp::Ordering;
 
 /// The observations of one task: `units` rows of `channels` numbers each, row by row.
 ///
@@ -36,16 +37,26 @@ impl Bootstrap {
     /// computed in parallel, and the result does not depend on how.
     #[must_use]
     pub fn means(&self, tasks: &[Task], channels: usize, key: &str) -> Vec<Vec<f64>> {
+        let tasks: Vec<Resampler<'_>> = tasks
+            .iter()
+            .map(|task| Resampler::new(&task.values, channels.max(1)))
+            .collect();
         let rows: Vec<Vec<f64>> = (0..self.replicates)
             .into_par_iter()
-            .map(|replicate| self.replicate(tasks, channels, key, replicate))
+            .map(|replicate| self.replicate(&tasks, channels, key, replicate))
             .collect();
         (0..channels)
             .map(|channel| rows.iter().map(|row| row[channel]).collect())
             .collect()
     }
 
-    fn replicate(&self, tasks: &[Task], channels: usize, key: &str, replicate: u32) -> Vec<f64> {
+    fn replicate(
+        &self,
+        tasks: &[Resampler<'_>],
+        channels: usize,
+        key: &str,
+        replicate: u32,
+    ) -> Vec<f64> {
         let stream = |what: &[u8], key: &[u8]| {
             let parts: [&[u8]; 4] = [
                 what,
@@ -60,29 +71,10 @@ impl Bootstrap {
         let mut means = vec![0.0; channels];
         let mut sums = vec![0.0; channels];
         for _ in 0..tasks.len() {
-            let values = &tasks[drawn_tasks.below(tasks.len())].values;
-            let units = values.len() / channels.max(1);
-            sums.fill(0.0);
-            match sums.as_mut_slice() {
-                // The usual case, without an inner loop.
-                [first, second] => {
-                    for _ in 0..units {
-                        let at = 2 * drawn_units.below(units);
-                        *first += values[at];
-                        *second += values[at + 1];
-                    }
-                }
-                sums => {
-                    for _ in 0..units {
-                        let at = channels * drawn_units.below(units);
-                        for (sum, value) in sums.iter_mut().zip(&values[at..]) {
-                            *sum += value;
-                        }
-                    }
-                }
-            }
+            let task = &tasks[drawn_tasks.below(tasks.len())];
+            task.draw(&mut drawn_units, &mut sums);
             for (mean, sum) in means.iter_mut().zip(&sums) {
-                *mean += sum / count(units);
+                *mean += sum / task.count;
             }
         }
         for mean in &mut means {
@@ -90,6 +82,153 @@ impl Bootstrap {
         }
         means
     }
+}
+
+/// Draws as many units of a task as it has, with replacement, and sums them up.
+///
+/// Most units of a task are alike (all wrong, say). How many of the commonest are drawn is one
+/// binomial draw from a table; only the others are drawn one by one, and not even they if there is
+/// one other kind. The sums have the distribution of those of single draws.
+struct Resampler<'a> {
+    /// Number of units.
+    count: f64,
+    /// The commonest unit's numbers.
+    common: Vec<f64>,
+    /// The number of other units in a draw.
+    others_drawn: Binomial,
+    /// The other units; one if they are all alike.
+    others: Vec<&'a [f64]>,
+}
+
+impl<'a> Resampler<'a> {
+    fn new(values: &'a [f64], channels: usize) -> Self {
+        let order = |a: &&[f64], b: &&[f64]| {
+            let pairs = a.iter().zip(*b).map(|(a, b)| a.total_cmp(b));
+            pairs.fold(Ordering::Equal, Ordering::then)
+        };
+        let mut units: Vec<&[f64]> = values.chunks_exact(channels).collect();
+        units.sort_by(order);
+        let kinds = || units.chunk_by(|a, b| order(a, b).is_eq());
+        let common: Vec<f64> = kinds()
+            .max_by_key(|kind| kind.len())
+            .map_or_else(|| vec![0.0; channels], |kind| kind[0].to_vec());
+        let mut others: Vec<&[f64]> = units
+            .iter()
+            .filter(|unit| order(unit, &common.as_slice()).is_ne())
+            .copied()
+            .collect();
+        let others_drawn = Binomial::new(units.len(), others.len());
+        if kinds().count() == 2 {
+            others.truncate(1);
+        }
+        Self {
+            count: count(units.len()),
+            common,
+            others_drawn,
+            others,
+        }
+    }
+
+    /// The sums over one draw.
+    fn draw(&self, chance: &mut Indices, sums: &mut [f64]) {
+        let others = self.others_drawn.draw(chance);
+        let common = self.count - count(others);
+        for (sum, value) in sums.iter_mut().zip(&self.common) {
+            *sum = common * value;
+        }
+        if let [other] = self.others.as_slice() {
+            for (sum, value) in sums.iter_mut().zip(*other) {
+                *sum += count(others) * value;
+            }
+            return;
+        }
+        for _ in 0..others {
+            let other = self.others[chance.below(self.others.len())];
+            for (sum, value) in sums.iter_mut().zip(other) {
+                *sum += value;
+            }
+        }
+    }
+}
+
+/// The number of successes in `n` draws of probability `successes / n`, by Walker's alias method
+/// with Vose's tables: one random number a draw, whatever n.
+struct Binomial {
+    /// For every number: the share of its column that is its own, in 2^-32, and what the rest is.
+    columns: Vec<(u32, u32)>,
+}
+
+impl Binomial {
+    fn new(n: usize, successes: usize) -> Self {
+        let mut weights = binomial_weights(n, successes);
+        let columns = weights.len();
+        let total: f64 = weights.iter().sum();
+        for weight in &mut weights {
+            *weight *= count(columns) / total;
+        }
+        let (mut small, mut large): (Vec<usize>, Vec<usize>) =
+            (0..columns).partition(|&i| weights[i] < 1.0);
+        let mut alias: Vec<usize> = (0..columns).collect();
+        while let (Some(&low), Some(&high)) = (small.last(), large.last()) {
+            small.pop();
+            alias[low] = high;
+            weights[high] -= 1.0 - weights[low];
+            if weights[high] < 1.0 {
+                large.pop();
+                small.push(high);
+            }
+        }
+        // What is left over is whole but for rounding.
+        for i in small.into_iter().chain(large) {
+            weights[i] = 1.0;
+        }
+        // Shares of 2^32, cut off at the largest number; columns are far fewer than 2^32.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let columns = weights
+            .into_iter()
+            .zip(alias)
+            .map(|(own, alias)| ((own * 4_294_967_296.0) as u32, alias as u32))
+            .collect();
+        Self { columns }
+    }
+
+    #[inline]
+    fn draw(&self, chance: &mut Indices) -> usize {
+        if self.columns.len() == 1 {
+            return 0;
+        }
+        let column = chance.below(self.columns.len());
+        let (own, alias) = self.columns[column];
+        if chance.bits() < own {
+            column
+        } else {
+            alias as usize
+        }
+    }
+}
+
+/// Numbers proportional to the probabilities of 0..=n successes of probability `successes / n`;
+/// only that of 0 if there are none.
+fn binomial_weights(n: usize, successes: usize) -> Vec<f64> {
+    if successes == 0 {
+        return vec![1.0];
+    }
+    if successes == n {
+        // Cannot be: the commonest unit is no other one.
+        return [vec![0.0; n], vec![1.0]].concat();
+    }
+    let odds = count(successes) / count(n - successes);
+    let mut weights = vec![0.0; n + 1];
+    // From the mode outwards, so that nothing overflows.
+    let mode = ((n + 1) * successes / n).min(n);
+    weights[mode] = 1.0;
+    for k in mode..n {
+        weights[k + 1] = weights[k] * odds * count(n - k) / count(k + 1);
+    }
+    for k in (0..mode).rev() {
+        weights[k] = weights[k + 1] * count(k + 1) / (odds * count(n - k));
+    }
+    weights
 }
 
 /// Random indices, two from every 64 random bits. An index below m is off uniform by at most
@@ -104,18 +243,24 @@ impl Indices {
         Self { rng, spare: None }
     }
 
+    /// 32 random bits.
     #[inline]
-    // Both halves of 64 bits are meant; an index is below `n`.
+    // Both halves of 64 bits are meant.
+    #[allow(clippy::cast_possible_truncation)]
+    fn bits(&mut self) -> u32 {
+        if let Some(bits) = self.spare.take() {
+            return bits;
+        }
+        let bits = self.rng.next_u64();
+        self.spare = Some((bits >> 32) as u32);
+        bits as u32
+    }
+
+    #[inline]
+    // An index is below `n`.
     #[allow(clippy::cast_possible_truncation)]
     fn below(&mut self, n: usize) -> usize {
-        let bits = if let Some(bits) = self.spare.take() {
-            bits
-        } else {
-            let bits = self.rng.next_u64();
-            self.spare = Some((bits >> 32) as u32);
-            bits as u32
-        };
-        ((u64::from(bits) * n as u64) >> 32) as usize
+        ((u64::from(self.bits()) * n as u64) >> 32) as usize
     }
 }
 
@@ -224,6 +369,79 @@ mod tests {
         assert!((share(1.0) - 0.25).abs() < 0.01);
         let se = standard_deviation(&means[0], 0).unwrap();
         assert!((se - 0.125f64.sqrt()).abs() < 0.005);
+    }
+
+    /// Units of several kinds, against the formulas for single draws: a replicate's sum over one task
+    /// has mean m mu and variance m sigma^2 in either channel, and the channels' covariance.
+    #[test]
+    fn units_of_many_kinds_are_drawn_as_if_one_by_one() {
+        let units = [
+            [0.0, 0.0],
+            [0.0, 0.0],
+            [0.0, 0.0],
+            [1.0, 0.5],
+            [1.0, 0.0],
+            [0.0, 0.5],
+            [1.0, 0.5],
+        ];
+        let task = Task {
+            values: units.concat(),
+        };
+        let replicates = 200_000;
+        let bootstrap = Bootstrap {
+            replicates,
+            seed: 9,
+        };
+        let means = bootstrap.means(std::slice::from_ref(&task), 2, "k");
+        let average = |v: &mut dyn Iterator<Item = f64>| v.sum::<f64>() / f64::from(replicates);
+        let of = |f: &dyn Fn(f64, f64) -> f64| {
+            let drawn = average(&mut means[0].iter().zip(&means[1]).map(|(a, b)| f(*a, *b)));
+            let one = units.iter().map(|u| f(u[0], u[1])).sum::<f64>() / 7.0;
+            (drawn, one)
+        };
+        let (a, mu_a) = of(&|a, _| a);
+        let (b, mu_b) = of(&|_, b| b);
+        // Standard deviations below 0.2 over the root of the draws: 5e-4 and five times that.
+        assert!((a - mu_a).abs() < 2.5e-3 && (b - mu_b).abs() < 2.5e-3);
+        for f in [
+            &(|a: f64, _: f64| (a - mu_a).powi(2)) as &dyn Fn(f64, f64) -> f64,
+            &|_, b| (b - mu_b).powi(2),
+            &|a, b| (a - mu_a) * (b - mu_b),
+        ] {
+            let (drawn, one) = of(f);
+            assert!((drawn / (one / 7.0) - 1.0).abs() < 0.02, "{drawn} {one}");
+        }
+    }
+
+    /// Pearson's chi-squared of draws from the table against the probabilities by their formula.
+    #[test]
+    fn binomial_draws_are_binomial() {
+        let mut chance = Indices::new(Xoshiro256PlusPlus::seed_from_u64(4));
+        for (n, successes) in [(1, 0), (2, 1), (8, 3), (9, 8), (128, 5), (128, 90)] {
+            let table = Binomial::new(n, successes);
+            let mut counts = vec![0u32; n + 1];
+            for _ in 0..100_000 {
+                counts[table.draw(&mut chance)] += 1;
+            }
+            let p = count(successes) / count(n);
+            let (mut chi2, mut cells, mut choose) = (0.0, 0.0, 1.0f64);
+            for (k, &found) in counts.iter().enumerate() {
+                let power = |base: f64, n: usize| base.powi(i32::try_from(n).unwrap());
+                let expected = 1e5 * choose * power(p, k) * power(1.0 - p, n - k);
+                choose *= count(n - k) / count(k + 1);
+                if expected >= 5.0 {
+                    chi2 += (f64::from(found) - expected).powi(2) / expected;
+                    cells += 1.0;
+                } else {
+                    assert!(f64::from(found) < 25.0, "{n} {successes} {k}");
+                }
+            }
+            // Mean `cells`, variance twice that: five standard deviations.
+            assert!(
+                chi2 < cells + 5.0 * (2.0f64 * cells).sqrt(),
+                "{n} {successes}: {chi2}"
+            );
+        }
     }
 
     #[test]

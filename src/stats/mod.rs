@@ -3,6 +3,8 @@ Numeric functions on slices: no records, no files.
 */
 
 mod bootstrap;
+mod clusters;
+mod components;
 mod least_squares;
 mod multiple;
 mod normal;
@@ -11,6 +13,8 @@ mod rank;
 mod swap;
 
 pub use bootstrap::{Bootstrap, Task, bootstrap_p, quantile, standard_deviation};
+pub use clusters::{ClusteredLine, Group, clustered_line};
+pub use components::Components;
 pub use least_squares::{Line, line};
 pub use multiple::holm;
 pub use normal::{NORMAL_95, one_sided_p, z_difference};

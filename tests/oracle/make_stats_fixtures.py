@@ -5,9 +5,9 @@
 
 Writes tests/fixtures/stats: numbers.json (lines, tails, quantiles, deviations), functions.json (the paper's functions
 as string_functions.py has them), scores.json (the scores of predictions.jsonl), tests.json (rank correlations, exact
-and paired tests, cluster-robust errors), contrast.jsonl (random answers in both conditions) with its contrast.json
-and, with --bin, predictions.jsonl itself, by gen-tasks | encode | infer. Runs in the environment of
-tests/oracle/stats-requirements.txt.
+and paired tests, cluster-robust errors), contrast.jsonl (random answers in both conditions) with its contrast.json,
+errors.json (kinds of wrong answers, components of variance) and, with --bin, predictions.jsonl itself, by gen-tasks |
+encode | infer. Runs in the environment of tests/oracle/stats-requirements.txt.
 
 Where two libraries can be asked, both are, and the fixture is written only if they agree to RELATIVE; mpmath, with 40
 digits, is the judge of the tails. Bootstraps are repeated here with another generator and REPLICATES replicates, so
@@ -445,13 +445,112 @@ def tests() -> dict:
         x, y, groups = (list(column) for column in zip(*rows))
         clusters.append({"x": x, "y": y, "clusters": groups, "fit": clustered(x, y, groups)})
     levels_of_p = [rng.uniform(0, 1, n).tolist() for n in (1, 2, 5, 40)] + [[1e-30, 0.5, 1e-30, 0.9], [0.0, 1.0]]
+    sizes = defaultdict(lambda: defaultdict(list))
+    curves = defaultdict(list)
+    with (PAPER / "table4.csv").open() as file:
+        for row in DictReader(file):
+            size = math.log(float(row["params_b"]) * 1e9)
+            sizes[row["modality"]][f"accuracy {row['shots']}"].append((size, float(row["accuracy"])))
+            curves[row["modality"], size].append((math.log(int(row["shots"])), float(row["accuracy"])))
+    for (family, size), points in curves.items():
+        fit = line(*map(list, zip(*points)))
+        for name in ("a0", "a1"):
+            sizes[family][name].append((size, fit[name]))
+    families = [
+        {"family": family, "quantity": name.split()[0], "shots": int(name.split()[1]) if " " in name else None,
+         **line(*map(list, zip(*points)))}
+        for family, quantities in sizes.items() for name, points in quantities.items()
+    ]  # fmt: skip
+    records = [json.loads(text) for text in PREDICTIONS.read_text().splitlines()]
+    predicted = defaultdict(list)
+    for record in records:
+        if record["shots"] > 0:
+            predicted[tuple(record[c] for c in CURVE)].append(record)
+    trial_fits = []
+    for key, rows in predicted.items():
+        if len({r["shots"] for r in rows}) > 1:
+            x, y = [math.log(r["shots"]) for r in rows], [float(r["correct"]) for r in rows]
+            groups = [sorted({r["function"] for r in rows}).index(r["function"]) for r in rows]
+            trial_fits.append({**dict(zip(CURVE, key)), **clustered(x, y, groups)})
     return {
+        "families": families,
+        "trial_fits": trial_fits,
         "spearman": [{"a": a, "b": b, "rho": spearman(a, b)} for a, b in lists],
         "holm": [{"p": p, "adjusted": multipletests(p, method="holm")[1].tolist()} for p in levels_of_p],
         "swap": [swap_tails([int(d) for d in differences]) for differences in swaps],
         "paired": paired_rows,
         "clusters": clusters,
     }
+
+
+KINDS = ("malformed", "rival", "mode", "demonstration", "query", "one_bit", "other")
+
+
+def kinds_of(answer: str, record: dict, rivals: set[str]) -> set[str]:
+    """The kinds of a whole wrong answer."""
+    outputs = Counter(record.get("outputs") or [])
+    fits = {
+        "rival": answer in rivals,
+        "mode": outputs[answer] > 0 and outputs[answer] == max(outputs.values()),
+        "demonstration": outputs[answer] > 0,
+        "query": answer == record["query"],
+        "one_bit": sum(a != b for a, b in zip(answer, record["target"])) == 1,
+    }
+    return {kind for kind, fit in fits.items() if fit} or {"other"}
+
+
+def rival_answers(record: dict, suite: list[Program]) -> set[str]:
+    """What the functions that are true to all demonstrations answer; nothing if there are none to be true to."""
+    if "outputs" not in record or record["condition"] == "deranged":
+        return set()
+    answers, shown = set(), list(zip(record["inputs"], record["outputs"]))
+    for rival in suite:
+        constants = all_strings(record["bits"]) if rival.uses_constant else ["0" * record["bits"]]
+        answers |= {rival(record["query"], c) for c in constants if all(rival(x, c) == y for x, y in shown)}
+    return answers
+
+
+def errors() -> dict:
+    records = [json.loads(text) for text in PREDICTIONS.read_text().splitlines()]
+    suite = programs()
+    cells = defaultdict(list)
+    for record in records:
+        cells[tuple(record[c] for c in CELL)].append(record)
+    rows, designs = [], []
+    for key, cell in cells.items():
+        wrong = [r for r in cell if r["prediction"] != r["target"]]
+        count, once, chance = Counter(), Counter(), Counter()
+        for record in wrong:
+            if len(record["prediction"]) != record["bits"]:
+                count["malformed"] += 1
+                once["malformed"] += 1
+                continue
+            rivals = rival_answers(record, suite)
+            fits = kinds_of(record["prediction"], record, rivals)
+            count.update(fits)
+            once[next(kind for kind in KINDS if kind in fits)] += 1
+            for answer in all_strings(record["bits"]):
+                if answer != record["target"]:
+                    chance.update(kinds_of(answer, record, rivals))
+        strings = len(wrong) * (2 ** cell[0]["bits"] - 1)
+        rows.append(
+            {**dict(zip(CELL, key)), "wrong": len(wrong),
+             "kinds": {k: [count[k], once[k], chance[k] / strings if wrong else None] for k in KINDS}}
+        )  # fmt: skip
+        designs.append({**dict(zip(CELL, key)), **components(list(by_function(cell).values()))})
+    return {"cells": rows, "power": designs}
+
+
+def components(tasks: list[list[dict]]) -> dict:
+    """Between and within variance by the textbook's one-way analysis of variance, all tasks with as many trials."""
+    table = np.array([[r["prediction"] == r["target"] for r in rows] for rows in tasks], float)
+    functions, trials = table.shape
+    means = table.mean(axis=1)
+    within = ((table - means[:, None]) ** 2).sum() / (functions * (trials - 1))
+    between = max(0.0, means.var(ddof=1) - within / trials)
+    bootstrap = (means.var() + (table.var(axis=1) / trials).mean()) / functions
+    return {"tasks": functions, "trials": trials, "se": math.sqrt(bootstrap),
+            "between": math.sqrt(between), "within": math.sqrt(within)}  # fmt: skip
 
 
 CONTRASTED = {"a": (1, 2, 8), "b": (1, 2), "c": (2, 8)}
@@ -549,6 +648,7 @@ def main() -> int:
     write("numbers.json", numbers())
     write("functions.json", functions())
     write("scores.json", scores())
+    write("errors.json", errors())
     write("tests.json", tests())
     records = draw_contrast()
     (OUT / "contrast.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))

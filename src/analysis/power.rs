@@ -1,0 +1,58 @@
+/*!
+How many functions and trials would give an accuracy the standard error that is wanted?
+*/
+
+use super::cells::{Cell, CurveCells, TaskUnits, mean};
+use super::score::{float, whole};
+use crate::error::{Error, Result};
+use crate::record::Power;
+use crate::stats::Components;
+
+/// Trials a function of the designs that are worked out.
+const DESIGNS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+
+/// One row a number of trials a function, with the functions that it needs.
+///
+/// # Errors
+/// A function with a single trial, or a single function: what trials and functions add to the error
+/// cannot be told apart then.
+pub fn power(curve: &CurveCells, shots: u32, cell: &Cell, wanted: f64) -> Result<Vec<Power>> {
+    let tasks: Vec<(f64, u32)> = cell
+        .tasks
+        .values()
+        .map(|task| (task.accuracy(), whole(task.units.len())))
+        .collect();
+    let components = Components::of(&tasks).ok_or_else(|| {
+        Error::data(format!(
+            "{}: --power needs two functions, and two trials of each",
+            curve.place(shots)
+        ))
+    })?;
+    let functions = whole(tasks.len());
+    let trials = mean(
+        cell.tasks
+            .values()
+            .map(|t: &TaskUnits| float(t.units.len())),
+    );
+    Ok(DESIGNS
+        .into_iter()
+        .map(|design_trials| {
+            let design_tasks = components.tasks_for(wanted, design_trials);
+            Power {
+                curve: curve.key.clone(),
+                shots,
+                tasks: functions,
+                trials,
+                se: components.se,
+                between: components.between.sqrt(),
+                within: components.within.sqrt(),
+                wanted_se: wanted,
+                trials_enough: components.trials_for(wanted, functions),
+                design_trials,
+                design_tasks,
+                design_predictions: f64::from(design_tasks) * f64::from(design_trials),
+                design_se: components.expected_se(design_tasks, design_trials),
+            }
+        })
+        .collect())
+}

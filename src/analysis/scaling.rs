@@ -1,0 +1,172 @@
+/*!
+Across the models of a family: accuracy, intercept and slope against the number of parameters.
+*/
+
+use super::fit::{Points, fit_means};
+use crate::error::{Error, Result};
+use crate::record::{CurveKey, Quantity, Scaling};
+use crate::stats::line;
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+/// A family of models: those whose names begin alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Family {
+    name: String,
+    prefix: String,
+}
+
+impl FromStr for Family {
+    type Err = String;
+
+    /// `NAME=PREFIX`.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, prefix)) if !name.is_empty() && !prefix.is_empty() => Ok(Self {
+                name: name.to_owned(),
+                prefix: prefix.to_owned(),
+            }),
+            _ => Err(format!(
+                "expected NAME=PREFIX, as Qwen3=Qwen3-; found {text:?}"
+            )),
+        }
+    }
+}
+
+/// A curve's point on the regressions of its family.
+struct Member<'a> {
+    curve: &'a Points,
+    /// ln(params).
+    size: f64,
+    a0: f64,
+    a1: f64,
+}
+
+/// The regressions of every family on ln(params): one row a shot count that two models of different
+/// size have, then a0 and a1. `families` name the families; without any, a modality is one. Only
+/// curves that are equal in all but model and modality are regressed together.
+///
+/// # Errors
+/// A member without a number of parameters, or whose curve has no line; no family with two sizes.
+pub fn scalings(curves: &[Points], families: &[Family]) -> Result<Vec<Scaling>> {
+    let family_of = |key: &CurveKey| -> Option<Option<String>> {
+        if families.is_empty() {
+            return Some(key.modality.clone());
+        }
+        let mut named = families.iter();
+        let found = named.find(|f| key.model.starts_with(&f.prefix))?;
+        Some(Some(found.name.clone()))
+    };
+    let mut groups: Vec<(Scaling, CurveKey, Vec<Member<'_>>)> = Vec::new();
+    for curve in curves {
+        let Some(family) = family_of(&curve.key) else {
+            continue;
+        };
+        // All that the members of a group share.
+        let shared = CurveKey {
+            model: String::new(),
+            modality: family,
+            ..curve.key.clone()
+        };
+        let member = member(curve)?;
+        match groups.iter_mut().find(|(_, key, _)| *key == shared) {
+            Some((_, _, members)) => members.push(member),
+            None => groups.push((empty_row(&shared), shared, vec![member])),
+        }
+    }
+    let rows: Vec<Scaling> = groups
+        .iter()
+        .flat_map(|(row, _, members)| regressions(row, members))
+        .collect();
+    if rows.is_empty() {
+        return Err(Error::data(
+            "no family has two models of different size; --family NAME=PREFIX says which models are one",
+        ));
+    }
+    Ok(rows)
+}
+
+fn member(curve: &Points) -> Result<Member<'_>> {
+    let params = curve.params.filter(|&p| p > 0.0).ok_or_else(|| {
+        Error::data(format!(
+            "model {:?}: column \"params\": is missing, but sizes are compared",
+            curve.key.model
+        ))
+    })?;
+    let fit = fit_means(curve)?;
+    Ok(Member {
+        curve,
+        size: params.ln(),
+        a0: fit.a0,
+        a1: fit.a1,
+    })
+}
+
+/// All regressions of one family.
+fn regressions(row: &Scaling, members: &[Member<'_>]) -> Vec<Scaling> {
+    let counts: BTreeSet<u32> = members
+        .iter()
+        .flat_map(|m| m.curve.points.iter().map(|p| p.0))
+        .collect();
+    let accuracies = counts.into_iter().map(|shots| {
+        let at = |m: &Member<'_>| {
+            let point = m.curve.points.iter().find(|p| p.0 == shots)?;
+            Some((m.size, point.1))
+        };
+        let points = members.iter().filter_map(at).collect();
+        (Quantity::Accuracy, Some(shots), points)
+    });
+    let fitted = |quantity, value: &dyn Fn(&Member<'_>) -> f64| {
+        let points: Vec<(f64, f64)> = members.iter().map(|m| (m.size, value(m))).collect();
+        (quantity, None, points)
+    };
+    accuracies
+        .chain([
+            fitted(Quantity::A0, &|m| m.a0),
+            fitted(Quantity::A1, &|m| m.a1),
+        ])
+        .filter_map(|(quantity, shots, points)| {
+            let (x, y): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
+            let fit = line(&x, &y)?;
+            Some(Scaling {
+                quantity,
+                shots,
+                models: u32::try_from(x.len()).unwrap_or(u32::MAX),
+                intercept: fit.a0,
+                slope: fit.a1,
+                slope_se: fit.test.map(|t| t.a1_se),
+                t: fit.test.map(|t| t.t),
+                df: fit.test.map(|t| t.df),
+                p: fit.test.map(|t| t.p),
+                r2: fit.r2,
+                ..row.clone()
+            })
+        })
+        .collect()
+}
+
+/// A row with the names of a family and nothing else.
+fn empty_row(shared: &CurveKey) -> Scaling {
+    let key = shared.clone();
+    Scaling {
+        family: key.modality,
+        encoding: key.encoding,
+        template: key.template,
+        bits: key.bits,
+        condition: key.condition,
+        design: key.design,
+        method: key.method,
+        constrained: key.constrained,
+        bos: key.bos,
+        quantity: Quantity::Accuracy,
+        shots: None,
+        models: 0,
+        intercept: 0.0,
+        slope: 0.0,
+        slope_se: None,
+        t: None,
+        df: None,
+        p: None,
+        r2: None,
+    }
+}

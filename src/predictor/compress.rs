@@ -1,0 +1,423 @@
+/*!
+`builtin:compress`: an adaptive sequence model without any pretraining. What part of a curve is
+compression of the prompt alone?
+
+**The model** is context-tree weighting (Willems, Shtarkov and Tjalkens, IEEE Trans. Inf. Theory 41,
+1995) over the prompt's own symbols. The next symbol's distribution may depend on the last 0, 1, ...,
+D symbols; which of them matter is unknown, and may differ from context to context. Every way to
+choose is a tree of contexts, in each of whose leaves symbols are drawn from a distribution of their
+own, estimated by Krichevsky and Trofimov's rule
+
+    p(s) = (m + 1/2) / (n + A/2)
+
+with m of the n symbols seen there so far being s, and A symbols in all. The model is the mixture of
+all trees of depth at most D: a tree with c nodes above depth D has weight 2^-c.
+
+- The symbols are those that the prompt's columns name: zero, one, the separator, the literal
+  characters of template and prefix; and any other character of the prompt.
+- D is the number of symbols from one answer to the next in the paper's format, 2 bits + 1, so that a
+  context reaches back over the query to the same place of the example before.
+- A context is the symbols themselves: nothing tells the model at which bit of an example it is but
+  they. Where a template sets inputs and outputs apart, it learns outputs that never change; in the
+  papers' format, without any mark between the two, hardly.
+- Symbols before the prompt are a symbol of their own that never comes: contexts at the beginning
+  are not mistaken for others.
+- The model reads the prompt from its first symbol and learns as it goes; a nested prompt is read
+  once. An answer is greedy, as many symbols as there are bits, each learnt before the next; equally
+  probable symbols are chosen between by a draw from the seed and the trial. It can hold any symbol,
+  the separator for one, and is malformed then.
+- `answer_logprob` is the exact sum of ln p(target symbol | prompt, target before it), over all A
+  symbols; `margin` the smallest ln-ratio of the best two along the answer.
+*/
+
+use super::{Answer, Point, Predictor, bit_symbols};
+use crate::chance::{Below, Key, Purpose};
+use crate::encoding::{Part, Template};
+use crate::error::{Error, Result};
+use crate::record::Prompt;
+
+/// Context-tree weighting as a predictor.
+pub struct Compress {
+    seed: i64,
+}
+
+impl Compress {
+    /// A predictor whose ties are drawn from `seed`.
+    #[must_use]
+    pub fn new(seed: i64) -> Self {
+        Self { seed }
+    }
+}
+
+/// No child yet.
+const ABSENT: u32 = u32::MAX;
+
+/// The mixture over all context trees, with what it has read.
+#[derive(Debug, Clone)]
+struct ContextTree {
+    /// Number of symbols, A.
+    symbols: usize,
+    /// Length of the longest context, D.
+    depth: usize,
+    /// What was read, as numbers below `symbols`.
+    history: Vec<usize>,
+    /// By node: how often each symbol was seen there.
+    counts: Vec<u32>,
+    /// By node: the child for each symbol before the context, and for the beginning of the text.
+    children: Vec<u32>,
+    /// By node: ln of the odds that this node is a leaf and not a branching, given what was read.
+    leaf_odds: Vec<f64>,
+}
+
+impl ContextTree {
+    fn new(symbols: usize, depth: usize) -> Self {
+        let mut tree = Self {
+            symbols,
+            depth,
+            history: Vec::new(),
+            counts: Vec::new(),
+            children: Vec::new(),
+            leaf_odds: Vec::new(),
+        };
+        tree.add_node();
+        tree
+    }
+
+    fn add_node(&mut self) -> usize {
+        let node = self.leaf_odds.len();
+        self.counts.resize((node + 1) * self.symbols, 0);
+        self.children
+            .resize((node + 1) * (self.symbols + 1), ABSENT);
+        self.leaf_odds.push(0.0);
+        node
+    }
+
+    /// Where the child is noted that extends the context of `node`, which has `length` symbols.
+    fn link(&self, node: usize, length: usize) -> usize {
+        let before = self.history.len().checked_sub(length + 1);
+        let symbol = before.map_or(self.symbols, |at| self.history[at]);
+        node * (self.symbols + 1) + symbol
+    }
+
+    /// The nodes of the present context, from the empty one on, as far as they were ever met.
+    fn path(&self) -> Vec<usize> {
+        let mut path = vec![0];
+        for length in 0..self.depth {
+            let child = self.children[self.link(path[length], length)];
+            if child == ABSENT {
+                break;
+            }
+            path.push(child as usize);
+        }
+        path
+    }
+
+    /// Krichevsky and Trofimov's estimate in a node.
+    fn estimate(&self, node: usize, symbol: usize) -> f64 {
+        let counts = &self.counts[node * self.symbols..(node + 1) * self.symbols];
+        let total: u32 = counts.iter().sum();
+        // A handful of symbols.
+        #[allow(clippy::cast_precision_loss)]
+        let half_symbols = self.symbols as f64 / 2.0;
+        (f64::from(counts[symbol]) + 0.5) / (f64::from(total) + half_symbols)
+    }
+
+    /// The probabilities of all symbols to come next.
+    fn probabilities(&self) -> Vec<f64> {
+        let path = self.path();
+        (0..self.symbols)
+            .map(|symbol| {
+                self.mixed(&path, symbol)
+                    .last()
+                    .copied()
+                    .unwrap_or_default()
+            })
+            .collect()
+    }
+
+    /// The probability of a symbol by the subtree of every node of the path, the deepest first. A
+    /// node mixes its own estimate, if it is a leaf, with its child's.
+    fn mixed(&self, path: &[usize], symbol: usize) -> Vec<f64> {
+        // What was never met gives every symbol the same, as an estimate of nothing does.
+        #[allow(clippy::cast_precision_loss)]
+        let mut below = 1.0 / self.symbols as f64;
+        let nodes = path.iter().enumerate().rev();
+        nodes
+            .map(|(length, &node)| {
+                let own = self.estimate(node, symbol);
+                below = if length == self.depth {
+                    own
+                } else {
+                    let leaf = 1.0 / (1.0 + (-self.leaf_odds[node]).exp());
+                    leaf * own + (1.0 - leaf) * below
+                };
+                below
+            })
+            .collect()
+    }
+
+    /// Reads a symbol.
+    fn read(&mut self, symbol: usize) {
+        let mut path = self.path();
+        while path.len() <= self.depth {
+            let length = path.len() - 1;
+            let link = self.link(path[length], length);
+            let child = self.add_node();
+            // Far fewer than 2^32 nodes: a prompt's length times the depth.
+            self.children[link] = u32::try_from(child).unwrap_or(ABSENT);
+            path.push(child);
+        }
+        let mut mixed = self.mixed(&path, symbol);
+        mixed.reverse();
+        for (length, &node) in path.iter().enumerate() {
+            if length < self.depth {
+                let ratio = self.estimate(node, symbol) / mixed[length + 1];
+                self.leaf_odds[node] += ratio.ln();
+            }
+        }
+        for node in path {
+            self.counts[node * self.symbols + symbol] += 1;
+        }
+        self.history.push(symbol);
+    }
+}
+
+/// The symbols that a prompt can have, each once.
+fn vocabulary(prompt: &Prompt) -> Result<Vec<char>> {
+    let (zero, one) = bit_symbols(prompt)?;
+    let template = Template::parse(&prompt.template)
+        .map_err(|e| Error::data(format!("column \"template\": {e}")))?;
+    let literals = template
+        .before_answer()
+        .iter()
+        .chain(template.after_answer())
+        .filter_map(|part| match part {
+            Part::Literal(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .flat_map(str::chars);
+    let separator = prompt.separator.iter().flat_map(|s| s.chars());
+    let others = separator.chain(literals).chain(prompt.prefix.chars());
+    let mut symbols = vec![zero, one];
+    for symbol in others.chain(prompt.prompt.chars()) {
+        if !symbols.contains(&symbol) {
+            symbols.push(symbol);
+        }
+    }
+    Ok(symbols)
+}
+
+impl Predictor for Compress {
+    fn answer(&mut self, prompt: &Prompt, points: &[Point<'_>]) -> Result<Vec<Answer>> {
+        let symbols = vocabulary(prompt)?;
+        let number = |c: char| symbols.iter().position(|&s| s == c);
+        let text: Vec<usize> = prompt.prompt.chars().filter_map(number).collect();
+        let depth = 2 * prompt.trial.bits as usize + 1;
+        let mut tree = ContextTree::new(symbols.len(), depth);
+        points
+            .iter()
+            .map(|point| {
+                for &symbol in text
+                    .get(tree.history.len()..point.start)
+                    .unwrap_or_default()
+                {
+                    tree.read(symbol);
+                }
+                let key = Key::new(&[
+                    b"builtin",
+                    &self.seed.to_le_bytes(),
+                    prompt.trial.trial_id.as_bytes(),
+                    &point.shots.to_le_bytes(),
+                ]);
+                let mut ties = key.stream(Purpose::Ties);
+                let target: Vec<usize> = point.answer.chars().filter_map(number).collect();
+                let (answer, margin) = greedy(tree.clone(), target.len(), &mut ties);
+                Ok(Answer {
+                    output: answer.into_iter().map(|i| symbols[i]).collect(),
+                    logprob: Some(log_probability(tree.clone(), &target)),
+                    margin,
+                })
+            })
+            .collect()
+    }
+}
+
+/// The most probable symbols one after the other, each read before the next, and the smallest ln-ratio
+/// of the best two.
+fn greedy(
+    mut tree: ContextTree,
+    length: usize,
+    ties: &mut impl Below,
+) -> (Vec<usize>, Option<f64>) {
+    let mut answer = Vec::with_capacity(length);
+    let mut margin: Option<f64> = None;
+    for _ in 0..length {
+        let p = tree.probabilities();
+        let best = p.iter().copied().fold(0.0, f64::max);
+        // Symbols seen equally often everywhere have exactly equal probabilities.
+        let candidates: Vec<usize> = (0..p.len()).filter(|&i| p[i] >= best).collect();
+        // A handful.
+        let n = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
+        let chosen = candidates[ties.below(n) as usize];
+        let others = p.iter().enumerate().filter(|(i, _)| *i != chosen);
+        let second = others.map(|(_, p)| *p).fold(0.0, f64::max);
+        let gap = (best / second).ln();
+        margin = Some(margin.map_or(gap, |m| m.min(gap)));
+        answer.push(chosen);
+        tree.read(chosen);
+    }
+    (answer, margin)
+}
+
+/// ln of the probability of these symbols to come next.
+fn log_probability(mut tree: ContextTree, symbols: &[usize]) -> f64 {
+    symbols
+        .iter()
+        .map(|&symbol| {
+            let p = tree.probabilities()[symbol];
+            tree.read(symbol);
+            p.ln()
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A set of contexts: a leaf, or a branching by the symbol before.
+    #[derive(Clone)]
+    enum Tree {
+        Leaf,
+        Branching(Vec<Tree>),
+    }
+
+    /// Every tree of at most this depth with this many branches, one after the other.
+    fn all_trees(depth: usize, branches: usize) -> Vec<Tree> {
+        if depth == 0 {
+            return vec![Tree::Leaf];
+        }
+        let below = all_trees(depth - 1, branches);
+        let mut rows: Vec<Vec<Tree>> = vec![Vec::new()];
+        for _ in 0..branches {
+            rows = rows
+                .iter()
+                .flat_map(|row| {
+                    below.iter().map(|tree| {
+                        let mut row = row.clone();
+                        row.push(tree.clone());
+                        row
+                    })
+                })
+                .collect();
+        }
+        let mut trees = vec![Tree::Leaf];
+        trees.extend(rows.into_iter().map(Tree::Branching));
+        trees
+    }
+
+    impl Tree {
+        /// Number of nodes above the largest depth.
+        fn cost(&self, depth: usize) -> i32 {
+            if depth == 0 {
+                return 0;
+            }
+            match self {
+                Self::Leaf => 1,
+                Self::Branching(below) => 1 + below.iter().map(|t| t.cost(depth - 1)).sum::<i32>(),
+            }
+        }
+
+        /// The leaf of a place in the text, by its path.
+        fn leaf(&self, text: &[usize], at: usize, symbols: usize) -> Vec<usize> {
+            let mut path = Vec::new();
+            let mut tree = self;
+            while let Self::Branching(below) = tree {
+                let before = at.checked_sub(path.len() + 1);
+                let branch = before.map_or(symbols, |i| text[i]);
+                path.push(branch);
+                tree = &below[branch];
+            }
+            path
+        }
+
+        /// The probability of the text, every leaf estimating by its own counts.
+        fn probability(&self, text: &[usize], symbols: usize) -> f64 {
+            let mut seen: Vec<(Vec<usize>, usize)> = Vec::new();
+            let mut probability = 1.0;
+            for (at, &symbol) in text.iter().enumerate() {
+                let leaf = self.leaf(text, at, symbols);
+                let count = |f: &dyn Fn(usize) -> bool| {
+                    let found = seen.iter().filter(|(l, s)| *l == leaf && f(*s)).count();
+                    f64::from(u32::try_from(found).unwrap())
+                };
+                let (own, all) = (count(&|s| s == symbol), count(&|_| true));
+                probability *=
+                    (own + 0.5) / (all + f64::from(u32::try_from(symbols).unwrap()) / 2.0);
+                seen.push((leaf, symbol));
+            }
+            probability
+        }
+    }
+
+    fn assert_mixture(text: &[usize], symbols: usize, depth: usize) {
+        let mixture: f64 = all_trees(depth, symbols + 1)
+            .iter()
+            .map(|tree| 0.5f64.powi(tree.cost(depth)) * tree.probability(text, symbols))
+            .sum();
+        let found = log_probability(ContextTree::new(symbols, depth), text);
+        assert!(
+            (found - mixture.ln()).abs() < 1e-12,
+            "{text:?}: {found} {}",
+            mixture.ln()
+        );
+    }
+
+    proptest! {
+        /// The sum over all 730 trees of depth 3 over two symbols and the beginning, one by one.
+        #[test]
+        fn two_symbols_are_the_mixture_of_all_trees(text in prop::collection::vec(0usize..2, 0..12)) {
+            assert_mixture(&text, 2, 3);
+        }
+
+        /// All 17 trees of depth 2 over three symbols and the beginning.
+        #[test]
+        fn three_symbols_are_the_mixture_of_all_trees(text in prop::collection::vec(0usize..3, 0..12)) {
+            assert_mixture(&text, 3, 2);
+        }
+
+        #[test]
+        fn probabilities_sum_to_one(text in prop::collection::vec(0usize..3, 0..60)) {
+            let mut tree = ContextTree::new(3, 5);
+            for symbol in text {
+                let p = tree.probabilities();
+                prop_assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{p:?}");
+                tree.read(symbol);
+            }
+        }
+    }
+
+    /// Two texts told apart by the beginning: 1 after the beginning, 0 after 1.
+    #[test]
+    fn by_hand() {
+        let mut tree = ContextTree::new(2, 1);
+        assert_eq!(tree.probabilities(), [0.5, 0.5]);
+        tree.read(1);
+        // Root: (0 + 1/2) / (1 + 1); in the context of a 1 nothing was seen. Both trees have had 1/2.
+        let p = tree.probabilities();
+        assert!((p[0] - (0.5 * 0.25 + 0.5 * 0.5)).abs() < 1e-15, "{p:?}");
+    }
+
+    #[test]
+    fn a_period_is_learnt() {
+        let mut tree = ContextTree::new(3, 9);
+        for i in 0..60 {
+            tree.read([0, 1, 1, 2][i % 4]);
+        }
+        let mut ties = Key::new(&[b"test"]).stream(Purpose::Ties);
+        let (answer, margin) = greedy(tree, 8, &mut ties);
+        assert_eq!(answer, [0, 1, 1, 2, 0, 1, 1, 2]);
+        assert!(margin.unwrap() > 2.0);
+    }
+}

@@ -1,0 +1,301 @@
+/*!
+Random suites: functions that nobody has published, so that no model can have read about them.
+*/
+
+use super::{MAX_BITS, Primitive, Program, Suite, mask, measures};
+use crate::chance::{Below, Key, Purpose};
+use crate::error::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
+
+/// The longest program that can be asked for.
+const MAX_DEPTH: u32 = 16;
+
+/// What is asked of a random suite.
+///
+/// **How it is drawn.** A candidate has 1 to `depth` primitives, their number uniform, each
+/// primitive uniform among all but `meta_constant`. A candidate stays if no other that stays, and no
+/// function of the paper's suite (with any constant), has its truth table at this width, and if its
+/// `BitLoad` is in range; of programs with one truth table the first drawn stays. Drawing goes on until
+/// each `BitLoad` in range has its share of the suite, or until 20,000 + 200 `count` candidates were
+/// drawn. Then the suite is filled in rounds: in each, every `BitLoad` from the lowest to the highest
+/// gives its next function in the order drawn, if it has one left. So `BitLoads` are as even as the
+/// programs allow, and a shorter beginning of a suite is as even.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RandomSuite {
+    count: usize,
+    depth: u32,
+    seed: i64,
+    bitload: RangeInclusive<u32>,
+    bits: u32,
+}
+
+impl RandomSuite {
+    /// `COUNT,depth=D,seed=S[,bitload=LO-HI][,bits=K]`; `bits` is the width where none is given.
+    ///
+    /// # Errors
+    /// Anything else, as a usage error.
+    pub fn parse(text: &str, bits: u32) -> Result<Self> {
+        let wrong = |what: &str| {
+            Error::usage(format!(
+                "--suite random:{text}: {what}; expected random:COUNT,depth=D,seed=S[,bitload=LO-HI]"
+            ))
+        };
+        let mut parts = text.split(',');
+        let number = |text: &str| text.parse::<u32>().ok();
+        let count = parts.next().and_then(number).filter(|&n| n > 0);
+        let count = count.ok_or_else(|| wrong("COUNT is a number from 1"))?;
+        let mut named: BTreeMap<&str, &str> = BTreeMap::new();
+        for part in parts {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            if !["depth", "seed", "bitload", "bits"].contains(&name) {
+                return Err(wrong(&format!("{name:?} is no part of it")));
+            }
+            if named.insert(name, value).is_some() {
+                return Err(wrong(&format!("{name} is given twice")));
+            }
+        }
+        let in_range = |name: &str, most: u32| {
+            let value = named.get(name).copied();
+            let found = value.and_then(number).filter(|n| (1..=most).contains(n));
+            found.ok_or_else(|| wrong(&format!("{name} is a number from 1 to {most}")))
+        };
+        let bits = match named.get("bits") {
+            Some(_) => in_range("bits", MAX_BITS)?,
+            None => bits,
+        };
+        let seed = named.get("seed").and_then(|s| s.parse::<i64>().ok());
+        let bitload = match named.get("bitload") {
+            None => 1..=bits,
+            Some(text) => text
+                .split_once('-')
+                .and_then(|(low, high)| Some(number(low)?..=number(high)?))
+                .filter(|range| !range.is_empty() && *range.end() <= bits)
+                .ok_or_else(|| wrong(&format!("bitload is LO-HI with LO <= HI <= {bits}")))?,
+        };
+        Ok(Self {
+            count: count as usize,
+            depth: in_range("depth", MAX_DEPTH)?,
+            seed: seed
+                .filter(|s| *s >= 0)
+                .ok_or_else(|| wrong("seed is a number from 0"))?,
+            bitload,
+            bits,
+        })
+    }
+
+    /// Draws the suite; the same one for the same request, on any machine.
+    ///
+    /// # Errors
+    /// Too few functions were found, as a usage error that says how many there were.
+    pub fn draw(&self) -> Result<Suite> {
+        let effort = 20_000 + 200 * self.count;
+        let levels = self.bitload.clone().count();
+        let share = self.count.div_ceil(levels);
+        let published = Published::new(self.bits)?;
+        let parts: [&[u8]; 4] = [
+            b"shotline suite 1",
+            &self.seed.to_le_bytes(),
+            &self.bits.to_le_bytes(),
+            &self.depth.to_le_bytes(),
+        ];
+        let mut chance = Key::new(&parts).stream(Purpose::Programs);
+        let mut seen = HashSet::new();
+        let mut by_load: BTreeMap<u32, Vec<Program>> = BTreeMap::new();
+        let mut filled = 0;
+        for _ in 0..effort {
+            if filled == levels {
+                break;
+            }
+            let Some(program) = self.candidate(&mut chance) else {
+                continue;
+            };
+            let table = program.table(self.bits, 0);
+            if !seen.insert(digest(&table)) || published.has(&table) {
+                continue;
+            }
+            let load = measures(&program, self.bits).bitload;
+            if self.bitload.contains(&load) {
+                let level = by_load.entry(load).or_default();
+                level.push(program);
+                filled += usize::from(level.len() == share);
+            }
+        }
+        let found: usize = by_load.values().map(Vec::len).sum();
+        if found < self.count {
+            return Err(Error::usage(format!(
+                "--suite random:{}: only {found} new functions of BitLoad {}-{} on {} bits among \
+                 {effort} random programs of 1 to {} primitives; ask for fewer, or for more depth",
+                self.count,
+                self.bitload.start(),
+                self.bitload.end(),
+                self.bits,
+                self.depth
+            )));
+        }
+        let longest = by_load.values().map(Vec::len).max().unwrap_or_default();
+        let rounds =
+            (0..longest).flat_map(|round| by_load.values().filter_map(move |l| l.get(round)));
+        Suite::of(rounds.take(self.count).map(ToString::to_string))
+    }
+
+    /// The next candidate.
+    fn candidate(&self, chance: &mut impl Below) -> Option<Program> {
+        let primitives = 1 + chance.below(self.depth);
+        let drawn = (0..primitives).map(|_| draw_primitive(chance)).collect();
+        Program::new(drawn)
+    }
+}
+
+/// A primitive that is a function of its input alone.
+fn draw_primitive(chance: &mut impl Below) -> Primitive {
+    // 30 of them.
+    let all = u32::try_from(Primitive::ALL.len()).unwrap_or(u32::MAX);
+    loop {
+        let primitive = Primitive::ALL[chance.below(all) as usize];
+        if primitive != Primitive::MetaConstant {
+            return primitive;
+        }
+    }
+}
+
+fn digest(table: &[u16]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for output in table {
+        hash.update(output.to_le_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// The functions of the paper at one width.
+struct Published {
+    bits: u32,
+    tables: HashSet<[u8; 32]>,
+    /// Those that every trial gives another constant.
+    with_constant: Vec<Program>,
+}
+
+impl Published {
+    fn new(bits: u32) -> Result<Self> {
+        let suite = Suite::paper()?;
+        let (with_constant, fixed): (Vec<&Program>, Vec<&Program>) =
+            suite.programs().iter().partition(|p| p.uses_constant());
+        Ok(Self {
+            bits,
+            tables: fixed.iter().map(|p| digest(&p.table(bits, 0))).collect(),
+            with_constant: with_constant.into_iter().cloned().collect(),
+        })
+    }
+
+    /// Whether some published function, with some constant, has this table.
+    fn has(&self, table: &[u16]) -> bool {
+        let equals = |program: &Program, constant: u16| {
+            (0..=mask(self.bits))
+                .zip(table)
+                .all(|(x, &y)| program.apply(x, self.bits, constant) == y)
+        };
+        self.tables.contains(&digest(table))
+            || self
+                .with_constant
+                .iter()
+                .any(|program| (0..=mask(self.bits)).any(|c| equals(program, c)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(text: &str, bits: u32) -> Result<Suite> {
+        RandomSuite::parse(text, bits)?.draw()
+    }
+
+    fn tables(suite: &Suite, bits: u32) -> HashSet<Vec<u16>> {
+        suite.programs().iter().map(|p| p.table(bits, 0)).collect()
+    }
+
+    #[test]
+    fn functions_are_new_and_differ() {
+        for (text, bits) in [("100,depth=3,seed=1", 8), ("30,depth=4,seed=2", 5)] {
+            let suite = draw(text, bits).unwrap();
+            let found = tables(&suite, bits);
+            assert_eq!(found.len(), suite.programs().len(), "{text}");
+            let mut published = HashSet::new();
+            for program in Suite::paper().unwrap().programs() {
+                for constant in 0..=mask(bits) {
+                    published.insert(program.table(bits, constant));
+                }
+            }
+            assert!(found.is_disjoint(&published), "{text}");
+        }
+    }
+
+    #[test]
+    fn bitloads_are_as_even_as_can_be() {
+        let suite = draw("80,depth=4,seed=7", 8).unwrap();
+        let mut loads = BTreeMap::new();
+        for program in suite.programs() {
+            *loads.entry(measures(program, 8).bitload).or_insert(0) += 1;
+        }
+        // Rounds over all BitLoads: none differs from the largest by more than one but those whose
+        // functions ran out.
+        let largest = loads.values().max().unwrap();
+        let short = loads.values().filter(|n| **n + 1 < *largest).count();
+        assert!(loads.len() >= 6 && short <= 3, "{loads:?}");
+        let first: Vec<u32> = suite.programs()[..loads.len()]
+            .iter()
+            .map(|p| measures(p, 8).bitload)
+            .collect();
+        assert_eq!(first, loads.keys().copied().collect::<Vec<_>>());
+        let narrow = draw("20,depth=3,seed=7,bitload=2-4", 8).unwrap();
+        for program in narrow.programs() {
+            assert!((2..=4).contains(&measures(program, 8).bitload));
+        }
+    }
+
+    #[test]
+    fn the_same_request_gives_the_same_suite() {
+        let names = |text| -> Vec<String> {
+            let suite = draw(text, 8).unwrap();
+            suite.programs().iter().map(ToString::to_string).collect()
+        };
+        let first = names("25,depth=3,seed=5");
+        assert_eq!(first, names("25,depth=3,seed=5"));
+        assert_eq!(first, names("25,seed=5,bits=8,depth=3,bitload=1-8"));
+        assert_ne!(first, names("25,depth=3,seed=6"));
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_said() {
+        let message = |text| {
+            let error = draw(text, 8).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            error.to_string()
+        };
+        let few = message("500,depth=1,seed=0");
+        assert!(
+            few.contains("new functions of BitLoad 1-8 on 8 bits among"),
+            "{few}"
+        );
+        // Every function that ignores its input is the published meta_constant with some constant.
+        assert!(message("1,depth=5,seed=0,bitload=0-0").contains("only 0 new functions"));
+        for (text, word) in [
+            ("0,depth=2,seed=1", "COUNT"),
+            ("x", "COUNT"),
+            ("5,seed=1", "depth is a number"),
+            ("5,depth=17,seed=1", "depth is a number"),
+            ("5,depth=2", "seed is a number"),
+            ("5,depth=2,seed=-1", "seed is a number"),
+            ("5,depth=2,seed=1,bitload=3", "LO-HI"),
+            ("5,depth=2,seed=1,bitload=5-3", "LO-HI"),
+            ("5,depth=2,seed=1,bitload=1-9", "HI <= 8"),
+            ("5,depth=2,seed=1,seed=2", "seed is given twice"),
+            ("5,depth=2,seed=1,load=3", "\"load\" is no part"),
+            ("5,depth=2,seed=1,bits=17", "bits is a number"),
+        ] {
+            let found = message(text);
+            assert!(found.contains(word), "{found}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+/*!
+Components of variance of an accuracy, and the bootstrap error that other designs would have.
+*/
+
+use super::standard_deviation;
+
+/// What functions and trials add to the error of a mean accuracy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Components {
+    /// The two-stage bootstrap's error of these data for infinitely many replicates:
+    /// `se^2 = [var_f(A_f, ddof 0) + mean_f(A_f (1 - A_f) / m_f)] / F`.
+    pub se: f64,
+    /// Variance of accuracy between functions, less the noise of trials:
+    /// `var_f(A_f, ddof 1) - mean_f(A_f (1 - A_f) / (m_f - 1))`, 0 at least. Unbiased but for that.
+    pub between: f64,
+    /// Variance of a trial within its function: `mean_f(A_f (1 - A_f) m_f / (m_f - 1))`. Unbiased.
+    pub within: f64,
+}
+
+impl Components {
+    /// The components of tasks given as (accuracy, trials); none unless there are two tasks with
+    /// two trials each.
+    #[must_use]
+    pub fn of(tasks: &[(f64, u32)]) -> Option<Self> {
+        if tasks.iter().any(|&(_, trials)| trials < 2) {
+            return None;
+        }
+        let accuracies: Vec<f64> = tasks.iter().map(|t| t.0).collect();
+        // Far fewer than 2^53 tasks.
+        #[allow(clippy::cast_precision_loss)]
+        let functions = tasks.len() as f64;
+        let mean = |f: &dyn Fn(f64) -> f64| {
+            let noise = tasks.iter().map(|&(a, m)| a * (1.0 - a) * f(f64::from(m)));
+            noise.sum::<f64>() / functions
+        };
+        let spread = |ddof| standard_deviation(&accuracies, ddof).map(|sd| sd * sd);
+        let (plain, unbiased) = (spread(0)?, spread(1)?);
+        Some(Self {
+            se: ((plain + mean(&|m| 1.0 / m)) / functions).sqrt(),
+            between: (unbiased - mean(&|m| 1.0 / (m - 1.0))).max(0.0),
+            within: mean(&|m| m / (m - 1.0)),
+        })
+    }
+
+    /// The root of the bootstrap variance to expect of `tasks` such functions with `trials` each:
+    /// `[(1 - 1/F) (between + within / m) + (1 - 1/m) within / m] / F`. For the design of the data
+    /// itself it is `se`.
+    #[must_use]
+    pub fn expected_se(&self, tasks: u32, trials: u32) -> f64 {
+        let (functions, trials) = (f64::from(tasks), f64::from(trials));
+        let noise = self.within / trials;
+        let between_drawn = (1.0 - 1.0 / functions) * (self.between + noise);
+        ((between_drawn + (1.0 - 1.0 / trials) * noise) / functions).sqrt()
+    }
+
+    /// The fewest functions, two at least, whose error is at most `wanted` with `trials` each.
+    #[must_use]
+    pub fn tasks_for(&self, wanted: f64, trials: u32) -> u32 {
+        first_from(2, |tasks| self.expected_se(tasks, trials) <= wanted).unwrap_or(u32::MAX)
+    }
+
+    /// The fewest trials a function that make the error at most `wanted` with `tasks` functions;
+    /// none if no number does.
+    #[must_use]
+    pub fn trials_for(&self, wanted: f64, tasks: u32) -> Option<u32> {
+        first_from(1, |trials| self.expected_se(tasks, trials) <= wanted)
+    }
+}
+
+/// The first number from `first` on for which `holds`, which then holds for all larger ones; none
+/// below 2^32.
+fn first_from(first: u32, holds: impl Fn(u32) -> bool) -> Option<u32> {
+    let mut reached = first;
+    while !holds(reached) {
+        reached = reached.checked_mul(2)?;
+    }
+    let (mut low, mut high) = (first, reached);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Some(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The estimates are unbiased, so they give the data's own error back for its own design;
+        /// and a design just short of the one found is not enough.
+        #[test]
+        fn designs_are_the_smallest(
+            rights in prop::collection::vec(0u32..=6, 2..40), wanted in 0.005f64..0.2, trials in 1u32..200,
+        ) {
+            let tasks: Vec<(f64, u32)> = rights.iter().map(|&r| (f64::from(r) / 6.0, 6)).collect();
+            let functions = u32::try_from(tasks.len()).unwrap();
+            let components = Components::of(&tasks).unwrap();
+            if components.between > 0.0 {
+                prop_assert!((components.expected_se(functions, 6) - components.se).abs() < 1e-12);
+            }
+            let needed = components.tasks_for(wanted, trials);
+            prop_assert!(components.expected_se(needed, trials) <= wanted);
+            prop_assert!(needed == 2 || components.expected_se(needed - 1, trials) > wanted);
+            match components.trials_for(wanted, functions) {
+                Some(m) => {
+                    prop_assert!(components.expected_se(functions, m) <= wanted);
+                    prop_assert!(m == 1 || components.expected_se(functions, m - 1) > wanted);
+                }
+                None => prop_assert!(components.expected_se(functions, u32::MAX) > wanted),
+            }
+        }
+    }
+
+    #[test]
+    fn by_hand() {
+        // Accuracies 0, 1/2, 1 with two trials: variance 1/4 (ddof 1), noise 1/4 / 3 a trial.
+        let components = Components::of(&[(0.0, 2), (0.5, 2), (1.0, 2)]).unwrap();
+        assert!((components.within - 1.0 / 6.0).abs() < 1e-15);
+        assert!((components.between - (0.25 - 1.0 / 12.0)).abs() < 1e-15);
+        let expected: f64 = (1.0 / 6.0 + 1.0 / 24.0) / 3.0;
+        assert!((components.se - expected.sqrt()).abs() < 1e-15);
+        assert_eq!(Components::of(&[(0.5, 2), (0.5, 1)]), None);
+        assert_eq!(Components::of(&[(0.5, 2)]), None);
+    }
+}
