@@ -1,7 +1,9 @@
 # What a user types. Everything built or fetched lands in target/, runtime/, models/ and out/.
 #
 #   make demo     build, fetch a small model, run the experiment, draw the curve
-#   make test     every test; needs nothing installed but Rust, Python 3.11+ with venv, and make
+#   make reproduce MODELS="dir dir ..."   the papers' whole protocol for any models, in out/reproduce
+#   make test     every test; needs nothing installed but Rust, Python 3.11+ with venv, make, and Chromium, which it
+#                 installs from Debian's packages where it is root
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,11 +18,12 @@ CONVERT_ENV := target/venv-convert
 TEST_ENV := target/venv-test
 RUNTIME := runtime/libonnxruntime.so.1.31.1
 
-.PHONY: help build runtime model-smollm2 model-gemma3 demo test test-rust test-python fixtures \
+.PHONY: help build runtime model-smollm2 model-gemma3 demo reproduce browser test test-rust test-python fixtures \
         lint bench clean
 
 help:
 	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
+	@echo 'make reproduce MODELS="dir dir ..."   the whole protocol, in out/reproduce (settings: scripts/reproduce.mk)'
 	@echo 'make test           all tests'
 	@echo 'make build          the filters, in $(BIN)'
 	@echo 'make runtime        ONNX Runtime (CPU), in runtime/'
@@ -63,9 +66,24 @@ models/gemma3-270m/card.json: | $(CONVERT_ENV)/.whole
 demo: build runtime model-gemma3
 	$(MAKE) --no-print-directory -f scripts/demo.mk BIN=$(BIN)
 
+# --- the papers' protocol ---
+
+# MODELS and the other settings of scripts/reproduce.mk pass through.
+reproduce: build runtime
+	$(MAKE) --no-print-directory -f scripts/reproduce.mk BIN=$(BIN)
+
 # --- tests ---
 
 test: test-python
+
+# The report is tested in a real browser.
+browser:
+	@if command -v chromium || command -v chromium-browser; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
+	else \
+	  echo 'The tests need Chromium: install it (Debian: apt-get install chromium) and start again.' >&2; exit 1; \
+	fi
 
 # Builds the filters, too.
 test-rust: runtime model-smollm2
@@ -73,7 +91,7 @@ test-rust: runtime model-smollm2
 
 # The filters that `test-rust` has built, so that nothing is compiled twice. Gemma's logits are checked where its terms
 # have been accepted by `make model-gemma3`.
-test-python: test-rust $(TEST_ENV)/.whole
+test-python: test-rust browser $(TEST_ENV)/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
 	  $(if $(wildcard models/gemma3-270m/card.json),SHOTLINE_GEMMA_DIR=$(CURDIR)/models/gemma3-270m) \
 	  $(TEST_ENV)/bin/python -m pytest -q tests/python

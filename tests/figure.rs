@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Workdir, assert_close, json_lines, to_lines};
+use common::{Workdir, assert_close, json_lines, repository, sha256, to_lines};
 use serde_json::json;
 use std::collections::HashSet;
 
@@ -268,7 +268,7 @@ fn scores_that_cannot_be_drawn_are_refused_by_their_place() {
         (
             "task.csv",
             "model,shots,accuracy,function\na,1,0.5,identity\n".to_owned(),
-            "task.csv:2: column \"function\": a score of one function (--by task)",
+            "task.csv:2: expected scores of cells (`score`), found scores of single functions (`score --by task`)",
         ),
         (
             "json.jsonl",
@@ -283,7 +283,7 @@ fn scores_that_cannot_be_drawn_are_refused_by_their_place() {
         (
             "fits.csv",
             "model,a0,a1,points\na,0.1,0.02,8\n".to_owned(),
-            "fits.csv:2: column \"shots\": is missing",
+            "fits.csv:2: expected scores of cells (`score`), found fits (`fit-loglinear`)",
         ),
     ] {
         dir.write(file, contents);
@@ -336,4 +336,247 @@ fn scores_of_a_baseline_run_draw_without_a_word() {
     dir.pipe(scores, "figure", "curve -o a.png").ok();
     let (_, _, colours) = decode(&dir.read("a.png"));
     assert!(colours.len() > 50);
+}
+
+/// The figures of the fixtures, each with the words that draw it.
+const FIGURES: [(&str, &str); 12] = [
+    ("curve", "curve scores.csv"),
+    (
+        "published",
+        "curve scores.csv --published evo2_7b,Qwen3-14B-Base --no-fit",
+    ),
+    ("families", "families scores.csv"),
+    ("size", "size scores.csv"),
+    ("coefficients", "coefficients fits.csv"),
+    ("bitload", "bitload bitload.csv"),
+    ("bitdiversity", "bitdiversity bitdiversity.csv"),
+    ("zero-bd", "zero-bd counts.csv"),
+    ("understandable", "understandable counts.csv"),
+    ("contrast", "contrast contrasts.csv"),
+    ("tasks", "tasks contrast-tasks.csv"),
+    ("similarity", "similarity profiles.csv"),
+];
+
+/// A folder with the fixtures of the figures.
+fn with_fixtures() -> Workdir {
+    let dir = Workdir::new();
+    for file in std::fs::read_dir(repository("tests/fixtures/figures")).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            dir.write(
+                path.file_name().unwrap().to_str().unwrap(),
+                std::fs::read(&path).unwrap(),
+            );
+        }
+    }
+    dir
+}
+
+/// A picture without the outlines of its letters, which say nothing that its labels do not.
+fn without_outlines(svg: &str) -> String {
+    let shorter = svg
+        .lines()
+        .map(|line| match line.strip_prefix("<path d=\"") {
+            Some(rest) if line.contains("aria-label") => {
+                let start: String = rest
+                    .chars()
+                    .take_while(|c| *c != 'L' && *c != 'Q')
+                    .collect();
+                let end = rest.find('"').unwrap();
+                format!("<path d=\"{start}{}\n", &rest[end..])
+            }
+            _ => format!("{line}\n"),
+        });
+    shorter.collect()
+}
+
+#[test]
+fn every_figure_is_what_it_was() {
+    let dir = with_fixtures();
+    for (name, words) in FIGURES {
+        dir.run("figure", &format!("{words} -o {name}.svg")).ok();
+        let drawn = without_outlines(&String::from_utf8(dir.read(&format!("{name}.svg"))).unwrap());
+        let golden = repository(&format!("tests/fixtures/figures/golden/{name}.svg"));
+        // `SHOTLINE_BLESS=1 cargo test --release --test figure` takes what is drawn for right: look at it first.
+        if std::env::var_os("SHOTLINE_BLESS").is_some() {
+            std::fs::write(&golden, &drawn).unwrap();
+        }
+        let expected = std::fs::read_to_string(&golden).unwrap();
+        let differing = drawn.lines().zip(expected.lines()).find(|(a, b)| a != b);
+        assert!(drawn == expected, "{name}: {differing:?}");
+    }
+}
+
+#[test]
+fn every_figure_stays_on_its_page_and_is_drawn_as_png_too() {
+    let dir = with_fixtures();
+    for (name, words) in FIGURES {
+        dir.run("figure", &format!("{words} -o a.svg -o a.png --dpi 100"))
+            .ok();
+        let text = String::from_utf8(dir.read("a.svg")).unwrap();
+        let tree = resvg::usvg::Tree::from_str(&text, &resvg::usvg::Options::default()).unwrap();
+        let drawn = tree.root().abs_stroke_bounding_box();
+        assert!(
+            drawn.left() > -0.1 && drawn.top() > -0.1,
+            "{name}: {drawn:?}"
+        );
+        assert!(
+            drawn.right() < tree.size().width() + 0.1
+                && drawn.bottom() < tree.size().height() + 0.1,
+            "{name}: {drawn:?}"
+        );
+        let (_, _, colours) = decode(&dir.read("a.png"));
+        assert!(
+            colours.contains(&[255, 255, 255]) && colours.len() > 50,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn results_of_another_sort_are_refused_with_the_filter_that_makes_the_right_one() {
+    let dir = with_fixtures();
+    for (arguments, words) in [
+        (
+            "coefficients scores.csv -o a.svg",
+            [
+                "scores.csv:2: expected fits (`fit-loglinear`)",
+                "found scores of cells (`score`)",
+            ],
+        ),
+        (
+            "curve fits.csv -o a.svg",
+            ["expected scores of cells (`score`)", "found fits"],
+        ),
+        (
+            "bitload scores.csv -o a.svg",
+            ["`score --by bitload`", "found scores of cells"],
+        ),
+        (
+            "bitdiversity bitload.csv -o a.svg",
+            ["`score --by bitdiversity`", "found scores by BitLoad"],
+        ),
+        (
+            "tasks contrasts.csv -o a.svg",
+            ["`contrast --by task`", "found contrasts of conditions"],
+        ),
+        (
+            "contrast contrast-tasks.csv -o a.svg",
+            ["(`contrast`)", "`contrast --by task`"],
+        ),
+        (
+            "similarity contrasts.csv -o a.svg",
+            ["`contrast --profiles`", "found contrasts"],
+        ),
+        (
+            "zero-bd scores.csv -o a.svg",
+            ["column \"zero_bd_targets\"", "`score`"],
+        ),
+        (
+            "understandable scores.csv -o a.svg",
+            ["column \"understandable\"", "`infer` without --slim"],
+        ),
+        (
+            "size counts.csv -o a.svg",
+            ["column \"params\"", "infer --params"],
+        ),
+        (
+            "size scores.csv --shots 3 -o a.svg",
+            ["no score at 3 shots", "evo2_1b_base"],
+        ),
+    ] {
+        dir.run("figure", arguments).refused(1, &words);
+    }
+    dir.run("figure", "curve scores.csv --published gpt-9 -o a.svg")
+        .refused(2, &["--published gpt-9", "evo2"]);
+    let prompts = dir.prompts("--task rotl1 --shots 2 --trials 1", "--alphabet genomic");
+    let predictions = dir.pipe(prompts, "infer", "--model builtin:copy").ok();
+    dir.pipe(predictions, "figure", "curve -o a.svg")
+        .refused(1, &["column \"correct\": a prediction", "`score`"]);
+    assert!(!dir.names().contains(&"a.svg".to_owned()));
+}
+
+#[test]
+fn families_are_by_name_or_by_prefix() {
+    let dir = with_fixtures();
+    let titles = |arguments: &str| {
+        dir.run(
+            "figure",
+            &format!("families scores.csv -o a.svg {arguments}"),
+        )
+        .ok();
+        let svg = String::from_utf8(dir.read("a.svg")).unwrap();
+        svg.matches("<g class=\"panel\">").count()
+    };
+    assert_eq!(titles(""), 2);
+    assert_eq!(titles("--family Qwen3-0.6B --family Qwen3"), 3);
+}
+
+#[test]
+fn a_report_is_one_page_with_figures_tables_and_provenance() {
+    let dir = with_fixtures();
+    let prompts = dir.prompts(
+        "--suite primitives --shots 1,4 --trials 2",
+        "--alphabet genomic",
+    );
+    dir.write(
+        "p.jsonl",
+        dir.pipe(prompts, "infer", "--model builtin:nearest").ok(),
+    );
+    dir.run("score", "p.jsonl -o mine.csv").ok();
+    let files = "scores.csv fits.csv bitload.csv bitdiversity.csv contrasts.csv contrast-tasks.csv profiles.csv mine.csv";
+    std::fs::create_dir(dir.path("figures")).unwrap();
+    dir.run(
+        "figure",
+        &format!("report {files} --figures figures -o report.html"),
+    )
+    .ok();
+    let html = String::from_utf8(dir.read("report.html")).unwrap();
+    let pictures = std::fs::read_dir(dir.path("figures")).unwrap().count();
+    assert_eq!(pictures, 2 * html.matches("<svg").count());
+    assert!(html.matches("<table").count() >= 7);
+    assert!(
+        html.contains("score p.jsonl -o mine.csv") && html.contains("figure report scores.csv")
+    );
+    assert!(html.contains(&sha256(&dir.read("scores.csv"))));
+    // Nothing is fetched from anywhere.
+    for word in [
+        "src=",
+        "@import",
+        "url(",
+        "<link rel=\"stylesheet\"",
+        "https://",
+        "<img",
+    ] {
+        assert!(!html.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn a_report_escapes_whatever_a_model_is_called() {
+    let dir = Workdir::new();
+    let name = "<script>alert(1)</script><img src=x onerror=alert(2)>";
+    dir.write("scores.csv", SCORES.replace("evo", name));
+    let title = "</title><script>alert(3)</script>".to_owned();
+    let arguments = ["report", "scores.csv", "-o", "r.html", "--title", &title];
+    dir.run("figure", arguments.map(String::from).to_vec()).ok();
+    let html = String::from_utf8(dir.read("r.html")).unwrap();
+    assert_eq!(html.matches("<script").count(), 1);
+    assert!(!html.contains("<img") && html.contains("&lt;img src=x"));
+}
+
+#[test]
+fn what_no_report_can_be_is_refused() {
+    let dir = with_fixtures();
+    let before = dir.names();
+    dir.run("figure", "report scores.csv -o report.pdf")
+        .refused(2, &["ends in .html"]);
+    dir.run("figure", "report gone.csv -o report.html")
+        .refused(1, &["gone.csv"]);
+    dir.run("figure", "report scores.csv --figures gone -o report.html")
+        .refused(1, &["gone", "does not exist"]);
+    dir.write("scores.csv.provenance.json", "{");
+    dir.run("figure", "report scores.csv -o report.html")
+        .refused(1, &["scores.csv.provenance.json", "not a provenance chain"]);
+    assert_eq!(dir.names().len(), before.len() + 1);
 }

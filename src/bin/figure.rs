@@ -154,6 +154,14 @@ struct ReportArgs {
     #[arg(long, default_value = "In-context learning of bitstring functions")]
     title: String,
 
+    /// Write every figure into this folder, too, as SVG and PNG.
+    #[arg(long, value_name = "DIR")]
+    figures: Option<PathBuf>,
+
+    /// Pixels per inch of a PNG.
+    #[arg(long, default_value_t = 300.0)]
+    dpi: f64,
+
     /// Lay published curves (arXiv 2609.14011) over one's own: models, families or modalities.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     published: Vec<String>,
@@ -253,7 +261,10 @@ Examples:
     score predictions.parquet -o scores.csv
     score --by task predictions.parquet -o tasks.csv
     fit-loglinear predictions.parquet -o fits.csv
-    figure report scores.csv tasks.csv fits.csv -o report.html";
+    figure report scores.csv tasks.csv fits.csv -o report.html
+  Its figures as files, too:
+    figure report scores.csv fits.csv --figures figures/ -o report.html
+For a list of models `make reproduce` does all of it.";
 
 fn main() -> ExitCode {
     cli::main("figure", run)
@@ -367,9 +378,18 @@ fn report(args: &ReportArgs) -> Result<()> {
         chain.merge(sidecar(path)?);
     }
     let mut pictures = Vec::new();
-    for (heading, drawing) in figures::all(&findings, &args.family.family, published)? {
-        let svg = drawing.to_svg()?;
-        pictures.push(html::Picture { heading, svg });
+    for mut figure in figures::all(&findings, &args.family.family, published)? {
+        let svg = figure.drawing.to_svg()?;
+        if let Some(folder) = &args.figures {
+            let file = |suffix: &str| folder.join(format!("{}.{suffix}", figure.name));
+            Sink::write_file(&file("svg"), svg.as_bytes())?;
+            Sink::write_file(&file("png"), &svg_to_png(&svg, args.dpi)?)?;
+        }
+        pictures.push(html::Picture {
+            heading: figure.heading.to_owned(),
+            width_mm: figure.drawing.page_mut().width_mm,
+            svg,
+        });
     }
     let sources: Result<Vec<html::Source>> = paths.iter().map(|path| source(path)).collect();
     let page = html::Report {
@@ -389,7 +409,7 @@ fn tables(findings: &Findings) -> Vec<html::Table> {
         html::Table::of("Fits: accuracy = a0 + a1 ln(shots)", &findings.fits),
         html::Table::of("Contrasts: clean against deranged", &findings.contrasts),
         html::Table::of("Model against model", &findings.versus),
-        html::Table::of("Likeness of profiles", &findings.similarities),
+        html::Table::of("Correlations of profiles", &findings.similarities),
         html::Table::of("Scores by BitLoad", &findings.bit_loads),
         html::Table::of("Scores by BitDiversity", &findings.bit_diversities),
         html::Table::of("Identifiability", &findings.identifiability),

@@ -19,6 +19,8 @@ use crate::record::{Brief, Record};
 pub struct Picture {
     /// What it shows.
     pub heading: String,
+    /// The width at which it is legible in print.
+    pub width_mm: f64,
     /// The SVG document.
     pub svg: String,
 }
@@ -120,9 +122,10 @@ impl Report {
             let at = picture.svg.find("<svg").unwrap_or_default();
             let _ = write!(
                 out,
-                "<section id=\"figure-{}\">\n<h2>{}</h2>\n<figure class=\"picture\" tabindex=\"0\">\n{}</figure>\n</section>\n",
+                "<section id=\"figure-{}\">\n<h2>{}</h2>\n<figure class=\"picture\" style=\"--mm: {}\" tabindex=\"0\">\n{}</figure>\n</section>\n",
                 i + 1,
                 escaped(&picture.heading),
+                picture.width_mm,
                 &picture.svg[at..]
             );
         }
@@ -286,6 +289,7 @@ mod tests {
             title: hostile.to_owned(),
             pictures: vec![Picture {
                 heading: hostile.to_owned(),
+                width_mm: 89.0,
                 svg: "<?xml version=\"1.0\"?>\n<svg></svg>\n".to_owned(),
             }],
             tables: Vec::new(),

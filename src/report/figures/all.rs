@@ -4,7 +4,7 @@ Every figure that some results allow, with its heading: what a report shows.
 
 use super::super::Drawing;
 use super::super::chart::Series;
-use super::curves::group;
+use super::curves::{clean, group};
 use super::{Findings, bit_diversity, bit_load, coefficients, contrast, curve, families};
 use super::{similarity, size, tasks, understandable, zero_bd};
 use crate::error::Result;
@@ -12,7 +12,17 @@ use crate::error::Result;
 /// A line against parameters needs models of several sizes.
 const LEAST_SIZES: usize = 2;
 
-/// Headings and figures; `published` curves stand in the first.
+/// A figure of a report.
+pub struct Figure {
+    /// The name of its file.
+    pub name: &'static str,
+    /// What it shows.
+    pub heading: &'static str,
+    /// What is drawn.
+    pub drawing: Drawing,
+}
+
+/// The figures, in the order of the report; `published` curves stand in the first.
 ///
 /// # Errors
 /// Those of the figures.
@@ -20,50 +30,67 @@ pub fn all(
     findings: &Findings,
     prefixes: &[String],
     published: Vec<Series>,
-) -> Result<Vec<(String, Drawing)>> {
-    let mut figures: Vec<(&str, Drawing)> = Vec::new();
+) -> Result<Vec<Figure>> {
+    let mut figures: Vec<Figure> = Vec::new();
+    let mut add = |name, heading, drawing: Drawing| {
+        figures.push(Figure {
+            name,
+            heading,
+            drawing,
+        });
+    };
     let cells = &findings.cells;
     if !cells.is_empty() {
-        let drawing = curve(findings, true, published)?;
-        figures.push(("Accuracy by shots", drawing.into()));
-        if count_families(findings, prefixes) > 1 {
-            let drawing = families(findings, true, prefixes)?;
-            figures.push(("Families side by side", drawing.into()));
+        // Deranged demonstrations have a figure of their own.
+        let clean = Findings {
+            cells: clean(cells).cloned().collect(),
+            ..Findings::default()
+        };
+        let drawing = curve(&clean, true, published)?;
+        add("curve", "Accuracy by shots", drawing.into());
+        if count_families(&clean, prefixes) > 1 {
+            let drawing = families(&clean, true, prefixes)?;
+            add("families", "Families side by side", drawing.into());
         }
     }
     if sizes(cells.iter().map(|s| s.params)) >= LEAST_SIZES {
         let drawing = size(findings, None, prefixes)?;
-        figures.push(("Accuracy by parameters", drawing.into()));
+        add("size", "Accuracy by parameters", drawing.into());
     }
     if sizes(findings.fits.iter().map(|f| f.params)) >= LEAST_SIZES {
         let drawing = coefficients(findings, prefixes)?;
-        figures.push(("Intercept and slope by parameters", drawing.into()));
+        let heading = "Intercept and slope by parameters";
+        add("coefficients", heading, drawing.into());
     }
     if !findings.bit_loads.is_empty() {
-        figures.push(("Accuracy by BitLoad", bit_load(findings)?.into()));
+        let drawing = bit_load(findings)?;
+        add("bitload", "Accuracy by BitLoad", drawing.into());
     }
     if !findings.bit_diversities.is_empty() {
-        figures.push(("Accuracy by BitDiversity", bit_diversity(findings)?.into()));
+        let drawing = bit_diversity(findings)?;
+        add("bitdiversity", "Accuracy by BitDiversity", drawing.into());
     }
     if cells.iter().any(|s| s.zero_bd_targets.is_some()) {
-        figures.push(("Answers of equal bits", zero_bd(findings)?.into()));
+        let drawing = zero_bd(findings)?;
+        add("zero-bd", "Answers of equal bits", drawing.into());
     }
     if cells.iter().any(|s| s.understandable.is_some()) {
-        figures.push(("Understandable mistakes", understandable(findings)?.into()));
+        let drawing = understandable(findings)?;
+        add("understandable", "Understandable mistakes", drawing.into());
     }
     if !findings.contrasts.is_empty() {
-        figures.push(("Clean against deranged", contrast(findings)?.into()));
+        let drawing = contrast(findings)?;
+        add("contrast", "Clean against deranged", drawing.into());
     }
     if !findings.task_contrasts.is_empty() {
-        figures.push(("Gap of every function", tasks(findings)?.into()));
+        let drawing = tasks(findings)?;
+        add("tasks", "Gap of every function", drawing.into());
     }
     if !findings.similarities.is_empty() {
-        figures.push(("Likeness of profiles", similarity(findings)?.into()));
+        let drawing = similarity(findings)?;
+        add("similarity", "Likeness of profiles", drawing.into());
     }
-    Ok(figures
-        .into_iter()
-        .map(|(heading, drawing)| (heading.to_owned(), drawing))
-        .collect())
+    Ok(figures)
 }
 
 /// The number of different numbers of parameters.

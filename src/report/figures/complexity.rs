@@ -11,6 +11,8 @@ use crate::record::Score;
 
 /// More lines than this hide each other; of more shot counts, the ends and those between at equal steps are drawn.
 const MOST_SERIES: usize = 4;
+/// The width of a bin of `BitDiversity` in `score --by bitdiversity`.
+const BIN: f64 = 0.5;
 const NOTE: &str = "One line a shot count. Bars: 95 % intervals.";
 
 /// Accuracy against `BitLoad`: the number of input bits that matter.
@@ -29,8 +31,10 @@ pub fn bit_load(findings: &Findings) -> Result<Chart> {
 /// # Errors
 /// [`crate::error::Error::Data`] if no row has one.
 pub fn bit_diversity(findings: &Findings) -> Result<Chart> {
-    let title = "Mean BitDiversity (minority bits of outputs)";
-    panels(&findings.bit_diversities, |score| score.bitdiversity, title).ok_or_else(|| {
+    let title = "Mean BitDiversity (minority bits of outputs; bins of 0.5)";
+    // A bin is called by its lower end.
+    let place = |score: &Score| score.bitdiversity.map(|low| low + BIN / 2.0);
+    panels(&findings.bit_diversities, place, title).ok_or_else(|| {
         lacking(
             "bitdiversity",
             "give scores by BitDiversity (`score --by bitdiversity`)",
@@ -49,7 +53,11 @@ fn panels(scores: &[Score], place: impl Fn(&Score) -> Option<f64>, x_label: &str
             series: shown
                 .iter()
                 .map(|&shots| Series {
-                    label: format!("{shots} shots"),
+                    label: if shots == 1 {
+                        "1 shot".to_owned()
+                    } else {
+                        format!("{shots} shots")
+                    },
                     role: Role::Model,
                     points: model
                         .rows

@@ -15,7 +15,7 @@ mod published;
 mod scale;
 
 pub use accuracy::{curve, families};
-pub use all::all;
+pub use all::{Figure, all};
 pub use answers::{understandable, zero_bd};
 pub use complexity::{bit_diversity, bit_load};
 pub use contrasts::{contrast, similarity, tasks};

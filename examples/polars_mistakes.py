@@ -1,0 +1,25 @@
+"""How wrong are the wrong answers? Hamming distance to the target by shot count, with polars.
+
+    python3 examples/polars_mistakes.py out/demo/predictions.parquet
+"""
+
+import sys
+
+import polars as pl
+
+wrong = pl.scan_parquet(sys.argv[1]).filter(~pl.col("correct") & ~pl.col("malformed"))
+
+bits = pl.int_ranges(0, pl.col("bits"))
+mistakes = (
+    wrong.select("model", "shots", "trial_id", "prediction", "target", bit=bits)
+    .explode("bit")
+    .with_columns(flipped=pl.col("prediction").str.slice(pl.col("bit"), 1) != pl.col("target").str.slice(pl.col("bit"), 1))
+    .group_by("model", "shots", "trial_id")
+    .agg(distance=pl.col("flipped").sum())
+    .group_by("model", "shots")
+    .agg(answers=pl.len(), distance=pl.col("distance").mean(), one_bit_off=(pl.col("distance") == 1).mean())
+    .sort("model", "shots")
+)
+
+with pl.Config(tbl_rows=-1, tbl_hide_dataframe_shape=True):
+    print(mistakes.collect())

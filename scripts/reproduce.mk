@@ -1,0 +1,184 @@
+# The papers' whole protocol for any list of models: prompts, predictions, scores, fits, contrasts, figures, report.
+# Run by `make reproduce MODELS="dir dir ..."`; a second run makes only what is missing or out of date.
+#
+#   MODELS     model folders; builtin:NAME is one, too
+#   TRIALS     trials a function and shot count (paper 1: 8, paper 2: 128)
+#   DESIGN     independent (the papers') or nested (one sequence serves all shot counts, half the tokens)
+#   CONTROL=1  deranged demonstrations, too, and the contrasts with them; independent only
+#   DEVICE     cpu, cuda, cuda:N or auto
+#   SHOTS, SEED, SUITE, BASELINES, ALPHABET (default: as the model's card says), PUBLISHED (curves to lay over), OUT
+#
+# OUT receives prompts/, predictions/ (one file a model, condition and shot count; nested: a model), *.csv, figures/ and
+# report.html. Every file appears whole or not at all, so the run may be stopped anywhere and started again.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+# Every file says how it was made in its provenance; on the terminal its name is enough.
+.SILENT:
+
+BIN ?= target/release
+PYTHON ?= python3
+OUT ?= out/reproduce
+MODELS ?=
+TRIALS ?= 8
+DESIGN ?= independent
+CONTROL ?=
+DEVICE ?= cpu
+SHOTS ?= 1,2,4,8,16,32,64,128
+SEED ?= 0
+SUITE ?= paper
+BASELINES ?= mode nearest bayes
+ALPHABET ?=
+PUBLISHED ?=
+
+comma := ,
+counts := $(subst $(comma), ,$(SHOTS))
+conditions := clean $(if $(filter 1,$(CONTROL)),deranged)
+# At one shot there is nothing to derange.
+counts_deranged := $(filter-out 0 1,$(counts))
+counts_clean := $(counts)
+
+ifeq ($(strip $(MODELS)),)
+$(error MODELS is empty: give model folders, as MODELS="models/smollm2-135m models/mine")
+endif
+ifeq ($(filter $(DESIGN),independent nested),)
+$(error DESIGN=$(DESIGN): expected independent or nested)
+endif
+ifneq ($(filter-out 1,$(CONTROL)),)
+$(error CONTROL=$(CONTROL): expected 1 or nothing)
+endif
+ifeq ($(DESIGN)$(CONTROL),nested1)
+$(error CONTROL=1 needs DESIGN=independent: nested sequences cannot be deranged)
+endif
+ifneq ($(words $(sort $(notdir $(patsubst %/,%,$(MODELS))))),$(words $(MODELS)))
+$(error MODELS: two folders of one name; their files would be one)
+endif
+
+# The name of a model's files: its folder's.
+name_of = $(subst :,-,$(notdir $(patsubst %/,%,$(1))))
+# The alphabet of a model: what its card says it was trained on.
+modality_of = $(shell $(PYTHON) -c 'import json, sys; print(json.load(open(sys.argv[1]))["modality"])' $(1)/card.json 2>/dev/null)
+alphabet_of = $(strip $(or $(ALPHABET),$(if $(filter builtin:%,$(1)),$(first_alphabet),$(call modality_of,$(1)))))
+folders := $(filter-out builtin:%,$(MODELS))
+first_alphabet := $(strip $(or $(ALPHABET),$(if $(folders),$(call modality_of,$(firstword $(folders)))),genomic))
+$(foreach model,$(MODELS),$(if $(call alphabet_of,$(model)),,$(error $(model): its card.json names no modality; say which symbols it reads, as ALPHABET=genomic)))
+
+# What the files of a cell are called, before their suffix: NAME.condition.nSHOTS, nested NAME.nested.
+ifeq ($(DESIGN),nested)
+cells := nested
+else
+cells := $(foreach condition,$(conditions),$(foreach n,$(counts_$(condition)),$(condition).n$(n)))
+endif
+of_cells = $(foreach cell,$(cells),$(OUT)/predictions/$(call name_of,$(1)).$(cell).parquet)
+answering := $(MODELS) $(filter-out $(MODELS),$(BASELINES:%=builtin:%))
+PREDICTIONS := $(foreach model,$(answering),$(call of_cells,$(model)))
+CLEAN_PREDICTIONS = $(foreach file,$(1),$(if $(findstring .deranged.,$(file)),,$(file)))
+MODEL_PREDICTIONS := $(foreach model,$(MODELS),$(call of_cells,$(model)))
+
+made = echo $@
+score := $(BIN)/score --quiet --seed $(SEED)
+contrast := $(BIN)/contrast --quiet --seed $(SEED)
+TABLES := scores tasks bitload bitdiversity errors fits
+ifeq ($(CONTROL),1)
+TABLES += contrasts contrast-tasks $(if $(word 2,$(MODELS)),profiles)
+endif
+TABLES += $(if $(word 2,$(MODELS)),versus)
+RESULTS := $(TABLES:%=$(OUT)/%.csv)
+
+.PHONY: show
+show: $(OUT)/report.html
+	echo
+	$(BIN)/fit-loglinear --quiet --seed $(SEED) --to table $(call CLEAN_PREDICTIONS,$(MODEL_PREDICTIONS))
+	echo
+	echo 'Everything on one page: $(OUT)/report.html; figures in $(OUT)/figures, tables in $(OUT)/*.csv,'
+	echo 'predictions in $(OUT)/predictions.'
+
+# --- settings: what was drawn with others is drawn anew ---
+
+.PHONY: always
+always:
+
+# $(call setting,TEXT): a file that changes when the text does.
+define keep_setting
+mkdir -p $(@D)
+if ! [ -f $@ ] || [ "$$(cat $@)" != '$(1)' ]; then echo '$(1)' > $@.new && mv $@.new $@; fi
+endef
+
+$(OUT)/prompts/.settings: always
+	$(call keep_setting,design=$(DESIGN) trials=$(TRIALS) seed=$(SEED) suite=$(SUITE) nested-shots=$(if $(filter nested,$(DESIGN)),$(SHOTS)))
+
+$(OUT)/.models: always
+	$(call keep_setting,$(PREDICTIONS))
+
+# --- prompts, one file an alphabet and cell ---
+
+draw := $(BIN)/gen-tasks --quiet --design $(DESIGN) --suite $(SUITE) --trials $(TRIALS) --seed $(SEED)
+
+# $(1) alphabet, $(2) cell, $(3) its arguments
+define prompts_rule
+$(OUT)/prompts/$(1).$(2).arrow: $(OUT)/prompts/.settings
+	echo $$@
+	$(draw) $(3) --to arrow | $(BIN)/encode --quiet --alphabet $(1) -o $$@
+endef
+cell_arguments = $(if $(filter nested,$(1)),--shots $(SHOTS),--condition $(word 1,$(subst ., ,$(1))) --shots $(patsubst n%,%,$(word 2,$(subst ., ,$(1)))))
+alphabets := $(sort $(foreach model,$(answering),$(call alphabet_of,$(model))))
+$(foreach a,$(alphabets),$(foreach c,$(cells),$(eval $(call prompts_rule,$(a),$(c),$(call cell_arguments,$(c))))))
+
+# --- predictions ---
+
+# $(1) model, $(2) its alphabet, $(3) cell
+define predictions_rule
+$(OUT)/predictions/$(call name_of,$(1)).$(3).parquet: $(OUT)/prompts/$(2).$(3).arrow
+	mkdir -p $$(@D)
+	echo '$(1), $(3)'
+	$(BIN)/infer --quiet --model $(1) $(if $(filter builtin:%,$(1)),,--device $(DEVICE)) $$< -o $$@
+endef
+$(foreach m,$(answering),$(foreach c,$(cells),$(eval $(call predictions_rule,$(m),$(call alphabet_of,$(m)),$(c)))))
+
+# --- results ---
+
+$(OUT)/scores.csv: $(PREDICTIONS) $(OUT)/.models
+	$(made)
+	$(score) $(PREDICTIONS) -o $@
+
+$(OUT)/tasks.csv: $(MODEL_PREDICTIONS) $(OUT)/.models
+	$(made)
+	$(score) --by task $(MODEL_PREDICTIONS) -o $@
+
+$(OUT)/bitload.csv $(OUT)/bitdiversity.csv: $(OUT)/%.csv: $(MODEL_PREDICTIONS) $(OUT)/.models
+	$(made)
+	$(score) --by $* $(MODEL_PREDICTIONS) -o $@
+
+$(OUT)/errors.csv: $(MODEL_PREDICTIONS) $(OUT)/.models
+	$(made)
+	$(score) --errors $(MODEL_PREDICTIONS) -o $@
+
+$(OUT)/fits.csv: $(call CLEAN_PREDICTIONS,$(PREDICTIONS)) $(OUT)/.models
+	$(made)
+	$(BIN)/fit-loglinear --quiet --seed $(SEED) $(filter %.parquet,$^) -o $@
+
+# --shots leaves out what has no deranged side.
+control_shots := $(subst $() ,$(comma),$(strip $(counts_deranged)))
+$(OUT)/contrasts.csv: $(PREDICTIONS) $(OUT)/.models
+	$(made)
+	$(contrast) --shots $(control_shots) $(PREDICTIONS) -o $@
+
+$(OUT)/contrast-tasks.csv: $(MODEL_PREDICTIONS) $(OUT)/.models
+	$(made)
+	$(contrast) --shots $(control_shots) --by task $(MODEL_PREDICTIONS) -o $@
+
+$(OUT)/profiles.csv: $(MODEL_PREDICTIONS) $(OUT)/.models
+	$(made)
+	$(contrast) --shots $(control_shots) --profiles $(MODEL_PREDICTIONS) -o $@
+
+$(OUT)/versus.csv: $(MODEL_PREDICTIONS) $(OUT)/.models
+	$(made)
+	$(contrast) --models $(MODEL_PREDICTIONS) -o $@
+
+$(OUT)/report.html: $(RESULTS)
+	$(made)
+	mkdir -p $(OUT)/figures
+	$(BIN)/figure report $(RESULTS) $(if $(PUBLISHED),--published $(PUBLISHED)) --figures $(OUT)/figures -o $@

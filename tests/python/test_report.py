@@ -1,0 +1,198 @@
+"""The report in a real browser: it renders, its tables sort, nothing is fetched and nothing complains.
+
+    SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_report.py
+
+Needs Chromium (Debian's package `chromium`; `make test` installs it where it may), which is driven over the DevTools
+protocol.
+"""
+
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import websocket
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / "tests" / "fixtures" / "figures"
+BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release")).resolve()
+FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+         "--disable-component-update --disable-sync --disable-dev-shm-usage --remote-debugging-port=0").split()  # fmt: skip
+PATIENCE = 60
+HOSTILE = "<script>document.title='taken'</script><img src=x onerror=document.title='taken'>"
+
+
+class Tab:
+    """A tab of a browser."""
+
+    def __init__(self, address: str) -> None:
+        self.socket = websocket.create_connection(address, timeout=PATIENCE, suppress_origin=True)
+        self.numbers = itertools.count(1)
+        self.events: list[dict] = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = None
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    session: str | None = None
+
+    def call(self, method: str, **parameters) -> dict:
+        number = next(self.numbers)
+        message = {"id": number, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        self.socket.send(json.dumps(message))
+        while True:
+            answer = json.loads(self.socket.recv())
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return answer["result"]
+            self.events.append(answer)
+
+    def open(self, path: Path) -> None:
+        self.events.clear()
+        self.call("Page.navigate", url=path.as_uri())
+        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+            self.events.append(json.loads(self.socket.recv()))
+
+    def evaluate(self, expression: str):
+        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def complaints(self) -> list[dict]:
+        """What the console says: messages, exceptions, violations of the content security policy."""
+        self.evaluate("0")
+        wanted = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
+        return [event for event in self.events if event.get("method") in wanted]
+
+    def requests(self) -> list[str]:
+        sent = [event for event in self.events if event.get("method") == "Network.requestWillBeSent"]
+        return [event["params"]["request"]["url"] for event in sent]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[str]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.fail("no chromium: install Debian's package chromium (make browser)", pytrace=False)
+    profile = tmp_path_factory.mktemp("profile")
+    with subprocess.Popen([program, *FLAGS, f"--user-data-dir={profile}"], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            said = []
+            for line in process.stderr:
+                said.append(line)
+                if found := re.search(r"DevTools listening on (ws://\S+)", line):
+                    break
+            else:
+                pytest.fail("chromium did not start:\n" + "".join(said[-5:]), pytrace=False)
+            yield found[1]
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def tab(browser) -> Tab:
+    return Tab(browser)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    """A report on all fixtures, with a model of a hostile name among them."""
+    folder = tmp_path_factory.mktemp("report")
+    names = [path.name for path in sorted(FIXTURES.glob("*.csv"))]
+    for name in names:
+        text = (FIXTURES / name).read_text()
+        (folder / name).write_text(text.replace("evo2_7b", HOSTILE) if name == "scores.csv" else text)
+    command = [BIN / "figure", "report", *names, "-o", "report.html", "--title", f"A & B {HOSTILE}"]
+    subprocess.run([str(part) for part in command], cwd=folder, check=True)
+    return folder / "report.html"
+
+
+def test_it_renders_without_a_word_and_without_the_network(tab, report):
+    tab.open(report)
+    assert tab.complaints() == []
+    assert all(url.startswith(("file://", "data:")) for url in tab.requests()), tab.requests()
+    assert tab.evaluate("document.title") == f"A & B {HOSTILE}"
+    assert tab.evaluate("document.querySelectorAll('script').length") == 1
+    assert tab.evaluate("document.querySelectorAll('img').length") == 0
+    pictures = tab.evaluate("""[...document.querySelectorAll('.picture svg')].map(svg => {
+        const box = svg.getBoundingClientRect();
+        return box.width > 200 && box.height > 80 && svg.querySelectorAll('path').length > 10;
+    })""")
+    assert len(pictures) >= 9 and all(pictures)
+    # Every entry of the contents leads somewhere.
+    assert tab.evaluate("[...document.querySelectorAll('nav a')].every(a => document.querySelector(a.hash))")
+
+
+def column(tab: Tab, heading: str) -> list[str]:
+    """The values of a column of the first table, as they stand."""
+    return tab.evaluate(f"""(() => {{
+        const table = document.querySelector('table');
+        const at = [...table.tHead.rows[0].cells].findIndex(c => c.textContent.trim() === {json.dumps(heading)});
+        return [...table.tBodies[0].rows].map(r => r.cells[at].dataset.value ?? r.cells[at].textContent);
+    }})()""")
+
+
+def press(tab: Tab, heading: str) -> str:
+    """Presses a heading; the order that it now announces."""
+    return tab.evaluate(f"""(() => {{
+        const button = [...document.querySelectorAll('table')[0].tHead.querySelectorAll('button')]
+            .find(b => b.textContent.trim() === {json.dumps(heading)});
+        button.click();
+        return button.parentElement.getAttribute('aria-sort');
+    }})()""")
+
+
+def test_tables_sort_numbers_and_text_both_ways_and_keep_rows_whole(tab, report):
+    tab.open(report)
+    pairs = sorted(zip(column(tab, "model"), column(tab, "accuracy"), strict=True))
+    unsorted = [float(value) for value in column(tab, "accuracy")]
+    assert unsorted != sorted(unsorted)
+    assert press(tab, "accuracy") == "ascending"
+    assert [float(value) for value in column(tab, "accuracy")] == sorted(unsorted)
+    assert press(tab, "accuracy") == "descending"
+    assert [float(value) for value in column(tab, "accuracy")] == sorted(unsorted, reverse=True)
+    assert press(tab, "model") == "ascending"
+    models = column(tab, "model")
+    assert sorted(zip(models, column(tab, "accuracy"), strict=True)) == pairs
+    # One model after the other; sizes as numbers: 4B before 14B.
+    assert [model for model, _ in itertools.groupby(models)] == list(dict.fromkeys(models))
+    assert models.index("Qwen3-4B-Base") < models.index("Qwen3-14B-Base")
+    assert tab.evaluate("document.querySelectorAll('table')[0].querySelectorAll('[aria-sort]').length") == 1
+    assert tab.complaints() == []
+
+
+def test_a_dark_page_has_light_ink_in_its_figures(tab, report):
+    def shades(scheme: str) -> list[int]:
+        tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        tab.open(report)
+        colours = tab.evaluate("""[getComputedStyle(document.body).backgroundColor,
+            getComputedStyle(document.querySelector('.picture svg > path')).fill,
+            getComputedStyle(document.querySelector('.picture .axis .text')).fill]""")
+        return [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours]
+
+    assert shades("light") == [765, 765, 78]
+    page, paper, ink = shades("dark")
+    assert page == paper < 100 and ink > 600
+
+
+def test_on_a_phone_nothing_but_figures_and_tables_scrolls_sideways(tab, report):
+    tab.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=2, mobile=True)
+    tab.open(report)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_in_print_everything_is_there(tab, report):
+    tab.open(report)
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    hidden = tab.evaluate("""[...document.querySelectorAll('.scroll')].filter(
+        box => box.scrollHeight > box.clientHeight + 1).length""")
+    assert hidden == 0
+    assert len(tab.call("Page.printToPDF")["data"]) > 50_000
