@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Ran, Workdir, binary, int, json_lines, lines, text, to_lines};
+use common::{Ran, Workdir, binary, int, json_lines, lines, repository, text, to_lines};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
@@ -195,6 +195,7 @@ for r in requests(): say(copy(r))"#,
         ("--timeout soon", "expected seconds, as 600 or 0.5"),
         ("--timeout=-1", "expected seconds"),
         ("--complete none", "--complete none"),
+        ("--device cuda", "--device: an engine chooses its own"),
     ] {
         ask(&dir, &twelve(), arguments).refused(2, &[words]);
     }
@@ -616,5 +617,18 @@ fn what_a_dead_engine_had_answered_is_not_asked_again() {
         assert_eq!(asked, expected.lines().count() - kept);
         assert_eq!(String::from_utf8(dir.read("out.jsonl")).unwrap(), expected);
         assert!(!dir.path("out.jsonl.partial").exists());
+    }
+}
+
+#[test]
+fn the_engine_in_the_manual_is_one() {
+    let manual = fs::read_to_string(repository("docs/engines.md")).unwrap();
+    let (_, code) = manual.split_once("```python\n").unwrap();
+    let (code, _) = code.split_once("```").unwrap();
+    let dir = Workdir::new();
+    dir.write("engine.py", code);
+    for prompts in [twelve(), nested()] {
+        let found = ask(&dir, &prompts, "--quiet --name copy --modality m").ok();
+        assert_eq!(String::from_utf8(found).unwrap(), copied(&prompts));
     }
 }
