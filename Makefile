@@ -18,13 +18,14 @@ CONVERT_ENV := target/venv-convert
 TEST_ENV := target/venv-test
 RUNTIME := runtime/libonnxruntime.so.1.31.1
 
-.PHONY: help build runtime model-smollm2 model-gemma3 demo reproduce browser test test-rust test-python fixtures \
+.PHONY: help build runtime model-smollm2 model-gemma3 demo reproduce browser test test-rust test-python test-oracle fixtures \
         lint bench clean
 
 help:
 	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
 	@echo 'make reproduce MODELS="dir dir ..."   the whole protocol, in out/reproduce (settings: scripts/reproduce.mk)'
 	@echo 'make test           all tests'
+	@echo 'make test-oracle    converters and engines against torch (5 GB to fetch)'
 	@echo 'make build          the filters, in $(BIN)'
 	@echo 'make runtime        ONNX Runtime (CPU), in runtime/'
 	@echo 'make model-smollm2  SmolLM2-135M (Apache-2.0), in models/'
@@ -95,6 +96,10 @@ test-python: test-rust browser $(TEST_ENV)/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
 	  $(if $(wildcard models/gemma3-270m/card.json),SHOTLINE_GEMMA_DIR=$(CURDIR)/models/gemma3-270m) \
 	  $(TEST_ENV)/bin/python -m pytest -q tests/python
+
+# What needs torch: 5 GB to fetch.
+test-oracle: build runtime target/venv-oracle/.whole
+	SHOTLINE_BIN=$(CURDIR)/$(BIN) target/venv-oracle/bin/python -m pytest -q tests/oracle
 
 # --- references: written anew with the independent implementations, and compared by hand with `git diff` ---
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Ran, Workdir, binary, int, json_lines, lines, text, to_lines};
+use common::{Ran, Workdir, binary, int, json_lines, lines, repository, text, to_lines};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
@@ -156,9 +156,9 @@ fn probabilities_and_margins_are_taken_over_where_the_answer_is_the_target() {
 #[test]
 fn the_command_is_split_as_a_shell_would_and_run_without_one() {
     let dir = folder(
-        r#"
+        r"
 print(json.dumps(sys.argv[1:]), file=sys.stderr)
-for r in requests(): say(copy(r))"#,
+for r in requests(): say(copy(r))",
     );
     let model = "exec:python3 engine.py 'two words' \"a\\\"b\" $HOME *.py ; ls | cat > gone";
     let ran = dir.pipe(twelve(), "infer", ["--quiet", "--model", model]);
@@ -195,6 +195,7 @@ for r in requests(): say(copy(r))"#,
         ("--timeout soon", "expected seconds, as 600 or 0.5"),
         ("--timeout=-1", "expected seconds"),
         ("--complete none", "--complete none"),
+        ("--device cuda", "--device: an engine chooses its own"),
     ] {
         ask(&dir, &twelve(), arguments).refused(2, &[words]);
     }
@@ -209,11 +210,17 @@ fn after_five(deed: &str) -> String {
 /// Checks that an engine's failure is told, and that what it had answered is there.
 #[track_caller]
 fn fails_after_five(deed: &str, words: &[&str]) -> Ran {
+    fails_within(20, deed, words)
+}
+
+/// The same with a time for silence, in seconds.
+#[track_caller]
+fn fails_within(timeout: u32, deed: &str, words: &[&str]) -> Ran {
     let prompts = twelve();
     let ran = with_engine(
         &after_five(deed),
         &prompts,
-        "--name copy --modality m --timeout 20",
+        &format!("--name copy --modality m --timeout {timeout}"),
     );
     let expected = copied(&prompts);
     let first_five: String = expected.split_inclusive('\n').take(5).collect();
@@ -271,7 +278,8 @@ fn an_engine_that_leaves_its_output_to_its_own_child_is_dead_all_the_same() {
 
 #[test]
 fn an_engine_that_closes_its_output_is_stopped() {
-    fails_after_five(
+    fails_within(
+        3,
         "os.close(1)\ntime.sleep(600)",
         &["closed its output and went on", "5 of 12"],
     );
@@ -282,7 +290,7 @@ fn silence_beyond_the_timeout_is_an_error_and_waiting_within_it_is_none() {
     let silent = with_engine(
         "for r in requests(): time.sleep(0 if r['id'] < 5 else 600); say(copy(r))",
         &twelve(),
-        "--timeout 1",
+        "--timeout 2",
     );
     assert_eq!(
         (silent.code, json_lines(&silent.stdout).len()),
@@ -290,7 +298,7 @@ fn silence_beyond_the_timeout_is_an_error_and_waiting_within_it_is_none() {
         "{silent}"
     );
     for words in [
-        "silent for 1 s with 7 requests unanswered",
+        "silent for 2 s with 7 requests unanswered",
         "--in-flight",
         "5 of 12",
     ] {
@@ -302,7 +310,7 @@ fn silence_beyond_the_timeout_is_an_error_and_waiting_within_it_is_none() {
     with_engine(slow, &twelve(), "--quiet --timeout 0").ok();
     // It wants to see more before it answers than it is shown.
     let hoarder = "for answer in [copy(r) for r in requests()]: say(answer)";
-    with_engine(hoarder, &twelve(), "--in-flight 4 --timeout 1")
+    with_engine(hoarder, &twelve(), "--in-flight 4 --timeout 2")
         .refused(3, &["4 requests", "larger --in-flight"]);
 }
 
@@ -416,7 +424,7 @@ fn a_bad_end_after_the_last_answer_is_told() {
     assert_eq!(json_lines(&ran.stdout).len(), 12);
     for stays in ["time.sleep(600)", "os.close(1); time.sleep(600)"] {
         let engine = format!("for r in requests(): say(copy(r))\n{stays}");
-        let ran = with_engine(&engine, &prompts, "--timeout 1 --quiet");
+        let ran = with_engine(&engine, &prompts, "--timeout 2 --quiet");
         assert!(
             ran.stderr
                 .contains("warning: the engine went on at the end of its input"),
@@ -616,5 +624,18 @@ fn what_a_dead_engine_had_answered_is_not_asked_again() {
         assert_eq!(asked, expected.lines().count() - kept);
         assert_eq!(String::from_utf8(dir.read("out.jsonl")).unwrap(), expected);
         assert!(!dir.path("out.jsonl.partial").exists());
+    }
+}
+
+#[test]
+fn the_engine_in_the_manual_is_one() {
+    let manual = fs::read_to_string(repository("docs/engines.md")).unwrap();
+    let (_, code) = manual.split_once("```python\n").unwrap();
+    let (code, _) = code.split_once("```").unwrap();
+    let dir = Workdir::new();
+    dir.write("engine.py", code);
+    for prompts in [twelve(), nested()] {
+        let found = ask(&dir, &prompts, "--quiet --name copy --modality m").ok();
+        assert_eq!(String::from_utf8(found).unwrap(), copied(&prompts));
     }
 }

@@ -104,11 +104,11 @@ def test_transformers_says_what_it_cannot_do(tmp_path):
     assert "is not one token of this model" in foreign
 
 
-@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("options", [("--batch", 1), ("--batch", 4), ("--batch", 2, "--prefill", 16)], ids=str)
 @pytest.mark.parametrize("trials", [MIXED, NESTED], ids=["mixed", "nested"])
-def test_vortex_answers_as_infers_own_engine_does(batch, trials):
+def test_vortex_answers_as_infers_own_engine_does(options, trials):
     asked = prompts("genomic", *trials)
-    vortex = engine(ROOT / "tests" / "oracle" / "evo2_engine.py", "tiny", "--device", "cpu", "--batch", batch)
+    vortex = engine(ROOT / "tests" / "oracle" / "evo2_engine.py", "tiny", "--device", "cpu", *options)
     compare(records(run("infer", "--model", vortex, data=asked)), records(run("infer", "--model", TINY_EVO2, data=asked)))
 
 

@@ -17,11 +17,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Lets a predictor answer prompts: an ONNX model, any engine as a child process, or a baseline that needs neither.
+/// Lets a predictor answer prompts: an ONNX model, any engine as a child process, or a baseline that
+/// needs neither.
 ///
 /// An answer is the greedy continuation of the prompt, as many symbols as the target has. Every
-/// symbol is one token, forced and verified with the model's own tokenizer. A nested prompt is
-/// answered at all its shot counts in one pass, and becomes one prediction for each.
+/// symbol is one token, forced and verified with the model's own tokenizer (an engine sees to that
+/// itself). A nested prompt is answered at all its shot counts in one pass, and becomes one prediction
+/// for each.
 ///
 /// With -o, what is finished is kept in OUTPUT.partial as it comes, whatever happens; --resume
 /// goes on from there.
@@ -74,7 +76,8 @@ struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = parse_timeout)]
     timeout: Timeout,
 
-    /// The name of the model in the records. Default: its card's, or the folder's; for exec, `exec:COMMAND ARGS`.
+    /// The name of the model in the records. Default: its card's, or the folder's; exec: the whole
+    /// `exec:COMMAND ARGS`.
     #[arg(long)]
     name: Option<String>,
 
@@ -323,6 +326,11 @@ fn exec(args: &Args, reader: Reader<Prompt>, model: &str) -> Result<()> {
     if args.complete == CompleteArg::None {
         return Err(Error::usage(
             "--complete none: an engine always goes to the end; use --method score of a model folder",
+        ));
+    }
+    if args.device != Device::Cpu {
+        return Err(Error::usage(
+            "--device: an engine chooses its own; give it to the command, where it has such an option",
         ));
     }
     let settings = ExecSettings {

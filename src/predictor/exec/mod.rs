@@ -20,8 +20,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-/// How long an engine that has closed its output may take to end, where answers are missing: for its status.
-const LAST_BREATH: Duration = Duration::from_secs(1);
+/// How long an engine that has closed its output may take to end, where answers are missing: for its status. Python
+/// closes it first, and torch takes seconds after that.
+const LAST_BREATH: Duration = Duration::from_secs(10);
 
 /// How long an engine may take to end once it has answered everything: models take a while to unload.
 const FAREWELL: Duration = Duration::from_secs(30);
@@ -236,8 +237,7 @@ impl Exchange<'_> {
 
     /// Waits for the end of an engine that has answered everything. Says whether it had to be stopped.
     fn finish(&mut self, jobs: &mut dyn Jobs) -> Result<bool> {
-        let patience = self.settings.timeout.unwrap_or(FAREWELL).min(FAREWELL);
-        let deadline = Instant::now() + patience;
+        let deadline = self.deadline(FAREWELL);
         loop {
             match self.child.next(Some(deadline)) {
                 // Nothing is unanswered: an error, one way or another.
@@ -255,9 +255,14 @@ impl Exchange<'_> {
         }
     }
 
+    /// When it is given up: after this long, or the time that it may be silent, if that is less.
+    fn deadline(&self, patience: Duration) -> Instant {
+        Instant::now() + self.settings.timeout.map_or(patience, |t| t.min(patience))
+    }
+
     /// Its output ended with requests unanswered: why?
     fn ended_early(&mut self) -> Error {
-        let how = match self.child.ended(Instant::now() + LAST_BREATH) {
+        let how = match self.child.ended(self.deadline(LAST_BREATH)) {
             Some(status) => ended_with(status),
             None => "closed its output and went on".to_owned(),
         };
