@@ -87,6 +87,7 @@ test-oracle: build runtime target/venv-oracle/.whole
 # For a machine that does nothing else; the figures stand in docs/models.
 test-large: build runtime $(TEST_ENV)/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) $(TEST_ENV)/bin/python tests/large/run.py
+	$(TEST_ENV)/bin/python tests/large/evo2_1b_profile.py
 
 # --- references: written anew with the independent implementations, and compared by hand with `git diff` ---
 
