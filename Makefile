@@ -18,14 +18,16 @@ CONVERT_ENV := target/venv-convert
 TEST_ENV := target/venv-test
 RUNTIME := runtime/libonnxruntime.so.1.31.1
 
-.PHONY: help build runtime model-smollm2 model-gemma3 demo reproduce browser test test-rust test-python test-oracle fixtures \
+.PHONY: help build runtime model-smollm2 model-gemma3 demo reproduce browser test test-rust test-python test-oracle test-large \
+        fixtures \
         lint bench clean
 
 help:
 	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
 	@echo 'make reproduce MODELS="dir dir ..."   the whole protocol, in out/reproduce (settings: scripts/reproduce.mk)'
 	@echo 'make test           all tests'
-	@echo 'make test-oracle    converters and engines against torch (5 GB to fetch)'
+	@echo 'make test-oracle    converters and engines against the reference implementations (5 GB to fetch, a quarter of an hour)'
+	@echo 'make test-large     models of true size with random weights: time, memory, tokens/s (10 GB of disk and memory)'
 	@echo 'make build          the filters, in $(BIN)'
 	@echo 'make runtime        ONNX Runtime (CPU), in runtime/'
 	@echo 'make model-smollm2  SmolLM2-135M (Apache-2.0), in models/'
@@ -97,18 +99,23 @@ test-python: test-rust browser $(TEST_ENV)/.whole
 	  $(if $(wildcard models/gemma3-270m/card.json),SHOTLINE_GEMMA_DIR=$(CURDIR)/models/gemma3-270m) \
 	  $(TEST_ENV)/bin/python -m pytest -q tests/python
 
-# What needs torch: 5 GB to fetch.
+# Every family of models on random weights of random shapes, in the environment of the reference implementations.
 test-oracle: build runtime target/venv-oracle/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) target/venv-oracle/bin/python -m pytest -q tests/oracle
 
+# For a machine that does nothing else; the figures stand in docs/models.
+test-large: build runtime $(TEST_ENV)/.whole
+	SHOTLINE_BIN=$(CURDIR)/$(BIN) $(TEST_ENV)/bin/python tests/large/run.py
+	$(TEST_ENV)/bin/python tests/large/evo2_1b_profile.py
+
 # --- references: written anew with the independent implementations, and compared by hand with `git diff` ---
 
-fixtures: model-smollm2 model-gemma3 target/venv-oracle/.whole target/venv-oracle-stats/.whole
+fixtures: build model-smollm2 model-gemma3 target/venv-oracle/.whole target/venv-oracle-stats/.whole
 	cd tests/oracle && ../../target/venv-oracle/bin/python make_model_fixtures.py smollm2 \
 	  ../../models/gguf/SmolLM2-135M-Instruct.Q4_1.gguf ../../models/smollm2-135m
 	cd tests/oracle && ../../target/venv-oracle/bin/python make_model_fixtures.py gemma3-270m \
 	  ../../models/gguf/gemma-3-270m-q4_k_m.gguf ../../models/gemma3-270m
-
+	target/venv-oracle/bin/python tests/oracle/make_family_fixtures.py
 	target/venv-oracle-stats/bin/python tests/oracle/make_stats_fixtures.py
 
 target/venv-oracle-stats/.whole: tests/oracle/stats-requirements.txt

@@ -14,10 +14,10 @@ from shape import Shape
 
 SOURCE = "evo2 0.6.0 (PyPI), evo2/test/test_evo2.py"
 FP8_WARNING = (
-    "Upstream computes this model's input projections in FP8 (Transformer Engine, on a Hopper GPU) and says that its "
-    "answers are wrong otherwise; here they are computed in float32, and nobody has checked the result against "
-    "upstream's. The sure road is upstream's own implementation, through `infer --model exec:` and "
-    "scripts/engines/evo2-vortex. `infer --model DIR --verify FASTA` tells whether this conversion is good."
+    "Upstream says that this model needs its input projections in FP8 (Transformer Engine, on a Hopper GPU) for "
+    "numerical accuracy; here they are computed in float32, and nobody has compared the answers. The sure road is "
+    "upstream's own program, through `infer --model exec:` and scripts/engines/evo2-vortex; "
+    "`infer --model DIR --verify prompts.csv`, with the sequences of upstream's test, tells whether this one will do."
 )
 
 

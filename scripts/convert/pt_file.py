@@ -223,9 +223,10 @@ def parts_of(path: Path) -> list[Path]:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a path names a checkpoint, one of its parts, or a folder with them."""
+    """Whether a path names a checkpoint, one of its parts, or a folder with them and no safetensors."""
     if path.is_dir():
-        return any(_is_named(entry) for entry in path.iterdir())
+        entries = list(path.iterdir())
+        return any(map(_is_named, entries)) and not any(entry.suffix == ".safetensors" for entry in entries)
     return _is_named(path)
 
 

@@ -12,6 +12,9 @@ from errors import ConvertError
 from gguf_file import GgufFile
 from hf_config import HfConfig
 
+# Where llama.cpp keeps Llama 3's scaling: one divisor for each pair of dimensions.
+FACTORS = "rope_freqs.weight"
+
 
 def rates(base: float, dims: int) -> np.ndarray:
     """base^(-2i/dims) for the pairs i = 0 .. dims/2 - 1 (Su et al., arXiv 2104.09864)."""
@@ -84,8 +87,9 @@ def gguf_rates(file: GgufFile, dims: int, base: float) -> np.ndarray:
         plain = plain / np.float32(file.number("rope.scaling.factor"))
     elif kind != "none" or file.get(f"{key}.factor"):
         raise ConvertError(f'{file.path}: metadata {key}: "{kind}" is not supported (expected none or linear)')
-    # llama.cpp stores Llama 3's scaling as one divisor a pair.
-    return plain / file.tensor(FACTORS) if FACTORS in file.shapes() else plain
-
-
-FACTORS = "rope_freqs.weight"
+    shape = file.shapes().get(FACTORS)
+    if shape is None:
+        return plain
+    if shape != plain.shape:
+        raise ConvertError(f"{file.path}: tensor {FACTORS}: shape {shape}, expected {plain.shape}")
+    return plain / file.tensor(FACTORS)

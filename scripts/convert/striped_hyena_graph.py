@@ -174,7 +174,7 @@ class StripedHyenaGraph(Decoder):
         """LI: y[t] = sum_s h[t-s] u[s] + direct u[t], h[t] = sum_k residues[c,k] exp(log_poles[c,k] t).
 
         u is [B,H,T]; log_poles and residues are [H,modes], direct [H]. One token is read by its modes,
-        x[t] = exp(log_poles) x[t-1] + u[t] from the past's on, y = sum_k residues x + direct u; many are read in chunks.
+        x[t] = exp(log_poles) x[t-1] + u[t] from the past's on, y = sum_k residues x + direct u; many, in chunks.
         """
         w, (width, modes), name = self.writer, log_poles.shape, f"layers.{layer}.modes"
         past = self._past(layer, "modes", width, modes)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rotary import FACTORS
 from shape import Shape
 from source import Source
 
@@ -44,8 +45,8 @@ class Naming:
 def gguf_naming(*parts: str) -> Naming:
     """GGUF's names, which ours inside the layers were taken from; `parts` are those of the family's layers."""
     whole = {"embedding": "token_embd", "output_norm": "output_norm", "head": "output"}
-    # Read with the rotary embedding, and no weight of the graph.
-    return Naming("blk.{}.", whole, {part: part for part in (*COMMON, *parts)}, re.compile(r"rope_freqs\.weight"))
+    # The rotary factors are read with the angles, and are no weight of the graph.
+    return Naming("blk.{}.", whole, {part: part for part in (*COMMON, *parts)}, re.compile(re.escape(FACTORS)))
 
 
 # The parts of a layer of llama, which others add to, and Hugging Face's names for them.

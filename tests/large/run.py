@@ -1,6 +1,6 @@
 """Models of true size, with random weights, from a checkpoint to answers on this machine: time, memory, tokens/s.
 
-    make test-large                      (every model; needs about 8 GB of disk and 6 GB of memory)
+    make test-large                      (every model; needs about 10 GB of disk and 10 GB of memory)
     python3 tests/large/run.py NAME..    (in the environment of scripts/requirements/test.txt)
 
 For each model: a checkpoint is written in its published format and type, converted, and run by `infer` on the paper's
@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+import evo2_1b
 import qwen3_06b
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +57,14 @@ MODELS = {
         weights=("float32", "bfloat16"),
         largest_tensor_bytes=qwen3_06b.LARGEST_TENSOR_BYTES,
         operations=2 * qwen3_06b.LAYER_WEIGHTS,
+    ),
+    "evo2-1b": Large(
+        write=evo2_1b.write,
+        alphabet="genomic",
+        prompts=2,
+        weights=("float32", "bfloat16"),
+        largest_tensor_bytes=evo2_1b.LARGEST_TENSOR_BYTES,
+        operations=2 * evo2_1b.LAYER_WEIGHTS,
     ),
 }
 

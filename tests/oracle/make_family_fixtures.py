@@ -1,6 +1,6 @@
 """What transformers says of the seeded models, kept for `make test`.
 
-    python3 tests/oracle/make_family_fixtures.py        (make fixtures-families; needs the built filters)
+    python3 tests/oracle/make_family_fixtures.py        (needs the built filters)
 
 Writes tests/fixtures/models/families.json: for SEEDS models of every family (tests/python/seeded_models.py), with
 weights as drawn (float32) and with matrices rounded to bfloat16, transformers' float32 logits at a few places of random

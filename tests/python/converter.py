@@ -21,10 +21,10 @@ def convert(source: Path, folder: Path, *options: str) -> Path:
     return folder
 
 
-def refused(folder: Path, source: Path, *words: str, options=()) -> None:
+def refused(folder: Path, source: Path, *words: str, options=(), name: str = "model") -> None:
     """The converter says why, in one line, exits with 1 and leaves nothing behind in `folder`."""
     before = sorted(folder.iterdir())
-    done = run_convert(source, "-o", folder / "model", *options)
+    done = run_convert(source, "-o", folder / name, *options)
     assert done.returncode == 1, done.stderr
     assert done.stdout == ""
     assert done.stderr.startswith("convert: ") and done.stderr.count("\n") == 1, done.stderr

@@ -86,7 +86,7 @@ def interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
 
 
 def write_gguf(path: Path, arch: str, tied: bool = True, extra: str | None = None, says: str | None = None,
-               omit: str | None = None, head_dim: int = HEAD_DIM) -> Path:
+               omit: str | None = None, head_dim: int = HEAD_DIM, factors: np.ndarray | None = None) -> Path:
     """A GGUF file with the tiny model; the options spoil it. `says` is the architecture it claims."""
     w, words = gguf.GGUFWriter(path, says or arch), vocabulary(arch)
     w.add_license("MIT")
@@ -122,6 +122,8 @@ def write_gguf(path: Path, arch: str, tied: bool = True, extra: str | None = Non
         if arch == "llama" and name.endswith(("attn_q", "attn_k")):
             array = interleaved(array, HEADS if name.endswith("q") else KV_HEADS)
         w.add_tensor(f"{name}.weight", array)
+    if factors is not None:
+        w.add_tensor("rope_freqs.weight", factors)
     if extra:
         w.add_tensor(extra, np.ones(4, np.float32))
     w.write_header_to_file()
@@ -131,7 +133,7 @@ def write_gguf(path: Path, arch: str, tied: bool = True, extra: str | None = Non
     return path
 
 
-def forward(arch: str, tied: bool, ids: np.ndarray) -> np.ndarray:
+def forward(arch: str, tied: bool, ids: np.ndarray, factors: np.ndarray | float = 1.0) -> np.ndarray:
     """The model in plain numpy, float64: logits at every position of one sequence."""
     w = {name: array.astype(np.float64) for name, array in weights(arch, tied).items()}
     gemma = arch == "gemma3"
@@ -139,7 +141,7 @@ def forward(arch: str, tied: bool, ids: np.ndarray) -> np.ndarray:
     steps = np.arange(len(ids))
 
     def rotate(x, base):
-        angle = steps[:, None] * base ** (-np.arange(0, HEAD_DIM, 2) / HEAD_DIM)
+        angle = steps[:, None] * (base ** (-np.arange(0, HEAD_DIM, 2) / HEAD_DIM) / factors)
         cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
         a, b = x[..., : HEAD_DIM // 2], x[..., HEAD_DIM // 2 :]
         return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
@@ -195,6 +197,22 @@ def test_logits_are_those_of_a_plain_forward_pass(converted):
     *_, folder, ids, expected = converted
     logits, _ = Model(folder)(ids, np.arange(LENGTH))
     np.testing.assert_allclose(logits[0], expected, atol=2e-4)
+
+
+def test_rotary_factors_of_the_file_divide_the_rates(tmp_path):
+    """llama.cpp's way to keep Llama 3's scaling."""
+    factors = np.linspace(1, 8, HEAD_DIM // 2, dtype=np.float32)
+    source = write_gguf(tmp_path / "t.gguf", "llama", factors=factors)
+    done = run_convert(source, "-o", tmp_path / "model")
+    assert done.returncode == 0, done.stderr
+    ids = np.arange(LENGTH)
+    logits = Model(tmp_path / "model").whole(ids)
+    np.testing.assert_allclose(logits, forward("llama", True, ids, factors), atol=2e-4)
+    assert np.abs(logits - forward("llama", True, ids)).max() > 0.1
+    card = json.loads((tmp_path / "model" / "card.json").read_text())
+    assert card["params"] == sum(array.size for array in weights("llama", True).values())
+    short = write_gguf(tmp_path / "short.gguf", "llama", factors=factors[1:])
+    refused(tmp_path, short, "rope_freqs.weight: shape (7,), expected (8,)", name="other")
 
 
 @pytest.mark.parametrize("split", [[1] * LENGTH, [1, 22], [7, 1, 9, 6], [22, 1]])

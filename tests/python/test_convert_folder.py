@@ -10,6 +10,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -303,6 +304,13 @@ def test_a_record_that_is_none_is_refused(change, tmp_path):
     refused(tmp_path, source, "record.json", next(iter(change)), options=("--record", tmp_path / "record.json"))
 
 
+@pytest.fixture
+def scratch():
+    """A folder for large files: pytest would keep those of its last three runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 def write_wide(folder: Path, rows: int) -> Path:
     """A model of one layer whose two matrices of tokens are `rows` x 512: its size without its layers."""
     source = write(folder, "llama")
@@ -323,40 +331,40 @@ def write_wide(folder: Path, rows: int) -> Path:
     return source
 
 
-def test_memory_is_one_tensor_and_little_more(tmp_path):
+def test_memory_is_one_tensor_and_little_more(scratch):
     """Two tensors of 307 MB become 1.2 GB of float32: the peak is one of them and a block."""
-    source = write_wide(tmp_path / "source", 300_000)
+    source = write_wide(scratch / "source", 300_000)
     # Between this process and the converter stands a small one: Linux counts what a process was before its exec.
     measure = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
     command = [sys.executable, "-c", measure, sys.executable, ROOT / "scripts" / "convert", source]
-    command += ["-o", tmp_path / "model"]
+    command += ["-o", scratch / "model"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
-    assert (tmp_path / "model" / "model.onnx.data").stat().st_size > 1.2e9
+    assert (scratch / "model" / "model.onnx.data").stat().st_size > 1.2e9
     assert int(done.stdout) * 1024 < 307e6 + 400e6
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_interrupted_conversion_leaves_nothing_under_the_models_name(kind, tmp_path):
-    source = write_wide(tmp_path / "source", 100_000)
-    command = [sys.executable, ROOT / "scripts" / "convert", source, "-o", tmp_path / "model"]
+def test_an_interrupted_conversion_leaves_nothing_under_the_models_name(kind, scratch):
+    source = write_wide(scratch / "source", 100_000)
+    command = [sys.executable, ROOT / "scripts" / "convert", source, "-o", scratch / "model"]
     process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
-    begun = lambda: [path for path in tmp_path.glob(".model.*/model.onnx.data") if path.stat().st_size > 1 << 20]
+    begun = lambda: [path for path in scratch.glob(".model.*/model.onnx.data") if path.stat().st_size > 1 << 20]
     while not begun():
         assert process.poll() is None, "the conversion was over before it could be interrupted"
         time.sleep(0.001)
     process.send_signal(kind)
     _, message = process.communicate(timeout=60)
-    assert not (tmp_path / "model").exists()
-    hidden = [path.name for path in tmp_path.iterdir() if path.name.startswith(".model.")]
+    assert not (scratch / "model").exists()
+    hidden = [path.name for path in scratch.iterdir() if path.name.startswith(".model.")]
     if kind == signal.SIGKILL:
         assert process.returncode == -kind and len(hidden) == 1
     else:
         assert process.returncode == 128 + kind and hidden == [] and message == ""
     # Neither is in the way of the next attempt.
-    convert(source, tmp_path / "model")
+    convert(source, scratch / "model")
 
 
 def test_usage_errors_exit_with_2(tmp_path):

@@ -10,6 +10,7 @@ truth.
 import dataclasses
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ sys.path[:0] = [str(ROOT / "scripts" / "convert"), str(ROOT / "tests" / "oracle"
 import evo2_checkpoint  # noqa: E402
 import evo2_reference  # noqa: E402
 from errors import ConvertError  # noqa: E402
-from evo2 import PUBLISHED, Told, variant_of  # noqa: E402
+from evo2 import PUBLISHED, Published, Told, variant_of  # noqa: E402
 from shape import Shape  # noqa: E402
 
 MODELS = ROOT / "tests" / "fixtures" / "models"
@@ -242,6 +243,22 @@ def test_models_that_need_fp8_carry_the_warning():
     for name in warned:
         (warning,) = PUBLISHED[name].notes()["warnings"]
         assert "FP8" in warning and "evo2-vortex" in warning
+
+
+def test_a_published_models_warning_and_figures_are_printed_and_in_the_card(tmp_path, monkeypatch, capsys):
+    """The converter as a user calls it, where the table has a model as small as this one."""
+    tiny = Published(1, 8192, "tiny", (len(CONFIG.kinds), CONFIG.width, CONFIG.heads, CONFIG.hidden), True, (0.5, 0.8))
+    monkeypatch.setitem(PUBLISHED, "tiny", tiny)
+    source = evo2_checkpoint.write(tmp_path / "tiny.pt", evo2_checkpoint.tensors(CONFIG, 0), parts=2)
+    monkeypatch.setattr(sys, "argv", ["convert", str(source), "-o", str(tmp_path / "model")])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "scripts" / "convert"), run_name="__main__")
+    assert ended.value.code == 0
+    said = capsys.readouterr()
+    card = json.loads((tmp_path / "model" / "card.json").read_text())
+    assert said.out == "" and said.err == f"convert: warning: {card['warnings'][0]}\n"
+    assert card["acceptance"]["published"] == {"loss": 0.5, "accuracy": 0.8}
+    assert card["max_positions"] == 8192
 
 
 def test_published_figures_are_in_the_card():

@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "scripts" / "convert"), str(ROOT / "tests" / "oracle"
 
 from errors import ConvertError  # noqa: E402
 from evo2_checkpoint import pickled, split, write  # noqa: E402
-from pt_file import PtFile  # noqa: E402
+from pt_file import PtFile, is_checkpoint  # noqa: E402
 
 TABLE = {
     "a.weight": np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -144,6 +144,13 @@ def test_strides_that_are_not_contiguous_are_named_with_their_tensor(tmp_path):
     path = archive(tmp_path / "m.pt", pickled({"t.weight": TABLE["a.weight"].T}))
     with pytest.raises(ConvertError, match=r"tensor t.weight: strides \(1, 4\) of shape \(4, 3\)"):
         PtFile(path)
+
+
+def test_a_folder_of_safetensors_is_no_checkpoint_whatever_lies_beside_them(tmp_path):
+    write(tmp_path / "scheduler.pt", TABLE)
+    assert is_checkpoint(tmp_path)
+    (tmp_path / "model.safetensors").touch()
+    assert not is_checkpoint(tmp_path)
 
 
 # --- pickles: opcodes by hand, since an honest pickler would not write them ---

@@ -1,6 +1,6 @@
 """Every family of language models against transformers in float32, on random models of random shapes.
 
-    make test-oracle            (target/venv-oracle, tests/oracle/requirements.txt; about 5 minutes on one core)
+    make test-oracle            (target/venv-oracle, tests/oracle/requirements.txt; about 8 minutes on two cores)
 
 transformers reads the very folder that scripts/convert converts. The error of a run is the largest difference of a
 logit divided by the largest absolute logit of the reference; it must stay below 1e-5. The arg-max must agree wherever
