@@ -141,7 +141,7 @@ def answer(folder: Path, method: str, text: str, operations: float) -> None:
     rows = [json.loads(line) for line in done.out.splitlines()]
     if len(rows) != len(text.splitlines()) or any(row["output"] is None for row in rows):
         sys.exit(f"{folder.name}: {len(rows)} answers for {len(text.splitlines())} prompts")
-    rate = float(re.search(r"([\d.]+) prompt tokens/s", done.err)[1])
+    rate = float(re.search(r"([\d.]+) (?:prompt )?tokens/s", done.err)[1])
     peak = sgemm_rate()
     print(
         f"    {method}: {rate:.0f} prompt tokens/s, peak {done.megabytes:,.0f} MB, {done.seconds:.0f} s with loading; "

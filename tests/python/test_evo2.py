@@ -123,11 +123,12 @@ def test_the_seeds_cover_what_the_architecture_can_do():
     assert len({config.groups for config in drawn}) > 3 and len({config.heads for config in drawn}) == 3
 
 
-def test_bfloat16_weights_change_nothing_that_was_bfloat16(tmp_path):
-    """All matrices of a checkpoint are; filters, norms and biases stay float32."""
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_bfloat16_weights_change_nothing_that_was_bfloat16(tmp_path, device):
+    """All matrices of a checkpoint are; filters, norms and biases stay float32. A graph for CUDA runs on a CPU, too."""
     (tmp_path / "a").mkdir()
     wide = Model(converted_of(tmp_path, CONFIG, 0))
-    narrow = Model(converted_of(tmp_path / "a", CONFIG, 0, "--weights", "bfloat16"))
+    narrow = Model(converted_of(tmp_path / "a", CONFIG, 0, "--weights", "bfloat16", "--device", device))
     ids = evo2_checkpoint.bases(0, 200)
     np.testing.assert_allclose(narrow.whole(ids), wide.whole(ids), rtol=0, atol=1e-6)
     np.testing.assert_allclose(narrow.chunks(ids, [150, 1, 49]), wide.whole(ids), rtol=0, atol=1e-4)
