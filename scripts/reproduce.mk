@@ -14,7 +14,6 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.SECONDARY:
 .SUFFIXES:
 # Every file says how it was made in its provenance; on the terminal its name is enough.
 .SILENT:

@@ -339,7 +339,7 @@ fn scores_of_a_baseline_run_draw_without_a_word() {
 }
 
 /// The figures of the fixtures, each with the words that draw it.
-const FIGURES: [(&str, &str); 12] = [
+const FIGURES: [(&str, &str); 13] = [
     ("curve", "curve scores.csv"),
     (
         "published",
@@ -352,6 +352,7 @@ const FIGURES: [(&str, &str); 12] = [
     ("bitdiversity", "bitdiversity bitdiversity.csv"),
     ("zero-bd", "zero-bd counts.csv"),
     ("understandable", "understandable counts.csv"),
+    ("errors", "errors errors.csv"),
     ("contrast", "contrast contrasts.csv"),
     ("tasks", "tasks contrast-tasks.csv"),
     ("similarity", "similarity profiles.csv"),
@@ -509,7 +510,7 @@ fn families_are_by_name_or_by_prefix() {
         svg.matches("<g class=\"panel\">").count()
     };
     assert_eq!(titles(""), 2);
-    assert_eq!(titles("--family Qwen3-0.6B --family Qwen3"), 3);
+    assert_eq!(titles("--family small=Qwen3-0.6B --family Qwen=Qwen3"), 3);
 }
 
 #[test]

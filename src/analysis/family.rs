@@ -2,13 +2,48 @@
 Which models are sizes of one family, by their names.
 */
 
-/// The family of a model: the first of `prefixes` that its name begins with, or else the name before its size
-/// (`Qwen3` of `Qwen3-0.6B-Base`, `evo2` of `evo2_7b`); the whole name where it has none.
-#[must_use]
-pub fn family<'a>(model: &'a str, prefixes: &'a [String]) -> &'a str {
-    if let Some(prefix) = prefixes.iter().find(|p| model.starts_with(p.as_str())) {
-        return prefix;
+use std::str::FromStr;
+
+/// A family of models: those whose names begin alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Family {
+    name: String,
+    prefix: String,
+}
+
+impl FromStr for Family {
+    type Err = String;
+
+    /// `NAME=PREFIX`.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, prefix)) if !name.is_empty() && !prefix.is_empty() => Ok(Self {
+                name: name.to_owned(),
+                prefix: prefix.to_owned(),
+            }),
+            _ => Err(format!(
+                "expected NAME=PREFIX, as Qwen3=Qwen3-; found {text:?}"
+            )),
+        }
     }
+}
+
+/// The first of `families` that a model belongs to.
+#[must_use]
+pub fn named_family<'a>(model: &str, families: &'a [Family]) -> Option<&'a str> {
+    let mut families = families.iter();
+    let found = families.find(|family| model.starts_with(&family.prefix))?;
+    Some(&found.name)
+}
+
+/// The family of a model: the first of `families` that it belongs to, or else the name before its size (`Qwen3` of
+/// `Qwen3-0.6B-Base`, `evo2` of `evo2_7b`); the whole name where it has none.
+#[must_use]
+pub fn family<'a>(model: &'a str, families: &'a [Family]) -> &'a str {
+    named_family(model, families).unwrap_or_else(|| before_size(model))
+}
+
+fn before_size(model: &str) -> &str {
     let starts = model
         .match_indices(['-', '_', ' '])
         .map(|(at, separator)| (at, at + separator.len()));
@@ -52,9 +87,10 @@ mod tests {
 
     #[test]
     fn a_prefix_makes_a_family() {
-        let prefixes = ["ProGen2".to_owned(), "Qwen3-0".to_owned()];
-        assert_eq!(family("ProGen2-base-bf16", &prefixes), "ProGen2");
-        assert_eq!(family("Qwen3-0.6B-Base", &prefixes), "Qwen3-0");
-        assert_eq!(family("Qwen3-8B", &prefixes), "Qwen3");
+        let families = ["Protein=ProGen2", "Small=Qwen3-0"].map(|text| text.parse().unwrap());
+        assert_eq!(family("ProGen2-base-bf16", &families), "Protein");
+        assert_eq!(family("Qwen3-0.6B-Base", &families), "Small");
+        assert_eq!(family("Qwen3-8B", &families), "Qwen3");
+        assert_eq!(named_family("Qwen3-8B", &families), None);
     }
 }

@@ -2,36 +2,12 @@
 Across the models of a family: accuracy, intercept and slope against the number of parameters.
 */
 
+use super::family::{Family, named_family};
 use super::fit::{Points, fit_means};
 use crate::error::{Error, Result};
 use crate::record::{CurveKey, Quantity, Scaling};
 use crate::stats::line;
 use std::collections::BTreeSet;
-use std::str::FromStr;
-
-/// A family of models: those whose names begin alike.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Family {
-    name: String,
-    prefix: String,
-}
-
-impl FromStr for Family {
-    type Err = String;
-
-    /// `NAME=PREFIX`.
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        match text.split_once('=') {
-            Some((name, prefix)) if !name.is_empty() && !prefix.is_empty() => Ok(Self {
-                name: name.to_owned(),
-                prefix: prefix.to_owned(),
-            }),
-            _ => Err(format!(
-                "expected NAME=PREFIX, as Qwen3=Qwen3-; found {text:?}"
-            )),
-        }
-    }
-}
 
 /// A curve's point on the regressions of its family.
 struct Member<'a> {
@@ -53,9 +29,7 @@ pub fn scalings(curves: &[Points], families: &[Family]) -> Result<Vec<Scaling>> 
         if families.is_empty() {
             return Some(key.modality.clone());
         }
-        let mut named = families.iter();
-        let found = named.find(|f| key.model.starts_with(&f.prefix))?;
-        Some(Some(found.name.clone()))
+        named_family(&key.model, families).map(|name| Some(name.to_owned()))
     };
     let mut groups: Vec<(Scaling, CurveKey, Vec<Member<'_>>)> = Vec::new();
     for curve in curves {

@@ -7,11 +7,10 @@ use super::resample::Replicates;
 use crate::error::{Error, Result};
 use crate::program::{Program, measures};
 use crate::record::{Condition, Score};
-use crate::stats::{bootstrap_p, one_sided_p, quantile, standard_deviation, z_difference};
+use crate::stats::{
+    NORMAL_95, bootstrap_p, one_sided_p, quantile, standard_deviation, z_difference,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// A normal 95 % interval is accuracy +- this many errors.
-const NORMAL_95: f64 = 1.96;
 
 /// The score of one cell; `replicates` are its bootstrap replicates.
 #[must_use]

@@ -2,6 +2,7 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use sha2::{Digest as _, Sha256};
+use shotline::analysis::Family;
 use shotline::cli::{self, InputArgs, Sink, warn};
 use shotline::error::{Error, Result};
 use shotline::record::Reader;
@@ -79,6 +80,12 @@ enum Figure {
     },
     /// Answers, targets and correct answers whose bits are all equal, one panel a model.
     ZeroBd {
+        #[command(flatten)]
+        picture: PictureArgs,
+    },
+    /// What wrong answers are like, as stacked bars, one panel a model. Reads `score --errors`.
+    #[command(after_help = ERRORS_EXAMPLES)]
+    Errors {
         #[command(flatten)]
         picture: PictureArgs,
     },
@@ -179,10 +186,10 @@ struct LineArgs {
 
 #[derive(ClapArgs)]
 struct FamilyArgs {
-    /// Models whose names begin with this are one family. Repeatable. The others belong to the family that their name
-    /// says before its size: `Qwen3` of `Qwen3-0.6B-Base`.
-    #[arg(long, value_name = "PREFIX")]
-    family: Vec<String>,
+    /// Models whose names begin with PREFIX are the family NAME. Repeatable. The others belong to the family that their
+    /// name says before its size: `Qwen3` of `Qwen3-0.6B-Base`.
+    #[arg(long, value_name = "NAME=PREFIX")]
+    family: Vec<Family>,
 }
 
 const EXAMPLES: &str = "\
@@ -208,7 +215,7 @@ Examples:
   One panel a family:
     score evo2.parquet qwen3.parquet | figure families -o families.svg
   Families whose names do not say so:
-    figure families scores.csv --family ProGen2 --family imagegpt -o families.svg";
+    figure families scores.csv --family ProGen2=ProGen2 --family ImageGPT=imagegpt -o families.svg";
 
 const SIZE_EXAMPLES: &str = "\
 Examples:
@@ -232,6 +239,13 @@ const BITDIVERSITY_EXAMPLES: &str = "\
 Examples:
   Accuracy by the mean number of minority bits of a function's outputs:
     score --by bitdiversity predictions.parquet | figure bitdiversity -o bitdiversity.svg";
+
+const ERRORS_EXAMPLES: &str = "\
+Examples:
+  What does a model do instead?
+    score --errors predictions.parquet | figure errors -o errors.svg
+An answer that is of several kinds is counted under the first that fits; the shares of each kind by itself, and what
+chance would give, are in the table.";
 
 const CONTRAST_EXAMPLES: &str = "\
 Examples:
@@ -307,6 +321,9 @@ fn run(args: &Args) -> Result<()> {
         }),
         Figure::ZeroBd { picture } => picture.draw(&[Sort::Cell], |findings| {
             Ok(figures::zero_bd(findings)?.into())
+        }),
+        Figure::Errors { picture } => picture.draw(&[Sort::Errors], |findings| {
+            Ok(figures::errors(findings)?.into())
         }),
         Figure::Contrast { picture } => picture.draw(&[Sort::Contrast], |findings| {
             Ok(figures::contrast(findings)?.into())
@@ -412,6 +429,9 @@ fn tables(findings: &Findings) -> Vec<html::Table> {
         html::Table::of("Correlations of profiles", &findings.similarities),
         html::Table::of("Scores by BitLoad", &findings.bit_loads),
         html::Table::of("Scores by BitDiversity", &findings.bit_diversities),
+        html::Table::of("Kinds of wrong answers, beside chance", &findings.errors),
+        html::Table::of("Families against ln(parameters)", &findings.scalings),
+        html::Table::of("Designs for a wanted error", &findings.powers),
         html::Table::of("Identifiability", &findings.identifiability),
         html::Table::of("Scores of functions", &findings.tasks),
         html::Table::of("Contrasts of functions", &findings.task_contrasts),

@@ -3,7 +3,10 @@ What figures and reports read: rows of any table of results, told apart by their
 */
 
 use super::column::{Cell, Column, ColumnType, Value};
-use super::kinds::{Contrast, Fit, Identifiability, Score, Similarity, Versus, VersusTask};
+use super::kinds::{
+    Contrast, ErrorShare, Fit, Identifiability, Power, Scaling, Score, Similarity, Versus,
+    VersusTask,
+};
 use super::table::{Record, Row, concat};
 
 /// The column that shows that a row is a prediction, which is no result yet.
@@ -81,18 +84,24 @@ macro_rules! finding {
 
 finding! {
     {
-    /// A log-linear fit.
-    Fit, by "a0";
-    /// Clean against deranged.
-    Contrast, by "clean_accuracy";
-    /// How alike two models' profiles are.
-    Similarity, by "rho";
-    /// Model against model at one function.
-    VersusTask, by "rank_a";
-    /// Model against model.
-    Versus, by "iou";
-    /// How surely demonstrations identify functions.
-    Identifiability, by "identified";
+        /// A log-linear fit.
+        Fit, by "a0";
+        /// Clean against deranged.
+        Contrast, by "clean_accuracy";
+        /// How alike two models' profiles are.
+        Similarity, by "rho";
+        /// Model against model at one function.
+        VersusTask, by "rank_a";
+        /// Model against model.
+        Versus, by "iou";
+        /// How surely demonstrations identify functions.
+        Identifiability, by "identified";
+        /// One kind of wrong answers.
+        ErrorShare, by "counted_once";
+        /// A family against its models' parameters.
+        Scaling, by "slope";
+        /// A design for a wanted error.
+        Power, by "wanted_se";
     }
     /// An accuracy.
     Score

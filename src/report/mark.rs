@@ -267,7 +267,7 @@ mod tests {
         let lines = document
             .descendants()
             .filter_map(|n| n.attribute("d"))
-            .last();
+            .next_back();
         let numbers: Vec<f64> = lines
             .unwrap()
             .split(['M', 'L', ' '])

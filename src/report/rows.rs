@@ -7,7 +7,7 @@ Rows are in the order given. Markers of one row stand on its line, which shows h
 use std::fmt::Write as _;
 
 use super::axis::{Across, INSET, Quantity};
-use super::canvas::{Anchor, Rect, Stroke, TextStyle};
+use super::canvas::{Anchor, Canvas, Rect, Stroke, TextStyle};
 use super::font::{self, CAP_HEIGHT, Weight};
 use super::legend::{self, Entry};
 use super::mark::{self, Look};
@@ -101,6 +101,23 @@ impl Rows {
         }
         let across = self.across(&frame);
         let mut canvas = self.page.canvas(&self.x_label, &self.description());
+        self.draw_grid(&mut canvas, &across, &frame, body.left);
+        self.draw_rows(&mut canvas, &across, &frame, body.left);
+        across.draw(&mut canvas, &frame);
+        super::axis::draw_title_across(
+            &mut canvas,
+            &self.x_label,
+            frame.left,
+            frame.right,
+            frame.bottom,
+        );
+        legend::draw(&mut canvas, &entries, &labels, None, RADIUS);
+        Ok(canvas.finish())
+    }
+
+    /// Ticks from top to bottom, and a line across between groups of rows; names stand between `left` and the frame.
+    fn draw_grid(&self, canvas: &mut Canvas, across: &Across, frame: &Rect, left: f64) {
+        let pitch = frame.height() / float(self.rows.len());
         canvas.open_group("grid", None);
         for tick in across.ticks() {
             let zero = tick.value == 0.0;
@@ -114,22 +131,22 @@ impl Rows {
         for i in (GROUP..self.rows.len()).step_by(GROUP) {
             let y = frame.top + pitch * float(i);
             canvas.polyline(
-                &[(body.left, y), (frame.right, y)],
+                &[(left, y), (frame.right, y)],
                 Stroke::solid(style::GRID, style::GRID_LINE),
             );
         }
         canvas.close_group();
+    }
+
+    /// Each row's name, markers, and the line between them.
+    fn draw_rows(&self, canvas: &mut Canvas, across: &Across, frame: &Rect, left: f64) {
+        let pitch = frame.height() / float(self.rows.len());
         let size = style::NOTE_PT.min(pitch / LEADING);
         for (i, row) in self.rows.iter().enumerate() {
             let y = frame.top + pitch * (float(i) + 0.5);
             canvas.open_group("row", Some(&self.words(row)));
             canvas.text(
-                &font::elide(
-                    &row.name,
-                    frame.left - GAP - body.left,
-                    size,
-                    Weight::Regular,
-                ),
+                &font::elide(&row.name, frame.left - GAP - left, size, Weight::Regular),
                 frame.left - GAP,
                 y + size * CAP_HEIGHT / 2.0,
                 &TextStyle::regular(size, Anchor::End),
@@ -153,27 +170,11 @@ impl Rows {
             }
             for (k, value) in row.values.iter().enumerate().rev() {
                 if let Some(value) = value {
-                    mark::draw(
-                        &mut canvas,
-                        style::marker(k),
-                        across.position(*value),
-                        y,
-                        RADIUS,
-                    );
+                    mark::draw(canvas, style::marker(k), across.position(*value), y, RADIUS);
                 }
             }
             canvas.close_group();
         }
-        across.draw(&mut canvas, &frame);
-        super::axis::draw_title_across(
-            &mut canvas,
-            &self.x_label,
-            frame.left,
-            frame.right,
-            frame.bottom,
-        );
-        legend::draw(&mut canvas, &entries, &labels, None, RADIUS);
-        Ok(canvas.finish())
     }
 
     /// Its texts.

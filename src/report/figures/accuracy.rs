@@ -7,6 +7,7 @@ use super::super::chart::{Chart, Panel, Range, Series};
 use super::super::page::{DOUBLE_COLUMN_MM, Page};
 use super::curves::{Group, group, mode_baseline, note};
 use super::{Findings, page_for};
+use crate::analysis::Family;
 use crate::error::Result;
 use crate::record::Score;
 
@@ -23,22 +24,22 @@ pub fn curve(findings: &Findings, with_fit: bool, published: Vec<Series>) -> Res
     series.sort_by_key(|s| s.role);
     let mut chart = Chart::curve(series);
     chart.page = Page::new(DOUBLE_COLUMN_MM, 90.0);
-    chart.page.note = note(chart.panels[0].series.iter());
+    chart.page.note = note(&chart.panels[0].series.iter());
     Ok(chart)
 }
 
-/// Accuracy against shots, one panel a family, the baselines in each. Models whose names begin with one of `prefixes`
-/// are a family; the others by the name before their size.
+/// Accuracy against shots, one panel a family, the baselines in each. Those named in `families` go
+/// first; the others are called by the name before their size.
 ///
 /// # Errors
 /// None of its own: what cannot be drawn is found when it is drawn.
-pub fn families(findings: &Findings, with_fit: bool, prefixes: &[String]) -> Result<Chart> {
+pub fn families(findings: &Findings, with_fit: bool, families: &[Family]) -> Result<Chart> {
     let groups = group(&findings.cells);
     let (baselines, models): (Vec<&Group<Score>>, Vec<&Group<Score>>) =
         groups.iter().partition(|g| g.is_baseline());
     let mut panels: Vec<Panel> = Vec::new();
     for model in models {
-        let family = model.family(prefixes);
+        let family = model.family(families);
         let series = model.series(with_fit);
         match panels
             .iter_mut()
@@ -67,7 +68,7 @@ pub fn families(findings: &Findings, with_fit: bool, prefixes: &[String]) -> Res
         panel.series.extend(shared.iter().cloned());
     }
     let mut page = page_for(panels.len(), 58.0);
-    page.note = note(panels.iter().flat_map(|p| &p.series));
+    page.note = note(&panels.iter().flat_map(|p| &p.series));
     Ok(Chart {
         page,
         panels,

@@ -6,7 +6,8 @@ use super::super::Drawing;
 use super::super::chart::Series;
 use super::curves::{clean, group};
 use super::{Findings, bit_diversity, bit_load, coefficients, contrast, curve, families};
-use super::{similarity, size, tasks, understandable, zero_bd};
+use super::{errors, similarity, size, tasks, understandable, zero_bd};
+use crate::analysis::Family;
 use crate::error::Result;
 
 /// A line against parameters needs models of several sizes.
@@ -26,11 +27,7 @@ pub struct Figure {
 ///
 /// # Errors
 /// Those of the figures.
-pub fn all(
-    findings: &Findings,
-    prefixes: &[String],
-    published: Vec<Series>,
-) -> Result<Vec<Figure>> {
+pub fn all(findings: &Findings, named: &[Family], published: Vec<Series>) -> Result<Vec<Figure>> {
     let mut figures: Vec<Figure> = Vec::new();
     let mut add = |name, heading, drawing: Drawing| {
         figures.push(Figure {
@@ -48,17 +45,17 @@ pub fn all(
         };
         let drawing = curve(&clean, true, published)?;
         add("curve", "Accuracy by shots", drawing.into());
-        if count_families(&clean, prefixes) > 1 {
-            let drawing = families(&clean, true, prefixes)?;
+        if count_families(&clean, named) > 1 {
+            let drawing = families(&clean, true, named)?;
             add("families", "Families side by side", drawing.into());
         }
     }
     if sizes(cells.iter().map(|s| s.params)) >= LEAST_SIZES {
-        let drawing = size(findings, None, prefixes)?;
+        let drawing = size(findings, None, named)?;
         add("size", "Accuracy by parameters", drawing.into());
     }
     if sizes(findings.fits.iter().map(|f| f.params)) >= LEAST_SIZES {
-        let drawing = coefficients(findings, prefixes)?;
+        let drawing = coefficients(findings, named)?;
         let heading = "Intercept and slope by parameters";
         add("coefficients", heading, drawing.into());
     }
@@ -77,6 +74,10 @@ pub fn all(
     if cells.iter().any(|s| s.understandable.is_some()) {
         let drawing = understandable(findings)?;
         add("understandable", "Understandable mistakes", drawing.into());
+    }
+    if findings.errors.iter().any(|e| e.counted_once.is_some()) {
+        let drawing = errors(findings)?;
+        add("errors", "Kinds of wrong answers", drawing.into());
     }
     if !findings.contrasts.is_empty() {
         let drawing = contrast(findings)?;
@@ -102,10 +103,10 @@ fn sizes(params: impl Iterator<Item = Option<f64>>) -> usize {
 }
 
 /// The number of families among the models.
-fn count_families(findings: &Findings, prefixes: &[String]) -> usize {
+fn count_families(findings: &Findings, named: &[Family]) -> usize {
     let models = group(&findings.cells);
     let models = models.iter().filter(|group| !group.is_baseline());
-    let mut names: Vec<String> = models.map(|group| group.family(prefixes)).collect();
+    let mut names: Vec<String> = models.map(|group| group.family(named)).collect();
     names.sort_unstable();
     names.dedup();
     names.len()

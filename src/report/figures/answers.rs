@@ -10,7 +10,7 @@ use super::super::style;
 use super::curves::{clean, group};
 use super::{Findings, lacking, page_for};
 use crate::error::Result;
-use crate::record::Score;
+use crate::record::{Condition, ErrorKind, Score};
 
 /// Answers and targets of equal bits (BitDiversity 0), and correct answers of both sorts, per shot count: one panel a
 /// model.
@@ -91,6 +91,98 @@ fn by_shots<'a>(scores: &[&'a Score]) -> Vec<&'a Score> {
     let mut sorted = scores.to_vec();
     sorted.sort_by_key(|score| score.shots);
     sorted
+}
+
+/// Kinds of wrong answers per shot count, each answer counted once: one panel a model.
+///
+/// # Errors
+/// [`crate::error::Error::Data`] if no row has them.
+pub fn errors(findings: &Findings) -> Result<Bars> {
+    let known = findings
+        .errors
+        .iter()
+        .filter(|e| e.counted_once.is_some() && e.curve.condition != Some(Condition::Deranged));
+    let mut kinds: Vec<ErrorKind> = Vec::new();
+    for row in known.clone() {
+        if !kinds.contains(&row.kind) {
+            kinds.push(row.kind);
+        }
+    }
+    kinds.sort_unstable();
+    let panels: Vec<BarPanel> = group(known)
+        .iter()
+        .map(|model| {
+            let mut shots: Vec<u32> = model.rows.iter().map(|row| row.shots).collect();
+            shots.sort_unstable();
+            shots.dedup();
+            let bar = |shots: u32| {
+                let rows = model.rows.iter().filter(move |row| row.shots == shots);
+                let mut bar: Vec<Segment> = rows
+                    .filter_map(|row| {
+                        Some(Segment {
+                            kind: kinds.iter().position(|kind| *kind == row.kind)?,
+                            share: f64::from(row.counted_once?) / f64::from(row.trials),
+                        })
+                    })
+                    .collect();
+                bar.sort_by_key(|segment| segment.kind);
+                bar
+            };
+            BarPanel {
+                title: Some(model.label.clone()),
+                groups: shots
+                    .into_iter()
+                    .map(|shots| BarGroup {
+                        label: shots.to_string(),
+                        bars: vec![bar(shots)],
+                    })
+                    .collect(),
+            }
+        })
+        .collect();
+    if panels.is_empty() {
+        return Err(lacking(
+            "counted_once",
+            "it needs predictions with their demonstrations (`infer` without --slim), clean ones",
+        ));
+    }
+    let mut page = page_for(panels.len(), 56.0);
+    page.note = Some(
+        "Shares of all answers; what is missing to 1 is right. An answer of several kinds is counted under the first of the legend that fits."
+            .to_owned(),
+    );
+    Ok(Bars {
+        page,
+        panels,
+        kinds: kinds
+            .iter()
+            .enumerate()
+            .map(|(i, kind)| Kind {
+                label: words(*kind).to_owned(),
+                fill: if *kind == ErrorKind::Other {
+                    style::CHANCE
+                } else {
+                    style::fill(i)
+                },
+            })
+            .collect(),
+        x_label: "Shots".to_owned(),
+        y_label: "Share of answers".to_owned(),
+        y_max: None,
+    })
+}
+
+/// A kind of wrong answers as the legend calls it.
+fn words(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Malformed => "malformed",
+        ErrorKind::Rival => "a rival function's output",
+        ErrorKind::Mode => "the mode",
+        ErrorKind::Demonstration => "another demonstration's output",
+        ErrorKind::Query => "the query",
+        ErrorKind::OneBit => "one bit off",
+        ErrorKind::Other => "other",
+    }
 }
 
 /// The share of understandable mistakes against shots: wrong answers that another function, true to all

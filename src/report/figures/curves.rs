@@ -3,7 +3,7 @@ Scores grouped into curves, and what their figures share: names, intervals, the 
 */
 
 use super::super::chart::{Fit, Line, Point, Role, Series};
-use crate::analysis::{family, least_squares};
+use crate::analysis::{Family, family, least_squares};
 use crate::record::{self, Condition, Contrast, CurveKey, Score};
 use crate::stats::NORMAL_95;
 
@@ -20,6 +20,12 @@ impl OnCurve for Score {
 }
 
 impl OnCurve for record::Fit {
+    fn key(&self) -> CurveKey {
+        self.curve.clone()
+    }
+}
+
+impl OnCurve for record::ErrorShare {
     fn key(&self) -> CurveKey {
         self.curve.clone()
     }
@@ -85,8 +91,8 @@ impl<T> Group<'_, T> {
     }
 
     /// The family of its model.
-    pub fn family(&self, prefixes: &[String]) -> String {
-        family(&self.key.model, prefixes).to_owned()
+    pub fn family(&self, families: &[Family]) -> String {
+        family(&self.key.model, families).to_owned()
     }
 }
 
@@ -171,7 +177,7 @@ pub(super) fn mode_baseline(groups: &[Group<Score>]) -> Option<Series> {
             continue;
         };
         let shots = f64::from(score.shots);
-        match points.iter().find(|p| p.x >= shots && p.x <= shots) {
+        match points.iter().find(|p| (p.x - shots).abs() < 0.5) {
             Some(known) if (known.y - accuracy).abs() > 1e-12 => return None,
             Some(_) => {}
             None => points.push(Point::new(
@@ -197,7 +203,7 @@ pub(super) fn clean(scores: &[Score]) -> impl Iterator<Item = &Score> {
 }
 
 /// What bars and lines are, in a sentence each.
-pub(super) fn note<'a>(series: impl Iterator<Item = &'a Series> + Clone) -> Option<String> {
+pub(super) fn note<'a>(series: &(impl Iterator<Item = &'a Series> + Clone)) -> Option<String> {
     let bars = series
         .clone()
         .any(|s| s.points.iter().any(|p| p.ci.is_some()));

@@ -16,7 +16,7 @@ mod scale;
 
 pub use accuracy::{curve, families};
 pub use all::{Figure, all};
-pub use answers::{understandable, zero_bd};
+pub use answers::{errors, understandable, zero_bd};
 pub use complexity::{bit_diversity, bit_load};
 pub use contrasts::{contrast, similarity, tasks};
 pub use published::Published;
@@ -25,7 +25,8 @@ pub use scale::{coefficients, size};
 use super::page::{DOUBLE_COLUMN_MM, Page};
 use crate::error::{Error, Result};
 use crate::record::{
-    Contrast, Finding, Fit, Identifiability, Place, Reader, Score, Similarity, Versus, VersusTask,
+    Contrast, ErrorShare, Finding, Fit, Identifiability, Place, Power, Reader, Scaling, Score,
+    Similarity, Versus, VersusTask,
 };
 
 /// What a row of results is about.
@@ -53,6 +54,12 @@ pub enum Sort {
     VersusTask,
     /// How surely demonstrations identify functions.
     Identifiability,
+    /// One kind of wrong answers in a cell.
+    Errors,
+    /// A family against its models' parameters.
+    Scaling,
+    /// A design for a wanted error.
+    Power,
 }
 
 impl Sort {
@@ -69,6 +76,9 @@ impl Sort {
             Finding::Versus(_) => Self::Versus,
             Finding::VersusTask(_) => Self::VersusTask,
             Finding::Identifiability(_) => Self::Identifiability,
+            Finding::ErrorShare(_) => Self::Errors,
+            Finding::Scaling(_) => Self::Scaling,
+            Finding::Power(_) => Self::Power,
         }
     }
 
@@ -87,6 +97,9 @@ impl Sort {
             Self::VersusTask => {
                 "models against each other by function (`contrast --models --by task`)"
             }
+            Self::Errors => "kinds of wrong answers (`score --errors`)",
+            Self::Scaling => "regressions of families (`fit-loglinear --families`)",
+            Self::Power => "designs (`score --power`)",
             Self::Identifiability => "identifiability (`contrast --identifiability`)",
         }
     }
@@ -117,6 +130,12 @@ pub struct Findings {
     pub versus_tasks: Vec<VersusTask>,
     /// How surely demonstrations identify functions.
     pub identifiability: Vec<Identifiability>,
+    /// Kinds of wrong answers.
+    pub errors: Vec<ErrorShare>,
+    /// Families against parameters.
+    pub scalings: Vec<Scaling>,
+    /// Designs for a wanted error.
+    pub powers: Vec<Power>,
 }
 
 impl Findings {
@@ -159,6 +178,9 @@ impl Findings {
             Finding::Similarity(similarity) => self.similarities.push(similarity),
             Finding::Versus(versus) => self.versus.push(versus),
             Finding::VersusTask(task) => self.versus_tasks.push(task),
+            Finding::ErrorShare(errors) => self.errors.push(errors),
+            Finding::Scaling(scaling) => self.scalings.push(scaling),
+            Finding::Power(power) => self.powers.push(power),
             Finding::Identifiability(identifiability) => {
                 self.identifiability.push(identifiability);
             }

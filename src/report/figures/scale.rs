@@ -7,6 +7,7 @@ use super::super::chart::{Chart, Fit, Line, Panel, Point, Range, Role, Series};
 use super::super::page::{DOUBLE_COLUMN_MM, Page};
 use super::curves::{Group, around, clean, group, interval};
 use super::{Findings, lacking};
+use crate::analysis::Family;
 use crate::error::{Error, Result};
 use crate::record::Score;
 use crate::stats;
@@ -20,7 +21,7 @@ const LEAST_POINTS: usize = 3;
 ///
 /// # Errors
 /// [`Error::Data`] if no model has a number of parameters, or the models have no such shot count in common.
-pub fn size(findings: &Findings, shots: Option<u32>, prefixes: &[String]) -> Result<Chart> {
+pub fn size(findings: &Findings, shots: Option<u32>, families: &[Family]) -> Result<Chart> {
     let groups: Vec<Group<Score>> = group(clean(&findings.cells))
         .into_iter()
         .filter(|g| !g.is_baseline() && g.rows.iter().any(|s| s.params.is_some()))
@@ -33,7 +34,7 @@ pub fn size(findings: &Findings, shots: Option<u32>, prefixes: &[String]) -> Res
     for model in &groups {
         for score in model.rows.iter().filter(|s| s.shots == shots) {
             let Some(params) = score.params else { continue };
-            let family = model.family(prefixes);
+            let family = model.family(families);
             let point = Point {
                 name: Some(member(&model.label, &family)),
                 ..Point::new(params, score.accuracy, interval(score))
@@ -85,7 +86,7 @@ fn common_shots(groups: &[Group<Score>], wanted: Option<u32>) -> Result<u32> {
 ///
 /// # Errors
 /// [`Error::Data`] if no fit has a number of parameters.
-pub fn coefficients(findings: &Findings, prefixes: &[String]) -> Result<Chart> {
+pub fn coefficients(findings: &Findings, families: &[Family]) -> Result<Chart> {
     let clean = findings
         .fits
         .iter()
@@ -94,7 +95,7 @@ pub fn coefficients(findings: &Findings, prefixes: &[String]) -> Result<Chart> {
     for model in group(clean).iter().filter(|g| !g.is_baseline()) {
         for fit in &model.rows {
             let Some(params) = fit.params else { continue };
-            let family = model.family(prefixes);
+            let family = model.family(families);
             let point = |value: f64, ci: Option<(f64, f64)>| Point {
                 name: Some(member(&model.label, &family)),
                 ..Point::new(params, value, ci)
