@@ -7,6 +7,9 @@ The modules stand in the order in which data flows; each depends only on those b
 /// The error type, and exit codes.
 pub mod error;
 
+/// SHA-256 of files.
+pub mod digest;
+
 /// Bitstring functions: primitives, programs, suites, truth tables, complexity.
 pub mod program;
 

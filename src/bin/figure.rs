@@ -1,9 +1,9 @@
 //! `figure`: pictures of results.
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use sha2::{Digest as _, Sha256};
 use shotline::analysis::Family;
 use shotline::cli::{self, InputArgs, Sink, warn};
+use shotline::digest;
 use shotline::error::{Error, Result};
 use shotline::record::Reader;
 use shotline::record::provenance::{Chain, Step};
@@ -457,9 +457,7 @@ fn sidecar(path: &Path) -> Result<Chain> {
 /// A file with its hash; a pipe was read once and has none.
 fn source(path: &Path) -> Result<html::Source> {
     let sha256 = if path.is_file() {
-        let bytes = std::fs::read(path).map_err(|e| Error::file(path, e))?;
-        let digest = Sha256::digest(bytes);
-        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(digest::sha256(&[path.to_owned()])?)
     } else {
         None
     };

@@ -225,7 +225,7 @@ impl OnnxModel {
     /// # Errors
     /// [`Error::Io`] if a file cannot be read.
     pub fn sha256(&self) -> Result<String> {
-        weights::sha256(&self.files)
+        crate::digest::sha256(&self.files)
     }
 
     /// Whether prompts get a beginning-of-sequence token under this setting.

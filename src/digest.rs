@@ -1,0 +1,61 @@
+/*!
+What a file's contents are known by: their SHA-256, in provenance and reports.
+*/
+
+use crate::error::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
+
+/// SHA-256 in hexadecimal over the files one after the other, as `cat FILES | sha256sum` gives it.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn sha256(files: &[PathBuf]) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    for path in files {
+        let mut file = File::open(path).map_err(|error| Error::file(path, error))?;
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => hash.update(&buffer[..read]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::file(path, error)),
+            }
+        }
+    }
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_files_are_hashed_as_one_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let files: Vec<PathBuf> = ["a", "b"]
+            .iter()
+            .map(|name| folder.path().join(name))
+            .collect();
+        std::fs::write(&files[0], "ab").unwrap();
+        std::fs::write(&files[1], "c").unwrap();
+        // FIPS 180-4's example.
+        assert_eq!(
+            sha256(&files).unwrap(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert!(sha256(&[folder.path().join("gone")]).is_err());
+    }
+}
