@@ -93,7 +93,7 @@ impl Rows {
             left: body.left + self.names_width(body.width()) + GAP,
             top,
             right: body.right,
-            bottom: body.bottom - super::axis::HEIGHT,
+            bottom: body.bottom - axis::HEIGHT,
         };
         let pitch = frame.height() / float(self.rows.len());
         if pitch < LEAST_ROW || frame.width() < page::LEAST_PANEL {
@@ -145,6 +145,8 @@ impl Rows {
         for (i, row) in self.rows.iter().enumerate() {
             let y = frame.top + pitch * (float(i) + 0.5);
             canvas.open_group("row", Some(&self.words(row)));
+            let room = frame.left - GAP - body.left;
+            let size = style::NOTE_PT.min(pitch / LEADING);
             canvas.text(
                 &font::elide(&row.name, frame.left - GAP - left, size, Weight::Regular),
                 frame.left - GAP,
@@ -177,6 +179,28 @@ impl Rows {
         }
     }
 
+    /// Lines at the ticks, and from `left` on between groups of rows.
+    fn draw_grid(&self, canvas: &mut Canvas, frame: &Rect, across: &Across, left: f64) {
+        canvas.open_group("grid", None);
+        for tick in across.ticks() {
+            let stroke = if tick.value == 0.0 {
+                Stroke::solid(style::MUTED, style::AXIS_LINE)
+            } else {
+                Stroke::solid(style::GRID, style::GRID_LINE)
+            };
+            canvas.polyline(&[(tick.at, frame.top), (tick.at, frame.bottom)], stroke);
+        }
+        let pitch = frame.height() / float(self.rows.len());
+        for i in (GROUP..self.rows.len()).step_by(GROUP) {
+            let y = frame.top + pitch * float(i);
+            canvas.polyline(
+                &[(left, y), (frame.right, y)],
+                Stroke::solid(style::GRID, style::GRID_LINE),
+            );
+        }
+        canvas.close_group();
+    }
+
     /// Its texts.
     #[must_use]
     pub fn texts(&self) -> Vec<&str> {
@@ -198,7 +222,7 @@ impl Rows {
     /// An axis with round ticks around 0 and all values.
     fn across(&self, frame: &Rect) -> Across {
         let values = || self.rows.iter().flat_map(|row| row.values.iter().flatten());
-        let ends = super::axis::Upwards::around_zero(
+        let ends = axis::Upwards::around_zero(
             values().copied().fold(0.0, f64::min),
             values().copied().fold(0.0, f64::max),
         );
@@ -219,5 +243,28 @@ impl Rows {
     /// The figure in words.
     fn description(&self) -> String {
         self.rows.iter().map(|row| self.words(row) + "\n").collect()
+    }
+}
+
+/// Draws the markers of a row at the height `y`, the first on top, and the line that joins them.
+fn draw_markers(canvas: &mut Canvas, row: &Row, across: &Across, y: f64) {
+    let places = || {
+        let known = row.values.iter().flatten();
+        known.map(|&value| across.position(value))
+    };
+    let (low, high) = (
+        places().fold(f64::INFINITY, f64::min),
+        places().fold(f64::NEG_INFINITY, f64::max),
+    );
+    if high > low {
+        canvas.polyline(
+            &[(low, y), (high, y)],
+            Stroke::solid(style::ROW_LINE, style::GRID_LINE),
+        );
+    }
+    for (i, value) in row.values.iter().enumerate().rev() {
+        if let Some(value) = value {
+            mark::draw(canvas, style::marker(i), across.position(*value), y, RADIUS);
+        }
     }
 }

@@ -2,10 +2,11 @@
 Scores grouped into curves, and what their figures share: names, intervals, the mode baseline, families.
 */
 
-use super::super::chart::{Fit, Line, Point, Role, Series};
+use super::super::chart::{Fit, Line, Panel, Point, Role, Series};
 use crate::analysis::{Family, family, least_squares};
 use crate::record::{self, Condition, Contrast, CurveKey, Score};
 use crate::stats::NORMAL_95;
+use std::collections::BTreeMap;
 
 /// What rows of one curve share, whatever the rows are.
 pub(super) trait OnCurve {
@@ -171,7 +172,7 @@ pub(super) fn mode_baseline(groups: &[Group<Score>]) -> Option<Series> {
     if groups.iter().any(|g| g.key.model == "builtin:mode") {
         return None;
     }
-    let mut points: Vec<Point> = Vec::new();
+    let mut points: BTreeMap<u32, Point> = BTreeMap::new();
     for score in groups.iter().flat_map(|g| &g.rows) {
         let Some(accuracy) = score.mode_accuracy else {
             continue;
@@ -190,7 +191,7 @@ pub(super) fn mode_baseline(groups: &[Group<Score>]) -> Option<Series> {
     (!points.is_empty()).then(|| Series {
         label: "mode".to_owned(),
         role: Role::Baseline,
-        points,
+        points: points.into_values().collect(),
         line: Line::Joined,
     })
 }
@@ -210,7 +211,8 @@ pub(super) fn note<'a>(series: &(impl Iterator<Item = &'a Series> + Clone)) -> O
     let fitted = series.clone().any(|s| matches!(s.line, Line::Fitted(_)));
     let published = series.clone().any(|s| s.role == Role::Published);
     let parts: Vec<&str> = [
-        (bars, "Bars and bands: 95 % intervals."),
+        (bars && !bands, "Bars: 95 % intervals."),
+        (bands, "Bars and bands: 95 % intervals."),
         (fitted, "Lines: least squares, a0 + a1 ln(shots)."),
         (
             published,
