@@ -6,7 +6,7 @@ use shotline::cli::{self, InputArgs, Sink, warn};
 use shotline::digest;
 use shotline::error::{Error, Result};
 use shotline::record::Reader;
-use shotline::record::provenance::{self, Chain, Step};
+use shotline::record::provenance::{Chain, Step};
 use shotline::report::figures::{self, Findings, Published, Sort};
 use shotline::report::{Drawing, html, svg_to_png};
 use std::io::Write as _;
@@ -408,7 +408,7 @@ fn report(args: &ReportArgs) -> Result<()> {
             svg,
         });
     }
-    let sources: Result<Vec<html::Source>> = paths.iter().map(source).collect();
+    let sources: Result<Vec<html::Source>> = paths.iter().map(|path| source(path)).collect();
     let page = html::Report {
         title: args.title.clone(),
         pictures,
@@ -455,7 +455,7 @@ fn sidecar(path: &Path) -> Result<Chain> {
 }
 
 /// A file with its hash; a pipe was read once and has none.
-fn source(path: &PathBuf) -> Result<html::Source> {
+fn source(path: &Path) -> Result<html::Source> {
     let sha256 = if path.is_file() {
         Some(digest::sha256(&[path.to_owned()])?)
     } else {

@@ -2,7 +2,6 @@
 Where records come from, as samtools' @PG lines: every filter appends one step to a chain.
 */
 
-use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -109,35 +108,6 @@ impl Chain {
     }
 }
 
-/// SHA-256 in hexadecimal over the files one after the other, as `cat FILES | sha256sum` gives it.
-///
-/// # Errors
-/// [`Error::Io`] if a file cannot be read.
-pub fn sha256(files: &[PathBuf]) -> std::result::Result<String, Error> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    for path in files {
-        let mut file = File::open(path).map_err(|error| Error::file(path, error))?;
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => hash.update(&buffer[..read]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::file(path, error)),
-            }
-        }
-    }
-    Ok(hexadecimal(&hash.finalize()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,20 +121,5 @@ mod tests {
         assert_eq!(merged, b);
         assert_eq!(Chain::from_json(&b.to_json()).unwrap(), b);
         assert!(Chain::from_json("{}").is_err());
-    }
-
-    #[test]
-    fn files_are_hashed_as_if_they_were_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str, contents: &str| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, contents).unwrap();
-            path
-        };
-        let parts = [file("a", "ab"), file("b", "c")];
-        // FIPS 180-2, appendix B.1.
-        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(sha256(&parts).unwrap(), abc);
-        assert!(sha256(&[folder.path().join("gone")]).is_err());
     }
 }

@@ -1076,18 +1076,21 @@ mod tests {
                 curve.panels[0].series.len(),
                 "{name}"
             );
-            let fits = curve
-                .series()
+            let fits = curve.panels[0]
+                .series
+                .iter()
                 .filter(|s| matches!(s.line, Line::Fitted(_)) && s.has_line())
                 .count();
             assert_eq!(count(&document, "fit"), fits, "{name}");
-            let bands = curve
-                .series()
+            let bands = curve.panels[0]
+                .series
+                .iter()
                 .filter(|s| s.role == Role::Baseline && s.points.len() > 1)
                 .count();
             assert_eq!(count(&document, "band"), bands, "{name}");
-            let in_bands: usize = curve
-                .series()
+            let in_bands: usize = curve.panels[0]
+                .series
+                .iter()
                 .filter(|s| s.role == Role::Baseline && s.points.len() > 1)
                 .map(|s| s.points.len())
                 .sum();

@@ -6,7 +6,7 @@ Rows are in the order given. Markers of one row stand on its line, which shows h
 
 use std::fmt::Write as _;
 
-use super::axis::{Across, INSET, Quantity};
+use super::axis::{self, Across, INSET, Quantity};
 use super::canvas::{Anchor, Canvas, Rect, Stroke, TextStyle};
 use super::font::{self, CAP_HEIGHT, Weight};
 use super::legend::{self, Entry};
@@ -101,10 +101,23 @@ impl Rows {
         }
         let across = self.across(&frame);
         let mut canvas = self.page.canvas(&self.x_label, &self.description());
-        self.draw_grid(&mut canvas, &across, &frame, body.left);
-        self.draw_rows(&mut canvas, &across, &frame, body.left);
+        self.draw_grid(&mut canvas, &frame, &across, body.left);
+        for (i, row) in self.rows.iter().enumerate() {
+            let y = frame.top + pitch * (float(i) + 0.5);
+            canvas.open_group("row", Some(&self.words(row)));
+            let room = frame.left - GAP - body.left;
+            let size = style::NOTE_PT.min(pitch / LEADING);
+            canvas.text(
+                &font::elide(&row.name, room, size, Weight::Regular),
+                frame.left - GAP,
+                y + size * CAP_HEIGHT / 2.0,
+                &TextStyle::regular(size, Anchor::End),
+            );
+            draw_markers(&mut canvas, row, &across, y);
+            canvas.close_group();
+        }
         across.draw(&mut canvas, &frame);
-        super::axis::draw_title_across(
+        axis::draw_title_across(
             &mut canvas,
             &self.x_label,
             frame.left,
@@ -113,70 +126,6 @@ impl Rows {
         );
         legend::draw(&mut canvas, &entries, &labels, None, RADIUS);
         Ok(canvas.finish())
-    }
-
-    /// Ticks from top to bottom, and a line across between groups of rows; names stand between `left` and the frame.
-    fn draw_grid(&self, canvas: &mut Canvas, across: &Across, frame: &Rect, left: f64) {
-        let pitch = frame.height() / float(self.rows.len());
-        canvas.open_group("grid", None);
-        for tick in across.ticks() {
-            let zero = tick.value == 0.0;
-            let stroke = if zero {
-                Stroke::solid(style::MUTED, style::AXIS_LINE)
-            } else {
-                Stroke::solid(style::GRID, style::GRID_LINE)
-            };
-            canvas.polyline(&[(tick.at, frame.top), (tick.at, frame.bottom)], stroke);
-        }
-        for i in (GROUP..self.rows.len()).step_by(GROUP) {
-            let y = frame.top + pitch * float(i);
-            canvas.polyline(
-                &[(left, y), (frame.right, y)],
-                Stroke::solid(style::GRID, style::GRID_LINE),
-            );
-        }
-        canvas.close_group();
-    }
-
-    /// Each row's name, markers, and the line between them.
-    fn draw_rows(&self, canvas: &mut Canvas, across: &Across, frame: &Rect, left: f64) {
-        let pitch = frame.height() / float(self.rows.len());
-        let size = style::NOTE_PT.min(pitch / LEADING);
-        for (i, row) in self.rows.iter().enumerate() {
-            let y = frame.top + pitch * (float(i) + 0.5);
-            canvas.open_group("row", Some(&self.words(row)));
-            let room = frame.left - GAP - body.left;
-            let size = style::NOTE_PT.min(pitch / LEADING);
-            canvas.text(
-                &font::elide(&row.name, frame.left - GAP - left, size, Weight::Regular),
-                frame.left - GAP,
-                y + size * CAP_HEIGHT / 2.0,
-                &TextStyle::regular(size, Anchor::End),
-            );
-            let at: Vec<f64> = row
-                .values
-                .iter()
-                .flatten()
-                .map(|&value| across.position(value))
-                .collect();
-            let ends = at
-                .iter()
-                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
-                    (low.min(x), high.max(x))
-                });
-            if ends.1 > ends.0 {
-                canvas.polyline(
-                    &[(ends.0, y), (ends.1, y)],
-                    Stroke::solid(style::ROW_LINE, style::GRID_LINE),
-                );
-            }
-            for (k, value) in row.values.iter().enumerate().rev() {
-                if let Some(value) = value {
-                    mark::draw(canvas, style::marker(k), across.position(*value), y, RADIUS);
-                }
-            }
-            canvas.close_group();
-        }
     }
 
     /// Lines at the ticks, and from `left` on between groups of rows.

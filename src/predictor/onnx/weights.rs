@@ -189,7 +189,6 @@ impl<R: BufRead + Seek> Walk<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::provenance::sha256;
     use std::fs;
 
     /// A field that holds bytes, all lengths being below 128.

@@ -24,7 +24,7 @@ pub fn curve(findings: &Findings, with_fit: bool, published: Vec<Series>) -> Res
     series.sort_by_key(|s| s.role);
     let mut chart = Chart::curve(series);
     chart.page = Page::new(DOUBLE_COLUMN_MM, 90.0);
-    chart.page.note = note(&chart.panels[0].series.iter());
+    chart.page.note = note(&chart.panels);
     Ok(chart)
 }
 
@@ -68,7 +68,7 @@ pub fn families(findings: &Findings, with_fit: bool, families: &[Family]) -> Res
         panel.series.extend(shared.iter().cloned());
     }
     let mut page = page_for(panels.len(), 58.0);
-    page.note = note(&panels.iter().flat_map(|p| &p.series));
+    page.note = note(&panels);
     Ok(Chart {
         page,
         panels,

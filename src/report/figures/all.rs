@@ -103,11 +103,11 @@ fn sizes(params: impl Iterator<Item = Option<f64>>) -> usize {
 }
 
 /// The number of families among the models.
-fn count_families(findings: &Findings, families: &[Family]) -> usize {
+fn count_families(findings: &Findings, named: &[Family]) -> usize {
     let models = group(&findings.cells);
     let models = models.iter().filter(|group| !group.is_baseline());
-    let mut names: Vec<String> = models.map(|group| group.family(families)).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.len()
+    let mut found: Vec<String> = models.map(|group| group.family(named)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found.len()
 }

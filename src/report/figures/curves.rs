@@ -177,15 +177,11 @@ pub(super) fn mode_baseline(groups: &[Group<Score>]) -> Option<Series> {
         let Some(accuracy) = score.mode_accuracy else {
             continue;
         };
-        let shots = f64::from(score.shots);
-        match points.iter().find(|p| (p.x - shots).abs() < 0.5) {
-            Some(known) if (known.y - accuracy).abs() > 1e-12 => return None,
-            Some(_) => {}
-            None => points.push(Point::new(
-                shots,
-                accuracy,
-                score.mode_se.map(|se| around(accuracy, se)),
-            )),
+        let interval = score.mode_se.map(|se| around(accuracy, se));
+        let point = Point::new(f64::from(score.shots), accuracy, interval);
+        let known = points.entry(score.shots).or_insert(point);
+        if (known.y - accuracy).abs() > 1e-12 {
+            return None;
         }
     }
     (!points.is_empty()).then(|| Series {
@@ -204,12 +200,12 @@ pub(super) fn clean(scores: &[Score]) -> impl Iterator<Item = &Score> {
 }
 
 /// What bars and lines are, in a sentence each.
-pub(super) fn note<'a>(series: &(impl Iterator<Item = &'a Series> + Clone)) -> Option<String> {
-    let bars = series
-        .clone()
-        .any(|s| s.points.iter().any(|p| p.ci.is_some()));
-    let fitted = series.clone().any(|s| matches!(s.line, Line::Fitted(_)));
-    let published = series.clone().any(|s| s.role == Role::Published);
+pub(super) fn note(panels: &[Panel]) -> Option<String> {
+    let any = |is: fn(&Series) -> bool| panels.iter().flat_map(|p| &p.series).any(is);
+    let bars = any(|s| s.points.iter().any(|p| p.ci.is_some()));
+    let bands = any(|s| s.role == Role::Baseline && s.points.iter().any(|p| p.ci.is_some()));
+    let fitted = any(|s| matches!(s.line, Line::Fitted(_)));
+    let published = any(|s| s.role == Role::Published);
     let parts: Vec<&str> = [
         (bars && !bands, "Bars: 95 % intervals."),
         (bands, "Bars and bands: 95 % intervals."),
