@@ -134,9 +134,10 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --all-targets -- --deny warnings
 
-bench: build
+bench: build $(TEST_ENV)/.whole
 	$(CARGO) bench --bench draw --bench stats
 	$(PYTHON) benches/whole.py --bin $(BIN)
+	$(TEST_ENV)/bin/python benches/campaign.py --bin $(BIN)
 
 clean:
 	rm -rf out target

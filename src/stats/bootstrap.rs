@@ -41,33 +41,35 @@ impl Bootstrap {
             .iter()
             .map(|task| Resampler::new(&task.values, channels.max(1)))
             .collect();
+        let base =
+            |what: &[u8], key: &[u8]| Key::new(&[what, &self.seed.to_le_bytes(), key]).seed();
+        let bases = [
+            base(b"bootstrap tasks", b""),
+            base(b"bootstrap units", key.as_bytes()),
+        ];
         let rows: Vec<Vec<f64>> = (0..self.replicates)
             .into_par_iter()
-            .map(|replicate| self.replicate(&tasks, channels, key, replicate))
+            .map(|replicate| Self::replicate(&tasks, channels, bases, replicate))
             .collect();
         (0..channels)
             .map(|channel| rows.iter().map(|row| row[channel]).collect())
             .collect()
     }
 
+    /// One replicate; `bases` are those of the streams of tasks and of units.
     fn replicate(
-        &self,
         tasks: &[Resampler<'_>],
         channels: usize,
-        key: &str,
+        bases: [u64; 2],
         replicate: u32,
     ) -> Vec<f64> {
-        let stream = |what: &[u8], key: &[u8]| {
-            let parts: [&[u8]; 4] = [
-                what,
-                &self.seed.to_le_bytes(),
-                key,
-                &replicate.to_le_bytes(),
-            ];
-            Xoshiro256PlusPlus::seed_from_u64(Key::new(&parts).seed())
+        // Consecutive seeds of xoshiro give unrelated streams (they go through SplitMix64).
+        let stream = |base: u64| {
+            let seed = base.wrapping_add(u64::from(replicate));
+            Indices::new(Xoshiro256PlusPlus::seed_from_u64(seed))
         };
-        let mut drawn_tasks = Indices::new(stream(b"bootstrap tasks", b""));
-        let mut drawn_units = Indices::new(stream(b"bootstrap units", key.as_bytes()));
+        let mut drawn_tasks = stream(bases[0]);
+        let mut drawn_units = stream(bases[1]);
         let mut means = vec![0.0; channels];
         let mut sums = vec![0.0; channels];
         for _ in 0..tasks.len() {
