@@ -950,11 +950,17 @@ fn another_kind_of_record_is_refused_by_a_missing_column() {
             if known || fits {
                 continue;
             }
+            // A figure knows predictions, and says which filter makes something to draw of them.
+            let advice = if reader.filter == "figure" && other.required == OUTCOME {
+                "make results of predictions"
+            } else {
+                "is missing"
+            };
             reader.refuses(
                 &dir,
                 "bad.jsonl",
                 &to_lines(&other.records),
-                &["bad.jsonl:1: column ", "is missing"],
+                &["bad.jsonl:1: column ", advice],
             );
         }
     }

@@ -478,14 +478,15 @@ fn the_examples_of_the_manuals_run() {
         let examples = manual
             .split("Examples:\n")
             .nth(1)
+            .and_then(|rest| rest.split("\n\n").next())
             .unwrap()
             .replace("\\\n", " ");
         for line in examples
             .lines()
             .filter_map(|line| line.strip_prefix("    "))
         {
-            // Models and tools that need not be here.
-            if ["models/", "| qsv", "| jq"]
+            // Models, engines and tools that need not be here.
+            if ["models/", "exec:", "| qsv", "| jq"]
                 .iter()
                 .any(|foreign| line.contains(foreign))
             {

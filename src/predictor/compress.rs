@@ -8,7 +8,9 @@ D symbols; which of them matter is unknown, and may differ from context to conte
 choose is a tree of contexts, in each of whose leaves symbols are drawn from a distribution of their
 own, estimated by Krichevsky and Trofimov's rule
 
-    p(s) = (m + 1/2) / (n + A/2)
+```text
+p(s) = (m + 1/2) / (n + A/2)
+```
 
 with m of the n symbols seen there so far being s, and A symbols in all. The model is the mixture of
 all trees of depth at most D: a tree with c nodes above depth D has weight 2^-c.
