@@ -481,8 +481,10 @@ fn the_examples_of_the_manuals_run() {
             .and_then(|rest| rest.split("\n\n").next())
             .unwrap()
             .replace("\\\n", " ");
+        // What follows the examples has a heading of its own, which is not indented.
         for line in examples
             .lines()
+            .take_while(|line| line.is_empty() || line.starts_with("  "))
             .filter_map(|line| line.strip_prefix("    "))
         {
             // Models, engines and tools that need not be here.
