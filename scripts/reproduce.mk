@@ -6,10 +6,12 @@
 #   DESIGN     independent (the papers') or nested (one sequence serves all shot counts, half the tokens)
 #   CONTROL=1  deranged demonstrations, too, and the contrasts with them; independent only
 #   DEVICE     cpu, cuda, cuda:N or auto
-#   SHOTS, SEED, SUITE, BASELINES, ALPHABET (default: as the model's card says), PUBLISHED (curves to lay over), OUT
+#   SHOTS, SEED, SUITE, BASELINES, ALPHABET (default: as the model's card says), PUBLISHED (curves to lay
+#   over), OUT
 #
 # OUT receives prompts/, predictions/ (one file a model, condition and shot count; nested: a model), *.csv, figures/ and
-# report.html. Every file appears whole or not at all, so the run may be stopped anywhere and started again.
+# report.html. Every file appears whole or not at all, and `infer --resume` keeps single answers, so the run may be stopped
+# anywhere and started again.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -121,6 +123,7 @@ define prompts_rule
 $(OUT)/prompts/$(1).$(2).arrow: $(OUT)/prompts/.settings
 	echo $$@
 	$(draw) $(3) --to arrow | $(BIN)/encode --quiet --alphabet $(1) -o $$@
+	rm -f $(OUT)/predictions/*.$(2).parquet.partial
 endef
 cell_arguments = $(if $(filter nested,$(1)),--shots $(SHOTS),--condition $(word 1,$(subst ., ,$(1))) --shots $(patsubst n%,%,$(word 2,$(subst ., ,$(1)))))
 alphabets := $(sort $(foreach model,$(answering),$(call alphabet_of,$(model))))
@@ -133,7 +136,7 @@ define predictions_rule
 $(OUT)/predictions/$(call name_of,$(1)).$(3).parquet: $(OUT)/prompts/$(2).$(3).arrow
 	mkdir -p $$(@D)
 	echo '$(1), $(3)'
-	$(BIN)/infer --quiet --model $(1) $(if $(filter builtin:%,$(1)),,--device $(DEVICE)) $$< -o $$@
+	$(BIN)/infer --quiet --resume --model $(1) $(if $(filter builtin:%,$(1)),,--device $(DEVICE)) $$< -o $$@
 endef
 $(foreach m,$(answering),$(foreach c,$(cells),$(eval $(call predictions_rule,$(m),$(call alphabet_of,$(m)),$(c)))))
 

@@ -492,8 +492,18 @@ fn results_of_another_sort_are_refused_with_the_filter_that_makes_the_right_one(
         .refused(2, &["--published gpt-9", "evo2"]);
     let prompts = dir.prompts("--task rotl1 --shots 2 --trials 1", "--alphabet genomic");
     let predictions = dir.pipe(prompts, "infer", "--model builtin:copy").ok();
-    dir.pipe(predictions, "figure", "curve -o a.svg")
-        .refused(1, &["column \"correct\": a prediction", "`score`"]);
+    dir.write("p.jsonl", predictions);
+    let prompts = dir.prompts("--task rotl1 --shots 2 --trials 1", "--alphabet genomic");
+    dir.pipe(
+        prompts,
+        "infer",
+        "--model builtin:copy --quiet -o p.parquet",
+    )
+    .ok();
+    for file in ["p.jsonl", "p.parquet"] {
+        dir.run("figure", &format!("curve {file} -o a.svg"))
+            .refused(1, &[file, "column \"correct\": a prediction", "`score`"]);
+    }
     assert!(!dir.names().contains(&"a.svg".to_owned()));
 }
 
@@ -550,6 +560,63 @@ fn a_report_is_one_page_with_figures_tables_and_provenance() {
         "<img",
     ] {
         assert!(!html.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn a_report_holds_tables_of_every_sort_from_every_format() {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--suite primitives --shots 2,4 --trials 2 --condition clean,deranged",
+        "--alphabet genomic",
+    );
+    for model in ["nearest", "mode"] {
+        let predictions = dir
+            .pipe(
+                prompts.clone(),
+                "infer",
+                &format!("--model builtin:{model}"),
+            )
+            .ok();
+        dir.write(&format!("{model}.jsonl"), predictions);
+    }
+    let both = "nearest.jsonl mode.jsonl";
+    let sorts = [
+        ("score", "", "Scores"),
+        ("score", "--by task", "Scores of functions"),
+        ("score", "--by bitload", "Scores by BitLoad"),
+        ("score", "--by bitdiversity", "Scores by BitDiversity"),
+        ("score", "--errors", "Kinds of wrong answers"),
+        ("score", "--power .01", "Designs for a wanted error"),
+        ("fit-loglinear", "", "Fits"),
+        ("contrast", "", "Contrasts: clean against deranged"),
+        ("contrast", "--by task", "Contrasts of functions"),
+        ("contrast", "--models", "Model against model"),
+        (
+            "contrast",
+            "--models --by task",
+            "Model against model, by function",
+        ),
+        (
+            "contrast",
+            "--profiles --permutations 99",
+            "Correlations of profiles",
+        ),
+    ];
+    for to in ["csv", "jsonl", "arrow", "parquet"] {
+        for (filter, arguments, heading) in sorts {
+            let file = format!("results.{to}");
+            dir.run(filter, &format!("{arguments} {both} -o {file}"))
+                .ok();
+            dir.run("figure", &format!("report {file} -o report.html"))
+                .ok();
+            let html = String::from_utf8(dir.read("report.html")).unwrap();
+            assert!(
+                html.contains(&format!("<h2>{heading}")),
+                "{file}: {heading}"
+            );
+            assert_eq!(html.matches("<table").count(), 1, "{file}: {heading}");
+        }
     }
 }
 

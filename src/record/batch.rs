@@ -32,14 +32,23 @@ impl Batch {
     /// The columns of `batch` that `T` knows, and the others as extra columns if wanted.
     pub(super) fn new<T: Record>(batch: &RecordBatch, keep_extra: bool) -> Result<Self> {
         let schema = batch.schema();
+        if let Some(why) = T::refusal(&|name| schema.index_of(name).is_ok()) {
+            return Err(Error::data(why));
+        }
+        // Where `T` stands for several kinds of rows, a name can have a type in each: a row is of the kind that fits, and
+        // the others do not read it.
+        let ambiguous = |column: &Column| {
+            let mut others = T::COLUMNS.iter();
+            others.any(|other| other.name == column.name && other.kind != column.kind)
+        };
         let columns = T::COLUMNS
             .iter()
             .map(|column| {
-                schema
-                    .index_of(column.name)
-                    .ok()
-                    .map(|i| known(column, batch.column(i)))
-                    .transpose()
+                let found = schema.index_of(column.name).ok();
+                match found.map(|i| known(column, batch.column(i))).transpose() {
+                    Err(_) if ambiguous(column) => Ok(None),
+                    known => known,
+                }
             })
             .collect::<Result<_>>()?;
         let extra = if keep_extra {

@@ -39,12 +39,9 @@ macro_rules! finding {
             };
 
             fn read(row: &dyn Row, first: usize) -> Result<Self, String> {
-                if has(row, first, OF_PREDICTION.name) {
-                    return Err(format!(
-                        "column {:?}: a prediction, expected results; `score`, `fit-loglinear` and \
-                         `contrast` make results of predictions",
-                        OF_PREDICTION.name
-                    ));
+                let is_there = |name: &str| name == OF_PREDICTION.name && has(row, first, OF_PREDICTION.name);
+                if let Some(why) = Self::refusal(&is_there) {
+                    return Err(why);
                 }
                 let mut at = first + 1;
                 $(
@@ -68,6 +65,16 @@ macro_rules! finding {
                     $(Self::$kind(row) => row.check(),)*
                     Self::$last(row) => row.check(),
                 }
+            }
+
+            fn refusal(has: &dyn Fn(&str) -> bool) -> Option<String> {
+                has(OF_PREDICTION.name).then(|| {
+                    format!(
+                        "column {:?}: a prediction, expected results; `score`, `fit-loglinear` and \
+                         `contrast` make results of predictions",
+                        OF_PREDICTION.name
+                    )
+                })
             }
 
             fn is_flat() -> bool {

@@ -28,6 +28,12 @@ pub trait Record: Sized {
     /// Calls `each` with every value, in the order of the columns.
     fn values<'a>(&'a self, each: &mut dyn FnMut(Value<'a>));
 
+    /// Why a table that has certain columns is none of this kind, where their names alone say so.
+    #[must_use]
+    fn refusal(_has: &dyn Fn(&str) -> bool) -> Option<String> {
+        None
+    }
+
     /// Whether CSV can hold the kind: it has no lists.
     #[must_use]
     fn is_flat() -> bool {

@@ -61,7 +61,7 @@ def test_everything_is_there(reproduced):
     assert report.count("<svg") == len(figures)
     # The exact commands, from the first filter on.
     assert "gen-tasks --quiet --design independent --suite paper --trials 2 --seed 0" in report
-    assert f"infer --quiet --model {TINY}" in report
+    assert f"infer --quiet --resume --model {TINY}" in report
 
 
 def test_a_second_run_makes_nothing_anew(reproduced):
