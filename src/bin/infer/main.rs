@@ -233,8 +233,10 @@ fn run(args: &Args) -> Result<()> {
     let reader = Reader::open(args.input.paths()?, true)?;
     match model.strip_prefix("builtin:") {
         Some(name) => builtin(args, reader, name),
-        None if model.starts_with("exec:") => exec(args, reader, model),
-        None => onnx_model(args, reader, Path::new(model), &options),
+        None => match model.strip_prefix("exec:") {
+            Some(command) => exec(args, reader, command),
+            None => onnx_model(args, reader, Path::new(model), &options),
+        },
     }
 }
 
@@ -322,7 +324,7 @@ fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn exec(args: &Args, reader: Reader<Prompt>, model: &str) -> Result<()> {
+fn exec(args: &Args, reader: Reader<Prompt>, command: &str) -> Result<()> {
     if args.complete == CompleteArg::None {
         return Err(Error::usage(
             "--complete none: an engine always goes to the end; use --method score of a model folder",
@@ -338,9 +340,12 @@ fn exec(args: &Args, reader: Reader<Prompt>, model: &str) -> Result<()> {
         timeout: args.timeout.0,
         constrained: args.constrain,
     };
-    let mut predictor = Exec::new(model.trim_start_matches("exec:"), settings)?;
+    let mut predictor = Exec::new(command, settings)?;
     let identity = Identity {
-        model: args.name.clone().unwrap_or_else(|| model.to_owned()),
+        model: args
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("exec:{command}")),
         modality: args.modality.clone(),
         params: args.params,
         method: "exec",
