@@ -79,7 +79,14 @@ enum Figure {
         picture: PictureArgs,
     },
     /// Answers, targets and correct answers whose bits are all equal, one panel a model.
+    #[command(after_help = ZERO_BD_EXAMPLES)]
     ZeroBd {
+        #[command(flatten)]
+        picture: PictureArgs,
+    },
+    /// Wrong answers that another function, true to all demonstrations, would give, against shots.
+    #[command(after_help = UNDERSTANDABLE_EXAMPLES)]
+    Understandable {
         #[command(flatten)]
         picture: PictureArgs,
     },
@@ -110,11 +117,6 @@ enum Figure {
     /// One page of HTML with every figure that the results allow, their tables and how they were made.
     #[command(long_about = REPORT_MANUAL, after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
-    /// Wrong answers that another function, true to all demonstrations, would give, against shots.
-    Understandable {
-        #[command(flatten)]
-        picture: PictureArgs,
-    },
 }
 
 /// What every picture has.
@@ -239,6 +241,17 @@ const BITDIVERSITY_EXAMPLES: &str = "\
 Examples:
   Accuracy by the mean number of minority bits of a function's outputs:
     score --by bitdiversity predictions.parquet | figure bitdiversity -o bitdiversity.svg";
+
+const ZERO_BD_EXAMPLES: &str = "\
+Examples:
+  Is a model right only where all bits of the answer are equal?
+    score predictions.parquet | figure zero-bd -o zero-bd.svg";
+
+const UNDERSTANDABLE_EXAMPLES: &str = "\
+Examples:
+  How soon do the demonstrations rule the other functions out?
+    score predictions.parquet | figure understandable -o understandable.svg
+Needs predictions with their demonstrations (`infer` without --slim), clean ones.";
 
 const ERRORS_EXAMPLES: &str = "\
 Examples:
