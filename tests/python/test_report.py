@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,18 +84,21 @@ def browser(tmp_path_factory) -> Iterator[str]:
     if program is None:
         pytest.fail("no chromium: install Debian's package chromium (make browser)", pytrace=False)
     profile = tmp_path_factory.mktemp("profile")
-    with subprocess.Popen([program, *FLAGS, f"--user-data-dir={profile}"], stderr=subprocess.PIPE, text=True) as process:
-        try:
-            said = []
-            for line in process.stderr:
-                said.append(line)
-                if found := re.search(r"DevTools listening on (ws://\S+)", line):
-                    break
-            else:
-                pytest.fail("chromium did not start:\n" + "".join(said[-5:]), pytrace=False)
-            yield found[1]
-        finally:
-            process.terminate()
+    # Chromium writes its port and the address of its endpoint into the profile.
+    address = profile / "DevToolsActivePort"
+    with (profile / "stderr").open("w") as said:
+        process = subprocess.Popen([program, *FLAGS, f"--user-data-dir={profile}"], stderr=said)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not (address.is_file() and len(address.read_text().split()) == 2):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"chromium did not start:\n{(profile / 'stderr').read_text()[-2000:]}", pytrace=False)
+            time.sleep(0.05)
+        port, path = address.read_text().split()
+        yield f"ws://127.0.0.1:{port}{path}"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 @pytest.fixture
