@@ -10,12 +10,12 @@ import polars as pl
 wrong = pl.scan_parquet(sys.argv[1]).filter(~pl.col("correct") & ~pl.col("malformed"))
 
 bits = pl.int_ranges(0, pl.col("bits"))
+answered, wanted = (pl.col(name).str.slice(pl.col("bit"), 1) for name in ("prediction", "target"))
 mistakes = (
     wrong.select("model", "shots", "trial_id", "prediction", "target", bit=bits)
     .explode("bit")
-    .with_columns(flipped=pl.col("prediction").str.slice(pl.col("bit"), 1) != pl.col("target").str.slice(pl.col("bit"), 1))
     .group_by("model", "shots", "trial_id")
-    .agg(distance=pl.col("flipped").sum())
+    .agg(distance=(answered != wanted).sum())
     .group_by("model", "shots")
     .agg(answers=pl.len(), distance=pl.col("distance").mean(), one_bit_off=(pl.col("distance") == 1).mean())
     .sort("model", "shots")

@@ -22,8 +22,10 @@ import websocket
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests" / "fixtures" / "figures"
 BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release")).resolve()
-FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-         "--disable-component-update --disable-sync --disable-dev-shm-usage --remote-debugging-port=0").split()  # fmt: skip
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage --remote-debugging-port=0"
+).split()
 PATIENCE = 60
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=document.title='taken'>"
 
