@@ -41,10 +41,10 @@ $(OUT)/genomic-prompts.parquet: | $(OUT)/.made
 
 $(OUT)/predictions.parquet: $(OUT)/prompts.parquet
 	@echo 'One pass over each of 100 sequences, read at 6 shot counts:'
-	$(BIN)/infer --model $(MODEL) $< -o $@
+	$(BIN)/infer --resume --model $(MODEL) $< -o $@
 
 $(OUT)/genomic.parquet: $(OUT)/genomic-prompts.parquet
-	$(BIN)/infer --model $(MODEL) $< -o $@
+	$(BIN)/infer --resume --model $(MODEL) $< -o $@
 
 $(OUT)/builtin-%.parquet: $(OUT)/prompts.parquet
 	$(BIN)/infer --quiet --model builtin:$* $< -o $@
