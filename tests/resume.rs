@@ -10,7 +10,7 @@ use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Independent and nested prompts, with a column that nobody knows.
 fn write_prompts(dir: &Workdir, trials: u32) {
@@ -61,15 +61,18 @@ fn signal(child: &Child, name: &str) {
 fn killed_at_twenty_random_moments_it_ends_as_if_nothing_had_been() {
     let dir = Workdir::new();
     write_prompts(&dir, 250);
+    let begun = Instant::now();
     dir.infer("", &arguments("whole.jsonl", "--quiet")).ok();
     assert!(!dir.path("whole.jsonl.partial").exists());
+    // The kills together take about a run's time, however fast the machine is.
+    let longest = begun.elapsed() / 12;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
     let mut kills = 0;
-    for round in 0..25 {
+    for _ in 0..25 {
         // Some before the model is loaded, most while it answers.
-        let wait = rng.next_u64() % (80 + 4 * round);
+        let wait = longest.mul_f64(f64::from(rng.next_u32()) / f64::from(u32::MAX));
         let mut child = start(&dir, "killed.jsonl", "--resume --quiet");
-        std::thread::sleep(Duration::from_millis(wait));
+        std::thread::sleep(wait);
         signal(&child, "KILL");
         kills += usize::from(!child.wait().unwrap().success());
         // It may have been killed between naming the output and removing the journal.
