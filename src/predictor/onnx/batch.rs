@@ -12,8 +12,10 @@ use crate::error::{Error, Result};
 
 /// Prompts that wait, so that there are several of a shape among them.
 const WAITING: usize = 128;
-/// Cache rows of open answers that wait. At 46 kB a row (`SmolLM2-135M`) these are 370 MB.
-const OPEN_ROWS: usize = 8192;
+/// The memory of open answers' caches that lets them wait for more to step with.
+const OPEN_BYTES: usize = 384 << 20;
+/// Open answers that make a full step: more would make a step hardly cheaper, and let finished prompts wait for longer.
+const OPEN_ANSWERS: usize = 64;
 
 /// The batches of one run; `T` is what a prompt is known by.
 pub(super) struct Batches<T> {
@@ -72,8 +74,9 @@ impl<T> Batches<T> {
         engine: &mut Engine,
         stop: &[u32],
     ) -> Result<Vec<(T, Vec<Decoded>)>> {
-        let rows: usize = self.open.iter().map(|(_, _, open)| open.length()).sum();
-        if self.waiting.is_empty() || rows >= OPEN_ROWS {
+        let bytes: usize = self.open.iter().map(|(_, _, open)| open.bytes()).sum();
+        let is_enough = self.open.len() >= OPEN_ANSWERS || bytes >= OPEN_BYTES;
+        if self.waiting.is_empty() || is_enough {
             self.complete(engine, stop)?;
         } else {
             self.read(engine, stop)?;

@@ -39,6 +39,16 @@ pub(super) struct Line {
     pub length: usize,
 }
 
+impl Line {
+    /// The memory that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.values
+            .iter()
+            .map(|value| size_of_val(&value[..]))
+            .sum()
+    }
+}
+
 impl Cache {
     /// The cache of sequences that have read nothing.
     pub(super) fn empty(slots: &[Slot], sequences: usize) -> Result<Self> {

@@ -13,8 +13,8 @@ use super::graph::Signature;
 use super::session::{Ask, Engine, Feed, Over, Reading};
 use crate::error::Result;
 
-/// Rows of keys and values, padding included, of the answers that step together.
-const STEP_ROWS: usize = 4096;
+/// The most memory, padding included, of the caches that step together. Every step copies them.
+const STEP_BYTES: usize = 256 << 20;
 
 /// A place in a sequence where an answer is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,9 +122,9 @@ impl Open {
         Ask { after, token }
     }
 
-    /// Tokens of the cache that this answer takes while it steps.
-    pub(super) fn length(&self) -> usize {
-        self.line.length + self.target.len() - self.held
+    /// The memory that its cache takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.line.bytes()
     }
 }
 
@@ -349,14 +349,12 @@ pub(super) fn complete(engine: &mut Engine, open: Vec<Open>, stop: &[u32]) -> Re
 
 /// How many of the first answers, which ascend by length, step together.
 fn together(engine: &Engine, order: &[(usize, Open)]) -> usize {
-    let fits = |count: &usize| match engine.graph.signature {
-        Signature::Subset => count * order[count - 1].1.length() <= STEP_ROWS,
+    let kind = |open: &Open| (open.line.length, open.left());
+    let fits = |&count: &usize| {
+        let (first, last) = (&order[0].1, &order[count - 1].1);
         // Plain graphs may not know padding within a text: only equal lines, which end together, too.
-        Signature::Plain { .. } => {
-            let kind = |open: &Open| (open.line.length, open.left());
-            count * order[count - 1].1.length() <= STEP_ROWS
-                && kind(&order[0].1) == kind(&order[count - 1].1)
-        }
+        let alike = engine.graph.signature == Signature::Subset || kind(first) == kind(last);
+        alike && count * last.bytes() <= STEP_BYTES
     };
     (1..=order.len()).take_while(fits).last().unwrap_or(1)
 }
