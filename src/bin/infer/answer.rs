@@ -9,8 +9,7 @@ use shotline::record::{Entry, Extra, Prediction, Prompt, Reader};
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What `--slim` leaves out.
@@ -166,26 +165,36 @@ impl Run<'_> {
         let chain: Chain = reader.provenance().with(step.clone());
         drop(self.output.records::<Prediction>(self.skip(), &chain)?);
         let journal = RefCell::new(Journal::open(path, resume, &step, self.skip())?);
-        let kept = Arc::new(AtomicU64::new(0));
-        let hint = {
-            let (kept, place) = (kept.clone(), Journal::path_of(path));
-            move || match kept.load(Ordering::Relaxed) {
-                0 => None,
-                n => Some(format!(
+        // Held while the journal is written to.
+        let kept = Arc::new(Mutex::new(0));
+        let place = Journal::path_of(path);
+        let hint = move |n: u64| {
+            (n > 0).then(|| {
+                format!(
                     "{n} answers are kept in {}; the same command with --resume goes on",
                     place.display()
-                )),
-            }
+                )
+            })
         };
-        when_interrupted("infer", hint.clone());
+        when_interrupted("infer", {
+            let (kept, hint) = (kept.clone(), hint.clone());
+            move || {
+                let n = locked(&kept);
+                let words = hint(*n);
+                // Never given back: nothing is written any more, so that what is said stays true.
+                std::mem::forget(n);
+                words
+            }
+        });
         let progress = Progress::new("prompts", reader.total(), self.output.quiet);
         let mut types: Option<Extra> = None;
         let mut counts = Counts::default();
         let source = || {
             while let Some(entry) = reader.read()? {
                 types.get_or_insert_with(|| entry.extra.clone());
+                let mut kept = locked(&kept);
                 let finished = journal.borrow_mut().finished(&entry)?;
-                kept.store(journal.borrow().kept(), Ordering::Relaxed);
+                *kept = journal.borrow().kept();
                 if finished.is_none() {
                     return Ok(Some(entry));
                 }
@@ -195,8 +204,9 @@ impl Run<'_> {
         };
         let sink = |entry: &Entry<Prompt>, predictions: Vec<Prediction>| {
             let mut journal = journal.borrow_mut();
+            let mut kept = locked(&kept);
             journal.append(&predictions, &entry.extra)?;
-            kept.store(journal.kept(), Ordering::Relaxed);
+            *kept = journal.kept();
             counts.add(&predictions);
             note(&progress, &counts);
             Ok(())
@@ -223,13 +233,18 @@ impl Run<'_> {
             Err(error) => {
                 if journal.is_empty() {
                     journal.remove()?;
-                } else if let Some(hint) = hint() {
+                } else if let Some(hint) = hint(journal.kept()) {
                     warn("infer", hint);
                 }
                 Err(error)
             }
         }
     }
+}
+
+/// A count that no panic can have left half done.
+fn locked(count: &Mutex<u64>) -> MutexGuard<'_, u64> {
+    count.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn note(progress: &Progress, counts: &Counts) {
