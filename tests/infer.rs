@@ -1112,6 +1112,18 @@ fn no_batch_changes_an_answer() {
                     model_answers(&dir, &prompts, model, &arguments)
                 };
                 let alone = ask(1);
+                let in_pieces = |tokens: u32| {
+                    let arguments =
+                        format!("--method {method} --batch-tokens 200 --prefill-chunk {tokens}");
+                    model_answers(&dir, &prompts, model, &arguments)
+                };
+                for tokens in [1, 7, 40] {
+                    assert_eq!(
+                        essence(&in_pieces(tokens)),
+                        essence(&alone),
+                        "{name} {model} {method} in pieces of {tokens}"
+                    );
+                }
                 for tokens in [40, 200, 100_000] {
                     assert_eq!(
                         essence(&ask(tokens)),

@@ -16,7 +16,7 @@ use shotline::error::{Error, Result};
 use shotline::predictor::Answer;
 use shotline::predictor::onnx::runtime::Runtime;
 use shotline::predictor::onnx::{
-    Bos, Device, EvalPoint, Method, OnnxModel, Options, Request, Settings, doctor,
+    Bos, Device, EvalPoint, Method, OnnxModel, Options, Request, Settings, doctor, sha256,
 };
 
 const TINY: [&str; 2] = ["tiny-hf", "tiny-subset"];
@@ -320,16 +320,19 @@ fn a_nested_prompt_gives_what_separate_prompts_give() {
 fn a_prompt_read_in_pieces_gives_the_same_answers() {
     for name in TINY {
         let mut whole = load(name);
-        // Logits over 99 tokens, 4 bytes each: 1 row a call, then 7.
-        for logits_bytes in [1, 7 * 99 * 4] {
-            let mut pieces = OnnxModel::load(
-                &models().join(name),
-                &Options {
-                    logits_bytes,
-                    ..options()
-                },
-            )
-            .unwrap();
+        let limit = |prefill_chunk, logits_bytes| Options {
+            prefill_chunk,
+            logits_bytes,
+            ..options()
+        };
+        // Logits over 99 tokens, 4 bytes each: 1 row a call, then 7. And 1 token a call, then 13.
+        for options in [
+            limit(None, 1),
+            limit(None, 7 * 99 * 4),
+            limit(Some(1), 1 << 20),
+            limit(Some(13), 1 << 20),
+        ] {
+            let mut pieces = OnnxModel::load(&models().join(name), &options).unwrap();
             let (prompt, places) = nested(&mut rng(4), 8);
             let points: Vec<EvalPoint<'_>> = places
                 .iter()
@@ -352,7 +355,7 @@ fn a_prompt_read_in_pieces_gives_the_same_answers() {
                     .iter()
                     .zip(&expected)
                 {
-                    assert_eq!(answer.output, expected.output, "{name} {logits_bytes}");
+                    assert_eq!(answer.output, expected.output, "{name} {options:?}");
                     assert!(near(answer.logprob, expected.logprob));
                 }
             }
@@ -532,7 +535,7 @@ fn the_hash_covers_the_graph_and_its_external_data() {
     let expected = Sha256::digest(whole)
         .iter()
         .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    assert_eq!(load("tiny-subset").sha256().unwrap(), expected);
+    assert_eq!(sha256(&folder).unwrap(), expected);
 }
 
 #[test]

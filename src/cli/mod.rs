@@ -17,10 +17,19 @@ pub use sequences::read_sequences;
 use crate::error::{Error, Result};
 use clap::Parser;
 use std::process::ExitCode;
+use std::sync::OnceLock;
+
+static PROGRAM: OnceLock<&str> = OnceLock::new();
+
+/// The filter that this process is.
+fn program() -> &'static str {
+    PROGRAM.get().copied().unwrap_or("shotline")
+}
 
 /// Parses the command line, runs the filter and turns its result into an exit code. A closed
 /// standard output ends in silence with success; any other error is one line on stderr.
-pub fn main<A: Parser>(program: &str, run: impl FnOnce(&A) -> Result<()>) -> ExitCode {
+pub fn main<A: Parser>(program: &'static str, run: impl FnOnce(&A) -> Result<()>) -> ExitCode {
+    PROGRAM.get_or_init(|| program);
     let args = match A::try_parse() {
         Ok(args) => args,
         Err(e) => {

@@ -31,6 +31,19 @@ pub fn when_interrupted(
     }));
 }
 
+/// Removes unfinished files, unless another thread is just adding one.
+pub(super) fn remove_unfinished() {
+    if let Ok(files) = UNFINISHED.try_lock() {
+        remove(&files);
+    }
+}
+
+fn remove(files: &[PathBuf]) {
+    for path in files {
+        let _ = fs::remove_file(path);
+    }
+}
+
 /// Removes unfinished files and ends engines on Ctrl-C, SIGTERM and SIGHUP, and exits with 128 + the signal's number
 /// (130 for Ctrl-C).
 pub(super) fn remove_unfinished_on_signals() {
@@ -38,15 +51,9 @@ pub(super) fn remove_unfinished_on_signals() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
         return;
     };
-    std::thread::spawn(move || {
+    let watch = move || {
         if let Some(signal) = signals.forever().next() {
-            for path in UNFINISHED
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .iter()
-            {
-                let _ = fs::remove_file(path);
-            }
+            remove(&UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner));
             stop_engines();
             let last_word = LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(words) = last_word.as_ref().and_then(|words| words()) {
@@ -54,7 +61,8 @@ pub(super) fn remove_unfinished_on_signals() {
             }
             signal_hook::low_level::exit(128 + signal);
         }
-    });
+    };
+    let _ = std::thread::Builder::new().spawn(watch);
 }
 
 /// Standard output, or a file on its way.

@@ -72,10 +72,16 @@ impl Counts {
         if let Some(bytes) = number("peak_memory_bytes") {
             let _ = write!(words, "; peak memory {:.0} MB", bytes / 1e6);
         }
+        if let Some(device) = self.measured.get("device").and_then(Value::as_str) {
+            let _ = write!(words, "; {device}");
+        }
         for name in ["threads", "batch_tokens"] {
             if let Some(value) = number(name) {
                 let _ = write!(words, "; {} {value}", name.replace('_', " "));
             }
+        }
+        if let Some(times) = number("batches_halved").filter(|&times| times > 0.0) {
+            let _ = write!(words, "; memory did not suffice for a batch {times} times");
         }
         words
     }

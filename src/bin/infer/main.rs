@@ -15,6 +15,7 @@ use shotline::record::{Prompt, Reader};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 /// Lets a predictor answer prompts: an ONNX model, any engine as a child process, or a baseline that
@@ -89,10 +90,15 @@ struct Args {
     #[arg(long, value_parser = parse_params)]
     params: Option<f64>,
 
-    /// Read as many prompts of one length in a call as this many tokens hold. It changes no answer,
-    /// but for rounding; where memory does not suffice, it is halved.
-    #[arg(long, value_name = "N", default_value_t = onnx::BATCH_TOKENS)]
-    batch_tokens: usize,
+    /// Read as many prompts of one length in a call as this many tokens hold; auto: what suits the
+    /// device. It changes no answer, but for rounding; where memory does not suffice, it is halved.
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = parse_tokens)]
+    batch_tokens: Tokens,
+
+    /// Read longer prompts in pieces of this many tokens, which takes less memory; auto: what suits
+    /// the device. It changes no answer, but for rounding.
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = parse_tokens)]
+    prefill_chunk: Tokens,
 
     /// Leave prompt, inputs and outputs out of the records (`score` then has no baseline).
     #[arg(long)]
@@ -191,6 +197,10 @@ standard input, one JSON object a line, and writes answers on its standard outpu
 and `margin` may be null. A nested prompt is one request a shot count. When its input ends, the
 engine ends. Its stderr is ours.";
 
+/// A number of tokens; none: what suits the device.
+#[derive(Debug, Clone, Copy)]
+struct Tokens(Option<usize>);
+
 /// How long an engine may be silent; none: for ever.
 #[derive(Debug, Clone, Copy)]
 struct Timeout(Option<Duration>);
@@ -204,6 +214,7 @@ fn run(args: &Args) -> Result<()> {
         device: args.device,
         threads: args.threads.count(),
         ort_lib: args.ort_lib.clone(),
+        prefill_chunk: args.prefill_chunk.0,
         ..onnx::Options::default()
     };
     if args.version {
@@ -381,6 +392,13 @@ fn onnx_model(
             "--complete none: generate always goes to the end; use --method score",
         ));
     }
+    // A large model takes as long to hash as to load.
+    let hash = {
+        let folder = folder.to_owned();
+        thread::Builder::new()
+            .spawn(move || onnx::sha256(&folder))
+            .map_err(|e| Error::OutOfMemory(format!("no thread could be started: {e}")))?
+    };
     let model = load(args, folder, options)?;
     let settings = Settings {
         method: match args.method {
@@ -394,7 +412,7 @@ fn onnx_model(
             BosArg::Never => Bos::Never,
         },
         complete: args.complete == CompleteArg::All,
-        batch_tokens: args.batch_tokens,
+        batch_tokens: (args.batch_tokens.0).unwrap_or_else(|| model.device().device.batch_tokens()),
     };
     let card = model.card();
     let identity = Identity {
@@ -409,7 +427,8 @@ fn onnx_model(
         bos: model.puts_bos(settings.bos)?,
     };
     let mut step = Step::here("infer");
-    step.model_sha256 = Some(model.sha256()?);
+    let hash = (hash.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    step.model_sha256 = Some(hash?);
     step.runtime = Some(format!("ONNX Runtime {}", model.runtime().version));
     step.device = Some(model.device().to_string());
     step.settings = settings_of(args, &identity);
@@ -446,6 +465,16 @@ fn parse_params(text: &str) -> std::result::Result<f64, String> {
         Ok(n) if n.is_finite() && n > 0.0 => Ok(n),
         _ => Err(format!(
             "expected a positive number, as 7e9; found {text:?}"
+        )),
+    }
+}
+
+fn parse_tokens(text: &str) -> std::result::Result<Tokens, String> {
+    match text.parse() {
+        Ok(n) if n > 0 => Ok(Tokens(Some(n))),
+        _ if text == "auto" => Ok(Tokens(None)),
+        _ => Err(format!(
+            "expected a number of tokens from 1 on, or auto; found {text:?}"
         )),
     }
 }

@@ -22,6 +22,10 @@ pub(super) struct Batches<T> {
     reads: Reads,
     /// The most tokens that are read in one call, but for a prompt alone.
     tokens: usize,
+    /// The most answers that step together, where memory has not sufficed for more.
+    together: usize,
+    /// How often memory did not suffice for a batch.
+    halvings: u32,
     waiting: Vec<(T, Sequence)>,
     read: Vec<Pending<T>>,
     /// Answers to go on with: the prompt's place in `read`, the answer's among the prompt's.
@@ -40,6 +44,8 @@ impl<T> Batches<T> {
         Self {
             reads,
             tokens,
+            together: usize::MAX,
+            halvings: 0,
             waiting: Vec::new(),
             read: Vec::new(),
             open: Vec::new(),
@@ -49,6 +55,11 @@ impl<T> Batches<T> {
     /// The most tokens of a call by now.
     pub(super) fn tokens(&self) -> usize {
         self.tokens
+    }
+
+    /// How often a batch was halved because memory did not suffice for it.
+    pub(super) fn halvings(&self) -> u32 {
+        self.halvings
     }
 
     /// One more prompt.
@@ -68,7 +79,7 @@ impl<T> Batches<T> {
 
     /// Reads one batch, or, with nothing waiting or enough answers open, ends these. Gives the prompts that are done.
     ///
-    /// Where memory does not suffice for a batch, it and all later ones are halved.
+    /// Where memory does not suffice for a batch, it and all later ones are halved; for one prompt, what a call reads of it.
     pub(super) fn work(
         &mut self,
         engine: &mut Engine,
@@ -121,11 +132,19 @@ impl<T> Batches<T> {
                 }
                 Ok(())
             }
-            Err(Error::OutOfMemory(_)) if keys.len() > 1 => {
-                self.tokens = sequences[0].tokens.len() * (keys.len() / 2);
+            Err(Error::OutOfMemory(message)) => {
+                self.halvings += 1;
+                let length = sequences[0].fed(self.reads).len();
+                let rows = keys.len();
                 // In front, in their order: they are the oldest.
                 self.waiting.splice(0..0, keys.into_iter().zip(sequences));
-                Ok(())
+                if rows > 1 {
+                    self.tokens = length * (rows / 2);
+                } else if self.open.is_empty() && !engine.halve_chunk(length) {
+                    return Err(Error::OutOfMemory(message));
+                }
+                // The caches of open answers are memory that can be had.
+                self.complete(engine, stop)
             }
             Err(error) => Err(error),
         }
@@ -151,7 +170,9 @@ impl<T> Batches<T> {
             .into_iter()
             .map(|(prompt, index, open)| ((prompt, index), open))
             .unzip();
-        let answers = decode::complete(engine, open, stop)?;
+        let before = self.together;
+        let answers = decode::complete(engine, open, stop, &mut self.together)?;
+        self.halvings += u32::from(self.together < before);
         for ((prompt, index), answer) in places.into_iter().zip(answers) {
             self.read[prompt].answers[index] = Some(answer);
         }

@@ -4,8 +4,11 @@ The cache: what a model has read so far. Attention layers keep a key and a value
 A [`Cache`] is of a batch: sequences that may have read unequally much, padded on the right. A [`Line`] is one sequence of
 it, cut back to where an answer goes on, and [`Cache::join`] puts lines of any batches into one. A longer text's keys and
 values hold those of its beginning; its states don't, so that a [`Mark`] keeps them where they will be wanted.
+
+What a call gave stays on the device that ran it, and goes back into the next call as it is; only what is cut comes here.
 */
 
+use ort::memory::{AllocationDevice, Allocator};
 use ort::value::{Shape, Tensor};
 
 use super::graph::{Content, Slot};
@@ -107,18 +110,30 @@ impl Cache {
         &self.values
     }
 
+    /// Brings everything to where [`line`](Self::line) can cut it: off the device, if it is on one.
+    pub(super) fn fetch(&mut self) -> Result<()> {
+        for value in &mut self.values {
+            fetch(value)?;
+        }
+        Ok(())
+    }
+
     /// A copy of the states, as they are now.
-    pub(super) fn mark(&self, slots: &[Slot]) -> Result<Mark> {
+    pub(super) fn mark(&mut self, slots: &[Slot]) -> Result<Mark> {
         let states = slots
             .iter()
-            .zip(&self.values)
+            .zip(&mut self.values)
             .filter(|(slot, _)| matches!(slot.content, Content::State { .. }))
-            .map(|(_, state)| Ok(data(state)?.to_vec()))
+            .map(|(_, state)| {
+                fetch(state)?;
+                Ok(data(state)?.to_vec())
+            })
             .collect::<Result<_>>()?;
         Ok(Mark { states })
     }
 
-    /// A copy of one sequence's cache as it was after `length` tokens, and after its last states or those of `mark`.
+    /// A copy of one sequence's cache as it was after `length` tokens, and after its last states or those of `mark`. It has
+    /// to be [fetched](Self::fetch) before.
     pub(super) fn line(
         &self,
         slots: &[Slot],
@@ -163,18 +178,22 @@ impl Cache {
             .iter()
             .enumerate()
             .map(|(index, slot)| {
-                let mut all = Vec::with_capacity(lines.len() * numbers(slot.content, capacity));
-                for line in lines {
+                let shape = shape(slot.content, lines.len(), capacity);
+                let size = numbers(slot.content, capacity);
+                if size == 0 {
+                    return Tensor::from_array((shape, Vec::new())).map_err(failure);
+                }
+                // ONNX Runtime's own memory: where there is none, that is an error, and fewer lines can be joined.
+                let mut tensor = Tensor::new(&Allocator::default(), shape).map_err(failure)?;
+                let (_, all) = tensor.try_extract_tensor_mut::<f32>().map_err(failure)?;
+                for (line, place) in lines.iter().zip(all.chunks_exact_mut(size)) {
                     let own = &line.values[index];
                     match slot.content {
-                        Content::Rows { heads, dim } => {
-                            pad_heads(own, heads, capacity * dim, &mut all);
-                        }
-                        Content::State { .. } => all.extend_from_slice(own),
+                        Content::Rows { heads, .. } => pad_heads(own, heads, place),
+                        Content::State { .. } => place.copy_from_slice(own),
                     }
                 }
-                Tensor::from_array((shape(slot.content, lines.len(), capacity), all))
-                    .map_err(failure)
+                Ok(tensor)
             })
             .collect::<Result<_>>()?;
         Ok(Self {
@@ -196,13 +215,13 @@ fn head_prefixes(data: &[f32], stride: usize, keep: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Appends the equal parts of `data` to `all`, each filled up with zeros to `stride` numbers.
-fn pad_heads(data: &[f32], heads: usize, stride: usize, all: &mut Vec<f32>) {
-    let size = data.len() / heads;
-    for head in 0..heads {
-        let end = all.len() + stride;
-        all.extend_from_slice(&data[head * size..(head + 1) * size]);
-        all.resize(end, 0.0);
+/// Lays the heads of `data` into the equal parts of `place`, each filled up with zeros.
+fn pad_heads(data: &[f32], heads: usize, place: &mut [f32]) {
+    let (size, stride) = (data.len() / heads, place.len() / heads);
+    for (head, part) in place.chunks_exact_mut(stride).enumerate() {
+        let (own, rest) = part.split_at_mut(size);
+        own.copy_from_slice(&data[head * size..(head + 1) * size]);
+        rest.fill(0.0);
     }
 }
 
@@ -223,6 +242,13 @@ fn shape(content: Content, sequences: usize, capacity: usize) -> Shape {
             Shape::new([sequences, channels, width].map(dimension))
         }
     }
+}
+
+fn fetch(value: &mut Tensor<f32>) -> Result<()> {
+    if !value.memory_info().is_cpu_accessible() {
+        *value = value.to(AllocationDevice::CPU, 0).map_err(failure)?;
+    }
+    Ok(())
 }
 
 fn data(value: &Tensor<f32>) -> Result<&[f32]> {
@@ -249,10 +275,10 @@ mod tests {
 
     #[test]
     fn shorter_lines_are_padded_head_by_head() {
-        let mut all = vec![9.0];
-        pad_heads(&[1., 2., 3., 4.], 2, 3, &mut all);
-        assert_eq!(all, [9., 1., 2., 0., 3., 4., 0.]);
-        pad_heads(&[], 2, 1, &mut all);
-        assert_eq!(all[7..], [0., 0.]);
+        let mut all = [9.0; 6];
+        pad_heads(&[1., 2., 3., 4.], 2, &mut all);
+        assert_eq!(all, [1., 2., 0., 3., 4., 0.]);
+        pad_heads(&[], 2, &mut all);
+        assert_eq!(all, [0.0; 6]);
     }
 }

@@ -11,7 +11,7 @@ open answer that is alone drafts: the rest of the target goes in at once, and on
 use super::cache::{Cache, Line, Mark};
 use super::graph::Signature;
 use super::session::{Ask, Engine, Feed, Over, Reading};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The most memory, padding included, of the caches that step together. Every step copies them.
 const STEP_BYTES: usize = 256 << 20;
@@ -95,20 +95,21 @@ pub(super) struct Open {
     held: usize,
     /// With [`generate`](Reads::Prompt): ln p of the answer, as long as it is the target.
     agreed: Option<f64>,
+    /// Whether the answer is at its end.
+    is_done: bool,
 }
 
 impl Open {
-    /// Takes what the model says after the answer's last token; `false` where the answer is at its end.
-    fn advance(&mut self, reading: &Reading, stop: &[u32]) -> bool {
+    /// Takes what the model says after the answer's last token.
+    fn advance(&mut self, reading: &Reading, stop: &[u32]) {
         let expected = self.target[self.answer.tokens.len()];
         self.agreed = (self.agreed.zip(reading.logprob))
             .map(|(sum, symbol)| sum + symbol)
             .filter(|_| reading.best == expected);
-        let goes_on = self.answer.take(reading, stop) && self.left() > 0;
-        if !goes_on && self.agreed.is_some() {
+        self.is_done = !self.answer.take(reading, stop) || self.left() == 0;
+        if self.is_done && self.agreed.is_some() {
             self.answer.logprob = self.agreed;
         }
-        goes_on
     }
 
     /// Tokens that the answer has still to get.
@@ -272,6 +273,9 @@ impl Pass {
             }
             begin = end;
         }
+        if may_go_on {
+            pass.cache.fetch()?;
+        }
         Ok(pass)
     }
 
@@ -321,27 +325,44 @@ impl Pass {
             line,
             held,
             agreed,
+            is_done: false,
         }))
     }
 }
 
 /// Decodes open answers to their ends, as many together as memory allows; they come back in their order.
-pub(super) fn complete(engine: &mut Engine, open: Vec<Open>, stop: &[u32]) -> Result<Vec<Decoded>> {
+///
+/// Where memory does not suffice for those that step together, half as many go on from where they are; `most` keeps it.
+pub(super) fn complete(
+    engine: &mut Engine,
+    open: Vec<Open>,
+    stop: &[u32],
+    most: &mut usize,
+) -> Result<Vec<Decoded>> {
     let mut order: Vec<(usize, Open)> = open.into_iter().enumerate().collect();
     order.sort_by_key(|(_, open)| (open.line.length, open.left()));
     let mut done: Vec<(usize, Decoded)> = Vec::with_capacity(order.len());
     while !order.is_empty() {
-        let together = together(engine, &order);
+        let together = together(engine, &order).min(*most).max(1);
         let (numbers, mut group): (Vec<usize>, Vec<Open>) = order.drain(..together).unzip();
-        match &mut group[..] {
-            [alone] => draft(engine, alone, stop)?,
-            _ => step(engine, &mut group, stop)?,
+        let ended = match &mut group[..] {
+            [alone] => draft(engine, alone, stop),
+            _ => step(engine, &mut group, stop),
+        };
+        match ended {
+            Err(Error::OutOfMemory(_)) if together > 1 => *most = together / 2,
+            ended => ended?,
         }
+        let (ended, rest): (Vec<_>, Vec<_>) = numbers
+            .into_iter()
+            .zip(group)
+            .partition(|(_, open)| open.is_done);
         done.extend(
-            numbers
+            ended
                 .into_iter()
-                .zip(group.into_iter().map(|open| open.answer)),
+                .map(|(number, open)| (number, open.answer)),
         );
+        order.splice(0..0, rest);
     }
     done.sort_by_key(|(number, _)| *number);
     Ok(done.into_iter().map(|(_, answer)| answer).collect())
@@ -359,29 +380,55 @@ fn together(engine: &Engine, order: &[(usize, Open)]) -> usize {
     (1..=order.len()).take_while(fits).last().unwrap_or(1)
 }
 
-/// Decodes several answers, a token of each at a step.
+/// Decodes several answers, a token of each at a step. On an error they are as they were before the step that failed.
 fn step(engine: &mut Engine, group: &mut [Open], stop: &[u32]) -> Result<()> {
     let lines: Vec<Line> = (group.iter_mut())
         .map(|open| std::mem::take(&mut open.line))
         .collect();
-    let mut cache = Cache::join(&engine.graph.slots, &lines)?;
+    let mut cache = match Cache::join(&engine.graph.slots, &lines) {
+        Ok(cache) => cache,
+        Err(error) => {
+            for (open, line) in group.iter_mut().zip(lines) {
+                open.line = line;
+            }
+            return Err(error);
+        }
+    };
     drop(lines);
-    let mut goes_on = vec![true; group.len()];
-    while goes_on.contains(&true) {
+    let stepped = steps(engine, &mut cache, group, stop);
+    if stepped.is_err() {
+        cache.fetch()?;
+        for (number, open) in group
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, open)| !open.is_done)
+        {
+            let length = cache.lengths()[number];
+            open.line = cache.line(&engine.graph.slots, number, length, None)?;
+        }
+    }
+    stepped
+}
+
+/// Steps until all answers are at their ends. `cache` holds what they have read.
+fn steps(engine: &mut Engine, cache: &mut Cache, group: &mut [Open], stop: &[u32]) -> Result<()> {
+    while group.iter().any(|open| !open.is_done) {
         let tokens: Vec<[u32; 1]> = (group.iter())
             // An answer at its end feeds its last token once more, and forgets it.
             .map(|open| [open.answer.tokens[open.held.min(open.answer.tokens.len() - 1)]])
             .collect();
-        let asks: Vec<[Ask; 1]> = (group.iter().zip(&goes_on))
-            .map(|(open, &goes_on)| {
-                [if goes_on && open.held + 1 == open.answer.tokens.len() {
-                    open.ask(0)
-                } else {
-                    Ask {
-                        after: 0,
-                        token: None,
-                    }
-                }]
+        let asks: Vec<[Ask; 1]> = (group.iter())
+            .map(|open| {
+                [
+                    if !open.is_done && open.held + 1 == open.answer.tokens.len() {
+                        open.ask(0)
+                    } else {
+                        Ask {
+                            after: 0,
+                            token: None,
+                        }
+                    },
+                ]
             })
             .collect();
         let feeds: Vec<Feed<'_>> = (group.iter().zip(&tokens).zip(&asks))
@@ -392,9 +439,9 @@ fn step(engine: &mut Engine, group: &mut [Open], stop: &[u32]) -> Result<()> {
             })
             .collect();
         let readings;
-        (cache, readings) = engine.forward(&cache, &feeds)?;
+        (*cache, readings) = engine.forward(cache, &feeds)?;
         for (number, open) in group.iter_mut().enumerate() {
-            if !goes_on[number] {
+            if open.is_done {
                 // Plain graphs know no padding within a text; there, all go on to the same length.
                 if engine.graph.signature == Signature::Subset {
                     cache.forget_last(number);
@@ -403,7 +450,7 @@ fn step(engine: &mut Engine, group: &mut [Open], stop: &[u32]) -> Result<()> {
             }
             open.held += 1;
             if open.held == open.answer.tokens.len() {
-                goes_on[number] = open.advance(&readings[number][0], stop);
+                open.advance(&readings[number][0], stop);
             }
         }
     }
@@ -433,7 +480,8 @@ fn draft(engine: &mut Engine, open: &mut Open, stop: &[u32]) -> Result<()> {
         };
         let (_, readings) = engine.forward(&base, &[feed])?;
         for (reading, token) in readings[0].iter().zip(rest.to_vec()) {
-            if !open.advance(reading, stop) {
+            open.advance(reading, stop);
+            if open.is_done {
                 return Ok(());
             }
             if reading.best != token {

@@ -15,10 +15,12 @@ use ort::LoadDynamicError;
 use ort::environment::Environment;
 use ort::ep::{self, ArenaExtendStrategy, cuda::ConvAlgorithmSearch};
 use ort::logging::LogLevel;
+use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use super::Options;
+use super::session::Memories;
 use crate::error::{Error, Result};
 
 /// The library's name, with or without a version behind it.
@@ -77,6 +79,28 @@ pub struct Taken {
     pub device: Device,
     /// Why `auto` did not take CUDA; `None` where there was nothing to choose.
     pub because: Option<String>,
+}
+
+impl Taken {
+    /// Where a session on this device leaves its outputs.
+    pub(super) fn memories(&self) -> Result<Memories> {
+        let memory = |device, number, kind| {
+            MemoryInfo::new(device, number, AllocatorType::Device, kind).map_err(failure)
+        };
+        let here = || memory(AllocationDevice::CPU, 0, MemoryType::CPUOutput);
+        let cache = match self.device {
+            Device::Cuda(number) => memory(
+                AllocationDevice::CUDA,
+                i32::from(number),
+                MemoryType::Default,
+            )?,
+            Device::Cpu | Device::Auto => here()?,
+        };
+        Ok(Memories {
+            cache,
+            logits: here()?,
+        })
+    }
 }
 
 impl Display for Taken {
@@ -269,16 +293,18 @@ fn find(
     }
     let home = executable.and_then(Path::parent);
     let beside = |path: &str| home.map(|home| home.join(path));
-    // `../../runtime` is where `make runtime` puts it, seen from target/release.
+    // `../../runtime` is where `make runtime` puts it, seen from target/release. Who fetched the one with CUDA wants it.
     let places = [
         beside("."),
         beside("../lib"),
+        beside("../../runtime-cuda"),
         beside("../../runtime"),
+        Some(current.join("runtime-cuda")),
         Some(current.join("runtime")),
     ];
     places.iter().flatten().find_map(|place| at(place)).ok_or_else(|| {
         Error::model(format!(
-            "no ONNX Runtime ({LIBRARY}) found; run `make runtime`, or name the library with --ort-lib"
+            "no ONNX Runtime ({LIBRARY}) found; run `make runtime` (for CUDA `make runtime-cuda`), or name the library with --ort-lib"
         ))
     })
 }

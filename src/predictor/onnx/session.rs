@@ -4,19 +4,34 @@ A forward pass: tokens behind what the cache holds go in, what was asked of the 
 Logits are read where ONNX Runtime put them and never kept: a row of a large vocabulary is a megabyte.
 */
 
-use std::borrow::Cow;
+use std::time::{Duration, Instant};
 
-use ort::session::{Session, SessionInputValue, SessionOutputs};
-use ort::value::{Shape, TensorRef, TensorValueType};
+use ort::memory::MemoryInfo;
+use ort::session::{Session, SessionOutputs};
+use ort::value::{Shape, Tensor, TensorValueType};
 
 use super::cache::Cache;
 use super::graph::{Content, Graph, Signature, Slot};
 use super::runtime::{dimension, failure};
 use crate::error::{Error, Result};
 
-/// The most tokens of one call. Attention may keep heads x tokens x sequence scores; at 16 heads, 4096 tokens and a
-/// sequence as long these are 1 GiB.
-const CALL_TOKENS: usize = 4096;
+/// What one call may take at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// The tokens that it reads of each sequence.
+    pub chunk: usize,
+    /// The bytes of its logits.
+    pub logits_bytes: usize,
+}
+
+/// Where a call's outputs stay.
+#[derive(Debug)]
+pub(super) struct Memories {
+    /// The cache's: on the device that runs the graph, so that it is not copied between calls.
+    pub cache: MemoryInfo<'static>,
+    /// Of the logits, which are read here.
+    pub logits: MemoryInfo<'static>,
+}
 
 /// Which tokens compete for the next place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,19 +91,23 @@ type Each<'a> = dyn FnMut(usize, &Ask, &[f32]) -> Result<()> + 'a;
 pub(super) struct Engine {
     session: Session,
     pub graph: Graph,
-    /// The bytes that the logits of one call may take.
-    logits_bytes: usize,
+    limits: Limits,
+    memories: Memories,
     /// Tokens read so far, in any call.
     pub tokens_read: u64,
+    /// Time spent within ONNX Runtime's calls.
+    pub time: Duration,
 }
 
 impl Engine {
-    pub(super) fn new(session: Session, graph: Graph, logits_bytes: usize) -> Self {
+    pub(super) fn new(session: Session, graph: Graph, limits: Limits, memories: Memories) -> Self {
         Self {
             session,
             graph,
-            logits_bytes,
+            limits,
+            memories,
             tokens_read: 0,
+            time: Duration::ZERO,
         }
     }
 
@@ -171,14 +190,30 @@ impl Engine {
     }
 
     /// How many sequences that each read `length` tokens from the beginning and ask `asks` times go into one call of at
-    /// most `tokens` tokens.
+    /// most `tokens` tokens: one, where that call does not read them to the end, because GroupQueryAttention takes several
+    /// tokens behind a cache for one sequence only.
     pub(super) fn rows(&self, tokens: usize, length: usize, asks: usize, over: Over) -> usize {
+        if length > self.limits.chunk {
+            return 1;
+        }
         let logits = match self.graph.signature {
             Signature::Subset => asks * self.width(over),
             Signature::Plain { .. } => length * self.graph.vocab,
         };
-        let by_logits = self.logits_bytes / (logits.max(1) * size_of::<f32>());
+        let by_logits = self.limits.logits_bytes / (logits.max(1) * size_of::<f32>());
         (tokens / length.max(1)).min(by_logits).max(1)
+    }
+
+    /// Reads half as many tokens of a sequence in a call from now on, if that helps where one reads `length`.
+    pub(super) fn halve_chunk(&mut self, length: usize) -> bool {
+        /// Calls this small take hardly any memory beside the cache.
+        const SMALLEST: usize = 64;
+
+        let half = self.limits.chunk.min(length) / 2;
+        if half >= SMALLEST {
+            self.limits.chunk = half;
+        }
+        half >= SMALLEST
     }
 
     /// How many logits there are at a place.
@@ -189,10 +224,10 @@ impl Engine {
         }
     }
 
-    /// Where a call that begins at `start` has to end for its logits to stay within their bytes.
+    /// Where a call that begins at `start` has to end to stay within the limits.
     fn call_end(&self, start: usize, length: usize, pending: &[Ask], over: Over) -> usize {
-        let end = length.min(start + CALL_TOKENS);
-        let rows = (self.logits_bytes / (self.width(over) * size_of::<f32>())).max(1);
+        let end = length.min(start + self.limits.chunk);
+        let rows = (self.limits.logits_bytes / (self.width(over) * size_of::<f32>())).max(1);
         match self.graph.signature {
             Signature::Subset => pending.get(rows).map_or(end, |ask| end.min(ask.after)),
             Signature::Plain { .. } => end.min(start + rows),
@@ -201,10 +236,10 @@ impl Engine {
 
     /// One call of the graph.
     fn call(&mut self, past: &Cache, feeds: &[Feed<'_>], each: &mut Each<'_>) -> Result<Cache> {
-        let (rows, length, asks) = match feeds {
-            [first, ..] => (feeds.len(), first.tokens.len(), first.asks.len()),
-            [] => return Err(Error::model("a call without a sequence")),
+        let [first, ..] = feeds else {
+            return Err(Error::model("a call without a sequence"));
         };
+        let (rows, length, asks) = (feeds.len(), first.tokens.len(), first.asks.len());
         debug_assert!(
             feeds
                 .iter()
@@ -230,32 +265,40 @@ impl Engine {
                 .collect(),
         };
         let vocabulary = vocabulary(feeds);
-        let wanted: Vec<i64> = vocabulary.iter().copied().map(i64::from).collect();
-        let (ids, mask) = (matrix(&ids, rows)?, matrix(&mask, rows)?);
-        let positions = matrix(&positions, rows)?;
-        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = vec![
-            ("input_ids".into(), ids.into()),
-            ("attention_mask".into(), mask.into()),
-        ];
+        let mut binding = self.session.create_binding().map_err(failure)?;
+        let mut input = |name: &str, values: Vec<i64>, shape: &[usize]| {
+            let tensor = Tensor::from_array((shape, values)).map_err(failure)?;
+            binding.bind_input(name, &tensor).map_err(failure)
+        };
+        input("input_ids", ids, &[rows, length])?;
+        input("attention_mask", mask, &[rows, total])?;
         let places = match self.graph.signature {
             Signature::Subset => {
-                inputs.push(("positions".into(), positions.into()));
-                let wanted =
-                    TensorRef::from_array_view(([wanted.len()], &wanted[..])).map_err(failure)?;
-                inputs.push(("vocab_ids".into(), wanted.into()));
+                let wanted: Vec<i64> = vocabulary.iter().copied().map(i64::from).collect();
+                let count = wanted.len();
+                input("positions", positions, &[rows, asks.max(1)])?;
+                input("vocab_ids", wanted, &[count])?;
                 asks.max(1)
             }
             Signature::Plain { position_ids } => {
                 if position_ids {
-                    inputs.push(("position_ids".into(), positions.into()));
+                    input("position_ids", positions, &[rows, length])?;
                 }
                 length
             }
         };
         for (slot, value) in self.graph.slots.iter().zip(past.values()) {
-            inputs.push((Cow::Borrowed(&slot.past), value.into()));
+            binding.bind_input(&slot.past, value).map_err(failure)?;
+            binding
+                .bind_output_to_device(&slot.present, &self.memories.cache)
+                .map_err(failure)?;
         }
-        let mut outputs = self.session.run(inputs).map_err(failure)?;
+        binding
+            .bind_output_to_device("logits", &self.memories.logits)
+            .map_err(failure)?;
+        let begun = Instant::now();
+        let mut outputs = self.session.run_binding(&binding).map_err(failure)?;
+        self.time += begun.elapsed();
         let given = Given {
             graph: &self.graph,
             places,
@@ -287,10 +330,6 @@ fn vocabulary(feeds: &[Feed<'_>]) -> Vec<u32> {
     ids.sort_unstable();
     ids.dedup();
     ids
-}
-
-fn matrix(values: &[i64], rows: usize) -> Result<TensorRef<'_, i64>> {
-    TensorRef::from_array_view(([rows, values.len() / rows], values)).map_err(failure)
 }
 
 /// How a call's logits lie.

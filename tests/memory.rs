@@ -1,0 +1,74 @@
+//! Where memory does not suffice: batches are halved and the answers stay the same, or the filter says so and exits with 4.
+
+mod common;
+
+use common::{Ran, Workdir, binary, json_lines, onnx_runtime, smollm2};
+use serde_json::Value;
+
+/// `infer` on SmolLM2 with so many kB of address space.
+fn within(dir: &Workdir, kilobytes: u64, arguments: &str) -> Ran {
+    let infer = binary("infer");
+    let model = smollm2();
+    let limited = format!(
+        "ulimit -v {kilobytes}; exec {infer} --model {model} --threads 1 prompts.jsonl {arguments}"
+    );
+    let mut command = assert_cmd::Command::new("sh");
+    command
+        .args(["-c", &limited])
+        .current_dir(dir.path(""))
+        .env("SHOTLINE_ORT_LIB", onnx_runtime());
+    Ran::of("infer", &mut command)
+}
+
+fn outputs(lines: &[u8]) -> Vec<Value> {
+    let output = |p: &Value| p["output"].clone();
+    json_lines(lines).iter().map(output).collect()
+}
+
+fn halved(dir: &Workdir, output: &str) -> u64 {
+    let chain = dir.read(&format!("{output}.provenance.json"));
+    let chain: Vec<Value> = serde_json::from_slice(&chain).unwrap();
+    let measured = &chain.last().unwrap()["measured"];
+    measured["batches_halved"].as_u64().unwrap()
+}
+
+#[test]
+fn batches_that_do_not_fit_are_halved_and_nothing_is_lost() {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--task identity --task flip_bits --shots 1 --trials 40",
+        "--alphabet linguistic",
+    );
+    dir.write("prompts.jsonl", &prompts);
+    let alone = within(&dir, 8 << 20, "--quiet --batch-tokens 1").ok();
+    let expected = outputs(&alone);
+    assert_eq!(expected.len(), 80);
+    // Read together, 80 prompts take some 400 MB more than one after the other. How much address space the rest takes is
+    // the machine's affair: less and less, until it does not suffice for all of them.
+    for megabytes in (1200..=2600).rev().step_by(200) {
+        within(
+            &dir,
+            megabytes << 10,
+            "--batch-tokens 100000 -o out.jsonl --quiet",
+        )
+        .ok();
+        assert_eq!(outputs(&dir.read("out.jsonl")), expected, "{megabytes} MB");
+        if halved(&dir, "out.jsonl") > 0 {
+            return;
+        }
+    }
+    panic!("1200 MB suffice for everything");
+}
+
+#[test]
+fn a_filter_that_is_refused_memory_says_so_and_leaves_nothing_behind() {
+    let dir = Workdir::new();
+    let long = format!("{{\"trial_id\": \"{}\"}}\n", "a".repeat(60 << 20));
+    dir.write("trials.jsonl", long);
+    let encode = binary("encode");
+    let limited = format!("ulimit -v 80000; exec {encode} trials.jsonl -o prompts.jsonl");
+    let mut command = assert_cmd::Command::new("sh");
+    command.args(["-c", &limited]).current_dir(dir.path(""));
+    Ran::of("encode", &mut command).refused(4, &["out of memory: ", "bytes were refused"]);
+    assert_eq!(dir.names(), ["trials.jsonl"]);
+}
