@@ -10,6 +10,9 @@ pub mod error;
 /// SHA-256 of files.
 pub mod digest;
 
+/// gzip and zstd around files.
+pub mod compression;
+
 /// Bitstring functions: primitives, programs, suites, truth tables, complexity.
 pub mod program;
 

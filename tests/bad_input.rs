@@ -840,21 +840,13 @@ fn flipped_bytes_are_read_or_refused_but_never_a_panic() {
 }
 
 #[test]
-fn compressed_input_is_named_with_the_tool_that_opens_it() {
+fn what_only_begins_like_a_compressed_file_is_refused() {
     let dir = Workdir::new();
     for reader in readers(&dir) {
-        reader.refuses(
-            &dir,
-            "bad.gz",
-            b"\x1f\x8b\x08\0more",
-            &["bad.gz: ", "gzip -dc"],
-        );
-        reader.refuses(
-            &dir,
-            "bad.zst",
-            b"\x28\xb5\x2f\xfdmore",
-            &["bad.zst: ", "zstd -dc"],
-        );
+        let gzip = b"\x1f\x8b\x08\0more";
+        reader.refuses(&dir, "bad.gz", gzip, &["bad.gz: ", "gzip stream: "]);
+        let zstd = b"\x28\xb5\x2f\xfdmore";
+        reader.refuses(&dir, "bad.zst", zstd, &["bad.zst: ", "zstd stream: "]);
     }
 }
 

@@ -160,6 +160,23 @@ fn every_format_and_unknown_typed_columns_come_out_as_without_an_interruption() 
 }
 
 #[test]
+fn a_packed_output_comes_out_as_without_an_interruption() {
+    let dir = Workdir::new();
+    write_prompts(&dir, 2);
+    for suffix in ["jsonl.gz", "jsonl.zst"] {
+        let (whole, out) = (format!("whole.{suffix}"), format!("out.{suffix}"));
+        dir.infer("", &arguments(&whole, "--quiet")).ok();
+        leave_a_journal(&dir, &out, "--quiet");
+        // The journal is bare: every line is in the file at once.
+        let journal = json_lines(&dir.read(&format!("{out}.partial")));
+        assert_eq!(journal.len(), 1 + 12 + 6);
+        dir.infer("", &arguments(&out, "--quiet --resume")).ok();
+        assert!(dir.read(&out) == dir.read(&whole), "{suffix}");
+        assert!(!dir.path(&format!("{out}.partial")).exists());
+    }
+}
+
+#[test]
 fn another_model_another_method_or_other_prompts_are_refused_and_nothing_is_lost() {
     let dir = Workdir::new();
     write_prompts(&dir, 1);

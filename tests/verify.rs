@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Workdir, fixture_model, repository, smollm2};
+use common::{PACKERS, Workdir, fixture_model, repository, smollm2};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -81,6 +81,19 @@ fn loss_and_accuracy_on_sequences_are_those_of_transformers() {
         for (_, expected) in rows {
             let words = format!("loss {expected:.4}, accuracy 1.0000");
             assert!(report.contains(&words), "{report}");
+        }
+    }
+    // Packed, both are read all the same.
+    for (folder, file) in [(&right, "two.csv"), (&alone, "one.fa")] {
+        let verify = |file: &str| dir.infer("", &format!("--model {folder} --verify {file}"));
+        let bare = String::from_utf8(verify(file).ok()).unwrap();
+        for (_, suffix, pack) in PACKERS {
+            let (name, packed) = (format!("{file}.{suffix}"), pack(&dir.read(file)));
+            dir.write(&name, &packed);
+            let report = String::from_utf8(verify(&name).ok()).unwrap();
+            assert_eq!(report.replace(&name, file), bare);
+            dir.write(&name, &packed[..packed.len() - 3]);
+            verify(&name).refused(1, &[&name, "cut-off "]);
         }
     }
     for (name, loss, accuracy) in [("loss", loss + 0.011, 1.0), ("accuracy", loss, 0.99)] {

@@ -3,6 +3,7 @@ Arguments that several filters take.
 */
 
 use super::output::Sink;
+use crate::compression::{Compression, name_inside};
 use crate::error::{Error, Result};
 use crate::record::provenance::Chain;
 use crate::record::{Extra, Format, Record, Writer};
@@ -16,7 +17,8 @@ use std::str::FromStr;
 #[derive(Debug, Args)]
 pub struct InputArgs {
     /// Files to read, one after the other: JSON lines, Arrow or Parquet (flat tables: CSV, too), as
-    /// their first bytes show. `-`, or no file, is standard input.
+    /// their first bytes show; all but Parquet also inside gzip or zstd. `-`, or no file, is standard
+    /// input.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
@@ -39,7 +41,8 @@ impl InputArgs {
 /// Where the records go and how.
 #[derive(Debug, Args)]
 pub struct OutputArgs {
-    /// Write to this file instead of standard output. It appears whole or not at all.
+    /// Write to this file instead of standard output. It appears whole or not at all. A name that ends
+    /// in .gz or .zst is compressed (predictions.jsonl.gz).
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
@@ -118,6 +121,15 @@ impl OutputArgs {
             return Err(Error::usage(
                 "binary output on a terminal: redirect it, or use -o FILE",
             ));
+        }
+        if let Some(packed) = file.filter(|f| Compression::of_suffix(f).is_some())
+            && format == Format::Parquet
+        {
+            return Err(Error::usage(format!(
+                "-o {}: Parquet compresses itself; name it {}",
+                packed.display(),
+                name_inside(packed).display()
+            )));
         }
         let sink = Sink::create(file.map(PathBuf::as_path))?;
         let place = file.map_or_else(|| "stdout".to_owned(), |f| f.display().to_string());

@@ -2,12 +2,13 @@
 Outputs that appear whole or not at all: a temporary file beside the target, renamed at the end.
 */
 
+use crate::compression::{Compression, Packer};
 use crate::error::{Error, Result};
 use crate::predictor::stop_engines;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, IntoInnerError, Stdout, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -70,11 +71,11 @@ pub enum Sink {
     /// Standard output.
     Stdout(BufWriter<Stdout>),
     /// A device or pipe, written in place.
-    Special(BufWriter<File>),
+    Special(Packer<BufWriter<File>>),
     /// A file under a temporary name.
     File {
         /// The file's contents so far.
-        file: BufWriter<File>,
+        file: Packer<BufWriter<File>>,
         /// Its temporary name; the file is removed if this is dropped.
         temporary: TempPath,
         /// The name it will have.
@@ -86,13 +87,18 @@ pub enum Sink {
 const BUFFER: usize = 1 << 18;
 
 impl Sink {
-    /// An output to `path`, or to standard output.
+    /// An output to `path`, or to standard output. Where the name ends in `.gz` or `.zst`, it is compressed.
     ///
     /// # Errors
     /// The folder is missing or cannot be written to.
     pub fn create(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else {
             return Ok(Self::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())));
+        };
+        let compression = Compression::of_suffix(path);
+        let pack = |file| {
+            let file = BufWriter::with_capacity(BUFFER, file);
+            Packer::new(file, compression).map_err(|e| Error::file(path, e))
         };
         // A link is followed, so that its target is replaced and not the link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -105,7 +111,7 @@ impl Sink {
                     .write(true)
                     .open(&path)
                     .map_err(|e| Error::file(&path, e))?;
-                return Ok(Self::Special(BufWriter::with_capacity(BUFFER, file)));
+                return Ok(Self::Special(pack(file)?));
             }
             _ => {}
         }
@@ -132,7 +138,7 @@ impl Sink {
             .unwrap_or_else(PoisonError::into_inner)
             .push(temporary.to_path_buf());
         Ok(Self::File {
-            file: BufWriter::with_capacity(BUFFER, file),
+            file: pack(file)?,
             temporary,
             path,
         })
@@ -155,15 +161,19 @@ impl Sink {
     pub fn commit(self) -> Result<()> {
         match self {
             Self::Stdout(mut out) => out.flush().map_err(|e| Error::io("stdout", e)),
-            Self::Special(mut out) => out.flush().map_err(|e| Error::io("output", e)),
+            Self::Special(out) => out
+                .finish()
+                .and_then(|mut out| out.flush())
+                .map_err(|e| Error::io("output", e)),
             Self::File {
                 file,
                 temporary,
                 path,
             } => {
                 let file = file
-                    .into_inner()
-                    .map_err(|e| Error::file(&path, e.into_error()))?;
+                    .finish()
+                    .and_then(|file| file.into_inner().map_err(IntoInnerError::into_error))
+                    .map_err(|e| Error::file(&path, e))?;
                 file.sync_all().map_err(|e| Error::file(&path, e))?;
                 let unfinished = temporary.to_path_buf();
                 temporary

@@ -1,11 +1,12 @@
 /*!
 Sequences that a user points to, for `infer --verify`: FASTA, or CSV with a column called `Sequence` (upstream Evo2's
-test data has one). A file is read whole.
+test data has one), bare or inside gzip or zstd. A file is read whole.
 */
 
+use crate::compression;
 use crate::error::{Error, Result};
 use noodles_fasta as fasta;
-use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The sequences of all files, each with its name: `FILE:NAME`, or `FILE:ROW`.
@@ -15,7 +16,10 @@ use std::path::{Path, PathBuf};
 pub fn read_sequences(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for path in paths {
-        let bytes = fs::read(path).map_err(|e| Error::file(path, e))?;
+        let mut bytes = Vec::new();
+        compression::open(path)
+            .and_then(|mut file| file.read_to_end(&mut bytes))
+            .map_err(|e| Error::file(path, e))?;
         let found = match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'>') => from_fasta(path, &bytes)?,
             _ => from_csv(path, &bytes)?,
@@ -75,6 +79,7 @@ fn from_csv(path: &Path, bytes: &[u8]) -> Result<Vec<(String, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn read(name: &str, bytes: &[u8]) -> std::result::Result<Vec<(String, String)>, String> {
         let folder = tempfile::tempdir().unwrap();

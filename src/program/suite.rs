@@ -3,8 +3,10 @@ Suites: lists of programs that an experiment runs over.
 */
 
 use super::{Primitive, Program, RandomSuite};
+use crate::compression;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
+use std::io;
 use std::path::Path;
 
 /// The text of the suite `paper`, in the format of a suite file.
@@ -18,7 +20,7 @@ pub struct Suite {
 
 impl Suite {
     /// `paper`, `primitives`, `random:...` (see [`RandomSuite`]), or the path of a file with one
-    /// program a line (`#` begins a comment). `bits` is the width at which random functions differ,
+    /// program a line (`#` begins a comment; gzip and zstd are unpacked). `bits` is the width at which random functions differ,
     /// if they do not say themselves.
     ///
     /// # Errors
@@ -32,8 +34,9 @@ impl Suite {
             "paper" => Self::paper(),
             "primitives" => Self::of(Primitive::ALL.iter().map(|p| p.name().to_owned())),
             path => {
-                let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-                    std::io::ErrorKind::NotFound => Error::usage(format!(
+                let text = compression::open(Path::new(path)).and_then(io::read_to_string);
+                let text = text.map_err(|e| match e.kind() {
+                    io::ErrorKind::NotFound => Error::usage(format!(
                         "--suite {path}: neither `paper` nor `primitives` nor a file"
                     )),
                     _ => Error::file(Path::new(path), e),

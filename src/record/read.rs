@@ -1,5 +1,6 @@
 /*!
-Reads records from JSON lines, Arrow, Parquet or (flat tables) CSV, whichever the first bytes show.
+Reads records from JSON lines, Arrow, Parquet or (flat tables) CSV, whichever the first bytes show; all but Parquet
+also inside gzip or zstd.
 */
 
 use super::batch::Batch;
@@ -10,6 +11,7 @@ use super::flat::CsvRows;
 use super::json::{self, Object};
 use super::provenance::{Chain, METADATA_KEY};
 use super::table::Record;
+use crate::compression::{self, Compression, Stream};
 use crate::error::{Error, Result};
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -176,20 +178,17 @@ fn is_pipe(path: &Path) -> bool {
 /// An open file or standard input.
 struct Input {
     name: Arc<str>,
-    stream: Box<dyn BufRead>,
+    stream: Stream,
+    /// What it was packed with; the stream is unpacked.
+    compression: Option<Compression>,
     /// The file itself, where it can be sought in.
     file: Option<File>,
 }
 
 impl Input {
     fn open(path: &Path) -> Result<Self> {
-        const BUFFER: usize = 1 << 18;
         if path == Path::new("-") {
-            return Ok(Self {
-                name: "stdin".into(),
-                stream: Box::new(BufReader::with_capacity(BUFFER, io::stdin().lock())),
-                file: None,
-            });
+            return Self::unpack("stdin", io::stdin().lock(), None);
         }
         let file = File::open(path).map_err(|e| Error::file(path, e))?;
         let meta = file.metadata().map_err(|e| Error::file(path, e))?;
@@ -201,21 +200,25 @@ impl Input {
         }
         let seekable = meta.is_file();
         let again = file.try_clone().map_err(|e| Error::file(path, e))?;
+        let name = path.display().to_string();
+        Self::unpack(&name, file, seekable.then_some(again))
+    }
+
+    fn unpack(name: &str, stream: impl Read + 'static, file: Option<File>) -> Result<Self> {
+        let (stream, compression) = compression::unpack(stream).map_err(|e| Error::io(name, e))?;
         Ok(Self {
-            name: path.display().to_string().into(),
-            stream: Box::new(BufReader::with_capacity(BUFFER, file)),
-            file: seekable.then_some(again),
+            name: name.into(),
+            stream,
+            compression,
+            file: file.filter(|_| compression.is_none()),
         })
     }
 
     /// The rows, by what the first bytes show; and whether there may be none.
     fn rows<T: Record + 'static>(mut self, keep_extra: bool) -> Result<(Box<dyn Rows<T>>, bool)> {
         let name = self.name.clone();
-        let head = self
-            .stream
-            .fill_buf()
-            .map_err(|e| Error::io(&name, e))?
-            .to_vec();
+        let (head, stream) = compression::peek(self.stream).map_err(|e| Error::io(&name, e))?;
+        self.stream = stream;
         let batches = |batches: Box<dyn Batches>| {
             Box::new(BatchRows::new(name.clone(), batches, keep_extra)) as Box<dyn Rows<T>>
         };
@@ -232,21 +235,22 @@ impl Input {
             return Ok((batches(Box::new(reader)), true));
         }
         if head.starts_with(b"PAR1") {
+            if let Some(tool) = self.compression {
+                return Err(Error::data(format!(
+                    "{name}: Parquet inside {tool}: expected it bare, for it compresses itself; unpack it with \
+                     `{tool} -dc`"
+                )));
+            }
             let columns = (!keep_extra).then_some(T::COLUMNS);
             let source = self.seekable()?;
             let reader =
                 contained(|| ParquetFile::open(source, columns)).map_err(|e| e.at(&name))?;
             return Ok((batches(Box::new(reader)), true));
         }
-        for (magic, tool) in [
-            (&[0x1f, 0x8b][..], "gzip"),
-            (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
-        ] {
-            if head.starts_with(magic) {
-                return Err(Error::data(format!(
-                    "{name}: compressed with {tool}; pipe it through `{tool} -dc`"
-                )));
-            }
+        if let (Some(outer), Some(inner)) = (self.compression, Compression::of_head(&head)) {
+            return Err(Error::data(format!(
+                "{name}: compressed twice, {inner} inside {outer}; unpack it once with `{outer} -dc`"
+            )));
         }
         let first = head.iter().find(|b| !b.is_ascii_whitespace()).copied();
         let flat = T::is_flat();
@@ -301,7 +305,7 @@ struct ArrowStream {
 }
 
 impl ArrowStream {
-    fn open(stream: Box<dyn BufRead>) -> Result<Self> {
+    fn open(stream: Stream) -> Result<Self> {
         let tail = Tail {
             stream,
             last: [0; 8],
@@ -345,7 +349,7 @@ impl Batches for ArrowStream {
 
 /// Remembers the last bytes read.
 struct Tail {
-    stream: Box<dyn BufRead>,
+    stream: Stream,
     last: [u8; 8],
 }
 
@@ -560,7 +564,7 @@ impl<T: Record> Rows<T> for BatchRows {
 /// Records out of JSON lines.
 struct JsonRows {
     file: Arc<str>,
-    stream: Box<dyn BufRead>,
+    stream: Stream,
     keep_extra: bool,
     line: Vec<u8>,
     /// Whether `line` is still to be read as a record.
@@ -572,7 +576,7 @@ struct JsonRows {
 impl JsonRows {
     /// Rows of a stream, its first lines read up to the first record: the provenance, mostly,
     /// stands before it.
-    fn open(file: Arc<str>, stream: Box<dyn BufRead>, keep_extra: bool) -> Result<Self> {
+    fn open(file: Arc<str>, stream: Stream, keep_extra: bool) -> Result<Self> {
         let mut rows = Self {
             file,
             stream,

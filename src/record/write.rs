@@ -8,6 +8,7 @@ use super::flat;
 use super::json;
 use super::provenance::{Chain, METADATA_KEY};
 use super::table::Record;
+use crate::compression::name_inside;
 use crate::error::{Error, Result};
 use arrow::ipc::writer::StreamWriter;
 use parquet::arrow::ArrowWriter;
@@ -33,10 +34,15 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file name's suffix asks for.
+    /// The format that a file name's suffix asks for, the one before `.gz` or `.zst` if it ends so.
     #[must_use]
     pub fn of_suffix(path: &std::path::Path) -> Option<Self> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        match name_inside(path)
+            .extension()?
+            .to_str()?
+            .to_ascii_lowercase()
+            .as_str()
+        {
             "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
             "arrow" | "arrows" | "ipc" => Some(Self::Arrow),
             "parquet" | "pq" => Some(Self::Parquet),

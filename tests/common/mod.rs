@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -385,6 +385,35 @@ pub fn to_parquet(batches: &[RecordBatch]) -> Vec<u8> {
     writer.close().unwrap();
     out
 }
+
+/// One gzip member.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// What is in one gzip member.
+pub fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut member = flate2::read::GzDecoder::new(bytes);
+    member.read_to_end(&mut all).unwrap();
+    all
+}
+
+/// One zstd frame, with a checksum as the tool writes it.
+pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// What a tool does with a file's contents.
+pub type Pack = fn(&[u8]) -> Vec<u8>;
+
+/// The tools that pack files: name, suffix, and what they do.
+pub const PACKERS: [(&str, &str, Pack); 2] = [("gzip", "gz", gzip), ("zstd", "zst", zstd)];
 
 /// A row of CSV, by column.
 pub type Row = HashMap<String, String>;

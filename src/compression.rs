@@ -1,0 +1,382 @@
+/*!
+gzip and zstd around files: told by their first bytes when read, by the name's suffix when written.
+
+What is read may be several members or frames one behind the other, as `bgzip`, `pigz` and `cat a.gz b.gz` make them. A
+stream that does not end as its format says is an error, never the end of a shorter file. Memory does not grow with a
+stream's length.
+*/
+
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// A compressed stream's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// gzip, RFC 1952; BGZF is a sort of it.
+    Gzip,
+    /// Zstandard, RFC 8878.
+    Zstd,
+}
+
+impl Compression {
+    /// What a file begins with.
+    #[must_use]
+    pub fn of_head(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            // A skippable frame, as `pzstd` puts first, has one of sixteen numbers.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    /// What the suffix of a file's name asks for: `.gz` or `.zst`.
+    #[must_use]
+    pub fn of_suffix(path: &Path) -> Option<Self> {
+        let suffix = path.extension()?.to_str()?;
+        [Self::Gzip, Self::Zstd]
+            .into_iter()
+            .find(|compression| suffix.eq_ignore_ascii_case(compression.suffix()))
+    }
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Gzip => "gz",
+            Self::Zstd => "zst",
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        })
+    }
+}
+
+/// Memory that a stream is read through.
+const BUFFER: usize = 1 << 18;
+
+/// Any stream.
+pub type Stream = Box<dyn BufRead>;
+
+/// A stream, unpacked if its first bytes are those of a compressed one; and what it was packed with.
+///
+/// # Errors
+/// It cannot be read. What is wrong further on is said when it is met.
+pub fn unpack(stream: impl Read + 'static) -> io::Result<(Stream, Option<Compression>)> {
+    let (head, stream) = peek(Box::new(BufReader::with_capacity(BUFFER, stream)))?;
+    let Some(packed_with) = Compression::of_head(&head) else {
+        return Ok((stream, None));
+    };
+    let unpacked = Unpacked {
+        packed_with,
+        decoder: match packed_with {
+            Compression::Gzip => Box::new(Gunzip::new(stream)),
+            Compression::Zstd => Box::new(zstd::Decoder::with_buffer(stream)?),
+        },
+    };
+    let stream = BufReader::with_capacity(BUFFER, unpacked);
+    Ok((Box::new(stream), Some(packed_with)))
+}
+
+/// The first bytes of a stream, as many as tell formats apart, and the stream from its beginning. One read of a pipe can
+/// bring fewer.
+///
+/// # Errors
+/// It cannot be read.
+pub fn peek(mut stream: Stream) -> io::Result<(Vec<u8>, Stream)> {
+    /// More than any format needs, for errors to show.
+    const HEAD: u64 = 64;
+    let mut head = Vec::new();
+    stream.by_ref().take(HEAD).read_to_end(&mut head)?;
+    let whole: Chain<_, _> = Cursor::new(head.clone()).chain(stream);
+    Ok((head, Box::new(whole)))
+}
+
+/// A file, unpacked.
+///
+/// # Errors
+/// It cannot be opened or read.
+pub fn open(path: &Path) -> io::Result<Stream> {
+    Ok(unpack(File::open(path)?)?.0)
+}
+
+/// A file's name without the suffix of a compression: that of the file inside.
+#[must_use]
+pub fn name_inside(path: &Path) -> PathBuf {
+    match Compression::of_suffix(path) {
+        Some(_) => path.with_extension(""),
+        None => path.to_owned(),
+    }
+}
+
+/// A decoder whose errors say what was expected.
+struct Unpacked {
+    decoder: Box<dyn Read>,
+    packed_with: Compression,
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.decoder.read(buffer).map_err(|e| {
+            // The file's own: a disk that fails, a read that a signal cut short.
+            if e.raw_os_error().is_some() || e.kind() == io::ErrorKind::Interrupted {
+                return e;
+            }
+            let tool = self.packed_with;
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                if e.kind() == io::ErrorKind::UnexpectedEof {
+                    format!("cut-off {tool} stream: expected more of it, found the end of the file")
+                } else {
+                    format!("damaged {tool} stream: {e}")
+                },
+            )
+        })
+    }
+}
+
+/// The members of a gzip stream, one after the other.
+struct Gunzip {
+    member: GzDecoder<Stream>,
+    /// What this member has given so far.
+    given: u64,
+    /// Whether the members so far are those of BGZF, which has a mark of its end.
+    is_bgzf: bool,
+    is_over: bool,
+}
+
+impl Gunzip {
+    fn new(stream: Stream) -> Self {
+        Self {
+            member: GzDecoder::new(stream),
+            given: 0,
+            is_bgzf: true,
+            is_over: false,
+        }
+    }
+
+    /// The member is read: goes to the next, if there is one.
+    fn turn(&mut self) -> io::Result<()> {
+        /// A member of BGZF says its length in an extra field of this name and size (SAM specification, 4.1).
+        const BGZF: &[u8] = b"BC\x02\0";
+        let extra = self.member.header().and_then(|header| header.extra());
+        self.is_bgzf &= extra.is_some_and(|extra| extra.starts_with(BGZF));
+        if self.member.get_mut().fill_buf()?.is_empty() {
+            self.is_over = true;
+            // Its last member is empty (4.1.2), so that what was cut between two members is seen.
+            if self.is_bgzf && self.given > 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            return Ok(());
+        }
+        let stream = std::mem::replace(self.member.get_mut(), Box::new(io::empty()));
+        self.member.reset(stream);
+        self.given = 0;
+        Ok(())
+    }
+}
+
+impl Read for Gunzip {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.is_over && !buffer.is_empty() {
+            let n = self.member.read(buffer)?;
+            if n > 0 {
+                self.given += n as u64;
+                return Ok(n);
+            }
+            self.turn()?;
+        }
+        Ok(0)
+    }
+}
+
+/// An output on its way into a file, packed or not.
+pub struct Packer<W: Write>(Packing<W>);
+
+enum Packing<W: Write> {
+    Plain(W),
+    Gzip(GzEncoder<Valve<W>>),
+    Zstd(zstd::Encoder<'static, W>),
+}
+
+impl<W: Write> Packer<W> {
+    /// A packer into `out`.
+    ///
+    /// # Errors
+    /// The compressor cannot be set up, or its header not be written.
+    pub fn new(out: W, compression: Option<Compression>) -> io::Result<Self> {
+        Ok(Self(match compression {
+            None => Packing::Plain(out),
+            // The level of `gzip` itself.
+            Some(Compression::Gzip) => Packing::Gzip(GzEncoder::new(
+                Valve {
+                    out,
+                    is_open: false,
+                },
+                flate2::Compression::default(),
+            )),
+            Some(Compression::Zstd) => {
+                let mut encoder = zstd::Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+                // As the `zstd` tool does: without it a flipped bit is read as data.
+                encoder.include_checksum(true)?;
+                Packing::Zstd(encoder)
+            }
+        }))
+    }
+
+    /// Writes the end of the compressed stream, and gives the output back. A stream that is dropped instead has no end,
+    /// and nobody takes it for whole.
+    ///
+    /// # Errors
+    /// The output cannot be written.
+    pub fn finish(self) -> io::Result<W> {
+        match self.0 {
+            Packing::Plain(out) => Ok(out),
+            Packing::Gzip(mut encoder) => {
+                encoder.get_mut().is_open = true;
+                Ok(encoder.finish()?.out)
+            }
+            Packing::Zstd(encoder) => encoder.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for Packer<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Packing::Plain(out) => out.write(bytes),
+            Packing::Gzip(encoder) => through_valve(encoder, |encoder| encoder.write(bytes)),
+            Packing::Zstd(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Packing::Plain(out) => out.flush(),
+            Packing::Gzip(encoder) => through_valve(encoder, Write::flush),
+            Packing::Zstd(encoder) => encoder.flush(),
+        }
+    }
+}
+
+/// A way to an output that is shut while nobody asks for anything: flate2's encoder writes the end of its stream when it is
+/// dropped, too, which would make a whole stream of half an output.
+struct Valve<W> {
+    out: W,
+    is_open: bool,
+}
+
+/// Does something with an encoder while its valve is open.
+fn through_valve<W: Write, T>(
+    encoder: &mut GzEncoder<Valve<W>>,
+    work: impl FnOnce(&mut GzEncoder<Valve<W>>) -> io::Result<T>,
+) -> io::Result<T> {
+    encoder.get_mut().is_open = true;
+    let done = work(encoder);
+    encoder.get_mut().is_open = false;
+    done
+}
+
+impl<W: Write> Write for Valve<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_open {
+            return Err(io::Error::other("the output was given up"));
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pack(bytes: &[u8], compression: Compression) -> Vec<u8> {
+        let mut packer = Packer::new(Vec::new(), Some(compression)).unwrap();
+        packer.write_all(bytes).unwrap();
+        packer.finish().unwrap()
+    }
+
+    fn unpacked(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        unpack(Cursor::new(bytes.to_owned()))?
+            .0
+            .read_to_end(&mut all)?;
+        Ok(all)
+    }
+
+    const TEXT: &[u8] = b"{\"a\": 1}\n{\"a\": 22}\n{\"a\": 333}\n";
+    const BOTH: [Compression; 2] = [Compression::Gzip, Compression::Zstd];
+
+    #[test]
+    fn members_and_frames_follow_each_other() {
+        assert_eq!(unpacked(TEXT).unwrap(), TEXT);
+        for compression in BOTH {
+            let once = pack(TEXT, compression);
+            assert_eq!(unpacked(&once).unwrap(), TEXT);
+            let twice = [once.clone(), pack(b"", compression), once].concat();
+            assert_eq!(unpacked(&twice).unwrap(), [TEXT, TEXT].concat());
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_off_anywhere_or_damaged_is_an_error() {
+        for compression in BOTH {
+            let whole = pack(TEXT, compression);
+            for length in 4..whole.len() {
+                let error = unpacked(&whole[..length]).unwrap_err().to_string();
+                let expected = format!("cut-off {compression} stream: ");
+                assert!(error.starts_with(&expected), "{length}: {error}");
+            }
+            let tail = [&whole[..], b"more"].concat();
+            let error = unpacked(&tail).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("{compression} stream: ")),
+                "{error}"
+            );
+            // The checksum at the end.
+            let mut flipped = whole.clone();
+            flipped[whole.len() - 1 - 4 * usize::from(compression == Compression::Gzip)] ^= 1;
+            let error = unpacked(&flipped).unwrap_err().to_string();
+            let expected = format!("damaged {compression} stream: ");
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_was_given_up_has_no_end() {
+        for compression in BOTH {
+            let mut out = Vec::new();
+            let mut packer = Packer::new(&mut out, Some(compression)).unwrap();
+            packer.write_all(TEXT).unwrap();
+            packer.flush().unwrap();
+            drop(packer);
+            assert!(unpacked(&out).unwrap_err().to_string().contains("cut-off"));
+        }
+    }
+
+    #[test]
+    fn suffixes_are_those_of_the_tools() {
+        for (name, compression, inside) in [
+            ("a.jsonl.gz", Some(Compression::Gzip), "a.jsonl"),
+            ("b/a.csv.ZST", Some(Compression::Zstd), "b/a.csv"),
+            ("a.jsonl", None, "a.jsonl"),
+            ("gz", None, "gz"),
+        ] {
+            let path = Path::new(name);
+            assert_eq!(Compression::of_suffix(path), compression, "{name}");
+            assert_eq!(name_inside(path), Path::new(inside));
+        }
+    }
+}
