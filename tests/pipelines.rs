@@ -198,6 +198,7 @@ fn programs(chain: &Value) -> Vec<&str> {
 fn embedded(dir: &Workdir, file: &str, kind: &str) -> Value {
     let metadata = metadata(&dir.read(file));
     assert_eq!(metadata["shotline.record"], kind);
+    assert_eq!(metadata["shotline.schema"], format!("{kind}/1"));
     serde_json::from_str(&metadata["shotline.provenance"]).unwrap()
 }
 
@@ -286,7 +287,8 @@ fn jsonl_says_where_it_comes_from_only_if_asked() {
     assert_eq!(lines(&with)[1..], lines(&plain));
     let line: Value = serde_json::from_str(first).unwrap();
     assert_eq!(programs(&line["provenance"]), ["gen-tasks"]);
-    assert_eq!(line.as_object().unwrap().len(), 1);
+    assert_eq!(line["shotline.schema"], "trial/1");
+    assert_eq!(line.as_object().unwrap().len(), 2);
     // The chain goes on through a pipe.
     let prompts = dir
         .pipe(with, "encode", "--alphabet genomic --provenance")

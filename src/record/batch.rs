@@ -5,6 +5,7 @@ Arrow batches: rows out of them, and records into them. Parquet is read and writ
 use super::column::{Cell, Column, ColumnType, Value};
 use super::extra::{self, Extra, ExtraColumns};
 use super::table::{Record, Row};
+use super::version;
 use crate::error::{Error, Result};
 use arrow::array::{
     Array, ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, ListBuilder, RecordBatch,
@@ -32,6 +33,9 @@ impl Batch {
     /// The columns of `batch` that `T` knows, and the others as extra columns if wanted.
     pub(super) fn new<T: Record>(batch: &RecordBatch, keep_extra: bool) -> Result<Self> {
         let schema = batch.schema();
+        if let Some(column) = batch.column_by_name(version::SCHEMA_KEY) {
+            version::check_column(column)?;
+        }
         if let Some(why) = T::refusal(&|name| schema.index_of(name).is_ok()) {
             return Err(Error::data(why));
         }
@@ -56,6 +60,7 @@ impl Batch {
                 .fields()
                 .iter()
                 .enumerate()
+                .filter(|(_, f)| f.name() != version::SCHEMA_KEY)
                 .filter(|(_, f)| !T::COLUMNS.iter().any(|c| c.name == f.name()))
                 .map(|(i, _)| i)
                 .collect();

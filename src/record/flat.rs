@@ -7,6 +7,7 @@ use super::extra::Extra;
 use super::provenance::Chain;
 use super::read::{Entry, Place, Rows};
 use super::table::{Record, Row};
+use super::version;
 use crate::error::{Error, Result};
 use comfy_table::{CellAlignment, Table, presets};
 use std::io::BufRead;
@@ -57,6 +58,9 @@ impl<T: Record> Rows<T> for CsvRows {
         }
         let line = self.row.position().map_or(0, csv::Position::line);
         let place = Place::line(&self.file, line);
+        if let Cell::Csv(mark) = CsvRow(self).cell(0, version::SCHEMA_KEY) {
+            version::check(mark).map_err(|e| Error::data(format!("{place}: {e}")))?;
+        }
         let record = T::read(&CsvRow(self), 0).map_err(|e| Error::data(format!("{place}: {e}")))?;
         Ok(Some(Entry {
             record,

@@ -5,6 +5,7 @@ JSON lines: one record an object, one object a line.
 use super::column::{Cell, Value, shorten};
 use super::extra::Extra;
 use super::table::{Record, Row};
+use super::version::SCHEMA_KEY;
 use crate::program::MAX_BITS;
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
@@ -40,11 +41,11 @@ impl<'a> Object<'a> {
         self.fields.iter().map(|(name, value)| (&**name, *value))
     }
 
-    /// The columns that `T` doesn't have.
+    /// The columns that `T` doesn't have, but for the schema's version, which is no longer true of what `T` becomes.
     pub(super) fn extra<T: Record>(&self) -> Extra {
         let mut extra = Extra::default();
         for (name, value) in self.fields() {
-            if !T::COLUMNS.iter().any(|c| c.name == name) {
+            if name != SCHEMA_KEY && !T::COLUMNS.iter().any(|c| c.name == name) {
                 extra.push(name, value);
             }
         }

@@ -18,6 +18,7 @@ mod table;
 mod kinds;
 pub mod provenance;
 mod read;
+mod version;
 mod write;
 
 pub use batch::schema;
@@ -32,4 +33,5 @@ pub use kinds::{
 };
 pub use read::{Entry, Place, Reader};
 pub use table::Record;
+pub use version::{SCHEMA_KEY, VERSIONS};
 pub use write::{Format, Writer};

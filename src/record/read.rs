@@ -11,6 +11,7 @@ use super::flat::CsvRows;
 use super::json::{self, Object};
 use super::provenance::{Chain, METADATA_KEY};
 use super::table::Record;
+use super::version;
 use crate::compression::{self, Compression, Stream};
 use crate::error::{Error, Result};
 use arrow::array::RecordBatch;
@@ -220,19 +221,20 @@ impl Input {
         let (head, stream) = compression::peek(self.stream).map_err(|e| Error::io(&name, e))?;
         self.stream = stream;
         let batches = |batches: Box<dyn Batches>| {
-            Box::new(BatchRows::new(name.clone(), batches, keep_extra)) as Box<dyn Rows<T>>
+            let rows = BatchRows::new(name.clone(), batches, keep_extra)?;
+            Ok((Box::new(rows) as Box<dyn Rows<T>>, true))
         };
         if head.is_empty() {
             return Err(Error::data(format!("{name}: empty input, no {}", T::KIND)));
         }
         if head.starts_with(&[0xff, 0xff, 0xff, 0xff]) {
             let stream = contained(|| ArrowStream::open(self.stream)).map_err(|e| e.at(&name))?;
-            return Ok((batches(Box::new(stream)), true));
+            return batches(Box::new(stream));
         }
         if head.starts_with(b"ARROW1") {
             let source = self.seekable()?;
             let reader = contained(|| ArrowFile::open(source)).map_err(|e| e.at(&name))?;
-            return Ok((batches(Box::new(reader)), true));
+            return batches(Box::new(reader));
         }
         if head.starts_with(b"PAR1") {
             if let Some(tool) = self.compression {
@@ -245,7 +247,7 @@ impl Input {
             let source = self.seekable()?;
             let reader =
                 contained(|| ParquetFile::open(source, columns)).map_err(|e| e.at(&name))?;
-            return Ok((batches(Box::new(reader)), true));
+            return batches(Box::new(reader));
         }
         if let (Some(outer), Some(inner)) = (self.compression, Compression::of_head(&head)) {
             return Err(Error::data(format!(
@@ -451,7 +453,9 @@ impl ParquetFile {
                 .fields()
                 .iter()
                 .enumerate()
-                .filter(|(_, f)| columns.iter().any(|c| c.name == f.name()))
+                .filter(|(_, f)| {
+                    f.name() == version::SCHEMA_KEY || columns.iter().any(|c| c.name == f.name())
+                })
                 .map(|(i, _)| i);
             let mask = ProjectionMask::roots(builder.parquet_schema(), known);
             builder = builder.with_projection(mask);
@@ -495,13 +499,16 @@ struct BatchRows {
 }
 
 impl BatchRows {
-    fn new(file: Arc<str>, batches: Box<dyn Batches>, keep_extra: bool) -> Self {
-        let chain = batches
-            .schema()
+    fn new(file: Arc<str>, batches: Box<dyn Batches>, keep_extra: bool) -> Result<Self> {
+        let schema = batches.schema();
+        if let Some(mark) = schema.metadata().get(version::SCHEMA_KEY) {
+            version::check(mark).map_err(|e| Error::data(format!("{file}: {e}")))?;
+        }
+        let chain = schema
             .metadata()
             .get(METADATA_KEY)
             .and_then(|text| Chain::from_json(text).ok());
-        Self {
+        Ok(Self {
             file,
             batches,
             keep_extra,
@@ -509,7 +516,7 @@ impl BatchRows {
             row: 0,
             before: 0,
             chain,
-        }
+        })
     }
 }
 
@@ -589,7 +596,7 @@ impl JsonRows {
         while rows.read_line()? {
             let place = rows.place();
             let object = json::utf8(&rows.line).and_then(|line| Object::parse(line.trim()));
-            match object.map(|object| provenance_of(&object)) {
+            match object.map(|object| header_of(&object)) {
                 Ok(Some(chain)) => {
                     let chain = chain.map_err(|e| Error::data(format!("{place}: {e}")))?;
                     rows.chain.get_or_insert_default().merge(chain);
@@ -622,10 +629,17 @@ impl JsonRows {
     }
 }
 
-/// The chain of a line that holds nothing else.
-fn provenance_of(object: &Object<'_>) -> Option<std::result::Result<Chain, String>> {
-    let raw = object.get("provenance")?;
-    (object.fields().count() == 1).then(|| Chain::from_json(raw.get()))
+/// The chain of a line that is no record: it holds nothing but the chain, the version of the records' schema, or both.
+fn header_of(object: &Object<'_>) -> Option<std::result::Result<Chain, String>> {
+    const CHAIN: &str = "provenance";
+    let mut fields = object.fields().peekable();
+    fields.peek()?;
+    if fields.any(|(name, _)| name != CHAIN && name != version::SCHEMA_KEY) {
+        return None;
+    }
+    let chain = object.get(CHAIN);
+    let chain = chain.map_or(Ok(Chain::default()), |raw| Chain::from_json(raw.get()));
+    Some(version::check_json(object.get(version::SCHEMA_KEY)).and(chain))
 }
 
 impl<T: Record> Rows<T> for JsonRows {
@@ -641,11 +655,12 @@ impl<T: Record> Rows<T> for JsonRows {
                 continue;
             }
             let object = Object::parse(line).map_err(at)?;
-            if let Some(chain) = provenance_of(&object) {
+            if let Some(chain) = header_of(&object) {
                 let chain = chain.map_err(at)?;
                 self.chain.get_or_insert_default().merge(chain);
                 continue;
             }
+            version::check_json(object.get(version::SCHEMA_KEY)).map_err(at)?;
             let record = T::read(&object, 0).map_err(at)?;
             let extra = if self.keep_extra {
                 object.extra::<T>()

@@ -8,6 +8,7 @@ use super::flat;
 use super::json;
 use super::provenance::{Chain, METADATA_KEY};
 use super::table::Record;
+use super::version;
 use crate::compression::name_inside;
 use crate::error::{Error, Result};
 use arrow::ipc::writer::StreamWriter;
@@ -94,10 +95,13 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
         skip: &'static [&'static str],
         chain: &Chain,
     ) -> Result<Self> {
-        let metadata = HashMap::from([
+        let mut metadata = HashMap::from([
             (METADATA_KEY.to_owned(), chain.to_json()),
             ("shotline.record".to_owned(), T::KIND.to_owned()),
         ]);
+        if let Some(mark) = version::mark(T::KIND) {
+            metadata.insert(version::SCHEMA_KEY.to_owned(), mark);
+        }
         let state = match format {
             Format::Jsonl => State::Lines(out, Vec::new()),
             Format::Csv => {
@@ -123,13 +127,21 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
         })
     }
 
-    /// Writes a line with the chain (JSON lines only; other formats have it in their metadata).
+    /// Writes a line with the chain and the schema's version (JSON lines only; other formats have it in their metadata).
     ///
     /// # Errors
     /// The output cannot be written.
     pub fn write_provenance(&mut self, chain: &Chain) -> Result<()> {
         if let State::Lines(out, _) = &mut self.state {
-            writeln!(out, "{{\"provenance\":{}}}", chain.to_json())
+            let mut line = format!("{{\"provenance\":{}", chain.to_json()).into_bytes();
+            if let Some(mark) = version::mark(T::KIND) {
+                line.push(b',');
+                json::push_text(&mut line, version::SCHEMA_KEY);
+                line.push(b':');
+                json::push_text(&mut line, &mark);
+            }
+            line.extend_from_slice(b"}\n");
+            out.write_all(&line)
                 .map_err(|e| Error::io(&self.place, e))?;
         }
         Ok(())
