@@ -18,10 +18,14 @@ CONVERT_ENV := target/venv-convert
 TEST_ENV := target/venv-test
 RUNTIME := runtime/libonnxruntime.so.1.31.1
 RUNTIME_CUDA := runtime-cuda/libonnxruntime_providers_cuda.so
+# Where `make install` puts everything, under DESTDIR if that is set; and what it puts there.
+PREFIX ?= /usr/local
+DESTDIR ?=
+STAGE := target/install
 
 .PHONY: help build runtime runtime-cuda model-smollm2 model-gemma3 demo reproduce browser test test-rust test-python test-cuda test-oracle test-large \
         fixtures \
-        lint bench clean
+        man completions install uninstall lint bench clean
 
 help:
 	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
@@ -35,6 +39,9 @@ help:
 	@echo 'make runtime-cuda   ONNX Runtime built with CUDA (256 MB to fetch; CUDA 13 and cuDNN 9 have to be there), in runtime-cuda/'
 	@echo 'make model-smollm2  SmolLM2-135M (Apache-2.0), in models/'
 	@echo 'make model-gemma3   Gemma-3-270M (Gemma terms of use), in models/'
+	@echo 'make install PREFIX=/usr/local   the filters, ONNX Runtime, man pages and completions (DESTDIR is honoured)'
+	@echo 'make uninstall PREFIX=/usr/local   what that put there'
+	@echo 'make man completions   both in $(STAGE)/share'
 	@echo 'make bench          the figures of the README'
 	@echo 'make lint           rustfmt and clippy, warnings denied'
 	@echo 'make fixtures       the reference logits and statistics, anew (3 GB to fetch)'
@@ -81,6 +88,42 @@ demo: build runtime model-gemma3
 # MODELS and the other settings of scripts/reproduce.mk pass through.
 reproduce: build runtime
 	$(MAKE) --no-print-directory -f scripts/reproduce.mk BIN=$(BIN)
+
+# --- the filters on a system: a tree in $(STAGE), copied under PREFIX with a list of its files ---
+
+man: build
+	rm -rf $(STAGE)/share/man
+	mkdir -p $(STAGE)/share/man/man1
+	for filter in $(FILTERS); do $(BIN)/$$filter --generate man $(STAGE)/share/man/man1; done
+
+completions: build
+	for pair in bash:bash-completion/completions zsh:zsh/site-functions fish:fish/vendor_completions.d; do \
+	  folder=$(STAGE)/share/$${pair#*:}; rm -rf $$folder; mkdir -p $$folder; \
+	  for filter in $(FILTERS); do $(BIN)/$$filter --generate $${pair%%:*} $$folder; done; \
+	done
+
+# `infer` finds the library in ../lib, seen from where it lies itself. Another one (after `make runtime-cuda`, say) is
+# taken with RUNTIME=runtime-cuda/libonnxruntime.so.1.31.1, with what lies beside it.
+install: build $(RUNTIME) man completions
+	rm -rf $(STAGE)/bin $(STAGE)/lib $(STAGE)/share/doc $(STAGE)/share/shotline
+	mkdir -p $(STAGE)/bin $(STAGE)/lib $(STAGE)/share/doc/shotline $(STAGE)/share/shotline
+	for filter in $(FILTERS); do install $(BIN)/$$filter $(STAGE)/bin; done
+	install -m 644 $(dir $(RUNTIME))libonnxruntime*.so* $(STAGE)/lib
+	install -m 644 LICENSE-* $(wildcard $(dir $(RUNTIME))*.txt) $(STAGE)/share/doc/shotline
+	cd $(STAGE) && find bin lib share -type f ! -name installed > share/shotline/installed
+	if [ -f "$(DESTDIR)$(PREFIX)/share/shotline/installed" ]; then $(MAKE) --no-print-directory uninstall; fi
+	while read -r file; do \
+	  mode=644; case $$file in bin/*) mode=755;; esac; \
+	  install -D -m $$mode "$(STAGE)/$$file" "$(DESTDIR)$(PREFIX)/$$file"; \
+	done < $(STAGE)/share/shotline/installed
+	install -D -m 644 $(STAGE)/share/shotline/installed "$(DESTDIR)$(PREFIX)/share/shotline/installed"
+
+uninstall:
+	@if [ ! -f "$(DESTDIR)$(PREFIX)/share/shotline/installed" ]; then \
+	  echo 'Nothing of Shotline is installed in $(DESTDIR)$(PREFIX).' >&2; exit 1; \
+	fi
+	while read -r file; do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done < "$(DESTDIR)$(PREFIX)/share/shotline/installed"
+	rm -r "$(DESTDIR)$(PREFIX)/share/shotline"
 
 # --- tests ---
 

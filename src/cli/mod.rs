@@ -1,10 +1,12 @@
 /*!
-What all filters share: arguments, input that is no record, output files, warnings, progress, and the way out.
+What all filters share: arguments, input that is no record, output files, warnings, progress, man pages, and the way
+out.
 */
 
 mod args;
 mod memory;
 mod output;
+mod pages;
 mod progress;
 mod sequences;
 
@@ -30,6 +32,10 @@ fn program() -> &'static str {
 /// standard output ends in silence with success; any other error is one line on stderr.
 pub fn main<A: Parser>(program: &'static str, run: impl FnOnce(&A) -> Result<()>) -> ExitCode {
     PROGRAM.get_or_init(|| program);
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == pages::FLAG) {
+        return exit(program, pages::generate(A::command(), arguments));
+    }
     let args = match A::try_parse() {
         Ok(args) => args,
         Err(e) => {
@@ -39,7 +45,12 @@ pub fn main<A: Parser>(program: &'static str, run: impl FnOnce(&A) -> Result<()>
         }
     };
     output::remove_unfinished_on_signals();
-    match run(&args) {
+    exit(program, run(&args))
+}
+
+/// The way out: says what went wrong, if anything did.
+fn exit(program: &str, result: Result<()>) -> ExitCode {
+    match result {
         Ok(()) | Err(Error::Closed) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("{program}: {e}");
