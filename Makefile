@@ -18,7 +18,7 @@ CONVERT_ENV := target/venv-convert
 TEST_ENV := target/venv-test
 RUNTIME := runtime/libonnxruntime.so.1.31.1
 
-.PHONY: help build runtime model-smollm2 model-gemma3 demo reproduce browser test test-rust test-python test-oracle test-large \
+.PHONY: help build runtime model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce browser test test-rust test-python test-oracle test-large \
         fixtures \
         lint bench clean
 
@@ -31,6 +31,7 @@ help:
 	@echo 'make build          the filters, in $(BIN)'
 	@echo 'make runtime        ONNX Runtime (CPU), in runtime/'
 	@echo 'make model-smollm2  SmolLM2-135M (Apache-2.0), in models/'
+	@echo 'make model-smollm2-q4   the same in 4 bits, in models/'
 	@echo 'make model-gemma3   Gemma-3-270M (Gemma terms of use), in models/'
 	@echo 'make bench          the figures of the README'
 	@echo 'make lint           rustfmt and clippy, warnings denied'
@@ -56,6 +57,13 @@ model-smollm2: models/smollm2-135m/card.json
 models/smollm2-135m/card.json: | $(CONVERT_ENV)/.whole
 	$(PYTHON) scripts/fetch.py smollm2 models/gguf
 	$(CONVERT_ENV)/bin/python scripts/convert models/gguf/SmolLM2-135M-Instruct.Q4_1.gguf \
+	  -o $(@D) --name SmolLM2-135M-Instruct --record scripts/recorded/smollm2-135m.json
+
+# The same weights in the file's own 4 bits: docs/models/llama.md.
+model-smollm2-q4: models/smollm2-135m-q4/card.json
+models/smollm2-135m-q4/card.json: | $(CONVERT_ENV)/.whole
+	$(PYTHON) scripts/fetch.py smollm2 models/gguf
+	$(CONVERT_ENV)/bin/python scripts/convert models/gguf/SmolLM2-135M-Instruct.Q4_1.gguf --weights q4 \
 	  -o $(@D) --name SmolLM2-135M-Instruct --record scripts/recorded/smollm2-135m.json
 
 model-gemma3: models/gemma3-270m/card.json

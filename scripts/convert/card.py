@@ -3,7 +3,8 @@
     name, modality, params   as in records; params counts a tied embedding once
     architecture             the family, `qwen3` say
     vocabulary               the tokenizer's file, or "bytes" where token ids are byte values
-    weights                  the type that matrices are stored in: float32, bfloat16 or float16
+    weights                  the type that matrices are stored in: float32, bfloat16, float16, or q4: as blocks of 4
+                             bits wherever the source has such blocks, else float32
     max_positions            the longest sequence that the graph takes, in tokens
     sources                  file and SHA-256 of everything that was read
     license                  as the source gives it, or null
