@@ -20,7 +20,7 @@ RUNTIME := runtime/libonnxruntime.so.1.31.1
 
 .PHONY: help build runtime model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce browser test test-rust test-python test-oracle test-large \
         fixtures \
-        lint bench clean
+        lint bench bench-infer bench-designs clean
 
 help:
 	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
@@ -34,6 +34,8 @@ help:
 	@echo 'make model-smollm2-q4   the same in 4 bits, in models/'
 	@echo 'make model-gemma3   Gemma-3-270M (Gemma terms of use), in models/'
 	@echo 'make bench          the figures of the README'
+	@echo 'make bench-infer    infer beside transformers and llama.cpp (5 GB to fetch, half an hour)'
+	@echo 'make bench-designs  nested and independent trials: do they agree, what does a slope cost (an hour)'
 	@echo 'make lint           rustfmt and clippy, warnings denied'
 	@echo 'make fixtures       the reference logits and statistics, anew (3 GB to fetch)'
 
@@ -146,6 +148,16 @@ bench: build $(TEST_ENV)/.whole
 	$(CARGO) bench --bench draw --bench stats
 	$(PYTHON) benches/whole.py --bin $(BIN)
 	$(TEST_ENV)/bin/python benches/campaign.py --bin $(BIN)
+
+# infer beside transformers and llama.cpp, on a machine that does nothing else; PARTS="--only prefill" and the like go on in
+# part. About half an hour.
+bench-infer: build runtime model-smollm2 model-smollm2-q4 $(TEST_ENV)/.whole target/venv-oracle/.whole
+	$(TEST_ENV)/bin/python benches/infer.py --bin $(BIN) $(PARTS)
+
+# Nested and independent trials on the same functions; EVERY=N takes every N-th of the 100. The figures of docs/nested.md.
+EVERY ?= 1
+bench-designs: build runtime model-smollm2 $(TEST_ENV)/.whole
+	$(TEST_ENV)/bin/python benches/designs.py --bin $(BIN) --every $(EVERY) -o out/designs-$(EVERY)
 
 clean:
 	rm -rf out target
