@@ -159,6 +159,7 @@ def test_the_folder_says_so(both):
     _, floats, blocks = both
     card, config = (json.loads((blocks / name).read_text()) for name in ("card.json", "config.json"))
     assert (card["weights"], config["torch_dtype"]) == ("q4", "float32")
+    assert any("blocks of 4 bits" in sentence for sentence in card["verified"])
     size = lambda folder: (folder / "model.onnx.data").stat().st_size
     assert size(blocks) < size(floats) / 2
 
