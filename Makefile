@@ -23,9 +23,9 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 STAGE := target/install
 
-.PHONY: help build runtime runtime-cuda model-smollm2 model-gemma3 demo reproduce browser test test-rust test-python test-cuda test-oracle test-large \
-        fixtures \
-        man completions install uninstall lint bench clean
+.PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce browser \
+        test test-rust test-python test-cuda test-oracle test-large fixtures \
+        man completions install uninstall lint bench bench-infer bench-designs clean
 
 help:
 	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
@@ -38,11 +38,14 @@ help:
 	@echo 'make runtime        ONNX Runtime (CPU), in runtime/'
 	@echo 'make runtime-cuda   ONNX Runtime built with CUDA (256 MB to fetch; CUDA 13 and cuDNN 9 have to be there), in runtime-cuda/'
 	@echo 'make model-smollm2  SmolLM2-135M (Apache-2.0), in models/'
+	@echo 'make model-smollm2-q4   the same in 4 bits, in models/'
 	@echo 'make model-gemma3   Gemma-3-270M (Gemma terms of use), in models/'
 	@echo 'make install PREFIX=/usr/local   the filters, ONNX Runtime, man pages and completions (DESTDIR is honoured)'
 	@echo 'make uninstall PREFIX=/usr/local   what that put there'
 	@echo 'make man completions   both in $(STAGE)/share'
 	@echo 'make bench          the figures of the README'
+	@echo 'make bench-infer    infer beside transformers and llama.cpp (5 GB to fetch, half an hour)'
+	@echo 'make bench-designs  nested and independent trials: do they agree, what does a slope cost (an hour)'
 	@echo 'make lint           rustfmt and clippy, warnings denied'
 	@echo 'make fixtures       the reference logits and statistics, anew (3 GB to fetch)'
 
@@ -70,6 +73,13 @@ model-smollm2: models/smollm2-135m/card.json
 models/smollm2-135m/card.json: | $(CONVERT_ENV)/.whole
 	$(PYTHON) scripts/fetch.py smollm2 models/gguf
 	$(CONVERT_ENV)/bin/python scripts/convert models/gguf/SmolLM2-135M-Instruct.Q4_1.gguf \
+	  -o $(@D) --name SmolLM2-135M-Instruct --record scripts/recorded/smollm2-135m.json
+
+# The same weights in the file's own 4 bits: docs/models/llama.md.
+model-smollm2-q4: models/smollm2-135m-q4/card.json
+models/smollm2-135m-q4/card.json: | $(CONVERT_ENV)/.whole
+	$(PYTHON) scripts/fetch.py smollm2 models/gguf
+	$(CONVERT_ENV)/bin/python scripts/convert models/gguf/SmolLM2-135M-Instruct.Q4_1.gguf --weights q4 \
 	  -o $(@D) --name SmolLM2-135M-Instruct --record scripts/recorded/smollm2-135m.json
 
 model-gemma3: models/gemma3-270m/card.json
@@ -192,6 +202,16 @@ bench: build $(TEST_ENV)/.whole
 	$(CARGO) bench --bench draw --bench stats
 	$(PYTHON) benches/whole.py --bin $(BIN)
 	$(TEST_ENV)/bin/python benches/campaign.py --bin $(BIN)
+
+# infer beside transformers and llama.cpp, on a machine that does nothing else; PARTS="--only prefill" and the like go on in
+# part. About half an hour.
+bench-infer: build runtime model-smollm2 model-smollm2-q4 $(TEST_ENV)/.whole target/venv-oracle/.whole
+	$(TEST_ENV)/bin/python benches/infer.py --bin $(BIN) $(PARTS)
+
+# Nested and independent trials on the same functions; EVERY=N takes every N-th of the 100. The figures of docs/nested.md.
+EVERY ?= 1
+bench-designs: build runtime model-smollm2 $(TEST_ENV)/.whole
+	$(TEST_ENV)/bin/python benches/designs.py --bin $(BIN) --every $(EVERY) -o out/designs-$(EVERY)
 
 clean:
 	rm -rf out target

@@ -20,6 +20,9 @@ is the largest tensor of SOURCE and less than 1 GB.
 --weights is the type that matrices are stored in. float32, the default, is exact and fastest on a CPU. bfloat16 (what
 most models are published in, and then exact, too) and float16 halve the file; the graph widens them to float32 before
 it computes, on every device. float16 refuses weights beyond 65504. Norms, biases and everything computed are float32.
+q4, for a GGUF file and the CPU, keeps the layers' matrices that the file has in blocks of 4 bits (Q4_0, Q4_1, Q4_K)
+as these blocks; nothing is quantised anew, and matrices of any other type are stored as float32. blocks.py has the
+arithmetic.
 
 --evo2-model NAME says which published Evo 2 model a checkpoint is, where its file's name does not; one that is not
 published takes --rope-scaling FACTOR (what positions are divided by) and --max-positions COUNT instead.
@@ -42,10 +45,11 @@ import tempfile
 from pathlib import Path
 
 import card
+from blocks import TAKEN_APART
 from errors import ConvertError
 from evo2 import PUBLISHED, Told
 from families import family_of
-from onnx_writer import DEVICES, WEIGHT_TYPES, OnnxWriter
+from onnx_writer import DEVICES, Q4, WEIGHT_TYPES, OnnxWriter
 from progress import Progress
 from sources import open_source
 
@@ -55,7 +59,11 @@ def convert(source: Path, folder: Path, args: argparse.Namespace) -> None:
     if folder.exists():
         raise ConvertError(f"{folder}: already there")
     recorded = None if args.record is None else card.read_recorded(args.record)
-    model = family_of(open_source(source), Told(args.evo2_model, args.rope_scaling, args.max_positions))
+    opened = open_source(source)
+    if args.weights == Q4 and not opened.has_blocks():
+        kinds = ", ".join(kind.name for kind in TAKEN_APART)
+        raise ConvertError(f"{source}: no layer has a matrix of 4-bit blocks ({kinds}) that --weights {Q4} could keep")
+    model = family_of(opened, Told(args.evo2_model, args.rope_scaling, args.max_positions))
     for warning in model.notes().get("warnings", []):
         print(f"convert: warning: {warning}", file=sys.stderr)
     tables = model.tables(args.weights)
@@ -100,6 +108,8 @@ def main() -> int:
     parser.add_argument("--rope-scaling", type=positive, metavar="FACTOR", help="of an unpublished Evo 2 checkpoint")
     parser.add_argument("--max-positions", type=positive, metavar="COUNT", help="of an unpublished Evo 2 checkpoint")
     args = parser.parse_args()
+    if args.weights == Q4 and args.device != "cpu":
+        parser.error(f"--weights {Q4}: for --device cpu only")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         convert(args.source, args.output.absolute(), args)

@@ -3,7 +3,8 @@
     name, modality, params   as in records; params counts a tied embedding once
     architecture             the family, `qwen3` say
     vocabulary               the tokenizer's file, or "bytes" where token ids are byte values
-    weights                  the type that matrices are stored in: float32, bfloat16 or float16
+    weights                  the type that matrices are stored in: float32, bfloat16, float16, or q4: as blocks of 4
+                             bits wherever the source has such blocks, else float32
     max_positions            the longest sequence that the graph takes, in tokens
     sources                  file and SHA-256 of everything that was read
     license                  as the source gives it, or null
@@ -31,8 +32,14 @@ from pathlib import Path
 
 from errors import ConvertError
 from family import Family
+from onnx_writer import Q4
 
 CONVERTER = "shotline scripts/convert 2"
+# What is known of graphs with blocks of 4 bits beyond what is of the family's.
+VERIFIED_Q4 = (
+    "Its blocks of 4 bits, on random weights: logits within 1e-4 of those of the float32 graph "
+    "(tests/python/test_convert_q4.py)."
+)
 PACKAGES = ("gguf", "ml_dtypes", "numpy", "onnx")
 
 
@@ -48,7 +55,7 @@ def card(model: Family, name: str, modality: str | None, weights: str, recorded:
         "max_positions": model.max_positions,
         "sources": model.source.hashes(),
         "license": model.source.license,
-        "verified": model.verified(),
+        "verified": [*model.verified(), *([VERIFIED_Q4] if weights == Q4 else [])],
         **({} if recorded is None else {"recorded": recorded}),
         **model.notes(),
         "converter": f"{CONVERTER} (" + ", ".join(f"{p} {version(p)}" for p in PACKAGES) + ")",

@@ -7,6 +7,7 @@ import numpy as np
 from gguf import GGUFReader
 from gguf.quants import dequantize
 
+from blocks import TAKEN_APART, Blocks
 from errors import ConvertError
 from source import Source
 
@@ -83,9 +84,24 @@ class GgufFile(Source):
         except (*UNREADABLE, NotImplementedError) as err:
             raise ConvertError(f"{self.path}: tensor {name} ({tensor.tensor_type.name}): {err}") from err
         values = np.array(values, dtype=np.float32, copy=values.base is not None)
-        # The reader maps the file; without this, every page that was read would stay resident.
-        self._reader.data._mmap.madvise(mmap.MADV_DONTNEED)
+        self._forget()
         return values
+
+    def blocks(self, name: str) -> Blocks | None:
+        tensor = self._tensors[name]
+        take_apart = TAKEN_APART.get(tensor.tensor_type)
+        if take_apart is None or len(tensor.shape) != 2:
+            return None
+        blocks = take_apart(np.asarray(tensor.data), int(tensor.shape[0]))
+        self._forget()
+        return blocks
+
+    def has_blocks(self) -> bool:
+        return any(name.startswith("blk.") and t.tensor_type in TAKEN_APART for name, t in self._tensors.items())
+
+    def _forget(self) -> None:
+        """The reader maps the file; without this, every page that was read would stay resident."""
+        self._reader.data._mmap.madvise(mmap.MADV_DONTNEED)
 
     def files(self) -> list[Path]:
         return [self.path]

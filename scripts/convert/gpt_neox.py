@@ -5,6 +5,7 @@ models attention and feed-forward side by side on the same residual.
 """
 
 import re
+from functools import partial
 
 import numpy as np
 
@@ -110,7 +111,8 @@ def unfused(weight: Weight, heads: int) -> list[Weight]:
     name, bias = weight.name.removesuffix(".bias"), ".bias" if weight.name.endswith(".bias") else ""
     parts = weight.array.reshape(heads, 3, -1, *weight.array.shape[1:])
     return [
-        Weight(f"{name.replace('qkv', part)}{bias}", joined(parts[:, i]), weight.origin) for i, part in enumerate("qkv")
+        Weight(f"{name.replace('qkv', part)}{bias}", partial(joined, parts[:, i]), weight.origin)
+        for i, part in enumerate("qkv")
     ]
 
 

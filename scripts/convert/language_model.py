@@ -7,6 +7,7 @@ from gguf_file import GgufFile
 from gguf_tokenizer import GgufTokenizer
 from hf_folder import HfFolder
 from hf_tokenizer import HfTokenizer
+from onnx_writer import Q4
 from shape import Shape
 from weights import Weights
 
@@ -67,6 +68,7 @@ class LanguageModel(Family):
             "bos_token_id": self._tokenizer.bos,
             "eos_token_id": self._tokenizer.eos,
             "tie_word_embeddings": s.tied,
-            "torch_dtype": weights,
+            # The dtype of what blocks of 4 bits stand for.
+            "torch_dtype": "float32" if weights == Q4 else weights,
         }
         return {"config.json": config, "tokenizer.json": self._tokenizer.json()}

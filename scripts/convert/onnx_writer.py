@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from blocks import Blocks
 from errors import ConvertError
 
 DATA_FILE = "model.onnx.data"
@@ -25,8 +26,10 @@ INLINE_BYTES = 1024
 PAGE = 4096
 # Elements of a matrix that are converted at a time: 32 MiB of float32.
 BLOCK = 1 << 23
-# The types that matrices may be stored in. Everything else is float32.
-WEIGHT_TYPES = {"float32": np.float32, "bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
+# The types that matrices may be stored in. Everything else is float32; where 4-bit blocks are kept (Q4), so are the
+# matrices that are in none.
+Q4 = "q4"
+WEIGHT_TYPES = {"float32": np.float32, "bfloat16": ml_dtypes.bfloat16, "float16": np.float16, Q4: np.float32}
 
 DEVICES = ("cpu", "cuda")
 
@@ -46,6 +49,8 @@ class OnnxWriter:
         `progress` hears of every matrix how many elements it had.
         """
         self.device = device
+        # Whether a matrix in blocks is stored as such.
+        self.keeps_blocks = weights == Q4
         self._folder = folder
         self._type = np.dtype(WEIGHT_TYPES[weights])
         self._progress = progress
@@ -94,6 +99,16 @@ class OnnxWriter:
             self._write(block)
         self._progress(array.size)
         return self._external(name, self._type, (rows, columns), offset)
+
+    def blocks(self, name: str, blocks: Blocks, origin: str) -> tuple[str, str, str | None]:
+        """Add a matrix in blocks: its codes [out, blocks, 16], its scales [out, blocks], its offsets [blocks, out]."""
+        parts = [blocks.scales] if blocks.offsets is None else [blocks.scales, blocks.offsets.T]
+        if not all(np.isfinite(part).all() for part in parts):
+            raise ConvertError(f"{origin}: a weight is not finite")
+        codes = self.constant(f"{name}.codes", blocks.packed())
+        scales, *offsets = (self.constant(f"{name}.{kind}", part) for kind, part in zip(("scales", "offsets"), parts))
+        self._progress(blocks.codes.size)
+        return codes, scales, offsets[0] if offsets else None
 
     @property
     def is_narrow(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from blocks import Blocks
 from errors import ConvertError
 
 
@@ -24,6 +25,14 @@ class Source(ABC):
     @abstractmethod
     def tensor(self, name: str) -> np.ndarray:
         """One tensor, read now: float32, float16 or bfloat16 (ml_dtypes), as the source has it."""
+
+    def blocks(self, name: str) -> Blocks | None:
+        """The tensor as the source packs it, where it is a matrix in blocks of 4 bits; None: it is not."""
+        return None
+
+    def has_blocks(self) -> bool:
+        """Whether a layer has a matrix in blocks."""
+        return False
 
     @abstractmethod
     def files(self) -> list[Path]:

@@ -207,7 +207,7 @@ class StripedHyena(Family):
     ) -> Weight:
         """A tensor, or the part of it that `edit` takes, whose name ends with `part`."""
         origin = f"{self.source.path}: tensor {name}"
-        return Weight(name.replace("blocks.", "layers.") + part, edit(self.source.tensor(name)), origin)
+        return Weight(name.replace("blocks.", "layers.") + part, lambda: edit(self.source.tensor(name)), origin)
 
     def _values(self, name: str) -> np.ndarray:
         return self.source.tensor(name).astype(np.float32, copy=False)

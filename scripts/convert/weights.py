@@ -9,9 +9,11 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from blocks import Blocks
 from rotary import FACTORS
 from shape import Shape
 from source import Source
@@ -98,11 +100,22 @@ def decoder_shapes(s: Shape, **layer: tuple[int, ...]) -> dict[str, tuple[int, .
 
 @dataclass(frozen=True)
 class Weight:
-    """One weight, read: its name with us, its values, and the words that tell a user where it came from."""
+    """One weight: its name with us, how it is read, and the words that tell a user where it came from."""
 
     name: str
-    array: np.ndarray
+    read: Callable[[], np.ndarray]
     origin: str
+    read_blocks: Callable[[], Blocks | None] = lambda: None
+
+    @cached_property
+    def array(self) -> np.ndarray:
+        """Its values."""
+        return self.read()
+
+    @cached_property
+    def blocks(self) -> Blocks | None:
+        """The matrix as the source packs it; None: not in blocks."""
+        return self.read_blocks()
 
 
 class Weights:
@@ -115,15 +128,24 @@ class Weights:
         shapes: dict[str, tuple[int, ...]],
         edit: Callable[[str, np.ndarray], np.ndarray] = lambda name, array: array,
     ):
-        """`edit` turns an array as the source stores it into one as the graph wants it, given our name."""
+        """`edit` turns an array as the source stores it into one as the graph wants it, given our name.
+
+        What it does to a matrix in blocks must be to order rows.
+        """
         self._source, self._naming, self._shapes, self._edit = source, naming, shapes, edit
         expected = {naming.name(name): shape for name, shape in shapes.items()}
         source.check_tensors(expected, lambda name: naming.ignored.fullmatch(name) is not None)
 
     def __call__(self, name: str) -> Weight:
         own = self._naming.name(name)
-        array = self._edit(name, self._source.tensor(own))
-        return Weight(name, array, f"{self._source.tensor_file}: tensor {own}")
+        edit = lambda array: self._edit(name, array)
+
+        def blocks() -> Blocks | None:
+            packed = self._source.blocks(own)
+            return None if packed is None else packed.edited(edit)
+
+        origin = f"{self._source.tensor_file}: tensor {own}"
+        return Weight(name, lambda: edit(self._source.tensor(own)), origin, blocks)
 
     def layer(self, number: int) -> Callable[[str], Weight]:
         """The weights of one layer by part."""

@@ -1,0 +1,98 @@
+"""What benches of whole processes share: time and memory of a pipeline, the machine in words, and the table of results.
+
+Standard library only.
+"""
+
+import os
+import platform
+import statistics
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class Measured:
+    cpu: float
+    wall: float
+    # Peak bytes of each process of the pipeline; empty unless asked for.
+    memory: list[int]
+
+
+def peak_memory(process: subprocess.Popen, peaks: list[int], index: int) -> None:
+    """wait4's maximum would begin with this interpreter's own memory, which exec hands down."""
+    status = Path(f"/proc/{process.pid}/status")
+    while True:
+        try:
+            lines = status.read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        now = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")]
+        if not now:
+            # A process that has ended and waits to be asked about has no memory.
+            return
+        peaks[index] = max(peaks[index], now[0])
+        time.sleep(0.005)
+
+
+def measure(*commands: list, watch_memory: bool = False) -> Measured:
+    """Runs a pipeline whose output nobody reads."""
+    begin = time.perf_counter()
+    processes: list[subprocess.Popen] = []
+    stdin = subprocess.DEVNULL
+    for i, command in enumerate(commands):
+        stdout = subprocess.DEVNULL if i + 1 == len(commands) else subprocess.PIPE
+        process = subprocess.Popen([str(part) for part in command], stdin=stdin, stdout=stdout)
+        if processes:
+            # Only the reader may hold the pipe, or its writer would not notice when it leaves.
+            processes[-1].stdout.close()
+        processes.append(process)
+        stdin = process.stdout
+    peaks = [0] * len(processes)
+    watchers = []
+    if watch_memory:
+        watchers = [threading.Thread(target=peak_memory, args=(p, peaks, i)) for i, p in enumerate(processes)]
+        for watcher in watchers:
+            watcher.start()
+    cpu = 0.0
+    for process, command in zip(processes, commands):
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise SystemExit(f"{command[0]} failed with {process.returncode}")
+        cpu += usage.ru_utime + usage.ru_stime
+    wall = time.perf_counter() - begin
+    for watcher in watchers:
+        watcher.join()
+    return Measured(cpu, wall, peaks if watch_memory else [])
+
+
+def medians(runs: int, *commands: list) -> Measured:
+    all_runs = [measure(*commands) for _ in range(runs)]
+    return Measured(statistics.median(m.cpu for m in all_runs), statistics.median(m.wall for m in all_runs), [])
+
+
+def machine() -> str:
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+
+
+def mib(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"
+
+
+def met(required: str, yes: bool) -> str:
+    return f"required {required}: {'met' if yes else 'NOT MET'}"
+
+
+def print_table(rows: list[tuple[str, str, str]]) -> None:
+    """What was measured, the figure, and what is said of it (`met`, or nothing)."""
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    for what, figure, verdict in rows:
+        print(f"{what:<{widths[0]}}  {figure:>{widths[1]}}  {verdict}".rstrip(), flush=True)
