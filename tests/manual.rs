@@ -181,7 +181,7 @@ fn man_pages_are_well_formed_and_keep_examples_as_they_are() {
                 assert!(wrong.is_empty() && output.stderr.is_empty(), "{wrong:?}");
             }
             let mut groff = Command::new("groff");
-            groff.args(["-man", "-ww", "-T", "utf8", "-r", "LL=150n", "-P", "-cbou"]);
+            groff.args(["-man", "-T", "utf8", "-r", "LL=150n", "-P", "-cbou"]);
             let Some(shown) = tool(groff.arg(&file)) else {
                 continue;
             };

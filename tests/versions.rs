@@ -20,6 +20,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 /// How the kept tables were made: kind, and the command without `-o`. Each may read those before it.
@@ -233,9 +234,9 @@ fn marked(kind: &str, mark: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("a first line", [head, text.clone()].concat()),
         ("the line of provenance", [line, text].concat()),
         ("a record", (in_record.join("\n") + "\n").into_bytes()),
-        ("Arrow's metadata", to_arrow_stream(&[in_metadata.clone()])),
+        ("Arrow's metadata", to_arrow_stream(from_ref(&in_metadata))),
         ("Parquet's metadata", to_parquet(&[in_metadata])),
-        ("Arrow's columns", to_arrow_stream(&[in_column.clone()])),
+        ("Arrow's columns", to_arrow_stream(from_ref(&in_column))),
         ("Parquet's columns", to_parquet(&[in_column])),
     ];
     if !DEEP.contains(&kind) {
