@@ -30,6 +30,12 @@ pub fn sha256(files: &[PathBuf]) -> Result<String> {
     Ok(hexadecimal(&hash.finalize()))
 }
 
+/// SHA-256 of a text, in hexadecimal.
+#[must_use]
+pub fn sha256_of_text(text: &str) -> String {
+    hexadecimal(&Sha256::digest(text.as_bytes()))
+}
+
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.

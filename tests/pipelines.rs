@@ -422,6 +422,7 @@ fn every_filter_has_a_manual_with_examples_and_a_version() {
         "fit-loglinear",
         "contrast",
         "figure",
+        "merge-shards",
     ] {
         let manual = String::from_utf8(dir.run(filter, "--help").ok()).unwrap();
         assert!(
@@ -466,6 +467,10 @@ fn the_examples_of_the_manuals_run() {
     }
     dir.run("score", "evo2.parquet qwen3.parquet -o scores.csv")
         .ok();
+    for (i, name) in ["a.jsonl", "b.jsonl"].iter().enumerate() {
+        let trials = dir.run("gen-tasks", &format!("--shots 1 --trials 1 --shard {i}/2"));
+        dir.write(name, trials.ok());
+    }
     let mut ran = 0;
     for filter in [
         "gen-tasks",
@@ -475,6 +480,7 @@ fn the_examples_of_the_manuals_run() {
         "fit-loglinear",
         "contrast",
         "figure",
+        "merge-shards",
     ] {
         let manual = String::from_utf8(dir.run(filter, "--help").ok()).unwrap();
         let examples = manual
@@ -508,5 +514,5 @@ fn the_examples_of_the_manuals_run() {
             ran += 1;
         }
     }
-    assert!(ran >= 28, "{ran}");
+    assert!(ran >= 32, "{ran}");
 }

@@ -55,7 +55,16 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let mut encoders = Encoders::new(args)?;
     let mut reader = Reader::<Trial>::open(args.input.paths()?, true)?;
-    let step = Step::here("encode");
+    let mut step = Step::here("encode");
+    for (name, asked) in [
+        ("alphabet", &args.alphabet),
+        ("template", &args.template),
+        ("prefix", &args.prefix),
+    ] {
+        if let Some(asked) = asked {
+            step.settings.insert(name.to_owned(), asked.as_str().into());
+        }
+    }
     let chain = reader.provenance().with(step.clone());
     let mut writer = args.output.records::<Prompt>(&[], &chain)?;
     let progress = Progress::new("prompts", reader.total(), args.output.quiet);

@@ -6,7 +6,7 @@ use shotline::cli::{self, InputArgs, Sink, warn};
 use shotline::digest;
 use shotline::error::{Error, Result};
 use shotline::record::Reader;
-use shotline::record::provenance::{Chain, Step};
+use shotline::record::provenance::Step;
 use shotline::report::figures::{self, Findings, Published, Sort};
 use shotline::report::{Drawing, html, svg_to_png};
 use std::io::Write as _;
@@ -403,10 +403,7 @@ fn report(args: &ReportArgs) -> Result<()> {
     let paths = args.input.paths()?;
     let mut reader = Reader::open(paths, false)?;
     let findings = Findings::read_all(&mut reader)?;
-    let mut chain = reader.provenance();
-    for path in paths {
-        chain.merge(sidecar(path)?);
-    }
+    let chain = reader.provenance();
     let mut pictures = Vec::new();
     for mut figure in figures::all(&findings, &args.family.family, published)? {
         let svg = figure.drawing.to_svg()?;
@@ -453,18 +450,6 @@ fn tables(findings: &Findings) -> Vec<html::Table> {
     .into_iter()
     .flatten()
     .collect()
-}
-
-/// The provenance that was written beside a file.
-fn sidecar(path: &Path) -> Result<Chain> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".provenance.json");
-    let file = PathBuf::from(name);
-    if !file.is_file() {
-        return Ok(Chain::default());
-    }
-    let text = std::fs::read_to_string(&file).map_err(|e| Error::file(&file, e))?;
-    Chain::from_json(&text).map_err(|e| Error::data(format!("{}: {e}", file.display())))
 }
 
 /// A file with its hash; a pipe was read once and has none.

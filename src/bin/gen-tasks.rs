@@ -1,12 +1,13 @@
 //! `gen-tasks`: draws the trials of an experiment.
 
 use clap::{Parser, ValueEnum};
-use shotline::cli::{self, OutputArgs, Progress, SeedArg, Shard, parse_shots, warn};
+use serde_json::json;
+use shotline::cli::{self, OutputArgs, Progress, SeedArg, parse_shots, warn};
 use shotline::encoding::Alphabet;
 use shotline::error::{Error, Result};
 use shotline::program::{Suite, measures};
-use shotline::record::provenance::{Chain, Step};
-use shotline::record::{Condition, Design, Extra, Listing, Trial};
+use shotline::record::provenance::{Chain, Facts, Step};
+use shotline::record::{Condition, Design, Extra, Listing, Shard, Trial};
 use shotline::trial::{Grid, Replay};
 use std::process::ExitCode;
 
@@ -61,7 +62,8 @@ struct Args {
     #[command(flatten)]
     seed: SeedArg,
 
-    /// Only this contiguous part of the trials, counted from 0. Shards concatenate to the whole.
+    /// Only this contiguous part of the trials, counted from 0. Shards concatenate to the whole, and
+    /// `merge-shards` puts together what becomes of them.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 
@@ -120,9 +122,8 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let mut step = Step::here("gen-tasks");
     step.seed = Some(args.seed.seed);
-    let chain = Chain::default().with(step);
     if args.list {
-        return list(args, &chain);
+        return list(args, &Chain::default().with(step));
     }
     if has_duplicates(&args.condition) {
         return Err(Error::usage("--condition: given twice"));
@@ -134,9 +135,32 @@ fn run(args: &Args) -> Result<()> {
         );
     }
     match &args.alphabet {
-        Some(alphabet) => replay(args, alphabet, &chain),
-        None => draw(args, &chain),
+        Some(alphabet) => replay(args, alphabet, step),
+        None => draw(args, step),
     }
+}
+
+/// What decides the trials, beside the seed: all that has to be the same in every shard.
+fn settings(args: &Args, suite: &Suite, shots: &[u32], total: u64) -> Facts {
+    let nested = args.design == Design::Nested;
+    let mut facts = Shard::settings(args.shard, total, if nested { shots.len() } else { 1 });
+    let conditions: Vec<&str> = args.condition.iter().map(|c| c.word()).collect();
+    let own = [
+        ("replay", json!(args.replay)),
+        ("alphabet", json!(args.alphabet)),
+        ("functions_sha256", json!(suite.sha256())),
+        ("bits", json!(args.bits)),
+        ("shots", json!(shots)),
+        ("trials", json!(args.trials)),
+        ("condition", json!(conditions)),
+        ("design", json!(args.design.word())),
+    ];
+    for (name, value) in own {
+        if !value.is_null() {
+            facts.insert(name.to_owned(), value);
+        }
+    }
+    facts
 }
 
 fn suite(args: &Args) -> Result<Suite> {
@@ -147,7 +171,7 @@ fn suite(args: &Args) -> Result<Suite> {
     }
 }
 
-fn draw(args: &Args, chain: &Chain) -> Result<()> {
+fn draw(args: &Args, mut step: Step) -> Result<()> {
     let shots = match (args.eval_shots, args.design) {
         (EvalShots::Given, _) => args.shots.clone(),
         (EvalShots::All, Design::Nested) => {
@@ -171,7 +195,9 @@ fn draw(args: &Args, chain: &Chain) -> Result<()> {
     };
     grid.check()?;
     let range = args.shard.map_or(0..grid.len(), |s| s.range(grid.len()));
-    let mut writer = args.output.records::<Trial>(&[], chain)?;
+    step.settings = settings(args, &grid.suite, &grid.shots, grid.len());
+    let chain = Chain::default().with(step);
+    let mut writer = args.output.records::<Trial>(&[], &chain)?;
     let progress = Progress::new("trials", Some(range.end - range.start), args.output.quiet);
     let none = Extra::default();
     for trial in grid.trials(range) {
@@ -179,10 +205,10 @@ fn draw(args: &Args, chain: &Chain) -> Result<()> {
         progress.step();
     }
     progress.finish();
-    args.output.finish(writer, chain)
+    args.output.finish(writer, &chain)
 }
 
-fn replay(args: &Args, alphabet: &str, chain: &Chain) -> Result<()> {
+fn replay(args: &Args, alphabet: &str, mut step: Step) -> Result<()> {
     let replay = Replay {
         alphabet: Alphabet::parse(alphabet)?,
         seed: args.seed.seed,
@@ -194,7 +220,9 @@ fn replay(args: &Args, alphabet: &str, chain: &Chain) -> Result<()> {
     let suite = Suite::paper()?;
     let total = replay.len(&suite);
     let range = args.shard.map_or(0..total, |s| s.range(total));
-    let mut writer = args.output.records::<Trial>(&[], chain)?;
+    step.settings = settings(args, &suite, &args.shots, total);
+    let chain = Chain::default().with(step);
+    let mut writer = args.output.records::<Trial>(&[], &chain)?;
     let progress = Progress::new("trials", Some(total), args.output.quiet);
     let mut index = 0;
     replay.trials(&suite, |trial, symbols| {
@@ -215,7 +243,7 @@ fn replay(args: &Args, alphabet: &str, chain: &Chain) -> Result<()> {
         writer.write(&trial, &carried)
     })?;
     progress.finish();
-    args.output.finish(writer, chain)
+    args.output.finish(writer, &chain)
 }
 
 fn list(args: &Args, chain: &Chain) -> Result<()> {

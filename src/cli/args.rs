@@ -5,13 +5,11 @@ Arguments that several filters take.
 use super::output::Sink;
 use crate::compression::{Compression, name_inside};
 use crate::error::{Error, Result};
-use crate::record::provenance::Chain;
+use crate::record::provenance::{self, Chain};
 use crate::record::{Extra, Format, Record, Writer};
 use clap::Args;
 use std::io::IsTerminal;
-use std::ops::Range;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// The input files.
 #[derive(Debug, Args)]
@@ -147,9 +145,7 @@ impl OutputArgs {
     pub fn finish<T: Record + Clone>(&self, writer: Writer<Sink, T>, chain: &Chain) -> Result<()> {
         writer.finish()?.commit()?;
         if let Some(file) = self.file().filter(|f| f.is_file()) {
-            let mut name = file.as_os_str().to_owned();
-            name.push(".provenance.json");
-            Sink::write_file(&PathBuf::from(name), chain.to_json().as_bytes())?;
+            Sink::write_file(&provenance::beside(file), chain.to_json().as_bytes())?;
         }
         Ok(())
     }
@@ -199,38 +195,6 @@ impl ThreadArgs {
     }
 }
 
-/// One of several parts of the work: `I/N`, counted from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    index: u64,
-    count: u64,
-}
-
-impl Shard {
-    /// The shard's part of `total` records: contiguous, so that shards concatenate to the whole.
-    #[must_use]
-    pub fn range(self, total: u64) -> Range<u64> {
-        let bound = |i: u64| {
-            let at = u128::from(i) * u128::from(total) / u128::from(self.count);
-            // At most `total`.
-            u64::try_from(at).unwrap_or(total)
-        };
-        bound(self.index)..bound(self.index + 1)
-    }
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let numbers = text.split_once('/').and_then(|(i, n)| {
-            let (index, count) = (i.parse().ok()?, n.parse().ok()?);
-            (index < count).then_some(Self { index, count })
-        });
-        numbers.ok_or_else(|| format!("expected I/N with I in 0..N, as 0/4; found {text:?}"))
-    }
-}
-
 /// A list of shot counts: `1,2,4,8`.
 ///
 /// # Errors
@@ -239,26 +203,4 @@ pub fn parse_shots(text: &str) -> std::result::Result<u32, String> {
     text.trim()
         .parse()
         .map_err(|_| format!("expected shot counts, as 1,2,4,8; found {text:?}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shards_are_a_partition() {
-        for (total, count) in [(10, 3), (2, 5), (0, 4), (102_400, 7)] {
-            let mut next = 0;
-            for index in 0..count {
-                let shard: Shard = format!("{index}/{count}").parse().unwrap();
-                let range = shard.range(total);
-                assert_eq!(range.start, next);
-                next = range.end;
-            }
-            assert_eq!(next, total);
-        }
-        for text in ["4/4", "1", "a/b", "-1/2", "1/0"] {
-            assert!(text.parse::<Shard>().is_err(), "{text}");
-        }
-    }
 }

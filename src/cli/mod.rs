@@ -10,7 +10,7 @@ mod pages;
 mod progress;
 mod sequences;
 
-pub use args::{InputArgs, OutputArgs, SeedArg, Shard, ThreadArgs, parse_shots};
+pub use args::{InputArgs, OutputArgs, SeedArg, ThreadArgs, parse_shots};
 pub use memory::peak_memory;
 pub use output::{Sink, when_interrupted};
 pub use progress::Progress;

@@ -4,6 +4,7 @@ Suites: lists of programs that an experiment runs over.
 
 use super::{Primitive, Program, RandomSuite};
 use crate::compression;
+use crate::digest::sha256_of_text;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 use std::io;
@@ -52,6 +53,13 @@ impl Suite {
     /// None in practice: the list is part of the program and tested.
     pub fn paper() -> Result<Self> {
         Self::parse(PAPER, "paper")
+    }
+
+    /// What the list is known by in provenance, whatever its file is called: SHA-256 of its programs, one a line.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let lines: Vec<String> = self.programs.iter().map(|p| format!("{p}\n")).collect();
+        sha256_of_text(&lines.concat())
     }
 
     /// The named programs, each at most once.

@@ -72,6 +72,10 @@ impl<T: Record> Rows<T> for CsvRows {
     fn provenance(&mut self) -> Option<Chain> {
         None
     }
+
+    fn columns(&self) -> Vec<String> {
+        self.header.iter().map(str::to_owned).collect()
+    }
 }
 
 /// The column names of a flat record kind.

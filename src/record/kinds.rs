@@ -168,6 +168,9 @@ record! {
     }
 }
 
+/// The columns of a prediction that `infer --slim` leaves out.
+pub const SLIM: &[&str] = &["inputs", "outputs", "prompt"];
+
 record! {
     /// The columns of a prediction that say whose it is and whether it is right.
     struct Verdict: "prediction" = {

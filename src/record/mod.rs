@@ -18,6 +18,7 @@ mod table;
 mod kinds;
 pub mod provenance;
 mod read;
+mod shard;
 mod version;
 mod write;
 
@@ -28,10 +29,11 @@ pub use finding::Finding;
 pub use flat::{Brief, BriefCell, BriefColumn};
 pub use kinds::{
     Condition, Contrast, CurveKey, Design, ErrorKind, ErrorShare, Fit, Identifiability, Listed,
-    Listing, Mean, Outcome, PairKey, Power, Prediction, Prompt, Quantity, Scaling, Score,
+    Listing, Mean, Outcome, PairKey, Power, Prediction, Prompt, Quantity, SLIM, Scaling, Score,
     ScoreOrOutcome, Side, Similarity, Trial, Verdict, Versus, VersusTask,
 };
 pub use read::{Entry, Place, Reader};
+pub use shard::{AnyRecord, Part, Shard, Watch, Whole};
 pub use table::Record;
 pub use version::{SCHEMA_KEY, VERSIONS};
 pub use write::{Format, Writer};

@@ -2,8 +2,10 @@
 Where records come from, as samtools' @PG lines: every filter appends one step to a chain.
 */
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// The key of the chain in Arrow and Parquet schema metadata.
@@ -11,6 +13,14 @@ pub const METADATA_KEY: &str = "shotline.provenance";
 
 /// Settings or measurements by name.
 pub type Facts = BTreeMap<String, serde_json::Value>;
+
+/// Where the provenance of the file at `path` is written: `FILE.provenance.json`.
+#[must_use]
+pub fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".provenance.json");
+    name.into()
+}
 
 /// What one filter did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,8 +107,21 @@ impl Chain {
     ///
     /// # Errors
     /// It isn't a list of steps.
-    pub fn from_json(text: &str) -> Result<Self, String> {
+    pub fn from_json(text: &str) -> std::result::Result<Self, String> {
         serde_json::from_str(text).map_err(|e| format!("not a provenance chain: {e}"))
+    }
+
+    /// The chain written beside the file at `path`; empty where none is.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no chain.
+    pub fn read_beside(path: &Path) -> Result<Self> {
+        let file = beside(path);
+        if !file.is_file() {
+            return Ok(Self::default());
+        }
+        let text = std::fs::read_to_string(&file).map_err(|e| Error::file(&file, e))?;
+        Self::from_json(&text).map_err(|e| Error::data(format!("{}: {e}", file.display())))
     }
 
     /// The steps.

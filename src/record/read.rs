@@ -62,6 +62,8 @@ pub(super) trait Rows<T> {
     fn total(&self) -> Option<u64> {
         None
     }
+    /// The names of the table's columns; of lines those of the first record, none where it is no record.
+    fn columns(&self) -> Vec<String>;
 }
 
 /// Reads the records of several files, one after the other.
@@ -97,11 +99,10 @@ impl<T: Record + 'static> Reader<T> {
             may_be_empty: false,
         };
         reader.advance()?;
-        reader.provenance();
         // A pipe can be read once only: what it brings joins the chain when its turn comes.
         for path in paths.iter().skip(1).filter(|path| !is_pipe(path)) {
             let (mut rows, _) = Input::open(path)?.rows::<T>(keep_extra)?;
-            reader.chain.merge(rows.provenance().unwrap_or_default());
+            reader.chain.merge(chain_at(path, &mut *rows)?);
         }
         Ok(reader)
     }
@@ -121,6 +122,14 @@ impl<T: Record + 'static> Reader<T> {
     pub fn total(&self) -> Option<u64> {
         let (rows, _) = self.current.as_ref()?;
         rows.total().filter(|_| self.waiting.is_empty())
+    }
+
+    /// The names of the columns of the file being read, known to `T` or not; of lines those of the first record, as long
+    /// as it has not been read.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        let current = self.current.as_ref();
+        current.map(|(rows, _)| rows.columns()).unwrap_or_default()
     }
 
     /// The next record, or none at the end of the last file.
@@ -156,8 +165,9 @@ impl<T: Record + 'static> Reader<T> {
         };
         let input = Input::open(&path)?;
         let name = input.name.clone();
-        let (rows, may_be_empty) = input.rows(self.keep_extra)?;
+        let (mut rows, may_be_empty) = input.rows(self.keep_extra)?;
         self.may_be_empty = may_be_empty;
+        self.chain.merge(chain_at(&path, &mut *rows)?);
         self.current = Some((rows, name));
         Ok(())
     }
@@ -168,6 +178,15 @@ impl<T: Record + 'static> Iterator for Reader<T> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.read().transpose()
+    }
+}
+
+/// The provenance at the beginning of a file, or else in the file beside it.
+fn chain_at<T>(path: &Path, rows: &mut dyn Rows<T>) -> Result<Chain> {
+    match rows.provenance() {
+        Some(chain) => Ok(chain),
+        None if is_pipe(path) => Ok(Chain::default()),
+        None => Chain::read_beside(path),
     }
 }
 
@@ -566,6 +585,11 @@ impl<T: Record> Rows<T> for BatchRows {
     fn total(&self) -> Option<u64> {
         self.batches.total()
     }
+
+    fn columns(&self) -> Vec<String> {
+        let schema = self.batches.schema();
+        schema.fields().iter().map(|f| f.name().clone()).collect()
+    }
 }
 
 /// Records out of JSON lines.
@@ -677,6 +701,16 @@ impl<T: Record> Rows<T> for JsonRows {
 
     fn provenance(&mut self) -> Option<Chain> {
         self.chain.take()
+    }
+
+    fn columns(&self) -> Vec<String> {
+        let first = self
+            .is_waiting
+            .then(|| json::utf8(&self.line).ok())
+            .flatten();
+        let object = first.and_then(|line| Object::parse(line.trim()).ok());
+        let names = object.iter().flat_map(Object::fields);
+        names.map(|(name, _)| name.to_owned()).collect()
     }
 }
 

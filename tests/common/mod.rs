@@ -31,6 +31,7 @@ pub fn binary(filter: &str) -> &'static str {
         "fit-loglinear" => env!("CARGO_BIN_EXE_fit-loglinear"),
         "contrast" => env!("CARGO_BIN_EXE_contrast"),
         "figure" => env!("CARGO_BIN_EXE_figure"),
+        "merge-shards" => env!("CARGO_BIN_EXE_merge-shards"),
         other => panic!("no filter {other}"),
     }
 }

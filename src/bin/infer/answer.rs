@@ -5,15 +5,12 @@ use shotline::cli::{OutputArgs, Progress, peak_memory, warn, when_interrupted};
 use shotline::error::{Error, Result};
 use shotline::predictor::{Identity, Journal, Predictor, Stream};
 use shotline::record::provenance::{Chain, Facts, Step};
-use shotline::record::{Entry, Extra, Prediction, Prompt, Reader};
+use shotline::record::{Entry, Extra, Prediction, Prompt, Reader, SLIM};
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-/// What `--slim` leaves out.
-const SLIM: &[&str] = &["inputs", "outputs", "prompt"];
 
 /// How a run's predictions are written.
 pub struct Run<'a> {

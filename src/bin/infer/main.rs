@@ -308,6 +308,8 @@ fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
     };
     let mut step = Step::here("infer");
     step.seed = Some(args.seed.seed);
+    step.settings = settings_of(args, &identity);
+    step.settings.insert("builtin".to_owned(), json!(name));
     let run = Run {
         output: &args.output,
         slim: args.slim,
@@ -320,6 +322,8 @@ fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
     }
     let rule = Rule::named(name)?;
     let suite = Suite::load(&args.suite, PAPER_BITS)?;
+    step.settings
+        .insert("functions_sha256".to_owned(), json!(suite.sha256()));
     let mut predictor = Builtin::new(rule, suite, args.seed.seed);
     run.answer(reader, &mut predictor, step)?;
     if predictor.fallbacks() > 0 {

@@ -1,0 +1,269 @@
+//! `merge-shards`: puts the shards of a run together again.
+
+use clap::Parser;
+use serde_json::json;
+use shotline::cli::{self, OutputArgs, Progress, warn};
+use shotline::error::{Error, Result};
+use shotline::record::provenance::{Chain, Step};
+use shotline::record::{
+    AnyRecord, Part, Prediction, Prompt, Reader, Record, SLIM, Trial, Watch, Whole,
+};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Puts the shards of a run together: trials, prompts or predictions, in the order of the shards.
+///
+/// The records are those of a run that was never cut, as JSON lines byte for byte. Shards that are
+/// missing, there twice, cut off, or of another run (kind of records, seed, grid, symbols, model,
+/// settings, version, number of shards) are refused. The files may stand in any order.
+///
+/// What a file is, its provenance says: inside it (Arrow, Parquet; JSON lines with --provenance), or
+/// in FILE.provenance.json beside it. Files that have none, or none that knows of shards, are refused:
+/// nobody can tell whether one is missing. --allow-unchecked takes them all the same, in the order
+/// given, and checks what records can say: one kind, one seed and width, one encoding, model and
+/// method, no file that begins as another does.
+///
+/// The provenance of the result is one chain: of every step the first shard's command, and what was
+/// measured, shard by shard where it differs.
+///
+/// Scores, fits and contrasts of shards are not merged: a cell's accuracy is no list of its shards'.
+/// Merge the predictions, and score them.
+///
+/// Memory does not grow with the number of records.
+#[derive(Parser)]
+#[command(name = "merge-shards", version, after_help = EXAMPLES)]
+struct Args {
+    /// The shards: JSON lines, Arrow or Parquet, as their first bytes show. A shard has to be a file,
+    /// for its provenance is read before any records. Shards of Arrow and Parquet may be empty.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+
+    /// Take files whose provenance says of no shard, too, in the order given.
+    #[arg(long)]
+    allow_unchecked: bool,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  One run in four shards, each of which another machine could take (between the filters, Arrow
+  carries the provenance; JSON lines would need --provenance):
+    for i in 0 1 2 3; do gen-tasks --shots 1,4,16 --trials 1 --shard $i/4 --to arrow \\
+      | encode --alphabet genomic --to arrow | infer --model builtin:mode -o part.$i.parquet; done
+  Put together again:
+    merge-shards part.*.parquet -o whole.parquet
+  Straight into a table:
+    merge-shards part.*.parquet --to arrow | score
+  JSON lines that were kept without provenance, in their order:
+    merge-shards --allow-unchecked a.jsonl b.jsonl -o all.jsonl";
+
+/// The kinds of records that come in shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Trial,
+    Prompt,
+    Prediction,
+}
+
+/// What has to be known of a shard before its records are read.
+struct Shards {
+    kind: Kind,
+    /// Columns that all of them leave out.
+    skip: &'static [&'static str],
+    parts: Vec<Part>,
+}
+
+fn main() -> ExitCode {
+    cli::main("merge-shards", run)
+}
+
+fn run(args: &Args) -> Result<()> {
+    let shards = Shards::look(&args.files)?;
+    match shards.kind {
+        Kind::Trial => merge::<Trial>(args, &shards),
+        Kind::Prompt => merge::<Prompt>(args, &shards),
+        Kind::Prediction => merge::<Prediction>(args, &shards),
+    }
+}
+
+impl Kind {
+    /// The kind of a table with these columns.
+    fn of(has: &dyn Fn(&str) -> bool) -> Option<Self> {
+        match (has("query"), has("answer"), has("model")) {
+            (true, true, true) => Some(Self::Prediction),
+            (true, true, false) => Some(Self::Prompt),
+            (true, false, false) => Some(Self::Trial),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Trial => Trial::KIND,
+            Self::Prompt => Prompt::KIND,
+            Self::Prediction => Prediction::KIND,
+        }
+    }
+}
+
+impl Shards {
+    /// Looks at the head of every file.
+    fn look(files: &[PathBuf]) -> Result<Self> {
+        let mut found: Option<(Kind, bool)> = None;
+        let mut parts: Vec<Part> = Vec::with_capacity(files.len());
+        for path in files {
+            let name = path.display().to_string();
+            let (kind, slim, chain) = look(path)?;
+            let (first_kind, first_slim) = *found.get_or_insert((kind, slim));
+            let words = |kind: Kind, slim: bool| {
+                let what = if slim { "slim " } else { "" };
+                format!("{what}{}s", kind.name())
+            };
+            if (kind, slim) != (first_kind, first_slim) {
+                return Err(Error::data(format!(
+                    "{name}: a shard of {}, but {} is one of {}",
+                    words(kind, slim),
+                    parts[0].name,
+                    words(first_kind, first_slim)
+                )));
+            }
+            parts.push(Part { name, chain });
+        }
+        let Some((kind, slim)) = found else {
+            return Err(Error::usage("no FILE"));
+        };
+        Ok(Self {
+            kind,
+            skip: if slim { SLIM } else { &[] },
+            parts,
+        })
+    }
+}
+
+/// The kind of a file's records, whether they are slim, and their provenance.
+fn look(path: &Path) -> Result<(Kind, bool, Chain)> {
+    let name = path.display();
+    if path.as_os_str() == "-" || path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        return Err(Error::usage(format!(
+            "{name}: a shard has to be a file: its provenance is read before any records"
+        )));
+    }
+    let mut reader = Reader::<AnyRecord>::open(&[path.to_owned()], true)?;
+    let columns = reader.columns();
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    if columns.is_empty() {
+        // Says what is wrong with the first line.
+        reader.read()?;
+    }
+    let Some(kind) = Kind::of(&has) else {
+        return Err(Error::data(format!(
+            "{name}: neither trials nor prompts nor predictions: only these come in shards (merge the predictions, and \
+             score them together)"
+        )));
+    };
+    let slim = kind == Kind::Prediction && !SLIM.iter().any(|name| has(name));
+    Ok((kind, slim, reader.provenance()))
+}
+
+/// The order of the shards, and what has to hold of their records.
+struct Plan {
+    order: Vec<usize>,
+    /// Records that each has to have; none where nobody knows.
+    lengths: Option<Vec<u64>>,
+    chain: Chain,
+    watch: Watch,
+}
+
+impl Plan {
+    fn of(args: &Args, shards: &Shards) -> Result<Self> {
+        let parts = &shards.parts;
+        let unknown = parts.iter().find(|part| !part.is_shard());
+        let mut step = Step::here("merge-shards");
+        let mut setting = |name: &str, value| step.settings.insert(name.to_owned(), value);
+        setting("shards", json!(parts.len()));
+        let unknown = unknown.filter(|part| args.allow_unchecked || part.chain.steps().is_empty());
+        let Some(unknown) = unknown else {
+            let whole = Whole::of(parts)?;
+            for warning in &whole.warnings {
+                warn("merge-shards", warning);
+            }
+            let points = match shards.kind {
+                Kind::Prediction => whole.points,
+                Kind::Trial | Kind::Prompt => 1,
+            };
+            return Ok(Self {
+                order: whole.order,
+                lengths: Some(whole.trials.iter().map(|trials| trials * points).collect()),
+                chain: whole.chain.with(step),
+                watch: Watch::beside_provenance(),
+            });
+        };
+        if !args.allow_unchecked {
+            return Err(Error::data(format!(
+                "{name}: no provenance in it, nor {name}.provenance.json beside it: nobody can tell whether a shard is \
+                 missing, cut off or foreign; --allow-unchecked takes the files as they are",
+                name = unknown.name
+            )));
+        }
+        warn(
+            "merge-shards",
+            format!(
+                "{}: no provenance of a shard: whether one is missing, cut off or out of its place was not checked",
+                unknown.name
+            ),
+        );
+        setting("unchecked", json!(true));
+        let mut chain = Chain::default();
+        for part in parts {
+            chain.merge(part.chain.clone());
+        }
+        Ok(Self {
+            order: (0..parts.len()).collect(),
+            lengths: None,
+            chain: chain.with(step),
+            watch: Watch::alone(),
+        })
+    }
+}
+
+fn merge<T: Record + Clone + 'static>(args: &Args, shards: &Shards) -> Result<()> {
+    let mut plan = Plan::of(args, shards)?;
+    let mut writer = args.output.records::<T>(shards.skip, &plan.chain)?;
+    let total = plan.lengths.as_ref().map(|lengths| lengths.iter().sum());
+    let progress = Progress::new("records", total, args.output.quiet);
+    for (turn, &at) in plan.order.iter().enumerate() {
+        let name = &shards.parts[at].name;
+        plan.watch.begin(name);
+        let mut reader = Reader::<T>::open(&args.files[at..=at], true)?;
+        let begun = reader.provenance();
+        while let Some(entry) = reader.read()? {
+            plan.watch
+                .see(&entry.record)
+                .map_err(|e| Error::data(format!("{}: {e}", entry.place)))?;
+            writer.write(&entry.record, &entry.extra)?;
+            progress.step();
+        }
+        if reader.provenance() != begun {
+            return Err(Error::data(format!(
+                "{name}: provenance of something else after its first records: several files in one"
+            )));
+        }
+        let found = plan.watch.count();
+        let expected = plan.lengths.as_ref().map(|lengths| lengths[turn]);
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
+            return Err(Error::data(format!(
+                "{name}: {found} {}s, but this shard has {expected}: {}",
+                T::KIND,
+                if found < expected {
+                    "it is cut off, or records were taken out"
+                } else {
+                    "records were added"
+                }
+            )));
+        }
+    }
+    progress.finish();
+    args.output.finish(writer, &plan.chain)
+}
