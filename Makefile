@@ -3,7 +3,7 @@
 #   make demo     build, fetch a small model, run the experiment, draw the curve
 #   make reproduce MODELS="dir dir ..."   the papers' whole protocol for any models, in out/reproduce
 #   make test     every test; needs nothing installed but Rust, Python 3.11+ with venv, make, and Chromium, which it
-#                 installs from Debian's packages where it is root
+#                 installs from Debian's packages where it is root; Slurm, too
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -23,14 +23,15 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 STAGE := target/install
 
-.PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce browser \
-        test test-rust test-python test-cuda test-oracle test-large fixtures \
+.PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce browser slurm-tools \
+        test test-rust test-python test-slurm test-cuda test-oracle test-large fixtures \
         man completions install uninstall lint bench bench-infer bench-designs clean
 
 help:
 	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
 	@echo 'make reproduce MODELS="dir dir ..."   the whole protocol, in out/reproduce (settings: scripts/reproduce.mk)'
 	@echo 'make test           all tests'
+	@echo 'make test-slurm     the cluster jobs of `make reproduce CLUSTER=slurm`, on a real Slurm of one node'
 	@echo 'make test-oracle    converters and engines against the reference implementations (5 GB to fetch, a quarter of an hour)'
 	@echo 'make test-cuda      what infer does with CUDA: where there is a GPU its answers, elsewhere how it fails'
 	@echo 'make test-large     models of true size with random weights: time, memory, tokens/s (10 GB of disk and memory)'
@@ -137,7 +138,10 @@ uninstall:
 
 # --- tests ---
 
+# Where Slurm is neither here nor to be had, everything else is tested all the same.
 test: test-python
+	@if $(MAKE) --no-print-directory -s slurm-tools; then $(MAKE) --no-print-directory test-slurm; \
+	else echo 'Not tested: scripts/slurm.' >&2; fi
 
 # The report is tested in a real browser.
 browser:
@@ -146,6 +150,18 @@ browser:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
 	else \
 	  echo 'The tests need Chromium: install it (Debian: apt-get install chromium) and start again.' >&2; exit 1; \
+	fi
+
+# The cluster jobs are tested in a real Slurm, whose daemons the tests start and stop themselves; the installation starts none.
+slurm-tools:
+	@missing=$$($(PYTHON) tests/slurm/cluster.py --lacking); \
+	if [ -z "$$missing" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+	    apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge; \
+	else \
+	  echo "The tests of scripts/slurm need $$missing (Debian: apt-get install slurmctld slurmd slurm-client munge)." >&2; \
+	  exit 1; \
 	fi
 
 # Builds the filters, too.
@@ -158,6 +174,10 @@ test-python: test-rust browser $(TEST_ENV)/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
 	  $(if $(wildcard models/gemma3-270m/card.json),SHOTLINE_GEMMA_DIR=$(CURDIR)/models/gemma3-270m) \
 	  $(TEST_ENV)/bin/python -m pytest -q tests/python
+
+test-slurm: build runtime model-smollm2 slurm-tools $(TEST_ENV)/.whole
+	SHOTLINE_BIN=$(CURDIR)/$(BIN) SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
+	  $(TEST_ENV)/bin/python -m pytest -q tests/slurm
 
 # The tests that ask for CUDA, with a runtime that has it.
 test-cuda: runtime-cuda

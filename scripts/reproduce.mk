@@ -8,6 +8,10 @@
 #   DEVICE     cpu, cuda, cuda:N or auto
 #   SHOTS, SEED, SUITE, BASELINES, ALPHABET (default: as the model's card says), PUBLISHED (curves to lay
 #   over), OUT
+#   INFER_FLAGS  more arguments of infer, as --batch-tokens 4096
+#   SHARDS     the parts into which the trials of every model and cell are cut; each is answered by itself, and
+#              merge-shards puts them together. 1 does not cut
+#   CLUSTER    slurm: hand the shards that are missing to a cluster (docs/cluster.md)
 #
 # OUT receives prompts/, predictions/ (one file a model, condition and shot count; nested: a model), *.csv, figures/ and
 # report.html. Every file appears whole or not at all, and `infer --resume` keeps single answers, so the run may be stopped
@@ -34,6 +38,9 @@ SUITE ?= paper
 BASELINES ?= mode nearest bayes
 ALPHABET ?=
 PUBLISHED ?=
+INFER_FLAGS ?=
+CLUSTER ?=
+SHARDS ?= $(if $(CLUSTER),8,1)
 
 comma := ,
 counts := $(subst $(comma), ,$(SHOTS))
@@ -53,6 +60,13 @@ $(error CONTROL=$(CONTROL): expected 1 or nothing)
 endif
 ifeq ($(DESIGN)$(CONTROL),nested1)
 $(error CONTROL=1 needs DESIGN=independent: nested sequences cannot be deranged)
+endif
+ifneq ($(shell [ '$(SHARDS)' -ge 1 ] 2> /dev/null && echo whole),whole)
+$(error SHARDS=$(SHARDS): expected a whole number from 1 on)
+endif
+# `task` is what submit.py's jobs say: they are on the cluster already.
+ifneq ($(filter-out slurm task,$(CLUSTER)),)
+$(error CLUSTER=$(CLUSTER): expected slurm or nothing)
 endif
 ifneq ($(words $(sort $(notdir $(patsubst %/,%,$(MODELS))))),$(words $(MODELS)))
 $(error MODELS: two folders of one name; their files would be one)
@@ -89,6 +103,15 @@ endif
 TABLES += $(if $(word 2,$(MODELS)),versus)
 RESULTS := $(TABLES:%=$(OUT)/%.csv)
 
+ifeq ($(CLUSTER),slurm)
+# What a task has to know to do what was asked here; submit.py writes it down.
+SETTINGS := MODELS TRIALS DESIGN CONTROL DEVICE SHOTS SEED SUITE BASELINES ALPHABET PUBLISHED OUT BIN PYTHON INFER_FLAGS SHARDS
+export $(SETTINGS)
+.PHONY: submit
+submit:
+	$(PYTHON) scripts/slurm/submit.py $(SETTINGS)
+endif
+
 .PHONY: show
 show: $(OUT)/report.html
 	echo
@@ -114,31 +137,80 @@ $(OUT)/prompts/.settings: always
 $(OUT)/.models: always
 	$(call keep_setting,$(PREDICTIONS))
 
-# --- prompts, one file an alphabet and cell ---
+# --- prompts, one file an alphabet and cell, or shard of one ---
 
 draw := $(BIN)/gen-tasks --quiet --design $(DESIGN) --suite $(SUITE) --trials $(TRIALS) --seed $(SEED)
 
-# $(1) alphabet, $(2) cell, $(3) its arguments
+# $(1) file, $(2) alphabet, $(3) arguments of the cell, $(4) unfinished answers to what it held before
 define prompts_rule
-$(OUT)/prompts/$(1).$(2).arrow: $(OUT)/prompts/.settings
+$(1): $(OUT)/prompts/.settings
 	echo $$@
-	$(draw) $(3) --to arrow | $(BIN)/encode --quiet --alphabet $(1) -o $$@
-	rm -f $(OUT)/predictions/*.$(2).parquet.partial
+	mkdir -p $$(@D)
+	$(draw) $(3) --to arrow | $(BIN)/encode --quiet --alphabet $(2) -o $$@
+	rm -f $(4)
+.SECONDARY: $(1)
 endef
 cell_arguments = $(if $(filter nested,$(1)),--shots $(SHOTS),--condition $(word 1,$(subst ., ,$(1))) --shots $(patsubst n%,%,$(word 2,$(subst ., ,$(1)))))
+# $(1) alphabet, $(2) cell
+prompts_of = $(OUT)/prompts/$(1).$(2).arrow
 alphabets := $(sort $(foreach model,$(answering),$(call alphabet_of,$(model))))
-$(foreach a,$(alphabets),$(foreach c,$(cells),$(eval $(call prompts_rule,$(a),$(c),$(call cell_arguments,$(c))))))
+$(foreach a,$(alphabets),$(foreach c,$(cells),$(eval $(call \
+  prompts_rule,$(call prompts_of,$(a),$(c)),$(a),$(call cell_arguments,$(c)),$(OUT)/predictions/*.$(c).parquet.partial))))
 
 # --- predictions ---
 
+# $(1) model: what answers prompts, but for its input and output.
+infer = $(BIN)/infer --quiet --resume --model $(1) $(if $(filter builtin:%,$(1)),,--device $(DEVICE)) $(INFER_FLAGS)
+
 # $(1) model, $(2) its alphabet, $(3) cell
 define predictions_rule
-$(OUT)/predictions/$(call name_of,$(1)).$(3).parquet: $(OUT)/prompts/$(2).$(3).arrow
+$(OUT)/predictions/$(call name_of,$(1)).$(3).parquet: $(call prompts_of,$(2),$(3))
 	mkdir -p $$(@D)
 	echo '$(1), $(3)'
-	$(BIN)/infer --quiet --resume --model $(1) $(if $(filter builtin:%,$(1)),,--device $(DEVICE)) $$< -o $$@
+	$(call infer,$(1)) $$< -o $$@
 endef
-$(foreach m,$(answering),$(foreach c,$(cells),$(eval $(call predictions_rule,$(m),$(call alphabet_of,$(m)),$(c)))))
+
+# --- shards: what becomes of a cell's predictions if SHARDS is more than 1 ---
+
+sharded := $(if $(CLUSTER)$(filter-out 1,$(SHARDS)),$(MODELS))
+# 0-of-4 1-of-4 2-of-4 3-of-4
+shards := $(if $(sharded),$(shell seq -f '%.0f-of-$(SHARDS)' 0 $$(( $(SHARDS) - 1 ))))
+# $(1) alphabet or model, $(2) cell, $(3) shard
+shard_prompts = $(OUT)/shards/prompts/$(1).$(2).$(3).arrow
+shard_of = $(OUT)/shards/$(call name_of,$(1)).$(2).$(3).parquet
+shards_of = $(foreach shard,$(shards),$(call shard_of,$(1),$(2),$(shard)))
+$(foreach a,$(sort $(foreach m,$(sharded),$(call alphabet_of,$(m)))),$(foreach c,$(cells),$(foreach s,$(shards),$(eval $(call \
+  prompts_rule,$(call shard_prompts,$(a),$(c),$(s)),$(a),$(call cell_arguments,$(c)) --shard $(subst -of-,/,$(s)),$(OUT)/shards/*.$(c).$(s).parquet.partial)))))
+
+# A shard is answered here; or, with LIST=FILE, only named in that file; or, with MERGE_ONLY=1, found missing.
+define answer_shard
+$(if $(LIST),echo $$@ >> $(LIST),$(if $(MERGE_ONLY),\
+  echo '$$@ is missing: `make reproduce CLUSTER=slurm` with the same settings submits it' >&2; exit 1,\
+  echo '$(1), $(3), shard $(4)'; $(call infer,$(1)) $$< -o $$@))
+endef
+
+# $(1) model, $(2) its alphabet, $(3) cell, $(4) shard
+define shard_rule
+$(call shard_of,$(1),$(3),$(4)): $(call shard_prompts,$(2),$(3),$(4))
+	$(answer_shard)
+.SECONDARY: $(call shard_of,$(1),$(3),$(4))
+endef
+
+# $(1) model, $(2) its alphabet, $(3) cell. The uncut prompts, which baselines read, are older than any predictions, so that
+# a later run without SHARDS takes these for its own.
+define merge_rule
+$(OUT)/predictions/$(call name_of,$(1)).$(3).parquet: $(call shards_of,$(1),$(3)) | $(call prompts_of,$(2),$(3))
+	$(if $(LIST),:,mkdir -p $$(@D); echo $$@; $(BIN)/merge-shards --quiet $$^ -o $$@)
+$(foreach shard,$(shards),$(eval $(call shard_rule,$(1),$(2),$(3),$(shard))))
+endef
+
+$(foreach m,$(answering),$(foreach c,$(cells),$(eval $(call \
+  $(if $(filter $(sharded),$(m)),merge_rule,predictions_rule),$(m),$(call alphabet_of,$(m)),$(c)))))
+
+.PHONY: shards count
+shards: $(foreach m,$(sharded),$(call of_cells,$(m)))
+count:
+	echo $(words $(foreach m,$(sharded),$(foreach c,$(cells),$(shards))))
 
 # --- results ---
 

@@ -106,6 +106,40 @@ def test_a_nested_design_reads_every_shot_count_from_one_sequence(tmp_path):
     assert {(s["design"], s["shots"]) for s in rows(tmp_path / "scores.csv")} == {("nested", n) for n in "124"}
 
 
+def records(path: Path) -> bytes:
+    """A file's records as JSON lines; whole files have no place among shards, so nothing is to be checked."""
+    command = [BIN / "merge-shards", "--allow-unchecked", path, "--to", "jsonl"]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def test_a_run_in_shards_gives_what_an_uncut_one_gives(reproduced, tmp_path):
+    make(tmp_path, CONTROL="1", SHARDS="3")
+    cut = sorted(path.name for path in (tmp_path / "predictions").glob("*.parquet"))
+    assert cut == sorted(path.name for path in (reproduced / "predictions").glob("*.parquet"))
+    for name in cut:
+        assert records(tmp_path / "predictions" / name) == records(reproduced / "predictions" / name), name
+    for table in ("scores", "tasks", "fits", "contrasts"):
+        assert (tmp_path / f"{table}.csv").read_bytes() == (reproduced / f"{table}.csv").read_bytes()
+    # Two models, five cells, three shards; baselines are quick and not cut.
+    shards = sorted((tmp_path / "shards").glob("*.parquet"))
+    assert len(shards) == 2 * 5 * 3
+    # What is there stays, with other shards or none, and without those that made it.
+    before = times(tmp_path)
+    for count in ("3", "7", "1"):
+        make(tmp_path, CONTROL="1", SHARDS=count)
+        assert times(tmp_path) == before
+    for shard in shards:
+        shard.unlink()
+    make(tmp_path, CONTROL="1", SHARDS="3")
+    assert not list((tmp_path / "shards").glob("*.parquet"))
+    # A shard that is missing is made alone.
+    whole = tmp_path / "predictions" / "tiny-subset.clean.n2.parquet"
+    whole.unlink()
+    make(tmp_path, CONTROL="1", SHARDS="3")
+    assert len(list((tmp_path / "shards").glob("*.parquet"))) == 3
+    assert records(whole) == records(reproduced / "predictions" / whole.name)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -115,6 +149,9 @@ def test_a_nested_design_reads_every_shot_count_from_one_sequence(tmp_path):
         ({"CONTROL": "yes"}, "CONTROL=yes: expected 1 or nothing"),
         ({"MODELS": "a/x b/x"}, "two folders of one name"),
         ({"MODELS": "gone/model"}, "gone/model: its card.json names no modality"),
+        ({"SHARDS": "0"}, "SHARDS=0: expected a whole number from 1 on"),
+        ({"SHARDS": "some"}, "SHARDS=some: expected a whole number from 1 on"),
+        ({"CLUSTER": "pbs"}, "CLUSTER=pbs: expected slurm or nothing"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_before_any_work(settings, words, tmp_path):
