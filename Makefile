@@ -175,6 +175,10 @@ test-python: test-rust browser $(TEST_ENV)/.whole
 	  $(if $(wildcard models/gemma3-270m/card.json),SHOTLINE_GEMMA_DIR=$(CURDIR)/models/gemma3-270m) \
 	  $(TEST_ENV)/bin/python -m pytest -q tests/python
 
+test-slurm: build runtime model-smollm2 slurm-tools $(TEST_ENV)/.whole
+	SHOTLINE_BIN=$(CURDIR)/$(BIN) SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
+	  $(TEST_ENV)/bin/python -m pytest -q tests/slurm
+
 # The tests that ask for CUDA, with a runtime that has it.
 test-cuda: runtime-cuda
 	SHOTLINE_ORT_LIB=$(CURDIR)/runtime-cuda $(CARGO) test --release --test infer --test onnx_engine -- cuda doctor

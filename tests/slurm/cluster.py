@@ -55,7 +55,11 @@ MailProg=/bin/true
 KillWait=20
 GresTypes=gpu
 NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=1000 Gres=gpu:2 State=UNKNOWN
-PartitionName=gpu Nodes=node Default=YES MaxTime=60 State=UP
+PartitionName=gpu Nodes=node Default=YES MaxTime=60 PriorityTier=1 State=UP
+# Its jobs take the node away from those of the other partition.
+PartitionName=urgent Nodes=node MaxTime=60 PriorityTier=2 State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 """
 GPUS = "NodeName=node Name=gpu File=/dev/null\nNodeName=node Name=gpu File=/dev/zero\n"
 
@@ -131,7 +135,8 @@ class Cluster:
         self.daemon("slurmctld", "-D", "-i")
         self.wait_for("the controller", lambda: "UP" in self.say("scontrol", "ping", check=False))
         self.daemon("slurmd", "-D", "-N", "node")
-        self.wait_for("the node", lambda: self.say("sinfo", "-h", "-o", "%T", check=False).strip() == "idle")
+        state = ("sinfo", "--noheader", "--partition=gpu", "--format=%T")
+        self.wait_for("the node", lambda: self.say(*state, check=False).strip() == "idle")
 
     def daemon(self, *command: str) -> None:
         """Starts a daemon that ends when we do, however we end."""

@@ -71,8 +71,8 @@ class Run:
         lines = self.slurm.say("squeue", "--me", "-h", "-r", "-o", "%i %T").splitlines()
         return dict(line.split() for line in lines)
 
-    def states(self, array: str) -> list[str]:
-        return [state for job, state in self.queue().items() if job.startswith(f"{array}_")]
+    def states(self, array: str) -> dict[str, str]:
+        return {job: state for job, state in self.queue().items() if job.startswith(f"{array}_")}
 
     def shard(self, index: int) -> Path:
         return self.out / "shards" / f"{NAME}.nested.{index}-of-{SHARDS}.parquet"
@@ -143,7 +143,7 @@ def test_a_cancelled_task_is_submitted_again_alone_and_the_merge_is_the_uncut_ru
 
     def in_the_middle() -> bool:
         nonlocal most
-        most = max(most, run.states(array).count("RUNNING"))
+        most = max(most, list(run.states(array).values()).count("RUNNING"))
         return run.answers(1) >= 5
 
     run.wait("five answers of shard 1", in_the_middle)
@@ -158,7 +158,7 @@ def test_a_cancelled_task_is_submitted_again_alone_and_the_merge_is_the_uncut_ru
     # The others go on, two at a time, each with a GPU of its own; the merge job never runs.
     def ended() -> bool:
         nonlocal most
-        most = max(most, run.states(array).count("RUNNING"))
+        most = max(most, list(run.states(array).values()).count("RUNNING"))
         return not run.states(array)
 
     run.wait("the end of the array", ended)
@@ -193,26 +193,39 @@ def test_a_cancelled_task_is_submitted_again_alone_and_the_merge_is_the_uncut_ru
     assert run.predictions().stat().st_mtime_ns == before
 
 
-def test_a_task_that_is_warned_puts_its_answers_away_and_goes_back_into_the_queue(slurm, alone, tmp_path):
+def test_tasks_that_are_warned_or_pre_empted_go_back_into_the_queue_and_go_on(slurm, alone, tmp_path):
     run = Run(tmp_path, slurm)
     array, merge = jobs(run.submit())
+
+    def in_queue_again(index: int) -> bool:
+        task = f"{array}_{index}"
+        return run.queue().get(task) == "PENDING" and "Restarts=1" in slurm.say("scontrol", "show", "job", task)
+
+    # The warning that Slurm gives before the time limit. The signal arrives at once; where scancel then finds the task
+    # on its way back into the queue, it tries again for minutes.
     run.wait("five answers of shard 0", lambda: run.answers(0) >= 5)
-    # What Slurm sends before it takes a node away; before the time limit it is USR1. The signal arrives, and scancel
-    # calls it an error when it then finds the job on its way back into the queue.
-    slurm.say("scancel", "--signal=TERM", "--batch", f"{array}_0", check=False)
-    run.wait("the task in the queue", lambda: run.queue().get(f"{array}_0") == "PENDING")
-    kept = run.answers(0)
-    assert kept >= 5
-    assert "Restarts=1" in slurm.say("scontrol", "show", "job", f"{array}_0")
-    assert "it goes on from there" in run.log(f"{array}_0")
-    assert not run.shard(0).exists()
-    # Slurm lets a task rest for two minutes before it starts it again: it is in the queue, and not missing.
-    run.wait("the other tasks", lambda: list(run.states(array)) == ["PENDING"])
-    assert "3 are there, 1 in the queue, 0 to submit" in run.submit()
+    slurm.say("timeout", "3", "scancel", "--signal=USR1", "--batch", f"{array}_0", check=False)
+    run.wait("the task in the queue", lambda: in_queue_again(0))
+    assert run.answers(0) >= 5
+    assert f"{run.answers(0)} answers are kept, and it goes on from there" in run.log(f"{array}_0")
+
+    # A job that is more urgent takes both GPUs from whatever runs on them.
+    others = range(1, SHARDS)
+    run.wait("five answers of another shard", lambda: any(run.answers(index) >= 5 for index in others))
+    slurm.say("sbatch", "--partition=urgent", "--gres=gpu:2", "--output=/dev/null", "--wrap=sleep 2")
+    run.wait("a pre-empted task in the queue", lambda: any(in_queue_again(index) for index in others))
+    taken = [index for index in others if in_queue_again(index)]
+    assert all("DUE TO PREEMPTION" in run.log(f"{array}_{index}") for index in taken)
+    assert any(run.answers(index) > 0 for index in taken)
+
+    # Slurm lets such a task rest for two minutes before it starts it again: it is in the queue, and not missing.
+    missing = SHARDS - len(run.there())
+    assert f"{SHARDS - missing} are there, {missing} in the queue, 0 to submit" in run.submit()
     assert run.queue()[merge] == "PENDING"
-    slurm.say("scontrol", "update", f"JobId={array}_0", "StartTime=now")
+    for index in [0, *taken]:
+        slurm.say("scontrol", "update", f"JobId={array}_{index}", "StartTime=now", check=False)
     run.wait("the merge job", lambda: not run.queue())
-    assert "1 restarts" in run.log(f"{array}_0")
+    assert all("1 restarts" in run.log(f"{array}_{index}") for index in [0, *taken])
     assert_same(run, alone)
 
 
