@@ -26,6 +26,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -136,7 +137,8 @@ class Bench:
             heard()
             yield ask
         finally:
-            peer.stdin.close()
+            # Where the bench is stopped, an answer of minutes may be under way.
+            peer.kill()
             peer.wait()
 
 
@@ -372,6 +374,8 @@ def main() -> int:
     parser.add_argument("--peers", type=Path, default=target / "venv-oracle/bin/python", help="transformers' Python")
     parser.add_argument("--llama", type=Path, default=Path(sysconfig.get_path("scripts")) / "llama-server-vulkan")
     args = parser.parse_args()
+    # So that servers and peers end with the bench.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for path in (args.bin / "infer", args.model, args.q4, args.gguf, args.peers, args.llama):
         if not path.exists():
             parser.error(f"{path} is not there (make bench-infer makes what is needed)")
