@@ -366,6 +366,28 @@ fn packed_output_is_the_same_bytes_every_time_and_has_its_whole_name_or_none() {
 }
 
 #[test]
+fn packed_shards_are_merged_into_what_was_never_cut() {
+    let dir = Workdir::new();
+    for (_, suffix, _) in PACKERS {
+        let draw = "--task rotl1 --shots 1,2 --trials 5";
+        dir.run("gen-tasks", &format!("{draw} -o whole.jsonl")).ok();
+        for i in 0..3 {
+            let shard = format!("{draw} --shard {i}/3 -o part.{i}.jsonl.{suffix}");
+            dir.run("gen-tasks", &shard).ok();
+        }
+        let parts = [2, 0, 1].map(|i| format!("part.{i}.jsonl.{suffix}"));
+        let merge = format!("{} -o merged.jsonl.{suffix}", parts.join(" "));
+        dir.run("merge-shards", &merge).ok();
+        let merged = unpack(suffix, &dir.read(&format!("merged.jsonl.{suffix}")));
+        assert!(merged == dir.read("whole.jsonl"), "{suffix}");
+        let part = dir.read(&parts[1]);
+        dir.write(&parts[1], &part[..part.len() - 2]);
+        dir.run("merge-shards", &merge)
+            .refused(1, &[&parts[1], "cut-off "]);
+    }
+}
+
+#[test]
 fn a_suffix_alone_packs_what_to_asks_for_and_parquet_is_not_packed_again() {
     let dir = Workdir::new();
     let draw = "--task identity --shots 1 --trials 1";

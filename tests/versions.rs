@@ -205,7 +205,8 @@ fn what_was_written_in_this_version_of_a_schema_is_read_in_every_format() {
 }
 
 /// The filters that read records: with their arguments, and the kind.
-const READERS: [(&str, &str, &str); 8] = [
+const READERS: [(&str, &str, &str); 9] = [
+    ("merge-shards", "--allow-unchecked", "trial"),
     ("encode", "--alphabet genomic", "trial"),
     ("infer", "--model builtin:copy", "prompt"),
     ("score", "--replicates 20", "prediction"),

@@ -293,7 +293,7 @@ impl Input {
         }
     }
 
-    /// The file, for formats that have their table of contents at the end; a pipe is read whole.
+    /// The file, for formats that have their table of contents at the end; a pipe, or what was packed, is read whole.
     fn seekable(mut self) -> Result<Seekable> {
         if let Some(file) = self.file {
             return Ok(Seekable::File(file));
