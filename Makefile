@@ -25,7 +25,7 @@ STAGE := target/install
 
 .PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce browser slurm-tools \
         test test-rust test-python test-slurm test-cuda test-oracle test-large fixtures \
-        man completions install uninstall lint bench bench-infer bench-designs clean
+        man completions install uninstall lint bench bench-infer bench-designs bench-growth clean
 
 help:
 	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
@@ -47,6 +47,7 @@ help:
 	@echo 'make bench          the figures of the README'
 	@echo 'make bench-infer    infer beside transformers and llama.cpp (5 GB to fetch, half an hour)'
 	@echo 'make bench-designs  nested and independent trials: do they agree, what does a slope cost (an hour)'
+	@echo 'make bench-growth   time and memory at 10^5, 10^6 and 10^7 records (some minutes, 100 MB of disk)'
 	@echo 'make lint           rustfmt and clippy, warnings denied'
 	@echo 'make fixtures       the reference logits and statistics, anew (3 GB to fetch)'
 
@@ -236,6 +237,10 @@ bench-infer: build runtime model-smollm2 model-smollm2-q4 $(TEST_ENV)/.whole tar
 EVERY ?= 1
 bench-designs: build runtime model-smollm2 $(TEST_ENV)/.whole
 	$(TEST_ENV)/bin/python benches/designs.py --bin $(BIN) --every $(EVERY) -o out/designs-$(EVERY)
+
+# The figures of docs/scale.md.
+bench-growth: build
+	$(PYTHON) benches/growth.py --bin $(BIN)
 
 clean:
 	rm -rf out target

@@ -15,10 +15,15 @@ from pathlib import Path
 
 @dataclass
 class Measured:
-    cpu: float
+    # CPU seconds of each process of the pipeline.
+    each: list[float]
     wall: float
-    # Peak bytes of each process of the pipeline; empty unless asked for.
+    # Peak bytes of each; empty unless asked for.
     memory: list[int]
+
+    @property
+    def cpu(self) -> float:
+        return sum(self.each)
 
 
 def peak_memory(process: subprocess.Popen, peaks: list[int], index: int) -> None:
@@ -56,22 +61,23 @@ def measure(*commands: list, watch_memory: bool = False) -> Measured:
         watchers = [threading.Thread(target=peak_memory, args=(p, peaks, i)) for i, p in enumerate(processes)]
         for watcher in watchers:
             watcher.start()
-    cpu = 0.0
+    each = []
     for process, command in zip(processes, commands):
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             raise SystemExit(f"{command[0]} failed with {process.returncode}")
-        cpu += usage.ru_utime + usage.ru_stime
+        each.append(usage.ru_utime + usage.ru_stime)
     wall = time.perf_counter() - begin
     for watcher in watchers:
         watcher.join()
-    return Measured(cpu, wall, peaks if watch_memory else [])
+    return Measured(each, wall, peaks if watch_memory else [])
 
 
 def medians(runs: int, *commands: list) -> Measured:
     all_runs = [measure(*commands) for _ in range(runs)]
-    return Measured(statistics.median(m.cpu for m in all_runs), statistics.median(m.wall for m in all_runs), [])
+    each = [statistics.median(m.each[i] for m in all_runs) for i in range(len(commands))]
+    return Measured(each, statistics.median(m.wall for m in all_runs), [])
 
 
 def machine() -> str:

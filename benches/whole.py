@@ -3,14 +3,21 @@
     python3 benches/whole.py --bin target/release
 
 Standard library only. CPU time is user and system time of the processes as the kernel counts it (wait4), the median of
---runs runs; it hardly depends on what else the machine does, wall time does. Standard Python (benches/straightforward.py,
-this interpreter) is timed at --python-trials trials and at none, and scaled linearly to all. Peak memory is the
-kernel's VmHWM, read every few milliseconds until the process ends.
+--runs runs; it hardly depends on what else the machine does, wall time does. Python, this interpreter, is timed at
+--python-trials trials and at none, and scaled linearly to all. Peak memory is the kernel's VmHWM, read every few
+milliseconds until the process ends.
+
+`gen-tasks | encode` is held against straightforward Python in four ways: whole processes against one process that draws
+without keyed streams and writes once (benches/straightforward.py), and against two filters that keep our records'
+promise of keyed streams (benches/straightforward_filters.py); and drawing and encoding alone, in memory, against the same
+two. Our own time in memory is what `cargo bench --bench draw` says (wall time of one thread: for a quiet machine).
 """
 
 import argparse
 import os
 import platform
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +31,31 @@ TRIALS = 128
 PROMPTS = 100 * 8 * TRIALS
 # 100 functions, 8 shot counts, 64 trials.
 PREDICTIONS = 100 * 8 * 64
+
+
+# benches/straightforward.py without its JSON.
+UNKEYED_IN_MEMORY = """
+import random, sys
+sys.path.insert(0, {folder!r})
+from straightforward import BITS, SHOTS, all_strings, draw, programs
+rng, strings = random.Random(0), all_strings(BITS)
+for program in programs():
+    for trial in range({trials}):
+        for shots in SHOTS:
+            draw(program, shots, trial, 0, strings, rng)
+"""
+
+
+def in_memory() -> float | None:
+    """Seconds for the whole grid without records (median of divan's samples); none without cargo."""
+    if not shutil.which("cargo"):
+        return None
+    bench = ["cargo", "bench", "--bench", "draw", "--", "grid_of_102400_prompts"]
+    done = subprocess.run(bench, cwd=HERE.parent, capture_output=True, text=True, check=True)
+    # Fastest, slowest, median, mean.
+    times = re.findall(r"([\d.]+) (ms|s)\b", done.stdout)
+    value, unit = times[2]
+    return float(value) / (1000 if unit == "ms" else 1)
 
 
 def main() -> int:
@@ -42,8 +74,25 @@ def main() -> int:
             [encode, "--alphabet", "genomic", "--quiet"],
         )
 
-    def straightforward(trials: int) -> list:
-        return [sys.executable, HERE / "straightforward.py", "--trials", trials]
+    filters = HERE / "straightforward_filters.py"
+    # By name: the Python commands for some number of trials.
+    pythons = {
+        "without keys, one process": lambda n: ([sys.executable, HERE / "straightforward.py", "--trials", n],),
+        "two keyed filters": lambda n: (
+            [sys.executable, filters, "draw", "--trials", n],
+            [sys.executable, filters, "encode"],
+        ),
+        "without keys, in memory": lambda n: (
+            [sys.executable, "-c", UNKEYED_IN_MEMORY.format(folder=str(HERE), trials=n)],
+        ),
+        "keyed, in memory": lambda n: ([sys.executable, filters, "both", "--trials", n],),
+    }
+
+    def straightforward(name: str) -> float:
+        idle = medians(args.runs, *pythons[name](0)).cpu
+        part = medians(args.runs, *pythons[name](args.python_trials)).cpu
+        work = (part - idle) * TRIALS / args.python_trials
+        return work if "memory" in name else idle + work
 
     print(f"machine   {machine()}; load {os.getloadavg()[0]:.1f}")
     version = subprocess.run([gen, "--version"], capture_output=True, text=True, check=True).stdout.strip()
@@ -56,11 +105,13 @@ def main() -> int:
     arrow = medians(args.runs, *pipeline(TRIALS, "arrow"))
     rows.append(("the same with Arrow between the two", f"{arrow.cpu:.2f} s CPU", ""))
 
-    idle = medians(args.runs, straightforward(0)).cpu
-    part = medians(args.runs, straightforward(args.python_trials)).cpu
-    python = idle + (part - idle) * TRIALS / args.python_trials
-    rows.append((f"the same in Python, scaled from {args.python_trials} of {TRIALS} trials", f"{python:.1f} s CPU", ""))
-    rows.append(("Python / ours", f"{python / ours.cpu:.1f}", met(">= 50", python / ours.cpu >= 50)))
+    memory = in_memory()
+    rows.append(("drawing and encoding alone, in memory", f"{memory:.3f} s" if memory else "no cargo", ""))
+    for name in pythons:
+        python = straightforward(name)
+        rows.append((f"Python {name}, from {args.python_trials} of {TRIALS} trials", f"{python:.1f} s CPU", ""))
+        if mine := memory if "memory" in name else ours.cpu:
+            rows.append((f"Python {name} / ours", f"{python / mine:.1f}", met(">= 50", python / mine >= 50)))
 
     small = measure(*pipeline(TRIALS), watch_memory=True).memory
     large = measure(*pipeline(10 * TRIALS), watch_memory=True).memory

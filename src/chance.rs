@@ -72,10 +72,7 @@ impl Key {
     #[must_use]
     pub fn new(parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
-        for part in parts {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
+        absorb(&mut hash, parts);
         Self(hash.finalize().into())
     }
 
@@ -83,16 +80,7 @@ impl Key {
     /// extends a shorter one.
     #[must_use]
     pub fn trial(seed: i64, bits: u32, function: &str, shots: Option<u32>, trial: u32) -> Self {
-        // A nested sequence is told from any shot count by a number that none can have.
-        let shots = shots.map_or(-1, i64::from);
-        Self::new(&[
-            b"shotline trial 1",
-            &seed.to_le_bytes(),
-            &bits.to_le_bytes(),
-            function.as_bytes(),
-            &shots.to_le_bytes(),
-            &trial.to_le_bytes(),
-        ])
+        TrialKeys::new(seed, bits, function).key(shots, trial)
     }
 
     /// The generator for one purpose.
@@ -110,6 +98,45 @@ impl Key {
             .iter()
             .rev()
             .fold(0, |seed, &byte| seed << 8 | u64::from(byte))
+    }
+}
+
+/// The keys of one function's trials, whose common beginning is hashed once.
+#[derive(Debug, Clone)]
+pub struct TrialKeys(Sha256);
+
+impl TrialKeys {
+    /// The keys of this function's trials at this seed and width.
+    #[must_use]
+    pub fn new(seed: i64, bits: u32, function: &str) -> Self {
+        let mut hash = Sha256::new();
+        absorb(
+            &mut hash,
+            &[
+                b"shotline trial 1",
+                &seed.to_le_bytes(),
+                &bits.to_le_bytes(),
+                function.as_bytes(),
+            ],
+        );
+        Self(hash)
+    }
+
+    /// [`Key::trial`] of one of them.
+    #[must_use]
+    pub fn key(&self, shots: Option<u32>, trial: u32) -> Key {
+        // A nested sequence is told from any shot count by a number that none can have.
+        let shots = shots.map_or(-1, i64::from);
+        let mut hash = self.0.clone();
+        absorb(&mut hash, &[&shots.to_le_bytes(), &trial.to_le_bytes()]);
+        Key(hash.finalize().into())
+    }
+}
+
+fn absorb(hash: &mut Sha256, parts: &[&[u8]]) {
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
     }
 }
 

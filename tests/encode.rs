@@ -587,3 +587,27 @@ fn a_column_that_changes_its_type_is_refused_where_the_format_cannot_hold_it() {
         ran.refused(1, &["write JSONL instead"]);
     }
 }
+
+/// Lines in gen-tasks' own form are read at once and copied; any other spelling of the same trials goes the long way.
+#[test]
+fn however_a_trial_is_spelt_its_prompt_is_the_same() {
+    let dir = Workdir::new();
+    for design in ["--condition clean,deranged", "--design nested"] {
+        let draw = format!("--suite primitives --shots 1,2,5 --trials 2 {design}");
+        let trials = dir.run("gen-tasks", draw.as_str()).ok();
+        let plain = String::from_utf8(trials.clone()).unwrap();
+        let spaced = plain.replace(':', ": ").replace(',', " , ");
+        let by_turns: String = plain
+            .lines()
+            .zip(spaced.lines())
+            .enumerate()
+            .map(|(i, (plain, spaced))| format!("{}\r\n", if i % 3 == 1 { plain } else { spaced }))
+            .collect();
+        let escaped = plain.replace("\"0", "\"\\u0030");
+        let encode = |trials: &str| dir.pipe(trials, "encode", "--alphabet genomic").ok();
+        let expected = encode(&plain);
+        for other in [spaced, by_turns, escaped, plain.trim_end().to_owned()] {
+            assert_eq!(encode(&other), expected);
+        }
+    }
+}

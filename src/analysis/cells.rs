@@ -1,5 +1,5 @@
 /*!
-Sorts predictions into cells and tasks, and keeps of each only what scoring needs (about 60 bytes).
+Sorts predictions into cells and tasks, and keeps of each only what scoring needs (32 bytes).
 */
 
 use crate::chance::Key;
@@ -17,9 +17,27 @@ pub struct Unit {
     /// Whether the prediction is right.
     pub correct: bool,
     /// Probability that the mode baseline is right, if the demonstrations are there.
-    pub mode: Option<f64>,
+    pub mode: Maybe,
     /// Log-probability of the target, if the predictor gave one.
-    pub logprob: Option<f64>,
+    pub logprob: Maybe,
+}
+
+/// A finite number, or none, in the memory of a number: there is a unit for every prediction.
+#[derive(Debug, Clone, Copy)]
+pub struct Maybe(f64);
+
+impl Maybe {
+    /// The number, if there is one.
+    #[must_use]
+    pub fn get(self) -> Option<f64> {
+        (!self.0.is_nan()).then_some(self.0)
+    }
+}
+
+impl From<Option<f64>> for Maybe {
+    fn from(number: Option<f64>) -> Self {
+        Self(number.unwrap_or(f64::NAN))
+    }
 }
 
 /// Sums over the predictions of one task in one cell.
@@ -100,7 +118,7 @@ impl TaskUnits {
     /// Mean of the mode baseline, where every prediction has it.
     #[must_use]
     pub fn mode_accuracy(&self) -> Option<f64> {
-        let modes: Option<Vec<f64>> = self.units.iter().map(|u| u.mode).collect();
+        let modes: Option<Vec<f64>> = self.units.iter().map(|u| u.mode.get()).collect();
         modes.map(|m| mean(m.into_iter()))
     }
 }
@@ -108,7 +126,10 @@ impl TaskUnits {
 /// The sum of the log-probabilities, where every prediction has one. Floats are added in the order
 /// of the units, so that the order of the input changes no digit.
 pub(super) fn logprob<'a>(tasks: impl Iterator<Item = &'a TaskUnits>) -> Option<f64> {
-    tasks.flat_map(|task| &task.units).map(|u| u.logprob).sum()
+    tasks
+        .flat_map(|task| &task.units)
+        .map(|u| u.logprob.get())
+        .sum()
 }
 
 /// The mean; 0 of nothing.
@@ -267,8 +288,8 @@ impl Cells {
             id: Key::new(&[id.as_bytes()]).seed(),
             trial: verdict.trial,
             correct: verdict.correct,
-            mode: seen.mode,
-            logprob: seen.logprob,
+            mode: seen.mode.into(),
+            logprob: seen.logprob.into(),
         };
         let curve = self.curve(verdict);
         curve.params = curve.params.or(verdict.params);

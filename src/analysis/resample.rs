@@ -78,13 +78,13 @@ fn right(unit: &Unit) -> f64 {
 
 /// Two channels a unit: correct, and the mode baseline.
 fn both(unit: &Unit) -> Vec<f64> {
-    vec![right(unit), unit.mode.unwrap_or_default()]
+    vec![right(unit), unit.mode.get().unwrap_or_default()]
 }
 
 fn has_mode(cell: &Cell) -> bool {
     cell.tasks
         .values()
-        .all(|t| t.units.iter().all(|u| u.mode.is_some()))
+        .all(|t| t.units.iter().all(|u| u.mode.get().is_some()))
 }
 
 fn nested(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u32, Replicates>> {

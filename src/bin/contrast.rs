@@ -101,7 +101,7 @@ model at its largest shot count, with a one-sided permutation p and Holm's corre
 pairs. (--by task without --profiles prints the gaps themselves.)\n\n\
 --identifiability needs no input: how surely n demonstrations tell a function from its rivals in \
 the suite, a lower bound by the union over them.\n\n\
-Memory grows with the number of predictions, by about 60 bytes each.";
+Memory grows with the number of predictions, by about 50 bytes each.";
 
 const EXAMPLES: &str = "\
 Examples:

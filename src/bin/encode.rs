@@ -68,10 +68,15 @@ fn run(args: &Args) -> Result<()> {
     let chain = reader.provenance().with(step.clone());
     let mut writer = args.output.records::<Prompt>(&[], &chain)?;
     let progress = Progress::new("prompts", reader.total(), args.output.quiet);
-    while let Some(entry) = reader.read()? {
-        let place = entry.place.clone();
-        let (prompt, extra) = encoders.encode(entry).map_err(|e| e.at(place))?;
-        writer.write(&prompt, &extra)?;
+    // Every record takes over the memory of the one before.
+    let (mut entry, mut prompt) = (None, None);
+    while reader.read_into(&mut entry)?
+        && let Some(entry) = &mut entry
+    {
+        let prompt = encoders
+            .encode(entry, &mut prompt)
+            .map_err(|e| e.at(&entry.place))?;
+        writer.write_upon(reader.plain_line(), prompt, &entry.extra)?;
         progress.step();
     }
     progress.finish();
@@ -102,11 +107,14 @@ impl<'a> Encoders<'a> {
         )
     }
 
-    fn encode(&mut self, entry: Entry<Trial>) -> Result<(Prompt, Extra)> {
-        let Entry {
-            record, mut extra, ..
-        } = entry;
-        let carried = carried_symbols(&mut extra).map_err(Error::data)?;
+    /// Dresses the entry's trial in place of the last `prompt`, whose trial the entry gets instead. The columns of a
+    /// replayed trial that say its symbols are taken out of the entry.
+    fn encode<'p>(
+        &mut self,
+        entry: &mut Entry<Trial>,
+        prompt: &'p mut Option<Prompt>,
+    ) -> Result<&'p Prompt> {
+        let carried = carried_symbols(&mut entry.extra).map_err(Error::data)?;
         if let Some((name, _)) = &carried {
             let fits = self.current.as_ref().map(|e| e.alphabet().name() == name);
             match (fits, &self.args.alphabet) {
@@ -120,21 +128,24 @@ impl<'a> Encoders<'a> {
                 (None | Some(false), _) => self.current = Some(Self::build(self.args, name)?),
             }
         }
-        let Some(encoder) = &self.current else {
+        let Some(encoder) = &mut self.current else {
             return Err(Error::usage(
                 "--alphabet is missing: genomic, linguistic, integer, protein, or characters",
             ));
         };
         let symbols = match carried {
             Some((_, symbols)) => symbols,
-            None => encoder.draw_symbols(&record),
+            None => encoder.draw_symbols(&entry.record),
         };
-        Ok((encoder.encode(record, symbols)?, extra))
+        encoder.encode_into(&mut entry.record, symbols, prompt)
     }
 }
 
 /// The alphabet and symbols that a replayed trial carries, taken out of its unknown columns.
 fn carried_symbols(extra: &mut Extra) -> std::result::Result<Option<(String, Symbols)>, String> {
+    if extra.is_empty() {
+        return Ok(None);
+    }
     let mut symbol = |name: &str| match extra.take_text(name)? {
         None => Ok(None),
         Some(text) => {

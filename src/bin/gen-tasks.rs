@@ -200,8 +200,11 @@ fn draw(args: &Args, mut step: Step) -> Result<()> {
     let mut writer = args.output.records::<Trial>(&[], &chain)?;
     let progress = Progress::new("trials", Some(range.end - range.start), args.output.quiet);
     let none = Extra::default();
-    for trial in grid.trials(range) {
-        writer.write(&trial, &none)?;
+    let mut trials = grid.trials(range);
+    // Every trial takes over the memory of the one before.
+    let mut last = None;
+    while let Some(trial) = trials.draw_into(&mut last) {
+        writer.write(trial, &none)?;
         progress.step();
     }
     progress.finish();

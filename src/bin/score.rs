@@ -29,7 +29,7 @@ use std::process::ExitCode;
 /// form, with the variance between functions and within them estimated from the predictions. The
 /// functions are taken for a sample of those that would be added.
 ///
-/// Memory grows with the number of predictions, by about 60 bytes each.
+/// Memory grows with the number of predictions, by about 50 bytes each.
 #[derive(Parser)]
 #[command(name = "score", version, after_help = EXAMPLES)]
 struct Args {

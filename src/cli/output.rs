@@ -8,7 +8,8 @@ use crate::predictor::stop_engines;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, IntoInnerError, Stdout, Write};
+use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -69,7 +70,7 @@ pub(super) fn remove_unfinished_on_signals() {
 /// Standard output, or a file on its way.
 pub enum Sink {
     /// Standard output.
-    Stdout(BufWriter<Stdout>),
+    Stdout(BufWriter<File>),
     /// A device or pipe, written in place.
     Special(Packer<BufWriter<File>>),
     /// A file under a temporary name.
@@ -86,6 +87,9 @@ pub enum Sink {
 /// Large enough that system calls don't matter.
 const BUFFER: usize = 1 << 18;
 
+/// What Linux gives a pipe of any user's, if asked.
+const PIPE: usize = 1 << 20;
+
 impl Sink {
     /// An output to `path`, or to standard output. Where the name ends in `.gz` or `.zst`, it is compressed.
     ///
@@ -93,7 +97,18 @@ impl Sink {
     /// The folder is missing or cannot be written to.
     pub fn create(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else {
-            return Ok(Self::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())));
+            // A descriptor of its own: the standard library's stdout would look for the end of a line in every block, and
+            // write what is behind it separately.
+            let file = io::stdout()
+                .as_fd()
+                .try_clone_to_owned()
+                .map_err(|e| Error::io("stdout", e))?;
+            // Where it is a pipe, wider, so that its two ends wait less for each other. What is no pipe stays as it is.
+            let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE);
+            return Ok(Self::Stdout(BufWriter::with_capacity(
+                BUFFER,
+                File::from(file),
+            )));
         };
         let compression = Compression::of_suffix(path);
         let pack = |file| {

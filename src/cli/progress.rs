@@ -5,7 +5,11 @@ A progress bar on stderr, only where stderr is a terminal and nobody asked for q
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How far the work is.
-pub struct Progress(ProgressBar);
+pub struct Progress {
+    bar: ProgressBar,
+    /// A hidden bar would still read the clock at every step.
+    is_hidden: bool,
+}
 
 impl Progress {
     /// A bar over `total` pieces of work, or a count where the total is unknown.
@@ -28,21 +32,24 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_prefix(what);
-        Self(bar)
+        let is_hidden = bar.is_hidden();
+        Self { bar, is_hidden }
     }
 
     /// One piece more is done.
     pub fn step(&self) {
-        self.0.inc(1);
+        if !self.is_hidden {
+            self.bar.inc(1);
+        }
     }
 
     /// A short note at the end of the bar.
     pub fn note(&self, message: String) {
-        self.0.set_message(message);
+        self.bar.set_message(message);
     }
 
     /// The work is done: the bar goes away.
     pub fn finish(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }

@@ -8,7 +8,7 @@ mod template;
 pub use alphabet::Alphabet;
 pub use template::{Part, Template};
 
-use crate::chance::{Below, Key, Purpose};
+use crate::chance::{Below, Purpose, TrialKeys};
 use crate::error::{Error, Result};
 use crate::program::{Bits, MAX_BITS};
 use crate::record::{Design, Prompt, Trial};
@@ -37,6 +37,12 @@ pub struct Encoder {
     template: Template,
     template_text: String,
     prefix: String,
+    /// The keys of the last trial's function: its seed, bits and name.
+    keys: Option<(i64, u32, String, TrialKeys)>,
+    /// The symbols that are left while a trial draws its own.
+    left: Vec<char>,
+    /// What stands around inputs and outputs, with the separator of the last trial.
+    around: Option<(Option<char>, Around)>,
 }
 
 impl Encoder {
@@ -52,6 +58,9 @@ impl Encoder {
             prefix: prefix.unwrap_or(alphabet.prefix()).to_owned(),
             alphabet,
             template,
+            keys: None,
+            left: Vec::new(),
+            around: None,
         })
     }
 
@@ -63,11 +72,25 @@ impl Encoder {
 
     /// The trial's symbols: a function of its seed, bits, function, shots and number alone.
     #[must_use]
-    pub fn draw_symbols(&self, trial: &Trial) -> Symbols {
+    pub fn draw_symbols(&mut self, trial: &Trial) -> Symbols {
+        let (_, _, _, keys) = match self.keys.take() {
+            Some(keys)
+                if (keys.0, keys.1) == (trial.seed, trial.bits) && keys.2 == trial.function =>
+            {
+                self.keys.insert(keys)
+            }
+            _ => self.keys.insert((
+                trial.seed,
+                trial.bits,
+                trial.function.clone(),
+                TrialKeys::new(trial.seed, trial.bits, &trial.function),
+            )),
+        };
         let shots = (trial.design == Design::Independent).then_some(trial.shots);
-        let key = Key::trial(trial.seed, trial.bits, &trial.function, shots, trial.trial);
-        let mut rng = key.stream(Purpose::Symbols);
-        let mut left = self.alphabet.symbols().to_vec();
+        let mut rng = keys.key(shots, trial.trial).stream(Purpose::Symbols);
+        let left = &mut self.left;
+        left.clear();
+        left.extend_from_slice(self.alphabet.symbols());
         let mut draw = || {
             // `Template::check` made sure that there are enough; alphabets are short.
             let n = u32::try_from(left.len()).unwrap_or(u32::MAX);
@@ -91,50 +114,175 @@ impl Encoder {
     ///
     /// # Errors
     /// A template with a separator, and symbols without one.
-    pub fn encode(&self, trial: Trial, symbols: Symbols) -> Result<Prompt> {
+    pub fn encode(&mut self, trial: Trial, symbols: Symbols) -> Result<Prompt> {
+        let mut prompt = Prompt {
+            trial,
+            encoding: String::new(),
+            template: String::new(),
+            prefix: String::new(),
+            zero: String::new(),
+            one: String::new(),
+            separator: None,
+            prompt: String::new(),
+            answer: String::new(),
+            answer_starts: None,
+        };
+        self.dress(&mut prompt, symbols)?;
+        Ok(prompt)
+    }
+
+    /// The same in place of whatever is in `prompt`, whose memory it takes over. `trial` gets the trial that was there.
+    ///
+    /// # Errors
+    /// A template with a separator, and symbols without one.
+    pub fn encode_into<'p>(
+        &mut self,
+        trial: &mut Trial,
+        symbols: Symbols,
+        prompt: &'p mut Option<Prompt>,
+    ) -> Result<&'p Prompt> {
+        match prompt {
+            Some(prompt) => {
+                std::mem::swap(&mut prompt.trial, trial);
+                self.dress(prompt, symbols)?;
+                Ok(prompt)
+            }
+            None => Ok(prompt.insert(self.encode(trial.clone(), symbols)?)),
+        }
+    }
+
+    /// Writes every column but the trial's.
+    fn dress(&mut self, prompt: &mut Prompt, symbols: Symbols) -> Result<()> {
         if self.template.has_separator() && symbols.separator.is_none() {
             return Err(Error::data(
                 "column \"separator\": is missing, but the template has {sep}",
             ));
         }
-        let per_example = 2 * trial.bits as usize + 4;
-        let mut text = Text::new(
-            symbols,
-            self.prefix.len() + per_example * (trial.inputs.len() + 1),
-        );
-        text.push_str(&self.prefix);
+        let (_, around) = match self.around.take() {
+            Some(around) if around.0 == symbols.separator => self.around.insert(around),
+            _ => self.around.insert((
+                symbols.separator,
+                Around::new(&self.template, symbols.separator),
+            )),
+        };
+        let trial = &prompt.trial;
         let mut starts = trial.eval_shots.as_ref().map(|_| Vec::new());
         let points = trial.eval_shots.as_deref().unwrap_or_default();
+        let mut text = Text::new(std::mem::take(&mut prompt.prompt), symbols);
+        // Where symbols are longer than a byte it will grow.
+        let per_example = 2 * trial.bits as usize + around.bytes();
+        text.make_room(self.prefix.len() + per_example * (trial.inputs.len() + 1) + ROOM);
+        text.push_str(&self.prefix);
         let examples = trial.inputs.iter().zip(&trial.outputs);
         for (shots, (&input, &output)) in (0u32..).zip(examples) {
-            text.push_parts(self.template.before_answer(), input);
+            text.push_example(around, input, output);
             if let Some(starts) = &mut starts
                 && points.contains(&shots)
             {
-                starts.push(text.len);
+                starts.push(text.len - output.len() - around.after.symbols);
             }
-            text.push_bits(output);
-            text.push_parts(self.template.after_answer(), input);
         }
-        text.push_parts(self.template.before_answer(), trial.query);
+        text.push_query(around, trial.query);
         if let Some(starts) = &mut starts
             && points.contains(&trial.shots)
         {
             starts.push(text.len);
         }
-        let answer = encode_bits(trial.target, symbols);
-        Ok(Prompt {
-            trial,
-            encoding: self.alphabet.name().to_owned(),
-            template: self.template_text.clone(),
-            prefix: self.prefix.clone(),
-            zero: symbols.zero.to_string(),
-            one: symbols.one.to_string(),
-            separator: symbols.separator.map(String::from),
-            prompt: text.finish(),
-            answer,
-            answer_starts: starts,
-        })
+        prompt.prompt = text.finish();
+        let mut answer = Text::new(std::mem::take(&mut prompt.answer), symbols);
+        answer.push_bits(trial.target);
+        prompt.answer = answer.finish();
+        prompt.answer_starts = starts;
+        self.alphabet.name().clone_into(&mut prompt.encoding);
+        prompt.template.clone_from(&self.template_text);
+        prompt.prefix.clone_from(&self.prefix);
+        set(&mut prompt.zero, symbols.zero);
+        set(&mut prompt.one, symbols.one);
+        match (&mut prompt.separator, symbols.separator) {
+            (Some(text), Some(separator)) => set(text, separator),
+            (text, separator) => *text = separator.map(String::from),
+        }
+        Ok(())
+    }
+}
+
+fn set(text: &mut String, symbol: char) {
+    text.clear();
+    text.push(symbol);
+}
+
+/// What a template writes around an input and its output.
+#[derive(Debug, Clone)]
+struct Around {
+    before: Piece,
+    between: Piece,
+    after: Piece,
+    /// Length of the three in symbols.
+    symbols: u32,
+}
+
+impl Around {
+    fn new(template: &Template, separator: Option<char>) -> Self {
+        let piece = |parts: &[Part]| {
+            let mut text = String::new();
+            for part in parts {
+                match part {
+                    Part::Separator => text.extend(separator),
+                    Part::Literal(literal) => text.push_str(literal),
+                    Part::X | Part::Y => {}
+                }
+            }
+            Piece::new(text)
+        };
+        // There is one {x}, and it is before the one {y}.
+        let before_answer = template.before_answer();
+        let x = before_answer.iter().position(|part| *part == Part::X);
+        let (before, between) = before_answer.split_at(x.unwrap_or_default());
+        let (before, between) = (piece(before), piece(between));
+        let after = piece(template.after_answer());
+        Self {
+            symbols: before.symbols + between.symbols + after.symbols,
+            before,
+            between,
+            after,
+        }
+    }
+}
+
+impl Around {
+    fn bytes(&self) -> usize {
+        self.before.text.len() + self.between.text.len() + self.after.text.len()
+    }
+}
+
+/// A few characters that are written again and again.
+#[derive(Debug, Clone)]
+struct Piece {
+    text: String,
+    /// The text again, where it is this short: it can be written at one go and only counted at its length.
+    short: Option<[u8; SHORT]>,
+    /// Its length in symbols.
+    symbols: u32,
+}
+
+const SHORT: usize = 8;
+
+/// For an example of short pieces, each written at its full width.
+const ROOM: usize = 3 * SHORT + 2 * MAX_BITS as usize;
+
+impl Piece {
+    fn new(text: String) -> Self {
+        let mut short = [0; SHORT];
+        let fits = short.get_mut(..text.len());
+        let short = fits
+            .map(|room| room.copy_from_slice(text.as_bytes()))
+            .map(|()| short);
+        Self {
+            // A template is a command line's argument.
+            symbols: u32::try_from(text.chars().count()).unwrap_or(u32::MAX),
+            short,
+            text,
+        }
     }
 }
 
@@ -152,11 +300,12 @@ struct Text {
 }
 
 impl Text {
-    /// An empty prompt with room for about `capacity` bytes.
-    fn new(symbols: Symbols, capacity: usize) -> Self {
+    /// An empty text that takes over the memory of another.
+    fn new(old: String, symbols: Symbols) -> Self {
         let ascii = |c: char| u8::try_from(c).ok().filter(u8::is_ascii);
         Self {
-            bytes: vec![0; capacity + MAX_BITS as usize],
+            // What is in there will be overwritten.
+            bytes: old.into_bytes(),
             end: 0,
             symbols,
             ascii: ascii(symbols.zero).zip(ascii(symbols.one)),
@@ -169,61 +318,89 @@ impl Text {
     fn room(&mut self, count: usize) -> &mut [u8] {
         let wanted = self.end + count;
         if self.bytes.len() < wanted {
-            self.bytes.resize(2 * wanted, 0);
+            self.grow(wanted);
         }
         &mut self.bytes[self.end..wanted]
     }
 
+    #[cold]
+    fn grow(&mut self, wanted: usize) {
+        self.bytes.resize(2 * wanted, 0);
+    }
+
+    /// Room for a text of `count` bytes.
+    fn make_room(&mut self, count: usize) {
+        if self.bytes.len() < count {
+            self.bytes.resize(count, 0);
+        }
+    }
+
+    /// One demonstration.
     #[inline]
-    fn push(&mut self, c: char) {
-        let room = self.room(char::MAX_LEN_UTF8);
-        self.end += match u8::try_from(c) {
-            Ok(byte) if byte.is_ascii() => {
-                room[0] = byte;
-                1
-            }
-            _ => c.encode_utf8(room).len(),
+    fn push_example(&mut self, around: &Around, input: Bits, output: Bits) {
+        let (Some((zero, one)), Some(before), Some(between), Some(after)) = (
+            self.ascii,
+            around.before.short,
+            around.between.short,
+            around.after.short,
+        ) else {
+            self.push_query(around, input);
+            self.push_bits(output);
+            self.push_str(&around.after.text);
+            return;
         };
-        self.len += 1;
+        // For all of it at once.
+        let room = self.room(ROOM);
+        let mut at = 0;
+        let mut put = |piece: &[u8], len: usize| {
+            room[at..][..piece.len()].copy_from_slice(piece);
+            at += len;
+        };
+        put(&before, around.before.text.len());
+        put(&input.spell(zero, one), input.len() as usize);
+        put(&between, around.between.text.len());
+        put(&output.spell(zero, one), output.len() as usize);
+        put(&after, around.after.text.len());
+        self.end += at;
+        self.len += around.symbols + input.len() + output.len();
+    }
+
+    /// An example up to its answer.
+    fn push_query(&mut self, around: &Around, input: Bits) {
+        self.push_str(&around.before.text);
+        self.push_bits(input);
+        self.push_str(&around.between.text);
     }
 
     fn push_str(&mut self, text: &str) {
-        text.chars().for_each(|c| self.push(c));
+        self.room(text.len()).copy_from_slice(text.as_bytes());
+        self.end += text.len();
+        // A prompt is shorter than 2^32 symbols.
+        self.len += u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
     }
 
     #[inline]
     fn push_bits(&mut self, bits: Bits) {
         let Some((zero, one)) = self.ascii else {
-            bits.iter().for_each(|bit| self.push(self.symbols.of(bit)));
+            for bit in bits.iter() {
+                self.push_str(
+                    self.symbols
+                        .of(bit)
+                        .encode_utf8(&mut [0; char::MAX_LEN_UTF8]),
+                );
+            }
             return;
         };
-        if let Some(room) = self.room(MAX_BITS as usize).first_chunk_mut() {
-            self.end += bits.spell(zero, one, room).len();
-            self.len += bits.len();
-        }
+        self.room(MAX_BITS as usize)
+            .copy_from_slice(&bits.spell(zero, one));
+        self.end += bits.len() as usize;
+        self.len += bits.len();
     }
 
     fn finish(mut self) -> String {
         self.bytes.truncate(self.end);
         // Only whole characters were written.
         String::from_utf8(self.bytes).unwrap_or_default()
-    }
-
-    #[inline]
-    fn push_parts(&mut self, parts: &[Part], input: Bits) {
-        for part in parts {
-            match part {
-                Part::X => self.push_bits(input),
-                Part::Separator => {
-                    if let Some(separator) = self.symbols.separator {
-                        self.push(separator);
-                    }
-                }
-                Part::Literal(literal) => self.push_str(literal),
-                // There is one {y}, and it is in neither half.
-                Part::Y => {}
-            }
-        }
     }
 }
 
@@ -246,4 +423,97 @@ pub fn decode_bits(output: &str, zero: char, one: char, bits: u32) -> Bits {
             _ => None,
         })
         .fold(Bits::default(), Bits::push)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::Suite;
+    use crate::record::Condition;
+    use crate::trial::Grid;
+
+    /// The prompt and where its answers begin, character by character as the template says it.
+    fn spelt(encoder: &Encoder, trial: &Trial, symbols: Symbols) -> (String, Vec<u32>) {
+        let mut text = encoder.prefix.clone();
+        let mut starts = Vec::new();
+        let examples = trial
+            .inputs
+            .iter()
+            .zip(&trial.outputs)
+            .map(|(x, y)| (*x, Some(*y)));
+        for (x, y) in examples.chain([(trial.query, None)]) {
+            for part in &encoder.template.before_answer().to_vec() {
+                text += &match part {
+                    Part::X => encode_bits(x, symbols),
+                    Part::Separator => symbols.separator.map(String::from).unwrap_or_default(),
+                    Part::Literal(literal) => literal.clone(),
+                    Part::Y => unreachable!("the answer is in neither half"),
+                };
+            }
+            starts.push(u32::try_from(text.chars().count()).unwrap());
+            let Some(y) = y else { break };
+            text += &encode_bits(y, symbols);
+            for part in encoder.template.after_answer() {
+                match part {
+                    Part::Separator => text.extend(symbols.separator),
+                    Part::Literal(literal) => text += literal,
+                    Part::X | Part::Y => unreachable!("the input is before the answer"),
+                }
+            }
+        }
+        (text, starts)
+    }
+
+    /// One prompt's memory serves for the next, longer or shorter, with other symbols and from other templates.
+    #[test]
+    fn a_prompt_is_what_its_template_says_whatever_was_there_before() {
+        let grid = |design, bits| Grid {
+            suite: Suite::of(["meta_constant.rotl1", "reverse_bits"].map(String::from)).unwrap(),
+            bits,
+            shots: vec![5, 0, 30, 2],
+            trials: 4,
+            conditions: vec![Condition::Clean],
+            design,
+            seed: 1,
+        };
+        let grids = [
+            (Design::Independent, 8),
+            (Design::Nested, 5),
+            (Design::Independent, 16),
+        ];
+        let mut prompt: Option<Prompt> = None;
+        for (alphabet, template, prefix) in [
+            ("genomic", None, None),
+            ("integer", None, Some("a long prefix\n")),
+            (
+                "protein",
+                Some("in {x}{sep} and out {y} with a long end\\n"),
+                None,
+            ),
+            ("αβγ\u{1f600}z", Some("{x}→{y}{sep}"), Some("é")),
+        ] {
+            let alphabet = Alphabet::parse(alphabet).unwrap();
+            let mut encoder = Encoder::new(alphabet, template, prefix).unwrap();
+            for (design, bits) in grids {
+                let grid = grid(design, bits);
+                for trial in grid.trials(0..grid.len()) {
+                    let symbols = encoder.draw_symbols(&trial);
+                    let (text, starts) = spelt(&encoder, &trial, symbols);
+                    let fresh = encoder.encode(trial.clone(), symbols).unwrap();
+                    let mut taken = trial.clone();
+                    let again = encoder.encode_into(&mut taken, symbols, &mut prompt);
+                    assert_eq!(*again.unwrap(), fresh);
+                    assert_eq!(fresh.prompt, text);
+                    assert_eq!(fresh.answer, encode_bits(trial.target, symbols));
+                    let read_at = trial.eval_shots.map(|points| {
+                        points
+                            .iter()
+                            .map(|&n| starts[n as usize])
+                            .collect::<Vec<_>>()
+                    });
+                    assert_eq!(fresh.answer_starts, read_at);
+                }
+            }
+        }
+    }
 }

@@ -58,9 +58,13 @@ impl Bits {
         if u32::from(len) > MAX_BITS {
             return None;
         }
+        let (eights, others) = text.as_chunks();
         let mut value = 0;
+        for &eight in eights {
+            value = value << 8 | u16::from(read_byte(eight)?);
+        }
         let mut all = 0;
-        for &byte in text {
+        for &byte in others {
             // 0 or 1 for a bit; anything else has higher bits.
             let bit = byte ^ b'0';
             all |= bit;
@@ -69,20 +73,23 @@ impl Bits {
         (all <= 1).then_some(Self { len, value })
     }
 
-    /// The bits from left to right as the characters `zero` and `one`, in `room`. All places of
-    /// `room` are written, which is faster than to stop at the last bit.
+    /// The bits from left to right as the characters `zero` and `one`. They fill the first [`len`](Self::len) places;
+    /// what is in the others means nothing.
     #[inline]
     #[must_use]
-    pub fn spell(self, zero: u8, one: u8, room: &mut [u8; MAX_BITS as usize]) -> &[u8] {
+    pub fn spell(self, zero: u8, one: u8) -> [u8; MAX_BITS as usize] {
         // Shifted by 16 there is nothing left of no bits.
         let first = self
             .value
             .checked_shl(MAX_BITS - self.len())
             .unwrap_or_default();
         let [high, low] = first.to_be_bytes();
-        room[..8].copy_from_slice(&spell_byte(high, zero, one));
-        room[8..].copy_from_slice(&spell_byte(low, zero, one));
-        &room[..usize::from(self.len)]
+        let mut spelt = [0; MAX_BITS as usize];
+        spelt[..8].copy_from_slice(&spell_byte(high, zero, one));
+        if self.len > 8 {
+            spelt[8..].copy_from_slice(&spell_byte(low, zero, one));
+        }
+        spelt
     }
 
     /// The string with one more bit at the right end; unchanged at 16 bits.
@@ -98,11 +105,27 @@ impl Bits {
     }
 }
 
+/// A one in every byte of a word.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// The byte whose bits, the highest first, are spelt by these eight characters; none if one of them
+/// is neither 0 nor 1.
+#[inline]
+fn read_byte(text: [u8; 8]) -> Option<u8> {
+    // 0 or 1 in every byte; anything else has higher bits.
+    let bits = u64::from_le_bytes(text) ^ u64::from(b'0') * EACH;
+    if bits & !EACH != 0 {
+        return None;
+    }
+    // Byte i of the word is multiplied into bit 63 - i: the products meet in no other bit.
+    let [.., byte] = bits.wrapping_mul(0x8040_2010_0804_0201).to_le_bytes();
+    Some(byte)
+}
+
 /// The eight bits of `byte`, the highest first, as `zero` and `one`: all at once in one word, which
 /// takes half the time of a loop (prompts and their records are made of little else).
 #[inline]
 fn spell_byte(byte: u8, zero: u8, one: u8) -> [u8; 8] {
-    const EACH: u64 = 0x0101_0101_0101_0101;
     // Byte i of the word, from its low end, keeps the i-th highest bit alone ...
     let apart = (u64::from(byte) * EACH) & 0x0102_0408_1020_4080;
     // ... which becomes 1 wherever it stands: no sum here carries into the next byte.
@@ -112,9 +135,9 @@ fn spell_byte(byte: u8, zero: u8, one: u8) -> [u8; 8] {
 
 impl fmt::Display for Bits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut room = [0; MAX_BITS as usize];
+        let spelt = self.spell(b'0', b'1');
         // Only the bytes b'0' and b'1' are in there.
-        f.write_str(std::str::from_utf8(self.spell(b'0', b'1', &mut room)).unwrap_or_default())
+        f.write_str(std::str::from_utf8(&spelt[..usize::from(self.len)]).unwrap_or_default())
     }
 }
 
@@ -160,9 +183,8 @@ mod tests {
         for len in [0, 1, 7, 8, 9, 15, 16] {
             for value in 0..=u16::MAX {
                 let bits = Bits::new(value, len);
-                let mut room = [0; MAX_BITS as usize];
                 let by_bit: Vec<u8> = bits.iter().map(|b| if b { b'T' } else { 0xff }).collect();
-                assert_eq!(bits.spell(0xff, b'T', &mut room), by_bit);
+                assert_eq!(bits.spell(0xff, b'T')[..len as usize], by_bit);
             }
         }
     }

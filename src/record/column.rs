@@ -5,6 +5,7 @@ Reading: a [`Cell`] is one value as its file has it; [`Field::read`] turns it in
 or says what was expected. Writing: [`Field::value`] gives a [`Value`], which every writer prints.
 */
 
+use super::plain::Plain;
 use crate::program::Bits;
 use arrow::array::{Array, AsArray, GenericListArray};
 use arrow::datatypes::{DataType, Field as ArrowField, Float64Type, Int64Type};
@@ -87,6 +88,8 @@ impl ColumnType {
 pub struct Column {
     /// The name, the same in every format.
     pub name: &'static str,
+    /// The name as a JSON object has it behind another column. (Names are identifiers, without escapes.)
+    pub key: &'static str,
     /// What it holds.
     pub kind: ColumnType,
     /// Whether it may be null.
@@ -297,12 +300,33 @@ pub trait Field: Sized {
     /// What was expected and what was found.
     fn read(cell: Cell<'_>) -> Fit<Self>;
 
+    /// The field from a line in the writers' own form; none if it is in any other, or the type has none.
+    fn plain(_line: &mut Plain<'_>) -> Option<Self> {
+        None
+    }
+
+    /// The same in place of the last record's field, whose memory it takes over.
+    fn read_plain(&mut self, line: &mut Plain<'_>) -> Option<()> {
+        *self = Self::plain(line)?;
+        Some(())
+    }
+
     /// The field as a value for a writer.
     fn value(&self) -> Value<'_>;
 }
 
 impl Field for String {
     const KIND: ColumnType = ColumnType::Text;
+
+    fn plain(line: &mut Plain<'_>) -> Option<Self> {
+        line.text().map(str::to_owned)
+    }
+
+    fn read_plain(&mut self, line: &mut Plain<'_>) -> Option<()> {
+        self.clear();
+        self.push_str(line.text()?);
+        Some(())
+    }
 
     fn read(cell: Cell<'_>) -> Fit<Self> {
         cell.text().map(Cow::into_owned)
@@ -316,6 +340,10 @@ impl Field for String {
 impl Field for Bits {
     const KIND: ColumnType = ColumnType::Text;
 
+    fn plain(line: &mut Plain<'_>) -> Option<Self> {
+        line.bits()
+    }
+
     fn read(cell: Cell<'_>) -> Fit<Self> {
         cell.text()?.parse()
     }
@@ -327,6 +355,10 @@ impl Field for Bits {
 
 impl Field for u32 {
     const KIND: ColumnType = ColumnType::Int;
+
+    fn plain(line: &mut Plain<'_>) -> Option<Self> {
+        line.int()?.try_into().ok()
+    }
 
     fn read(cell: Cell<'_>) -> Fit<Self> {
         let n = cell.int()?;
@@ -340,6 +372,10 @@ impl Field for u32 {
 
 impl Field for i64 {
     const KIND: ColumnType = ColumnType::Int;
+
+    fn plain(line: &mut Plain<'_>) -> Option<Self> {
+        line.int()
+    }
 
     fn read(cell: Cell<'_>) -> Fit<Self> {
         cell.int()
@@ -374,26 +410,23 @@ impl Field for bool {
     }
 }
 
-/// A JSON list of bitstrings as our own programs write it: the bulk of what is read. None where it
-/// is written in any other way, or isn't one.
-fn plain_bits(raw: &str) -> Option<Vec<Bits>> {
-    let items = raw.strip_prefix('[')?.strip_suffix(']')?;
-    // Few lists have strings of different lengths.
-    let each = items.find(',').map_or(items.len(), |at| at + 1);
-    let mut list = Vec::with_capacity(items.len() / each.max(1) + 1);
-    for item in items.as_bytes().split(|&byte| byte == b',') {
-        let text = item.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        list.push(Bits::from_ascii(text)?);
-    }
-    Some(list)
-}
-
 impl Field for Vec<Bits> {
     const KIND: ColumnType = ColumnType::TextList;
 
+    fn plain(line: &mut Plain<'_>) -> Option<Self> {
+        let mut list = Self::new();
+        line.bits_list(&mut list)?;
+        Some(list)
+    }
+
+    fn read_plain(&mut self, line: &mut Plain<'_>) -> Option<()> {
+        self.clear();
+        line.bits_list(self)
+    }
+
     fn read(cell: Cell<'_>) -> Fit<Self> {
         if let Cell::Json(raw) = cell
-            && let Some(list) = plain_bits(raw.get())
+            && let Some(list) = Plain::whole(raw.get(), Self::plain)
         {
             return Ok(list);
         }
@@ -413,6 +446,12 @@ impl Field for Vec<Bits> {
 impl Field for Vec<u32> {
     const KIND: ColumnType = ColumnType::IntList;
 
+    fn plain(line: &mut Plain<'_>) -> Option<Self> {
+        let mut list = Self::new();
+        line.ints(&mut list)?;
+        Some(list)
+    }
+
     fn read(cell: Cell<'_>) -> Fit<Self> {
         cell.ints()?
             .into_iter()
@@ -428,6 +467,13 @@ impl Field for Vec<u32> {
 impl<T: Field> Field for Option<T> {
     const KIND: ColumnType = T::KIND;
     const NULLABLE: bool = true;
+
+    fn plain(line: &mut Plain<'_>) -> Option<Self> {
+        if line.null() {
+            return Some(None);
+        }
+        T::plain(line).map(Some)
+    }
 
     fn read(cell: Cell<'_>) -> Fit<Self> {
         if cell.is_null() {

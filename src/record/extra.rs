@@ -24,6 +24,12 @@ impl Extra {
         self.fields.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
     /// Takes the column `name` out; texts only.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use super::table::{Record, Row, concat};
 /// The column that shows that a row is a prediction, which is no result yet.
 const OF_PREDICTION: Column = Column {
     name: "correct",
+    key: ",\"correct\":",
     kind: ColumnType::Bool,
     nullable: true,
 };

@@ -6,7 +6,7 @@ use super::column::{Cell, Value, shorten};
 use super::extra::Extra;
 use super::table::{Record, Row};
 use super::version::SCHEMA_KEY;
-use crate::program::MAX_BITS;
+use crate::program::{Bits, MAX_BITS};
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -92,23 +92,30 @@ impl Row for Object<'_> {
     }
 }
 
-/// A record's line, appended to `line` without its line break. Columns in `skip` are left out.
-pub(super) fn push_record<T: Record>(line: &mut Vec<u8>, record: &T, extra: &Extra, skip: &[&str]) {
-    line.push(b'{');
-    let mut columns = T::COLUMNS.iter();
-    let mut first = true;
+/// A record's line, appended to `line` without its line break. Columns in `skip` are left out. `shared` is the line of
+/// the columns that the kind shares with another, where it is known already.
+pub(super) fn push_record<T: Record>(
+    line: &mut Vec<u8>,
+    shared: Option<&[u8]>,
+    record: &T,
+    extra: &Extra,
+    skip: &[&str],
+) {
+    let (begun, copied) = match shared.and_then(|shared| shared.strip_suffix(b"}")) {
+        Some(shared) => (shared, T::SHARED),
+        None => (&b"{"[..], 0),
+    };
+    line.extend_from_slice(begun);
+    // Nothing stands before the first column but the brace.
+    let mut first = usize::from(copied == 0);
+    let mut at = 0;
     record.values(&mut |value| {
-        let Some(column) = columns.next() else { return };
-        if skip.contains(&column.name) {
+        let column = &T::COLUMNS[at];
+        at += 1;
+        if at <= copied || skip.contains(&column.name) {
             return;
         }
-        if !std::mem::take(&mut first) {
-            line.push(b',');
-        }
-        // Column names are identifiers: nothing in them needs an escape.
-        line.push(b'"');
-        line.extend_from_slice(column.name.as_bytes());
-        line.extend_from_slice(b"\":");
+        line.extend_from_slice(&column.key.as_bytes()[std::mem::take(&mut first)..]);
         push_value(line, value);
     });
     for (name, raw) in extra.beside(|name| T::COLUMNS.iter().any(|c| c.name == name)) {
@@ -122,6 +129,16 @@ pub(super) fn push_record<T: Record>(line: &mut Vec<u8>, record: &T, extra: &Ext
 
 /// `text` as a JSON string.
 pub(super) fn push_text(line: &mut Vec<u8>, text: &str) {
+    // Looked at to the end whatever is found, so that many bytes are looked at at once.
+    let escapes = text.bytes().fold(0, |found, byte| {
+        found | u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\')
+    });
+    if escapes == 0 {
+        line.push(b'"');
+        line.extend_from_slice(text.as_bytes());
+        line.push(b'"');
+        return;
+    }
     // Writing a string into a vector cannot fail.
     let _ = serde_json::to_writer(line, text);
 }
@@ -131,14 +148,8 @@ fn push_value(line: &mut Vec<u8>, value: Value<'_>) {
     match value {
         Value::Null => line.extend_from_slice(b"null"),
         Value::Text(text) => push_text(line, text),
-        Value::Bits(bits) => {
-            line.push(b'"');
-            line.extend_from_slice(bits.spell(b'0', b'1', &mut [0; MAX_BITS as usize]));
-            line.push(b'"');
-        }
-        Value::Int(n) => {
-            let _ = write!(line, "{n}");
-        }
+        Value::Bits(bits) => push_bits(line, &[bits]),
+        Value::Int(n) => push_int(line, n),
         // serde_json writes the shortest text that reads back the same, and null if not finite.
         Value::Float(x) => {
             let _ = serde_json::to_writer(line, &x);
@@ -146,20 +157,48 @@ fn push_value(line: &mut Vec<u8>, value: Value<'_>) {
         Value::Bool(b) => {
             let _ = write!(line, "{b}");
         }
-        Value::BitsList(list) => push_list(line, list.iter().map(|&b| Value::Bits(b))),
-        Value::IntList(list) => push_list(line, list.iter().map(|&n| Value::Int(i64::from(n)))),
+        Value::BitsList(list) => {
+            line.push(b'[');
+            push_bits(line, list);
+            line.push(b']');
+        }
+        Value::IntList(list) => {
+            line.push(b'[');
+            for (i, &n) in list.iter().enumerate() {
+                if i > 0 {
+                    line.push(b',');
+                }
+                push_int(line, i64::from(n));
+            }
+            line.push(b']');
+        }
     }
 }
 
-fn push_list<'a>(line: &mut Vec<u8>, items: impl Iterator<Item = Value<'a>>) {
-    line.push(b'[');
-    for (i, item) in items.enumerate() {
-        if i > 0 {
-            line.push(b',');
-        }
-        push_value(line, item);
+fn push_int(line: &mut Vec<u8>, n: i64) {
+    line.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+}
+
+/// Bitstrings with commas between them: most of a trial is made of them. Each is written at its full width and only
+/// counted at its length, which takes a few stores instead of a copy of any length.
+fn push_bits(line: &mut Vec<u8>, list: &[Bits]) {
+    // Quotes and a comma, or what was written too far.
+    const ROOM: usize = MAX_BITS as usize + 3;
+    let begin = line.len();
+    line.resize(begin + ROOM * list.len(), b',');
+    let mut end = begin;
+    for bits in list {
+        let Some(room) = line[end..].first_chunk_mut::<ROOM>() else {
+            break;
+        };
+        room[0] = b'"';
+        let width = bits.len() as usize;
+        room[1..=MAX_BITS as usize].copy_from_slice(&bits.spell(b'0', b'1'));
+        room[width + 1..width + 3].copy_from_slice(b"\",");
+        end += width + 3;
     }
-    line.push(b']');
+    // Without the last comma.
+    line.truncate(end - usize::from(end > begin));
 }
 
 /// The line as UTF-8, or where it isn't.

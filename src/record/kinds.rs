@@ -5,6 +5,7 @@ contrasts and suite listings. The JSON Schemas in `schemas` describe the same co
 
 use super::check;
 use super::column::{Cell, Column, ColumnType, Field, Value};
+use super::plain::Plain;
 use super::table::{Record, Row, concat};
 use crate::program::Bits;
 use std::fmt;

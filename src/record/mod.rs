@@ -16,6 +16,7 @@ mod json;
 #[macro_use]
 mod table;
 mod kinds;
+mod plain;
 pub mod provenance;
 mod read;
 mod shard;

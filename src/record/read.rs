@@ -9,6 +9,7 @@ use super::damage::contained;
 use super::extra::Extra;
 use super::flat::CsvRows;
 use super::json::{self, Object};
+use super::plain::Plain;
 use super::provenance::{Chain, METADATA_KEY};
 use super::table::Record;
 use super::version;
@@ -56,6 +57,15 @@ pub struct Entry<T> {
 pub(super) trait Rows<T> {
     /// The next record.
     fn next(&mut self) -> Result<Option<Entry<T>>>;
+    /// The next record in place of `entry`, whose memory it may take over; false at the end.
+    fn next_into(&mut self, entry: &mut Option<Entry<T>>) -> Result<bool> {
+        *entry = self.next()?;
+        Ok(entry.is_some())
+    }
+    /// The last record's JSON, where it is in the writers' own form.
+    fn plain_line(&self) -> Option<&[u8]> {
+        None
+    }
     /// The provenance found so far.
     fn provenance(&mut self) -> Option<Chain>;
     /// The number of records, where the file says it beforehand.
@@ -137,17 +147,31 @@ impl<T: Record + 'static> Reader<T> {
     /// # Errors
     /// A record that is damaged or impossible, by file, line or row, and column.
     pub fn read(&mut self) -> Result<Option<Entry<T>>> {
+        let mut entry = None;
+        self.read_into(&mut entry)?;
+        Ok(entry)
+    }
+
+    /// Reads the next record in place of `entry`, whose memory it may take over; false, and no entry, at the end of the
+    /// last file.
+    ///
+    /// # Errors
+    /// A record that is damaged or impossible, by file, line or row, and column.
+    pub fn read_into(&mut self, entry: &mut Option<Entry<T>>) -> Result<bool> {
         loop {
             let Some((rows, name)) = &mut self.current else {
-                return Ok(None);
+                *entry = None;
+                return Ok(false);
             };
-            if let Some(entry) = rows.next()? {
+            if rows.next_into(entry)?
+                && let Some(entry) = entry
+            {
                 self.count += 1;
                 entry
                     .record
                     .check()
                     .map_err(|e| Error::data(format!("{}: {e}", entry.place)))?;
-                return Ok(Some(entry));
+                return Ok(true);
             }
             if self.count == 0 && !self.may_be_empty {
                 return Err(Error::data(format!("{name}: empty input, no {}", T::KIND)));
@@ -155,6 +179,12 @@ impl<T: Record + 'static> Reader<T> {
             self.provenance();
             self.advance()?;
         }
+    }
+
+    /// The JSON of the record read last, where it stands in its file exactly as our writers would write it.
+    #[must_use]
+    pub fn plain_line(&self) -> Option<&[u8]> {
+        self.current.as_ref()?.0.plain_line()
     }
 
     fn advance(&mut self) -> Result<()> {
@@ -600,6 +630,8 @@ struct JsonRows {
     line: Vec<u8>,
     /// Whether `line` is still to be read as a record.
     is_waiting: bool,
+    /// Whether it was read as one in the writers' own form.
+    is_plain: bool,
     number: u64,
     chain: Option<Chain>,
 }
@@ -614,6 +646,7 @@ impl JsonRows {
             keep_extra,
             line: Vec::new(),
             is_waiting: false,
+            is_plain: false,
             number: 0,
             chain: None,
         };
@@ -639,15 +672,31 @@ impl JsonRows {
     /// Reads the next line; false at the end.
     fn read_line(&mut self) -> Result<bool> {
         self.line.clear();
-        let n = self
-            .stream
-            .read_until(b'\n', &mut self.line)
-            .map_err(|e| Error::io(&self.file, e))?;
-        self.number += u64::from(n > 0);
-        Ok(n > 0)
+        loop {
+            let there = match self.stream.fill_buf() {
+                Ok(there) => there,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(Error::io(&self.file, e)),
+            };
+            // As `read_until`, but the end is looked for many bytes at a time.
+            let end = memchr::memchr(b'\n', there).map(|at| at + 1);
+            let taken = end.unwrap_or(there.len());
+            self.line.extend_from_slice(&there[..taken]);
+            self.stream.consume(taken);
+            if end.is_some() || taken == 0 {
+                break;
+            }
+        }
+        self.number += u64::from(!self.line.is_empty());
+        Ok(!self.line.is_empty())
     }
 
-    /// The line read last.
+    /// The line without its line break.
+    fn text(&self) -> &[u8] {
+        self.line.strip_suffix(b"\n").unwrap_or(&self.line)
+    }
+
+    /// Where the line stands.
     fn place(&self) -> Place {
         Place::line(&self.file, self.number)
     }
@@ -667,7 +716,33 @@ fn header_of(object: &Object<'_>) -> Option<std::result::Result<Chain, String>> 
 }
 
 impl<T: Record> Rows<T> for JsonRows {
+    fn next_into(&mut self, entry: &mut Option<Entry<T>>) -> Result<bool> {
+        if let Some(last) = entry
+            && (std::mem::take(&mut self.is_waiting) || self.read_line()?)
+        {
+            let mut plain = Plain::new(self.text());
+            self.is_plain = last.record.read_plain(&mut plain).is_some() && plain.is_end();
+            if self.is_plain {
+                last.extra = Extra::default();
+                if Arc::ptr_eq(&last.place.file, &self.file) {
+                    last.place.number = self.number;
+                } else {
+                    last.place = self.place();
+                }
+                return Ok(true);
+            }
+            self.is_waiting = true;
+        }
+        *entry = self.next()?;
+        Ok(entry.is_some())
+    }
+
+    fn plain_line(&self) -> Option<&[u8]> {
+        self.is_plain.then(|| self.text())
+    }
+
     fn next(&mut self) -> Result<Option<Entry<T>>> {
+        self.is_plain = false;
         loop {
             if !std::mem::take(&mut self.is_waiting) && !self.read_line()? {
                 return Ok(None);

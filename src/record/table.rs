@@ -3,6 +3,7 @@ What a record kind is, and the macros that declare one: a struct whose fields ar
 */
 
 use super::column::{Cell, Column, ColumnType, Value};
+use super::plain::Plain;
 
 /// A row of some table, by which a record reads its fields.
 pub trait Row {
@@ -18,12 +19,20 @@ pub trait Record: Sized {
     const COLUMNS: &'static [Column];
     /// The columns that an aligned table shows a person; none is all of them.
     const BRIEF: &'static [&'static str] = &[];
+    /// How many of the first columns are those of another kind, which this one only adds to.
+    const SHARED: usize = 0;
 
     /// A record from a row; its columns are numbered from `first`.
     ///
     /// # Errors
     /// The column, and what was expected.
     fn read(row: &dyn Row, first: usize) -> std::result::Result<Self, String>;
+
+    /// Takes over the columns of a line in the writers' own form; none if it is in any other, and then some columns may
+    /// have been taken over.
+    fn read_plain(&mut self, _line: &mut Plain<'_>) -> Option<()> {
+        None
+    }
 
     /// Calls `each` with every value, in the order of the columns.
     fn values<'a>(&'a self, each: &mut dyn FnMut(Value<'a>));
@@ -54,6 +63,7 @@ pub trait Record: Sized {
 pub(super) const fn concat<const N: usize>(a: &[Column], b: &[Column]) -> [Column; N] {
     let mut all = [Column {
         name: "",
+        key: "",
         kind: ColumnType::Text,
         nullable: false,
     }; N];
@@ -85,10 +95,15 @@ macro_rules! record {
 
         impl $crate::record::Record for $name {
             const KIND: &'static str = $kind;
+            const SHARED: usize = {
+                const BASE: &[Column] = record!(@base $($base)?);
+                BASE.len()
+            };
             const COLUMNS: &'static [Column] = {
                 const BASE: &[Column] = record!(@base $($base)?);
                 const OWN: &[Column] = &[$(Column {
                     name: stringify!($field),
+                    key: concat!(",\"", stringify!($field), "\":"),
                     kind: <$type as Field>::KIND,
                     nullable: <$type as Field>::NULLABLE,
                 }),*];
@@ -109,6 +124,15 @@ macro_rules! record {
                 )*
                 let _ = index;
                 Ok(Self { $($part,)? $($field,)* })
+            }
+
+            fn read_plain(&mut self, line: &mut Plain<'_>) -> Option<()> {
+                $(self.$part.read_plain(line)?;)?
+                $(
+                    line.key(concat!(",\"", stringify!($field), "\":"))?;
+                    self.$field.read_plain(line)?;
+                )*
+                Some(())
             }
 
             fn values<'a>(&'a self, each: &mut dyn FnMut(Value<'a>)) {
@@ -170,6 +194,11 @@ macro_rules! words {
 
             fn read(cell: Cell<'_>) -> std::result::Result<Self, String> {
                 String::read(cell)?.parse()
+            }
+
+            fn plain(line: &mut Plain<'_>) -> Option<Self> {
+                let word = line.text()?;
+                [$(Self::$variant),*].into_iter().find(|known| known.word() == word)
             }
 
             fn value(&self) -> Value<'_> {

@@ -17,7 +17,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// The formats of `--to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -58,12 +58,68 @@ impl Format {
 const ROW_GROUP_BYTES: usize = 64 << 20;
 
 enum State<W: Write + Send, T> {
-    Lines(W, Vec<u8>),
+    Lines(Lines<W>),
     Csv(csv::Writer<W>),
     Table(W, Vec<T>),
     /// The writer begins with the first batch, whose unknown columns complete the schema.
     Arrow(Begun<W, StreamWriter<W>>, BatchBuilder),
     Parquet(Begun<W, ArrowWriter<W>>, BatchBuilder),
+}
+
+/// JSON lines on their way out: they are made in the block in which they are written.
+struct Lines<W: Write> {
+    /// None only when it was given back.
+    out: Option<W>,
+    block: Vec<u8>,
+}
+
+impl<W: Write> Lines<W> {
+    /// As large as the buffer of an output, which then writes it without a copy.
+    const BLOCK: usize = 1 << 18;
+
+    fn new(out: W) -> Self {
+        Self {
+            out: Some(out),
+            block: Vec::new(),
+        }
+    }
+
+    /// Writes what there is.
+    fn write(&mut self) -> io::Result<()> {
+        let written = match &mut self.out {
+            Some(out) => out.write_all(&self.block),
+            None => Ok(()),
+        };
+        // If it failed, too: nothing is written twice.
+        self.block.clear();
+        written
+    }
+
+    /// One more line is in the block.
+    fn end_line(&mut self) -> io::Result<()> {
+        self.block.push(b'\n');
+        if self.block.len() < Self::BLOCK {
+            return Ok(());
+        }
+        self.write()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write()?;
+        self.out.as_mut().map_or(Ok(()), Write::flush)
+    }
+
+    fn finish(mut self) -> io::Result<Option<W>> {
+        self.write()?;
+        Ok(self.out.take())
+    }
+}
+
+/// As of any buffered writer, what is finished of an output that failed elsewhere is written.
+impl<W: Write> Drop for Lines<W> {
+    fn drop(&mut self) {
+        let _ = self.write();
+    }
 }
 
 /// An output before and after its header.
@@ -103,7 +159,7 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
             metadata.insert(version::SCHEMA_KEY.to_owned(), mark);
         }
         let state = match format {
-            Format::Jsonl => State::Lines(out, Vec::new()),
+            Format::Jsonl => State::Lines(Lines::new(out)),
             Format::Csv => {
                 let header = flat::header::<T>(skip)?;
                 let mut writer = csv::Writer::from_writer(out);
@@ -132,17 +188,18 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
     /// # Errors
     /// The output cannot be written.
     pub fn write_provenance(&mut self, chain: &Chain) -> Result<()> {
-        if let State::Lines(out, _) = &mut self.state {
-            let mut line = format!("{{\"provenance\":{}", chain.to_json()).into_bytes();
+        if let State::Lines(lines) = &mut self.state {
+            let line = &mut lines.block;
+            line.extend_from_slice(b"{\"provenance\":");
+            line.extend_from_slice(chain.to_json().as_bytes());
             if let Some(mark) = version::mark(T::KIND) {
                 line.push(b',');
-                json::push_text(&mut line, version::SCHEMA_KEY);
+                json::push_text(line, version::SCHEMA_KEY);
                 line.push(b':');
-                json::push_text(&mut line, &mark);
+                json::push_text(line, &mark);
             }
-            line.extend_from_slice(b"}\n");
-            out.write_all(&line)
-                .map_err(|e| Error::io(&self.place, e))?;
+            line.push(b'}');
+            lines.end_line().map_err(|e| Error::io(&self.place, e))?;
         }
         Ok(())
     }
@@ -152,12 +209,21 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
     /// # Errors
     /// The output cannot be written, or the format cannot hold the unknown columns.
     pub fn write(&mut self, record: &T, extra: &Extra) -> Result<()> {
+        self.write_upon(None, record, extra)
+    }
+
+    /// Writes one record whose kind only adds to another's columns. `shared` is the JSON of those, if the reader has it
+    /// ([`Reader::plain_line`](super::Reader::plain_line)): JSON lines copy it.
+    ///
+    /// # Errors
+    /// The output cannot be written, or the format cannot hold the unknown columns.
+    pub fn write_upon(&mut self, shared: Option<&[u8]>, record: &T, extra: &Extra) -> Result<()> {
         match &mut self.state {
-            State::Lines(out, line) => {
-                line.clear();
-                json::push_record(line, record, extra, self.skip);
-                line.push(b'\n');
-                out.write_all(line).map_err(|e| Error::io(&self.place, e))
+            State::Lines(lines) => {
+                // A column that is to be left out may be among the shared ones.
+                let shared = shared.filter(|_| self.skip.is_empty());
+                json::push_record(&mut lines.block, shared, record, extra, self.skip);
+                lines.end_line().map_err(|e| Error::io(&self.place, e))
             }
             State::Csv(writer) => writer
                 .write_record(flat::texts(record, self.skip))
@@ -183,7 +249,7 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
     /// The output cannot be written.
     pub fn flush(&mut self) -> Result<()> {
         match &mut self.state {
-            State::Lines(out, _) => out.flush(),
+            State::Lines(lines) => lines.flush(),
             State::Csv(writer) => writer.flush(),
             _ => Ok(()),
         }
@@ -232,7 +298,10 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
         }
         let place = &self.place;
         let mut out = match self.state {
-            State::Lines(out, _) => out,
+            State::Lines(lines) => lines
+                .finish()
+                .map_err(|e| Error::io(place, e))?
+                .ok_or_else(|| Error::data(format!("{place}: the output was given back before")))?,
             State::Csv(writer) => writer
                 .into_inner()
                 .map_err(|e| Error::io(place, e.into_error()))?,

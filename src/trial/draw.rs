@@ -3,7 +3,7 @@ Draws trials: inputs without replacement, outputs by the function, deranged if a
 */
 
 use super::derange::derange;
-use crate::chance::{Below, Key, Purpose};
+use crate::chance::{Below, Purpose, TrialKeys};
 use crate::error::{Error, Result};
 use crate::program::{Bits, MAX_BITS, Program, Suite, mask};
 use crate::record::{Condition, Design, Trial};
@@ -69,29 +69,94 @@ impl Grid {
 
     /// The trials numbered `range`, in order: by function, number, shots, condition. Shot counts
     /// stand innermost, so that shards of the same length have the same work.
-    pub fn trials(&self, range: std::ops::Range<u64>) -> impl Iterator<Item = Trial> + '_ {
-        let mut drawer = Drawer::new(self.bits);
-        let conditions = self.conditions.len() as u64;
-        let mut current: Option<(usize, Function)> = None;
-        range.map(move |index| {
-            let (rest, within) = (index / self.per_trial(), index % self.per_trial());
-            let at = position(rest / u64::from(self.trials));
-            let function = match current.take() {
-                Some((same, function)) if same == at => function,
-                _ => Function::new(&self.suite.programs()[at], self.bits),
-            };
-            let (_, function) = current.insert((at, function));
-            let number = rest % u64::from(self.trials);
-            let condition = self.conditions[position(within % conditions)];
-            drawer.draw(
-                self,
-                function,
-                // Less than `self.trials`, a u32.
-                u32::try_from(number).unwrap_or(u32::MAX),
-                position(within / conditions),
-                condition,
-            )
-        })
+    #[must_use]
+    pub fn trials(&self, range: std::ops::Range<u64>) -> Trials<'_> {
+        Trials {
+            grid: self,
+            range,
+            drawer: Drawer::new(self.bits),
+            current: None,
+        }
+    }
+}
+
+/// The trials of a grid, drawn one by one.
+pub struct Trials<'a> {
+    grid: &'a Grid,
+    range: std::ops::Range<u64>,
+    drawer: Drawer,
+    /// The function of the last trial.
+    current: Option<Current<'a>>,
+}
+
+/// A function whose trials are being drawn.
+struct Current<'a> {
+    /// Its place in the suite.
+    at: usize,
+    function: Function<'a>,
+    keys: TrialKeys,
+    /// What its trials have in common.
+    blank: Trial,
+}
+
+impl<'a> Current<'a> {
+    fn new(grid: &'a Grid, at: usize) -> Self {
+        let function = Function::new(&grid.suite.programs()[at], grid.bits);
+        let mut blank = function.blank(grid.design, grid.seed);
+        blank.eval_shots = (grid.design == Design::Nested).then(|| {
+            let mut points = grid.shots.clone();
+            points.sort_unstable();
+            points
+        });
+        Self {
+            at,
+            keys: TrialKeys::new(grid.seed, grid.bits, &function.name),
+            function,
+            blank,
+        }
+    }
+}
+
+impl Trials<'_> {
+    /// Draws the next trial in place of whatever is in `trial`, whose memory it takes over; none at the end.
+    pub fn draw_into<'t>(&mut self, trial: &'t mut Option<Trial>) -> Option<&'t mut Trial> {
+        let grid = self.grid;
+        let index = self.range.next()?;
+        let (rest, within) = (index / grid.per_trial(), index % grid.per_trial());
+        let at = position(rest / u64::from(grid.trials));
+        let current = match self.current.take() {
+            Some(current) if current.at == at => current,
+            _ => Current::new(grid, at),
+        };
+        let current = self.current.insert(current);
+        let trial = match trial {
+            Some(trial) => {
+                trial.function.clone_from(&current.blank.function);
+                trial.bits = current.blank.bits;
+                trial.seed = current.blank.seed;
+                trial.design = current.blank.design;
+                trial.eval_shots.clone_from(&current.blank.eval_shots);
+                trial
+            }
+            None => trial.insert(current.blank.clone()),
+        };
+        let conditions = grid.conditions.len() as u64;
+        // Less than `grid.trials`, a u32.
+        trial.trial = u32::try_from(rest % u64::from(grid.trials)).unwrap_or(u32::MAX);
+        trial.condition = grid.conditions[position(within % conditions)];
+        self.drawer
+            .draw(grid, current, position(within / conditions), trial);
+        Some(trial)
+    }
+}
+
+impl Iterator for Trials<'_> {
+    type Item = Trial;
+
+    fn next(&mut self) -> Option<Trial> {
+        let mut trial = None;
+        self.draw_into(&mut trial)?;
+        trial
     }
 }
 
@@ -144,56 +209,49 @@ impl Drawer {
         }
     }
 
-    fn draw(
-        &mut self,
-        grid: &Grid,
-        function: &Function,
-        number: u32,
-        point: usize,
-        condition: Condition,
-    ) -> Trial {
+    /// Draws `trial`, which has its number, its condition, and what all trials of its function have.
+    fn draw(&mut self, grid: &Grid, current: &Current<'_>, point: usize, trial: &mut Trial) {
+        let Current { function, keys, .. } = current;
         let nested = grid.design == Design::Nested;
-        let shots = if nested {
+        trial.shots = if nested {
             grid.shots.iter().copied().max().unwrap_or_default()
         } else {
             grid.shots[point]
         };
-        let keyed_shots = (!nested).then_some(shots);
-        let key = Key::trial(grid.seed, grid.bits, &function.name, keyed_shots, number);
-        let inputs = self.distinct(shots as usize + 1, &mut key.stream(Purpose::Inputs));
+        let keyed_shots = (!nested).then_some(trial.shots);
+        let key = keys.key(keyed_shots, trial.trial);
+        let count = trial.shots as usize + 1;
+        let inputs = self.distinct(count, &mut key.stream(Purpose::Inputs));
         let constant = function.uses_constant.then(|| {
             let drawn = key.stream(Purpose::Constant).below(1 << grid.bits);
             // Below 2^16.
             u16::try_from(drawn).unwrap_or(u16::MAX)
         });
-        let mut trial = function.trial(inputs, constant);
-        trial.trial_id = format!(
-            "{}/b{}/{condition}/{}{shots}/t{number}/s{}",
-            function.name,
-            grid.bits,
-            if nested { "nested" } else { "n" },
-            grid.seed
-        );
-        trial.condition = condition;
-        trial.trial = number;
-        trial.seed = grid.seed;
-        trial.design = grid.design;
-        if condition == Condition::Deranged {
-            trial.unchanged = Some(derange(
-                &mut trial.outputs,
-                &mut key.stream(Purpose::Derangement),
-            ));
+        function.fill(trial, inputs, constant);
+        self.put_back();
+        let id = &mut trial.trial_id;
+        id.clear();
+        let mut digits = itoa::Buffer::new();
+        for part in [&function.name, "/b", digits.format(grid.bits), "/"] {
+            id.push_str(part);
         }
-        trial.eval_shots = nested.then(|| {
-            let mut points = grid.shots.clone();
-            points.sort_unstable();
-            points
-        });
-        trial
+        for part in [
+            trial.condition.word(),
+            if nested { "/nested" } else { "/n" },
+        ] {
+            id.push_str(part);
+        }
+        id.push_str(digits.format(trial.shots));
+        id.push_str("/t");
+        id.push_str(digits.format(trial.trial));
+        id.push_str("/s");
+        id.push_str(digits.format(grid.seed));
+        trial.unchanged = (trial.condition == Condition::Deranged)
+            .then(|| derange(&mut trial.outputs, &mut key.stream(Purpose::Derangement)));
     }
 
     /// `count` different inputs, uniformly without replacement; a larger count extends a smaller.
-    fn distinct(&mut self, count: usize, rng: &mut impl Below) -> Vec<u16> {
+    fn distinct(&mut self, count: usize, rng: &mut impl Below) -> &[u16] {
         let all = self.pool.len();
         for i in 0..count {
             // At most 2^16 inputs.
@@ -202,11 +260,14 @@ impl Drawer {
             self.pool.swap(i, j);
             self.swaps.push(j);
         }
-        let drawn = self.pool[..count].to_vec();
+        &self.pool[..count]
+    }
+
+    /// Brings the inputs back into their order.
+    fn put_back(&mut self) {
         for (i, j) in self.swaps.drain(..).enumerate().rev() {
             self.pool.swap(i, j);
         }
-        drawn
     }
 }
 
@@ -246,28 +307,80 @@ impl<'a> Function<'a> {
         Bits::new(value, self.bits)
     }
 
-    /// A clean independent trial from its inputs, the last of which is the query; names and
-    /// numbers are left for the caller.
-    pub(super) fn trial(&self, mut inputs: Vec<u16>, constant: Option<u16>) -> Trial {
-        // There is always a query; of no inputs at all the query is 0.
-        let query = inputs.pop().unwrap_or_default();
+    /// A trial without demonstrations; the names and numbers that its other trials have in common are there.
+    pub(super) fn blank(&self, design: Design, seed: i64) -> Trial {
         Trial {
             trial_id: String::new(),
             function: self.name.clone(),
             bits: self.bits,
             condition: Condition::Clean,
-            // Fewer than 2^16.
-            shots: u32::try_from(inputs.len()).unwrap_or(u32::MAX),
+            shots: 0,
             trial: 0,
-            seed: 0,
-            design: Design::Independent,
-            constant: constant.map(|c| Bits::new(c, self.bits)),
-            outputs: inputs.iter().map(|&x| self.output(x, constant)).collect(),
-            inputs: inputs.iter().map(|&x| Bits::new(x, self.bits)).collect(),
-            query: Bits::new(query, self.bits),
-            target: self.output(query, constant),
+            seed,
+            design,
+            constant: None,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            query: Bits::new(0, self.bits),
+            target: Bits::new(0, self.bits),
             unchanged: None,
             eval_shots: None,
+        }
+    }
+
+    /// Shows `inputs`, the last of which is the query, with their clean outputs.
+    pub(super) fn fill(&self, trial: &mut Trial, inputs: &[u16], constant: Option<u16>) {
+        // There is always a query; of no inputs at all the query is 0.
+        let (&query, inputs) = inputs.split_last().unwrap_or((&0, &[]));
+        // Fewer than 2^16.
+        trial.shots = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
+        trial.constant = constant.map(|c| Bits::new(c, self.bits));
+        trial.inputs.clear();
+        trial
+            .inputs
+            .extend(inputs.iter().map(|&x| Bits::new(x, self.bits)));
+        trial.outputs.clear();
+        trial
+            .outputs
+            .extend(inputs.iter().map(|&x| self.output(x, constant)));
+        trial.query = Bits::new(query, self.bits);
+        trial.target = self.output(query, constant);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every trial takes over the memory of the one before: nothing of that may be left in it.
+    #[test]
+    fn a_trial_is_the_same_whatever_was_drawn_before_it() {
+        let independent = Grid {
+            suite: Suite::of(["meta_constant.rotl1", "identity"].map(String::from)).unwrap(),
+            bits: 9,
+            shots: vec![40, 0, 3],
+            trials: 3,
+            conditions: vec![Condition::Clean, Condition::Deranged],
+            design: Design::Independent,
+            seed: 7,
+        };
+        let nested = Grid {
+            conditions: vec![Condition::Clean],
+            design: Design::Nested,
+            ..independent.clone()
+        };
+        for grid in [independent, nested] {
+            let mut trials = grid.trials(0..grid.len());
+            let mut trial = None;
+            for i in 0..grid.len() {
+                let alone = grid.trials(i..i + 1).next();
+                assert_eq!(trials.draw_into(&mut trial).cloned(), alone);
+                assert_eq!(
+                    alone.unwrap().trial_id.contains("deranged"),
+                    trial.as_ref().unwrap().unchanged.is_some()
+                );
+            }
+            assert!(trials.draw_into(&mut trial).is_none());
         }
     }
 }

@@ -7,5 +7,5 @@ mod draw;
 mod replay;
 
 pub use derange::derange;
-pub use draw::Grid;
+pub use draw::{Grid, Trials};
 pub use replay::Replay;

@@ -12,7 +12,7 @@ use crate::chance::Below;
 use crate::encoding::{Alphabet, Symbols};
 use crate::error::{Error, Result};
 use crate::program::{Program, Suite};
-use crate::record::{Condition, Trial};
+use crate::record::{Condition, Design, Trial};
 use rand_mt::Mt;
 
 /// The published width.
@@ -154,7 +154,8 @@ impl Replay {
             }
             let constant = rng.bits();
             let constant = function.uses_constant.then_some(constant);
-            let mut trial = function.trial(inputs, constant);
+            let mut trial = function.blank(Design::Independent, self.seed);
+            function.fill(&mut trial, &inputs, constant);
             trial.trial_id = format!(
                 "breslow2026-{}/{program}/{condition}/n{shots}/t{number}of{}/s{}",
                 self.alphabet.name(),
@@ -163,7 +164,6 @@ impl Replay {
             );
             trial.condition = condition;
             trial.trial = number;
-            trial.seed = self.seed;
             if condition == Condition::Deranged {
                 trial.unchanged = Some(derange(&mut trial.outputs, rng));
             }
@@ -232,7 +232,7 @@ mod tests {
             ),
         ] {
             let alphabet = Alphabet::parse(alphabet).unwrap();
-            let encoder = Encoder::new(alphabet.clone(), None, None).unwrap();
+            let mut encoder = Encoder::new(alphabet.clone(), None, None).unwrap();
             let replay = Replay {
                 alphabet,
                 seed,
