@@ -7,7 +7,7 @@ use common::{Workdir, json_lines, smollm2, text, to_lines};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Logits of the same text differ by less than 4e-4 between batches and pieces of SmolLM2 (float32; see the fixture's
+/// Logits of the same text differ by less than 4e-4 between batches and pieces of this model (float32; see the fixture's
 /// measurements against float64): a smaller margin can turn.
 const NOISE: f64 = 1e-3;
 

@@ -275,10 +275,10 @@ mod tests {
 
     #[test]
     fn shorter_lines_are_padded_head_by_head() {
-        let mut all = [9.0; 6];
+        let mut all = vec![9.0; 6];
         pad_heads(&[1., 2., 3., 4.], 2, &mut all);
         assert_eq!(all, [1., 2., 0., 3., 4., 0.]);
         pad_heads(&[], 2, &mut all);
-        assert_eq!(all, [0.0; 6]);
+        assert_eq!(all, vec![0.0; 6]);
     }
 }

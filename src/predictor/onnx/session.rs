@@ -190,7 +190,7 @@ impl Engine {
     }
 
     /// How many sequences that each read `length` tokens from the beginning and ask `asks` times go into one call of at
-    /// most `tokens` tokens: one, where that call does not read them to the end, because GroupQueryAttention takes several
+    /// most `tokens` tokens: one, where that call does not read them to the end, because `GroupQueryAttention` takes several
     /// tokens behind a cache for one sequence only.
     pub(super) fn rows(&self, tokens: usize, length: usize, asks: usize, over: Over) -> usize {
         if length > self.limits.chunk {
