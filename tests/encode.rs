@@ -601,7 +601,7 @@ fn however_a_trial_is_spelt_its_prompt_is_the_same() {
             .lines()
             .zip(spaced.lines())
             .enumerate()
-            .map(|(i, (plain, spaced))| format!("{}\r\n", if i % 3 == 1 { plain } else { spaced }))
+            .flat_map(|(i, (plain, spaced))| [if i % 3 == 1 { plain } else { spaced }, "\r\n"])
             .collect();
         let escaped = plain.replace("\"0", "\"\\u0030");
         let encode = |trials: &str| dir.pipe(trials, "encode", "--alphabet genomic").ok();
