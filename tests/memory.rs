@@ -5,7 +5,7 @@ mod common;
 use common::{Ran, Workdir, binary, json_lines, onnx_runtime, smollm2};
 use serde_json::Value;
 
-/// `infer` on SmolLM2 with so many kB of address space.
+/// `infer` on the real model with so many kB of address space.
 fn within(dir: &Workdir, kilobytes: u64, arguments: &str) -> Ran {
     let infer = binary("infer");
     let model = smollm2();
