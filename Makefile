@@ -184,10 +184,6 @@ test-slurm: build runtime model-smollm2 slurm-tools $(TEST_ENV)/.whole
 test-cuda: runtime-cuda
 	SHOTLINE_ORT_LIB=$(CURDIR)/runtime-cuda $(CARGO) test --release --test infer --test onnx_engine -- cuda doctor
 
-test-slurm: build runtime model-smollm2 slurm-tools $(TEST_ENV)/.whole
-	SHOTLINE_BIN=$(CURDIR)/$(BIN) SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
-	  $(TEST_ENV)/bin/python -m pytest -q tests/slurm
-
 # Every family of models on random weights of random shapes, in the environment of the reference implementations.
 test-oracle: build runtime target/venv-oracle/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) target/venv-oracle/bin/python -m pytest -q tests/oracle

@@ -112,32 +112,37 @@ def records(path: Path) -> bytes:
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 
-def test_a_run_in_shards_gives_what_an_uncut_one_gives(reproduced, tmp_path):
-    make(tmp_path, CONTROL="1", SHARDS="3")
-    cut = sorted(path.name for path in (tmp_path / "predictions").glob("*.parquet"))
-    assert cut == sorted(path.name for path in (reproduced / "predictions").glob("*.parquet"))
+def test_a_run_in_shards_gives_what_an_uncut_one_gives(tmp_path_factory):
+    # Other batches round otherwise, and shards have others: here every prompt is read alone, and no answers are decoded
+    # together.
+    settings = {"CONTROL": "1", "INFER_FLAGS": "--batch-tokens 1 --complete none"}
+    uncut, out = tmp_path_factory.mktemp("uncut"), tmp_path_factory.mktemp("cut")
+    make(uncut, **settings)
+    make(out, **settings, SHARDS="3")
+    cut = sorted(path.name for path in (out / "predictions").glob("*.parquet"))
+    assert cut == sorted(path.name for path in (uncut / "predictions").glob("*.parquet"))
     for name in cut:
-        assert records(tmp_path / "predictions" / name) == records(reproduced / "predictions" / name), name
+        assert records(out / "predictions" / name) == records(uncut / "predictions" / name), name
     for table in ("scores", "tasks", "fits", "contrasts"):
-        assert (tmp_path / f"{table}.csv").read_bytes() == (reproduced / f"{table}.csv").read_bytes()
+        assert (out / f"{table}.csv").read_bytes() == (uncut / f"{table}.csv").read_bytes()
     # Two models, five cells, three shards; baselines are quick and not cut.
-    shards = sorted((tmp_path / "shards").glob("*.parquet"))
+    shards = sorted((out / "shards").glob("*.parquet"))
     assert len(shards) == 2 * 5 * 3
     # What is there stays, with other shards or none, and without those that made it.
-    before = times(tmp_path)
+    before = times(out)
     for count in ("3", "7", "1"):
-        make(tmp_path, CONTROL="1", SHARDS=count)
-        assert times(tmp_path) == before
+        make(out, **settings, SHARDS=count)
+        assert times(out) == before
     for shard in shards:
         shard.unlink()
-    make(tmp_path, CONTROL="1", SHARDS="3")
-    assert not list((tmp_path / "shards").glob("*.parquet"))
+    make(out, **settings, SHARDS="3")
+    assert not list((out / "shards").glob("*.parquet"))
     # A shard that is missing is made alone.
-    whole = tmp_path / "predictions" / "tiny-subset.clean.n2.parquet"
+    whole = out / "predictions" / "tiny-subset.clean.n2.parquet"
     whole.unlink()
-    make(tmp_path, CONTROL="1", SHARDS="3")
-    assert len(list((tmp_path / "shards").glob("*.parquet"))) == 3
-    assert records(whole) == records(reproduced / "predictions" / whole.name)
+    make(out, **settings, SHARDS="3")
+    assert len(list((out / "shards").glob("*.parquet"))) == 3
+    assert records(whole) == records(uncut / "predictions" / whole.name)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@
 Needs the built filters, `make runtime`, `make model-smollm2`, and Slurm (tests/slurm/cluster.py).
 
 The answers are those of a real language model, SmolLM2. A run that goes on batches its prompts anew, and with the batch
-a model's logits can differ in their last digits; here every prompt is a batch of its own (--batch-tokens 1), so that
-all bytes have to be the same. --complete none lets answers come one after the other, so that a task can be stopped
-between two.
+a model's logits can differ in their last digits; here every prompt is read alone (--batch-tokens 1) and no answers are
+decoded together (--complete none), so that all bytes have to be the same, and answers come one after the other, so that
+a task can be stopped between two.
 """
 
 import os
