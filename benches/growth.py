@@ -3,11 +3,12 @@
     python3 benches/growth.py --bin target/release [--sizes 100000,1000000] [--folder DIR]
 
 The paper's grid (100 functions, 8 shot counts) at ever more trials. Records go through pipes; only the predictions of
-`builtin:mode` without their prompts (`--slim`, Parquet) are kept in DIR while they are scored, and removed. CPU time and
-peak memory of every process are the kernel's (wait4, VmHWM): CPU time hardly depends on what else the machine does. At
-10^7 records all of it takes some minutes on 2 cores and 100 MB of disk. Ends with 1 if a step's CPU time a record grows by
-more than a quarter from one size to a larger, or a filter's memory by more than a fifth (infer's by the 64 MiB of the
-Parquet row group that it writes, too). score keeps a few bytes of every prediction: its memory is said a prediction.
+`builtin:mode` without their prompts (`--slim`, Parquet) are kept in DIR while they are scored, and removed. CPU time
+and peak memory of every process are the kernel's (wait4, VmHWM): CPU time hardly depends on what else the machine
+does. At 10^7 records all of it takes some minutes on 2 cores and 100 MB of disk. Ends with 1 if a step's CPU time a
+record grows by more than a quarter from one size to a larger, or a filter's memory by more than a fifth (infer's by
+the 64 MiB of the Parquet row group that it writes, too). score keeps a few bytes of every prediction: its memory is
+said a prediction.
 """
 
 import argparse
@@ -43,7 +44,8 @@ def main() -> int:
         parser.error(f"--sizes {args.sizes}: expected multiples of {CELLS}")
 
     print(f"machine   {machine()}; load {os.getloadavg()[0]:.1f}")
-    print(f"versions  {subprocess.run([gen, '--version'], capture_output=True, text=True, check=True).stdout.strip()}\n")
+    version = subprocess.run([gen, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    print(f"versions  {version}\n")
     head = f"{'step':<34} {'records':>10} {'CPU s':>8} {'us/record':>9} {'wall s':>8} {'peak':>9}"
     print(head, "-" * len(head), sep="\n")
     # By step: records, CPU seconds, peak bytes.
@@ -80,7 +82,8 @@ def main() -> int:
     for step, rows in measured.items():
         for (few, cpu, peak), (many, more_cpu, more_peak) in zip(rows, rows[1:]):
             if cpu >= LEAST_CPU and more_cpu / many > 1.25 * cpu / few:
-                print(f"{step}: CPU time a record grew {more_cpu / many / (cpu / few):.2f}-fold from {few:,} to {many:,}")
+                times = more_cpu / many / (cpu / few)
+                print(f"{step}: CPU time a record grew {times:.2f}-fold from {few:,} to {many:,}")
                 grown = True
             if step.startswith("score"):
                 each = (more_peak - peak) / (many - few)

@@ -10,13 +10,13 @@ milliseconds until the process ends.
 `gen-tasks | encode` is held against straightforward Python in four ways: whole processes against one process that draws
 without keyed streams and writes once (benches/straightforward.py), and against two filters that keep our records'
 promise of keyed streams (benches/straightforward_filters.py); and drawing and encoding alone, in memory, against the same
-two. Our own time in memory is what `cargo bench --bench draw` says (wall time of one thread: for a quiet machine).
+two. Our own time in memory is that of `grid_of_102400_prompts` in benches/draw.rs.
 """
 
 import argparse
+import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -46,16 +46,16 @@ for program in programs():
 """
 
 
-def in_memory() -> float | None:
-    """Seconds for the whole grid without records (median of divan's samples); none without cargo."""
+def in_memory(runs: int) -> float | None:
+    """CPU seconds for the whole grid without records; none without cargo."""
     if not shutil.which("cargo"):
         return None
-    bench = ["cargo", "bench", "--bench", "draw", "--", "grid_of_102400_prompts"]
-    done = subprocess.run(bench, cwd=HERE.parent, capture_output=True, text=True, check=True)
-    # Fastest, slowest, median, mean.
-    times = re.findall(r"([\d.]+) (ms|s)\b", done.stdout)
-    value, unit = times[2]
-    return float(value) / (1000 if unit == "ms" else 1)
+    build = ["cargo", "bench", "--bench", "draw", "--no-run", "--message-format", "json"]
+    built = subprocess.run(build, cwd=HERE.parent, capture_output=True, text=True, check=True).stdout.splitlines()
+    messages = map(json.loads, built)
+    bench = next(m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "draw")
+    only = [bench, "--bench", "grid_of_102400_prompts", "--sample-size", 1, "--sample-count"]
+    return (medians(runs, [*only, 11]).cpu - medians(runs, [*only, 1]).cpu) / 10
 
 
 def main() -> int:
@@ -105,8 +105,8 @@ def main() -> int:
     arrow = medians(args.runs, *pipeline(TRIALS, "arrow"))
     rows.append(("the same with Arrow between the two", f"{arrow.cpu:.2f} s CPU", ""))
 
-    memory = in_memory()
-    rows.append(("drawing and encoding alone, in memory", f"{memory:.3f} s" if memory else "no cargo", ""))
+    memory = in_memory(args.runs)
+    rows.append(("drawing and encoding alone, in memory", f"{memory:.3f} s CPU" if memory else "no cargo", ""))
     for name in pythons:
         python = straightforward(name)
         rows.append((f"Python {name}, from {args.python_trials} of {TRIALS} trials", f"{python:.1f} s CPU", ""))
