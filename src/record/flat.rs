@@ -2,6 +2,7 @@
 Flat tables as text: CSV both ways, and aligned columns for a person at a terminal.
 */
 
+use super::bounds::{self, Ration, Rationed};
 use super::column::{Cell, ColumnType, Value};
 use super::extra::Extra;
 use super::provenance::Chain;
@@ -16,13 +17,15 @@ use std::sync::Arc;
 /// Records out of a CSV file with a header.
 pub(super) struct CsvRows {
     file: Arc<str>,
-    reader: csv::Reader<Box<dyn BufRead>>,
+    reader: csv::Reader<Rationed>,
+    ration: Ration,
     header: csv::StringRecord,
     row: csv::StringRecord,
 }
 
 impl CsvRows {
     pub(super) fn open(file: Arc<str>, stream: Box<dyn BufRead>) -> Result<Self> {
+        let (stream, ration) = Rationed::new(stream);
         let mut reader = csv::Reader::from_reader(stream);
         let header = reader
             .headers()
@@ -31,6 +34,7 @@ impl CsvRows {
         Ok(Self {
             file,
             reader,
+            ration,
             header,
             row: csv::StringRecord::new(),
         })
@@ -49,10 +53,15 @@ impl Row for CsvRow<'_> {
 
 impl<T: Record> Rows<T> for CsvRows {
     fn next(&mut self) -> Result<Option<Entry<T>>> {
-        let more = self
-            .reader
-            .read_record(&mut self.row)
-            .map_err(|e| Error::data(format!("{}: {e}", self.file)))?;
+        self.ration.renew();
+        let line = self.reader.position().line();
+        let more = self.reader.read_record(&mut self.row).map_err(|e| {
+            let overlong = match e.kind() {
+                csv::ErrorKind::Io(e) => bounds::overlong(&self.file, line, e),
+                _ => None,
+            };
+            overlong.unwrap_or_else(|| Error::data(format!("{}: {e}", self.file)))
+        })?;
         if !more {
             return Ok(None);
         }

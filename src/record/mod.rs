@@ -6,6 +6,7 @@ filter doesn't know travel along as [`Extra`].
 */
 
 mod batch;
+mod bounds;
 mod check;
 mod column;
 mod damage;
@@ -16,6 +17,8 @@ mod json;
 #[macro_use]
 mod table;
 mod kinds;
+mod messages;
+mod pages;
 mod plain;
 pub mod provenance;
 mod read;

@@ -4,11 +4,14 @@ also inside gzip or zstd.
 */
 
 use super::batch::Batch;
+use super::bounds;
 use super::column::shorten;
 use super::damage::contained;
 use super::extra::Extra;
 use super::flat::CsvRows;
 use super::json::{self, Object};
+use super::messages::{self, Watch};
+use super::pages;
 use super::plain::Plain;
 use super::provenance::{Chain, METADATA_KEY};
 use super::table::Record;
@@ -328,11 +331,7 @@ impl Input {
         if let Some(file) = self.file {
             return Ok(Seekable::File(file));
         }
-        let mut bytes = Vec::new();
-        self.stream
-            .read_to_end(&mut bytes)
-            .map_err(|e| Error::io(&self.name, e))?;
-        Ok(Seekable::Bytes(bytes))
+        bounds::read_pipe(&self.name, &mut self.stream).map(Seekable::Bytes)
     }
 }
 
@@ -360,6 +359,7 @@ impl ArrowStream {
         let tail = Tail {
             stream,
             last: [0; 8],
+            watch: Watch::default(),
         };
         let reader = StreamReader::try_new(tail, None)
             .map_err(|e| Error::data(format!("damaged or cut-off Arrow stream: {e}")))?;
@@ -398,15 +398,17 @@ impl Batches for ArrowStream {
     }
 }
 
-/// Remembers the last bytes read.
+/// Remembers the last bytes read, and looks at what they claim.
 struct Tail {
     stream: Stream,
     last: [u8; 8],
+    watch: Watch,
 }
 
 impl Read for Tail {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.stream.read(buffer)?;
+        self.watch.see(&buffer[..n])?;
         let keep = self.last.len();
         if n >= keep {
             self.last.copy_from_slice(&buffer[n - keep..n]);
@@ -429,13 +431,20 @@ impl ArrowFile<BufReader<File>> {
             Error::data(format!("damaged or cut-off Arrow file: {e}"))
         }
         Ok(match source {
-            Seekable::File(file) => Box::new(ArrowFile {
-                reader: FileReader::try_new(BufReader::new(file), None).map_err(|e| damaged(&e))?,
-            }),
-            Seekable::Bytes(bytes) => Box::new(ArrowFile {
-                reader: FileReader::try_new(io::Cursor::new(bytes), None)
-                    .map_err(|e| damaged(&e))?,
-            }),
+            Seekable::File(mut file) => {
+                messages::check_file(&mut file)?;
+                Box::new(ArrowFile {
+                    reader: FileReader::try_new(BufReader::new(file), None)
+                        .map_err(|e| damaged(&e))?,
+                })
+            }
+            Seekable::Bytes(bytes) => {
+                let mut bytes = io::Cursor::new(bytes);
+                messages::check_file(&mut bytes)?;
+                Box::new(ArrowFile {
+                    reader: FileReader::try_new(bytes, None).map_err(|e| damaged(&e))?,
+                })
+            }
         })
     }
 }
@@ -479,24 +488,28 @@ impl ParquetFile {
     fn open(source: Seekable, only: Option<&[super::column::Column]>) -> Result<Self> {
         match source {
             Seekable::File(file) => {
-                Self::build(ParquetRecordBatchReaderBuilder::try_new(file), only)
+                let again = file.try_clone().map_err(Error::data)?;
+                Self::build(file, again, only)
             }
-            Seekable::Bytes(bytes) => Self::build(
-                ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)),
-                only,
-            ),
+            Seekable::Bytes(bytes) => {
+                let bytes = bytes::Bytes::from(bytes);
+                Self::build(bytes.clone(), bytes, only)
+            }
         }
     }
 
+    /// A reader of `file`, which `again` is, too.
     fn build<R: parquet::file::reader::ChunkReader + 'static>(
-        builder: parquet::errors::Result<ParquetRecordBatchReaderBuilder<R>>,
+        file: R,
+        again: R,
         only: Option<&[super::column::Column]>,
     ) -> Result<Self> {
         let damaged =
             |e: &dyn fmt::Display| Error::data(format!("damaged or cut-off Parquet file: {e}"));
-        let mut builder = builder.map_err(|e| damaged(&e))?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(&e))?;
         let schema = builder.schema().clone();
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).ok();
+        let mut mask = ProjectionMask::all();
         if let Some(columns) = only {
             let known = schema
                 .fields()
@@ -506,10 +519,17 @@ impl ParquetFile {
                     f.name() == version::SCHEMA_KEY || columns.iter().any(|c| c.name == f.name())
                 })
                 .map(|(i, _)| i);
-            let mask = ProjectionMask::roots(builder.parquet_schema(), known);
-            builder = builder.with_projection(mask);
+            mask = ProjectionMask::roots(builder.parquet_schema(), known);
         }
-        let reader = builder.build().map_err(|e| damaged(&e))?;
+        let metadata = builder.metadata().clone();
+        let wanted = |leaf| mask.leaf_included(leaf);
+        let rows_at_once =
+            pages::rows_at_once(&Arc::new(again), &metadata, wanted).map_err(|e| damaged(&e))?;
+        let reader = builder
+            .with_projection(mask)
+            .with_batch_size(rows_at_once)
+            .build()
+            .map_err(|e| damaged(&e))?;
         Ok(Self {
             schema,
             rows,
@@ -540,6 +560,8 @@ struct BatchRows {
     file: Arc<str>,
     batches: Box<dyn Batches>,
     keep_extra: bool,
+    /// What of the last batch is still to be decoded, and how many rows of it at once.
+    undecoded: Option<(RecordBatch, usize)>,
     current: Option<Batch>,
     /// Row of the current batch, and rows before it.
     row: usize,
@@ -561,6 +583,7 @@ impl BatchRows {
             file,
             batches,
             keep_extra,
+            undecoded: None,
             current: None,
             row: 0,
             before: 0,
@@ -597,14 +620,26 @@ impl<T: Record> Rows<T> for BatchRows {
                 0 => e.at(&self.file),
                 rows => e.at(format!("{}: after row {rows}", self.file)),
             };
-            let batches = &mut self.batches;
-            let next = contained(|| batches.next()).map_err(|e| after(e, self.before))?;
-            self.current = match next {
-                Some(batch) => Some(
-                    Batch::new::<T>(&batch, self.keep_extra).map_err(|e| after(e, self.before))?,
-                ),
-                None => return Ok(None),
+            if self.undecoded.is_none() {
+                let batches = &mut self.batches;
+                let next = contained(|| {
+                    let batch = batches.next()?;
+                    batch
+                        .map(|batch| bounds::rows_at_once(&batch).map(|rows| (batch, rows)))
+                        .transpose()
+                });
+                self.undecoded = next.map_err(|e| after(e, self.before))?;
+            }
+            let Some((batch, rows)) = self.undecoded.take() else {
+                return Ok(None);
             };
+            let now = batch.slice(0, rows.min(batch.num_rows()));
+            if now.num_rows() < batch.num_rows() {
+                let rest = batch.num_rows() - now.num_rows();
+                self.undecoded = Some((batch.slice(now.num_rows(), rest), rows));
+            }
+            let decoded = contained(|| Batch::new::<T>(&now, self.keep_extra));
+            self.current = Some(decoded.map_err(|e| after(e, self.before))?);
         }
     }
 
@@ -672,23 +707,12 @@ impl JsonRows {
     /// Reads the next line; false at the end.
     fn read_line(&mut self) -> Result<bool> {
         self.line.clear();
-        loop {
-            let there = match self.stream.fill_buf() {
-                Ok(there) => there,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(Error::io(&self.file, e)),
-            };
-            // As `read_until`, but the end is looked for many bytes at a time.
-            let end = memchr::memchr(b'\n', there).map(|at| at + 1);
-            let taken = end.unwrap_or(there.len());
-            self.line.extend_from_slice(&there[..taken]);
-            self.stream.consume(taken);
-            if end.is_some() || taken == 0 {
-                break;
-            }
-        }
-        self.number += u64::from(!self.line.is_empty());
-        Ok(!self.line.is_empty())
+        let n = bounds::read_line(&mut self.stream, &mut self.line).map_err(|e| {
+            bounds::overlong(&self.file, self.number + 1, &e)
+                .unwrap_or_else(|| Error::io(&self.file, e))
+        })?;
+        self.number += u64::from(n > 0);
+        Ok(n > 0)
     }
 
     /// The line without its line break.

@@ -137,6 +137,39 @@ def test_it_renders_without_a_word_and_without_the_network(tab, report):
     assert tab.evaluate("[...document.querySelectorAll('nav a')].every(a => document.querySelector(a.hash))")
 
 
+def test_no_text_of_a_record_is_markup(tab, tmp_path):
+    """Every free text of scores by function, of contrasts and of fits is an attack."""
+    lines = (
+        "gen-tasks --task identity --task rotl1 --shots 2,4 --trials 2 --condition clean,deranged --quiet"
+        " | encode --alphabet genomic | infer --model builtin:copy --name m --modality g -o p.jsonl;"
+        " score p.jsonl --by task -o tasks.jsonl; score p.jsonl -o cells.jsonl; contrast p.jsonl -o contrasts.jsonl;"
+        " fit-loglinear p.jsonl -o fits.jsonl"
+    )
+    paths = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["bash", "-euo", "pipefail", "-c", lines], cwd=tmp_path, check=True, env={**os.environ, "PATH": paths})
+    attacked = 0
+    for name in ("tasks", "cells", "contrasts", "fits"):
+        records = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+        for record in records:
+            for key in ("model", "modality", "encoding", "template", "function"):
+                if key in record:
+                    record[key] = f"{record[key]}\" onmouseover='document.title=1' {HOSTILE} -->]]></svg></title>"
+                    attacked += 1
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    command = [BIN / "figure", "report", "tasks.jsonl", "cells.jsonl", "contrasts.jsonl", "fits.jsonl", "-o", "r.html",
+               "--title", "mine"]
+    subprocess.run([str(part) for part in command], cwd=tmp_path, check=True)
+    assert attacked > 20
+    tab.open(tmp_path / "r.html")
+    assert tab.complaints() == []
+    assert tab.evaluate("document.title") == "mine"
+    assert tab.evaluate("document.querySelectorAll('script').length") == 1
+    assert tab.evaluate("document.querySelectorAll('img').length") == 0
+    assert tab.evaluate("document.querySelectorAll('[onmouseover], [onerror]').length") == 0
+    # They are there all the same, as text.
+    assert tab.evaluate("document.body.textContent.includes('<img src=x onerror=')")
+
+
 def column(tab: Tab, heading: str) -> list[str]:
     """The values of a column of the first table, as they stand."""
     return tab.evaluate(f"""(() => {{

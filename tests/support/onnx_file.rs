@@ -10,12 +10,12 @@ pub const FLOAT: u64 = 1;
 pub const INT64: u64 = 7;
 
 /// A number.
-fn number(field: u64, value: u64) -> Vec<u8> {
+pub fn number(field: u64, value: u64) -> Vec<u8> {
     [varint(field << 3), varint(value)].concat()
 }
 
 /// A string, bytes or a message.
-fn bytes(field: u64, content: impl AsRef<[u8]>) -> Vec<u8> {
+pub fn bytes(field: u64, content: impl AsRef<[u8]>) -> Vec<u8> {
     let content = content.as_ref();
     [
         varint(field << 3 | 2),

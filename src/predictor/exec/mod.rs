@@ -92,6 +92,31 @@ impl Predictor for Exec {
     }
 }
 
+/// What an engine's line, fuzzed, is held against: unconstrained (first byte even) or constrained.
+#[cfg(fuzzing)]
+pub fn fuzz_answer(bytes: &[u8]) {
+    let Some((first, line)) = bytes.split_first() else {
+        return;
+    };
+    let Ok(bits) = "0110".parse() else { return };
+    let point = super::Point {
+        shots: 0,
+        inputs: &[],
+        outputs: &[],
+        query: bits,
+        target: bits,
+        prompt: "",
+        start: 0,
+        answer: "ACCA".to_owned(),
+    };
+    let asked = Asked::new(&point, ('A', 'C'), first % 2 == 1);
+    if let Ok(Ok(answer)) = Reply::parse(line).map(|reply| asked.check(reply)) {
+        assert!(answer.output.chars().count() <= 4);
+        assert!(answer.logprob.is_none_or(|p| p <= 0.0));
+        assert!(answer.margin.is_none_or(|m| m >= 0.0));
+    }
+}
+
 /// A prompt with requests that are not answered.
 struct Open {
     job: Job,

@@ -2,8 +2,9 @@
 What a model folder says about its model: `card.json` (ours, optional) and `config.json` (Hugging Face's).
 */
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{BufReader, ErrorKind};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -152,19 +153,51 @@ fn token(name: &str, value: &Value) -> Result<u32> {
 
 /// The JSON in a file, or `None` where there is no such file.
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| Error::model(format!("{}: {error}", path.display()))),
+    let wrong = |error: &dyn Display| Error::model(format!("{}: {error}", path.display()));
+    match File::open(path) {
+        Ok(file) => check_size(path)
+            .and_then(|()| serde_json::from_reader(BufReader::new(file)).map_err(|e| wrong(&e)))
+            .map(Some),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::model(format!("{}: {error}", path.display()))),
+        Err(error) => Err(wrong(&error)),
     }
+}
+
+/// Checks that a text beside a model is a file of a size that can be.
+///
+/// # Errors
+/// [`Error::Model`] if it is a device or a pipe, or larger than any model has.
+pub(super) fn check_size(path: &Path) -> Result<()> {
+    /// The vocabulary of Gemma, of 262,144 tokens, takes 33 MB.
+    const LARGEST: u64 = 256 << 20;
+    let wrong = |what: &dyn Display| Error::model(format!("{}: {what}", path.display()));
+    let meta = path.metadata().map_err(|e| wrong(&e))?;
+    if !meta.is_file() {
+        return Err(wrong(&"not a file"));
+    }
+    if meta.len() > LARGEST {
+        let what = format!("{} bytes, more than {} MiB", meta.len(), LARGEST >> 20);
+        return Err(wrong(&what));
+    }
+    Ok(())
+}
+
+/// Reads whatever of a model's folder can be read without a runtime.
+#[cfg(fuzzing)]
+pub fn fuzz_folder(folder: &Path) {
+    if let Ok(card) = Card::read(folder) {
+        let _ = super::symbols::Symbols::read(folder, &card, 1 << 16)
+            .and_then(|mut symbols| symbols.id('A').and_then(|_| symbols.leading()));
+    }
+    let _ = Config::read(folder);
+    let _ = super::weights::files(&folder.join("model.onnx"));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::fs;
 
     #[test]
     fn eos_may_be_one_token_or_several_or_none() {

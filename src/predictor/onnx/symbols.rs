@@ -10,7 +10,7 @@ use std::path::Path;
 
 use tokenizers::Tokenizer;
 
-use super::card::Card;
+use super::card::{Card, check_size};
 use crate::error::{Error, Result};
 
 /// What a byte that is no character by itself decodes to.
@@ -44,6 +44,7 @@ impl Symbols {
                     path.display()
                 )));
             }
+            check_size(&path)?;
             let mut tokenizer = Tokenizer::from_file(&path)
                 .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
             // Either would put tokens behind a character that stands alone, or take them away.

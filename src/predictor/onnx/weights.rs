@@ -19,10 +19,14 @@ const DEPTH: usize = 64;
 /// The longest name of a file that is believed.
 const NAME: u64 = 4096;
 
+/// ONNX Runtime takes a location of this name for an address in the memory of its own process.
+const MEMORY: &str = "_ORT_MEM_ADDR_";
+
 /// The messages on the way from a model to its external data.
 #[derive(Clone, Copy, PartialEq)]
 enum Message {
     Model,
+    Training,
     Graph,
     Node,
     Attribute,
@@ -36,10 +40,13 @@ impl Message {
     /// The message in a field, where the way leads through it.
     fn child(self, field: u64) -> Option<Self> {
         match (self, field) {
-            (Self::Model, 7) | (Self::Attribute, 6 | 11) => Some(Self::Graph),
+            (Self::Model, 7) | (Self::Training, 1 | 2) | (Self::Attribute, 6 | 11) => {
+                Some(Self::Graph)
+            }
+            (Self::Model, 20) => Some(Self::Training),
             (Self::Model, 25) => Some(Self::Function),
             (Self::Graph, 1) | (Self::Function, 7) => Some(Self::Node),
-            (Self::Node, 5) => Some(Self::Attribute),
+            (Self::Node, 5) | (Self::Function, 11) => Some(Self::Attribute),
             (Self::Graph, 5) | (Self::Attribute, 5 | 10) | (Self::SparseTensor, 1 | 2) => {
                 Some(Self::Tensor)
             }
@@ -67,17 +74,30 @@ pub(super) fn files(model: &Path) -> Result<Vec<PathBuf>> {
         ))
     })?;
     let folder = model.parent().unwrap_or(Path::new(""));
+    // Hugging Face's cache has links for files, all to one folder: what is inside is beside the real model.
+    let real = |path: &Path| path.canonicalize().ok();
+    let homes = [
+        real(folder),
+        real(model).and_then(|model| model.parent().map(Path::to_owned)),
+    ];
+    let is_home = |path: &Path| homes.iter().flatten().any(|home| path.starts_with(home));
     let mut files = vec![model.to_owned()];
     for location in &walk.locations {
+        let outside = || {
+            refuse(&format!(
+                "external data {location:?} lies outside the model's folder"
+            ))
+        };
         let inside = Path::new(location)
             .components()
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if !inside {
-            return Err(refuse(&format!(
-                "external data {location:?} lies outside the model's folder"
-            )));
+        if !inside || location.contains(MEMORY) {
+            return Err(outside());
         }
         let path = folder.join(location);
+        if real(&path).is_some_and(|path| !is_home(&path)) {
+            return Err(outside());
+        }
         if !path.is_file() {
             return Err(Error::model(format!(
                 "{}: no such file, but model.onnx keeps weights in it",
