@@ -216,3 +216,14 @@ fn what_lies_beside_a_model_is_a_file_of_some_size() {
         fs::remove_dir_all(dir.path("model")).unwrap();
     }
 }
+
+#[test]
+fn a_tokenizer_that_breaks_its_library_is_refused_by_its_name() {
+    let dir = Workdir::new();
+    copied(&dir, "tiny-hf", "model");
+    let text = fs::read(dir.path("model/tokenizer.json")).unwrap();
+    let mut tokenizer: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    tokenizer["decoder"] = 5.into();
+    dir.write("model/tokenizer.json", tokenizer.to_string());
+    ask(&dir, "model").refused(3, &["tokenizer.json: "]);
+}

@@ -56,7 +56,10 @@ pub(super) fn remove_unfinished_on_signals() {
     };
     let watch = move || {
         if let Some(signal) = signals.forever().find(|&signal| signal != SIGXFSZ) {
-            remove(&UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner));
+            let unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+            remove(&unfinished);
+            // Never given back: no file is begun any more.
+            std::mem::forget(unfinished);
             stop_engines();
             let last_word = LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(words) = last_word.as_ref().and_then(|words| words()) {
@@ -142,6 +145,8 @@ impl Sink {
                 folder.display()
             )));
         }
+        // Held while the file is made: a signal finds either none, or one to remove.
+        let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, temporary) = tempfile::Builder::new()
             .prefix(".shotline-")
             .suffix(".tmp")
@@ -149,10 +154,8 @@ impl Sink {
             .tempfile_in(folder)
             .map_err(|e| Error::file(&path, e))?
             .into_parts();
-        UNFINISHED
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(temporary.to_path_buf());
+        unfinished.push(temporary.to_path_buf());
+        drop(unfinished);
         Ok(Self::File {
             file: pack(file)?,
             temporary,

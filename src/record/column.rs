@@ -162,8 +162,15 @@ impl<'a> Cell<'a> {
 
     fn float(&self) -> Fit<f64> {
         let parsed = match self {
-            // JSON has no NaN and no infinities, so `nan` and `inf` must not parse.
-            Self::Json(raw) => serde_json::from_str(raw.get()).ok(),
+            // Rust's own parser, which gives the number that was written; serde_json's can miss it by its last bit. What
+            // begins like this is a number, for JSON has no NaN and no infinities.
+            Self::Json(raw)
+                if raw
+                    .get()
+                    .starts_with(|c: char| c == '-' || c.is_ascii_digit()) =>
+            {
+                raw.get().parse().ok()
+            }
             Self::Csv(text) => text.parse().ok(),
             Self::Arrow(array, row) if !array.is_null(*row) => array
                 .as_primitive_opt::<Float64Type>()

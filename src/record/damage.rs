@@ -1,7 +1,8 @@
 /*!
 Damaged binary files: decoders that panic on them are held to an error.
 
-arrow 60 believes offsets and lengths in a batch's header, and panics where they point outside it.
+arrow 60 believes offsets and lengths in a batch's header, and panics where they point outside it; tokenizers 0.22 panics
+on a decoder that it does not know.
 */
 
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ thread_local! {
 }
 
 /// What `decode` gives; an error if it panics. `decode` is not used again after that.
-pub(super) fn contained<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn contained<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let loud = panic::take_hook();

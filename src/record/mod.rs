@@ -28,6 +28,7 @@ mod write;
 
 pub use batch::schema;
 pub use column::{Column, ColumnType};
+pub(crate) use damage::contained;
 pub use extra::Extra;
 pub use finding::Finding;
 pub use flat::{Brief, BriefCell, BriefColumn};

@@ -12,6 +12,7 @@ use tokenizers::Tokenizer;
 
 use super::card::{Card, check_size};
 use crate::error::{Error, Result};
+use crate::record::contained;
 
 /// What a byte that is no character by itself decodes to.
 const FOREIGN: char = char::REPLACEMENT_CHARACTER;
@@ -45,7 +46,7 @@ impl Symbols {
                 )));
             }
             check_size(&path)?;
-            let mut tokenizer = Tokenizer::from_file(&path)
+            let mut tokenizer = contained(|| Tokenizer::from_file(&path).map_err(Error::data))
                 .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
             // Either would put tokens behind a character that stands alone, or take them away.
             tokenizer.with_padding(None);
