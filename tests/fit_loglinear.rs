@@ -399,12 +399,10 @@ fn a_number_comes_out_of_json_lines_as_it_went_in() {
     // The fuzzer's: serde_json reads it as the number below.
     let number = "0.18033688011112042";
     let dir = Workdir::new();
-    let scores: String = [(1, "0.25"), (2, number), (4, "0.5")]
-        .iter()
-        .map(|(shots, accuracy)| {
-            format!("{{\"model\":\"m\",\"shots\":{shots},\"accuracy\":{accuracy}}}\n")
-        })
-        .collect();
+    let score = |shots, accuracy| {
+        format!("{{\"model\":\"m\",\"shots\":{shots},\"accuracy\":{accuracy}}}\n")
+    };
+    let scores = [score(1, "0.25"), score(2, number), score(4, "0.5")].concat();
     let csv = format!("model,shots,accuracy\nm,1,0.25\nm,2,{number}\nm,4,0.5\n");
     assert_eq!(
         dir.pipe(scores, "fit-loglinear", "").ok(),

@@ -3,7 +3,7 @@ The targets: each takes bytes for what one parser reads, and holds what comes ou
 */
 
 use crate::scratch::{Memory, folder};
-use shotline::cli::{Shard, parse_shots, read_sequences};
+use shotline::cli::{parse_shots, read_sequences};
 use shotline::encoding::{Alphabet, Template};
 use shotline::predictor::onnx::{self, Device};
 use shotline::predictor::{Journal, fuzz_answer};
@@ -11,7 +11,7 @@ use shotline::program::{Program, RandomSuite, Suite};
 use shotline::record::provenance::{Chain, Step};
 use shotline::record::{
     Contrast, Entry, Extra, Finding, Fit, Format, Outcome, Prediction, Prompt, Reader, Record,
-    Score, ScoreOrOutcome, Trial, Verdict, Writer,
+    Score, ScoreOrOutcome, Shard, Trial, Verdict, Writer,
 };
 use std::fmt::Debug;
 use std::fs;
