@@ -146,7 +146,8 @@ def test_no_text_of_a_record_is_markup(tab, tmp_path):
         " fit-loglinear p.jsonl -o fits.jsonl"
     )
     paths = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(["bash", "-euo", "pipefail", "-c", lines], cwd=tmp_path, check=True, env={**os.environ, "PATH": paths})
+    environment = {**os.environ, "PATH": paths}
+    subprocess.run(["bash", "-euo", "pipefail", "-c", lines], cwd=tmp_path, check=True, env=environment)
     attacked = 0
     for name in ("tasks", "cells", "contrasts", "fits"):
         records = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
