@@ -129,7 +129,7 @@ struct Stage {
 }
 
 /// Every filter, on input of some megabytes in the folder.
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 8] = [
     Stage {
         filter: "gen-tasks",
         arguments: "--suite paper --shots 2,8,32 --trials 20",
@@ -165,6 +165,11 @@ const STAGES: [Stage; 7] = [
         arguments: "curve scores.csv",
         output: "out.svg",
     },
+    Stage {
+        filter: "merge-shards",
+        arguments: "shard.0.jsonl shard.1.jsonl",
+        output: "out.jsonl",
+    },
 ];
 
 /// A folder with the input of every stage.
@@ -181,6 +186,14 @@ fn with_inputs() -> Workdir {
             "--model builtin:nearest prompts.jsonl -o predictions.jsonl",
         ),
         ("score", "--replicates 50 predictions.jsonl -o scores.csv"),
+        (
+            "gen-tasks",
+            "--suite paper --shots 32 --trials 8 --shard 0/2 -o shard.0.jsonl",
+        ),
+        (
+            "gen-tasks",
+            "--suite paper --shots 32 --trials 8 --shard 1/2 -o shard.1.jsonl",
+        ),
     ] {
         dir.run(filter, arguments).ok();
     }
