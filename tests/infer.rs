@@ -848,7 +848,7 @@ fn cuda_works_or_says_what_is_missing_and_is_never_replaced_in_silence() {
         &format!("--model {model} --device cuda -o cuda.jsonl"),
     );
     let auto = dir.infer(
-        prompts,
+        prompts.clone(),
         &format!("--model {model} --device auto -o auto.jsonl"),
     );
     let device = |file: &str| -> String {
@@ -864,6 +864,11 @@ fn cuda_works_or_says_what_is_missing_and_is_never_replaced_in_silence() {
     if cuda.code == 0 {
         assert_eq!(device("cuda.jsonl.provenance.json"), "cuda:0");
         assert_eq!(taken, "cuda:0");
+        let expected = model_answers(&dir, &prompts, "tiny-subset", "");
+        assert_eq!(
+            essence(&json_lines(&dir.read("cuda.jsonl"))),
+            essence(&expected)
+        );
     } else {
         cuda.refused(3, &["cuda:0 cannot be used: "]);
         let missing = cuda.stderr.split("cannot be used: ").nth(1).unwrap().trim();

@@ -379,6 +379,7 @@ pub(super) fn cause(error: &libloading::Error) -> String {
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 pub(super) fn failure(error: ort::Error) -> Error {
     let text = one_line(&error);
+    let text = told(&text).to_owned();
     // ONNX Runtime has no code of its own for a refused allocation.
     if ["Failed to allocate memory", "bad_alloc", "out of memory"]
         .iter()
@@ -387,6 +388,13 @@ pub(super) fn failure(error: ort::Error) -> Error {
         return Error::OutOfMemory(text);
     }
     Error::Model(text)
+}
+
+/// What a message says, without the place in ONNX Runtime's source that some begin with.
+fn told(text: &str) -> &str {
+    text.split_once("[ONNXRuntimeError] : ")
+        .and_then(|(_, code)| code.splitn(3, " : ").nth(2))
+        .unwrap_or(text)
 }
 
 /// A message without line breaks.
@@ -412,6 +420,17 @@ mod tests {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "").unwrap();
         path.canonicalize().unwrap()
+    }
+
+    #[test]
+    fn messages_are_told_without_where_they_arose() {
+        let long = "/onnxruntime_src/bridge.cc:2043 onnxruntime::Provider& Get() [ONNXRuntimeError] : 1 : FAIL : \
+                    Failed to load library a.so with error: libcublasLt.so.13: cannot open shared object file";
+        assert_eq!(
+            told(long),
+            "Failed to load library a.so with error: libcublasLt.so.13: cannot open shared object file"
+        );
+        assert_eq!(told("std::bad_alloc"), "std::bad_alloc");
     }
 
     #[test]
