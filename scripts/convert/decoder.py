@@ -179,12 +179,13 @@ class Decoder:
         return w.node("Reshape", self.norm(split, weight), w.integers(0, 0, heads * size))
 
     def attention(
-        self, q: str, k: str, v: str, rotary: Rotary, window: int = -1, scale: float | None = None
-    ) -> str:
-        """Causal attention of the next layer over past and present, rotary embedding included.
+        self, x: str, q: str, k: str, v: str, rotary: Rotary, window: int = -1, scale: float | None = None
+    ) -> tuple[str, str]:
+        """Causal attention of the next layer over past and present, rotary embedding included: `x`, and what it attends to.
 
-        `window` is how many tokens a token sees, itself included (-1: all); `scale` goes before the softmax, where it
-        is not one over the root of the head's size.
+        Behind the last layer's attention no place sees another: there both are returned at the wanted positions only,
+        and the rest of that layer costs next to nothing. `window` is how many tokens a token sees, itself included
+        (-1: all); `scale` goes before the softmax, where it is not one over the root of the head's size.
         """
         w, s, layer = self.writer, self.shape, len(self._caches)
         past = [
@@ -194,7 +195,13 @@ class Decoder:
         attend = self._standard_attention if w.device == "cuda" else self._grouped_attention
         out, *cache = attend(q, k, v, past, rotary, window, s.head_dim**-0.5 if scale is None else scale)
         self._caches[layer] = tuple(cache)
-        return out
+        return (x, out) if layer < s.layers - 1 else (self._wanted(x), self._wanted(out))
+
+    def _wanted(self, x: str) -> str:
+        """x [B,T,width] at the wanted positions, [B,Q,width]."""
+        w = self.writer
+        places = self._shared("wanted", lambda: w.node("Unsqueeze", self._positions, w.integers(2)))
+        return w.node("GatherND", x, places, batch_dims=1)
 
     def _grouped_attention(
         self, q: str, k: str, v: str, past: list[str], rotary: Rotary, window: int, scale: float
@@ -274,10 +281,9 @@ class Decoder:
         return self._shared(f"seen {window}", build)
 
     def finish(self, x: str, norm: Callable[[str], str], head: Weight | None) -> None:
-        """Logits of `norm`(x) at the wanted positions over the wanted rows of `head` (None: the embedding, tied)."""
+        """Logits of `norm`(x), x at the wanted positions, over the wanted rows of `head` (None: the embedding, tied)."""
         w, s = self.writer, self.shape
         matrix = self._embedding if head is None else self._stored(head)
-        x = w.node("GatherND", x, w.node("Unsqueeze", self._positions, w.integers(2)), batch_dims=1)
         x = w.node("Reshape", norm(x), w.integers(-1, s.width))
         wanted = w.node("Shape", self._rows)
         everything = w.node("Squeeze", w.node("Equal", wanted, w.integers(0)), w.integers(0))

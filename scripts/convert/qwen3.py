@@ -61,7 +61,7 @@ class Qwen3(LanguageModel):
             n = d.norm(x, layer("attn_norm"))
             q = d.norm_heads(d.linear(n, layer("attn_q")), s.heads, layer("attn_q_norm"))
             k = d.norm_heads(d.linear(n, layer("attn_k")), s.kv_heads, layer("attn_k_norm"))
-            a = d.attention(q, k, d.linear(n, layer("attn_v")), tables)
+            x, a = d.attention(x, q, k, d.linear(n, layer("attn_v")), tables)
             x = writer.node("Add", x, d.linear(a, layer("attn_output")))
             n = d.norm(x, layer("ffn_norm"))
             x = writer.node("Add", x, d.gated(n, layer, d.silu))

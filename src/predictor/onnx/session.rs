@@ -226,7 +226,9 @@ impl Engine {
 
     /// Where a call that begins at `start` has to end to stay within the limits.
     fn call_end(&self, start: usize, length: usize, pending: &[Ask], over: Over) -> usize {
-        let end = length.min(start + self.limits.chunk);
+        // Equal pieces: fewer scores to be masked than with a short one at the end.
+        let left = length - start;
+        let end = start + left.div_ceil(left.div_ceil(self.limits.chunk).max(1));
         let rows = (self.limits.logits_bytes / (self.width(over) * size_of::<f32>())).max(1);
         match self.graph.signature {
             Signature::Subset => pending.get(rows).map_or(end, |ask| end.min(ask.after)),
