@@ -157,10 +157,13 @@ def matrices(config: dict) -> list[tuple[int, int, int]]:
 def operations(config: dict, tokens: int, wanted: int) -> float:
     """Multiplications and additions that a pass over so many tokens cannot do without.
 
-    Two for every weight of a layer and token; in attention, four for every dimension of every head and every pair of a
-    token and one before it or itself; two for every weight of the output matrix and token whose logits are wanted.
+    Two for every weight of a layer and token, behind the last layer's attention for the wanted tokens only; in
+    attention, four for every dimension of every head and every pair of a token and one before it or itself; two for every
+    weight of the output matrix and token whose logits are wanted.
     """
-    linear = 2 * tokens * sum(columns * rows * count for columns, rows, count in matrices(config))
+    *_, out, up, down = sizes = [columns * rows * count for columns, rows, count in matrices(config)]
+    last = (out + up + down) / config["num_hidden_layers"]
+    linear = 2 * (tokens * (sum(sizes) - last) + wanted * last)
     pairs = tokens * (tokens + 1) / 2
     attention = 4 * pairs * config["num_attention_heads"] * config["head_dim"] * config["num_hidden_layers"]
     return linear + attention + 2 * wanted * config["hidden_size"] * config["vocab_size"]

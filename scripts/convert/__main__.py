@@ -67,7 +67,9 @@ def convert(source: Path, folder: Path, args: argparse.Namespace) -> None:
     for warning in model.notes().get("warnings", []):
         print(f"convert: warning: {warning}", file=sys.stderr)
     tables = model.tables(args.weights)
-    tables["card.json"] = card.card(model, args.name or folder.name, args.modality, args.weights, recorded)
+    tables["card.json"] = card.card(
+        model, args.name or folder.name, args.modality, args.weights, args.device, recorded
+    )
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

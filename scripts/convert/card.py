@@ -6,6 +6,8 @@
     weights                  the type that matrices are stored in: float32, bfloat16, float16, or q4: as blocks of 4
                              bits wherever the source has such blocks, else float32
     max_positions            the longest sequence that the graph takes, in tokens
+    cache_in_place           true where past_key_values.* may have room for the call's tokens, and present.* be the same
+                             tensors: nothing that was read before is copied then
     sources                  file and SHA-256 of everything that was read
     license                  as the source gives it, or null
     verified                 sentences: what is known to be right about this model, and how
@@ -43,7 +45,9 @@ VERIFIED_Q4 = (
 PACKAGES = ("gguf", "ml_dtypes", "numpy", "onnx")
 
 
-def card(model: Family, name: str, modality: str | None, weights: str, recorded: dict | None) -> dict:
+def card(
+    model: Family, name: str, modality: str | None, weights: str, device: str, recorded: dict | None
+) -> dict:
     """The whole of card.json."""
     return {
         "name": name,
@@ -53,6 +57,7 @@ def card(model: Family, name: str, modality: str | None, weights: str, recorded:
         "vocabulary": model.vocabulary,
         "weights": weights,
         "max_positions": model.max_positions,
+        "cache_in_place": model.grows_in_place(device),
         "sources": model.source.hashes(),
         "license": model.source.license,
         "verified": [*model.verified(), *([VERIFIED_Q4] if weights == Q4 else [])],

@@ -10,6 +10,9 @@ Outputs
     logits          float32 [B,Q,V], or [B,Q,vocabulary] where V = 0
     present.N.key, .value           float32 [B,KV,S,DH]   the next call's past
 
+On a CPU, past_key_values.* may have room for more than has been read, P then being all its rows; S remains the mask's
+length. Where it has room for the call's tokens, it may be bound to present.*, too, and is written in place.
+
 A call may be a whole prompt (P = 0), one token (T = 1) or, with B = 1 only, a further chunk (P > 0, T > 1): ONNX
 Runtime's GroupQueryAttention allows no more.
 """

@@ -6,6 +6,8 @@ it, cut back to where an answer goes on, and [`Cache::join`] puts lines of any b
 values hold those of its beginning; its states don't, so that a [`Mark`] keeps them where they will be wanted.
 
 What a call gave stays on the device that ran it, and goes back into the next call as it is; only what is cut comes here.
+A graph that writes the rows of a call's tokens behind those before them, in place, is spared the copy of all that has been
+read; it needs [room](Cache::reserve) for them.
 */
 
 use ort::memory::{AllocationDevice, Allocator};
@@ -37,7 +39,7 @@ pub(super) struct Mark {
 #[derive(Debug, Default)]
 pub(super) struct Line {
     /// In the order of the graph's slots.
-    values: Vec<Vec<f32>>,
+    values: Vec<Tensor<f32>>,
     /// How many tokens it has read.
     pub length: usize,
 }
@@ -47,7 +49,7 @@ impl Line {
     pub(super) fn bytes(&self) -> usize {
         self.values
             .iter()
-            .map(|value| size_of_val(&value[..]))
+            .map(|value| value.shape().num_elements() * size_of::<f32>())
             .sum()
     }
 }
@@ -55,16 +57,15 @@ impl Line {
 impl Cache {
     /// The cache of sequences that have read nothing.
     pub(super) fn empty(slots: &[Slot], sequences: usize) -> Result<Self> {
-        let lines: Vec<Line> = (0..sequences)
-            .map(|_| Line {
-                values: slots
-                    .iter()
-                    .map(|slot| vec![0.0; numbers(slot.content, 0)])
-                    .collect(),
-                length: 0,
-            })
-            .collect();
-        Self::join(slots, &lines)
+        let nothing = vec![&[][..]; sequences];
+        let values = (slots.iter())
+            .map(|slot| laid_out(slot.content, &nothing, 0))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            values,
+            lengths: vec![0; sequences],
+            capacity: 0,
+        })
     }
 
     /// Takes over what a graph gave as its `present` tensors, after a check of their shapes.
@@ -95,19 +96,61 @@ impl Cache {
         &self.lengths
     }
 
+    /// How many tokens the sequence that has read most has read.
+    pub(super) fn longest(&self) -> usize {
+        self.lengths.iter().copied().max().unwrap_or_default()
+    }
+
     /// Rows of keys and values for each sequence, padding included.
     pub(super) fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Takes a sequence's last token back: its row is padding again.
-    pub(super) fn forget_last(&mut self, sequence: usize) {
-        self.lengths[sequence] -= 1;
+    /// Makes room for rows up to `capacity` where there is less. On an error everything is as it was.
+    pub(super) fn reserve(&mut self, slots: &[Slot], capacity: usize) -> Result<()> {
+        if capacity <= self.capacity {
+            return Ok(());
+        }
+        let wider: Vec<Option<Tensor<f32>>> = (slots.iter().zip(&self.values))
+            .map(|(slot, value)| {
+                if !slot.is_rows() {
+                    return Ok(None);
+                }
+                let all = data(value)?;
+                let own: Vec<&[f32]> = (0..self.lengths.len())
+                    .map(|sequence| self.own(slot, all, sequence))
+                    .collect();
+                laid_out(slot.content, &own, capacity).map(Some)
+            })
+            .collect::<Result<_>>()?;
+        for (value, wider) in self.values.iter_mut().zip(wider) {
+            if let Some(wider) = wider {
+                *value = wider;
+            }
+        }
+        self.capacity = capacity;
+        Ok(())
+    }
+
+    /// Takes note of tokens that a graph has read in place; it gave `states` anew, in the order of their slots.
+    pub(super) fn grown(&mut self, slots: &[Slot], tokens: usize, states: Vec<Tensor<f32>>) {
+        let kept = (slots.iter().zip(&mut self.values)).filter(|(slot, _)| !slot.is_rows());
+        for ((_, state), new) in kept.zip(states) {
+            *state = new;
+        }
+        for length in &mut self.lengths {
+            *length += tokens;
+        }
+    }
+
+    /// Takes a sequence's last `tokens` tokens back: their rows are padding again.
+    pub(super) fn forget(&mut self, sequence: usize, tokens: usize) {
+        self.lengths[sequence] -= tokens;
     }
 
     /// The tensors, in the order of the graph's slots.
-    pub(super) fn values(&self) -> &[Tensor<f32>] {
-        &self.values
+    pub(super) fn values(&mut self) -> &mut [Tensor<f32>] {
+        &mut self.values
     }
 
     /// Brings everything to where [`line`](Self::line) can cut it: off the device, if it is on one.
@@ -123,7 +166,7 @@ impl Cache {
         let states = slots
             .iter()
             .zip(&mut self.values)
-            .filter(|(slot, _)| matches!(slot.content, Content::State { .. }))
+            .filter(|(slot, _)| !slot.is_rows())
             .map(|(_, state)| {
                 fetch(state)?;
                 Ok(data(state)?.to_vec())
@@ -156,44 +199,30 @@ impl Cache {
                         .ok_or_else(|| Error::model(format!("no state for {}", slot.past)))?,
                     _ => data(value)?,
                 };
-                let size = numbers(slot.content, self.capacity);
-                let own = &all[sequence * size..(sequence + 1) * size];
-                Ok(match slot.content {
-                    // Each head's rows lie together, so the copy goes head by head.
-                    Content::Rows { dim, .. } => {
-                        head_prefixes(own, self.capacity * dim, length * dim)
-                    }
-                    Content::State { .. } => own.to_vec(),
-                })
+                laid_out(slot.content, &[self.own(slot, all, sequence)], length)
             })
             .collect::<Result<_>>()?;
         Ok(Line { values, length })
     }
 
-    /// One batch of several lines.
-    pub(super) fn join(slots: &[Slot], lines: &[Line]) -> Result<Self> {
+    /// What one sequence has in the tensor `all` of a slot.
+    fn own<'a>(&self, slot: &Slot, all: &'a [f32], sequence: usize) -> &'a [f32] {
+        let size = numbers(slot.content, self.capacity);
+        &all[sequence * size..(sequence + 1) * size]
+    }
+
+    /// One batch of several lines, with room for so many more tokens.
+    pub(super) fn join(slots: &[Slot], lines: &[Line], room: usize) -> Result<Self> {
         let lengths: Vec<usize> = lines.iter().map(|line| line.length).collect();
-        let capacity = lengths.iter().copied().max().unwrap_or_default();
+        let capacity = lengths.iter().copied().max().unwrap_or_default() + room;
         let values = slots
             .iter()
             .enumerate()
             .map(|(index, slot)| {
-                let shape = shape(slot.content, lines.len(), capacity);
-                let size = numbers(slot.content, capacity);
-                if size == 0 {
-                    return Tensor::from_array((shape, Vec::new())).map_err(failure);
-                }
-                // ONNX Runtime's own memory: where there is none, that is an error, and fewer lines can be joined.
-                let mut tensor = Tensor::new(&Allocator::default(), shape).map_err(failure)?;
-                let (_, all) = tensor.try_extract_tensor_mut::<f32>().map_err(failure)?;
-                for (line, place) in lines.iter().zip(all.chunks_exact_mut(size)) {
-                    let own = &line.values[index];
-                    match slot.content {
-                        Content::Rows { heads, .. } => pad_heads(own, heads, place),
-                        Content::State { .. } => place.copy_from_slice(own),
-                    }
-                }
-                Ok(tensor)
+                let own: Vec<&[f32]> = (lines.iter())
+                    .map(|line| data(&line.values[index]))
+                    .collect::<Result<_>>()?;
+                laid_out(slot.content, &own, capacity)
             })
             .collect::<Result<_>>()?;
         Ok(Self {
@@ -204,23 +233,33 @@ impl Cache {
     }
 }
 
-/// The first `keep` of every `stride` numbers.
-fn head_prefixes(data: &[f32], stride: usize, keep: usize) -> Vec<f32> {
-    if keep == 0 {
-        return Vec::new();
+/// A slot's tensor with room for `capacity` tokens, given what each sequence has: more rows are cut off, missing ones padding.
+fn laid_out(content: Content, each: &[&[f32]], capacity: usize) -> Result<Tensor<f32>> {
+    let shape = shape(content, each.len(), capacity);
+    let size = numbers(content, capacity);
+    if size == 0 {
+        return Tensor::from_array((shape, Vec::new())).map_err(failure);
     }
-    data.chunks_exact(stride)
-        .flat_map(|head| &head[..keep])
-        .copied()
-        .collect()
+    // ONNX Runtime's own memory: where there is none, that is an error, and fewer sequences can be tried.
+    let mut tensor = Tensor::new(&Allocator::default(), shape).map_err(failure)?;
+    let (_, all) = tensor.try_extract_tensor_mut::<f32>().map_err(failure)?;
+    let heads = match content {
+        Content::Rows { heads, .. } => heads,
+        Content::State { .. } => 1,
+    };
+    for (own, place) in each.iter().zip(all.chunks_exact_mut(size)) {
+        fit_heads(own, heads, place);
+    }
+    Ok(tensor)
 }
 
-/// Lays the heads of `data` into the equal parts of `place`, each filled up with zeros.
-fn pad_heads(data: &[f32], heads: usize, place: &mut [f32]) {
+/// Lays the heads of `data` into the equal parts of `place`, each cut off behind or filled up with zeros. A head's rows lie
+/// together, so the copy goes head by head.
+fn fit_heads(data: &[f32], heads: usize, place: &mut [f32]) {
     let (size, stride) = (data.len() / heads, place.len() / heads);
     for (head, part) in place.chunks_exact_mut(stride).enumerate() {
-        let (own, rest) = part.split_at_mut(size);
-        own.copy_from_slice(&data[head * size..(head + 1) * size]);
+        let (kept, rest) = part.split_at_mut(size.min(stride));
+        kept.copy_from_slice(&data[head * size..][..kept.len()]);
         rest.fill(0.0);
     }
 }
@@ -261,24 +300,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_keeps_the_first_tokens_of_every_head() {
+    fn heads_are_cut_off_behind_or_filled_up_each_by_itself() {
         // 2 heads, 3 tokens, width 2; token t of head h is [10h + t, 10h + t + 0.5].
         let data = [0., 0.5, 1., 1.5, 2., 2.5, 10., 10.5, 11., 11.5, 12., 12.5];
-        assert_eq!(
-            head_prefixes(&data, 6, 4),
-            [0., 0.5, 1., 1.5, 10., 10.5, 11., 11.5]
-        );
-        assert_eq!(head_prefixes(&data, 6, 6), data);
-        assert!(head_prefixes(&data, 6, 0).is_empty());
-        assert!(head_prefixes(&[], 0, 0).is_empty());
-    }
-
-    #[test]
-    fn shorter_lines_are_padded_head_by_head() {
+        let fit = |size: usize| {
+            let mut place = vec![9.0; size];
+            fit_heads(&data, 2, &mut place);
+            place
+        };
+        assert_eq!(fit(8), [0., 0.5, 1., 1.5, 10., 10.5, 11., 11.5]);
+        assert_eq!(fit(12), data);
+        let wider = fit(16);
+        assert_eq!(wider[..8], [0., 0.5, 1., 1.5, 2., 2.5, 0., 0.]);
+        assert_eq!(wider[8..], [10., 10.5, 11., 11.5, 12., 12.5, 0., 0.]);
         let mut all = vec![9.0; 6];
-        pad_heads(&[1., 2., 3., 4.], 2, &mut all);
-        assert_eq!(all, [1., 2., 0., 3., 4., 0.]);
-        pad_heads(&[], 2, &mut all);
+        fit_heads(&[], 2, &mut all);
         assert_eq!(all, vec![0.0; 6]);
     }
 }

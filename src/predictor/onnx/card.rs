@@ -34,6 +34,8 @@ pub struct Card {
     pub weights: Option<String>,
     /// The longest sequence that the graph takes, in tokens; goes before `config.json`'s.
     pub max_positions: Option<usize>,
+    /// Whether `past_key_values.*` may have room for the call's tokens, and `present.*` be the same tensors.
+    pub cache_in_place: bool,
     /// What a user has to know before believing the model's answers.
     pub warnings: Vec<String>,
     /// What the model's makers publish for sequences of theirs.

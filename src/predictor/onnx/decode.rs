@@ -117,6 +117,11 @@ impl Open {
         self.target.len() - self.answer.tokens.len()
     }
 
+    /// Tokens that the model has still to read, so as to give those.
+    fn unread(&self) -> usize {
+        self.target.len() - self.held
+    }
+
     /// The question about the answer's next token.
     fn ask(&self, after: usize) -> Ask {
         let token = self.agreed.map(|_| self.target[self.answer.tokens.len()]);
@@ -263,8 +268,7 @@ impl Pass {
                     over: sequence.over,
                 })
                 .collect();
-            let (cache, readings) = engine.forward(&pass.cache, &feeds)?;
-            pass.cache = cache;
+            let readings = engine.forward(&mut pass.cache, &feeds)?;
             for (all, more) in pass.readings.iter_mut().zip(readings) {
                 all.extend(more);
             }
@@ -385,7 +389,8 @@ fn step(engine: &mut Engine, group: &mut [Open], stop: &[u32]) -> Result<()> {
     let lines: Vec<Line> = (group.iter_mut())
         .map(|open| std::mem::take(&mut open.line))
         .collect();
-    let mut cache = match Cache::join(&engine.graph.slots, &lines) {
+    let left = group.iter().map(Open::unread).max().unwrap_or_default();
+    let mut cache = match Cache::join(&engine.graph.slots, &lines, engine.room(left)) {
         Ok(cache) => cache,
         Err(error) => {
             for (open, line) in group.iter_mut().zip(lines) {
@@ -438,13 +443,12 @@ fn steps(engine: &mut Engine, cache: &mut Cache, group: &mut [Open], stop: &[u32
                 over: open.over,
             })
             .collect();
-        let readings;
-        (*cache, readings) = engine.forward(cache, &feeds)?;
+        let readings = engine.forward(cache, &feeds)?;
         for (number, open) in group.iter_mut().enumerate() {
             if open.is_done {
                 // Plain graphs know no padding within a text; there, all go on to the same length.
                 if engine.graph.signature == Signature::Subset {
-                    cache.forget_last(number);
+                    cache.forget(number, 1);
                 }
                 continue;
             }
@@ -460,8 +464,9 @@ fn steps(engine: &mut Engine, cache: &mut Cache, group: &mut [Open], stop: &[u32
 /// Decodes one answer with the rest of its target as a draft. The tokens from `held` on are read again in every call, which
 /// spares cutting the cache each time a draft fails.
 fn draft(engine: &mut Engine, open: &mut Open, stop: &[u32]) -> Result<()> {
-    let line = std::mem::take(&mut open.line);
-    let base = Cache::join(&engine.graph.slots, &[line])?;
+    let line = [std::mem::take(&mut open.line)];
+    let room = engine.room(open.unread());
+    let mut cache = Cache::join(&engine.graph.slots, &line, room)?;
     loop {
         let known = open.answer.tokens.len();
         let rest = &open.target[known..];
@@ -478,7 +483,7 @@ fn draft(engine: &mut Engine, open: &mut Open, stop: &[u32]) -> Result<()> {
             asks: &asks,
             over: open.over,
         };
-        let (_, readings) = engine.forward(&base, &[feed])?;
+        let readings = engine.forward(&mut cache, &[feed])?;
         for (reading, token) in readings[0].iter().zip(rest.to_vec()) {
             open.advance(reading, stop);
             if open.is_done {
@@ -487,6 +492,11 @@ fn draft(engine: &mut Engine, open: &mut Open, stop: &[u32]) -> Result<()> {
             if reading.best != token {
                 break;
             }
+        }
+        if engine.can_forget() {
+            cache.forget(0, tokens.len());
+        } else {
+            cache = Cache::join(&engine.graph.slots, &line, room)?;
         }
     }
 }

@@ -70,6 +70,13 @@ pub(super) struct Slot {
     pub content: Content,
 }
 
+impl Slot {
+    /// Whether it holds keys or values.
+    pub(super) fn is_rows(&self) -> bool {
+        matches!(self.content, Content::Rows { .. })
+    }
+}
+
 /// A graph that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Graph {

@@ -99,10 +99,10 @@ pub enum Bos {
     Never,
 }
 
-// Measured with SmolLM2-135M. A prompt of 2191 tokens on two cores: 840 tokens/s in pieces of 256 to 448, 800 in pieces of
-// 512, 720 in one call, since attention computes the scores of a call's later tokens, too, before it masks them. Short
-// prompts in batches: on two cores the same 1200 tokens/s from 256 to 2048 tokens a call; on one 680 at 280 tokens a call,
-// 595 at 2048, 457 at 8192.
+// Measured with SmolLM2-135M. A prompt of 2191 tokens on two cores: 867 tokens/s in pieces of 256, 840 in pieces of 384, 800
+// of 128, 720 in one call: attention computes the scores of a call's later tokens, too, before it masks them, and each call
+// reads the weights. Short prompts in batches: on two cores the same 1200 tokens/s from 256 to 2048 tokens a call; on one
+// 680 at 280 tokens a call, 595 at 2048, 457 at 8192.
 impl Device {
     /// The tokens of one call that reads several prompts which suit the device. On a GPU, whose products have to be large
     /// to be fast, this has not been measured.
@@ -117,7 +117,7 @@ impl Device {
     /// The tokens of one prompt in one call which suit the device, likewise.
     fn prefill_chunk(self) -> usize {
         match self {
-            Self::Cpu | Self::Auto => 384,
+            Self::Cpu | Self::Auto => 256,
             Self::Cuda(_) => 4096,
         }
     }
@@ -231,7 +231,8 @@ impl OnnxModel {
                 .max(1),
             logits_bytes: options.logits_bytes,
         };
-        let engine = Engine::new(session, graph, limits, taken.memories()?);
+        let memories = taken.memories()?;
+        let engine = Engine::new(session, graph, limits, memories, card.cache_in_place);
         Ok(Self {
             card,
             config,

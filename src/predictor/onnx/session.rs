@@ -11,7 +11,7 @@ use ort::session::{Session, SessionOutputs};
 use ort::value::{Shape, Tensor, TensorValueType};
 
 use super::cache::Cache;
-use super::graph::{Content, Graph, Signature, Slot};
+use super::graph::{Graph, Signature, Slot};
 use super::runtime::{dimension, failure};
 use crate::error::{Error, Result};
 
@@ -93,6 +93,8 @@ pub(super) struct Engine {
     pub graph: Graph,
     limits: Limits,
     memories: Memories,
+    /// Whether the graph may write the rows of new tokens into the tensors that hold those before them.
+    is_in_place: bool,
     /// Tokens read so far, in any call.
     pub tokens_read: u64,
     /// Time spent within ONNX Runtime's calls.
@@ -100,12 +102,22 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(session: Session, graph: Graph, limits: Limits, memories: Memories) -> Self {
+    /// `is_in_place`: the graph can take a cache with room for the call's tokens, and give it back as the same tensors.
+    pub(super) fn new(
+        session: Session,
+        graph: Graph,
+        limits: Limits,
+        memories: Memories,
+        is_in_place: bool,
+    ) -> Self {
+        // Room is made here, on the processor.
+        let is_in_place = is_in_place && memories.cache.is_cpu_accessible();
         Self {
             session,
             graph,
             limits,
             memories,
+            is_in_place,
             tokens_read: 0,
             time: Duration::ZERO,
         }
@@ -113,36 +125,56 @@ impl Engine {
 
     /// Whether a cache holds recurrent states, so that it can be cut back only where there is a mark.
     pub(super) fn is_recurrent(&self) -> bool {
-        let state = |slot: &Slot| matches!(slot.content, Content::State { .. });
-        self.graph.slots.iter().any(state)
+        !self.graph.slots.iter().all(Slot::is_rows)
     }
 
-    /// Reads what each sequence feeds behind `past`. One sequence alone is read in as many calls as bounded memory takes;
-    /// several, which have read equally much or feed one token each, in one.
+    /// The room for `tokens` more tokens that a cache should have where it is made.
+    pub(super) fn room(&self, tokens: usize) -> usize {
+        if self.is_in_place { tokens } else { 0 }
+    }
+
+    /// Whether a cache can be brought back to where it was before a call, by [forgetting](Cache::forget) that call's tokens:
+    /// where the rows before them stay where they are, and nothing but rows is kept.
+    pub(super) fn can_forget(&self) -> bool {
+        self.is_in_place && !self.is_recurrent()
+    }
+
+    /// Reads what each sequence feeds behind what `cache` holds, and adds it there. One sequence alone is read in as many
+    /// calls as bounded memory takes; several, which have read equally much or feed one token each, in one. On an error the
+    /// cache is that of some of these calls.
     pub(super) fn forward(
         &mut self,
-        past: &Cache,
+        cache: &mut Cache,
         feeds: &[Feed<'_>],
-    ) -> Result<(Cache, Vec<Vec<Reading>>)> {
+    ) -> Result<Vec<Vec<Reading>>> {
         let mut readings: Vec<Vec<Reading>> = vec![Vec::new(); feeds.len()];
         let mut judge = |sequence: usize, ask: &Ask, line: &[f32]| {
             let reading = judge(line, feeds[sequence].over.pair(), ask.token)?;
             readings[sequence].push(reading);
             Ok(())
         };
-        let cache = match feeds {
-            &[feed] => self.in_pieces(past, feed, &mut judge)?,
-            _ => self.call(past, feeds, &mut judge)?,
-        };
-        Ok((cache, readings))
+        let fed = feeds.first().map_or(0, |feed| feed.tokens.len());
+        self.reserve(cache, fed)?;
+        match feeds {
+            &[feed] => self.in_pieces(cache, feed, &mut judge)?,
+            _ => self.call(cache, feeds, &mut judge)?,
+        }
+        Ok(readings)
     }
 
-    fn in_pieces(&mut self, past: &Cache, feed: Feed<'_>, each: &mut Each<'_>) -> Result<Cache> {
+    /// Makes room for so many tokens of each sequence, if they go into the cache's own tensors.
+    fn reserve(&self, cache: &mut Cache, tokens: usize) -> Result<()> {
+        if self.is_in_place {
+            cache.reserve(&self.graph.slots, cache.longest() + tokens)?;
+        }
+        Ok(())
+    }
+
+    fn in_pieces(&mut self, cache: &mut Cache, feed: Feed<'_>, each: &mut Each<'_>) -> Result<()> {
         let Feed { tokens, asks, over } = feed;
         debug_assert!(!tokens.is_empty() && asks.is_sorted_by(|a, b| a.after < b.after));
-        let mut own: Option<Cache> = None;
         let (mut start, mut asked) = (0, 0);
-        loop {
+        while start < tokens.len() {
             let pending = &asks[asked..];
             let end = self.call_end(start, tokens.len(), pending, over);
             let here: Vec<Ask> = pending
@@ -159,13 +191,10 @@ impl Engine {
                 asks: &here,
                 over,
             };
-            let cache = self.call(own.as_ref().unwrap_or(past), &[piece], each)?;
-            if end == tokens.len() {
-                return Ok(cache);
-            }
-            own = Some(cache);
+            self.call(cache, &[piece], each)?;
             start = end;
         }
+        Ok(())
     }
 
     /// All logits behind some tokens of a text, in ascending `positions`: one row of the vocabulary's width for each.
@@ -181,8 +210,9 @@ impl Engine {
             asks: &asks,
             over: Over::Vocabulary,
         };
-        let empty = Cache::empty(&self.graph.slots, 1)?;
-        self.in_pieces(&empty, feed, &mut |_, _, line| {
+        let mut cache = Cache::empty(&self.graph.slots, 1)?;
+        self.reserve(&mut cache, needed)?;
+        self.in_pieces(&mut cache, feed, &mut |_, _, line| {
             lines.push(line.to_vec());
             Ok(())
         })?;
@@ -236,8 +266,8 @@ impl Engine {
         }
     }
 
-    /// One call of the graph.
-    fn call(&mut self, past: &Cache, feeds: &[Feed<'_>], each: &mut Each<'_>) -> Result<Cache> {
+    /// One call of the graph. On an error the cache is what it was.
+    fn call(&mut self, cache: &mut Cache, feeds: &[Feed<'_>], each: &mut Each<'_>) -> Result<()> {
         let [first, ..] = feeds else {
             return Err(Error::model("a call without a sequence"));
         };
@@ -248,12 +278,17 @@ impl Engine {
                 .all(|feed| feed.tokens.len() == length && feed.asks.len() == asks),
             "one tensor holds them"
         );
-        let total = past.capacity() + length;
+        let total = length
+            + if self.is_in_place {
+                cache.longest()
+            } else {
+                cache.capacity()
+            };
         let ids: Vec<i64> = (feeds.iter().flat_map(|feed| feed.tokens))
             .copied()
             .map(i64::from)
             .collect();
-        let mask: Vec<i64> = (past.lengths().iter())
+        let mask: Vec<i64> = (cache.lengths().iter())
             .flat_map(|read| (0..total).map(move |place| i64::from(place < read + length)))
             .collect();
         let positions: Vec<i64> = match self.graph.signature {
@@ -262,7 +297,7 @@ impl Engine {
             Signature::Subset => (feeds.iter().flat_map(|feed| feed.asks))
                 .map(|ask| dimension(ask.after))
                 .collect(),
-            Signature::Plain { .. } => (past.lengths().iter())
+            Signature::Plain { .. } => (cache.lengths().iter())
                 .flat_map(|&read| (read..read + length).map(dimension))
                 .collect(),
         };
@@ -289,11 +324,14 @@ impl Engine {
                 length
             }
         };
-        for (slot, value) in self.graph.slots.iter().zip(past.values()) {
+        for (slot, value) in self.graph.slots.iter().zip(cache.values()) {
             binding.bind_input(&slot.past, value).map_err(failure)?;
-            binding
-                .bind_output_to_device(&slot.present, &self.memories.cache)
-                .map_err(failure)?;
+            if self.is_in_place && slot.is_rows() {
+                binding.bind_output(&slot.present, value)
+            } else {
+                binding.bind_output_to_device(&slot.present, &self.memories.cache)
+            }
+            .map_err(failure)?;
         }
         binding
             .bind_output_to_device("logits", &self.memories.logits)
@@ -307,10 +345,9 @@ impl Engine {
             vocabulary: &vocabulary,
         };
         given.read(&outputs, feeds, each)?;
-        let values = self
-            .graph
-            .slots
-            .iter()
+        let slots = &self.graph.slots;
+        let given = (slots.iter())
+            .filter(|slot| !(self.is_in_place && slot.is_rows()))
             .map(|slot| {
                 let value = outputs
                     .remove(&slot.present)
@@ -319,8 +356,13 @@ impl Engine {
             })
             .collect::<Result<_>>()?;
         self.tokens_read += (rows * length) as u64;
-        let lengths = past.lengths().iter().map(|read| read + length).collect();
-        Cache::of(&self.graph.slots, values, lengths, total)
+        if self.is_in_place {
+            cache.grown(slots, length, given);
+        } else {
+            let lengths = cache.lengths().iter().map(|read| read + length).collect();
+            *cache = Cache::of(slots, given, lengths, total)?;
+        }
+        Ok(())
     }
 }
 

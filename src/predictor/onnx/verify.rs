@@ -187,13 +187,13 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
             "a sequence of one symbol, which predicts nothing",
         ));
     }
-    let empty = Cache::empty(&model.engine.graph.slots, 1)?;
+    let mut cache = Cache::empty(&model.engine.graph.slots, 1)?;
     let feed = Feed {
         tokens: context,
         asks: &asks,
         over: Over::Vocabulary,
     };
-    let (_, readings) = model.engine.forward(&empty, &[feed])?;
+    let readings = model.engine.forward(&mut cache, &[feed])?;
     let right = readings[0]
         .iter()
         .zip(&tokens[1..])
