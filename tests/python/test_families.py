@@ -8,6 +8,7 @@ tests/fixtures/models/families.json (tests/oracle/make_family_fixtures.py).
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -64,15 +65,44 @@ def test_graphs_for_cuda_have_no_operator_that_cuda_lacks_in_float32(for_cuda):
     assert "Attention" in operators and "GroupQueryAttention" not in operators
 
 
-@pytest.mark.parametrize("method", ["generate", "score"])
-def test_infer_answers_as_transformers_generates(converted, method):
-    expected, folder = converted
+def run_infer(folder: Path, method: str) -> subprocess.CompletedProcess:
+    """infer on the fixture's prompts."""
     infer = Path(os.environ.get("SHOTLINE_BIN", "")).resolve() / "infer"
     assert infer.is_file(), "SHOTLINE_BIN must name the folder of the built filters"
     library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
     prompts = "".join(json.dumps(prompt) + "\n" for prompt in FIXTURE["prompts"])
     command = [infer, "--model", folder, "--method", method, *(["--ort-lib", library[0]] if library else [])]
-    done = subprocess.run(list(map(str, command)), input=prompts, capture_output=True, text=True, check=False)
+    return subprocess.run(list(map(str, command)), input=prompts, capture_output=True, text=True, check=False)
+
+
+def with_cache_in_place(folder: Path, copy: Path, in_place: bool) -> Path:
+    """A copy of a model folder whose card says so."""
+    shutil.copytree(folder, copy)
+    card = json.loads((copy / "card.json").read_text())
+    assert card["cache_in_place"] != in_place
+    (copy / "card.json").write_text(json.dumps({**card, "name": folder.name, "cache_in_place": in_place}))
+    return copy
+
+
+@pytest.mark.parametrize("method", ["generate", "score"])
+def test_a_cache_in_place_gives_what_a_copied_one_gives(converted, method, tmp_path):
+    folder = converted[1]
+    copying = with_cache_in_place(folder, tmp_path / "copying", in_place=False)
+    in_place, copied = run_infer(folder, method), run_infer(copying, method)
+    assert (in_place.returncode, copied.returncode) == (0, 0), in_place.stderr + copied.stderr
+    assert in_place.stdout == copied.stdout
+
+
+def test_a_card_that_claims_a_cache_in_place_falsely_is_refused(for_cuda, tmp_path):
+    done = run_infer(with_cache_in_place(for_cuda[1], tmp_path / "lying", in_place=True), "score")
+    assert (done.returncode, done.stdout) == (3, ""), done.stderr
+    assert "shape" in done.stderr.lower()
+
+
+@pytest.mark.parametrize("method", ["generate", "score"])
+def test_infer_answers_as_transformers_generates(converted, method):
+    expected, folder = converted
+    done = run_infer(folder, method)
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
     key = lambda row: (row["function"], row["design"], row["shots"])

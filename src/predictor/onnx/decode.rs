@@ -13,7 +13,8 @@ use super::graph::Signature;
 use super::session::{Ask, Engine, Feed, Over, Reading};
 use crate::error::{Error, Result};
 
-/// The most memory, padding included, of the caches that step together. Every step copies them.
+/// The most memory, padding included, of the caches that step together. Every step reads them, and copies those that are not
+/// written in place.
 const STEP_BYTES: usize = 256 << 20;
 
 /// A place in a sequence where an answer is wanted.
