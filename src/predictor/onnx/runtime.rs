@@ -15,9 +15,10 @@ use ort::LoadDynamicError;
 use ort::environment::Environment;
 use ort::ep::{self, ArenaExtendStrategy, cuda::ConvAlgorithmSearch};
 use ort::logging::LogLevel;
-use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::value::Tensor;
 
 use super::Options;
 use super::session::Memories;
@@ -172,6 +173,7 @@ impl Runtime {
             .with_telemetry(false)
             .build()
             .map_err(|error| unusable(&error))?;
+        be_refused_once();
         if env::var_os("ORT_LOG").is_none() {
             // Whatever goes wrong comes back as an error; without this it is printed a second time.
             environment.set_log_level(LogLevel::Fatal);
@@ -269,6 +271,15 @@ impl Runtime {
             // Plans of memory use are kept for every length of input, and hardly two are alike.
             .with_memory_pattern(false)?)
     }
+}
+
+/// Lets ONNX Runtime refuse memory that no machine has.
+///
+/// The first C++ exception of a thread takes some memory for itself, and where there is none left glibc ends the process
+/// ("cannot allocate memory for thread-local data") before anything can be halved. So it is had while there is some.
+fn be_refused_once() {
+    let refused = Tensor::<f32>::new(&Allocator::default(), [1usize << 60]);
+    debug_assert!(refused.is_err(), "nobody has an exbibyte");
 }
 
 /// The library to load: an explicit one, one that a variable names, or the first that lies in a usual place.

@@ -153,8 +153,8 @@ impl Engine {
             readings[sequence].push(reading);
             Ok(())
         };
-        let fed = feeds.first().map_or(0, |feed| feed.tokens.len());
-        self.reserve(cache, fed)?;
+        let more = feeds.first().map_or(0, |feed| feed.tokens.len());
+        self.reserve(cache, more)?;
         match feeds {
             &[feed] => self.in_pieces(cache, feed, &mut judge)?,
             _ => self.call(cache, feeds, &mut judge)?,
