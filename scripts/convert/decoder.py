@@ -198,9 +198,9 @@ class Decoder:
         attend = self._standard_attention if w.device == "cuda" else self._grouped_attention
         out, *cache = attend(q, k, v, past, rotary, window, s.head_dim**-0.5 if scale is None else scale)
         self._caches[layer] = tuple(cache)
-        return (x, out) if layer < s.layers - 1 else (self._wanted(x), self._wanted(out))
+        return (x, out) if layer < s.layers - 1 else (self.wanted(x), self.wanted(out))
 
-    def _wanted(self, x: str) -> str:
+    def wanted(self, x: str) -> str:
         """x [B,T,width] at the wanted positions, [B,Q,width]."""
         w = self.writer
         places = self._shared("wanted", lambda: w.node("Unsqueeze", self._positions, w.integers(2)))

@@ -343,6 +343,6 @@ class StripedHyenaGraph(Decoder):
         return w.node("Slice", flat, w.integers(0), self._length, w.integers(2))
 
     def finish(self, x: str, norm: Callable[[str], str], head: Weight | None) -> None:
-        super().finish(x, norm, head)
+        super().finish(self.wanted(x), norm, head)
         for value, name, shape in self._states:
             self.writer.output(value, name, shape)
