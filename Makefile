@@ -85,7 +85,7 @@ model-smollm2-q4: models/smollm2-135m-q4/card.json
 models/smollm2-135m-q4/card.json: | $(CONVERT_ENV)/.whole
 	$(PYTHON) scripts/fetch.py smollm2 models/gguf
 	$(CONVERT_ENV)/bin/python scripts/convert models/gguf/SmolLM2-135M-Instruct.Q4_1.gguf --weights q4 \
-	  -o $(@D) --name SmolLM2-135M-Instruct --record scripts/recorded/smollm2-135m.json
+	  -o $(@D) --name SmolLM2-135M-Instruct-q4 --record scripts/recorded/smollm2-135m.json
 
 model-gemma3: models/gemma3-270m/card.json
 models/gemma3-270m/card.json: | $(CONVERT_ENV)/.whole

@@ -15,7 +15,7 @@
 #
 # OUT receives prompts/, predictions/ (one file a model, condition and shot count; nested: a model), *.csv, figures/ and
 # report.html. Every file appears whole or not at all, and `infer --resume` keeps single answers, so the run may be stopped
-# anywhere and started again.
+# anywhere and started again. Two runs in one OUT come one after the other.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -74,11 +74,20 @@ endif
 
 # The name of a model's files: its folder's.
 name_of = $(subst :,-,$(notdir $(patsubst %/,%,$(1))))
-# The alphabet of a model: what its card says it was trained on.
-modality_of = $(shell $(PYTHON) -c 'import json, sys; print(json.load(open(sys.argv[1]))["modality"])' $(1)/card.json 2>/dev/null)
-alphabet_of = $(strip $(or $(ALPHABET),$(if $(filter builtin:%,$(1)),$(first_alphabet),$(call modality_of,$(1)))))
+# What a model's card says of it.
+on_card = $(shell $(PYTHON) -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' $(1)/card.json $(2) 2>/dev/null)
 folders := $(filter-out builtin:%,$(MODELS))
-first_alphabet := $(strip $(or $(ALPHABET),$(if $(folders),$(call modality_of,$(firstword $(folders)))),genomic))
+# The name of a model in records is its card's, or else its folder's: `score` could not tell two of one name apart.
+names := $(foreach model,$(folders),$(subst $() ,_,$(or $(call on_card,$(model),name),$(notdir $(realpath $(model))))))
+ifneq ($(words $(sort $(names))),$(words $(names)))
+$(error MODELS: two of one name in records ($(names)): give one another "name" in its card.json)
+endif
+ifneq ($(filter --name --name=%,$(INFER_FLAGS)),)
+$(error INFER_FLAGS: --name would give every model and baseline one name)
+endif
+# The alphabet of a model: what its card says it was trained on.
+alphabet_of = $(strip $(or $(ALPHABET),$(if $(filter builtin:%,$(1)),$(first_alphabet),$(call on_card,$(1),modality))))
+first_alphabet := $(strip $(or $(ALPHABET),$(if $(folders),$(call on_card,$(firstword $(folders)),modality)),genomic))
 $(foreach model,$(MODELS),$(if $(call alphabet_of,$(model)),,$(error $(model): its card.json names no modality; say which symbols it reads, as ALPHABET=genomic)))
 
 # What the files of a cell are called, before their suffix: NAME.condition.nSHOTS, nested NAME.nested.
@@ -103,17 +112,24 @@ endif
 TABLES += $(if $(word 2,$(MODELS)),versus)
 RESULTS := $(TABLES:%=$(OUT)/%.csv)
 
+# Before a command: one run at a time in OUT, and another waits. Single files are made without, as a cluster's tasks do.
+alone = mkdir -p $(OUT) && { flock --nonblock $(OUT)/.lock true || \
+  echo '$(OUT): another run is at work there; this one waits until it is done' >&2; } && flock $(OUT)/.lock
+
 ifeq ($(CLUSTER),slurm)
 # What a task has to know to do what was asked here; submit.py writes it down.
 SETTINGS := MODELS TRIALS DESIGN CONTROL DEVICE SHOTS SEED SUITE BASELINES ALPHABET PUBLISHED OUT BIN PYTHON INFER_FLAGS SHARDS
 export $(SETTINGS)
 .PHONY: submit
 submit:
-	$(PYTHON) scripts/slurm/submit.py $(SETTINGS)
+	$(alone) $(PYTHON) scripts/slurm/submit.py $(SETTINGS)
 endif
 
-.PHONY: show
-show: $(OUT)/report.html
+.PHONY: show made
+show:
+	$(alone) $(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) made
+
+made: $(OUT)/report.html
 	echo
 	$(BIN)/fit-loglinear --quiet --seed $(SEED) --to table $(call CLEAN_PREDICTIONS,$(MODEL_PREDICTIONS))
 	echo

@@ -59,6 +59,14 @@ impl Error {
         Self::Model(message.to_string())
     }
 
+    /// What may stand once only in an experiment, and was found in two places.
+    pub fn twice(what: impl Display, first: impl Display, second: impl Display) -> Self {
+        Self::Data(format!(
+            "{what} stands twice, in {first} and in {second}: a file given twice, or two models of one name (`infer \
+             --name` gives another)"
+        ))
+    }
+
     /// A failure of reading or writing at `place`; a closed pipe becomes [`Error::Closed`].
     pub fn io(place: impl Display, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::BrokenPipe {

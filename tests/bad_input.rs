@@ -691,9 +691,9 @@ fn a_prediction_that_contradicts_itself_is_refused() {
 fn an_arrow_stream_that_is_cut_off_anywhere_is_refused() {
     let dir = Workdir::new();
     for reader in readers(&dir) {
-        let half = reader.records.len() / 2;
-        let batches = [to_batch(&reader.records), to_batch(&reader.records[..half])];
-        let batches = [batches[0].clone(), batches[0].slice(0, half)];
+        let (records, half) = (to_batch(&reader.records), reader.records.len() / 2);
+        let rest = records.num_rows() - half;
+        let batches = [records.slice(0, half), records.slice(half, rest)];
         let whole = to_arrow_stream(&batches);
         // Before the marker of the end, 8 bytes; within it; in the batches; in the schema.
         let n = whole.len();
@@ -1094,19 +1094,186 @@ fn an_output_that_was_there_stays_as_it_was_if_the_filter_fails() {
     }
 }
 
+/// Runs a filter by a shell, which redirects, and which has `input` as its standard input.
+fn by_shell(dir: &Workdir, filter: &str, line: &str) -> Ran {
+    let mut shell = assert_cmd::Command::new("bash");
+    shell
+        .args(["-c", &format!("exec {} {line}", binary(filter))])
+        .current_dir(dir.path(""))
+        .env("SHOTLINE_ORT_LIB", onnx_runtime());
+    Ran::of(filter, &mut shell)
+}
+
 #[test]
-fn an_output_may_be_one_of_the_inputs() {
+fn an_output_that_is_an_input_is_refused_by_whatever_name_and_stays_as_it_was() {
     let dir = Workdir::new();
-    let trials = dir
-        .run("gen-tasks", "--task identity --shots 1 --trials 3")
-        .ok();
-    dir.write("file.jsonl", &trials);
-    dir.run("encode", "--alphabet genomic file.jsonl -o file.jsonl")
-        .ok();
-    assert_eq!(
-        dir.read("file.jsonl"),
-        dir.pipe(trials, "encode", "--alphabet genomic").ok()
-    );
+    let mut filters: Vec<(&str, String, Vec<u8>)> = readers(&dir)
+        .iter()
+        .map(|r| (r.filter, r.arguments.to_owned(), to_lines(&r.records)))
+        .collect();
+    let (trials, predictions) = (filters[0].2.clone(), filters[2].2.clone());
+    filters.push(("merge-shards", "--allow-unchecked".to_owned(), trials));
+    filters.push(("contrast", "--models".to_owned(), predictions));
+    for (filter, arguments, contents) in filters {
+        // A suffix that every filter can write, whatever the contents are.
+        let (file, link, hard) = match filter {
+            "figure" => ("in.svg", "link.svg", "hard.svg"),
+            _ => ("in.jsonl", "link.jsonl", "hard.jsonl"),
+        };
+        dir.write(file, &contents);
+        symlink(file, dir.path(link)).unwrap();
+        fs::hard_link(dir.path(file), dir.path(hard)).unwrap();
+        let before = dir.names();
+        for output in [file, &format!("./{file}"), link, hard] {
+            let refused = |line: &str, input: &str| {
+                let ran = by_shell(&dir, filter, &format!("{arguments} {line}"));
+                ran.refused(2, &[&format!("{output}: is the input {input}")]);
+            };
+            refused(&format!("{file} -o {output}"), file);
+            refused(&format!("{link} -o {output}"), link);
+            match filter {
+                // Shards are no pipes.
+                "merge-shards" => {}
+                "figure" => refused(&format!("-o other.svg -o {output} < {file}"), "/dev/stdin"),
+                _ => refused(&format!("- -o {output} < {file}"), "/dev/stdin"),
+            }
+        }
+        if filter != "figure" {
+            by_shell(&dir, filter, &format!("{arguments} {file} >> {hard}"))
+                .refused(2, &[&format!("/dev/stdout: is the input {file}")]);
+        }
+        assert_eq!(dir.names(), before);
+        assert_eq!(dir.read(file), contents);
+        for name in [file, link, hard] {
+            fs::remove_file(dir.path(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_suite_a_report_and_a_journal_are_not_written_over_either() {
+    let dir = Workdir::new();
+    dir.write("mine.txt", "identity\n");
+    for (filter, arguments) in [
+        ("gen-tasks", "--suite mine.txt --list"),
+        ("contrast", "--identifiability --suite mine.txt"),
+    ] {
+        let refused = dir.run(filter, &format!("{arguments} -o mine.txt"));
+        refused.refused(2, &["mine.txt: is the input mine.txt"]);
+    }
+    // `paper` is no file, even where one is called so.
+    let paper = "--task identity --shots 1 --trials 1 -o paper";
+    dir.run("gen-tasks", paper).ok();
+    dir.run("gen-tasks", paper).ok();
+    // What an interrupted run has finished, taken for its prompts, would be all there is.
+    let prompts = dir.prompts("--task identity --shots 1 --trials 2", "--alphabet genomic");
+    dir.write("out.jsonl.partial", prompts);
+    dir.run(
+        "infer",
+        "--model exec:cat out.jsonl.partial --resume -o out.jsonl",
+    )
+    .refused(2, &["is the input out.jsonl.partial"]);
+    dir.write("report.html", SCORES);
+    dir.run("figure", "report report.html -o report.html")
+        .refused(2, &["report.html: is the input report.html"]);
+    assert_eq!(dir.read("mine.txt"), b"identity\n");
+}
+
+const SCORES: &str = "model,shots,accuracy\na,1,.1\na,2,.2\n";
+
+#[test]
+fn a_suffix_of_no_format_is_refused_before_any_work() {
+    let dir = Workdir::new();
+    for reader in readers(&dir).iter().filter(|r| r.filter != "figure") {
+        dir.write("good.jsonl", to_lines(&reader.records));
+        for name in [
+            "out.xlsx",
+            "out.feather",
+            "out.tsv",
+            "out.v2.gz",
+            "my.table",
+        ] {
+            let arguments = format!("{} good.jsonl -o {name}", reader.arguments);
+            dir.run(reader.filter, &arguments)
+                .refused(2, &[name, ".jsonl, .arrow, .parquet, .csv or .txt", "--to"]);
+        }
+        // No suffix says nothing, and --to says more than any.
+        for arguments in ["-o out", "-o out.v2 --to jsonl"] {
+            let ran = dir.run(
+                reader.filter,
+                &format!("{} good.jsonl {arguments}", reader.arguments),
+            );
+            assert_eq!(ran.code, 0, "{ran}");
+        }
+    }
+    dir.run("gen-tasks", "-o trials.xls")
+        .refused(2, &["trials.xls"]);
+    dir.run("merge-shards", "a.jsonl -o b.tsv")
+        .refused(2, &["b.tsv"]);
+}
+
+#[test]
+fn a_closed_standard_output_is_an_error_and_one_that_nobody_reads_is_none() {
+    let dir = Workdir::new();
+    let scores = "model,shots,accuracy\na,1,.1\na,2,.2\n";
+    dir.write("scores.csv", scores);
+    for reader in readers(&dir).iter().filter(|r| r.filter != "figure") {
+        dir.write("good.jsonl", to_lines(&reader.records));
+        let line = format!("{} good.jsonl", reader.arguments);
+        by_shell(&dir, reader.filter, &format!("{line} >&-"))
+            .refused(1, &["stdout: Bad file descriptor"]);
+        // As a program does that starts others and wants to hear nothing.
+        for elsewhere in ["-o out.jsonl >&-", "1<> /dev/null", "> /dev/null"] {
+            let ran = by_shell(&dir, reader.filter, &format!("{line} {elsewhere}"));
+            assert_eq!(ran.code, 0, "{ran}");
+        }
+    }
+    by_shell(&dir, "figure", "curve scores.csv -o out.svg >&-").ok();
+    for filter in [
+        "gen-tasks",
+        "encode",
+        "infer",
+        "score",
+        "fit-loglinear",
+        "contrast",
+        "figure",
+        "merge-shards",
+    ] {
+        for flag in ["--help", "--version"] {
+            by_shell(&dir, filter, &format!("{flag} >&-"))
+                .refused(1, &["stdout: Bad file descriptor"]);
+            by_shell(&dir, filter, &format!("{flag} > /dev/full"))
+                .refused(1, &["stdout: No space left on device"]);
+        }
+    }
+    // Nothing comes from a closed standard input.
+    by_shell(&dir, "score", "<&-").refused(1, &["stdin: empty input"]);
+}
+
+#[test]
+fn more_threads_than_cores_are_not_started_and_a_note_says_so() {
+    let dir = Workdir::new();
+    for reader in readers(&dir)
+        .iter()
+        .filter(|r| ["score", "fit-loglinear", "infer"].contains(&r.filter))
+    {
+        dir.write("good.jsonl", to_lines(&reader.records));
+        let run = |more: &str| {
+            dir.run(
+                reader.filter,
+                &format!("{} good.jsonl {more}", reader.arguments),
+            )
+        };
+        let bare = run("--quiet").ok();
+        let loud = run("--threads 18446744073709551615");
+        assert!(
+            loud.stderr.contains("--threads 18446744073709551615: ")
+                && loud.stderr.contains("as many as there are cores"),
+            "{loud}"
+        );
+        assert_eq!(loud.loud_ok(), bare);
+        assert_eq!(run("--threads 4096 --quiet").ok(), bare);
+    }
 }
 
 #[test]

@@ -357,7 +357,20 @@ fn what_would_make_an_answer_ambiguous_or_impossible_is_a_usage_error() {
         (
             "genomics",
             "{x}{y}",
-            ["--alphabet genomics", "expected genomic, linguistic"],
+            ["--alphabet genomics", "expected genomic;"],
+        ),
+        ("genomc", "{x}{y}", ["--alphabet genomc", "chars:genomc"]),
+        (
+            "GENOMIC",
+            "{x}{y}",
+            ["--alphabet GENOMIC", "expected genomic;"],
+        ),
+        ("dna", "{x}{y}", ["expected genomic (ACGT)", "chars:dna"]),
+        ("Rna", "{x}{y}", ["expected genomic (ACGT)", "chars:Rna"]),
+        (
+            "words",
+            "{x}{y}",
+            ["expected genomic, linguistic", "chars:words"],
         ),
         ("0 1", "{x}{y}", ["--alphabet", "' ' cannot be seen"]),
     ] {

@@ -278,7 +278,7 @@ fn scores_that_cannot_be_drawn_are_refused_by_their_place() {
         (
             "twice.csv",
             "model,modality,shots,accuracy\nevo,genomic,8,0.3\n".to_owned(),
-            "series \"evo\", 8 shots: more than one accuracy",
+            "the same cell stands twice, in good.csv:3 and in twice.csv:2",
         ),
         (
             "fits.csv",
@@ -631,6 +631,24 @@ fn a_report_escapes_whatever_a_model_is_called() {
     let html = String::from_utf8(dir.read("r.html")).unwrap();
     assert_eq!(html.matches("<script").count(), 1);
     assert!(!html.contains("<img") && html.contains("&lt;img src=x"));
+}
+
+/// Every length of a name was once shaped that is less than its own: 92 kB took 100 s.
+#[test]
+fn a_name_of_any_length_is_drawn_in_short() {
+    let dir = Workdir::new();
+    dir.write(
+        "scores.csv",
+        SCORES.replace("evo", &"Evo-2 ".repeat(200_000)),
+    );
+    dir.run("figure", "curve scores.csv -o a.svg -o a.png").ok();
+    let picture = String::from_utf8(dir.read("a.svg")).unwrap();
+    let labels = picture.split("aria-label=\"").skip(1);
+    let label = labels
+        .map(|rest| rest.split('"').next().unwrap())
+        .find(|label| label.starts_with("Evo-2 Evo-2"))
+        .unwrap();
+    assert!(label.contains('…') && label.len() < 500, "{}", label.len());
 }
 
 #[test]

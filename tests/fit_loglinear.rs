@@ -114,8 +114,10 @@ fn a_line_needs_two_shot_counts_above_zero() {
 fn a_shot_count_that_stands_twice_in_a_curve_is_refused() {
     let dir = Workdir::new();
     let input = "model,shots,accuracy\na,1,.1\na,2,.2\nb,1,.1\nb,2,.2\na,2,.3\n";
-    dir.pipe(input, "fit-loglinear", "")
-        .refused(1, &["model \"a\": 2 shots stand twice in one curve"]);
+    dir.pipe(input, "fit-loglinear", "").refused(
+        1,
+        &["model \"a\", 2 shots stands twice, in stdin:3 and in stdin:6"],
+    );
     // In two encodings it is two curves.
     let input = "model,encoding,shots,accuracy\na,x,1,.1\na,x,2,.2\na,y,1,.1\na,y,2,.3\n";
     let rows = fit(input, "");

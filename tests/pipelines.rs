@@ -161,7 +161,7 @@ fn the_suffix_of_the_output_chooses_its_format_unless_told_otherwise() {
         ("a.arrow", b"\xff\xff\xff\xff"),
         ("a.parquet", b"PAR1"),
         ("a.PARQUET", b"PAR1"),
-        ("a.unknown", b"{"),
+        ("a.unknown --to jsonl", b"{"),
         ("a", b"{"),
         ("b.jsonl --to parquet", b"PAR1"),
         ("b.parquet --to jsonl", b"{"),

@@ -9,6 +9,7 @@ use common::{
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
+use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -248,10 +249,15 @@ fn another_model_another_method_or_other_prompts_are_refused_and_nothing_is_lost
 /// `infer`, started and left alone until it has finished something.
 fn start_and_get_going(dir: &Workdir, output: &str) -> Child {
     let mut child = start(dir, output, "--quiet");
+    wait_until_going(dir, &mut child, output);
+    child
+}
+
+fn wait_until_going(dir: &Workdir, child: &mut Child, output: &str) {
     let partial = dir.path(&format!("{output}.partial"));
     for _ in 0..5000 {
         if partial.metadata().map_or(0, |meta| meta.len()) > 20_000 {
-            return child;
+            return;
         }
         assert!(child.try_wait().unwrap().is_none(), "it ended too soon");
         std::thread::sleep(Duration::from_millis(2));
@@ -295,6 +301,27 @@ fn two_processes_do_not_write_one_output() {
         .map(|record| text(record, "trial_id").to_owned())
         .collect();
     assert_eq!(ids.len(), 600 + 300);
+}
+
+#[test]
+fn a_file_has_one_journal_whatever_links_lead_to_it() {
+    let dir = Workdir::new();
+    write_prompts(&dir, 100);
+    // The target is not there yet.
+    symlink("out.jsonl", dir.path("latest.jsonl")).unwrap();
+    symlink("latest.jsonl", dir.path("best.jsonl")).unwrap();
+    let mut first = start(&dir, "best.jsonl", "--quiet");
+    wait_until_going(&dir, &mut first, "out.jsonl");
+    for output in ["out.jsonl", "latest.jsonl"] {
+        for more in ["--resume", ""] {
+            dir.infer("", &arguments(output, more))
+                .refused(1, &["out.jsonl.partial", "another process"]);
+        }
+    }
+    assert!(first.wait().unwrap().success());
+    assert_eq!(json_lines(&dir.read("out.jsonl")).len(), 600 + 300);
+    let is_link = |name: &str| dir.path(name).symlink_metadata().unwrap().is_symlink();
+    assert!(is_link("latest.jsonl") && is_link("best.jsonl") && !is_link("out.jsonl"));
 }
 
 #[test]

@@ -96,6 +96,12 @@ fn loss_and_accuracy_on_sequences_are_those_of_transformers() {
             verify(&name).refused(1, &[&name, "cut-off "]);
         }
     }
+    // The report, wanted in a file.
+    let verify = |more: &str| dir.infer("", &format!("--model {right} --verify two.csv {more}"));
+    assert_eq!(verify("-o report.txt").ok(), b"");
+    assert_eq!(dir.read("report.txt"), verify("").ok());
+    verify("-o two.csv").refused(2, &["two.csv: is the input two.csv"]);
+    verify("-o report.txt --to csv").refused(2, &["--verify", "--to"]);
     for (name, loss, accuracy) in [("loss", loss + 0.011, 1.0), ("accuracy", loss, 0.99)] {
         let wrong = carded(&dir, name, &published(loss, accuracy));
         let ran = dir.infer("", &format!("--model {wrong} --verify two.csv"));

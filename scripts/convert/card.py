@@ -1,6 +1,8 @@
 """card.json: who a converted model is, in the words of Shotline's records.
 
-    name, modality, params   as in records; params counts a tied embedding once
+    name, modality, params   as in records; params counts a tied embedding once. By default the name is the folder's, with
+                             the weights' type behind it unless that is float32 or the name says it already: two foldersful
+                             of one model are two models in records, whether or not their numbers differ
     architecture             the family, `qwen3` say
     vocabulary               the tokenizer's file, or "bytes" where token ids are byte values
     weights                  the type that matrices are stored in: float32, bfloat16, float16, or q4: as blocks of 4
@@ -65,6 +67,11 @@ def card(
         **model.notes(),
         "converter": f"{CONVERTER} (" + ", ".join(f"{p} {version(p)}" for p in PACKAGES) + ")",
     }
+
+
+def default_name(folder: str, weights: str) -> str:
+    """What a model is called where nobody says: as its folder, and by the type of its weights."""
+    return folder if weights == "float32" or weights in folder.lower() else f"{folder}-{weights}"
 
 
 def read_recorded(path: Path) -> dict:

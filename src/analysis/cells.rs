@@ -6,6 +6,7 @@ use crate::chance::Key;
 use crate::error::{Error, Result};
 use crate::record::{CurveKey, Design, ErrorKind, Verdict};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One prediction, reduced.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +17,8 @@ pub struct Unit {
     pub trial: u32,
     /// Whether the prediction is right.
     pub correct: bool,
+    /// The file that it stands in, by its place among the inputs; for a message.
+    file: u16,
     /// Probability that the mode baseline is right, if the demonstrations are there.
     pub mode: Maybe,
     /// Log-probability of the target, if the predictor gave one.
@@ -216,17 +219,16 @@ impl CurveCells {
 
     /// Refuses functions that stand twice with the same trial, and functions with unequal numbers
     /// of trials unless `allow_partial`.
-    fn check(&mut self, allow_partial: bool) -> Result<()> {
+    fn check(&mut self, allow_partial: bool, files: &[Arc<str>]) -> Result<()> {
         let functions = self.cells.values().map(|c| c.tasks.len()).max();
         for (shots, cell) in &mut self.cells {
             let place = format!("model {:?}, {shots} shots", self.key.model);
             for (function, task) in &mut cell.tasks {
                 task.units.sort_by_key(|u| (u.trial, u.id));
                 if let Some(pair) = task.units.windows(2).find(|w| w[0].id == w[1].id) {
-                    return Err(Error::data(format!(
-                        "{place}: trial {} of {function} stands twice; was a file given twice?",
-                        pair[0].trial
-                    )));
+                    let [first, second] = [0, 1].map(|i| &files[usize::from(pair[i].file)]);
+                    let what = format!("{place}: trial {} of {function}", pair[0].trial);
+                    return Err(Error::twice(what, first, second));
                 }
             }
         }
@@ -278,16 +280,22 @@ pub struct Seen {
 #[derive(Debug, Default)]
 pub struct Cells {
     curves: Vec<CurveCells>,
+    files: Vec<Arc<str>>,
 }
 
 impl Cells {
-    /// Adds one prediction, and what was seen of it.
-    pub fn add(&mut self, verdict: &Verdict, seen: &Seen) {
+    /// Adds one prediction, what was seen of it, and the file that it stands in.
+    pub fn add(&mut self, verdict: &Verdict, seen: &Seen, file: &Arc<str>) {
+        if self.files.last() != Some(file) {
+            self.files.push(file.clone());
+        }
         let id = verdict.sequence_id.as_ref().unwrap_or(&verdict.trial_id);
         let unit = Unit {
             id: Key::new(&[id.as_bytes()]).seed(),
             trial: verdict.trial,
             correct: verdict.correct,
+            // Of more files than that, the last are taken for one.
+            file: u16::try_from(self.files.len() - 1).unwrap_or(u16::MAX),
             mode: seen.mode.into(),
             logprob: seen.logprob.into(),
         };
@@ -351,7 +359,7 @@ impl Cells {
     /// A trial that stands twice; functions with unequal numbers of trials unless `allow_partial`.
     pub fn finish(mut self, allow_partial: bool) -> Result<Vec<CurveCells>> {
         for curve in &mut self.curves {
-            curve.check(allow_partial)?;
+            curve.check(allow_partial, &self.files)?;
         }
         Ok(self.curves)
     }

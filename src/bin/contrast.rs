@@ -123,7 +123,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    args.threads.install()?;
+    args.threads.install(args.output.quiet)?;
     let mut step = Step::here("contrast");
     if args.profiles {
         step.seed = Some(args.seed.seed);
@@ -172,12 +172,12 @@ fn run(args: &Args) -> Result<()> {
 
 /// The cells of the input at the shot counts asked for.
 fn read(args: &Args) -> Result<(Vec<CurveCells>, Chain)> {
-    let mut reader = Reader::<Verdict>::open(args.input.paths()?, false)?;
+    let mut reader = Reader::<Verdict>::open(args.input.paths(args.output.files()?)?, false)?;
     let mut cells = Cells::default();
     let progress = Progress::new("predictions", reader.total(), args.output.quiet);
     while let Some(entry) = reader.read()? {
         if args.shots.is_empty() || args.shots.contains(&entry.record.shots) {
-            cells.add(&entry.record, &Seen::default());
+            cells.add(&entry.record, &Seen::default(), entry.place.file());
         }
         progress.step();
     }
@@ -209,6 +209,7 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
             args.bits
         )));
     }
+    args.output.keep_suite(&args.suite)?;
     let suite = Suite::load(&args.suite, args.bits)?;
     let rivalry = Rivalry::new(&suite, args.bits);
     let mut rows = Vec::new();

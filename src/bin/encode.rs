@@ -22,7 +22,8 @@ struct Args {
     input: InputArgs,
 
     /// genomic (ACGT), linguistic (digits), integer (1-9 and commas), protein (20 amino acids), or
-    /// the characters themselves, as `01#`. Replayed trials carry their own.
+    /// the characters themselves, as `01#` (`chars:dna` where they look like a name). Replayed trials
+    /// carry their own.
     #[arg(long, value_name = "NAME|CHARS")]
     alphabet: Option<String>,
 
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     let mut encoders = Encoders::new(args)?;
-    let mut reader = Reader::<Trial>::open(args.input.paths()?, true)?;
+    let mut reader = Reader::<Trial>::open(args.input.paths(args.output.files()?)?, true)?;
     let mut step = Step::here("encode");
     for (name, asked) in [
         ("alphabet", &args.alphabet),

@@ -360,7 +360,7 @@ impl PictureArgs {
         for file in &self.output {
             suffix(file)?;
         }
-        let mut reader = Reader::open(self.input.paths()?, false)?;
+        let mut reader = Reader::open(self.input.paths(&self.output)?, false)?;
         let mut drawing = make(&Findings::read(&mut reader, sorts)?)?;
         drawing.set_y_max(self.y_max);
         let page = drawing.page_mut();
@@ -400,7 +400,7 @@ fn report(args: &ReportArgs) -> Result<()> {
         )));
     }
     let published = Published::load()?.curves(&args.published)?;
-    let paths = args.input.paths()?;
+    let paths = args.input.paths(std::slice::from_ref(&args.output))?;
     let mut reader = Reader::open(paths, false)?;
     let findings = Findings::read_all(&mut reader)?;
     let chain = reader.provenance();

@@ -122,6 +122,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let mut step = Step::here("gen-tasks");
     step.seed = Some(args.seed.seed);
+    args.output.keep_suite(&args.suite)?;
     if args.list {
         return list(args, &Chain::default().with(step));
     }

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use serde_json::json;
-use shotline::cli::{self, OutputArgs, Progress, warn};
+use shotline::cli::{self, OutputArgs, Progress, keep_apart, warn};
 use shotline::error::{Error, Result};
 use shotline::record::provenance::{Chain, Step};
 use shotline::record::{
@@ -80,6 +80,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
+    keep_apart(&args.files, args.output.files()?)?;
     let shards = Shards::look(&args.files)?;
     match shards.kind {
         Kind::Trial => merge::<Trial>(args, &shards),

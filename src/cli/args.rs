@@ -2,9 +2,11 @@
 Arguments that several filters take.
 */
 
-use super::output::Sink;
+use super::output::{Sink, keep_apart};
+use super::program;
 use crate::compression::{Compression, name_inside};
 use crate::error::{Error, Result};
+use crate::program::Suite;
 use crate::record::provenance::{self, Chain};
 use crate::record::{Extra, Format, Record, Writer};
 use clap::Args;
@@ -22,16 +24,17 @@ pub struct InputArgs {
 }
 
 impl InputArgs {
-    /// The files; refuses to wait for a person to type records.
+    /// The files; refuses to wait for a person to type records, and to write over what is read.
     ///
     /// # Errors
-    /// No file is given and standard input is a terminal.
-    pub fn paths(&self) -> Result<&[PathBuf]> {
+    /// No file is given and standard input is a terminal; a file is one of the outputs, too.
+    pub fn paths(&self, outputs: &[PathBuf]) -> Result<&[PathBuf]> {
         if self.files.is_empty() && std::io::stdin().is_terminal() {
             return Err(Error::usage(
                 "no input: give a FILE, or pipe records in (see --help)",
             ));
         }
+        keep_apart(&self.files, outputs)?;
         Ok(&self.files)
     }
 }
@@ -44,8 +47,9 @@ pub struct OutputArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// The output's format. Default: by the suffix of the output file; else JSON lines, or for flat
-    /// tables CSV (aligned columns on a terminal).
+    /// The output's format. Default: by the suffix of the output file (.jsonl, .arrow, .parquet, .csv,
+    /// .txt; others are refused); else JSON lines, or for flat tables CSV (aligned columns on a
+    /// terminal).
     #[arg(long, value_name = "FORMAT")]
     pub to: Option<Format>,
 
@@ -107,14 +111,11 @@ impl OutputArgs {
     ) -> Result<Writer<Sink, T>> {
         let file = self.file();
         let terminal = file.is_none() && std::io::stdout().is_terminal();
-        let format = self
-            .to
-            .or_else(|| Format::of_suffix(file?))
-            .unwrap_or(match default {
-                Default::Lines => Format::Jsonl,
-                Default::Flat if terminal => Format::Table,
-                Default::Flat => Format::Csv,
-            });
+        let format = self.format()?.unwrap_or(match default {
+            Default::Lines => Format::Jsonl,
+            Default::Flat if terminal => Format::Table,
+            Default::Flat => Format::Csv,
+        });
         if terminal && matches!(format, Format::Arrow | Format::Parquet) {
             return Err(Error::usage(
                 "binary output on a terminal: redirect it, or use -o FILE",
@@ -150,6 +151,41 @@ impl OutputArgs {
         Ok(())
     }
 
+    /// The format that is asked for: by `--to`, or by the suffix of the output file.
+    fn format(&self) -> Result<Option<Format>> {
+        let Some(file) = self.file().filter(|_| self.to.is_none()) else {
+            return Ok(self.to);
+        };
+        let format = Format::of_suffix(file);
+        if format.is_none() && name_inside(file).extension().is_some() {
+            return Err(Error::usage(format!(
+                "-o {}: expected .jsonl, .arrow, .parquet, .csv or .txt (or --to FORMAT, under any name)",
+                file.display()
+            )));
+        }
+        Ok(format)
+    }
+
+    /// The output as a list, for [`InputArgs::paths`]; a mistake in its name is found before any work.
+    ///
+    /// # Errors
+    /// A suffix of no format.
+    pub fn files(&self) -> Result<&[PathBuf]> {
+        self.format()?;
+        Ok(self.output.as_slice())
+    }
+
+    /// Refuses an output that is the suite's file.
+    ///
+    /// # Errors
+    /// It is.
+    pub fn keep_suite(&self, suite: &str) -> Result<()> {
+        match Suite::file(suite) {
+            Some(file) => keep_apart(&[file.to_owned()], self.files()?),
+            None => Ok(()),
+        }
+    }
+
     /// The output file, if it isn't standard output.
     #[must_use]
     pub fn file(&self) -> Option<&PathBuf> {
@@ -168,7 +204,7 @@ pub struct SeedArg {
 /// The number of threads.
 #[derive(Debug, Args)]
 pub struct ThreadArgs {
-    /// Threads to use; 0 is one per core. No result depends on it.
+    /// Threads to use, at most one per core; 0 is one per core. No result depends on it.
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
 }
@@ -178,19 +214,27 @@ impl ThreadArgs {
     ///
     /// # Errors
     /// The threads cannot be started.
-    pub fn install(&self) -> Result<()> {
+    pub fn install(&self, quiet: bool) -> Result<()> {
         rayon::ThreadPoolBuilder::new()
-            .num_threads(self.threads)
+            .num_threads(self.count(quiet))
             .build_global()
             .map_err(|e| Error::usage(format!("--threads {}: {e}", self.threads)))
     }
 
-    /// The number of threads meant.
+    /// The number of threads meant. More than there are cores would wait for each other; unless `quiet`, a line says so.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub fn count(&self, quiet: bool) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        if self.threads > cores && !quiet {
+            eprintln!(
+                "{}: --threads {}: {cores}, as many as there are cores",
+                program(),
+                self.threads
+            );
+        }
         match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n,
+            0 => cores,
+            n => n.min(cores),
         }
     }
 }

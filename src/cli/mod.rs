@@ -12,7 +12,7 @@ mod sequences;
 
 pub use args::{InputArgs, OutputArgs, SeedArg, ThreadArgs, parse_shots};
 pub use memory::peak_memory;
-pub use output::{Sink, when_interrupted};
+pub use output::{Sink, destination, keep_apart, when_interrupted};
 pub use progress::Progress;
 pub use sequences::read_sequences;
 
@@ -38,10 +38,16 @@ pub fn main<A: Parser>(program: &'static str, run: impl FnOnce(&A) -> Result<()>
     }
     let args = match A::try_parse() {
         Ok(args) => args,
-        Err(e) => {
-            // Help and version go to stdout and succeed; a reader that left is no failure.
+        Err(e) if e.use_stderr() => {
             let _ = e.print();
-            return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
+            return ExitCode::from(2);
+        }
+        Err(help_or_version) => {
+            let printed = output::check_stdout().and_then(|()| {
+                let printed = help_or_version.print();
+                printed.map_err(|e| Error::io("stdout", e))
+            });
+            return exit(program, printed);
         }
     };
     output::remove_unfinished_on_signals();

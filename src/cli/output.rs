@@ -7,11 +7,13 @@ use crate::error::{Error, Result};
 use crate::predictor::stop_engines;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::iter;
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tempfile::TempPath;
 
@@ -71,6 +73,81 @@ pub(super) fn remove_unfinished_on_signals() {
     let _ = std::thread::Builder::new().spawn(watch);
 }
 
+/// Whether this process was begun without a standard output. Rust's runtime puts /dev/null in its place before `main`, so
+/// that every write would succeed and be lost; this is seen before that.
+static STDOUT_IS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+#[used]
+// SAFETY: this section is a list of functions of this type, called before `main`; this one needs no runtime.
+#[unsafe(link_section = ".init_array")]
+static LOOK_AT_STDOUT: extern "C" fn() = look_at_stdout;
+
+extern "C" fn look_at_stdout() {
+    let closed = rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err();
+    STDOUT_IS_CLOSED.store(closed, Ordering::Relaxed);
+}
+
+/// Whether there is a standard output.
+///
+/// # Errors
+/// There is none.
+pub(super) fn check_stdout() -> Result<()> {
+    if STDOUT_IS_CLOSED.load(Ordering::Relaxed) {
+        return Err(Error::io("stdout", rustix::io::Errno::BADF.into()));
+    }
+    Ok(())
+}
+
+/// Refuses an output that is an input, too, under whatever name: it would replace what it is made of. Where no path is
+/// given, standard input and standard output are meant.
+///
+/// # Errors
+/// There is one.
+pub fn keep_apart(inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<()> {
+    let inputs = regular_files(inputs, "/dev/stdin");
+    for (file, output) in regular_files(outputs, "/dev/stdout") {
+        if let Some((_, input)) = inputs.iter().find(|(input, _)| *input == file) {
+            return Err(Error::usage(format!(
+                "{}: is the input {}; write to another file",
+                output.display(),
+                input.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The regular files among the paths, by device and inode; `standard` stands for `-`, and for no path at all.
+fn regular_files(paths: &[PathBuf], standard: &str) -> Vec<((u64, u64), PathBuf)> {
+    let dash = [PathBuf::from("-")];
+    let paths = if paths.is_empty() { &dash } else { paths };
+    let file = |path: &PathBuf| {
+        let path = match path.to_str() {
+            Some("-") => PathBuf::from(standard),
+            _ => path.clone(),
+        };
+        let meta = fs::metadata(&path).ok().filter(Metadata::is_file)?;
+        Some(((meta.dev(), meta.ino()), path))
+    };
+    paths.iter().filter_map(file).collect()
+}
+
+/// The file that a path leads to, be it there or not: links are followed, so that their target is replaced and not they.
+#[must_use]
+pub fn destination(path: &Path) -> PathBuf {
+    /// As many as Linux follows.
+    const LINKS: usize = 40;
+    if path.exists() {
+        // A deleted file's descriptor, say, has a path that leads to nothing.
+        return fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    }
+    let next = |path: &PathBuf| Some(path.parent()?.join(fs::read_link(path).ok()?));
+    let last = iter::successors(Some(path.to_owned()), next)
+        .take(LINKS)
+        .last();
+    last.unwrap_or_else(|| path.to_owned())
+}
+
 /// Standard output, or a file on its way.
 pub enum Sink {
     /// Standard output.
@@ -101,6 +178,7 @@ impl Sink {
     /// The folder is missing or cannot be written to.
     pub fn create(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else {
+            check_stdout()?;
             // A descriptor of its own: the standard library's stdout would look for the end of a line in every block, and
             // write what is behind it separately.
             let file = io::stdout()
@@ -119,8 +197,7 @@ impl Sink {
             let file = BufWriter::with_capacity(BUFFER, file);
             Packer::new(file, compression).map_err(|e| Error::file(path, e))
         };
-        // A link is followed, so that its target is replaced and not the link.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let path = destination(path);
         match fs::metadata(&path) {
             Ok(meta) if meta.is_dir() => {
                 return Err(Error::usage(format!("{}: is a folder", path.display())));

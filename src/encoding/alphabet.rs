@@ -17,8 +17,14 @@ pub struct Alphabet {
 /// The paper's concatenation: examples back to back, a separator between them.
 const CONCATENATION: &str = "{x}{y}{sep}";
 
+/// Before characters that would look like a name.
+const CHARS: &str = "chars:";
+
 impl Alphabet {
-    /// `genomic`, `linguistic`, `integer`, `protein`, or the characters themselves.
+    /// The names of the papers' alphabets.
+    pub const NAMES: [&str; 4] = ["genomic", "linguistic", "integer", "protein"];
+
+    /// One of [`Self::NAMES`], or the characters themselves; `chars:` stands before those that look like a name.
     ///
     /// # Errors
     /// Too few, repeated or invisible characters, or a misspelt name.
@@ -38,14 +44,13 @@ impl Alphabet {
             "protein" => return Ok(named("ACDEFGHIKLMNPQRSTVWY", None, "1", CONCATENATION)),
             _ => {}
         }
-        if text.len() > 3 && text.chars().all(|c| c.is_ascii_lowercase()) {
+        let spelt_out = text.strip_prefix(CHARS);
+        if let (None, Some(name)) = (spelt_out, meant(text)) {
             return Err(Error::usage(format!(
-                "--alphabet {text}: expected genomic, linguistic, integer, protein, or characters; \
-                 for {} lower-case letters as symbols, put one character of another kind among them",
-                text.len()
+                "--alphabet {text}: expected {name}; these letters as symbols are {CHARS}{text}"
             )));
         }
-        let symbols: Vec<char> = text.chars().collect();
+        let symbols: Vec<char> = spelt_out.unwrap_or(text).chars().collect();
         if let Some((i, c)) = symbols
             .iter()
             .enumerate()
@@ -101,6 +106,18 @@ impl Alphabet {
     }
 }
 
+/// The name that is meant by what looks like one: a molecule, a name with a slip in it, any longer word.
+fn meant(text: &str) -> Option<&'static str> {
+    let folded = text.to_lowercase();
+    if folded == "dna" || folded == "rna" {
+        return Some("genomic (ACGT)");
+    }
+    let near = |name: &&str| strsim::levenshtein(name, &folded) <= 1;
+    let is_word = text.len() > 3 && text.chars().all(|c| c.is_ascii_lowercase());
+    let any = is_word.then_some("genomic, linguistic, integer, protein, or characters");
+    Alphabet::NAMES.into_iter().find(near).or(any)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,12 +128,34 @@ mod tests {
         assert_eq!(Alphabet::parse("protein").unwrap().symbols().len(), 20);
         assert_eq!(Alphabet::parse("integer").unwrap().separator(), Some(','));
         assert_eq!(Alphabet::parse("01#").unwrap().symbols(), ['0', '1', '#']);
+        for letters in ["01x", "ACGU", "ACG", "Dn", "an"] {
+            let alphabet = Alphabet::parse(letters).unwrap();
+            assert!(alphabet.symbols().iter().copied().eq(letters.chars()));
+        }
+        let spelt_out = Alphabet::parse("chars:dna").unwrap();
+        assert_eq!(spelt_out.symbols(), ['d', 'n', 'a']);
+        // The name in the records is one that is read again.
+        assert_eq!(Alphabet::parse(spelt_out.name()).unwrap(), spelt_out);
     }
 
     #[test]
     fn what_cannot_be_an_alphabet() {
         for (text, word) in [
-            ("genomics", "expected genomic"),
+            ("genomics", "expected genomic;"),
+            ("GENOMIC", "expected genomic;"),
+            ("Genomc", "expected genomic;"),
+            ("INTEGERS", "expected integer;"),
+            ("rotein", "expected protein;"),
+            (
+                "DNA",
+                "expected genomic (ACGT); these letters as symbols are chars:DNA",
+            ),
+            ("rna", "expected genomic (ACGT)"),
+            (
+                "words",
+                "expected genomic, linguistic, integer, protein, or characters",
+            ),
+            ("chars:", "two different"),
             ("ACCA", "'C' stands twice"),
             ("A", "two different"),
             ("", "two different"),

@@ -47,6 +47,13 @@ impl Suite {
         }
     }
 
+    /// The file that [`Suite::load`] reads, if it reads one.
+    #[must_use]
+    pub fn file(name: &str) -> Option<&Path> {
+        let own = matches!(name, "paper" | "primitives") || name.starts_with("random:");
+        (!own).then(|| Path::new(name))
+    }
+
     /// The 100 functions of the paper, in the published order.
     ///
     /// # Errors

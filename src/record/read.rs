@@ -38,6 +38,14 @@ pub struct Place {
     is_line: bool,
 }
 
+impl Place {
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let separator = if self.is_line { ":" } else { ": row " };

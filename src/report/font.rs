@@ -193,11 +193,13 @@ pub fn missing(text: &str) -> Vec<char> {
 /// differ at both ends.
 #[must_use]
 pub fn elide(text: &str, room: f64, size: f64, weight: Weight) -> String {
-    if width(text, size, weight) <= room {
+    /// No figure has room for more; every length down from here is shaped.
+    const MOST: usize = 500;
+    let chars: Vec<char> = text.chars().collect();
+    if chars.len() <= MOST && width(text, size, weight) <= room {
         return text.to_owned();
     }
-    let chars: Vec<char> = text.chars().collect();
-    for kept in (1..chars.len()).rev() {
+    for kept in (1..chars.len().min(MOST)).rev() {
         let head = kept.div_ceil(2);
         let shown: String = chars[..head]
             .iter()

@@ -95,7 +95,7 @@ impl Replay {
         if self.trials == 0 {
             return Err(Error::usage("--trials 0: expected at least one"));
         }
-        if !["genomic", "linguistic", "integer", "protein"].contains(&self.alphabet.name()) {
+        if !Alphabet::NAMES.contains(&self.alphabet.name()) {
             return Err(Error::usage(format!(
                 "--alphabet {}: the published prompts are genomic, linguistic, integer or protein",
                 self.alphabet.name()

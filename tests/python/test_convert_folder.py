@@ -48,7 +48,7 @@ def test_the_folder_describes_the_model(family, tmp_path):
     card, config = (json.loads((folder / name).read_text()) for name in ("card.json", "config.json"))
     drawn = draw_config(family, SEED)
     assert card["params"] == sum(array.size for array in draw_weights(drawn, SEED).values())
-    assert (card["name"], card["modality"], card["weights"]) == ("model", "linguistic", "bfloat16")
+    assert (card["name"], card["modality"], card["weights"]) == ("model-bfloat16", "linguistic", "bfloat16")
     assert card["architecture"] == family.removesuffix("_text")
     assert card["verified"] and "recorded" not in card
     read = {entry["file"]: entry["sha256"] for entry in card["sources"]}

@@ -158,7 +158,8 @@ def test_activations_are_not_quantised(both):
 def test_the_folder_says_so(both):
     _, floats, blocks = both
     card, config = (json.loads((blocks / name).read_text()) for name in ("card.json", "config.json"))
-    assert (card["weights"], config["torch_dtype"]) == ("q4", "float32")
+    # The folder's name, which says the type already.
+    assert (card["name"], card["weights"], config["torch_dtype"]) == ("q4", "q4", "float32")
     assert any("blocks of 4 bits" in sentence for sentence in card["verified"])
     size = lambda folder: (folder / "model.onnx.data").stat().st_size
     assert size(blocks) < size(floats) / 2

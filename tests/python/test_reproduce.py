@@ -6,6 +6,8 @@ Needs the built filters and `make runtime`.
 """
 
 import csv
+import fcntl
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -18,11 +20,17 @@ TINY = "tests/fixtures/models/tiny-subset"
 SETTINGS = {"TRIALS": "2", "SHOTS": "1,2,4", "BASELINES": "mode", "MODELS": f"{TINY} builtin:nearest"}
 
 
-def make(out: Path, fails: bool = False, **settings: str) -> str:
+ENVIRONMENT = {**os.environ, "SHOTLINE_ORT_LIB": str(ROOT / "runtime")}
+
+
+def command(out: Path, **settings: str) -> list[str]:
     words = [f"{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
-    command = ["make", "-f", "scripts/reproduce.mk", f"BIN={BIN}", f"OUT={out}", *words]
-    environment = {**os.environ, "SHOTLINE_ORT_LIB": str(ROOT / "runtime")}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return ["make", "-f", "scripts/reproduce.mk", f"BIN={BIN}", f"OUT={out}", *words]
+
+
+def make(out: Path, fails: bool = False, **settings: str) -> str:
+    asked = command(out, **settings)
+    done = subprocess.run(asked, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -145,6 +153,36 @@ def test_a_run_in_shards_gives_what_an_uncut_one_gives(tmp_path_factory):
     assert records(whole) == records(uncut / "predictions" / whole.name)
 
 
+@pytest.mark.parametrize("cluster", ["", "slurm"])
+@pytest.mark.parametrize("names", [("a model", "a model"), (None, "b")])
+def test_two_models_of_one_name_are_refused_before_any_work(names, cluster, tmp_path):
+    # Without a name on its card, a model is called as its folder, and a link's target is the folder.
+    folders = [tmp_path / "one" / "b", tmp_path / "two" / "c"]
+    for folder, name in zip(folders, names, strict=True):
+        folder.mkdir(parents=True)
+        card = {"modality": "linguistic"} | ({"name": name} if name else {})
+        (folder / "card.json").write_text(json.dumps(card))
+    link = tmp_path / "link"
+    link.symlink_to(folders[0])
+    said = make(tmp_path / "out", fails=True, MODELS=f"{link} {folders[1]}", CLUSTER=cluster)
+    assert "two of one name in records (" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_second_run_in_the_same_folder_waits_for_the_first(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    with (out / ".lock").open("w") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        second = subprocess.Popen(command(out, SHOTS="1,2"), cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)  # fmt: skip
+        assert f"{out}: another run is at work there; this one waits" in second.stderr.readline()
+        assert [path.name for path in out.iterdir()] == [".lock"]
+    assert second.wait() == 0, second.communicate()
+    second.communicate()
+    assert (out / "report.html").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -156,6 +194,7 @@ def test_a_run_in_shards_gives_what_an_uncut_one_gives(tmp_path_factory):
         ({"MODELS": "gone/model"}, "gone/model: its card.json names no modality"),
         ({"SHARDS": "0"}, "SHARDS=0: expected a whole number from 1 on"),
         ({"SHARDS": "some"}, "SHARDS=some: expected a whole number from 1 on"),
+        ({"INFER_FLAGS": "--name same"}, "--name would give every model and baseline one name"),
         ({"CLUSTER": "pbs"}, "CLUSTER=pbs: expected slurm or nothing"),
     ],
 )

@@ -1,7 +1,7 @@
 //! From prompts to predictions in the output, by way of the journal where the output is a file.
 
 use serde_json::{Value, json};
-use shotline::cli::{OutputArgs, Progress, peak_memory, warn, when_interrupted};
+use shotline::cli::{OutputArgs, Progress, destination, peak_memory, warn, when_interrupted};
 use shotline::error::{Error, Result};
 use shotline::predictor::{Identity, Journal, Predictor, Stream};
 use shotline::record::provenance::{Chain, Facts, Step};
@@ -96,6 +96,8 @@ impl Run<'_> {
         let file = self.output.file().filter(|path| !is_special(path));
         let counts = match (self.resume, file) {
             (Some(resume), Some(path)) => {
+                // One file has one journal, and one lock, whatever link it is named by.
+                let path = &destination(path);
                 self.by_journal(path, resume, reader, predictor, step, begun)?
             }
             _ => self.directly(reader, predictor, step, begun)?,

@@ -5,10 +5,13 @@ mod answer;
 use answer::Run;
 use clap::{Parser, ValueEnum};
 use serde_json::json;
-use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, Sink, ThreadArgs, read_sequences, warn};
+use shotline::cli::{
+    self, InputArgs, OutputArgs, SeedArg, Sink, ThreadArgs, destination, keep_apart,
+    read_sequences, warn,
+};
 use shotline::error::{Error, Result};
 use shotline::predictor::onnx::{self, Bos, Device, Method, Onnx, OnnxModel, Settings, doctor};
-use shotline::predictor::{Builtin, Compress, Exec, ExecSettings, Identity, Rule};
+use shotline::predictor::{Builtin, Compress, Exec, ExecSettings, Identity, Journal, Rule};
 use shotline::program::{PAPER_BITS, Suite};
 use shotline::record::provenance::{Facts, Step};
 use shotline::record::{Prompt, Reader};
@@ -120,7 +123,7 @@ struct Args {
     /// Hold the model against what its card says that the right one gives, instead of answering
     /// prompts: logits recorded at conversion, or (Evo2) the published loss and accuracy on
     /// sequences, which are then given as FILEs: FASTA, or CSV with a column `Sequence`.
-    #[arg(long, conflicts_with_all = ["doctor", "version"])]
+    #[arg(long, conflicts_with_all = ["doctor", "version", "to", "provenance", "resume"])]
     verify: bool,
 
     /// Print the versions of infer and of ONNX Runtime.
@@ -212,7 +215,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let options = onnx::Options {
         device: args.device,
-        threads: args.threads.count(),
+        threads: args.threads.count(args.output.quiet),
         ort_lib: args.ort_lib.clone(),
         prefill_chunk: args.prefill_chunk.0,
         ..onnx::Options::default()
@@ -220,14 +223,12 @@ fn run(args: &Args) -> Result<()> {
     if args.version {
         let runtime = onnx::runtime::Runtime::get(options.ort_lib.as_deref());
         let runtime = runtime.map_or("none found", |r| &r.version);
-        return say(&format!(
-            "infer {} (ONNX Runtime {runtime})\n",
-            env!("CARGO_PKG_VERSION")
-        ));
+        let version = env!("CARGO_PKG_VERSION");
+        return say(args, &format!("infer {version} (ONNX Runtime {runtime})\n"));
     }
     if args.doctor {
         let (report, works) = doctor::report(&options);
-        say(&report)?;
+        say(args, &report)?;
         return if works {
             Ok(())
         } else {
@@ -241,7 +242,14 @@ fn run(args: &Args) -> Result<()> {
         return verify(args, model, &options);
     }
     // Before the model, which takes longer to load than a mistyped file name to find.
-    let reader = Reader::open(args.input.paths()?, true)?;
+    let mut outputs = args.output.files()?.to_vec();
+    outputs.extend(
+        args.output
+            .file()
+            .map(|file| Journal::path_of(&destination(file))),
+    );
+    args.output.keep_suite(&args.suite)?;
+    let reader = Reader::open(args.input.paths(&outputs)?, true)?;
     match model.strip_prefix("builtin:") {
         Some(name) => builtin(args, reader, name),
         None => match model.strip_prefix("exec:") {
@@ -251,8 +259,11 @@ fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// Prints a text; `print!` would panic where the reader has left.
-fn say(text: &str) -> Result<()> {
+/// Writes a text to the output; `print!` would panic where the reader has left.
+fn say(args: &Args, text: &str) -> Result<()> {
+    if let Some(file) = args.output.file() {
+        return Sink::write_file(file, text.as_bytes());
+    }
     let mut out = Sink::create(None)?;
     out.write_all(text.as_bytes())
         .map_err(|e| Error::io("stdout", e))?;
@@ -265,10 +276,11 @@ fn verify(args: &Args, model: &str, options: &onnx::Options) -> Result<()> {
             "--verify: {model} has no card; give a model folder"
         )));
     }
+    keep_apart(&args.input.files, args.output.output.as_slice())?;
     let sequences = read_sequences(&args.input.files)?;
     let mut model = load(args, Path::new(model), options)?;
     let verdict = onnx::verify::verify(&mut model, &sequences)?;
-    say(&verdict.report)?;
+    say(args, &verdict.report)?;
     if verdict.passed {
         Ok(())
     } else {

@@ -25,9 +25,11 @@ pub use scale::{coefficients, size};
 use super::page::{DOUBLE_COLUMN_MM, Page};
 use crate::error::{Error, Result};
 use crate::record::{
-    Contrast, ErrorShare, Finding, Fit, Identifiability, Place, Power, Reader, Scaling, Score,
-    Similarity, Versus, VersusTask,
+    Contrast, Entry, ErrorShare, Finding, Fit, Identifiability, Place, Power, Reader, Scaling,
+    Score, Similarity, Versus, VersusTask,
 };
+use curves::OnCurve as _;
+use std::collections::HashMap;
 
 /// What a row of results is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,13 +138,15 @@ pub struct Findings {
     pub scalings: Vec<Scaling>,
     /// Designs for a wanted error.
     pub powers: Vec<Power>,
+    /// Where the rows stand, by what they are about.
+    places: HashMap<String, Place>,
 }
 
 impl Findings {
     /// Reads results that a figure of these sorts can draw.
     ///
     /// # Errors
-    /// A row of another sort, by its place; and whatever the reader refuses.
+    /// A row of another sort, by its place; two rows about the same; and whatever the reader refuses.
     pub fn read(reader: &mut Reader<Finding>, sorts: &[Sort]) -> Result<Self> {
         let mut findings = Self::default();
         while let Some(entry) = reader.read()? {
@@ -150,7 +154,7 @@ impl Findings {
             if !sorts.contains(&sort) {
                 return Err(misplaced(&entry.place, sort, sorts));
             }
-            findings.add(entry.record);
+            findings.add(entry)?;
         }
         Ok(findings)
     }
@@ -158,18 +162,24 @@ impl Findings {
     /// Reads results of every sort.
     ///
     /// # Errors
-    /// Whatever the reader refuses.
+    /// Two rows about the same; whatever the reader refuses.
     pub fn read_all(reader: &mut Reader<Finding>) -> Result<Self> {
         let mut findings = Self::default();
         while let Some(entry) = reader.read()? {
-            findings.add(entry.record);
+            findings.add(entry)?;
         }
         Ok(findings)
     }
 
-    fn add(&mut self, finding: Finding) {
-        let sort = Sort::of(&finding);
-        match finding {
+    fn add(&mut self, entry: Entry<Finding>) -> Result<()> {
+        let place = entry.place;
+        if let Some(about) = about(&entry.record)
+            && let Some(first) = self.places.insert(about, place.clone())
+        {
+            return Err(Error::twice("the same cell", first, place));
+        }
+        let sort = Sort::of(&entry.record);
+        match entry.record {
             Finding::Fit(fit) => self.fits.push(fit),
             Finding::Contrast(contrast) if sort == Sort::TaskContrast => {
                 self.task_contrasts.push(contrast);
@@ -191,7 +201,22 @@ impl Findings {
                 _ => self.cells.push(score),
             },
         }
+        Ok(())
     }
+}
+
+/// What a row is about, where figures draw one of the kind in a place.
+fn about(finding: &Finding) -> Option<String> {
+    Some(match finding {
+        Finding::Score(s) => {
+            let part = (&s.function, s.bitload, s.bitdiversity);
+            format!("score {:?}", (&s.curve, s.shots, part))
+        }
+        Finding::Fit(fit) => format!("fit {:?}", fit.curve),
+        Finding::Contrast(c) => format!("contrast {:?}", (c.key(), c.shots, &c.function)),
+        Finding::ErrorShare(e) => format!("error {:?}", (&e.curve, e.shots, e.kind)),
+        _ => return None,
+    })
 }
 
 fn misplaced(place: &Place, found: Sort, wanted: &[Sort]) -> Error {
