@@ -231,6 +231,27 @@ fn every_alphabet_has_its_papers_template_and_prefix() {
 }
 
 #[test]
+fn letters_that_look_like_a_name_are_spelt_out() {
+    let all = prompts(
+        "--task identity --shots 2 --trials 40",
+        "--alphabet chars:dna",
+    );
+    let drawn: HashSet<char> = all.iter().flat_map(symbols).collect();
+    assert_eq!(drawn, HashSet::from(['d', 'n', 'a']));
+    assert!(all.iter().all(|p| text(p, "encoding") == "chars:dna"));
+    // Whatever looks like no name is letters as it is.
+    for letters in ["ACGU", "01x", "DN"] {
+        let template = "--template {x}>{y};";
+        let all = prompts(
+            "--task identity --shots 2 --trials 40",
+            &format!("--alphabet {letters} {template}"),
+        );
+        let drawn: HashSet<char> = all.iter().flat_map(symbols).collect();
+        assert_eq!(drawn, letters.chars().collect::<HashSet<_>>());
+    }
+}
+
+#[test]
 fn a_prefix_stands_before_the_first_example() {
     let dir = Workdir::new();
     let trials = dir

@@ -67,9 +67,8 @@ def convert(source: Path, folder: Path, args: argparse.Namespace) -> None:
     for warning in model.notes().get("warnings", []):
         print(f"convert: warning: {warning}", file=sys.stderr)
     tables = model.tables(args.weights)
-    tables["card.json"] = card.card(
-        model, args.name or card.default_name(folder.name, args.weights), args.modality, args.weights, args.device, recorded
-    )
+    name = args.name or card.default_name(folder.name, args.weights)
+    tables["card.json"] = card.card(model, name, args.modality, args.weights, args.device, recorded)
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -103,7 +102,7 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL_DIR")
     parser.add_argument("--weights", choices=WEIGHT_TYPES, default="float32", help="default: %(default)s")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="default: %(default)s")
-    parser.add_argument("--name", help="the model's name in records (default: the folder's, with TYPE behind it if not float32)")
+    parser.add_argument("--name", help="the model's name in records (default: the folder's, and TYPE if not float32)")
     parser.add_argument("--modality", help="default: the family's, linguistic for language models")
     parser.add_argument("--record", type=Path, metavar="FILE.json", help="a reference's logits, for infer --verify")
     parser.add_argument("--evo2-model", choices=PUBLISHED, metavar="NAME", help=", ".join(PUBLISHED))

@@ -1,8 +1,8 @@
 """card.json: who a converted model is, in the words of Shotline's records.
 
-    name, modality, params   as in records; params counts a tied embedding once. By default the name is the folder's, with
-                             the weights' type behind it unless that is float32 or the name says it already: two foldersful
-                             of one model are two models in records, whether or not their numbers differ
+    name, modality, params   as in records; params counts a tied embedding once. Without --name the folder's name, with
+                             the weights' type behind it unless that is float32 or the name has it already: one model in
+                             two folders is two models in records, whether or not their numbers differ
     architecture             the family, `qwen3` say
     vocabulary               the tokenizer's file, or "bytes" where token ids are byte values
     weights                  the type that matrices are stored in: float32, bfloat16, float16, or q4: as blocks of 4

@@ -50,7 +50,8 @@ impl Alphabet {
                 "--alphabet {text}: expected {name}; these letters as symbols are {CHARS}{text}"
             )));
         }
-        let symbols: Vec<char> = spelt_out.unwrap_or(text).chars().collect();
+        let letters = spelt_out.unwrap_or(text);
+        let symbols: Vec<char> = letters.chars().collect();
         if let Some((i, c)) = symbols
             .iter()
             .enumerate()
@@ -72,7 +73,7 @@ impl Alphabet {
                 symbols.len()
             )));
         }
-        Ok(named(text, None, "", CONCATENATION))
+        Ok(named(letters, None, "", CONCATENATION))
     }
 
     /// The name, or the characters.
