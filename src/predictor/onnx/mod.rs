@@ -16,6 +16,7 @@ A predictor in ONNX Runtime: a model folder that answers encoded prompts.
 mod batch;
 mod cache;
 pub mod card;
+mod cuda;
 mod decode;
 pub mod doctor;
 mod graph;
