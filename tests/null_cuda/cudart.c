@@ -1,8 +1,9 @@
 /*
  * CUDA's runtime on a device that computes nothing.
  *
- * Memory is host memory, zero at first. Copies are made and counted. A kernel is not run; but as on a real device it cannot
- * be launched where its binary has no code for the device's architecture. Types and numbers are those of CUDA 13's headers.
+ * Memory is host memory. Copies are counted and made, but those to the host give zeros. A kernel is not run; but as on a real
+ * device it cannot be launched where its binary has no code for the device's architecture. Types and numbers are those of
+ * CUDA 13's headers.
  */
 
 #include "null_cuda.h"
@@ -190,7 +191,11 @@ int cudaMemcpy(void *to, const void *from, size_t bytes, int kind)
     copied[kind].copies++;
     copied[kind].bytes += bytes;
     raise_to(&copied[kind].largest, bytes);
-    memmove(to, from, bytes);
+    /* What comes back is what was computed. Were it what happens to lie there, no two runs would be alike. */
+    if (kind == TO_HOST)
+        memset(to, 0, bytes);
+    else
+        memmove(to, from, bytes);
     return SUCCESS;
 }
 

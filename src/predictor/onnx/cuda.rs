@@ -67,6 +67,53 @@ impl Card {
             })
         })
     }
+
+    /// Whether it has bfloat16, in which the graphs of `scripts/convert --device cuda` compute.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if not.
+    pub(super) fn computes_bfloat16(&self) -> Result<()> {
+        /// NVIDIA's Ampere, of 2020.
+        const FIRST: (c_int, c_int) = (8, 0);
+
+        if self.capability >= FIRST {
+            return Ok(());
+        }
+        let (major, minor) = self.capability;
+        Err(Error::model(format!(
+            "{} has compute capability {major}.{minor}, bfloat16 needs 8.0; convert with --weights float32",
+            self.name
+        )))
+    }
+}
+
+/// The version of cuDNN, where that is found.
+pub(super) fn cudnn_version() -> Option<String> {
+    // SAFETY: NVIDIA's library, which ONNX Runtime loads in the same way, and its function as it is documented.
+    let number = unsafe {
+        let library = Library::new("libcudnn.so.9").ok()?;
+        let version: libloading::Symbol<'_, unsafe extern "C" fn() -> usize> =
+            library.get(b"cudnnGetVersion").ok()?;
+        version()
+    };
+    let (major, rest) = (number / 10000, number % 10000);
+    Some(format!("{major}.{}.{}", rest / 100, rest % 100))
+}
+
+/// Where a library of NVIDIA's comes from, to be put behind what says that it is missing.
+pub(super) fn package(library: &str) -> &'static str {
+    /// The beginnings of libraries' names, a longer one before a shorter one that it begins with.
+    const PACKAGES: [(&str, &str); 7] = [
+        ("libcudart.", "; PyPI has it in nvidia-cuda-runtime"),
+        ("libcublas", "; PyPI has it in nvidia-cublas"),
+        ("libnvrtc.", "; PyPI has it in nvidia-cuda-nvrtc"),
+        ("libcurand.", "; PyPI has it in nvidia-curand"),
+        ("libcufft.", "; PyPI has it in nvidia-cufft"),
+        ("libcudnn", "; PyPI has it in nvidia-cudnn-cu13"),
+        ("libcuda.", "; NVIDIA's driver has it"),
+    ];
+    let found = PACKAGES.iter().find(|(name, _)| library.contains(name));
+    found.map_or("", |(_, package)| package)
 }
 
 /// The bytes of a device's memory that nobody uses; `None` where CUDA cannot be asked.

@@ -20,6 +20,7 @@ mod cuda;
 mod decode;
 pub mod doctor;
 mod graph;
+mod probe;
 pub mod runtime;
 mod session;
 mod symbols;
