@@ -10,7 +10,7 @@ Inputs
 Outputs
     best     int64   [B,Q]      the token with the largest logit, the lowest id among equals
     top      float32 [B,Q,2]    the largest logit and the one behind it, equal where there is a tie
-    log_sum  float32 [B,Q]      ln of the sum of the exponentials of all logits; NaN where a logit is
+    log_sum  float32 [B,Q]      ln of the sum of exp(logit - top[..., 0]) over all logits; NaN where a logit is
     chosen   float32 [B,Q,C]    the logits of `choices`
     present.N.key, .value           E [B,KV,P,DH]   to be bound to the memory of the past
 
@@ -320,8 +320,7 @@ class Decoder:
         ids = w.node("Where", w.node("Equal", logits, most), ids, self._integer(s.vocabulary))
         best, _ = w.nodes("TopK", 2, ids, w.integers(1), largest=0)
         sums = w.node("ReduceSum", w.node("Exp", w.node("Sub", logits, most)), w.integers(2))
-        log_sum = w.node("Add", w.node("Log", sums), most)
-        best, log_sum = (w.node("Squeeze", x, w.integers(2)) for x in (best, log_sum))
+        best, log_sum = (w.node("Squeeze", x, w.integers(2)) for x in (best, w.node("Log", sums)))
         chosen = w.node("GatherElements", logits, self._choices, axis=2)
         w.output(best, "best", TensorProto.INT64, ["B", "Q"])
         w.output(top, "top", TensorProto.FLOAT, ["B", "Q", 2])
