@@ -17,10 +17,12 @@ A predictor in ONNX Runtime: a model folder that answers encoded prompts.
 mod batch;
 mod cache;
 pub mod card;
+mod cuda;
 mod decode;
 pub mod doctor;
 mod graph;
 mod limits;
+mod probe;
 pub mod runtime;
 mod session;
 mod symbols;
