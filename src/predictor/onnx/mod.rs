@@ -194,7 +194,15 @@ impl OnnxModel {
             .map_err(here)?;
         let symbols = Symbols::read(folder, &card, graph.vocab)?;
         let leading = symbols.leading().map_err(here)?;
-        let limits = Limits::of(taken.device, None).with(
+        let free = match taken.device {
+            Device::Cuda(number) => cuda::free_memory(number),
+            Device::Cpu | Device::Auto => None,
+        };
+        let limits = Limits::of(
+            taken.device,
+            free.and_then(|bytes| usize::try_from(bytes).ok()),
+        )
+        .with(
             options.batch_tokens,
             options.prefill_chunk,
             options.logits_bytes,
