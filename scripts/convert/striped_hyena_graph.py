@@ -31,11 +31,11 @@ from weights import Weight
 
 # Taps of the filter over the projections.
 SHORT_TAPS = 3
-# Tokens of a chunk of the modal convolution, by device: products within chunks grow with it, states and their scan
-# shrink. A GPU reads the chunks' matrices for every single token, too: there they are a quarter of the size.
-CHUNK = {"cpu": 64, "cuda": 32}
+# Tokens of a chunk of the modal convolution: products within chunks grow with it, states and their scan shrink. On CUDA
+# the scan's filter takes no more than 128 chunks where there are over 65535 modes (its grid's limit): 8192 tokens.
+CHUNK = 64
 # How often the scan over chunks widens its reach, each time by the same number of taps.
-LEVELS = 3
+LEVELS = 2
 # Beyond so many taps, ONNX Runtime's filter with a state takes longer on a CPU than its convolution (at 128, 4 times).
 FEW_TAPS = 16
 END = np.iinfo(np.int64).max
@@ -49,9 +49,12 @@ class Sizes:
     tokens: str
     last: str
     missing: str
-    # Zeros [B,H,missing].
+    # Zeros [H,B,missing].
     filler: str
-    # By level of the scan, the first tap that reaches a chunk of the call.
+    # The shapes [B,chunks,H,-1] and [H,B,-1].
+    by_row: str
+    by_channel: str
+    # By level of the scan, the first tap that reaches a chunk of the call, counted from the last, which is -1.
     taps: list[str]
 
 
@@ -63,9 +66,8 @@ class StripedHyenaGraph(Decoder):
         # square inside they differ by e / r at most: in bfloat16 by less than a rounding if r is above 1e-3.
         super().__init__(writer, replace(shape, epsilon=shape.epsilon**2), embedding)
         self._is_narrow = writer.element != TensorProto.FLOAT
-        self._epsilon = writer.constant("epsilon", np.array(shape.epsilon * shape.width**0.5, np.float32))
-        self._chunk = CHUNK[writer.device]
-        self._taps = math.ceil((shape.positions / self._chunk) ** (1 / LEVELS))
+        self._outside = shape.epsilon * shape.width**0.5
+        self._taps = math.ceil((shape.positions / CHUNK) ** (1 / LEVELS))
         self._states: list[tuple[str, str, list]] = []
 
     def residual(self, x: str, y: str | None, weight: Weight, bias: Weight | None = None) -> tuple[str, str]:
@@ -86,8 +88,9 @@ class StripedHyenaGraph(Decoder):
             return super().norm(x, weight)
         w = self.writer
         scale = w.constant(weight.name, (weight.array * np.float64(self.shape.width**0.5)).astype(np.float32))
-        size = w.node("Sqrt", w.node("ReduceSumSquare", x, axes=[-1], keepdims=1))
-        return w.node("Mul", w.node("Div", x, w.node("Add", size, self._epsilon)), scale)
+        epsilon = self._shared("epsilon", lambda: self.number("epsilon", self._outside))
+        size = w.node("Sqrt", w.node("ReduceSum", w.node("Mul", x, x), w.integers(-1)))
+        return w.node("Mul", w.node("Div", x, w.node("Add", size, epsilon)), scale)
 
     # --- convolutions ---
 
@@ -100,7 +103,9 @@ class StripedHyenaGraph(Decoder):
         y = w.node("Mul", x2, inner(w.node("Mul", x1, v)))
         if self._is_narrow:
             y = w.node("Cast", y, to=w.element)
-        return w.node("Transpose", y, perm=[0, 2, 1])
+        y = w.node("Transpose", y, perm=[0, 2, 1])
+        # ONNX Runtime would transpose within the product that follows, by row: the matrix would be read for each.
+        return w.node("Reshape", y, w.integers(0, 0, width))
 
     def explicit(self, layer: int, u: str, taps: np.ndarray) -> str:
         """SE and MR: y[t] = sum_j taps[c,j] u[t-K+1+j] for u [B,H,T], taps [H,K]."""
@@ -149,63 +154,68 @@ class StripedHyenaGraph(Decoder):
     def _in_chunks(
         self, u: str, past: str, poles: np.ndarray, residues: np.ndarray, direct: np.ndarray, constant: Callable
     ) -> list[str]:
-        """y and the modes after the last token: a chunk's y comes from its own tokens and from the modes before it."""
-        w, (width, modes), size, sizes = self.writer, poles.shape, self._chunk, self._sizes
-        powers = np.exp(poles[:, :, None] * np.arange(size + 1))
-        # From a chunk's tokens, to what they add to the modes at its end.
-        into = constant("into", powers[:, :, size - 1 :: -1])
-        response = np.einsum("hk,hkt->ht", residues, powers[:, :, :size])
+        """y and the modes after the last token: a chunk's y comes from its own tokens and from the modes before it.
+
+        Products are by channel, each over the chunks of all rows: every matrix is read once.
+        """
+        w, (width, modes), sizes = self.writer, poles.shape, self._sizes
+        powers = np.exp(poles * np.arange(CHUNK + 1)[:, None, None])
+        # From a chunk's tokens to what they add to the modes at its end, from tokens to y, and from modes to y.
+        into = constant("into", powers[CHUNK - 1 :: -1].swapaxes(0, 1))
+        response = np.einsum("hk,thk->ht", residues, powers[:CHUNK])
         response[:, 0] += direct
-        lags = np.arange(size) - np.arange(size)[:, None]
+        lags = np.arange(CHUNK) - np.arange(CHUNK)[:, None]
         own = constant("own", np.where(lags < 0, 0, response[:, np.maximum(lags, 0)]))
-        carried = constant("carried", powers[:, :, 1:] * residues[:, :, None])
-        chunks = w.node("Concat", u, sizes.filler, axis=2)
-        chunks = w.node("Reshape", chunks, w.integers(0, width, -1, size))
-        sums = w.node("FusedMatMul", into, chunks, domain=MICROSOFT, transB=1)
-        entry = w.node("Concat", w.node("Unsqueeze", past, w.integers(3)), sums, axis=3)
+        carried = constant("carried", np.moveaxis(powers[1:] * residues, 0, 2))
+        u = w.node("Transpose", u, perm=[1, 0, 2])
+        chunks = w.node("Reshape", w.node("Concat", u, sizes.filler, axis=2), w.integers(width, -1, CHUNK))
+        sums = w.node("Transpose", w.node("MatMul", chunks, into), perm=[1, 0, 2])
+        entry = w.node("Unsqueeze", past, w.integers(1))
+        entry = w.node("Concat", entry, w.node("Reshape", sums, sizes.by_row), axis=1)
         # The last chunk's sum is behind the last entry.
-        entry = w.node("Slice", entry, w.integers(0), w.integers(-1), w.integers(3))
-        entry = self._scan(entry, poles, constant)
-        y = w.node("FusedMatMul", entry, carried, domain=MICROSOFT, transA=1)
-        y = w.node("Reshape", w.node("Add", w.node("MatMul", chunks, own), y), w.integers(0, width, -1))
+        entry = self._scan(w.node("Slice", entry, w.integers(0), w.integers(-1), w.integers(1)), poles, constant)
+        y = w.node("Reshape", entry, w.integers(-1, width, modes))
+        y = w.node("FusedMatMul", y, carried, domain=MICROSOFT, transBatchA=1)
+        y = w.node("Reshape", w.node("Add", w.node("MatMul", chunks, own), y), sizes.by_channel)
         y = w.node("Slice", y, w.integers(0), sizes.tokens, w.integers(2))
-        # The last chunk has only a part of its tokens.
-        last = w.node("Slice", entry, w.integers(-1), w.integers(END), w.integers(3))
-        decays = constant("decays", powers[:, :, :0:-1])
-        decay = w.node("Slice", decays, sizes.missing, w.node("Add", sizes.missing, w.integers(1)), w.integers(2))
+        # The last chunk may have only a part of its tokens.
+        last = w.node("Slice", entry, w.integers(-1), w.integers(END), w.integers(1))
+        end = w.node("Add", sizes.missing, w.integers(1))
+        decay = w.node("Slice", constant("decays", powers[:0:-1]), sizes.missing, end, w.integers(0))
+        last = w.node("Squeeze", w.node("Mul", last, decay), w.integers(1))
         part = w.node("Slice", u, w.node("Neg", sizes.last), w.integers(END), w.integers(2))
-        part_into = w.node("Slice", into, sizes.missing, w.integers(END), w.integers(2))
-        part = w.node("MatMul", part_into, w.node("Unsqueeze", part, w.integers(3)))
-        present = w.node("Add", w.node("Mul", last, decay), part)
-        return [y, w.node("Squeeze", present, w.integers(3))]
+        part = w.node("MatMul", part, w.node("Slice", into, sizes.missing, w.integers(END), w.integers(1)))
+        part = w.node("Transpose", part, perm=[1, 0, 2])
+        return [w.node("Transpose", y, perm=[1, 0, 2]), w.node("Add", last, part)]
 
     def _scan(self, x: str, poles: np.ndarray, constant: Callable) -> str:
-        """sum_j exp(poles * chunk)^j x[n-j] for x [B,H,modes,N]: filters, each over what the one before has reached."""
-        w, (width, modes) = self.writer, poles.shape
-        x = w.node("Reshape", x, w.integers(0, width * modes, -1))
+        """sum_j exp(poles * chunk)^j x[n-j] for x [B,N,H,modes]: filters, each over what the one before has reached."""
+        w = self.writer
         for level, first in enumerate(self._sizes.taps):
             reach = self._taps**level
-            lags = self._chunk * reach * np.arange(self._taps - 1, -1, -1)
+            lags = CHUNK * reach * np.arange(self._taps - 1, -1, -1)
             taps = constant(f"scan.{level}", np.exp(poles[:, :, None] * lags).reshape(-1, 1, self._taps))
             # No more taps than reach back to the first of the N: the operator keeps a state for each.
             taps = w.node("Slice", taps, first, w.integers(END), w.integers(2))
-            x, _ = w.nodes("CausalConvWithState", 2, x, taps, domain=MICROSOFT, dilation=reach)
-        return w.node("Reshape", x, w.integers(0, width, modes, -1))
+            options = {"dilation": reach, "channels_last": 1, "domain": MICROSOFT}
+            x, _ = w.nodes("CausalConvWithState", 2, x, taps, **options)
+        return x
 
     @cached_property
     def _sizes(self) -> Sizes:
-        w = self.writer
-        tokens = w.node("Shape", self._ids, start=1, end=2)
+        w, width = self.writer, self.shape.width
+        batch, tokens = (w.node("Shape", self._ids, start=axis, end=axis + 1) for axis in (0, 1))
         before = w.node("Sub", tokens, w.integers(1))
-        last = w.node("Add", w.node("Mod", before, w.integers(self._chunk)), w.integers(1))
-        missing = w.node("Sub", w.integers(self._chunk), last)
-        batch = w.node("Shape", self._ids, start=0, end=1)
-        filler = w.node("Concat", batch, w.integers(self.shape.width), missing, axis=0)
+        last = w.node("Add", w.node("Mod", before, w.integers(CHUNK)), w.integers(1))
+        missing = w.node("Sub", w.integers(CHUNK), last)
+        filler = w.node("Concat", w.integers(width), batch, missing, axis=0)
         filler = w.node("Expand", w.constant("zero", np.zeros((1, 1, 1), np.float32)), filler)
-        chunks = (w.node("Div", before, w.integers(self._chunk * self._taps**level)) for level in range(LEVELS))
-        # Counted from the present one, which is -1.
-        taps = [w.node("Sub", w.integers(-1), count) for count in chunks]
-        return Sizes(tokens, last, missing, filler, taps)
+        by_channel = w.node("Concat", w.integers(width), batch, w.integers(-1), axis=0)
+        reaches = (CHUNK * self._taps**level for level in range(LEVELS))
+        counts = [w.node("Add", w.node("Div", before, w.integers(reach)), w.integers(1)) for reach in reaches]
+        by_row = w.node("Concat", batch, counts[0], w.integers(width, -1), axis=0)
+        taps = [w.node("Neg", count) for count in counts]
+        return Sizes(tokens, last, missing, filler, by_row, by_channel, taps)
 
     def _if_one_token(self, name: str, then: Callable[[], list[str]], otherwise: Callable[[], list[str]]) -> list[str]:
         w, tokens = self.writer, self._sizes.tokens
