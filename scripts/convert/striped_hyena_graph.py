@@ -1,4 +1,4 @@
-"""The reading graph of a StripedHyena 2 model: the contract of decoder.py, and the states of its convolutions beside it.
+"""The reading graph of a StripedHyena 2 model: the contract of decoder.py, and beside it the states of convolutions.
 
 Further inputs and outputs, float32; N is the layer's index in the model, H the width, K a filter's taps:
     past_states.N.short [B,3H,2]      the last projections of layer N, before its short filter
@@ -45,9 +45,11 @@ END = np.iinfo(np.int64).max
 class Sizes:
     """Of this call's chunks, each a vector of one integer."""
 
-    # Tokens of the call, of its last chunk (1 or more), and missing there.
+    # Tokens of the call, of the last chunk (1 or more), the same less one, those before it, and those missing there.
     tokens: str
     last: str
+    rest: str
+    before: str
     missing: str
     # Zeros [H,B,missing].
     filler: str
@@ -98,7 +100,7 @@ class StripedHyenaGraph(Decoder):
         """x2 * inner(x1 * v) [B,T,H]: x2, x1 and v are z [B,T,3H] behind the short filter [3H,3]."""
         w, width = self.writer, self.shape.width
         z = w.exact(w.node("Transpose", z, perm=[0, 2, 1]))
-        z = self._filter(layer, "short", z, short)
+        z = self.explicit(layer, "short", z, short)
         x2, x1, v = w.nodes("Split", 3, z, w.integers(width, width, width), axis=1)
         y = w.node("Mul", x2, inner(w.node("Mul", x1, v)))
         if self._is_narrow:
@@ -107,12 +109,8 @@ class StripedHyenaGraph(Decoder):
         # ONNX Runtime would transpose within the product that follows, by row: the matrix would be read for each.
         return w.node("Reshape", y, w.integers(0, 0, width))
 
-    def explicit(self, layer: int, u: str, taps: np.ndarray) -> str:
-        """SE and MR: y[t] = sum_j taps[c,j] u[t-K+1+j] for u [B,H,T], taps [H,K]."""
-        return self._filter(layer, "taps", u, taps)
-
-    def _filter(self, layer: int, kind: str, x: str, taps: np.ndarray) -> str:
-        """Each channel of x [B,C,T] and of what it was before, filtered by its own taps [C,K], the last for the present."""
+    def explicit(self, layer: int, kind: str, x: str, taps: np.ndarray) -> str:
+        """y[t] = sum_j taps[c,j] x[t-K+1+j] for x [B,C,T], taps [C,K]; `kind` is the state's name."""
         w, (channels, size) = self.writer, taps.shape
         past = self._past(layer, kind, channels, size - 1)
         taps = w.constant(f"layers.{layer}.{kind}", taps.astype(np.float32)[:, None])
@@ -130,42 +128,22 @@ class StripedHyenaGraph(Decoder):
     ) -> str:
         """LI: y[t] = sum_s h[t-s] u[s] + direct u[t], h[t] = sum_k residues[c,k] exp(log_poles[c,k] t).
 
-        u is [B,H,T]; log_poles and residues are [H,modes], direct [H].
+        u is [B,H,T]; log_poles and residues are [H,modes], direct [H]. A chunk's y comes from its own tokens and from
+        the modes before it. Products are by channel, each over the chunks of all rows: every matrix is read once.
         """
-        w, (width, modes) = self.writer, log_poles.shape
-        past, _ = self._past(layer, "modes", width, modes), self._sizes
-        poles, residues = log_poles.astype(np.float64), residues.astype(np.float64)
+        w, (width, modes), sizes = self.writer, log_poles.shape, self._sizes
         constant = lambda part, array: w.constant(f"layers.{layer}.modes.{part}", np.asarray(array, np.float32))
-
-        def one() -> list[str]:
-            # x[t] = exp(log_poles) x[t-1] + u[t]; y = sum_k residues x + direct u.
-            x = w.node("Add", w.node("Mul", past, constant("decay", np.exp(poles))), u)
-            y = w.node("ReduceSum", w.node("Mul", x, constant("residues", residues)), w.integers(2), keepdims=1)
-            return [w.node("Add", y, w.node("Mul", u, constant("direct", direct[:, None]))), x]
-
-        def many() -> list[str]:
-            return self._in_chunks(u, past, poles, residues, direct, constant)
-
-        # On a CPU, chunks take 12 times as long for one token.
-        y, present = self._if_one_token(f"long.{layer}", one, many) if w.device == "cpu" else many()
-        self._present(layer, "modes", width, modes, present)
-        return y
-
-    def _in_chunks(
-        self, u: str, past: str, poles: np.ndarray, residues: np.ndarray, direct: np.ndarray, constant: Callable
-    ) -> list[str]:
-        """y and the modes after the last token: a chunk's y comes from its own tokens and from the modes before it.
-
-        Products are by channel, each over the chunks of all rows: every matrix is read once.
-        """
-        w, (width, modes), sizes = self.writer, poles.shape, self._sizes
+        past = self._past(layer, "modes", width, modes)
+        poles, residues = log_poles.astype(np.float64), residues.astype(np.float64)
         powers = np.exp(poles * np.arange(CHUNK + 1)[:, None, None])
         # From a chunk's tokens to what they add to the modes at its end, from tokens to y, and from modes to y.
         into = constant("into", powers[CHUNK - 1 :: -1].swapaxes(0, 1))
         response = np.einsum("hk,thk->ht", residues, powers[:CHUNK])
         response[:, 0] += direct
-        lags = np.arange(CHUNK) - np.arange(CHUNK)[:, None]
-        own = constant("own", np.where(lags < 0, 0, response[:, np.maximum(lags, 0)]))
+        # ONNX Runtime makes the matrices when it loads the graph; stored, they would be 64 times as large.
+        lags = np.maximum(np.arange(CHUNK) - np.arange(CHUNK)[:, None], -1)
+        places = self._shared("lags", lambda: w.constant("lags", lags + 1))
+        own = w.node("Gather", constant("response", np.pad(response, ((0, 0), (1, 0)))), places, axis=1)
         carried = constant("carried", np.moveaxis(powers[1:] * residues, 0, 2))
         u = w.node("Transpose", u, perm=[1, 0, 2])
         chunks = w.node("Reshape", w.node("Concat", u, sizes.filler, axis=2), w.integers(width, -1, CHUNK))
@@ -180,13 +158,13 @@ class StripedHyenaGraph(Decoder):
         y = w.node("Slice", y, w.integers(0), sizes.tokens, w.integers(2))
         # The last chunk may have only a part of its tokens.
         last = w.node("Slice", entry, w.integers(-1), w.integers(END), w.integers(1))
-        end = w.node("Add", sizes.missing, w.integers(1))
-        decay = w.node("Slice", constant("decays", powers[:0:-1]), sizes.missing, end, w.integers(0))
+        decay = w.node("Slice", constant("decays", powers[1:]), sizes.rest, sizes.last, w.integers(0))
         last = w.node("Squeeze", w.node("Mul", last, decay), w.integers(1))
-        part = w.node("Slice", u, w.node("Neg", sizes.last), w.integers(END), w.integers(2))
+        part = w.node("Slice", u, sizes.before, w.integers(END), w.integers(2))
         part = w.node("MatMul", part, w.node("Slice", into, sizes.missing, w.integers(END), w.integers(1)))
         part = w.node("Transpose", part, perm=[1, 0, 2])
-        return [w.node("Transpose", y, perm=[1, 0, 2]), w.node("Add", last, part)]
+        self._present(layer, "modes", width, modes, w.node("Add", last, part))
+        return w.node("Transpose", y, perm=[1, 0, 2])
 
     def _scan(self, x: str, poles: np.ndarray, constant: Callable) -> str:
         """sum_j exp(poles * chunk)^j x[n-j] for x [B,N,H,modes]: filters, each over what the one before has reached."""
@@ -205,24 +183,18 @@ class StripedHyenaGraph(Decoder):
     def _sizes(self) -> Sizes:
         w, width = self.writer, self.shape.width
         batch, tokens = (w.node("Shape", self._ids, start=axis, end=axis + 1) for axis in (0, 1))
-        before = w.node("Sub", tokens, w.integers(1))
-        last = w.node("Add", w.node("Mod", before, w.integers(CHUNK)), w.integers(1))
-        missing = w.node("Sub", w.integers(CHUNK), last)
+        others = w.node("Sub", tokens, w.integers(1))
+        rest = w.node("Mod", others, w.integers(CHUNK))
+        last = w.node("Add", rest, w.integers(1))
+        missing = w.node("Sub", w.integers(CHUNK - 1), rest)
         filler = w.node("Concat", w.integers(width), batch, missing, axis=0)
         filler = w.node("Expand", w.constant("zero", np.zeros((1, 1, 1), np.float32)), filler)
         by_channel = w.node("Concat", w.integers(width), batch, w.integers(-1), axis=0)
         reaches = (CHUNK * self._taps**level for level in range(LEVELS))
-        counts = [w.node("Add", w.node("Div", before, w.integers(reach)), w.integers(1)) for reach in reaches]
+        counts = [w.node("Add", w.node("Div", others, w.integers(reach)), w.integers(1)) for reach in reaches]
         by_row = w.node("Concat", batch, counts[0], w.integers(width, -1), axis=0)
         taps = [w.node("Neg", count) for count in counts]
-        return Sizes(tokens, last, missing, filler, by_row, by_channel, taps)
-
-    def _if_one_token(self, name: str, then: Callable[[], list[str]], otherwise: Callable[[], list[str]]) -> list[str]:
-        w, tokens = self.writer, self._sizes.tokens
-        is_one = self._shared("one", lambda: w.node("Squeeze", w.node("Equal", tokens, w.integers(1)), w.integers(0)))
-        branches = {"then_branch": then, "else_branch": otherwise}
-        graphs = {key: w.branch(f"{name}.{key}", build) for key, build in branches.items()}
-        return w.nodes("If", 2, is_one, **graphs)
+        return Sizes(tokens, last, rest, w.node("Sub", others, rest), missing, filler, by_row, by_channel, taps)
 
     # --- states ---
 
