@@ -184,6 +184,13 @@ test-slurm: $(if $(BUILT),,build) runtime model-smollm2 slurm-tools $(TEST_ENV)/
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
 	  $(TEST_ENV)/bin/python -m pytest -q tests/slurm
 
+# A CUDA device that computes nothing (tests/null_cuda/README.md).
+NULL_CUDA := target/null_cuda
+$(NULL_CUDA)/.whole: $(RUNTIME_CUDA) $(wildcard tests/null_cuda/*)
+	rm -rf $(@D)
+	$(PYTHON) tests/null_cuda/build.py $(RUNTIME_CUDA) $(@D)
+	touch $@
+
 # The tests that ask for CUDA, with a runtime that has it.
 test-cuda: runtime-cuda
 	SHOTLINE_ORT_LIB=$(CURDIR)/runtime-cuda $(CARGO) test --release --test infer --test onnx_engine -- cuda doctor

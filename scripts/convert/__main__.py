@@ -100,7 +100,7 @@ def main() -> int:
     )
     parser.add_argument("source", type=Path, metavar="SOURCE")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL_DIR")
-    parser.add_argument("--weights", choices=WEIGHT_TYPES, default="float32", help="default: %(default)s")
+    parser.add_argument("--weights", choices=WEIGHT_TYPES, help="default: float32; for cuda, bfloat16")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="default: %(default)s")
     parser.add_argument("--name", help="the model's name in records (default: the folder's, and TYPE if not float32)")
     parser.add_argument("--modality", help="default: the family's, linguistic for language models")
@@ -109,8 +109,9 @@ def main() -> int:
     parser.add_argument("--rope-scaling", type=positive, metavar="FACTOR", help="of an unpublished Evo 2 checkpoint")
     parser.add_argument("--max-positions", type=positive, metavar="COUNT", help="of an unpublished Evo 2 checkpoint")
     args = parser.parse_args()
-    if args.weights == Q4 and args.device != "cpu":
-        parser.error(f"--weights {Q4}: for --device cpu only")
+    args.weights = args.weights or DEVICES[args.device][0]
+    if args.weights not in DEVICES[args.device]:
+        parser.error(f"--weights {args.weights}: not for --device {args.device} ({', '.join(DEVICES[args.device])})")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         convert(args.source, args.output.absolute(), args)

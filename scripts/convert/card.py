@@ -8,8 +8,7 @@
     weights                  the type that matrices are stored in: float32, bfloat16, float16, or q4: as blocks of 4
                              bits wherever the source has such blocks, else float32
     max_positions            the longest sequence that the graph takes, in tokens
-    cache_in_place           true where past_key_values.* may have room for the call's tokens, and present.* be the same
-                             tensors: nothing that was read before is copied then
+    device                   where the graph runs: cpu or cuda
     sources                  file and SHA-256 of everything that was read
     license                  as the source gives it, or null
     verified                 sentences: what is known to be right about this model, and how
@@ -38,7 +37,7 @@ from errors import ConvertError
 from family import Family
 from onnx_writer import Q4
 
-CONVERTER = "shotline scripts/convert 2"
+CONVERTER = "shotline scripts/convert 3"
 # What is known of graphs with blocks of 4 bits beyond what is of the family's.
 VERIFIED_Q4 = (
     "Its blocks of 4 bits, on random weights: logits within 1e-4 of those of the float32 graph "
@@ -59,7 +58,7 @@ def card(
         "vocabulary": model.vocabulary,
         "weights": weights,
         "max_positions": model.max_positions,
-        "cache_in_place": model.grows_in_place(device),
+        "device": device,
         "sources": model.source.hashes(),
         "license": model.source.license,
         "verified": [*model.verified(), *([VERIFIED_Q4] if weights == Q4 else [])],

@@ -1,23 +1,26 @@
-"""The subset graph: what every converted decoder has in common, whatever its layers look like.
+"""The reading graph: what every converted decoder has in common, whatever its layers look like.
 
 Inputs
-    input_ids       int64 [B,T]   this call's tokens
-    attention_mask  int64 [B,S]   S = P + T; 1 for a token, 0 for padding, which must be on the right
-    positions       int64 [B,Q]   the places among this call's T tokens at which logits are wanted; Q may be 0
-    vocab_ids       int64 [V]     the vocabulary rows wanted; V = 0 means the whole vocabulary in id order
-    past_key_values.N.key, .value   float32 [B,KV,P,DH]   P = 0 in the first call
+    input_ids              int64 [B,T]    this call's tokens, T >= 1, no padding
+    seqlens_k              int32 [B]      of each row: tokens read up to and with this call's last, less one
+    total_sequence_length  int32 [1]      the largest number of tokens of a row, with this call's; on the host
+    positions              int64 [B,Q]    places among this call's T tokens
+    choices                int64 [B,Q,C]  tokens whose logits are wanted there
+    past_key_values.N.key, .value   E [B,KV,P,DH]   room for P >= total_sequence_length tokens
 Outputs
-    logits          float32 [B,Q,V], or [B,Q,vocabulary] where V = 0
-    present.N.key, .value           float32 [B,KV,S,DH]   the next call's past
+    best     int64   [B,Q]      the token with the largest logit, the lowest id among equals
+    top      float32 [B,Q,2]    the largest logit and the one behind it, equal where there is a tie
+    log_sum  float32 [B,Q]      ln of the sum of exp(logit - top[..., 0]) over all logits; NaN where a logit is
+    chosen   float32 [B,Q,C]    the logits of `choices`
+    present.N.key, .value           E [B,KV,P,DH]   to be bound to the memory of the past
 
-On a CPU, past_key_values.* may have room for more than has been read, P then being all its rows; S remains the mask's
-length. Where it has room for the call's tokens, it may be bound to present.*, too, and is written in place.
-
-A call may be a whole prompt (P = 0), one token (T = 1) or, with B = 1 only, a further chunk (P > 0, T > 1): ONNX
+E is the type that is computed in: bfloat16 for CUDA, float32 for CPUs and with --weights float32. A cache is written in
+place: nothing that was read before is copied, and what lies behind the tokens read is ignored, so that a smaller
+seqlens_k cuts it. Rows may have read unequally much when T = 1. With T > 1 behind a past there may be one row only: ONNX
 Runtime's GroupQueryAttention allows no more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,16 +29,17 @@ from onnx import TensorProto
 from blocks import BLOCK, Blocks
 from onnx_writer import MICROSOFT, OnnxWriter
 from shape import Shape
-from weights import Weight
+from weights import Weight, joined
 
 # GroupQueryAttention rotates heads of these sizes only, and this many of their dimensions; others are rotated before.
 HEAD_MULTIPLE = 16
 ROTARY_MULTIPLE = 16
-# Since when ONNX has an operator for attention.
-ATTENTION_OPSET = 23
+# Since when ONNX has an operator that writes into a cache.
+SCATTER_OPSET = 24
+# A matrix's name ends with the first, its bias's with the second.
+ENDS = ("", ".bias")
 # MatMulNBits' `accuracy_level` that computes in float32.
 FLOAT32 = 1
-END = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -48,30 +52,36 @@ class Rotary:
 
 
 class Decoder:
-    """Builds the subset graph; an architecture adds its layers between `embed` and `finish`."""
+    """Builds the reading graph; an architecture adds its layers between `embed` and `finish`."""
 
-    def __init__(self, writer: OnnxWriter, shape: Shape, embedding: Weight):
+    def __init__(self, writer: OnnxWriter, shape: Shape, embedding: Weight, wide_norms: bool = False):
+        """`wide_norms`: the weights of root-mean-square norms are float32, whatever type is computed in."""
         self.writer = w = writer
         self.shape = shape
+        self._wide_norms = wide_norms and w.element != TensorProto.FLOAT
         self._ids = w.input("input_ids", TensorProto.INT64, ["B", "T"])
-        self._mask = w.input("attention_mask", TensorProto.INT64, ["B", "S"])
+        self._last = w.input("seqlens_k", TensorProto.INT32, ["B"])
+        self._total = w.input("total_sequence_length", TensorProto.INT32, [1])
         self._positions = w.input("positions", TensorProto.INT64, ["B", "Q"])
-        self._rows = w.input("vocab_ids", TensorProto.INT64, ["V"])
+        self._choices = w.input("choices", TensorProto.INT64, ["B", "Q", "C"])
+        # What has a number for each place that is computed at.
+        self._places = self._ids
         self._embedding = self._stored(embedding)
         # Keys and values by layer.
-        self._caches: dict[int, tuple[str, str]] = {}
+        self._caches: dict[int, list[str]] = {}
         self._built: dict[str, str] = {}
-        last = w.node("Sub", w.node("ReduceSum", self._mask, w.integers(1), keepdims=0), w.integers(1))
-        self._last = w.node("Cast", last, to=TensorProto.INT32)
-        total = w.node("Cast", w.node("Shape", self._mask, start=1, end=2), to=TensorProto.INT32)
-        self._total = w.node("Squeeze", total, w.integers(0))
 
-    def _stored(self, weight: Weight, transposed: bool = False) -> str:
-        return self.writer.matrix(weight.name, weight.array, transposed, weight.origin)
+    def _stored(self, weight: Weight) -> str:
+        parts = weight.parts or (weight,)
+        return self.writer.matrix(weight.name, ((part.read(), part.origin) for part in parts))
 
     def vector(self, weight: Weight) -> str:
-        """A norm or a bias: float32, whatever type the matrices have."""
-        return self.writer.constant(weight.name, weight.array.astype(np.float32))
+        """A norm or a bias: in the type that is computed in, whatever type the matrices have."""
+        return self.writer.constant(weight.name, weight.array.astype(self.writer.computed))
+
+    def number(self, name: str, value: float) -> str:
+        """A constant without dimensions."""
+        return self.writer.constant(name, np.array(value, self.writer.computed))
 
     def embed(self) -> str:
         return self.writer.widened(self.writer.node("Gather", self._embedding, self._ids, axis=0))
@@ -79,22 +89,11 @@ class Decoder:
     def rotary(self, name: str, rates: np.ndarray) -> Rotary:
         """Tables for rotating the first 2 len(rates) dimensions of each head, by position times rate."""
         angles = np.outer(np.arange(self.shape.positions, dtype=np.float32), rates)
-        cos = self.writer.constant(f"{name}.cos", np.cos(angles).astype(np.float32))
-        sin = self.writer.constant(f"{name}.sin", np.sin(angles).astype(np.float32))
+        cos, sin = (
+            self.writer.constant(f"{name}.{part}", of(angles).astype(self.writer.computed))
+            for part, of in (("cos", np.cos), ("sin", np.sin))
+        )
         return Rotary(cos, sin, 2 * len(rates))
-
-    def _token_places(self) -> str:
-        """The position of each of this call's tokens, [B,T].
-
-        The last token of a row has the position that its mask counts; in a first call padding may follow it, and then
-        the row begins at 0 all the same.
-        """
-        w = self.writer
-        length = w.node("Squeeze", w.node("Shape", self._ids, start=1, end=2), w.integers(0))
-        last = w.node("Cast", self._last, to=TensorProto.INT64)
-        first = w.node("Add", w.node("Sub", last, length), w.integers(1))
-        first = w.node("Max", w.node("Unsqueeze", first, w.integers(1)), w.integers(0))
-        return w.node("Add", first, w.node("Range", self._integer(0), length, self._integer(1)))
 
     def _integer(self, value: int) -> str:
         """A constant int64 without dimensions."""
@@ -106,36 +105,50 @@ class Decoder:
             self._built[name] = build()
         return self._built[name]
 
-    def _rotated(self, x: str, heads: int, rotary: Rotary) -> str:
-        """x [B,T,heads * head_dim], rotated."""
-        return self.writer.node(
-            "RotaryEmbedding",
-            *(x, self._shared("places", self._token_places), rotary.cos, rotary.sin),
-            domain=MICROSOFT,
-            num_heads=heads,
-            rotary_embedding_dim=rotary.dims,
-        )
+    def norm(self, x: str, weight: Weight, bias: Weight | None = None) -> str:
+        """Normalisation over the last axis: by the root of the mean square; with a bias, layer normalisation."""
+        w, options = self.writer, {"epsilon": self.shape.epsilon}
+        if bias is not None:
+            return w.node("LayerNormalization", x, self.vector(weight), self.vector(bias), axis=-1, **options)
+        if self._wide_norms:
+            scale = w.constant(weight.name, weight.array.astype(np.float32))
+            return w.node("BranchwiseRMSNorm", x, scale, num_branches=1, domain=MICROSOFT, **options)
+        return w.node("SimplifiedLayerNormalization", x, self.vector(weight), axis=-1, **options)
 
-    def norm(self, x: str, weight: Weight) -> str:
-        """Root-mean-square normalisation over the last axis."""
-        scale = self.vector(weight)
-        return self.writer.node("SimplifiedLayerNormalization", x, scale, axis=-1, epsilon=self.shape.epsilon)
-
-    def layer_norm(self, x: str, weight: Weight, bias: Weight) -> str:
-        """Layer normalisation over the last axis."""
-        scale, shift = self.vector(weight), self.vector(bias)
-        return self.writer.node("LayerNormalization", x, scale, shift, axis=-1, epsilon=self.shape.epsilon)
+    def residual(self, x: str, y: str | None, weight: Weight, bias: Weight | None = None) -> tuple[str, str]:
+        """x + y, and its `norm`. Without y, which is so before the first layer: x, and its `norm`."""
+        if y is None:
+            return x, self.norm(x, weight, bias)
+        if self._wide_norms:
+            total = self.writer.node("Add", x, y)
+            return total, self.norm(total, weight)
+        op = "SkipSimplifiedLayerNormalization" if bias is None else "SkipLayerNormalization"
+        scales = [self.vector(part) for part in (weight, bias) if part is not None]
+        options = {"epsilon": self.shape.epsilon, "domain": MICROSOFT}
+        n, _, _, total = self.writer.nodes(op, 4, x, y, *scales, unused=(1, 2), **options)
+        return total, n
 
     def linear(self, x: str, weight: Weight, bias: Weight | None = None) -> str:
         """x W^T + b for W as models store it, [out, in]."""
         blocks = weight.blocks if self.writer.keeps_blocks else None
-        if blocks is None:
-            product = self.writer.node("MatMul", x, self._factor(weight))
-        else:
-            product = self._product(x, weight, blocks)
-        return product if bias is None else self.writer.node("Add", product, self.vector(bias))
+        if blocks is not None:
+            product = self._blocks_product(x, weight, blocks)
+            return product if bias is None else self.writer.node("Add", product, self.vector(bias))
+        matrix = self.writer.widened(self._stored(weight))
+        return self._product(x, matrix) if bias is None else self._sum(x, matrix, self.vector(bias))
 
-    def _product(self, x: str, weight: Weight, blocks: Blocks) -> str:
+    def _product(self, x: str, matrix: str) -> str:
+        return self.writer.node("FusedMatMul", x, matrix, domain=MICROSOFT, transB=1)
+
+    def _sum(self, x: str, matrix: str, bias: str) -> str:
+        """x W^T + b, rounded once: the operator that does this takes two dimensions only."""
+        w = self.writer
+        shape = lambda: w.node("Concat", w.node("Shape", self._places), w.integers(-1), axis=0)
+        flat = w.node("Flatten", x, axis=2)
+        y = w.node("Gemm", flat, matrix, bias, transB=1)
+        return w.node("Reshape", y, self._shared(f"shape of {self._places}", shape))
+
+    def _blocks_product(self, x: str, weight: Weight, blocks: Blocks) -> str:
         """x W^T for W in blocks, x not rounded to integers.
 
         ONNX Runtime has an operator for scale * (code - 8), with a kernel that unpacks as it multiplies. Zero points
@@ -155,160 +168,188 @@ class Decoder:
 
         return w.node("Add", product, w.node("MatMul", self._shared(f"sums {x}", sums), offsets))
 
-    def _factor(self, weight: Weight) -> str:
-        """W^T in float32."""
-        w, matrix = self.writer, self._stored(weight, transposed=True)
-        if w.device == "cpu" or not w.is_narrow:
-            return w.widened(matrix)
-        # ONNX Runtime would widen a constant once, when it loads the model, and keep it: on a processor that is what
-        # is wanted, on a GPU it is twice the memory. A view whose shape it learns at run time only is no constant.
-        zero = self._shared("zero rows", lambda: w.node("Mul", w.node("Shape", self._ids, end=1), w.integers(0)))
-        columns, rows = weight.array.shape
-        shape = w.node("Concat", w.node("Add", zero, w.integers(rows)), w.integers(columns), axis=0)
-        return w.widened(w.node("Reshape", matrix, shape))
-
     def gated(self, x: str, layer: Callable[[str], Weight], activation: Callable[[str], str]) -> str:
         """The feed-forward part: activation(x G^T) * (x U^T), times D^T."""
         gate, up = activation(self.linear(x, layer("ffn_gate"))), self.linear(x, layer("ffn_up"))
         return self.linear(self.writer.node("Mul", gate, up), layer("ffn_down"))
 
     def silu(self, x: str) -> str:
+        if self.writer.element != TensorProto.FLOAT:
+            # CUDA's kernel of Sigmoid rounds its exponential and the sum below the fraction, too.
+            return self.writer.node("ScaledSiLU", x, domain=MICROSOFT)
         return self.writer.node("Mul", x, self.writer.node("Sigmoid", x))
 
-    def norm_heads(self, x: str, heads: int, weight: Weight) -> str:
+    def attention(
+        self,
+        x: str,
+        n: str,
+        qkv: Sequence[tuple[Weight, ...]],
+        rotary: Rotary,
+        norms: Sequence[Weight] = (),
+        window: int = -1,
+        scale: float | None = None,
+    ) -> tuple[str, str]:
+        """The next layer's causal attention over past and present: `x`, and what `n`, its norm, attends to.
+
+        Behind the last layer's attention no place sees another: there both are returned at the wanted positions only,
+        and the rest of that layer costs next to nothing. `qkv` are matrices, each with its bias where there is one,
+        `norms` those of each head of Q and of K. `window` is how many tokens a token sees, itself included (-1: all);
+        `scale` goes before the softmax, where it is not one over the root of the head's size.
+        """
+        layer = len(self._caches)
+        out = self.heads(layer, n, qkv, rotary, norms, window, scale)
+        return (x, out) if layer < self.shape.layers - 1 else (self.wanted(x), self.wanted(out))
+
+    def heads(
+        self,
+        layer: int,
+        n: str,
+        qkv: Sequence[tuple[Weight, ...]],
+        rotary: Rotary,
+        norms: Sequence[Weight] = (),
+        window: int = -1,
+        scale: float | None = None,
+    ) -> str:
+        """What `attention` adds, rotary embedding included, for the caches of this layer, at every place."""
+        w, s = self.writer, self.shape
+        scale = s.head_dim**-0.5 if scale is None else scale
+        cache = [
+            w.input(f"past_key_values.{layer}.{kind}", w.element, ["B", s.kv_heads, "P", s.head_dim])
+            for kind in ("key", "value")
+        ]
+        # ONNX Runtime's own operator has no float32 kernel for CUDA. Its kernels there take Q, K and V in one.
+        is_grouped = w.device == "cpu" or w.element != TensorProto.FLOAT
+        rotates = is_grouped and s.head_dim % HEAD_MULTIPLE == 0 and rotary.dims % ROTARY_MULTIPLE == 0
+        if rotates and w.device == "cuda":
+            matrix, *bias = (joined(f"layers.{layer}.attn_qkv{end}", part) for end, part in zip(ENDS, zip(*qkv)))
+            q, k, v = self.linear(n, matrix, *bias), "", ""
+        else:
+            q, k, v = (self.linear(n, *part) for part in qkv)
+            if norms:
+                q = self._norm_heads(q, s.heads, norms[0])
+                k = self._norm_heads(k, s.kv_heads, norms[1])
+                norms = ()
+        if not rotates:
+            q, k = self._rotated(q, s.heads, rotary), self._rotated(k, s.kv_heads, rotary)
+        attend = self._grouped if is_grouped else self._scattered
+        out, *self._caches[layer] = attend((q, k, v), cache, rotary if rotates else None, norms, window, scale)
+        return out
+
+    def _grouped(
+        self, qkv: tuple, past: list, rotary: Rotary | None, norms: Sequence[Weight], window: int, scale: float
+    ) -> list[str]:
+        """By ONNX Runtime's own operator, which also rotates and normalises heads if it is told to."""
+        s = self.shape
+        tables = () if rotary is None else (rotary.cos, rotary.sin)
+        norms = [*[""] * 5, *(self.vector(norm) for norm in norms)] if norms else []
+        return self.writer.nodes(
+            "GroupQueryAttention",
+            3,
+            *(*qkv, *past, self._last, self._total, *tables, *norms),
+            domain=MICROSOFT,
+            num_heads=s.heads,
+            kv_num_heads=s.kv_heads,
+            do_rotary=int(rotary is not None),
+            local_window_size=window,
+            scale=scale,
+            **({"qk_norm_epsilon": s.epsilon} if norms else {}),
+        )
+
+    def wanted(self, x: str) -> str:
+        """x [B,T,width] at the wanted positions, [B,Q,width]: where everything behind is computed, too."""
+        w, self._places = self.writer, self._positions
+        places = self._shared("wanted", lambda: w.node("Unsqueeze", self._positions, w.integers(2)))
+        return w.node("GatherND", x, places, batch_dims=1)
+
+    def _norm_heads(self, x: str, heads: int, weight: Weight) -> str:
         """Root-mean-square normalisation of each head of x [B,T,heads * head_dim]."""
         w, size = self.writer, self.shape.head_dim
         split = w.node("Reshape", x, w.integers(0, 0, heads, size))
         return w.node("Reshape", self.norm(split, weight), w.integers(0, 0, heads * size))
 
-    def attention(
-        self, x: str, q: str, k: str, v: str, rotary: Rotary, window: int = -1, scale: float | None = None
-    ) -> tuple[str, str]:
-        """Causal attention of the next layer over past and present, rotary embedding included: `x`, and what it attends to.
-
-        Behind the last layer's attention no place sees another: there both are returned at the wanted positions only,
-        and the rest of that layer costs next to nothing. `window` is how many tokens a token sees, itself included
-        (-1: all); `scale` goes before the softmax, where it is not one over the root of the head's size.
-        """
-        w, s, layer = self.writer, self.shape, len(self._caches)
-        past = [
-            w.input(f"past_key_values.{layer}.{kind}", TensorProto.FLOAT, ["B", s.kv_heads, "P", s.head_dim])
-            for kind in ("key", "value")
-        ]
-        attend = self._standard_attention if w.device == "cuda" else self._grouped_attention
-        out, *cache = attend(q, k, v, past, rotary, window, s.head_dim**-0.5 if scale is None else scale)
-        self._caches[layer] = tuple(cache)
-        return (x, out) if layer < s.layers - 1 else (self.wanted(x), self.wanted(out))
-
-    def wanted(self, x: str) -> str:
-        """x [B,T,width] at the wanted positions, [B,Q,width]."""
-        w = self.writer
-        places = self._shared("wanted", lambda: w.node("Unsqueeze", self._positions, w.integers(2)))
-        return w.node("GatherND", x, places, batch_dims=1)
-
-    def _grouped_attention(
-        self, q: str, k: str, v: str, past: list[str], rotary: Rotary, window: int, scale: float
-    ) -> list[str]:
-        """By ONNX Runtime's own operator, in float32 the fastest on a CPU and not there for CUDA."""
-        s = self.shape
-        fused = s.head_dim % HEAD_MULTIPLE == 0 and rotary.dims % ROTARY_MULTIPLE == 0
-        if not fused:
-            q, k = self._rotated(q, s.heads, rotary), self._rotated(k, s.kv_heads, rotary)
-        return self.writer.nodes(
-            "GroupQueryAttention",
-            3,
-            *(q, k, v, *past, self._last, self._total, *((rotary.cos, rotary.sin) if fused else ())),
+    def _rotated(self, x: str, heads: int, rotary: Rotary) -> str:
+        """x [B,T,heads * head_dim], rotated."""
+        return self.writer.node(
+            "RotaryEmbedding",
+            *(x, self._shared("places", self._token_places), rotary.cos, rotary.sin),
             domain=MICROSOFT,
-            num_heads=s.heads,
-            kv_num_heads=s.kv_heads,
-            do_rotary=int(fused),
-            local_window_size=window,
-            scale=scale,
+            num_heads=heads,
+            rotary_embedding_dim=rotary.dims,
         )
 
-    def _standard_attention(
-        self, q: str, k: str, v: str, past: list[str], rotary: Rotary, window: int, scale: float
-    ) -> list[str]:
-        """By ONNX's operator, which ONNX Runtime has in float32 for CUDA, too; cache and mask are made around it."""
+    def _first_places(self) -> str:
+        """The position of each row's first token of this call, [B]."""
+        w = self.writer
+        last = w.node("Cast", self._last, to=TensorProto.INT64)
+        before = w.node("Sub", w.integers(1), w.node("Shape", self._ids, start=1, end=2))
+        return w.node("Add", last, before)
+
+    def _token_places(self) -> str:
+        """The position of each of this call's tokens, [B,T]."""
+        w = self.writer
+        length = w.node("Squeeze", w.node("Shape", self._ids, start=1, end=2), w.integers(0))
+        first = w.node("Unsqueeze", self._shared("first places", self._first_places), w.integers(1))
+        return w.node("Add", first, w.node("Range", self._integer(0), length, self._integer(1)))
+
+    def _scattered(self, qkv: tuple, past: list, _rotary: None, _norms: tuple, window: int, scale: float) -> list[str]:
+        """By ONNX's operators, which ONNX Runtime has in float32 for CUDA, too."""
         w, s = self.writer, self.shape
-        w.require(ATTENTION_OPSET)
-        q, k = self._rotated(q, s.heads, rotary), self._rotated(k, s.kv_heads, rotary)
-        key, value = (self._extended(*pair) for pair in zip(past, (k, v)))
-        query = self._by_head(q, s.heads)
-        out = w.node("Attention", query, key, value, self._seen(window), scale=scale)
+        w.require(SCATTER_OPSET)
+        first = self._shared("first places", self._first_places)
+        cache = [
+            w.node("TensorScatter", before, self._by_head(x, s.kv_heads), first) for before, x in zip(past, qkv[1:])
+        ]
+        out = w.node("Attention", self._by_head(qkv[0], s.heads), *cache, self._seen(past[0], window), scale=scale)
         out = w.node("Transpose", out, perm=[0, 2, 1, 3])
-        return [w.node("Reshape", out, w.integers(0, 0, s.heads * s.head_dim)), key, value]
+        return [w.node("Reshape", out, w.integers(0, 0, s.heads * s.head_dim)), *cache]
 
     def _by_head(self, x: str, heads: int) -> str:
         """[B,T,heads * head_dim] as [B,heads,T,head_dim]."""
         split = self.writer.node("Reshape", x, self.writer.integers(0, 0, heads, self.shape.head_dim))
         return self.writer.node("Transpose", split, perm=[0, 2, 1, 3])
 
-    def _extended(self, past: str, x: str) -> str:
-        """The cache with this call's keys or values x, each row's new token right behind its last one."""
-        w = self.writer
-        new = self._by_head(x, self.shape.kv_heads)
-        newest = w.node("Slice", new, w.integers(-1), w.integers(END), w.integers(2))
-        return w.node("Where", self._shared("newest", self._newest_slot), newest, w.node("Concat", past, new, axis=2))
-
-    def _newest_slot(self) -> str:
-        """Which slots [B,1,S,1] receive the last of this call's tokens: in a row that has read less, not the last."""
-        w = self.writer
-        slots = self._shared("slots", self._slots)
-        last = w.node("Cast", self._last, to=TensorProto.INT64)
-        # In a first call, tokens lie in their slots already, and what follows them in a shorter row is padding.
-        total = w.node("Shape", self._mask, start=1, end=2)
-        is_first = w.node("Equal", total, w.node("Shape", self._ids, start=1, end=2))
-        target = w.node("Where", is_first, w.node("Sub", total, w.integers(1)), last)
-        target = w.node("Unsqueeze", target, w.integers(1))
-        return w.node("Unsqueeze", w.node("Equal", slots, target), w.integers(1, 3))
-
-    def _slots(self) -> str:
-        """The cache's slots 0 .. S - 1."""
-        w = self.writer
-        total = w.node("Squeeze", w.node("Shape", self._mask, start=1, end=2), w.integers(0))
-        return w.node("Range", self._integer(0), total, self._integer(1))
-
-    def _seen(self, window: int) -> str:
-        """Which slots each of this call's tokens sees, [B,1,T,S]: those up to its own, `window` of them."""
+    def _seen(self, past: str, window: int) -> str:
+        """Which of the cache's rows each of this call's tokens sees, [B,1,T,P]: those up to its own, `window` of them."""
 
         def build() -> str:
             w = self.writer
-            places = w.node("Unsqueeze", self._shared("places", self._token_places), w.integers(2))
-            distance = w.node("Sub", places, self._shared("slots", self._slots))
+            rows = w.node("Squeeze", w.node("Shape", past, start=2, end=3), w.integers(0))
+            rows = w.node("Range", self._integer(0), rows, self._integer(1))
+            places = w.node("Unsqueeze", self._shared("places", self._token_places), w.integers(1, 3))
+            distance = w.node("Sub", places, rows)
             seen = w.node("GreaterOrEqual", distance, self._integer(0))
-            if window > 0:
-                seen = w.node("And", seen, w.node("Less", distance, self._integer(window)))
-            return w.node("Unsqueeze", seen, w.integers(1))
+            return seen if window < 0 else w.node("And", seen, w.node("Less", distance, self._integer(window)))
 
         return self._shared(f"seen {window}", build)
 
-    def finish(self, x: str, norm: Callable[[str], str], head: Weight | None) -> None:
-        """Logits of `norm`(x), x at the wanted positions, over the wanted rows of `head` (None: the embedding, tied)."""
+    def finish(self, n: str, head: Weight | None) -> None:
+        """What the logits say, of `n` at the wanted positions by `head` (None: the embedding, tied).
+
+        Only operators that need no cuDNN, and none that may take any one of equal logits.
+        """
         w, s = self.writer, self.shape
         matrix = self._embedding if head is None else self._stored(head)
-        x = w.node("Reshape", norm(x), w.integers(-1, s.width))
-        wanted = w.node("Shape", self._rows)
-        everything = w.node("Squeeze", w.node("Equal", wanted, w.integers(0)), w.integers(0))
-
-        def all_rows() -> str:
-            # ONNX Runtime would repack a constant operand into a second copy (671 MB for Gemma 3). A view whose
-            # shape it learns at run time only - here rows + V, V being 0 - is used as it lies.
-            rows = w.node("Add", wanted, w.integers(s.vocabulary))
-            view = w.node("Reshape", matrix, w.node("Concat", rows, w.integers(s.width), axis=0))
-            return w.node("Gemm", x, w.widened(view), transB=1)
-
-        def some_rows() -> str:
-            return w.node("Gemm", x, w.widened(w.node("Gather", matrix, self._rows, axis=0)), transB=1)
-
-        flat = w.node(
-            "If",
-            everything,
-            then_branch=w.branch("all_rows", all_rows),
-            else_branch=w.branch("some_rows", some_rows),
-        )
-        size = w.node("Concat", w.node("Shape", self._positions), w.node("Shape", flat, start=1, end=2), axis=0)
-        w.output(w.node("Reshape", flat, size, allowzero=1), "logits", ["B", "Q", "rows"])
+        if w.device == "cpu":
+            # ONNX Runtime would repack a constant operand into a second copy (671 MB for Gemma 3). A view whose shape
+            # it learns at run time only - zeros stand for the sizes as they are - is used as it lies.
+            same = w.node("Mul", w.node("Shape", self._ids), w.integers(0))
+            matrix = w.node("Reshape", matrix, same)
+        logits = w.exact(self._product(n, w.widened(matrix)))
+        top, _ = w.nodes("TopK", 2, logits, w.integers(2))
+        most = w.node("Gather", top, w.integers(0), axis=2)
+        # Where is ten times slower on a CPU than this product, exact in float32.
+        left = w.constant("ids left", np.arange(s.vocabulary, 0, -1, np.float32))
+        left = w.node("Mul", w.node("Cast", w.node("Equal", logits, most), to=TensorProto.FLOAT), left)
+        left, _ = w.nodes("TopK", 2, left, w.integers(1))
+        best = w.node("Sub", w.constant("vocabulary", np.array(s.vocabulary, np.float32)), left)
+        sums = w.node("ReduceSum", w.node("Exp", w.node("Sub", logits, most)), w.integers(2))
+        best, log_sum = (w.node("Squeeze", x, w.integers(2)) for x in (best, w.node("Log", sums)))
+        best = w.node("Cast", best, to=TensorProto.INT64)
+        chosen = w.node("GatherElements", logits, self._choices, axis=2)
+        w.output(best, "best", TensorProto.INT64, ["B", "Q"])
+        w.output(top, "top", TensorProto.FLOAT, ["B", "Q", 2])
+        w.output(log_sum, "log_sum", TensorProto.FLOAT, ["B", "Q"])
+        w.output(chosen, "chosen", TensorProto.FLOAT, ["B", "Q", "C"])
         for layer, pair in self._caches.items():
             for kind, value in zip(("key", "value"), pair):
-                w.output(value, f"present.{layer}.{kind}", ["B", s.kv_heads, "S", s.head_dim])
+                w.output(value, f"present.{layer}.{kind}", w.element, ["B", s.kv_heads, "P", s.head_dim])

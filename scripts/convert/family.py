@@ -31,10 +31,6 @@ class Family(ABC):
     def write(self, writer: OnnxWriter) -> None:
         """Add the whole graph and every weight."""
 
-    def grows_in_place(self, device: str) -> bool:
-        """Whether the graph for this device can write a call's keys and values into the tensors that hold those before."""
-        return False
-
     def verified(self) -> list[str]:
         """What is known to be right about a model of this architecture, in sentences for the card."""
         return []

@@ -10,7 +10,7 @@ from language_model import LanguageModel
 from onnx_writer import MICROSOFT, OnnxWriter
 from rotary import config_rates, gguf_rates, rates, rope_options
 from shape import config_shape, gguf_shape
-from weights import Weights, folder_naming, gguf_naming, llama_shapes
+from weights import QKV, Weights, folder_naming, gguf_naming, llama_shapes
 
 # Every sixth layer sees the whole context, the others a window.
 PATTERN = 6
@@ -103,24 +103,24 @@ class Gemma3(LanguageModel):
 
     def write(self, writer: OnnxWriter) -> None:
         s, weights = self.shape, self.weights
-        d = Decoder(writer, s, weights("embedding"))
+        # One and a published bfloat16 is no bfloat16.
+        d = Decoder(writer, s, weights("embedding"), wide_norms=True)
         everywhere = d.rotary("rotary_global", self._rates)
         near = d.rotary("rotary_local", rates(self._local_base, s.head_dim))
         gelu = lambda x: writer.node("FastGelu", x, domain=MICROSOFT)
-        x = writer.node("Mul", d.embed(), writer.constant("embedding_scale", np.array(s.width**0.5, np.float32)))
+        x, y = writer.node("Mul", d.embed(), d.number("embedding_scale", s.width**0.5)), None
         for i, kind in enumerate(self._types):
             layer = weights.layer(i)
-            n = d.norm(x, layer("attn_norm"))
-            q = d.norm_heads(d.linear(n, layer("attn_q")), s.heads, layer("attn_q_norm"))
-            k = d.norm_heads(d.linear(n, layer("attn_k")), s.kv_heads, layer("attn_k_norm"))
-            v = d.linear(n, layer("attn_v"))
+            x, n = d.residual(x, y, layer("attn_norm"))
+            norms = [layer("attn_q_norm"), layer("attn_k_norm")]
             tables, window = (everywhere, -1) if kind == FULL else (near, self._window)
-            x, a = d.attention(x, q, k, v, tables, window, self._scalar**-0.5)
-            a = d.linear(a, layer("attn_output"))
-            x = writer.node("Add", x, d.norm(a, layer("post_attention_norm")))
-            h = d.gated(d.norm(x, layer("ffn_norm")), layer, gelu)
-            x = writer.node("Add", x, d.norm(h, layer("post_ffw_norm")))
-        d.finish(x, lambda y: d.norm(y, weights("output_norm")), None if s.tied else weights("head"))
+            qkv = [(layer(part),) for part in QKV]
+            x, a = d.attention(x, n, qkv, tables, norms, window, self._scalar**-0.5)
+            a = d.norm(d.linear(a, layer("attn_output")), layer("post_attention_norm"))
+            x, n = d.residual(x, a, layer("ffn_norm"))
+            y = d.norm(d.gated(n, layer, gelu), layer("post_ffw_norm"))
+        _, n = d.residual(x, y, weights("output_norm"))
+        d.finish(n, None if s.tied else weights("head"))
 
 
 def layer_types(layers: int, pattern: int) -> list[str]:

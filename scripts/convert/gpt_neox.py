@@ -91,19 +91,22 @@ class GptNeoX(LanguageModel):
         s, weights = self.shape, self.weights
         d = Decoder(writer, s, weights("embedding"))
         tables = d.rotary("rotary", self._rates)
-        x = d.embed()
+        x, y = d.embed(), None
         for i in range(s.layers):
             layer = weights.layer(i)
             biased = lambda part: (layer(part), layer(f"{part}.bias"))
-            n = d.layer_norm(x, *biased("attn_norm"))
-            q, k, v = (d.linear(n, *pair) for pair in zip(*(unfused(w, s.heads) for w in biased("attn_qkv"))))
-            x, a = d.attention(x, q, k, v, tables)
-            after = writer.node("Add", x, d.linear(a, *biased("attn_output")))
-            n = d.layer_norm(x if self._parallel else after, *biased("ffn_norm"))
+            x, n = d.residual(x, y, *biased("attn_norm"))
+            x, a = d.attention(x, n, list(zip(*(unfused(part, s.heads) for part in biased("attn_qkv")))), tables)
+            y = d.linear(a, *biased("attn_output"))
+            if self._parallel:
+                n = d.norm(x, *biased("ffn_norm"))
+            else:
+                x, n = d.residual(x, y, *biased("ffn_norm"))
             h = writer.node("Gelu", d.linear(n, *biased("ffn_up")), domain=MICROSOFT)
-            x = writer.node("Add", after, d.linear(h, *biased("ffn_down")))
-        norm = lambda y: d.layer_norm(y, weights("output_norm"), weights("output_norm.bias"))
-        d.finish(x, norm, None if s.tied else weights("head"))
+            h = d.linear(h, *biased("ffn_down"))
+            y = writer.node("Add", y, h) if self._parallel else h
+        _, n = d.residual(x, y, weights("output_norm"), weights("output_norm.bias"))
+        d.finish(n, None if s.tied else weights("head"))
 
 
 def unfused(weight: Weight, heads: int) -> list[Weight]:

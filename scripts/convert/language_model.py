@@ -47,10 +47,6 @@ class LanguageModel(Family):
     def parameters(self) -> int:
         return self.weights.parameters()
 
-    def grows_in_place(self, device: str) -> bool:
-        # So does GroupQueryAttention, which is what attends on a CPU.
-        return device == "cpu"
-
     def verified(self) -> list[str]:
         return [
             f"The {self.architecture} graphs of this converter, on random weights of random shapes: logits within 1e-5 "

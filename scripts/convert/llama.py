@@ -10,7 +10,7 @@ from language_model import LanguageModel
 from onnx_writer import OnnxWriter
 from rotary import config_rates, gguf_rates, rope_options
 from shape import config_shape, gguf_shape
-from weights import Weights, folder_naming, gguf_naming, llama_shapes
+from weights import QKV, Weights, folder_naming, gguf_naming, llama_shapes
 
 # transformers' LlamaConfig.
 DEFAULT_BASE = 10000.0
@@ -56,16 +56,15 @@ class Llama(LanguageModel):
         s, weights = self.shape, self.weights
         d = Decoder(writer, s, weights("embedding"))
         tables = d.rotary("rotary", self._rates)
-        x = d.embed()
+        x, y = d.embed(), None
         for i in range(s.layers):
             layer = weights.layer(i)
-            n = d.norm(x, layer("attn_norm"))
-            q, k, v = (d.linear(n, layer(part)) for part in ("attn_q", "attn_k", "attn_v"))
-            x, a = d.attention(x, q, k, v, tables)
-            x = writer.node("Add", x, d.linear(a, layer("attn_output")))
-            n = d.norm(x, layer("ffn_norm"))
-            x = writer.node("Add", x, d.gated(n, layer, d.silu))
-        d.finish(x, lambda y: d.norm(y, weights("output_norm")), None if s.tied else weights("head"))
+            x, n = d.residual(x, y, layer("attn_norm"))
+            x, a = d.attention(x, n, [(layer(part),) for part in QKV], tables)
+            x, n = d.residual(x, d.linear(a, layer("attn_output")), layer("ffn_norm"))
+            y = d.gated(n, layer, d.silu)
+        _, n = d.residual(x, y, weights("output_norm"))
+        d.finish(n, None if s.tied else weights("head"))
 
 
 def halves(weight: np.ndarray, heads: int) -> np.ndarray:

@@ -5,7 +5,7 @@ a block; the graph file stays below protobuf's 2 GB.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import ml_dtypes
@@ -30,8 +30,9 @@ BLOCK = 1 << 23
 # matrices that are in none.
 Q4 = "q4"
 WEIGHT_TYPES = {"float32": np.float32, "bfloat16": ml_dtypes.bfloat16, "float16": np.float16, Q4: np.float32}
-
-DEVICES = ("cpu", "cuda")
+# By device, the types that it takes, the default first. A processor computes in float32 whatever is stored; a GPU in what
+# is stored, for which float16 has too small a range: Gemma's activations leave it.
+DEVICES = {"cpu": ("float32", "bfloat16", "float16", Q4), "cuda": ("bfloat16", "float32")}
 
 
 class OnnxWriter:
@@ -44,11 +45,14 @@ class OnnxWriter:
         device: str = "cpu",
         progress: Callable[[int], None] = lambda elements: None,
     ):
-        """`weights` is a key of WEIGHT_TYPES; `device`, one of DEVICES, decides between operators where there is a choice.
+        """`weights` is a key of WEIGHT_TYPES, `device` one of DEVICES.
 
         `progress` hears of every matrix how many elements it had.
         """
         self.device = device
+        # The type that is computed in, with numpy and with ONNX.
+        self.computed = np.dtype(np.float32 if device == "cpu" else WEIGHT_TYPES[weights])
+        self.element = helper.np_dtype_to_tensor_dtype(self.computed)
         # Whether a matrix in blocks is stored as such.
         self.keeps_blocks = weights == Q4
         self._folder = folder
@@ -67,14 +71,16 @@ class OnnxWriter:
         self._inputs.append(helper.make_tensor_value_info(name, element, shape))
         return name
 
-    def output(self, value: str, name: str, shape: list) -> None:
-        """Declare a float32 output and give it the value."""
-        self._nodes.append(helper.make_node("Identity", [value], [name], name=name))
-        self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    def output(self, value: str, name: str, element: int, shape: list) -> None:
+        """Declare an output and call the value, which a node has made, by its name: a copy might cost a cache."""
+        for node in self._nodes:
+            for names in (node.input, node.output):
+                names[:] = [name if known == value else known for known in names]
+        self._outputs.append(helper.make_tensor_value_info(name, element, shape))
 
     def constant(self, name: str, array: np.ndarray) -> str:
         """Add a constant under its own name, in its own type; large ones go to the data file."""
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")
         if array.nbytes < INLINE_BYTES:
             self._add(numpy_helper.from_array(array, name))
             return name
@@ -82,22 +88,23 @@ class OnnxWriter:
         self._write(array)
         return self._external(name, array.dtype, array.shape, offset)
 
-    def matrix(self, name: str, array: np.ndarray, transposed: bool = False, origin: str = "") -> str:
-        """Add a weight matrix in the weights' type, rounded to nearest even.
+    def matrix(self, name: str, parts: Iterable[tuple[np.ndarray, str]]) -> str:
+        """Add a weight matrix in the weights' type, rounded to nearest even: its parts, one below the other.
 
-        What is taken from it goes through `widened` before it is computed with. `origin` is what messages call it.
+        What is taken from it goes through `widened` before it is computed with. Beside each part stands what messages
+        call it.
         """
-        rows, columns = array.shape[::-1] if transposed else array.shape
-        offset = self._page()
-        step = max(1, BLOCK // columns)
-        for start in range(0, rows, step):
-            block = array[:, start : start + step].T if transposed else array[start : start + step]
-            with np.errstate(over="ignore"):
-                block = np.ascontiguousarray(block).astype(self._type, copy=False)
-            if not np.isfinite(block).all():
-                raise ConvertError(f"{origin or name}: a weight is not finite, or out of the range of {self._type}")
-            self._write(block)
-        self._progress(array.size)
+        offset, rows = self._page(), 0
+        for array, origin in parts:
+            step = max(1, BLOCK // array.shape[1])
+            for start in range(0, len(array), step):
+                with np.errstate(over="ignore"):
+                    block = np.ascontiguousarray(array[start : start + step]).astype(self._type, copy=False)
+                if not np.isfinite(block).all():
+                    raise ConvertError(f"{origin}: a weight is not finite, or out of the range of {self._type}")
+                self._write(block)
+            self._progress(array.size)
+            rows, columns = rows + len(array), array.shape[1]
         return self._external(name, self._type, (rows, columns), offset)
 
     def blocks(self, name: str, blocks: Blocks, origin: str) -> tuple[str, str, str | None]:
@@ -110,14 +117,13 @@ class OnnxWriter:
         self._progress(blocks.codes.size)
         return codes, scales, offsets[0] if offsets else None
 
-    @property
-    def is_narrow(self) -> bool:
-        """Whether matrices are stored in less than float32."""
-        return self._type != np.float32
-
     def widened(self, value: str) -> str:
-        """A part of a matrix, in the float32 that everything is computed in."""
-        return self.node("Cast", value, to=TensorProto.FLOAT) if self.is_narrow else value
+        """A part of a matrix, in the type that is computed in."""
+        return value if self._type == self.computed else self.node("Cast", value, to=self.element)
+
+    def exact(self, value: str) -> str:
+        """A value of the type that is computed in, in float32."""
+        return value if self.element == TensorProto.FLOAT else self.node("Cast", value, to=TensorProto.FLOAT)
 
     def require(self, opset: int) -> None:
         """Declare a later version of ONNX's operators than OPSET."""
@@ -134,10 +140,10 @@ class OnnxWriter:
         """Add a node of one output."""
         return self.nodes(op, 1, *inputs, domain=domain, **attributes)[0]
 
-    def nodes(self, op: str, outputs: int, *inputs: str, domain: str = "", **attributes) -> list[str]:
-        """Add a node of several outputs."""
+    def nodes(self, op: str, outputs: int, *inputs: str, domain: str = "", unused: tuple = (), **attributes) -> list[str]:
+        """Add a node of several outputs, those of `unused` places without a name."""
         base = f"{op}_{next(self._numbers)}"
-        names = [base if outputs == 1 else f"{base}_{i}" for i in range(outputs)]
+        names = [base if outputs == 1 else "" if i in unused else f"{base}_{i}" for i in range(outputs)]
         self._nodes.append(helper.make_node(op, list(inputs), names, name=base, domain=domain, **attributes))
         return names
 

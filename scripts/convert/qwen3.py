@@ -11,7 +11,7 @@ from language_model import LanguageModel
 from onnx_writer import OnnxWriter
 from rotary import config_rates, gguf_rates, rope_options
 from shape import config_shape, gguf_shape
-from weights import Weights, folder_naming, gguf_naming, llama_shapes
+from weights import QKV, Weights, folder_naming, gguf_naming, llama_shapes
 
 # transformers' Qwen3Config.
 DEFAULT_BASE = 10000.0
@@ -55,14 +55,13 @@ class Qwen3(LanguageModel):
         s, weights = self.shape, self.weights
         d = Decoder(writer, s, weights("embedding"))
         tables = d.rotary("rotary", self._rates)
-        x = d.embed()
+        x, y = d.embed(), None
         for i in range(s.layers):
             layer = weights.layer(i)
-            n = d.norm(x, layer("attn_norm"))
-            q = d.norm_heads(d.linear(n, layer("attn_q")), s.heads, layer("attn_q_norm"))
-            k = d.norm_heads(d.linear(n, layer("attn_k")), s.kv_heads, layer("attn_k_norm"))
-            x, a = d.attention(x, q, k, d.linear(n, layer("attn_v")), tables)
-            x = writer.node("Add", x, d.linear(a, layer("attn_output")))
-            n = d.norm(x, layer("ffn_norm"))
-            x = writer.node("Add", x, d.gated(n, layer, d.silu))
-        d.finish(x, lambda y: d.norm(y, weights("output_norm")), None if s.tied else weights("head"))
+            x, n = d.residual(x, y, layer("attn_norm"))
+            norms = [layer("attn_q_norm"), layer("attn_k_norm")]
+            x, a = d.attention(x, n, [(layer(part),) for part in QKV], tables, norms)
+            x, n = d.residual(x, d.linear(a, layer("attn_output")), layer("ffn_norm"))
+            y = d.gated(n, layer, d.silu)
+        _, n = d.residual(x, y, weights("output_norm"))
+        d.finish(n, None if s.tied else weights("head"))

@@ -185,22 +185,25 @@ class StripedHyena(Family):
         graph = StripedHyenaGraph(writer, self.shape, self._weight("embedding_layer.weight"))
         # vortex divides the positions; the published factors are powers of two, so that the angles are the same.
         rotary = graph.rotary("rotary", self._values(self._rates) / np.float32(self.variant.scaling))
-        x = graph.embed()
+        x, y = graph.embed(), None
         for number, layer in enumerate(self.layers):
             load = lambda name: self._weight(f"blocks.{number}.{name}")
-            n = graph.norm(x, load("pre_norm.scale"))
+            x, n = graph.residual(x, y, load("pre_norm.scale"))
             if layer.kind == "attention":
-                mixed = self._attention(graph, number, n, rotary)
+                dense, y = "inner_mha_cls.out_proj", self._attention(graph, number, n, rotary)
             else:
-                mixed = self._hyena(graph, number, n)
-            x = writer.node("Add", x, mixed)
-            n = graph.norm(x, load("post_norm.scale"))
+                dense, y = "out_filter_dense", self._hyena(graph, number, n)
+            if number == self.shape.layers - 1:
+                x, y = graph.wanted(x), graph.wanted(y)
+            y = graph.linear(y, load(f"{dense}.weight"))
+            x, n = graph.residual(x, y, load("post_norm.scale"), load(f"{dense}.bias"))
             gate, up = graph.linear(n, load("mlp.l1.weight")), graph.linear(n, load("mlp.l2.weight"))
             # Evo 2's layers have no activation but the first (`evo2_style_activations` of its configurations).
             if number == 0:
                 gate = writer.node("Gelu", gate, domain=MICROSOFT)
-            x = writer.node("Add", x, graph.linear(writer.node("Mul", gate, up), load("mlp.l3.weight")))
-        graph.finish(x, lambda x: graph.norm(x, self._weight("norm.scale")), None)
+            y = graph.linear(writer.node("Mul", gate, up), load("mlp.l3.weight"))
+        _, n = graph.residual(x, y, self._weight("norm.scale"))
+        graph.finish(n, None)
 
     def _weight(
         self, name: str, edit: Callable[[np.ndarray], np.ndarray] = lambda array: array, part: str = ""
@@ -212,38 +215,33 @@ class StripedHyena(Family):
     def _values(self, name: str) -> np.ndarray:
         return self.source.tensor(name).astype(np.float32, copy=False)
 
-    def _attention(self, graph: StripedHyenaGraph, number: int, x: str, rotary: Rotary) -> str:
-        block, s = f"blocks.{number}.inner_mha_cls", self.shape
+    def _attention(self, graph: StripedHyenaGraph, number: int, n: str, rotary: Rotary) -> str:
+        s = self.shape
 
         def rows(part: int) -> Callable[[np.ndarray], np.ndarray]:
             # Rows are stored as (head, {q, k, v}, dimension).
             return lambda all: all.reshape(s.heads, 3, s.head_dim, s.width)[:, part].reshape(s.width, s.width)
 
-        q, k, v = (
-            graph.linear(x, self._weight(f"{block}.Wqkv.weight", rows(part), f".{name}"))
-            for part, name in enumerate("qkv")
-        )
-        y = graph.heads(number, q, k, v, rotary)
-        return graph.linear(y, self._weight(f"{block}.out_proj.weight"), self._weight(f"{block}.out_proj.bias"))
+        name = f"blocks.{number}.inner_mha_cls.Wqkv.weight"
+        qkv = [(self._weight(name, rows(part), f".{letter}"),) for part, letter in enumerate("qkv")]
+        return graph.heads(number, n, qkv, rotary)
 
-    def _hyena(self, graph: StripedHyenaGraph, number: int, x: str) -> str:
-        """y = x2 * filter(x1 * v), x2, x1 and v being the filtered projections."""
-        writer, width, block = graph.writer, self.shape.width, f"blocks.{number}"
+    def _hyena(self, graph: StripedHyenaGraph, number: int, n: str) -> str:
+        block, kind = f"blocks.{number}", self.layers[number].kind
         load = lambda name: self._values(f"{block}.filter.{name}")
-        z = graph.linear(x, self._weight(f"{block}.projections.weight", separated))
-        z = graph.short_filter(number, z, separated(load("short_filter_weight")))
-        x2, x1, v = writer.nodes("Split", 3, z, writer.integers(width, width, width), axis=1)
-        u = writer.node("Mul", x1, v)
-        kind = self.layers[number].kind
-        if kind == "long":
-            y = graph.long_implicit(number, u, load("log_poles")[:, :, 0], load("residues"), load("D"))
-        elif kind == "medium":
-            y = graph.medium_regularised(number, u, load("h")[:, 0], load("D"))
-        else:
-            y = graph.short_explicit(number, u, load("h")[:, 0])
-        y = writer.node("Transpose", writer.node("Mul", x2, y), perm=[0, 2, 1])
-        dense = f"{block}.out_filter_dense"
-        return graph.linear(y, self._weight(f"{dense}.weight"), self._weight(f"{dense}.bias"))
+
+        def inner(u: str) -> str:
+            if kind == "long":
+                return graph.long_implicit(number, u, load("log_poles")[:, :, 0], load("residues"), load("D"))
+            taps = np.repeat(load("h")[:, 0], self.shape.width // len(load("h")), axis=0)
+            if kind == "medium":
+                # Stored as an impulse's response, beside a direct path.
+                taps = taps[:, ::-1].copy()
+                taps[:, -1] += load("D")
+            return graph.explicit(number, "taps", u, taps)
+
+        z = graph.linear(n, self._weight(f"{block}.projections.weight", separated))
+        return graph.hyena(number, z, separated(load("short_filter_weight")[:, 0]), inner)
 
 
 def separated(rows: np.ndarray) -> np.ndarray:

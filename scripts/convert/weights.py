@@ -7,7 +7,7 @@ ffn_gate; a bias is PART.bias. A matrix is [out, in].
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,6 +65,10 @@ COMMON = {
 }
 
 
+# What attends, in the order that it is wanted in.
+QKV = ("attn_q", "attn_k", "attn_v")
+
+
 def folder_naming(tied: bool, **parts: str) -> Naming:
     """Hugging Face's names for a family like llama; `parts` are its layers' own, or those it names otherwise."""
     whole = {"embedding": "model.embed_tokens", "output_norm": "model.norm", "head": "lm_head"}
@@ -106,6 +110,8 @@ class Weight:
     read: Callable[[], np.ndarray]
     origin: str
     read_blocks: Callable[[], Blocks | None] = lambda: None
+    # What it is joined from, none of which is kept once it is read.
+    parts: tuple["Weight", ...] = ()
 
     @cached_property
     def array(self) -> np.ndarray:
@@ -116,6 +122,11 @@ class Weight:
     def blocks(self) -> Blocks | None:
         """The matrix as the source packs it; None: not in blocks."""
         return self.read_blocks()
+
+
+def joined(name: str, parts: Sequence[Weight]) -> Weight:
+    """Weights of the same columns, one below the other."""
+    return Weight(name, lambda: np.concatenate([part.read() for part in parts]), parts[0].origin, parts=tuple(parts))
 
 
 class Weights:

@@ -148,17 +148,28 @@ def largest_difference(model: LlamaForCausalLM, table: list[dict]) -> dict[str, 
         for name in ("tiny-hf", "tiny-subset")
     }
     worst = dict.fromkeys(sessions, 0.0)
-    past = np.zeros((1, c.num_key_value_heads, 0, c.head_dim), np.float32)
-    cache = {f"past_key_values.{i}.{kind}": past for i in range(c.num_hidden_layers) for kind in ("key", "value")}
     for row in table:
         ids = np.array([row["ids"] + row["tokens"]], np.int64)
-        steps = np.arange(ids.shape[1], dtype=np.int64)[None]
-        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), **cache}
-        own = {"tiny-hf": {"position_ids": steps}, "tiny-subset": {"positions": steps, "vocab_ids": steps[0, :0]}}
+        tokens = ids.shape[1]
+        steps = np.arange(tokens)[None]
+        feeds = {
+            "tiny-hf": {"attention_mask": np.ones_like(ids), "position_ids": steps},
+            "tiny-subset": {
+                "seqlens_k": np.array([tokens - 1], np.int32),
+                "total_sequence_length": np.array([tokens], np.int32),
+                "positions": steps,
+                "choices": np.tile(np.arange(c.vocab_size), (1, tokens, 1)),
+            },
+        }
         with torch.no_grad():
             reference = model(torch.from_numpy(ids)).logits.numpy()
         for name, session in sessions.items():
-            logits = session.run(["logits"], feed | own[name])[0]
+            # One has its cache beside it, the other in it.
+            room = tokens if name == "tiny-subset" else 0
+            past = np.zeros((1, c.num_key_value_heads, room, c.head_dim), np.float32)
+            cache = {i.name: past for i in session.get_inputs() if i.name.startswith("past")}
+            output = "chosen" if name == "tiny-subset" else "logits"
+            logits = session.run([output], {"input_ids": ids} | feeds[name] | cache)[0]
             worst[name] = max(worst[name], float(abs(logits - reference).max()))
     return worst
 

@@ -1,10 +1,12 @@
-"""A converted language model under ONNX Runtime, with the contract of scripts/convert/decoder.py."""
+"""A converted model under ONNX Runtime, with the contract of scripts/convert/decoder.py."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+
+ANSWERS = ("best", "top", "log_sum", "chosen")
 
 
 class Model:
@@ -16,28 +18,38 @@ class Model:
         self._past = {i.name: i.shape for i in self.session.get_inputs() if i.name.startswith("past")}
         self._present = [o.name for o in self.session.get_outputs() if o.name.startswith("present")]
 
-    def __call__(self, ids, positions, rows=(), past=None, mask=None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """(logits, past of the next call) of one call."""
+    def __call__(self, ids, positions, choices=None, past=None, read=0) -> tuple[dict, dict]:
+        """(answers, past of the next call) of one call; `read` is what each row, or every one, has read before.
+
+        Without `choices`, those are the whole vocabulary: `chosen` are all logits.
+        """
         ids = np.atleast_2d(np.asarray(ids, np.int64))
-        past = self._empty(len(ids)) if past is None else past
-        if mask is None:
-            read = next(value.shape[2] for name, value in past.items() if name.endswith(".key"))
-            mask = np.ones((len(ids), read + ids.shape[1]), np.int64)
+        rows = len(ids)
+        positions = np.asarray(positions, np.int64).reshape(rows, -1)
+        if choices is None:
+            choices = np.arange(self.config["vocab_size"])
+        read = np.broadcast_to(np.asarray(read, np.int32), rows) + np.int32(ids.shape[1])
         feed = {
             "input_ids": ids,
-            "attention_mask": np.asarray(mask, np.int64),
-            "positions": np.asarray(positions, np.int64).reshape(len(ids), -1),
-            "vocab_ids": np.asarray(rows, np.int64),
+            "seqlens_k": read - np.int32(1),
+            "total_sequence_length": read.max(keepdims=True),
+            "positions": positions,
+            "choices": np.broadcast_to(np.asarray(choices, np.int64), (*positions.shape, np.shape(choices)[-1])),
         }
-        logits, *present = self.session.run(["logits", *self._present], feed | past)
-        return logits, {self._before(name): value for name, value in zip(self._present, present)}
+        feed |= {name: self._room(name, past or {}, rows, read.max()) for name in self._past}
+        *answers, = self.session.run([*ANSWERS, *self._present], feed)
+        present = dict(zip(map(self._before, self._present), answers[len(ANSWERS) :]))
+        return dict(zip(ANSWERS, answers)), present
 
-    def _empty(self, rows: int) -> dict[str, np.ndarray]:
-        """The past before the first token: no keys and values, and states of zeros."""
+    def _room(self, name: str, past: dict, rows: int, total: int) -> np.ndarray:
+        """The past of this name, a cache with room for `total` tokens: what is behind those read must not matter."""
         sizes = {"B": rows, "P": 0}
-        return {
-            name: np.zeros([sizes.get(size, size) for size in shape], np.float32) for name, shape in self._past.items()
-        }
+        empty = np.zeros([sizes.get(size, size) for size in self._past[name]], np.float32)
+        found = past.get(name, empty)
+        missing = total - found.shape[2]
+        if name.startswith("past_states") or missing <= 0:
+            return found
+        return np.concatenate([found, np.full((*found.shape[:2], missing, found.shape[3]), 1e3, np.float32)], 2)
 
     @staticmethod
     def _before(name: str) -> str:
@@ -47,14 +59,14 @@ class Model:
 
     def whole(self, ids) -> np.ndarray:
         """Logits at every position of one sequence, in one pass: [tokens, vocabulary]."""
-        return self(ids, np.arange(len(ids)))[0][0]
+        return self(ids, np.arange(len(ids)))[0]["chosen"][0]
 
     def chunks(self, ids, sizes) -> np.ndarray:
         """The same, read in chunks of these sizes through the cache."""
         assert sum(sizes) == len(ids)
         past, start, parts = None, 0, []
         for size in sizes:
-            logits, past = self(ids[start : start + size], np.arange(size), past=past)
-            parts.append(logits[0])
+            answers, past = self(ids[start : start + size], np.arange(size), past=past, read=start)
+            parts.append(answers["chosen"][0])
             start += size
         return np.concatenate(parts)

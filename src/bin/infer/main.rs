@@ -218,6 +218,7 @@ fn run(args: &Args) -> Result<()> {
         threads: args.threads.count(args.output.quiet),
         ort_lib: args.ort_lib.clone(),
         prefill_chunk: args.prefill_chunk.0,
+        batch_tokens: args.batch_tokens.0,
         ..onnx::Options::default()
     };
     if args.version {
@@ -428,7 +429,6 @@ fn onnx_model(
             BosArg::Never => Bos::Never,
         },
         complete: args.complete == CompleteArg::All,
-        batch_tokens: (args.batch_tokens.0).unwrap_or_else(|| model.device().device.batch_tokens()),
     };
     let card = model.card();
     let identity = Identity {

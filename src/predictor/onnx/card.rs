@@ -10,6 +10,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::runtime::Device;
 use super::verify::{Acceptance, Recorded};
 use crate::error::{Error, Result};
 
@@ -34,8 +35,8 @@ pub struct Card {
     pub weights: Option<String>,
     /// The longest sequence that the graph takes, in tokens; goes before `config.json`'s.
     pub max_positions: Option<usize>,
-    /// Whether `past_key_values.*` may have room for the call's tokens, and `present.*` be the same tensors.
-    pub cache_in_place: bool,
+    /// Where the graph can run, `cpu` or `cuda`; anywhere where the card does not say.
+    pub device: Option<String>,
     /// What a user has to know before believing the model's answers.
     pub warnings: Vec<String>,
     /// What the model's makers publish for sequences of theirs.
@@ -59,6 +60,24 @@ impl Card {
                 .map_or_else(|| "model".into(), |name| name.to_string_lossy().into());
         }
         Ok(card)
+    }
+
+    /// Whether the graph can run on a device, which is said why it cannot.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for a graph that was converted for another device.
+    pub(super) fn check_device(&self, wanted: Device) -> Result<()> {
+        let name = match wanted {
+            Device::Cuda(_) => "cuda",
+            Device::Cpu | Device::Auto => "cpu",
+        };
+        match self.device.as_deref() {
+            Some(made) if made != name => Err(Error::model(format!(
+                "this model was converted for {made}: ask for --device {made}, or convert it for this one \
+                 (scripts/convert --device {name})"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Whether token ids are byte values.

@@ -1,21 +1,19 @@
 /*!
 From prompts to answers: greedy decoding, and the teacher-forced pass that gives the same answers sooner.
 
-Sequences of one shape are read together ([`read`]), each up to its end, in one pass. The pass decides what it can: with
-`score` it reads the targets, too, and where each arg-max over a target is the target's symbol, greedy decoding would have
-given the target. Every answer that is still open then goes on from the pass's own cache, a token a step, and many of them
-step together ([`complete`]), whichever sequence or place they come from: what a step costs is reading the weights. An
-open answer that is alone drafts: the rest of the target goes in at once, and one call tells how far decoding agrees.
+Sequences of one shape are answered together ([`answer`]). One pass reads each of them to its end and decides what it can: with
+`score` it reads the targets, too, and where each arg-max over a target is the target's symbol, greedy decoding would have given
+the target. Answers that are still open then go on from the pass's own cache, at the last place first: the cache is cut back to
+where they begin, and what they write there is behind all that the places before them need. All sequences step together, a
+token of each; a sequence that is alone drafts: the rest of the target goes in at once, and one call tells how far decoding
+agrees.
 */
 
-use super::cache::{Cache, Line, Mark};
-use super::graph::Signature;
-use super::session::{Ask, Engine, Feed, Over, Reading};
-use crate::error::{Error, Result};
+use std::rc::Rc;
 
-/// The most memory, padding included, of the caches that step together. Every step reads them, and copies those that are not
-/// written in place.
-const STEP_BYTES: usize = 256 << 20;
+use super::cache::{Cache, States};
+use super::session::{Ask, Engine, Feed, Seen};
+use crate::error::{Error, Result};
 
 /// A place in a sequence where an answer is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +22,15 @@ pub(super) struct Place {
     pub start: usize,
     /// The tokens of the target: at least one.
     pub target: Vec<u32>,
+}
+
+/// Which tokens compete for the next place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The whole vocabulary.
+    Vocabulary,
+    /// These two only, the lower id first.
+    Pair([u32; 2]),
 }
 
 /// One sequence with its places, in tokens.
@@ -51,6 +58,67 @@ pub(super) struct Decoded {
     pub is_broken: bool,
 }
 
+/// What the model says of the token that follows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Reading {
+    /// The likeliest token, the lowest id among equals.
+    pub best: u32,
+    /// The gap between the best two logits.
+    pub margin: f64,
+    /// ln p of the token asked for, over the tokens that compete.
+    pub logprob: Option<f64>,
+    /// Whether the logits are numbers, one of them finite: else there is no arg-max, and nothing above means anything.
+    pub is_sound: bool,
+}
+
+impl Over {
+    /// The logits that have to be known to judge a place, where `token` is the target's.
+    fn choices(self, token: u32) -> Vec<u32> {
+        match self {
+            Self::Vocabulary => vec![token],
+            Self::Pair(pair) => pair.to_vec(),
+        }
+    }
+
+    /// What the model says where [`choices`](Self::choices) were asked for.
+    pub(super) fn judge(self, seen: &Seen, token: u32) -> Result<Reading> {
+        let foreign = || {
+            Error::data(format!(
+                "token {token} of the target is not among those that are compared"
+            ))
+        };
+        let (best, [top, second], log_sum, chosen) = match self {
+            Self::Vocabulary => {
+                let chosen = seen.chosen.first().ok_or_else(foreign)?;
+                (seen.best, seen.top, seen.log_sum, *chosen)
+            }
+            Self::Pair(pair) => {
+                let &[low, high] = &seen.chosen[..] else {
+                    return Err(foreign());
+                };
+                let at = pair
+                    .iter()
+                    .position(|&id| id == token)
+                    .ok_or_else(foreign)?;
+                let (best, top) = if high > low {
+                    (pair[1], [high, low])
+                } else {
+                    (pair[0], [low, high])
+                };
+                let gap = f64::from(top[0]) - f64::from(top[1]);
+                (best, top, (-gap).exp().ln_1p(), seen.chosen[at])
+            }
+        };
+        let is_sound = top.is_finite() && log_sum.is_finite() && !second.is_nan();
+        Ok(Reading {
+            best,
+            margin: f64::from(top) - f64::from(second),
+            logprob: is_sound.then(|| f64::from(chosen) - f64::from(top) - log_sum),
+            is_sound,
+        })
+    }
+}
+
 impl Decoded {
     fn new() -> Self {
         Self {
@@ -75,66 +143,6 @@ impl Decoded {
     }
 }
 
-/// How far the answer at a place is.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// At its end.
-    Done(Decoded),
-    /// To be gone on with.
-    Open(Open),
-}
-
-/// An answer in the middle.
-#[derive(Debug)]
-pub(super) struct Open {
-    answer: Decoded,
-    /// What it is compared with; its length is the answer's.
-    target: Vec<u32>,
-    over: Over,
-    /// Everything before the answer's token number `held`.
-    line: Line,
-    held: usize,
-    /// With [`generate`](Reads::Prompt): ln p of the answer, as long as it is the target.
-    agreed: Option<f64>,
-    /// Whether the answer is at its end.
-    is_done: bool,
-}
-
-impl Open {
-    /// Takes what the model says after the answer's last token.
-    fn advance(&mut self, reading: &Reading, stop: &[u32]) {
-        let expected = self.target[self.answer.tokens.len()];
-        self.agreed = (self.agreed.zip(reading.logprob))
-            .map(|(sum, symbol)| sum + symbol)
-            .filter(|_| reading.best == expected);
-        self.is_done = !self.answer.take(reading, stop) || self.left() == 0;
-        if self.is_done && self.agreed.is_some() {
-            self.answer.logprob = self.agreed;
-        }
-    }
-
-    /// Tokens that the answer has still to get.
-    fn left(&self) -> usize {
-        self.target.len() - self.answer.tokens.len()
-    }
-
-    /// Tokens that the model has still to read, so as to give those.
-    fn unread(&self) -> usize {
-        self.target.len() - self.held
-    }
-
-    /// The question about the answer's next token.
-    fn ask(&self, after: usize) -> Ask {
-        let token = self.agreed.map(|_| self.target[self.answer.tokens.len()]);
-        Ask { after, token }
-    }
-
-    /// The memory that its cache takes.
-    pub(super) fn bytes(&self) -> usize {
-        self.line.bytes()
-    }
-}
-
 /// What a pass reads of each sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reads {
@@ -147,35 +155,6 @@ pub(super) enum Reads {
     },
 }
 
-/// Reads sequences of one shape, which have equally many tokens and their places at the same ones with targets of the same
-/// lengths, in one pass. The answers come sequence by sequence, place by place.
-pub(super) fn read(
-    engine: &mut Engine,
-    sequences: &[Sequence],
-    reads: Reads,
-    stop: &[u32],
-) -> Result<Vec<Vec<Outcome>>> {
-    let asks: Vec<Vec<Ask>> = (sequences.iter())
-        .map(|sequence| sequence.asks(reads))
-        .collect();
-    if asks.iter().all(Vec::is_empty) {
-        return Ok(sequences.iter().map(|_| Vec::new()).collect());
-    }
-    let pass = Pass::of(engine, sequences, &asks, reads)?;
-    let mut outcomes = Vec::with_capacity(sequences.len());
-    for (number, sequence) in sequences.iter().enumerate() {
-        let mut rest = &pass.readings[number][..];
-        let mut own = Vec::with_capacity(sequence.places.len());
-        for (index, place) in sequence.places.iter().enumerate() {
-            let here;
-            (here, rest) = rest.split_at(reads.asks(place));
-            own.push(pass.outcome(engine, (number, index), sequence, here, reads, stop)?);
-        }
-        outcomes.push(own);
-    }
-    Ok(outcomes)
-}
-
 impl Reads {
     /// Tokens of an answer that a pass asks for.
     fn asks(self, place: &Place) -> usize {
@@ -183,6 +162,11 @@ impl Reads {
             Self::Prompt => 1,
             Self::Targets { .. } => place.target.len(),
         }
+    }
+
+    /// Whether answers may go on behind the pass.
+    pub(super) fn goes_on(self) -> bool {
+        self != Self::Targets { complete: false }
     }
 }
 
@@ -199,9 +183,9 @@ impl Sequence {
         tokens
     }
 
-    /// How many questions a pass has.
-    pub(super) fn questions(&self, reads: Reads) -> usize {
-        self.places.iter().map(|place| reads.asks(place)).sum()
+    /// The most tokens that are ever read: up to the last but one of the last answer.
+    pub(super) fn longest(&self) -> usize {
+        (self.places.last()).map_or(0, |last| last.start + last.target.len() - 1)
     }
 
     fn asks(&self, reads: Reads) -> Vec<Ask> {
@@ -212,292 +196,320 @@ impl Sequence {
                     .take(reads.asks(place))
                     .map(|(after, &token)| Ask {
                         after,
-                        token: Some(token),
+                        choices: self.over.choices(token),
                     })
             })
             .collect()
     }
 }
 
+/// An answer on its way.
+struct Open<'a> {
+    answer: Decoded,
+    /// What it is compared with; its length is the answer's.
+    target: &'a [u32],
+    over: Over,
+    /// With [`Reads::Prompt`]: ln p of the answer, as long as it is the target.
+    agreed: Option<f64>,
+    /// Whether the answer is at its end.
+    is_done: bool,
+}
+
+impl<'a> Open<'a> {
+    /// What the pass's readings at a place make of its answer.
+    fn begin(
+        place: &'a Place,
+        over: Over,
+        seen: &[Seen],
+        reads: Reads,
+        stop: &[u32],
+    ) -> Result<Self> {
+        let target = &place.target[..];
+        let readings = (seen.iter().zip(target))
+            .map(|(seen, &token)| over.judge(seen, token))
+            .collect::<Result<Vec<Reading>>>()?;
+        let mut open = Self {
+            answer: Decoded::new(),
+            target,
+            over,
+            agreed: Some(0.0),
+            is_done: false,
+        };
+        if reads == Reads::Prompt {
+            for reading in &readings {
+                open.advance(reading, stop);
+            }
+            return Ok(open);
+        }
+        open.agreed = None;
+        open.answer.logprob = readings.iter().map(|reading| reading.logprob).sum();
+        // Up to the first symbol at which decoding leaves the target; `goes_on` where there is more to be said behind it.
+        let leaves = (readings.iter().zip(target)).find_map(|(reading, &token)| {
+            let goes_on = open.answer.take(reading, stop);
+            (!goes_on || reading.best != token).then_some(goes_on)
+        });
+        let goes_on = leaves == Some(true) && reads.goes_on();
+        open.is_done = !goes_on || open.answer.tokens.len() == target.len();
+        Ok(open)
+    }
+
+    /// Takes what the model says after the answer's last token.
+    fn advance(&mut self, reading: &Reading, stop: &[u32]) {
+        let expected = self.target[self.answer.tokens.len()];
+        self.agreed = (self.agreed.zip(reading.logprob))
+            .map(|(sum, symbol)| sum + symbol)
+            .filter(|_| reading.best == expected);
+        self.is_done =
+            !self.answer.take(reading, stop) || self.answer.tokens.len() == self.target.len();
+        if self.is_done && self.agreed.is_some() {
+            self.answer.logprob = self.agreed;
+        }
+    }
+
+    /// The question about the answer's token number `index`, behind token `after` of a feed.
+    fn ask(&self, after: usize, index: usize) -> Ask {
+        Ask {
+            after,
+            choices: self.over.choices(self.target[index]),
+        }
+    }
+}
+
+/// Answers sequences of one shape, which have equally many tokens and their places at the same ones with targets of the same
+/// lengths: sequence by sequence, place by place.
+pub(super) fn answer(
+    engine: &mut Engine,
+    sequences: &[Sequence],
+    reads: Reads,
+    stop: &[u32],
+) -> Result<Vec<Vec<Decoded>>> {
+    let Some(first) = sequences.first().filter(|first| !first.places.is_empty()) else {
+        return Ok(sequences.iter().map(|_| Vec::new()).collect());
+    };
+    let mut pass = Pass::of(engine, sequences, reads)?;
+    // Place by place, one answer of each sequence.
+    let mut open: Vec<Vec<Open<'_>>> = Vec::with_capacity(first.places.len());
+    let mut asked = 0;
+    for (index, place) in first.places.iter().enumerate() {
+        let here = asked..asked + reads.asks(place);
+        asked = here.end;
+        let begun = (sequences.iter().zip(&pass.seen)).map(|(sequence, seen)| {
+            let place = &sequence.places[index];
+            Open::begin(place, sequence.over, &seen[here.clone()], reads, stop)
+        });
+        open.push(begun.collect::<Result<_>>()?);
+    }
+    for (index, answers) in open.iter_mut().enumerate().rev() {
+        let start = first.places[index].start;
+        let states = pass.states.get(index);
+        match &mut answers[..] {
+            [alone] => draft(engine, &mut pass.cache, alone, (start, states), stop)?,
+            all => step(engine, &mut pass.cache, all, (start, states), stop)?,
+        }
+    }
+    let mut answers: Vec<Vec<Decoded>> = sequences.iter().map(|_| Vec::new()).collect();
+    for place in open {
+        for (own, open) in answers.iter_mut().zip(place) {
+            own.push(open.answer);
+        }
+    }
+    Ok(answers)
+}
+
 /// What a pass over some sequences gave.
 struct Pass {
     cache: Cache,
-    readings: Vec<Vec<Reading>>,
-    /// The states before each place, where there are any and they may be wanted.
-    marks: Vec<Mark>,
+    /// The answers to each sequence's questions.
+    seen: Vec<Vec<Seen>>,
+    /// The recurrent states before each place, where there are any and they may be wanted.
+    states: Vec<States>,
 }
 
 impl Pass {
-    fn of(
-        engine: &mut Engine,
-        sequences: &[Sequence],
-        asks: &[Vec<Ask>],
-        reads: Reads,
-    ) -> Result<Self> {
-        let fed: Vec<Vec<u32>> = sequences
-            .iter()
-            .map(|sequence| sequence.fed(reads))
-            .collect();
+    fn of(engine: &mut Engine, sequences: &[Sequence], reads: Reads) -> Result<Self> {
+        let fed: Vec<Vec<u32>> = sequences.iter().map(|one| one.fed(reads)).collect();
+        let asks: Vec<Vec<Ask>> = sequences.iter().map(|one| one.asks(reads)).collect();
         let length = fed.first().map_or(0, Vec::len);
-        let may_go_on = reads != Reads::Targets { complete: false };
-        let stops: Vec<usize> = (sequences.iter().take(1).flat_map(|first| &first.places))
-            .map(|place| place.start)
-            .filter(|_| engine.is_recurrent() && may_go_on)
+        let places = sequences.first().map_or(&[][..], |first| &first.places);
+        let keeps_states = engine.graph.is_recurrent() && reads.goes_on();
+        let mut stops: Vec<usize> = (places.iter().map(|place| place.start))
+            .filter(|_| keeps_states)
             .collect();
+        let capacity = sequences.first().map_or(0, Sequence::longest);
         let mut pass = Self {
-            cache: Cache::empty(&engine.graph.slots, sequences.len())?,
-            readings: vec![Vec::new(); sequences.len()],
-            marks: Vec::with_capacity(stops.len()),
+            cache: engine.cache(sequences.len(), capacity)?,
+            seen: vec![Vec::new(); sequences.len()],
+            states: Vec::with_capacity(stops.len()),
         };
+        if stops.last() != Some(&length) {
+            stops.push(length);
+        }
         let mut begin = 0;
-        while begin < length {
-            let end = stops.get(pass.marks.len()).copied().unwrap_or(length);
+        for end in stops {
             let here: Vec<Vec<Ask>> = (asks.iter())
                 .map(|asks| {
                     (asks.iter().filter(|ask| (begin..end).contains(&ask.after)))
                         .map(|ask| Ask {
                             after: ask.after - begin,
-                            ..*ask
+                            choices: ask.choices.clone(),
                         })
                         .collect()
                 })
                 .collect();
-            let feeds: Vec<Feed<'_>> = (fed.iter().zip(&here).zip(sequences))
-                .map(|((tokens, asks), sequence)| Feed {
+            let feeds: Vec<Feed<'_>> = (fed.iter().zip(&here))
+                .map(|(tokens, asks)| Feed {
                     tokens: &tokens[begin..end],
                     asks,
-                    over: sequence.over,
                 })
                 .collect();
-            let readings = engine.forward(&mut pass.cache, &feeds)?;
-            for (all, more) in pass.readings.iter_mut().zip(readings) {
+            let seen = engine.forward(&mut pass.cache, &feeds)?;
+            for (all, more) in pass.seen.iter_mut().zip(seen) {
                 all.extend(more);
             }
-            if pass.marks.len() < stops.len() {
-                pass.marks.push(pass.cache.mark(&engine.graph.slots)?);
+            if keeps_states && pass.states.len() < places.len() {
+                pass.states.push(Rc::clone(&pass.cache.states));
             }
             begin = end;
         }
-        if may_go_on {
-            pass.cache.fetch()?;
-        }
         Ok(pass)
     }
-
-    /// The answer at one place of one sequence, as far as the pass read it.
-    fn outcome(
-        &self,
-        engine: &Engine,
-        (number, index): (usize, usize),
-        sequence: &Sequence,
-        readings: &[Reading],
-        reads: Reads,
-        stop: &[u32],
-    ) -> Result<Outcome> {
-        let Place { start, target } = &sequence.places[index];
-        let mut answer = Decoded::new();
-        let teacher = reads != Reads::Prompt;
-        if teacher {
-            answer.logprob = readings.iter().map(|reading| reading.logprob).sum();
-        }
-        // The first symbol at which decoding leaves the target, or the pass ends.
-        let leaves = (readings.iter().zip(target)).position(|(reading, &token)| {
-            !answer.take(reading, stop) || reading.best != token || !teacher
-        });
-        let goes_on = reads != Reads::Targets { complete: false };
-        let left =
-            leaves.filter(|&at| at < answer.tokens.len() && answer.tokens.len() < target.len());
-        let Some(at) = left.filter(|_| goes_on) else {
-            if let (false, [reading], [token]) = (teacher, readings, &target[..]) {
-                answer.logprob = reading.logprob.filter(|_| reading.best == *token);
-            }
-            return Ok(Outcome::Done(answer));
-        };
-        let agreed = match readings {
-            [reading] if !teacher && reading.best == target[0] => reading.logprob,
-            _ => None,
-        };
-        // Without states, what is right of the answer need not be read again.
-        let mark = self.marks.get(index);
-        let held = if mark.is_some() { 0 } else { at };
-        let line = self
-            .cache
-            .line(&engine.graph.slots, number, start + held, mark)?;
-        Ok(Outcome::Open(Open {
-            answer,
-            target: target.clone(),
-            over: sequence.over,
-            line,
-            held,
-            agreed,
-            is_done: false,
-        }))
-    }
 }
 
-/// Decodes open answers to their ends, as many together as memory allows; they come back in their order.
+/// Decodes the open answers of one place, a token of every sequence at a step.
 ///
-/// Where memory does not suffice for those that step together, half as many go on from where they are; `most` keeps it.
-pub(super) fn complete(
+/// `before` is where they begin, and the states there where states are kept. All sequences have read equally much at any time:
+/// where an answer knows its next token already, that token is fed and what the model says is not looked at.
+fn step(
     engine: &mut Engine,
-    open: Vec<Open>,
+    cache: &mut Cache,
+    answers: &mut [Open<'_>],
+    before: (usize, Option<&States>),
     stop: &[u32],
-    most: &mut usize,
-) -> Result<Vec<Decoded>> {
-    let mut order: Vec<(usize, Open)> = open.into_iter().enumerate().collect();
-    order.sort_by_key(|(_, open)| (open.line.length, open.left()));
-    let mut done: Vec<(usize, Decoded)> = Vec::with_capacity(order.len());
-    while !order.is_empty() {
-        let together = together(engine, &order).min(*most).max(1);
-        let (numbers, mut group): (Vec<usize>, Vec<Open>) = order.drain(..together).unzip();
-        let ended = match &mut group[..] {
-            [alone] => draft(engine, alone, stop),
-            _ => step(engine, &mut group, stop),
-        };
-        match ended {
-            Err(Error::OutOfMemory(_)) if together > 1 => *most = together / 2,
-            ended => ended?,
-        }
-        let (ended, rest): (Vec<_>, Vec<_>) = numbers
-            .into_iter()
-            .zip(group)
-            .partition(|(_, open)| open.is_done);
-        done.extend(
-            ended
-                .into_iter()
-                .map(|(number, open)| (number, open.answer)),
-        );
-        order.splice(0..0, rest);
-    }
-    done.sort_by_key(|(number, _)| *number);
-    Ok(done.into_iter().map(|(_, answer)| answer).collect())
-}
-
-/// How many of the first answers, which ascend by length, step together.
-fn together(engine: &Engine, order: &[(usize, Open)]) -> usize {
-    let kind = |open: &Open| (open.line.length, open.left());
-    let fits = |&count: &usize| {
-        let (first, last) = (&order[0].1, &order[count - 1].1);
-        // Plain graphs may not know padding within a text: only equal lines, which end together, too.
-        let alike = engine.graph.signature == Signature::Subset || kind(first) == kind(last);
-        alike && count * last.bytes() <= STEP_BYTES
+) -> Result<()> {
+    let (start, states) = before;
+    let known = (answers.iter().filter(|open| !open.is_done)).map(|open| open.answer.tokens.len());
+    let Some(fewest) = known.min() else {
+        return Ok(());
     };
-    (1..=order.len()).take_while(fits).last().unwrap_or(1)
-}
-
-/// Decodes several answers, a token of each at a step. On an error they are as they were before the step that failed.
-fn step(engine: &mut Engine, group: &mut [Open], stop: &[u32]) -> Result<()> {
-    let lines: Vec<Line> = (group.iter_mut())
-        .map(|open| std::mem::take(&mut open.line))
-        .collect();
-    let left = group.iter().map(Open::unread).max().unwrap_or_default();
-    let mut cache = match Cache::join(&engine.graph.slots, &lines, engine.room(left)) {
-        Ok(cache) => cache,
-        Err(error) => {
-            for (open, line) in group.iter_mut().zip(lines) {
-                open.line = line;
-            }
-            return Err(error);
+    // Without states, what all of them know but its last token need not be read again.
+    let mut held = if states.is_some() { 0 } else { fewest - 1 };
+    cache.cut(&engine.graph, start + held, states)?;
+    while answers.iter().any(|open| !open.is_done) {
+        let mut fed: Vec<(u32, Vec<Ask>)> = Vec::with_capacity(answers.len());
+        for open in answers.iter() {
+            // An answer at its end feeds anything.
+            let token = open.answer.tokens.get(held).unwrap_or(&open.target[0]);
+            // They all ask, since one tensor holds the questions.
+            fed.push((*token, vec![open.ask(0, held + 1)]));
         }
-    };
-    drop(lines);
-    let stepped = steps(engine, &mut cache, group, stop);
-    if stepped.is_err() {
-        cache.fetch()?;
-        for (number, open) in group
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, open)| !open.is_done)
-        {
-            let length = cache.lengths()[number];
-            open.line = cache.line(&engine.graph.slots, number, length, None)?;
-        }
-    }
-    stepped
-}
-
-/// Steps until all answers are at their ends. `cache` holds what they have read.
-fn steps(engine: &mut Engine, cache: &mut Cache, group: &mut [Open], stop: &[u32]) -> Result<()> {
-    while group.iter().any(|open| !open.is_done) {
-        let tokens: Vec<[u32; 1]> = (group.iter())
-            // An answer at its end feeds its last token once more, and forgets it.
-            .map(|open| [open.answer.tokens[open.held.min(open.answer.tokens.len() - 1)]])
-            .collect();
-        let asks: Vec<[Ask; 1]> = (group.iter())
-            .map(|open| {
-                [
-                    if !open.is_done && open.held + 1 == open.answer.tokens.len() {
-                        open.ask(0)
-                    } else {
-                        Ask {
-                            after: 0,
-                            token: None,
-                        }
-                    },
-                ]
-            })
-            .collect();
-        let feeds: Vec<Feed<'_>> = (group.iter().zip(&tokens).zip(&asks))
-            .map(|((open, tokens), asks)| Feed {
-                tokens,
+        let feeds: Vec<Feed<'_>> = (fed.iter())
+            .map(|(token, asks)| Feed {
+                tokens: std::slice::from_ref(token),
                 asks,
-                over: open.over,
             })
             .collect();
-        let readings = engine.forward(cache, &feeds)?;
-        for (number, open) in group.iter_mut().enumerate() {
-            if open.is_done {
-                // Plain graphs know no padding within a text; there, all go on to the same length.
-                if engine.graph.signature == Signature::Subset {
-                    cache.forget(number, 1);
-                }
-                continue;
-            }
-            open.held += 1;
-            if open.held == open.answer.tokens.len() {
-                open.advance(&readings[number][0], stop);
+        let seen = engine.forward(cache, &feeds)?;
+        held += 1;
+        let waiting = (answers.iter_mut().zip(seen))
+            .filter(|(open, _)| !open.is_done && open.answer.tokens.len() == held);
+        for (open, seen) in waiting {
+            let reading = open.over.judge(&seen[0], open.target[held])?;
+            open.advance(&reading, stop);
+        }
+    }
+    Ok(())
+}
+
+/// Decodes one answer with the rest of its target as a draft.
+fn draft(
+    engine: &mut Engine,
+    cache: &mut Cache,
+    open: &mut Open<'_>,
+    before: (usize, Option<&States>),
+    stop: &[u32],
+) -> Result<()> {
+    let (start, states) = before;
+    while !open.is_done {
+        let known = open.answer.tokens.len();
+        let held = if states.is_some() { 0 } else { known - 1 };
+        let rest = &open.target[known..];
+        let tokens = [&open.answer.tokens[held..], &rest[..rest.len() - 1]].concat();
+        let asks: Vec<Ask> = (known..open.target.len())
+            .map(|index| open.ask(index - held - 1, index))
+            .collect();
+        cache.cut(&engine.graph, start + held, states)?;
+        let feed = Feed {
+            tokens: &tokens,
+            asks: &asks,
+        };
+        let seen = engine.forward(cache, &[feed])?;
+        for (seen, &token) in seen[0].iter().zip(rest) {
+            let reading = open.over.judge(seen, token)?;
+            open.advance(&reading, stop);
+            if open.is_done || reading.best != token {
+                break;
             }
         }
     }
     Ok(())
 }
 
-/// Decodes one answer with the rest of its target as a draft. The tokens from `held` on are read again in every call, which
-/// spares cutting the cache each time a draft fails.
-fn draft(engine: &mut Engine, open: &mut Open, stop: &[u32]) -> Result<()> {
-    let line = [std::mem::take(&mut open.line)];
-    let room = engine.room(open.unread());
-    let mut cache = Cache::join(&engine.graph.slots, &line, room)?;
-    loop {
-        let known = open.answer.tokens.len();
-        let rest = &open.target[known..];
-        let tokens = [&open.answer.tokens[open.held..], &rest[..rest.len() - 1]].concat();
-        let asks: Vec<Ask> = (known - open.held - 1..)
-            .zip(rest)
-            .map(|(after, &token)| Ask {
-                after,
-                token: open.agreed.map(|_| token),
-            })
-            .collect();
-        let feed = Feed {
-            tokens: &tokens,
-            asks: &asks,
-            over: open.over,
-        };
-        let readings = engine.forward(&mut cache, &[feed])?;
-        for (reading, token) in readings[0].iter().zip(rest.to_vec()) {
-            open.advance(reading, stop);
-            if open.is_done {
-                return Ok(());
-            }
-            if reading.best != token {
-                break;
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(best: u32, top: [f32; 2], log_sum: f64, chosen: &[f32]) -> Seen {
+        Seen {
+            best,
+            top,
+            log_sum,
+            chosen: chosen.to_vec(),
         }
-        if engine.can_forget() {
-            cache.forget(0, tokens.len());
-        } else {
-            cache = Cache::join(&engine.graph.slots, &line, room)?;
+    }
+
+    #[test]
+    fn log_probabilities_are_a_log_softmax() {
+        // p = (1, 2, 5) / 8
+        let logits = [1f32, 2., 5.].map(f32::ln);
+        for (logit, p) in logits.into_iter().zip([0.125f64, 0.25, 0.625]) {
+            let seen = seen(2, [logits[2], logits[1]], (8f64 / 5.0).ln(), &[logit]);
+            let reading = Over::Vocabulary.judge(&seen, 0).unwrap();
+            assert_eq!(reading.best, 2);
+            assert!((reading.logprob.unwrap() - p.ln()).abs() < 1e-6);
+            assert!((reading.margin - 2.5f64.ln()).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn a_pair_is_compared_and_normalised_by_itself() {
+        let over = Over::Pair([35, 40]);
+        let reading =
+            |logits: [f32; 2], token| over.judge(&seen(7, [90.0, 80.0], 0.0, &logits), token);
+        let found = reading([1f32.ln(), 3f32.ln()], 35).unwrap();
+        assert_eq!(found.best, 40);
+        assert!((found.logprob.unwrap() - 0.25f64.ln()).abs() < 1e-6);
+        assert!((found.margin - 3f64.ln()).abs() < 1e-6);
+        // A tie goes to the lower id.
+        assert_eq!(reading([1.0, 1.0], 35).unwrap().best, 35);
+        assert!(reading([1.0, 1.0], 7).is_err());
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_have_no_arg_max() {
+        let (nan, inf) = (f32::NAN, f32::INFINITY);
+        for (top, log_sum) in [
+            ([nan, nan], f64::NAN),
+            ([1.0, 0.5], f64::NAN),
+            ([inf, 0.0], 0.0),
+        ] {
+            let reading = Over::Vocabulary.judge(&seen(0, top, log_sum, &[1.0]), 0);
+            assert!(!reading.unwrap().is_sound, "{top:?}");
+        }
+        for pair in [[nan, 1.0], [1.0, nan], [-inf, -inf], [inf, 0.0]] {
+            let reading = Over::Pair([3, 4]).judge(&seen(0, [1.0, 0.0], 0.0, &pair), 3);
+            assert!(!reading.unwrap().is_sound, "{pair:?}");
+        }
+        let alone = Over::Pair([3, 4]).judge(&seen(0, [1.0, 0.0], 0.0, &[-inf, 0.0]), 4);
+        assert!(alone.unwrap().margin.is_infinite());
     }
 }

@@ -1,67 +1,88 @@
 /*!
-`infer --doctor`: which runtime is found, what it was built with, which CUDA libraries are there, and what
-`--device auto` would take.
+`infer --doctor`: which runtime is found, what it was built with, which CUDA libraries are there, what `--device auto`
+would take, and whether a card computes as the graphs for it need.
 */
 
+use std::ffi::c_int;
 use std::fmt::Write;
+use std::fs;
 
-use ort::editor::{Graph, Model, Node, ONNX_DOMAIN, Opset};
 use ort::ep::cuda::{CUDA_DYLIBS, CUDNN_DYLIBS};
-use ort::session::Session;
-use ort::session::builder::SessionBuilder;
-use ort::value::{Outlet, Shape, SymbolicDimensions, TensorElementType, ValueType};
 
 use super::Options;
+use super::cuda::{Card, cudnn_version, package};
+use super::probe;
 use super::runtime::{Device, Runtime, cause};
+use crate::error::Result;
 
 /// NVIDIA's driver, which comes with the machine and not with CUDA.
 const DRIVER: &str = "libcuda.so.1";
 
+/// The lines of a report.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn add(&mut self, name: &str, value: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "{name:<40} {value}");
+    }
+
+    /// What came of a check, and whether it was good.
+    fn check(&mut self, name: &str, outcome: &Result<String>) -> bool {
+        match outcome {
+            Ok(value) => self.add(name, value),
+            Err(error) => self.add(name, &error.to_string()),
+        }
+        outcome.is_ok()
+    }
+}
+
 /// The report, and whether what `options` ask for would work.
 #[must_use]
 pub fn report(options: &Options) -> (String, bool) {
-    let mut text = String::new();
-    let mut line = |name: &str, value: &str| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name:<40} {value}");
-    };
+    let mut lines = Lines::default();
     let runtime = Runtime::get(options.ort_lib.as_deref());
     match &runtime {
         Ok(runtime) => {
-            line("ONNX Runtime", &runtime.version);
-            line("library", &runtime.library.display().to_string());
-            line("execution providers", &runtime.providers.join(", "));
+            lines.add("ONNX Runtime", &runtime.version);
+            lines.add("library", &runtime.library.display().to_string());
+            lines.add("execution providers", &runtime.providers.join(", "));
         }
-        Err(error) => line("ONNX Runtime", &format!("not usable: {error}")),
+        Err(error) => lines.add("ONNX Runtime", &format!("not usable: {error}")),
     }
     for name in [DRIVER].iter().chain(CUDA_DYLIBS).chain(CUDNN_DYLIBS) {
-        line(name, &library(name));
+        lines.add(name, &library(name));
     }
     let Ok(runtime) = runtime else {
-        return (text, false);
+        return (lines.0, false);
     };
     let auto = runtime.open(
         &Options {
             device: Device::Auto,
             ..options.clone()
         },
-        &smallest_session,
+        &probe::smallest,
     );
-    line(
+    lines.add(
         "--device auto takes",
         &auto.map_or_else(
             |error| format!("nothing: {error}"),
             |(_, taken)| taken.to_string(),
         ),
     );
-    let wanted = runtime.open(options, &smallest_session);
-    if let Err(error) = &wanted {
-        line(
-            &format!("--device {}", options.device),
-            &format!("does not work: {error}"),
-        );
-    }
-    (text, wanted.is_ok())
+    let works = match runtime.open(options, &probe::smallest) {
+        Ok((_, taken)) => match taken.device {
+            Device::Cuda(number) => card(&mut lines, runtime, options, number),
+            Device::Cpu | Device::Auto => true,
+        },
+        Err(error) => {
+            let asked = format!("--device {}", options.device);
+            lines.add(&asked, &format!("does not work: {error}"));
+            false
+        }
+    };
+    (lines.0, works)
 }
 
 /// Whether the dynamic linker finds a library.
@@ -69,35 +90,55 @@ fn library(name: &str) -> String {
     // SAFETY: these are NVIDIA's libraries, which ONNX Runtime's CUDA provider loads in the same way.
     match unsafe { libloading::Library::new(name) } {
         Ok(_) => "found".into(),
-        Err(error) => format!("missing ({})", cause(&error)),
+        Err(error) => format!("missing ({}{})", cause(&error), package(name)),
     }
 }
 
-/// A session of one node: the least that shows whether a device works.
-fn smallest_session(builder: &mut SessionBuilder) -> ort::Result<Session> {
-    let scalar = |name: &str| {
-        let (shape, dimension_symbols) = (Shape::new([1]), SymbolicDimensions::empty(1));
-        Outlet::new(
-            name,
-            ValueType::Tensor {
-                ty: TensorElementType::Float32,
-                shape,
-                dimension_symbols,
-            },
-        )
+/// What a card is and whether it computes.
+fn card(lines: &mut Lines, runtime: &Runtime, options: &Options, number: u16) -> bool {
+    let card = match Card::of(number) {
+        Ok(card) => card,
+        Err(error) => {
+            lines.add(&format!("cuda:{number}"), &error.to_string());
+            return false;
+        }
     };
-    let mut graph = Graph::new()?;
-    graph.set_inputs([scalar("x")])?;
-    graph.set_outputs([scalar("y")])?;
-    graph.add_node(Node::new(
-        "Identity",
-        ONNX_DOMAIN,
-        "identity",
-        ["x"],
-        ["y"],
-        [],
-    )?)?;
-    let mut model = Model::new([Opset::new(ONNX_DOMAIN, 17)?])?;
-    model.set_graph(graph)?;
-    model.into_session(builder)
+    let version = |number: c_int| format!("{}.{}", number / 1000, number % 1000 / 10);
+    let (major, minor) = card.capability;
+    lines.add(
+        &format!("cuda:{number}"),
+        &format!("{}, compute capability {major}.{minor}", card.name),
+    );
+    lines.add(
+        "its memory",
+        &format!(
+            "{:.1} GB free of {:.1}",
+            gigabytes(card.free),
+            gigabytes(card.total)
+        ),
+    );
+    // Where the driver is no module of this kernel, it is not known by that name.
+    let driver = fs::read_to_string("/sys/module/nvidia/version").unwrap_or_default();
+    let driver = [driver.trim(), "for CUDA up to", &version(card.driver)].join(" ");
+    lines.add("driver", driver.trim_start());
+    lines.add("CUDA runtime", &version(card.runtime));
+    lines.add(
+        "cuDNN",
+        &cudnn_version().unwrap_or_else(|| "not there: only convolutions need it".into()),
+    );
+    let computes = card.computes_bfloat16();
+    if computes.is_err() {
+        return lines.check("bfloat16", &computes.map(|()| String::new()));
+    }
+    let product = probe::product(runtime, options)
+        .and_then(|()| probe::product_rate(runtime, options, number))
+        .map(|rate| format!("right, {:.0} TFLOP/s", rate / 1e12));
+    let attention = probe::attention(runtime, options, number).map(|()| "right".to_owned());
+    lines.check("bfloat16 product", &product) & lines.check("bfloat16 attention", &attention)
+}
+
+/// For people.
+#[expect(clippy::cast_precision_loss, reason = "one decimal is printed")]
+fn gigabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e9
 }

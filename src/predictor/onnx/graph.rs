@@ -1,8 +1,9 @@
 /*!
 Which graphs can be run: the two signatures that are recognised from a session's inputs and outputs.
 
-- the subset graph: `input_ids`, `attention_mask`, `positions`, `vocab_ids` and the cache give logits only at the
-  wanted positions, over the wanted rows of the vocabulary;
+- the reading graph of `scripts/convert` (its decoder.py states the contract): `input_ids`, `seqlens_k`,
+  `total_sequence_length`, `positions`, `choices` and the cache give what there is to know of the logits at the wanted
+  positions, and the cache is written in place;
 - the plain Hugging Face export: `input_ids`, `attention_mask`, maybe `position_ids`, and the cache give logits at
   every position over the whole vocabulary.
 
@@ -18,12 +19,21 @@ use ort::value::{TensorElementType, ValueType};
 use super::card::Config;
 use crate::error::{Error, Result};
 
-const EXPECTED: &str = "expected input_ids, attention_mask, past_key_values.N.key/value (or past_states.N.*) and \
-                        either positions and vocab_ids or nothing more than position_ids, giving logits and \
-                        present.N.key/value (or present_states.N.*)";
+const EXPECTED: &str = "expected input_ids and past_key_values.N.key/value (or past_states.N.*), with attention_mask \
+                        and maybe position_ids, giving logits, or with seqlens_k, total_sequence_length, positions \
+                        and choices, giving best, top, log_sum and chosen; beside these present.N.key/value (or \
+                        present_states.N.*)";
 /// Names of the cache's inputs and outputs, by what they hold.
 const ROWS: [&str; 2] = ["past_key_values", "present"];
 const STATES: [&str; 2] = ["past_states", "present_states"];
+
+/// What a reading graph gives beside its cache.
+const READING: [(&str, TensorElementType); 4] = [
+    ("best", TensorElementType::Int64),
+    ("top", TensorElementType::Float32),
+    ("log_sum", TensorElementType::Float32),
+    ("chosen", TensorElementType::Float32),
+];
 
 /// Name and type of an input or output.
 pub(super) type Port<'a> = (&'a str, &'a ValueType);
@@ -31,8 +41,8 @@ pub(super) type Port<'a> = (&'a str, &'a ValueType);
 /// What a graph takes beside tokens, mask and cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signature {
-    /// `positions` and `vocab_ids`: logits only where they are asked for.
-    Subset,
+    /// What is asked for of the logits, and where; the cache is written in place.
+    Reading,
     /// A Hugging Face export: logits everywhere.
     Plain {
         /// Whether it wants `position_ids`.
@@ -68,11 +78,13 @@ pub(super) struct Slot {
     pub present: String,
     /// What it holds.
     pub content: Content,
+    /// Its numbers.
+    pub element: TensorElementType,
 }
 
 impl Slot {
     /// Whether it holds keys or values.
-    pub(super) fn is_rows(&self) -> bool {
+    fn is_rows(&self) -> bool {
         matches!(self.content, Content::Rows { .. })
     }
 }
@@ -108,7 +120,18 @@ impl Graph {
             .collect();
         others.sort_unstable();
         let signature = match others[..] {
-            ["attention_mask", "input_ids", "positions", "vocab_ids"] => Signature::Subset,
+            [
+                "choices",
+                "input_ids",
+                "positions",
+                "seqlens_k",
+                "total_sequence_length",
+            ] => Signature::Reading,
+            ["attention_mask", "input_ids", "positions", "vocab_ids"] => {
+                return Err(Error::model(
+                    "model.onnx was converted for an earlier version: convert the model again (scripts/convert)",
+                ));
+            }
             ["attention_mask", "input_ids"] => Signature::Plain {
                 position_ids: false,
             },
@@ -117,27 +140,72 @@ impl Graph {
             }
             _ => return Err(unknown("takes inputs that are not known here")),
         };
-        let slots = slots(inputs, config, &unknown)?;
+        // Keys and values of a graph for a GPU.
+        let narrow: &[TensorElementType] = match signature {
+            Signature::Reading => &[TensorElementType::Bfloat16],
+            Signature::Plain { .. } => &[],
+        };
+        let slots = slots(inputs, config, narrow, &unknown)?;
         for name in others {
-            typed(inputs, name, TensorElementType::Int64, &unknown)?;
+            let element = match name {
+                "seqlens_k" | "total_sequence_length" => TensorElementType::Int32,
+                _ => TensorElementType::Int64,
+            };
+            typed(inputs, name, &[element], &unknown)?;
         }
         for slot in &slots {
-            typed(outputs, &slot.present, TensorElementType::Float32, &unknown)?;
+            typed(outputs, &slot.present, &[slot.element], &unknown)?;
         }
-        let logits = typed(outputs, "logits", TensorElementType::Float32, &unknown)?;
-        if outputs.len() != slots.len() + 1 {
+        let given: &[(&str, TensorElementType)] = match signature {
+            Signature::Reading => &READING,
+            Signature::Plain { .. } => &[("logits", TensorElementType::Float32)],
+        };
+        let mut width = -1;
+        for &(name, element) in given {
+            let (_, shape) = typed(outputs, name, &[element], &unknown)?;
+            if name == "logits" {
+                let &[_, _, vocabulary] = shape else {
+                    return Err(unknown(
+                        "gives logits that are not of shape [batch, positions, vocabulary]",
+                    ));
+                };
+                width = vocabulary;
+            }
+        }
+        if outputs.len() != slots.len() + given.len() {
             return Err(unknown("gives outputs that are not known here"));
         }
-        let &[_, _, width] = logits else {
-            return Err(unknown(
-                "gives logits that are not of shape [batch, positions, vocabulary]",
-            ));
-        };
         Ok(Self {
             signature,
             slots,
             vocab: vocab(width, config)?,
         })
+    }
+
+    /// Whether it is an export that gives its whole cache anew with every call.
+    pub(super) fn is_plain(&self) -> bool {
+        self.signature != Signature::Reading
+    }
+
+    /// Whether a cache holds recurrent states, so that it can be cut back only where they were kept.
+    pub(super) fn is_recurrent(&self) -> bool {
+        self.states().next().is_some()
+    }
+
+    /// The slots of keys and values.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|slot| slot.is_rows())
+    }
+
+    /// The slots of recurrent states.
+    pub(super) fn states(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|slot| !slot.is_rows())
+    }
+
+    /// The memory that a sequence of so many tokens takes in a cache that holds its states `copies` times.
+    pub(super) fn bytes(&self, tokens: usize, copies: usize) -> usize {
+        let states: usize = self.states().map(|slot| slot.bytes(0)).sum();
+        self.rows().map(|slot| slot.bytes(tokens)).sum::<usize>() + copies * states
     }
 }
 
@@ -156,6 +224,7 @@ fn vocab(declared: i64, config: &Config) -> Result<usize> {
 fn slots(
     inputs: &[Port<'_>],
     config: &Config,
+    narrow: &[TensorElementType],
     unknown: &dyn Fn(&str) -> Error,
 ) -> Result<Vec<Slot>> {
     let mut layers: BTreeMap<usize, Vec<(&str, &str)>> = BTreeMap::new();
@@ -179,7 +248,9 @@ fn slots(
         }
         for (prefix, part) in parts {
             let past = format!("{prefix}.{layer}.{part}");
-            let shape = typed(inputs, &past, TensorElementType::Float32, unknown)?;
+            let narrow = if prefix == ROWS[0] { narrow } else { &[] };
+            let elements = [&[TensorElementType::Float32], narrow].concat();
+            let (element, shape) = typed(inputs, &past, &elements, unknown)?;
             if let Some(&batch) = shape.first().filter(|&&batch| batch > 1) {
                 return Err(unknown(&format!("takes batches of {batch} only, not of 1")));
             }
@@ -201,6 +272,7 @@ fn slots(
                 present: format!("{prefix}.{layer}.{part}"),
                 past,
                 content,
+                element,
             });
         }
     }
@@ -255,20 +327,25 @@ fn layer_of<'a>(name: &'a str, prefix: &str) -> Option<(usize, &'a str)> {
     Some((layer.parse().ok()?, part))
 }
 
-/// The declared shape of a tensor, after a check of its element type.
+/// The element type of a tensor, after a check that it is one of those `expected`, and its declared shape.
 fn typed<'a>(
     ports: &[Port<'a>],
     name: &str,
-    expected: TensorElementType,
+    expected: &[TensorElementType],
     unknown: &dyn Fn(&str) -> Error,
-) -> Result<&'a [i64]> {
+) -> Result<(TensorElementType, &'a [i64])> {
     let Some(&(_, dtype)) = ports.iter().find(|port| port.0 == name) else {
         return Err(unknown(&format!("has no {name}")));
     };
     match dtype {
-        ValueType::Tensor { ty, shape, .. } if *ty == expected => Ok(shape),
+        ValueType::Tensor { ty, shape, .. } if expected.contains(ty) => Ok((*ty, shape)),
         other => Err(Error::model(format!(
-            "model.onnx has {name} as {other}, expected elements of type {expected}"
+            "model.onnx has {name} as {other}, expected elements of type {}",
+            expected
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" or ")
         ))),
     }
 }
@@ -320,7 +397,17 @@ mod tests {
     }
 
     fn ids(name: &str) -> Owned {
-        outlet(name, TensorElementType::Int64, &[-1, -1])
+        let element = match name {
+            "seqlens_k" | "total_sequence_length" => TensorElementType::Int32,
+            _ => TensorElementType::Int64,
+        };
+        outlet(name, element, &[-1, -1])
+    }
+
+    fn readings() -> Vec<Owned> {
+        READING
+            .map(|(name, element)| outlet(name, element, &[-1, -1]))
+            .to_vec()
     }
 
     fn cache(prefix: &str, layers: usize) -> Vec<Owned> {
@@ -342,12 +429,22 @@ mod tests {
             .collect();
         let outputs: Vec<Owned> = cache("present", layers)
             .into_iter()
-            .chain([logits(-1)])
+            .chain(if inputs.len() == TAKEN.len() + 2 * layers {
+                readings()
+            } else {
+                vec![logits(-1)]
+            })
             .collect();
         Graph::recognise(&ports(&inputs), &ports(&outputs), config)
     }
 
-    const SUBSET: [&str; 4] = ["input_ids", "attention_mask", "positions", "vocab_ids"];
+    const TAKEN: [&str; 5] = [
+        "input_ids",
+        "seqlens_k",
+        "total_sequence_length",
+        "positions",
+        "choices",
+    ];
 
     fn config() -> Config {
         Config {
@@ -358,10 +455,10 @@ mod tests {
 
     #[test]
     fn both_signatures_are_recognised() {
-        let graph = recognise(&SUBSET, 12, &config()).unwrap();
+        let graph = recognise(&TAKEN, 12, &config()).unwrap();
         assert_eq!(
             (graph.signature, graph.vocab, graph.slots.len()),
-            (Signature::Subset, 100, 24)
+            (Signature::Reading, 100, 24)
         );
         let slot = &graph.slots[21];
         assert_eq!(
@@ -381,8 +478,8 @@ mod tests {
 
     /// Layer 0 with states, layer 1 with keys and values.
     fn hybrid(width: i64) -> Result<Graph> {
-        let mut inputs: Vec<Owned> = SUBSET.iter().map(|name| ids(name)).collect();
-        let mut outputs = vec![logits(-1)];
+        let mut inputs: Vec<Owned> = TAKEN.iter().map(|name| ids(name)).collect();
+        let mut outputs = readings();
         for (part, width) in [("short", 2), ("modes", width)] {
             for (ports, prefix) in [(&mut inputs, STATES[0]), (&mut outputs, STATES[1])] {
                 let name = format!("{prefix}.0.{part}");
@@ -452,7 +549,7 @@ mod tests {
 
     #[test]
     fn half_precision_caches_are_refused_by_name() {
-        let mut inputs: Vec<Owned> = SUBSET.iter().map(|name| ids(name)).collect();
+        let mut inputs: Vec<Owned> = TAKEN.iter().map(|name| ids(name)).collect();
         for part in ["key", "value"] {
             let name = format!("past_key_values.0.{part}");
             inputs.push(outlet(&name, TensorElementType::Float16, &[-1, 3, -1, 64]));
@@ -468,7 +565,7 @@ mod tests {
 
     #[test]
     fn a_missing_layer_is_named() {
-        let inputs: Vec<Owned> = SUBSET
+        let inputs: Vec<Owned> = TAKEN
             .iter()
             .map(|name| ids(name))
             .chain(cache("past_key_values", 3))

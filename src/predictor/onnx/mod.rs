@@ -6,8 +6,9 @@ A predictor in ONNX Runtime: a model folder that answers encoded prompts.
 - `weights`: the files that hold it;
 - `graph`: the two graph signatures that can be run;
 - `symbols`: one symbol, one token;
+- `limits`: how much goes together;
 - `cache`, `session`: what has been read, and the forward pass behind it;
-- `batch`: which prompts are read together, which answers step together;
+- `batch`: which prompts are answered together;
 - `decode`: greedy decoding and the teacher-forced pass that replaces it;
 - [`verify`]: holds a model against what its card says that the right one gives;
 - [`doctor`]: what is there and what is missing.
@@ -16,9 +17,12 @@ A predictor in ONNX Runtime: a model folder that answers encoded prompts.
 mod batch;
 mod cache;
 pub mod card;
+mod cuda;
 mod decode;
 pub mod doctor;
 mod graph;
+mod limits;
+mod probe;
 pub mod runtime;
 mod session;
 mod symbols;
@@ -30,15 +34,17 @@ use std::path::{Path, PathBuf};
 pub use card::Card;
 pub use runtime::{Device, Taken};
 
+use ort::session::builder::SessionBuilder;
 use ort::value::Outlet;
 use serde_json::json;
 
 use batch::Batches;
 use card::Config;
-use decode::{Decoded, Place, Reads, Sequence};
+use decode::{Decoded, Over, Place, Reads, Sequence};
 use graph::{Graph, Port};
+use limits::Limits;
 use runtime::Runtime;
-use session::{Engine, Limits, Over};
+use session::Engine;
 use symbols::Symbols;
 
 use super::{Answer, Job, Jobs, Predictor, bit_symbols, points};
@@ -50,7 +56,7 @@ use crate::record::provenance::Facts;
 const GRAPH: &str = "model.onnx";
 
 /// How a model is run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// Where it runs.
     pub device: Device,
@@ -61,20 +67,11 @@ pub struct Options {
     /// The tokens of a prompt that one call reads; longer ones go through the cache in pieces. `None` takes what suits the
     /// device.
     pub prefill_chunk: Option<usize>,
-    /// The bytes that the logits of one call may take: a plain export reads no more tokens at once than that.
-    pub logits_bytes: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            device: Device::default(),
-            threads: 0,
-            ort_lib: None,
-            prefill_chunk: None,
-            logits_bytes: 256 << 20,
-        }
-    }
+    /// The most tokens of one call that reads several prompts. `None` takes what suits the device.
+    pub batch_tokens: Option<usize>,
+    /// The bytes that the logits of one call may take: a plain export reads no more tokens at once than that. `None` takes
+    /// what suits the device.
+    pub logits_bytes: Option<usize>,
 }
 
 /// How an answer is found. Both give the same answers.
@@ -99,30 +96,6 @@ pub enum Bos {
     Never,
 }
 
-// Measured with SmolLM2-135M. A prompt of 2191 tokens on two cores: 867 tokens/s in pieces of 256, 840 in pieces of 384, 800
-// of 128, 720 in one call: attention computes the scores of a call's later tokens, too, before it masks them, and each call
-// reads the weights. Short prompts in batches: on two cores the same 1200 tokens/s from 256 to 2048 tokens a call; on one
-// 680 at 280 tokens a call, 595 at 2048, 457 at 8192.
-impl Device {
-    /// The tokens of one call that reads several prompts which suit the device. On a GPU, whose products have to be large
-    /// to be fast, this has not been measured.
-    #[must_use]
-    pub fn batch_tokens(self) -> usize {
-        match self {
-            Self::Cpu | Self::Auto => 512,
-            Self::Cuda(_) => 16384,
-        }
-    }
-
-    /// The tokens of one prompt in one call which suit the device, likewise.
-    fn prefill_chunk(self) -> usize {
-        match self {
-            Self::Cpu | Self::Auto => 256,
-            Self::Cuda(_) => 4096,
-        }
-    }
-}
-
 /// How prompts are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -134,8 +107,6 @@ pub struct Settings {
     pub bos: Bos,
     /// With [`Method::Score`]: whether a wrong answer is decoded to its end, or ends with its first wrong symbol.
     pub complete: bool,
-    /// The most tokens of one call that reads several prompts. It changes no answer, but for the arithmetic's rounding.
-    pub batch_tokens: usize,
 }
 
 impl Settings {
@@ -147,7 +118,7 @@ impl Settings {
                 complete: self.complete,
             },
         };
-        Batches::new(reads, self.batch_tokens)
+        Batches::new(reads)
     }
 }
 
@@ -158,7 +129,6 @@ impl Default for Settings {
             constrained: false,
             bos: Bos::default(),
             complete: true,
-            batch_tokens: Device::Cpu.batch_tokens(),
         }
     }
 }
@@ -218,21 +188,27 @@ impl OnnxModel {
         // What the graph keeps elsewhere is refused before the runtime reads it.
         weights::files(&model)?;
         let runtime = Runtime::get(options.ort_lib.as_deref())?;
-        let (session, taken) = runtime
-            .open(options, &|builder| builder.commit_from_file(&model))
-            .map_err(here)?;
+        let open = |builder: &mut SessionBuilder| builder.commit_from_file(&model);
+        let (session, taken) = runtime.open_for(options, &card, &open).map_err(here)?;
         let graph = Graph::recognise(&ports(session.inputs()), &ports(session.outputs()), &config)
             .map_err(here)?;
         let symbols = Symbols::read(folder, &card, graph.vocab)?;
         let leading = symbols.leading().map_err(here)?;
-        let limits = Limits {
-            chunk: (options.prefill_chunk)
-                .unwrap_or_else(|| taken.device.prefill_chunk())
-                .max(1),
-            logits_bytes: options.logits_bytes,
+        let free = match taken.device {
+            Device::Cuda(number) => cuda::free_memory(number),
+            Device::Cpu | Device::Auto => None,
         };
-        let memories = taken.memories()?;
-        let engine = Engine::new(session, graph, limits, memories, card.cache_in_place);
+        let limits = Limits::of(
+            taken.device,
+            free.and_then(|bytes| usize::try_from(bytes).ok()),
+        )
+        .with(
+            options.batch_tokens,
+            options.prefill_chunk,
+            options.logits_bytes,
+        );
+        let memories = taken.memories(&session)?;
+        let engine = Engine::new(session, graph, limits, memories);
         Ok(Self {
             card,
             config,
@@ -371,8 +347,7 @@ impl OnnxModel {
             places,
             over,
         };
-        let whole = Reads::Targets { complete: false };
-        self.check_length(sequence.fed(whole).len())?;
+        self.check_length(sequence.longest())?;
         Ok(sequence)
     }
 
@@ -393,9 +368,7 @@ pub struct Onnx {
     model: OnnxModel,
     settings: Settings,
     threads: usize,
-    /// The most tokens of a call at the end of the run: fewer than asked for where memory did not suffice.
-    batch_tokens: usize,
-    /// How often it did not suffice.
+    /// How often memory did not suffice for a batch.
     halvings: u32,
 }
 
@@ -407,7 +380,6 @@ impl Onnx {
             model,
             settings,
             threads,
-            batch_tokens: settings.batch_tokens,
             halvings: 0,
         }
     }
@@ -460,7 +432,6 @@ impl Predictor for Onnx {
         while !batches.is_empty() {
             work(&mut self.model, &mut batches, jobs)?;
         }
-        self.batch_tokens = batches.tokens();
         self.halvings = batches.halvings();
         fed
     }
@@ -474,7 +445,10 @@ impl Predictor for Onnx {
             ),
             ("device", json!(self.model.taken.device.to_string())),
             ("threads", json!(self.threads)),
-            ("batch_tokens", json!(self.batch_tokens)),
+            (
+                "batch_tokens",
+                json!(self.model.engine.limits.call_tokens()),
+            ),
             ("batches_halved", json!(self.halvings)),
         ]
         .into_iter()

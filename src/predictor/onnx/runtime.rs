@@ -20,8 +20,8 @@ use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::Tensor;
 
-use super::Options;
 use super::session::Memories;
+use super::{Card, Options};
 use crate::error::{Error, Result};
 
 /// The library's name, with or without a version behind it.
@@ -83,23 +83,26 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Where a session on this device leaves its outputs.
-    pub(super) fn memories(&self) -> Result<Memories> {
+    /// The memory of a session on this device, and of this process.
+    pub(super) fn memories(&self, session: &Session) -> Result<Memories> {
         let memory = |device, number, kind| {
             MemoryInfo::new(device, number, AllocatorType::Device, kind).map_err(failure)
         };
         let here = || memory(AllocationDevice::CPU, 0, MemoryType::CPUOutput);
-        let cache = match self.device {
-            Device::Cuda(number) => memory(
-                AllocationDevice::CUDA,
-                i32::from(number),
-                MemoryType::Default,
-            )?,
-            Device::Cpu | Device::Auto => here()?,
+        let (cache, device, arena) = match self.device {
+            Device::Cuda(number) => {
+                let number = i32::from(number);
+                let there = || memory(AllocationDevice::CUDA, number, MemoryType::Default);
+                let allocator = Allocator::new(session, there()?).map_err(failure)?;
+                (allocator, there()?, format!("gpu:{number}"))
+            }
+            Device::Cpu | Device::Auto => (Allocator::default(), here()?, "cpu:0".to_owned()),
         };
         Ok(Memories {
             cache,
-            logits: here()?,
+            device,
+            here: here()?,
+            arena,
         })
     }
 }
@@ -230,6 +233,35 @@ impl Runtime {
                     ))
                 }
             },
+        }
+    }
+
+    /// Opens a model's session, on a device that its card allows; `auto` takes one that it does.
+    pub(super) fn open_for(
+        &self,
+        options: &Options,
+        card: &Card,
+        open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
+    ) -> Result<(Session, Taken)> {
+        if options.device != Device::Auto {
+            card.check_device(options.device)?;
+            return self.open(options, open);
+        }
+        let on = |device| Options {
+            device,
+            ..options.clone()
+        };
+        match (
+            card.check_device(Device::Cuda(0)),
+            card.check_device(Device::Cpu),
+        ) {
+            (Err(because), _) => {
+                let (session, taken) = self.open(&on(Device::Cpu), open)?;
+                let because = Some(because.to_string());
+                Ok((session, Taken { because, ..taken }))
+            }
+            (_, Err(_)) => self.open(&on(Device::Cuda(0)), open),
+            _ => self.open(options, open),
         }
     }
 

@@ -13,8 +13,8 @@ use std::fmt::Write;
 use serde::Deserialize;
 
 use super::OnnxModel;
-use super::cache::Cache;
-use super::session::{Ask, Feed, Over};
+use super::decode::Over;
+use super::session::{Ask, Feed, Seen};
 use crate::error::{Error, Result};
 
 /// The largest difference from recorded logits that a model in float32 may show: rounding differs between
@@ -179,7 +179,7 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
         .enumerate()
         .map(|(after, &token)| Ask {
             after,
-            token: Some(token),
+            choices: vec![token],
         })
         .collect();
     if asks.is_empty() {
@@ -187,19 +187,14 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
             "a sequence of one symbol, which predicts nothing",
         ));
     }
-    let mut cache = Cache::empty(&model.engine.graph.slots, 1)?;
-    let feed = Feed {
-        tokens: context,
-        asks: &asks,
-        over: Over::Vocabulary,
-    };
-    let readings = model.engine.forward(&mut cache, &[feed])?;
-    let right = readings[0]
-        .iter()
-        .zip(&tokens[1..])
-        .filter(|(reading, token)| reading.best == **token)
-        .count();
-    let logprob: Option<f64> = readings[0].iter().map(|reading| reading.logprob).sum();
+    let seen = read(model, context, &asks)?;
+    let readings: Vec<_> = (seen.iter().zip(&tokens[1..]))
+        .map(|(seen, &token)| Over::Vocabulary.judge(seen, token))
+        .collect::<Result<_>>()?;
+    let right =
+        (readings.iter().zip(&tokens[1..])).filter(|(reading, token)| reading.best == **token);
+    let right = right.count();
+    let logprob: Option<f64> = readings.iter().map(|reading| reading.logprob).sum();
     Ok(NextBase {
         // Logits that are no numbers have no loss, which passes no test.
         loss: logprob.map_or(f64::NAN, |sum| -sum / count(asks.len())),
@@ -207,25 +202,41 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
     })
 }
 
+/// What the model says behind some tokens of a text.
+fn read(model: &mut OnnxModel, tokens: &[u32], asks: &[Ask]) -> Result<Vec<Seen>> {
+    let needed = asks.last().map_or(0, |ask| ask.after + 1);
+    let mut cache = model.engine.cache(1, needed)?;
+    let feed = Feed {
+        tokens: &tokens[..needed],
+        asks,
+    };
+    let seen = model.engine.forward(&mut cache, &[feed])?;
+    Ok(seen.into_iter().flatten().collect())
+}
+
 /// Holds the model's logits against those recorded.
 fn compare(model: &mut OnnxModel, recorded: &Recorded, verdict: &mut Verdict) -> Result<()> {
     check(recorded, model.engine.graph.vocab)?;
     model.check_length(recorded.input_ids.len())?;
     verdict.line("reference", &recorded.reference);
-    let found = model
-        .engine
-        .logits(&recorded.input_ids, &recorded.positions)?;
+    let asks: Vec<Ask> = (recorded.positions.iter().zip(&recorded.ids))
+        .map(|(&after, ids)| Ask {
+            after,
+            choices: ids.clone(),
+        })
+        .collect();
+    let found = read(model, &recorded.input_ids, &asks)?;
     let (mut furthest, mut alike) = (0.0f64, 0);
-    for ((found, ids), logits) in found.iter().zip(&recorded.ids).zip(&recorded.logits) {
-        for (&id, &expected) in ids.iter().zip(logits) {
-            let difference = f64::from(found[id as usize]) - expected;
+    for (seen, logits) in found.iter().zip(&recorded.logits) {
+        for (&found, &expected) in seen.chosen.iter().zip(logits) {
+            let difference = f64::from(found) - expected;
             // `max` would pass over what is not a number.
             if difference.is_nan() || difference.abs() > furthest.abs() {
                 furthest = difference;
             }
         }
-        let best = ids.first().map(|&id| found[id as usize]);
-        alike += usize::from(best.is_some_and(|best| found.iter().all(|&other| other <= best)));
+        // The reference's likeliest comes first; another may be as likely here.
+        alike += usize::from((seen.chosen.first()).is_some_and(|&best| best >= seen.top[0]));
     }
     let allowed = match model.card().weights.as_deref() {
         // q4: the blocks of 4 bits that the reference read, too, and float32 for the rest; nothing was rounded anew.

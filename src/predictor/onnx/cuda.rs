@@ -1,0 +1,182 @@
+/*!
+What CUDA says of a device, asked of its runtime library: ONNX Runtime tells none of it.
+*/
+
+use std::ffi::{CStr, c_char, c_int};
+
+use libloading::Library;
+
+use super::runtime::cause;
+use crate::error::{Error, Result};
+
+/// CUDA's runtime library, to which ONNX Runtime's provider links. Where that has loaded it, this is the same one.
+const LIBRARY: &str = "libcudart.so.13";
+
+/// `cudaDevAttrComputeCapabilityMajor` and `-Minor`.
+const CAPABILITY: [c_int; 2] = [75, 76];
+
+/// More than `cudaDeviceProp` takes in any release (1008 bytes in CUDA 13), as words for its alignment. Its name is first.
+type Properties = [u64; 512];
+
+/// A CUDA device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Card {
+    /// What NVIDIA calls it.
+    pub name: String,
+    /// Its compute capability: 9.0 is (9, 0).
+    pub capability: (c_int, c_int),
+    /// Bytes of its memory that nobody uses.
+    pub free: u64,
+    /// All bytes of its memory.
+    pub total: u64,
+    /// The newest CUDA that the driver runs: 13.0 is 13000.
+    pub driver: c_int,
+    /// The CUDA that the runtime library is of.
+    pub runtime: c_int,
+}
+
+impl Card {
+    /// What there is to know of a device.
+    ///
+    /// # Errors
+    /// [`Error::Model`] without CUDA, or without this device.
+    pub(super) fn of(device: u16) -> Result<Self> {
+        let cuda = Cuda::load()?;
+        cuda.on(device, |number| {
+            let (mut free, mut total) = (0, 0);
+            let (mut major, mut minor, mut driver, mut runtime) = (0, 0, 0, 0);
+            let mut properties: Properties = [0; 512];
+            // SAFETY: each call writes the one number, or the properties, that its pointers lead to.
+            unsafe {
+                cuda.check((cuda.memory)(&raw mut free, &raw mut total))?;
+                cuda.check((cuda.attribute)(&raw mut major, CAPABILITY[0], number))?;
+                cuda.check((cuda.attribute)(&raw mut minor, CAPABILITY[1], number))?;
+                cuda.check((cuda.driver)(&raw mut driver))?;
+                cuda.check((cuda.runtime)(&raw mut runtime))?;
+                cuda.check((cuda.properties)(&raw mut properties, number))?;
+            }
+            // SAFETY: a string that ends in NUL, within what outlives it.
+            let name = unsafe { CStr::from_ptr(properties.as_ptr().cast()) };
+            Ok(Self {
+                name: name.to_string_lossy().into_owned(),
+                capability: (major, minor),
+                free: free as u64,
+                total: total as u64,
+                driver,
+                runtime,
+            })
+        })
+    }
+
+    /// Whether it has bfloat16, in which the graphs of `scripts/convert --device cuda` compute.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if not.
+    pub(super) fn computes_bfloat16(&self) -> Result<()> {
+        /// NVIDIA's Ampere, of 2020.
+        const FIRST: (c_int, c_int) = (8, 0);
+
+        if self.capability >= FIRST {
+            return Ok(());
+        }
+        let (major, minor) = self.capability;
+        Err(Error::model(format!(
+            "{} has compute capability {major}.{minor}, bfloat16 needs 8.0; convert with --weights float32",
+            self.name
+        )))
+    }
+}
+
+/// The version of cuDNN, where that is found.
+pub(super) fn cudnn_version() -> Option<String> {
+    // SAFETY: NVIDIA's library, which ONNX Runtime loads in the same way, and its function as it is documented.
+    let number = unsafe {
+        let library = Library::new("libcudnn.so.9").ok()?;
+        let version: libloading::Symbol<'_, unsafe extern "C" fn() -> usize> =
+            library.get(b"cudnnGetVersion").ok()?;
+        version()
+    };
+    let (major, rest) = (number / 10000, number % 10000);
+    Some(format!("{major}.{}.{}", rest / 100, rest % 100))
+}
+
+/// Where a library of NVIDIA's comes from, to be put behind what says that it is missing.
+pub(super) fn package(library: &str) -> &'static str {
+    /// The beginnings of libraries' names, a longer one before a shorter one that it begins with.
+    const PACKAGES: [(&str, &str); 7] = [
+        ("libcudart.", "; PyPI has it in nvidia-cuda-runtime"),
+        ("libcublas", "; PyPI has it in nvidia-cublas"),
+        ("libnvrtc.", "; PyPI has it in nvidia-cuda-nvrtc"),
+        ("libcurand.", "; PyPI has it in nvidia-curand"),
+        ("libcufft.", "; PyPI has it in nvidia-cufft"),
+        ("libcudnn", "; PyPI has it in nvidia-cudnn-cu13"),
+        ("libcuda.", "; NVIDIA's driver has it"),
+    ];
+    let found = PACKAGES.iter().find(|(name, _)| library.contains(name));
+    found.map_or("", |(_, package)| package)
+}
+
+/// The bytes of a device's memory that nobody uses; `None` where CUDA cannot be asked.
+pub(super) fn free_memory(device: u16) -> Option<u64> {
+    Card::of(device).ok().map(|card| card.free)
+}
+
+/// The functions of CUDA's runtime library that are asked here.
+struct Cuda {
+    get: unsafe extern "C" fn(*mut c_int) -> c_int,
+    set: unsafe extern "C" fn(c_int) -> c_int,
+    memory: unsafe extern "C" fn(*mut usize, *mut usize) -> c_int,
+    attribute: unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int,
+    properties: unsafe extern "C" fn(*mut Properties, c_int) -> c_int,
+    driver: unsafe extern "C" fn(*mut c_int) -> c_int,
+    runtime: unsafe extern "C" fn(*mut c_int) -> c_int,
+    words: unsafe extern "C" fn(c_int) -> *const c_char,
+    /// Last: the functions are its.
+    _library: Library,
+}
+
+impl Cuda {
+    fn load() -> Result<Self> {
+        let open = || -> std::result::Result<Self, libloading::Error> {
+            // SAFETY: NVIDIA's library, which ONNX Runtime loads in the same way, and its functions as they are documented.
+            unsafe {
+                let library = Library::new(LIBRARY)?;
+                Ok(Self {
+                    get: *library.get(b"cudaGetDevice")?,
+                    set: *library.get(b"cudaSetDevice")?,
+                    memory: *library.get(b"cudaMemGetInfo")?,
+                    attribute: *library.get(b"cudaDeviceGetAttribute")?,
+                    properties: *library.get(b"cudaGetDeviceProperties")?,
+                    driver: *library.get(b"cudaDriverGetVersion")?,
+                    runtime: *library.get(b"cudaRuntimeGetVersion")?,
+                    words: *library.get(b"cudaGetErrorString")?,
+                    _library: library,
+                })
+            }
+        };
+        open().map_err(|error| Error::model(cause(&error)))
+    }
+
+    /// Asks on a device, and leaves the thread on the one where it was.
+    fn on<T>(&self, device: u16, ask: impl FnOnce(c_int) -> Result<T>) -> Result<T> {
+        let number = c_int::from(device);
+        let mut before = 0;
+        // SAFETY: the first call writes the one number that its pointer leads to, the others take one.
+        unsafe {
+            self.check((self.get)(&raw mut before))?;
+            self.check((self.set)(number))?;
+            let answer = ask(number);
+            self.check((self.set)(before))?;
+            answer
+        }
+    }
+
+    fn check(&self, status: c_int) -> Result<()> {
+        if status == 0 {
+            return Ok(());
+        }
+        // SAFETY: for every status the function gives a string that lasts as long as the library.
+        let words = unsafe { CStr::from_ptr((self.words)(status)) };
+        Err(Error::model(format!("CUDA: {}", words.to_string_lossy())))
+    }
+}
