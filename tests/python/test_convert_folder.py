@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 from converter import ROOT, convert, refused, run_convert
 from onnx_model import Model
-from seeded_models import BEGIN, FAMILIES, draw_config, draw_weights, write_folder, write_safetensors
+from seeded_models import FAMILIES, draw_config, draw_weights, write_folder, write_safetensors
 
 SEED = 2
 
@@ -231,51 +231,36 @@ def test_a_file_that_is_missing_is_named(name, tmp_path):
     refused(tmp_path, source, name)
 
 
-def first_tokens(folder: Path) -> list[str]:
-    """What the converted tokenizer puts before a text."""
-    return Tokenizer.from_file(str(folder / "tokenizer.json")).encode("A").tokens[:-1]
+SPECIAL = json.loads((ROOT / "tests" / "fixtures" / "models" / "special-tokens.json").read_text())
 
 
-@pytest.mark.parametrize(
-    "words, first",
-    [
-        ({"tokenizer_class": "LlamaTokenizer", "add_bos_token": True}, [BEGIN]),
-        ({"tokenizer_class": "LlamaTokenizerFast"}, [BEGIN]),
-        ({"tokenizer_class": "LlamaTokenizer", "add_bos_token": False}, []),
-        ({"tokenizer_class": "GPTNeoXTokenizer"}, []),
-        ({"tokenizer_class": "Qwen2Tokenizer", "add_bos_token": True}, []),
-        ({}, []),
-    ],
-)
-def test_the_first_token_is_as_transformers_classes_have_it(words, first, tmp_path):
+@pytest.mark.parametrize("case", SPECIAL["cases"], ids=lambda case: case["name"])
+def test_texts_begin_and_answers_end_as_in_transformers(case, tmp_path):
+    """What `infer` reads in a folder that was not converted (src/predictor/onnx/symbols.rs) stands in one that was."""
     source = write(tmp_path / "source")
-    (source / "tokenizer_config.json").write_text(json.dumps({"bos_token": {"content": BEGIN}} | words))
-    assert first_tokens(convert(source, tmp_path / "model")) == first
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        path = source / name
+        drawn = json.loads(path.read_text()) if name == "config.json" else {}
+        path.unlink(missing_ok=True)
+        if name in SPECIAL or name in case:
+            path.write_text(json.dumps(drawn | SPECIAL.get(name, {}) | case.get(name, {})))
+    if "refused" in case:
+        refused(tmp_path, source, case["refused"])
+        return
+    folder = convert(source, tmp_path / "model")
+    assert {path.name for path in folder.iterdir()}.isdisjoint({"tokenizer_config.json", "generation_config.json"})
+    *first, _ = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("A").ids
+    end = json.loads((folder / "config.json").read_text())["eos_token_id"]
+    assert (first, [] if end is None else end if isinstance(end, list) else [end]) == (case["first"], case["end"])
 
 
-def test_a_tokenizer_that_ends_texts_or_has_foreign_tokens_is_refused(tmp_path):
+def test_a_token_beyond_the_vocabulary_is_refused(tmp_path):
     source = write(tmp_path / "source")
-    path = source / "tokenizer_config.json"
-    words = {"tokenizer_class": "LlamaTokenizer", "bos_token": BEGIN}
-    path.write_text(json.dumps(words | {"add_eos_token": True}))
-    refused(tmp_path, source, "add_eos_token")
-    path.write_text(json.dumps(words | {"bos_token": "<none>"}))
-    refused(tmp_path, source, "<none>")
-    path.write_text(json.dumps(words))
     path = source / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
     tokenizer["added_tokens"][0]["id"] = 10**6
     path.write_text(json.dumps(tokenizer))
     refused(tmp_path, source, "tokenizer.json", "1000000", "vocab_size")
-
-
-def test_generation_config_says_what_ends_an_answer(tmp_path):
-    source = write(tmp_path / "source")
-    (source / "generation_config.json").write_text(json.dumps({"eos_token_id": [4, 7]}))
-    config = json.loads((convert(source, tmp_path / "listed") / "config.json").read_text())
-    assert config["eos_token_id"] == [4, 7]
-    (source / "generation_config.json").write_text(json.dumps({"eos_token_id": 10**6}))
-    refused(tmp_path, source, "eos_token_id")
 
 
 RECORD = {
