@@ -37,17 +37,25 @@ class Gemma3(LanguageModel):
 
     def from_gguf(self, file: GgufFile) -> None:
         head_dim = file.count("attention.key_length")
-        if file.count("attention.value_length") != head_dim:
-            raise ConvertError(f"{file.path}: keys and values of different size: not supported")
         self.shape = s = gguf_shape(file, head_dim)
         if s.layers == LAYERS_27B:
             raise ConvertError(f"{file.path}: Gemma 3 27B ({LAYERS_27B} layers) from GGUF: not supported")
         self._scalar = head_dim
-        self._base, self._local_base = file.number("rope.freq_base"), LOCAL_BASE
+        self._base, self._local_base = file.number("rope.freq_base"), file.number("rope.freq_base_swa", LOCAL_BASE)
         self._rates = gguf_rates(file, head_dim, self._base)
         self._window = file.count("attention.sliding_window")
-        self._types = layer_types(s.layers, PATTERN)
+        self._types = self._gguf_types(file)
         self.weights = Weights(file, gguf_naming(*NORMS), self._shapes())
+
+    def _gguf_types(self, file: GgufFile) -> list[str]:
+        """The kinds of the layers: every so many sees everything, or for each whether it has a window."""
+        key, layers = "attention.sliding_window_pattern", self.shape.layers
+        pattern = file.own(key)
+        if not isinstance(pattern, list):
+            return layer_types(layers, file.count(key, PATTERN))
+        if len(pattern) != layers:
+            raise file.refuse(key, f"expected {layers} layers, found {len(pattern)}")
+        return [SLIDING if windowed else FULL for windowed in pattern]
 
     def from_folder(self, folder: HfFolder) -> None:
         config = folder.config

@@ -80,13 +80,14 @@ def rope_options(config: HfConfig, theta: str, default: float) -> tuple[float, d
 
 def gguf_rates(file: GgufFile, dims: int, base: float) -> np.ndarray:
     """The rates that a GGUF file's metadata and its tensor of factors ask for."""
-    key = f"{file.architecture}.rope.scaling"
-    kind = file.get(f"{key}.type", "none")
     plain = rates(base, dims)
+    # As llama.cpp has it: linear without a word, the factor under its old name where it has no new one.
+    kind = file.own("rope.scaling.type", "linear")
+    factor = file.number("rope.scaling.factor", file.number("rope.scale_linear", 1.0))
     if kind == "linear":
-        plain = plain / np.float32(file.number("rope.scaling.factor"))
-    elif kind != "none" or file.get(f"{key}.factor"):
-        raise ConvertError(f'{file.path}: metadata {key}: "{kind}" is not supported (expected none or linear)')
+        plain = plain / np.float32(factor)
+    elif kind != "none":
+        raise file.refuse("rope.scaling.type", f'"{kind}" is not supported (expected none or linear)')
     shape = file.shapes().get(FACTORS)
     if shape is None:
         return plain
