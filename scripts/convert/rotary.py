@@ -37,15 +37,18 @@ def llama3(plain: np.ndarray, factor: float, low: float, high: float, context: i
     return np.where(is_between, between, slow).astype(np.float32)
 
 
-def config_rates(config: HfConfig, dims: int, base: float, scaling: dict | None) -> np.ndarray:
-    """The rates that config.json asks for. `scaling` is its `rope_scaling`, or null."""
+def config_rates(
+    config: HfConfig, dims: int, base: float, scaling: dict | None, share: float = 1.0
+) -> np.ndarray:
+    """The rates that config.json asks for. `scaling` is its `rope_scaling`, or null; `share` of a head is rotated."""
     plain = rates(base, dims)
     if scaling is None:
         return plain
     options = config.inside("rope_scaling", scaling)
     # Older files say "type", newer ones "rope_type", some both.
     kind = options.text("rope_type", options.get("type", "default"))
-    options.get("rope_theta"), options.get("partial_rotary_factor")
+    options.expect("rope_theta", base)
+    options.expect("partial_rotary_factor", share)
     if kind == "default":
         scaled = plain
     elif kind == "linear":

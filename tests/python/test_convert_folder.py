@@ -113,6 +113,9 @@ def test_a_weight_that_does_not_fit_is_refused_with_its_tensor(value, tmp_path):
         ("llama", "rope_scaling", {"type": "dynamic", "factor": 2.0}),
         ("llama", "rope_scaling", {"rope_type": "linear"}),
         ("llama", "rope_scaling", {"rope_type": "linear", "factor": 2.0, "mscale": 1.0}),
+        ("llama", "rope_scaling", {"rope_type": "linear", "factor": 2.0, "rope_theta": 3.0}),
+        ("llama", "rope_scaling", {"rope_type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5}),
+        ("llama", "sliding_window", 4096),
         ("llama", "num_hidden_layers", 0),
         ("llama", "num_key_value_heads", True),
         ("llama", "rms_norm_eps", None),
@@ -124,6 +127,10 @@ def test_a_weight_that_does_not_fit_is_refused_with_its_tensor(value, tmp_path):
         ("gemma3_text", "use_bidirectional_attention", True),
         ("gemma3_text", "hidden_activation", "gelu"),
         ("gemma3_text", "layer_types", ["full_attention"]),
+        ("gemma3_text", "layer_types", 4),
+        ("gemma3_text", "rope_parameters", {"full_attention": {}, "sliding_attention": {"factor": 8.0}}),
+        ("gemma3_text", "rope_parameters", {"full_attention": {}, "sliding_attention": {}, "other_attention": {}}),
+        ("gemma3_text", "rope_parameters", {"full_attention": {}, "sliding_attention": {"rope_type": "linear"}}),
         ("gpt_neox", "attention_bias", False),
         ("gpt_neox", "hidden_act", "gelu_fast"),
         ("gpt_neox", "rotary_pct", 1.5),
@@ -154,6 +161,12 @@ def test_newer_spellings_of_the_rotary_options_are_the_same_model(tmp_path):
                 rope_parameters={"full_attention": far, "sliding_attention": near})
     answers = [logits(convert(source, tmp_path / f"{source.name}-model")) for source in (old, new)]
     np.testing.assert_array_equal(*answers)
+
+
+def test_a_part_of_rotated_dimensions_is_not_passed_over(tmp_path):
+    newer = {"rope_type": "default", "rope_theta": 2e4, "partial_rotary_factor": 0.5}
+    source = write(tmp_path / "source", rope_theta=None, rope_scaling=None, rope_parameters=newer)
+    refused(tmp_path, source, "partial_rotary_factor")
 
 
 def test_a_missing_tensor_is_named(tmp_path):
