@@ -351,7 +351,7 @@ pub(super) fn complete(
         let together = together(engine, &order).min(*most).max(1);
         let (numbers, mut group): (Vec<usize>, Vec<Open>) = order.drain(..together).unzip();
         let ended = match &mut group[..] {
-            [alone] => draft(engine, alone, stop),
+            [alone] if engine.may_mix() => draft(engine, alone, stop),
             _ => step(engine, &mut group, stop),
         };
         match ended {
@@ -380,7 +380,7 @@ fn together(engine: &Engine, order: &[(usize, Open)]) -> usize {
         let (first, last) = (&order[0].1, &order[count - 1].1);
         // Plain graphs may not know padding within a text: only equal lines, which end together, too.
         let alike = engine.graph.signature == Signature::Subset || kind(first) == kind(last);
-        alike && count * last.bytes() <= STEP_BYTES
+        alike && count * last.bytes() <= STEP_BYTES && (count == 1 || engine.may_mix())
     };
     (1..=order.len()).take_while(fits).last().unwrap_or(1)
 }

@@ -22,6 +22,8 @@ pub(super) struct Limits {
     pub chunk: usize,
     /// The bytes of its logits.
     pub logits_bytes: usize,
+    /// Whether it reads all of a sequence, and of one only, whatever that takes: a token's logits depend on the call.
+    pub is_whole: bool,
 }
 
 /// Where a call's outputs stay.
@@ -128,6 +130,11 @@ impl Engine {
         !self.graph.slots.iter().all(Slot::is_rows)
     }
 
+    /// Whether a call may read several sequences, or tokens that are guessed.
+    pub(super) fn may_mix(&self) -> bool {
+        !self.limits.is_whole
+    }
+
     /// The room for `tokens` more tokens that a cache should have where it is made.
     pub(super) fn room(&self, tokens: usize) -> usize {
         if self.is_in_place { tokens } else { 0 }
@@ -223,7 +230,7 @@ impl Engine {
     /// most `tokens` tokens: one, where that call does not read them to the end, because `GroupQueryAttention` takes several
     /// tokens behind a cache for one sequence only.
     pub(super) fn rows(&self, tokens: usize, length: usize, asks: usize, over: Over) -> usize {
-        if length > self.limits.chunk {
+        if length > self.limits.chunk || self.limits.is_whole {
             return 1;
         }
         let logits = match self.graph.signature {
@@ -240,10 +247,11 @@ impl Engine {
         const SMALLEST: usize = 64;
 
         let half = self.limits.chunk.min(length) / 2;
-        if half >= SMALLEST {
+        let helps = half >= SMALLEST && !self.limits.is_whole;
+        if helps {
             self.limits.chunk = half;
         }
-        half >= SMALLEST
+        helps
     }
 
     /// How many logits there are at a place.
@@ -256,6 +264,9 @@ impl Engine {
 
     /// Where a call that begins at `start` has to end to stay within the limits.
     fn call_end(&self, start: usize, length: usize, pending: &[Ask], over: Over) -> usize {
+        if self.limits.is_whole {
+            return length;
+        }
         // Equal pieces: fewer scores to be masked than with a short one at the end.
         let left = length - start;
         let end = start + left.div_ceil(left.div_ceil(self.limits.chunk).max(1));
