@@ -8,7 +8,7 @@ mod onnx_file;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onnx_file::{FLOAT, INT64, external, floats, integers, node, value};
+use onnx_file::{FLOAT, INT64, bytes, external, floats, integers, node, number, value};
 use rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -509,6 +509,100 @@ fn the_first_token_is_the_tokenizers_choice_or_the_users() {
         error.to_string().contains("nothing stands before it"),
         "{error}"
     );
+}
+
+#[test]
+fn an_answer_ends_where_generation_config_says() {
+    let mut tokenizer = read_json(&models().join(TINY[0]).join("tokenizer.json"));
+    let vocabulary = tokenizer["model"]["vocab"].take();
+    for name in TINY {
+        let whole = ask(&mut load(name), "0110", "01010101", score()).unwrap();
+        let end = whole.output.chars().nth(1).unwrap();
+        let id = &vocabulary[end.to_string()];
+        let listed = json!({"eos_token_id": [0, id]}).to_string();
+        let folder = altered(name, "generation_config.json", Some(listed.as_bytes()));
+        let mut model = OnnxModel::load(folder.path(), &options()).unwrap();
+        for settings in [generate(), score()] {
+            let answer = ask(&mut model, "0110", "01010101", settings).unwrap();
+            let at = whole.output.find(end).unwrap();
+            assert_eq!(answer.output, whole.output[..at], "{name} {settings:?}");
+        }
+        let beyond = br#"{"eos_token_id": 1000}"#;
+        let error = refusal(altered(name, "generation_config.json", Some(beyond)).path());
+        assert!(
+            error.to_string().contains("eos_token_id 1000 is not one"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_window_that_the_graph_lost_bounds_its_prompts() {
+    let windowed = |name: &str, file: &str, more: Value| {
+        let mut config = read_json(&models().join(name).join("config.json"));
+        if file != "config.json" {
+            config = more;
+        } else if let (Some(config), Value::Object(more)) = (config.as_object_mut(), more) {
+            config.extend(more);
+        }
+        altered(name, file, Some(config.to_string().as_bytes()))
+    };
+    let config = json!({"model_type": "mistral", "sliding_window": 20});
+    let genai =
+        json!({"model": {"decoder": {"sliding_window": {"window_size": 20, "layers": []}}}});
+    for (file, more) in [
+        ("config.json", config.clone()),
+        ("genai_config.json", genai),
+    ] {
+        // Its layers attend by GroupQueryAttention, without a window.
+        let folder = windowed("tiny-subset", file, more);
+        let mut model = OnnxModel::load(folder.path(), &options()).unwrap();
+        assert!(ask(&mut model, &"01".repeat(8), "01010", score()).is_ok());
+        let error = ask(&mut model, &"01".repeat(8), "010101", score()).unwrap_err();
+        assert_eq!(error.exit_code(), 1);
+        assert!(
+            error.to_string().starts_with(
+                "prompt and answer are 21 tokens, tiny-subset attends within a window of 20, which its graph has lost"
+            ),
+            "{error}"
+        );
+    }
+    // Of a mask's arithmetic nobody can tell; and this window is not in effect.
+    let unused = json!({"model_type": "qwen2", "sliding_window": 20, "use_sliding_window": false});
+    for folder in [
+        windowed("tiny-hf", "config.json", config),
+        windowed("tiny-subset", "config.json", unused),
+    ] {
+        let mut model = OnnxModel::load(folder.path(), &options()).unwrap();
+        assert!(ask(&mut model, &"01".repeat(20), "01", score()).is_ok());
+    }
+}
+
+#[test]
+fn an_operator_that_quantises_by_the_call_is_found_wherever_it_stands() {
+    let quantise = || node("DynamicQuantizeLinear", &["x"], "q", &[]);
+    // If, whose branches are graphs in attributes.
+    let branch = {
+        let graph = bytes(1, quantise());
+        let attribute = [bytes(1, "then_branch"), bytes(6, graph), number(20, 5)].concat();
+        [node("If", &["c"], "w", &[]), bytes(5, attribute)].concat()
+    };
+    let function = [bytes(1, "f"), bytes(7, quantise()), bytes(10, "d")].concat();
+    for (what, nodes, more) in [
+        ("node", vec![quantise()], vec![]),
+        ("subgraph", vec![branch], vec![]),
+        ("function", vec![], bytes(25, function)),
+    ] {
+        let graph = onnx_file::model(&nodes, &[], &token_inputs(), &[]);
+        let error = refusal(folder_of(&[graph, more].concat()).path());
+        assert_eq!(error.exit_code(), 3, "{what}");
+        assert!(
+            error
+                .to_string()
+                .contains("dynamically quantised (DynamicQuantizeLinear)"),
+            "{what}: {error}"
+        );
+    }
 }
 
 #[test]

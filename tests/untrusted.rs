@@ -204,10 +204,17 @@ fn external_data_that_lies_about_its_size_is_refused() {
 #[test]
 fn what_lies_beside_a_model_is_a_file_of_some_size() {
     let dir = Workdir::new();
-    for name in ["card.json", "config.json", "tokenizer.json"] {
+    for name in [
+        "card.json",
+        "config.json",
+        "generation_config.json",
+        "genai_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ] {
         copied(&dir, "tiny-subset", "model");
         let file = dir.path("model").join(name);
-        fs::remove_file(&file).unwrap();
+        let _ = fs::remove_file(&file);
         symlink("/dev/zero", &file).unwrap();
         ask(&dir, "model").refused(3, &[name]);
         fs::remove_file(&file).unwrap();

@@ -37,17 +37,25 @@ class Gemma3(LanguageModel):
 
     def from_gguf(self, file: GgufFile) -> None:
         head_dim = file.count("attention.key_length")
-        if file.count("attention.value_length") != head_dim:
-            raise ConvertError(f"{file.path}: keys and values of different size: not supported")
         self.shape = s = gguf_shape(file, head_dim)
         if s.layers == LAYERS_27B:
             raise ConvertError(f"{file.path}: Gemma 3 27B ({LAYERS_27B} layers) from GGUF: not supported")
         self._scalar = head_dim
-        self._base, self._local_base = file.number("rope.freq_base"), LOCAL_BASE
+        self._base, self._local_base = file.number("rope.freq_base"), file.number("rope.freq_base_swa", LOCAL_BASE)
         self._rates = gguf_rates(file, head_dim, self._base)
         self._window = file.count("attention.sliding_window")
-        self._types = layer_types(s.layers, PATTERN)
+        self._types = self._gguf_types(file)
         self.weights = Weights(file, gguf_naming(*NORMS), self._shapes())
+
+    def _gguf_types(self, file: GgufFile) -> list[str]:
+        """The kinds of the layers: every so many sees everything, or for each whether it has a window."""
+        key, layers = "attention.sliding_window_pattern", self.shape.layers
+        pattern = file.own(key)
+        if not isinstance(pattern, list):
+            return layer_types(layers, file.count(key, PATTERN))
+        if len(pattern) != layers:
+            raise file.refuse(key, f"expected {layers} layers, found {len(pattern)}")
+        return [SLIDING if windowed else FULL for windowed in pattern]
 
     def from_folder(self, folder: HfFolder) -> None:
         config = folder.config
@@ -61,7 +69,7 @@ class Gemma3(LanguageModel):
         self._window = config.count("sliding_window")
         pattern = config.count("sliding_window_pattern", config.count("_sliding_window_pattern", PATTERN))
         self._types = config.get("layer_types", layer_types(s.layers, pattern))
-        if len(self._types) != s.layers or not set(self._types) <= {FULL, SLIDING}:
+        if not isinstance(self._types, list) or len(self._types) != s.layers or not set(self._types) <= {FULL, SLIDING}:
             raise config.refuse("layer_types", f"expected {s.layers} times {FULL} or {SLIDING}")
         naming = folder_naming(s.tied, **NORMS, ffn_norm="pre_feedforward_layernorm")
         # Hugging Face stores w - 1 where a norm multiplies by w.
@@ -76,12 +84,16 @@ class Gemma3(LanguageModel):
             self._base, scaling = rope_options(config, "rope_theta", DEFAULT_BASE)
             self._rates = config_rates(config, self.shape.head_dim, self._base, scaling)
             return
-        if not isinstance(newer, dict) or not all(isinstance(newer.get(kind), dict) for kind in (FULL, SLIDING)):
+        if not isinstance(newer, dict) or set(newer) != {FULL, SLIDING}:
             raise config.refuse("rope_parameters", f"expected {FULL} and {SLIDING}")
-        if newer[SLIDING].get("rope_type", "default") != "default":
-            raise config.refuse("rope_parameters", f"{SLIDING}: a scaled rotary embedding is not supported")
-        self._local_base = newer[SLIDING].get("rope_theta", LOCAL_BASE)
-        self._base = newer[FULL].get("rope_theta", DEFAULT_BASE)
+        for kind, value in newer.items():
+            if not isinstance(value, dict):
+                raise config.refuse("rope_parameters", f"{kind}: expected an object, found {value!r:.40}")
+        near = config.inside("rope_parameters", newer[SLIDING])
+        near.expect("rope_type", "default")
+        self._local_base = near.number("rope_theta", LOCAL_BASE)
+        near.finish()
+        self._base = config.inside("rope_parameters", newer[FULL]).number("rope_theta", DEFAULT_BASE)
         self._rates = config_rates(config, self.shape.head_dim, self._base, newer[FULL])
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:

@@ -1,4 +1,8 @@
-"""Reading a GGUF file: metadata with a type, tensors with a shape, and an error for everything else."""
+"""Reading a GGUF file: metadata with a type, tensors with a shape, and an error for everything else.
+
+A key of the model's own section (`llama.rope.freq_base`) is read, known to be harmless, or refused. What the keys mean is
+what llama.cpp makes of them (`load_hparams` in its src/llama-model.cpp, and src/models).
+"""
 
 import mmap
 from pathlib import Path
@@ -14,12 +18,24 @@ from source import Source
 # What GGUFReader and numpy raise on a file that is cut off, mangled or no GGUF at all.
 UNREADABLE = (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError)
 
+# Keys of the model's section that do not change what it computes: llama.cpp does not read them for these architectures, or
+# only with a scaling that is refused (yarn, longrope) or for embeddings (pooling_type).
+HARMLESS = frozenset(
+    """
+    pooling_type rope.scaling.finetuned rope.scaling.original_context_length rope.scaling.yarn_attn_factor
+    rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow tensor_data_layout vocab_size
+    """.split()
+)
+# Keys with a value that is as good as none, which is what the graphs compute.
+NEUTRAL = {"attention.causal": True, "expert_count": 0, "expert_used_count": 0, "rope.scaling.attn_factor": 1}
+
 
 class GgufFile(Source):
     """One GGUF file. `tensor` gives float32 arrays in numpy order: a matrix is [out, in]."""
 
     def __init__(self, path: Path):
         self.path = path
+        self._seen: set[str] = set()
         with path.open("rb") as file:
             magic = file.read(4)
         if magic != b"GGUF":
@@ -34,6 +50,7 @@ class GgufFile(Source):
 
     def get(self, key: str, default=None):
         """The value under `key`, or `default` where the file has none."""
+        self._seen.add(key)
         field = self._reader.fields.get(key)
         if field is None:
             return default
@@ -53,16 +70,43 @@ class GgufFile(Source):
     def text(self, key: str) -> str:
         return self._typed(key, str, "a string")
 
-    def count(self, key: str) -> int:
+    def own(self, key: str, default=None):
+        """The value under `key` of the model's own section."""
+        return self.get(f"{self.architecture}.{key}", default)
+
+    def refuse(self, key: str, why: str) -> ConvertError:
+        """What is wrong with a key of the model's own section."""
+        return ConvertError(f"{self.path}: metadata {self.architecture}.{key}: {why}")
+
+    def expect(self, key: str, value) -> None:
+        """Refuse every value of the model's own section but the one that the graphs compute; none is as good."""
+        found = self.own(key, value)
+        if found != value:
+            raise self.refuse(key, f"{found!r:.40} is not supported (expected {value!r})")
+
+    def finish(self) -> None:
+        """Refuse what nobody has read of the model's own section and what is not known to be harmless."""
+        for key, value in NEUTRAL.items():
+            self.expect(key, value)
+        for key in self._reader.fields:
+            section, _, own = key.partition(".")
+            if section == self.architecture and key not in self._seen and own not in HARMLESS:
+                raise self.refuse(own, f"{self.get(key)!r:.40}: not known to this converter")
+
+    def count(self, key: str, default: int | None = None) -> int:
         """A positive integer of the model's own section, `block_count` say."""
+        if default is not None and self.own(key) is None:
+            return default
         key = f"{self.architecture}.{key}"
         value = self._typed(key, int, "one integer")
         if value < 1:
             raise ConvertError(f"{self.path}: metadata {key}: expected a positive integer, found {value}")
         return value
 
-    def number(self, key: str) -> float:
+    def number(self, key: str, default: float | None = None) -> float:
         """A positive finite number of the model's own section."""
+        if default is not None and self.own(key) is None:
+            return default
         key = f"{self.architecture}.{key}"
         # Files hold float32; its shortest decimal is the number the model's makers wrote.
         value = float(str(np.float32(self._typed(key, (int, float), "a number"))))

@@ -61,7 +61,11 @@ class GgufTokenizer:
         self.ids = {token: id for id, token in enumerate(self.tokens)}
         if len(self.ids) != len(self.tokens):
             self._refuse("tokens", f"{len(self.tokens) - len(self.ids)} tokens occur twice")
-        self.bos, self.eos = self._special("bos"), self._special("eos")
+        self.bos = self._special("bos")
+        # An end of a turn or message ends an answer, too, as in llama.cpp.
+        ends = [self._special(name) for name in ("eos", "eot", "eom")]
+        ends = list(dict.fromkeys(id for id in ends if id is not None))
+        self.eos = ends[0] if len(ends) == 1 else ends or None
         # llama.cpp's defaults where a file is silent: SentencePiece vocabularies begin with BOS, GPT-2's do not.
         self.adds_bos = source.get("tokenizer.ggml.add_bos_token", self.kind == "llama")
         if self.adds_bos and self.bos is None:

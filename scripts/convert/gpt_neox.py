@@ -52,7 +52,7 @@ class GptNeoX(LanguageModel):
         self._base, scaling = rope_options(config, "rotary_emb_base", config.number("rope_theta", DEFAULT_BASE))
         config.expect("rope_theta", self._base)
         self._share = self._rotary_share(config, scaling)
-        self._rates = config_rates(config, int(s.head_dim * self._share), self._base, scaling)
+        self._rates = config_rates(config, int(s.head_dim * self._share), self._base, scaling, self._share)
         self.weights = Weights(folder, NAMING, self._shapes())
 
     @staticmethod

@@ -2,14 +2,24 @@
 
 `infer --bos auto` puts before a prompt what tokenizer.json's post-processor puts before a text. Some of transformers'
 tokenizer classes replace that post-processor when they load, by `add_bos_token` of tokenizer_config.json; so does
-this module, or the prompt would begin otherwise than the model's own tokenizer begins it.
+this module, or the prompt would begin otherwise than the model's own tokenizer begins it. `infer` reads the same from
+folders that were not converted (src/predictor/onnx/symbols.rs); tests/fixtures/models/special-tokens.json has cases for
+both.
 """
 
 from errors import ConvertError
 from hf_folder import HfFolder
 
-# The classes of transformers 4.57 whose `update_post_processor` runs on loading, and their default for add_bos_token.
-REPLACING = {"LlamaTokenizer": True, "CodeLlamaTokenizer": True, "GemmaTokenizer": True, "GPTNeoXTokenizer": False}
+# The classes of transformers 4.57 whose `update_post_processor` runs on loading, and their defaults for add_bos_token and
+# bos_token.
+REPLACING = {
+    "LlamaTokenizer": (True, "<s>"),
+    "CodeLlamaTokenizer": (True, "<s>"),
+    "GemmaTokenizer": (True, "<bos>"),
+    "CohereTokenizer": (True, "<BOS_TOKEN>"),
+    "GPTNeoXTokenizer": (False, "<|endoftext|>"),
+}
+ENDS = "a tokenizer that ends each text is not supported"
 
 
 class HfTokenizer:
@@ -24,15 +34,16 @@ class HfTokenizer:
         largest = max(self._ids.values(), default=-1)
         if largest >= vocabulary:
             raise ConvertError(f"{self.path}: token id {largest}: the model has {vocabulary} (vocab_size)")
-        # transformers generates by generation_config.json where there is one.
-        generation = folder.optional_table("generation_config.json") or {}
         bos, eos = folder.config.tokens("bos_token_id"), folder.config.tokens("eos_token_id")
-        own = generation.get("eos_token_id")
-        if own is not None:
-            eos = own if isinstance(own, list) else [own]
+        # Where there is this file, transformers ends an answer by it alone.
+        generation = folder.optional_table("generation_config.json")
+        if generation is not None:
+            own = generation.get("eos_token_id")
+            eos = own if isinstance(own, list) else [] if own is None else [own]
         for key, id in [("bos_token_id", id) for id in bos] + [("eos_token_id", id) for id in eos]:
             if not isinstance(id, int) or not 0 <= id < vocabulary:
                 raise ConvertError(f"{folder.path}: {key} {id!r:.40} is not one of {vocabulary} tokens")
+        self._class = (self._words.get("tokenizer_class") or folder.config.get("tokenizer_class") or "").removesuffix("Fast")
         self.bos = bos[0] if bos else None
         self.eos = eos[0] if len(eos) == 1 else eos or None
 
@@ -48,16 +59,29 @@ class HfTokenizer:
 
     def json(self) -> dict:
         """tokenizer.json for the model folder."""
-        name = (self._words.get("tokenizer_class") or "").removesuffix("Fast")
-        if name not in REPLACING:
+        if self._class not in REPLACING:
+            if self._ends_texts():
+                raise ConvertError(f"{self.path}: post_processor: {ENDS}")
             return self._json
+        adds, begin = REPLACING[self._class]
         if self._words.get("add_eos_token"):
-            raise ConvertError(f"{self.path.with_name('tokenizer_config.json')}: add_eos_token: not supported")
-        wanted = self._words.get("add_bos_token", REPLACING[name])
-        return self._json | {"post_processor": self._begins_with_bos() if wanted else None}
+            raise ConvertError(f"{self.path.with_name('tokenizer_config.json')}: add_eos_token: {ENDS}")
+        wanted = self._words.get("add_bos_token", adds)
+        return self._json | {"post_processor": self._begins_with(begin) if wanted else None}
 
-    def _begins_with_bos(self) -> dict:
-        token = self._words.get("bos_token")
+    def _ends_texts(self) -> bool:
+        """Whether tokenizer.json puts a token behind every text."""
+        whole = self._json.get("post_processor") or {}
+        for step in whole.get("processors", [whole]):
+            if step.get("type") in ("BertProcessing", "RobertaProcessing"):
+                return True
+            if step.get("type") == "TemplateProcessing" and "SpecialToken" in step["single"][-1]:
+                return True
+        return False
+
+    def _begins_with(self, token: str) -> dict:
+        """The post-processor that begins texts with bos_token; `token` is the class's own."""
+        token = self._words.get("bos_token", token)
         token = token["content"] if isinstance(token, dict) else token
         if token not in self._ids:
             where = self.path.with_name("tokenizer_config.json")

@@ -29,6 +29,7 @@ class LanguageModel(Family):
             self._tokenizer = HfTokenizer(source, self.shape.vocabulary)
         else:
             self.from_gguf(source)
+            source.finish()
             self._tokenizer = GgufTokenizer(source)
         self.max_positions = self.shape.positions
 

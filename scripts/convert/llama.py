@@ -3,7 +3,6 @@
 import numpy as np
 
 from decoder import Decoder
-from errors import ConvertError
 from gguf_file import GgufFile
 from hf_folder import HfFolder
 from language_model import LanguageModel
@@ -22,12 +21,8 @@ class Llama(LanguageModel):
     architecture = "llama"
 
     def from_gguf(self, file: GgufFile) -> None:
-        head_dim = file.get("llama.attention.key_length")
-        if head_dim is None:
-            head_dim = file.count("embedding_length") // file.count("attention.head_count")
-        rotated = file.get("llama.rope.dimension_count", head_dim)
-        if rotated != head_dim:
-            raise ConvertError(f"{file.path}: rotary embedding of {rotated} of {head_dim} dimensions: not supported")
+        shared = file.count("embedding_length") // file.count("attention.head_count")
+        head_dim = file.count("attention.key_length", shared)
         self.shape = s = gguf_shape(file, head_dim)
         self._base = file.number("rope.freq_base")
         self._rates = gguf_rates(file, head_dim, self._base)

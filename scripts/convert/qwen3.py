@@ -4,7 +4,6 @@ As llama's, but queries and keys are normalised head by head before they are rot
 """
 
 from decoder import Decoder
-from errors import ConvertError
 from gguf_file import GgufFile
 from hf_folder import HfFolder
 from language_model import LanguageModel
@@ -25,8 +24,6 @@ class Qwen3(LanguageModel):
 
     def from_gguf(self, file: GgufFile) -> None:
         head_dim = file.count("attention.key_length")
-        if file.count("attention.value_length") != head_dim:
-            raise ConvertError(f"{file.path}: keys and values of different size: not supported")
         self.shape = s = gguf_shape(file, head_dim)
         self._base = file.number("rope.freq_base")
         self._rates = gguf_rates(file, head_dim, self._base)

@@ -37,15 +37,18 @@ def llama3(plain: np.ndarray, factor: float, low: float, high: float, context: i
     return np.where(is_between, between, slow).astype(np.float32)
 
 
-def config_rates(config: HfConfig, dims: int, base: float, scaling: dict | None) -> np.ndarray:
-    """The rates that config.json asks for. `scaling` is its `rope_scaling`, or null."""
+def config_rates(
+    config: HfConfig, dims: int, base: float, scaling: dict | None, share: float = 1.0
+) -> np.ndarray:
+    """The rates that config.json asks for. `scaling` is its `rope_scaling`, or null; `share` of a head is rotated."""
     plain = rates(base, dims)
     if scaling is None:
         return plain
     options = config.inside("rope_scaling", scaling)
     # Older files say "type", newer ones "rope_type", some both.
     kind = options.text("rope_type", options.get("type", "default"))
-    options.get("rope_theta"), options.get("partial_rotary_factor")
+    options.expect("rope_theta", base)
+    options.expect("partial_rotary_factor", share)
     if kind == "default":
         scaled = plain
     elif kind == "linear":
@@ -80,13 +83,14 @@ def rope_options(config: HfConfig, theta: str, default: float) -> tuple[float, d
 
 def gguf_rates(file: GgufFile, dims: int, base: float) -> np.ndarray:
     """The rates that a GGUF file's metadata and its tensor of factors ask for."""
-    key = f"{file.architecture}.rope.scaling"
-    kind = file.get(f"{key}.type", "none")
     plain = rates(base, dims)
+    # As llama.cpp has it: linear without a word, the factor under its old name where it has no new one.
+    kind = file.own("rope.scaling.type", "linear")
+    factor = file.number("rope.scaling.factor", file.number("rope.scale_linear", 1.0))
     if kind == "linear":
-        plain = plain / np.float32(file.number("rope.scaling.factor"))
-    elif kind != "none" or file.get(f"{key}.factor"):
-        raise ConvertError(f'{file.path}: metadata {key}: "{kind}" is not supported (expected none or linear)')
+        plain = plain / np.float32(factor)
+    elif kind != "none":
+        raise file.refuse("rope.scaling.type", f'"{kind}" is not supported (expected none or linear)')
     shape = file.shapes().get(FACTORS)
     if shape is None:
         return plain

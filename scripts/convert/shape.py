@@ -30,6 +30,8 @@ class Shape:
 
 def gguf_shape(file: GgufFile, head_dim: int) -> Shape:
     """The sizes in a GGUF file's metadata."""
+    for key in ("attention.key_length", "attention.value_length", "rope.dimension_count"):
+        file.expect(key, head_dim)
     return _checked(
         file,
         Shape(

@@ -86,9 +86,14 @@ def interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
 
 
 def write_gguf(path: Path, arch: str, tied: bool = True, extra: str | None = None, says: str | None = None,
-               omit: str | None = None, head_dim: int = HEAD_DIM, factors: np.ndarray | None = None) -> Path:
-    """A GGUF file with the tiny model; the options spoil it. `says` is the architecture it claims."""
+               omit: str | None = None, head_dim: int = HEAD_DIM, factors: np.ndarray | None = None,
+               keys: dict | None = None) -> Path:
+    """A GGUF file with the tiny model; the options spoil it. `says` is the architecture it claims, `keys` are more of its
+    metadata, those of the model's own section without the architecture."""
     w, words = gguf.GGUFWriter(path, says or arch), vocabulary(arch)
+    for key, value in (keys or {}).items():
+        add = {bool: w.add_bool, int: w.add_uint32, float: w.add_float32, str: w.add_string, list: w.add_array}[type(value)]
+        add(key if key.startswith("tokenizer.") else f"{arch}.{key}", value)
     w.add_license("MIT")
     w.add_block_count(LAYERS)
     w.add_context_length(64)
@@ -133,14 +138,16 @@ def write_gguf(path: Path, arch: str, tied: bool = True, extra: str | None = Non
     return path
 
 
-def forward(arch: str, tied: bool, ids: np.ndarray, factors: np.ndarray | float = 1.0) -> np.ndarray:
-    """The model in plain numpy, float64: logits at every position of one sequence."""
+def forward(arch: str, tied: bool, ids: np.ndarray, factors: np.ndarray | float = 1.0, local_base: float = LOCAL_BASE,
+            windowed=lambda layer: layer % 6 != 5) -> np.ndarray:
+    """The model in plain numpy, float64: logits at every position of one sequence. `factors` divide the rates of layers
+    without a window."""
     w = {name: array.astype(np.float64) for name, array in weights(arch, tied).items()}
     gemma = arch == "gemma3"
     rms = lambda x, name: x / np.sqrt((x * x).mean(-1, keepdims=True) + EPSILON) * w[name]
     steps = np.arange(len(ids))
 
-    def rotate(x, base):
+    def rotate(x, base, factors):
         angle = steps[:, None] * (base ** (-np.arange(0, HEAD_DIM, 2) / HEAD_DIM) / factors)
         cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
         a, b = x[..., : HEAD_DIM // 2], x[..., HEAD_DIM // 2 :]
@@ -149,15 +156,15 @@ def forward(arch: str, tied: bool, ids: np.ndarray, factors: np.ndarray | float 
     x = w["token_embd"][ids] * (np.sqrt(WIDTH) if gemma else 1)
     for i in range(LAYERS):
         p = f"blk.{i}."
-        local = gemma and i % 6 != 5
+        local = gemma and windowed(i)
         n = rms(x, p + "attn_norm")
         q = (n @ w[p + "attn_q"].T).reshape(-1, HEADS, HEAD_DIM)
         k = (n @ w[p + "attn_k"].T).reshape(-1, KV_HEADS, HEAD_DIM)
         v = (n @ w[p + "attn_v"].T).reshape(-1, KV_HEADS, HEAD_DIM)
         if arch != "llama":
             q, k = rms(q, p + "attn_q_norm"), rms(k, p + "attn_k_norm")
-        base = LOCAL_BASE if local else BASE
-        q, k = rotate(q, base), rotate(k, base)
+        rotary = (local_base, 1.0) if local else (BASE, factors)
+        q, k = rotate(q, *rotary), rotate(k, *rotary)
         distance = steps[:, None] - steps[None]
         seen = (distance >= 0) & (distance < (WINDOW if local else len(ids)))
         heads = []
@@ -213,6 +220,73 @@ def test_rotary_factors_of_the_file_divide_the_rates(tmp_path):
     assert card["params"] == sum(array.size for array in weights("llama", True).values())
     short = write_gguf(tmp_path / "short.gguf", "llama", factors=factors[1:])
     refused(tmp_path, short, "rope_freqs.weight: shape (7,), expected (8,)", name="other")
+
+
+FULL_LAYERS = (0, 2, 6)
+
+
+@pytest.mark.parametrize(
+    "arch, keys, changes",
+    [
+        ("llama", {"rope.scale_linear": 4.0}, {"factors": 4.0}),
+        # Old files do not say that it is linear; the newer name goes first.
+        ("llama", {"rope.scaling.factor": 4.0}, {"factors": 4.0}),
+        ("llama", {"rope.scaling.factor": 4.0, "rope.scale_linear": 2.0}, {"factors": 4.0}),
+        ("qwen3", {"rope.scaling.type": "linear", "rope.scaling.factor": 8.0}, {"factors": 8.0}),
+        ("qwen3", {"rope.scaling.type": "none", "rope.scaling.factor": 8.0}, {}),
+        ("gemma3", {"rope.scaling.type": "linear", "rope.scaling.factor": 8.0}, {"factors": 8.0}),
+        ("gemma3", {"rope.freq_base_swa": 500.0}, {"local_base": 500.0}),
+        ("gemma3", {"attention.sliding_window_pattern": 3}, {"windowed": lambda layer: layer % 3 != 2}),
+        (
+            "gemma3",
+            {"attention.sliding_window_pattern": [layer not in FULL_LAYERS for layer in range(LAYERS)]},
+            {"windowed": lambda layer: layer not in FULL_LAYERS},
+        ),
+        ("llama", {"vocab_size": 9, "attention.causal": True, "expert_count": 0, "rope.scaling.attn_factor": 1.0}, {}),
+    ],
+    ids=str,
+)
+def test_keys_that_change_the_model_change_it_as_in_llama_cpp(arch, keys, changes, tmp_path):
+    done = run_convert(write_gguf(tmp_path / "t.gguf", arch, keys=keys), "-o", tmp_path / "model")
+    assert done.returncode == 0, done.stderr
+    ids = np.random.default_rng(3).integers(0, len(vocabulary(arch)["tokens"]), LENGTH)
+    expected = forward(arch, True, ids, **changes)
+    np.testing.assert_allclose(Model(tmp_path / "model").whole(ids), expected, atol=2e-4)
+    assert not changes or np.abs(expected - forward(arch, True, ids)).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    "arch, key, value",
+    [
+        ("llama", "rope.scaling.type", "yarn"),
+        ("llama", "rope.scaling.attn_factor", 1.5),
+        ("llama", "rope.scale_linear", 0.0),
+        ("llama", "rope.dimension_count", 8),
+        ("llama", "attention.causal", False),
+        ("llama", "attention.scale", 0.5),
+        ("llama", "attention.sliding_window", 4),
+        ("llama", "attn_logit_softcapping", 50.0),
+        ("llama", "embedding_scale", 12.0),
+        ("llama", "expert_count", 8),
+        ("llama", "logit_scale", 8.0),
+        ("llama", "residual_scale", 0.2),
+        ("qwen3", "rope.dimension_count", 8),
+        ("qwen3", "rope.freq_base_swa", 1e4),
+        ("qwen3", "some_new_option", 3),
+        ("gemma3", "attention.sliding_window_pattern", 0),
+        ("gemma3", "attention.sliding_window_pattern", [True, False]),
+        ("gemma3", "final_logit_softcapping", 30.0),
+    ],
+)
+def test_a_key_that_is_not_supported_is_named(arch, key, value, tmp_path):
+    refused(tmp_path, write_gguf(tmp_path / "t.gguf", arch, keys={key: value}), f"metadata {arch}.{key}: ")
+
+
+def test_every_token_that_ends_a_turn_ends_an_answer(tmp_path):
+    keys = {"tokenizer.ggml.eot_token_id": 3, "tokenizer.ggml.eom_token_id": 0}
+    done = run_convert(write_gguf(tmp_path / "t.gguf", "llama", keys=keys), "-o", tmp_path / "model")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["eos_token_id"] == [0, 3]
 
 
 @pytest.mark.parametrize("split", [[1] * LENGTH, [1, 22], [7, 1, 9, 6], [22, 1]])

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 from converter import ROOT, convert, refused, run_convert
 from onnx_model import Model
-from seeded_models import BEGIN, FAMILIES, draw_config, draw_weights, write_folder, write_safetensors
+from seeded_models import FAMILIES, draw_config, draw_weights, write_folder, write_safetensors
 
 SEED = 2
 
@@ -113,6 +113,9 @@ def test_a_weight_that_does_not_fit_is_refused_with_its_tensor(value, tmp_path):
         ("llama", "rope_scaling", {"type": "dynamic", "factor": 2.0}),
         ("llama", "rope_scaling", {"rope_type": "linear"}),
         ("llama", "rope_scaling", {"rope_type": "linear", "factor": 2.0, "mscale": 1.0}),
+        ("llama", "rope_scaling", {"rope_type": "linear", "factor": 2.0, "rope_theta": 3.0}),
+        ("llama", "rope_scaling", {"rope_type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5}),
+        ("llama", "sliding_window", 4096),
         ("llama", "num_hidden_layers", 0),
         ("llama", "num_key_value_heads", True),
         ("llama", "rms_norm_eps", None),
@@ -124,6 +127,10 @@ def test_a_weight_that_does_not_fit_is_refused_with_its_tensor(value, tmp_path):
         ("gemma3_text", "use_bidirectional_attention", True),
         ("gemma3_text", "hidden_activation", "gelu"),
         ("gemma3_text", "layer_types", ["full_attention"]),
+        ("gemma3_text", "layer_types", 4),
+        ("gemma3_text", "rope_parameters", {"full_attention": {}, "sliding_attention": {"factor": 8.0}}),
+        ("gemma3_text", "rope_parameters", {"full_attention": {}, "sliding_attention": {}, "other_attention": {}}),
+        ("gemma3_text", "rope_parameters", {"full_attention": {}, "sliding_attention": {"rope_type": "linear"}}),
         ("gpt_neox", "attention_bias", False),
         ("gpt_neox", "hidden_act", "gelu_fast"),
         ("gpt_neox", "rotary_pct", 1.5),
@@ -154,6 +161,12 @@ def test_newer_spellings_of_the_rotary_options_are_the_same_model(tmp_path):
                 rope_parameters={"full_attention": far, "sliding_attention": near})
     answers = [logits(convert(source, tmp_path / f"{source.name}-model")) for source in (old, new)]
     np.testing.assert_array_equal(*answers)
+
+
+def test_a_part_of_rotated_dimensions_is_not_passed_over(tmp_path):
+    newer = {"rope_type": "default", "rope_theta": 2e4, "partial_rotary_factor": 0.5}
+    source = write(tmp_path / "source", rope_theta=None, rope_scaling=None, rope_parameters=newer)
+    refused(tmp_path, source, "partial_rotary_factor")
 
 
 def test_a_missing_tensor_is_named(tmp_path):
@@ -231,51 +244,36 @@ def test_a_file_that_is_missing_is_named(name, tmp_path):
     refused(tmp_path, source, name)
 
 
-def first_tokens(folder: Path) -> list[str]:
-    """What the converted tokenizer puts before a text."""
-    return Tokenizer.from_file(str(folder / "tokenizer.json")).encode("A").tokens[:-1]
+SPECIAL = json.loads((ROOT / "tests" / "fixtures" / "models" / "special-tokens.json").read_text())
 
 
-@pytest.mark.parametrize(
-    "words, first",
-    [
-        ({"tokenizer_class": "LlamaTokenizer", "add_bos_token": True}, [BEGIN]),
-        ({"tokenizer_class": "LlamaTokenizerFast"}, [BEGIN]),
-        ({"tokenizer_class": "LlamaTokenizer", "add_bos_token": False}, []),
-        ({"tokenizer_class": "GPTNeoXTokenizer"}, []),
-        ({"tokenizer_class": "Qwen2Tokenizer", "add_bos_token": True}, []),
-        ({}, []),
-    ],
-)
-def test_the_first_token_is_as_transformers_classes_have_it(words, first, tmp_path):
+@pytest.mark.parametrize("case", SPECIAL["cases"], ids=lambda case: case["name"])
+def test_texts_begin_and_answers_end_as_in_transformers(case, tmp_path):
+    """What `infer` reads in a folder that was not converted (src/predictor/onnx/symbols.rs) stands in one that was."""
     source = write(tmp_path / "source")
-    (source / "tokenizer_config.json").write_text(json.dumps({"bos_token": {"content": BEGIN}} | words))
-    assert first_tokens(convert(source, tmp_path / "model")) == first
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        path = source / name
+        drawn = json.loads(path.read_text()) if name == "config.json" else {}
+        path.unlink(missing_ok=True)
+        if name in SPECIAL or name in case:
+            path.write_text(json.dumps(drawn | SPECIAL.get(name, {}) | case.get(name, {})))
+    if "refused" in case:
+        refused(tmp_path, source, case["refused"])
+        return
+    folder = convert(source, tmp_path / "model")
+    assert {path.name for path in folder.iterdir()}.isdisjoint({"tokenizer_config.json", "generation_config.json"})
+    *first, _ = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("A").ids
+    end = json.loads((folder / "config.json").read_text())["eos_token_id"]
+    assert (first, [] if end is None else end if isinstance(end, list) else [end]) == (case["first"], case["end"])
 
 
-def test_a_tokenizer_that_ends_texts_or_has_foreign_tokens_is_refused(tmp_path):
+def test_a_token_beyond_the_vocabulary_is_refused(tmp_path):
     source = write(tmp_path / "source")
-    path = source / "tokenizer_config.json"
-    words = {"tokenizer_class": "LlamaTokenizer", "bos_token": BEGIN}
-    path.write_text(json.dumps(words | {"add_eos_token": True}))
-    refused(tmp_path, source, "add_eos_token")
-    path.write_text(json.dumps(words | {"bos_token": "<none>"}))
-    refused(tmp_path, source, "<none>")
-    path.write_text(json.dumps(words))
     path = source / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
     tokenizer["added_tokens"][0]["id"] = 10**6
     path.write_text(json.dumps(tokenizer))
     refused(tmp_path, source, "tokenizer.json", "1000000", "vocab_size")
-
-
-def test_generation_config_says_what_ends_an_answer(tmp_path):
-    source = write(tmp_path / "source")
-    (source / "generation_config.json").write_text(json.dumps({"eos_token_id": [4, 7]}))
-    config = json.loads((convert(source, tmp_path / "listed") / "config.json").read_text())
-    assert config["eos_token_id"] == [4, 7]
-    (source / "generation_config.json").write_text(json.dumps({"eos_token_id": 10**6}))
-    refused(tmp_path, source, "eos_token_id")
 
 
 RECORD = {

@@ -103,6 +103,12 @@ struct Args {
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = parse_tokens)]
     prefill_chunk: Tokens,
 
+    /// Let a dynamically quantised graph answer, for which a token's logits depend on what else is read in
+    /// the same call: one whole prompt a call, and only with --method generate. The provenance says so.
+    /// Nested prompts are refused all the same.
+    #[arg(long)]
+    allow_inexact: bool,
+
     /// Leave prompt, inputs and outputs out of the records (`score` then has no baseline).
     #[arg(long)]
     slim: bool,
@@ -219,6 +225,7 @@ fn run(args: &Args) -> Result<()> {
         ort_lib: args.ort_lib.clone(),
         prefill_chunk: args.prefill_chunk.0,
         batch_tokens: args.batch_tokens.0,
+        allow_inexact: args.allow_inexact,
         ..onnx::Options::default()
     };
     if args.version {
@@ -296,6 +303,15 @@ fn load(args: &Args, folder: &Path, options: &onnx::Options) -> Result<OnnxModel
     let model = OnnxModel::load(folder, options)?;
     for text in &model.card().warnings {
         warn("infer", format!("{}: {text}", model.card().name));
+    }
+    if let Some(operators) = model.inexact() {
+        warn(
+            "infer",
+            format!(
+                "{}: dynamically quantised ({operators}): its answers are not exact",
+                model.card().name
+            ),
+        );
     }
     if options.device == Device::Auto && !args.output.quiet {
         eprintln!("infer: device: {}", model.device());
@@ -448,6 +464,9 @@ fn onnx_model(
     step.runtime = Some(format!("ONNX Runtime {}", model.runtime().version));
     step.device = Some(model.device().to_string());
     step.settings = settings_of(args, &identity);
+    if let Some(operators) = model.inexact() {
+        (step.settings).insert("inexact".to_owned(), json!(operators));
+    }
     let run = Run {
         output: &args.output,
         slim: args.slim,

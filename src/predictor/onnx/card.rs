@@ -1,5 +1,6 @@
 /*!
-What a model folder says about its model: `card.json` (ours, optional) and `config.json` (Hugging Face's).
+What a model folder says about its model: `card.json` (ours, optional), `config.json` and `generation_config.json` (Hugging
+Face's), and onnxruntime-genai's `genai_config.json`.
 */
 
 use std::fmt::Display;
@@ -86,7 +87,7 @@ impl Card {
     }
 }
 
-/// The part of `config.json` that decoding needs.
+/// The part of the configuration that decoding needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Config {
     /// Rows of the embedding matrix: the width of whole-vocabulary logits.
@@ -101,10 +102,14 @@ pub(super) struct Config {
     pub kv_heads: Option<usize>,
     /// Width of a head.
     pub head_dim: Option<usize>,
+    /// The window that the model's layers, or some of them, attend within: the smallest, if it has any.
+    pub window: Option<usize>,
+    /// transformers' class for the tokenizer, where `tokenizer_config.json` does not say.
+    pub tokenizer_class: Option<String>,
 }
 
 impl Config {
-    /// Reads `config.json` of a model folder.
+    /// Reads the configuration of a model folder.
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("config.json");
         let json: Value = read_json(&path)?.ok_or_else(|| {
@@ -113,21 +118,43 @@ impl Config {
                 path.display()
             ))
         })?;
-        Self::from_json(&json).map_err(|error| error.at(path.display()))
+        let mut config = Self::from_json(&json).map_err(|error| error.at(path.display()))?;
+        // Where there is this file, transformers ends an answer by it alone.
+        let path = folder.join("generation_config.json");
+        if let Some(json) = read_json::<Value>(&path)? {
+            config.eos = ends(&json).map_err(|error| error.at(path.display()))?;
+        }
+        let genai: Option<Value> = read_json(&folder.join("genai_config.json"))?;
+        let window = genai
+            .as_ref()
+            .and_then(|json| json.pointer("/model/decoder/sliding_window/window_size"))
+            .and_then(count)
+            .filter(|&width| width > 0);
+        config.window = config.window.into_iter().chain(window).min();
+        Ok(config)
+    }
+
+    /// Checks that every special token is one of the model's.
+    pub(super) fn check_tokens(&self, vocabulary: usize) -> Result<()> {
+        let beyond = |id: &&u32| usize::try_from(**id).map_or(true, |id| id >= vocabulary);
+        for (name, ids) in [
+            ("eos_token_id", &self.eos[..]),
+            ("bos_token_id", self.bos.as_slice()),
+        ] {
+            if let Some(id) = ids.iter().find(beyond) {
+                return Err(Error::model(format!(
+                    "{name} {id} is not one of {vocabulary} tokens"
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn from_json(json: &Value) -> Result<Self> {
         let heads = number(json, "num_attention_heads")?;
         Ok(Self {
             vocab_size: number(json, "vocab_size")?,
-            eos: match field(json, "eos_token_id") {
-                Some(Value::Array(ids)) => ids
-                    .iter()
-                    .map(|id| token("eos_token_id", id))
-                    .collect::<Result<_>>()?,
-                Some(id) => vec![token("eos_token_id", id)?],
-                None => Vec::new(),
-            },
+            eos: ends(json)?,
             bos: field(json, "bos_token_id")
                 .map(|id| token("bos_token_id", id))
                 .transpose()?,
@@ -139,8 +166,40 @@ impl Config {
                     .zip(heads.filter(|&heads| heads > 0))
                     .map(|(hidden, heads)| hidden / heads),
             },
+            window: window(json),
+            tokenizer_class: field(json, "tokenizer_class")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
         })
     }
+}
+
+/// Tokens that end an answer: one, several, or none.
+fn ends(json: &Value) -> Result<Vec<u32>> {
+    const NAME: &str = "eos_token_id";
+    match field(json, NAME) {
+        Some(Value::Array(ids)) => ids.iter().map(|id| token(NAME, id)).collect(),
+        Some(id) => Ok(vec![token(NAME, id)?]),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The window that some layer attends within, as transformers' configurations have it.
+fn window(json: &Value) -> Option<usize> {
+    // Of these families a window is in effect only where they say so; it is in effect in all others.
+    let is_asked = field(json, "model_type")
+        .and_then(Value::as_str)
+        .is_some_and(|family| family.starts_with("qwen") || family == "smollm3");
+    let is_used = field(json, "use_sliding_window").and_then(Value::as_bool);
+    // Qwen's first layers see everything.
+    let layers = |name| field(json, name).and_then(count);
+    let some_layer = field(json, "layer_types").and_then(Value::as_array).map_or(
+        !is_asked || layers("max_window_layers") < layers("num_hidden_layers"),
+        |kinds| kinds.iter().any(|kind| kind == "sliding_attention"),
+    );
+    field(json, "sliding_window")
+        .and_then(count)
+        .filter(|&width| width > 0 && some_layer && is_used.unwrap_or(!is_asked))
 }
 
 /// A field that is there and not null; multimodal models keep their language model's under `text_config`.
@@ -157,12 +216,16 @@ fn field<'a>(json: &'a Value, name: &str) -> Option<&'a Value> {
 fn number(json: &Value, name: &str) -> Result<Option<usize>> {
     field(json, name)
         .map(|value| {
-            value
-                .as_u64()
-                .and_then(|number| usize::try_from(number).ok())
+            count(value)
                 .ok_or_else(|| Error::model(format!("{name:?} is {value}, expected a count")))
         })
         .transpose()
+}
+
+fn count(value: &Value) -> Option<usize> {
+    value
+        .as_u64()
+        .and_then(|number| usize::try_from(number).ok())
 }
 
 fn token(name: &str, value: &Value) -> Result<u32> {
@@ -173,7 +236,7 @@ fn token(name: &str, value: &Value) -> Result<u32> {
 }
 
 /// The JSON in a file, or `None` where there is no such file.
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let wrong = |error: &dyn Display| Error::model(format!("{}: {error}", path.display()));
     match File::open(path) {
         Ok(file) => check_size(path)
@@ -206,12 +269,12 @@ pub(super) fn check_size(path: &Path) -> Result<()> {
 /// Reads whatever of a model's folder can be read without a runtime.
 #[cfg(fuzzing)]
 pub fn fuzz_folder(folder: &Path) {
+    let config = Config::read(folder).unwrap_or_default();
     if let Ok(card) = Card::read(folder) {
-        let _ = super::symbols::Symbols::read(folder, &card, 1 << 16)
-            .and_then(|mut symbols| symbols.id('A').and_then(|_| symbols.leading()));
+        let _ = super::symbols::Symbols::read(folder, &card, &config, 1 << 16)
+            .and_then(|mut symbols| symbols.id('A'));
     }
-    let _ = Config::read(folder);
-    let _ = super::weights::files(&folder.join("model.onnx"));
+    let _ = super::weights::contents(&folder.join("model.onnx"));
 }
 
 #[cfg(test)]
@@ -250,6 +313,54 @@ mod tests {
         let json = json!({"eos_token_id": 1, "text_config": {"vocab_size": 7, "eos_token_id": 5}});
         let config = Config::from_json(&json).unwrap();
         assert_eq!((config.vocab_size, config.eos), (Some(7), vec![1]));
+    }
+
+    #[test]
+    fn a_window_is_in_effect_as_in_transformers() {
+        let window = |json| Config::from_json(&json).unwrap().window;
+        let all = json!(["full_attention", "full_attention"]);
+        let some = json!(["sliding_attention", "full_attention"]);
+        for (config, expected) in [
+            (
+                json!({"model_type": "mistral", "sliding_window": 4096}),
+                Some(4096),
+            ),
+            (
+                json!({"model_type": "mistral", "sliding_window": null}),
+                None,
+            ),
+            (json!({"model_type": "phi3", "sliding_window": -1}), None),
+            (json!({"model_type": "qwen2", "sliding_window": 9}), None),
+            (
+                json!({"model_type": "qwen3", "sliding_window": 9, "use_sliding_window": false}),
+                None,
+            ),
+            (
+                json!({"model_type": "qwen2", "sliding_window": 9, "use_sliding_window": true,
+                    "max_window_layers": 2, "num_hidden_layers": 2}),
+                None,
+            ),
+            (
+                json!({"model_type": "qwen2", "sliding_window": 9, "use_sliding_window": true,
+                    "max_window_layers": 1, "num_hidden_layers": 2}),
+                Some(9),
+            ),
+            (
+                json!({"model_type": "qwen3", "sliding_window": 9, "use_sliding_window": true, "layer_types": all}),
+                None,
+            ),
+            (
+                json!({"model_type": "gemma3_text", "sliding_window": 9, "layer_types": some}),
+                Some(9),
+            ),
+            (
+                json!({"model_type": "gemma3", "text_config": {"sliding_window": 9}}),
+                Some(9),
+            ),
+        ] {
+            let text = config.to_string();
+            assert_eq!(window(config), expected, "{text}");
+        }
     }
 
     #[test]

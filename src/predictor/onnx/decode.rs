@@ -303,7 +303,9 @@ pub(super) fn answer(
         let start = first.places[index].start;
         let states = pass.states.get(index);
         match &mut answers[..] {
-            [alone] => draft(engine, &mut pass.cache, alone, (start, states), stop)?,
+            [alone] if engine.limits.may_mix() => {
+                draft(engine, &mut pass.cache, alone, (start, states), stop)?
+            }
             all => step(engine, &mut pass.cache, all, (start, states), stop)?,
         }
     }

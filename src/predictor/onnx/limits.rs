@@ -10,6 +10,7 @@ On a GPU, where products have to be large to be fast and flash attention skips w
 that is free once the weights are there; its shares and sizes have not been measured.
 */
 
+use super::Options;
 use super::runtime::Device;
 
 /// Batches without a refusal of memory after which twice as much is tried again.
@@ -30,6 +31,8 @@ pub(super) struct Limits {
     cache_bytes: usize,
     /// Whether a sequence that is read in pieces is a batch of its own.
     is_long_alone: bool,
+    /// Whether a call reads all of a sequence, and of one only, whatever that takes: a token's logits depend on the call.
+    is_whole: bool,
     /// How often everything is halved.
     halved: u32,
     /// Batches since memory was last refused.
@@ -45,6 +48,7 @@ impl Limits {
             logits_bytes: 256 << 20,
             cache_bytes: 384 << 20,
             is_long_alone: true,
+            is_whole: false,
             halved: 0,
             calm: 0,
         };
@@ -64,19 +68,27 @@ impl Limits {
         }
     }
 
-    /// With a user's sizes in the place of these.
-    pub(super) fn with(
-        self,
-        call_tokens: Option<usize>,
-        chunk: Option<usize>,
-        logits_bytes: Option<usize>,
-    ) -> Self {
+    /// With a user's sizes in the place of these; `is_whole`: one sequence at a time, and never in pieces.
+    pub(super) fn with(self, options: &Options, is_whole: bool) -> Self {
+        if is_whole {
+            return Self {
+                chunk: usize::MAX,
+                logits_bytes: usize::MAX,
+                is_whole,
+                ..self
+            };
+        }
         Self {
-            call_tokens: call_tokens.unwrap_or(self.call_tokens),
-            chunk: chunk.unwrap_or(self.chunk).max(1),
-            logits_bytes: logits_bytes.unwrap_or(self.logits_bytes),
+            call_tokens: options.batch_tokens.unwrap_or(self.call_tokens),
+            chunk: options.prefill_chunk.unwrap_or(self.chunk).max(1),
+            logits_bytes: options.logits_bytes.unwrap_or(self.logits_bytes),
             ..self
         }
+    }
+
+    /// Whether a call may read other tokens than greedy decoding's of one sequence.
+    pub(super) fn may_mix(&self) -> bool {
+        !self.is_whole
     }
 
     /// The most tokens of a call that reads several prompts from their beginning.
@@ -91,7 +103,7 @@ impl Limits {
 
     /// How many sequences of `length` tokens, each of which takes so many bytes, go into a batch.
     pub(super) fn rows(&self, length: usize, bytes: usize) -> usize {
-        if self.is_long_alone && length > self.chunk() {
+        if self.is_whole || self.is_long_alone && length > self.chunk() {
             return 1;
         }
         ((self.cache_bytes >> self.halved) / bytes.max(1)).max(1)
@@ -105,7 +117,7 @@ impl Limits {
 
     /// Whether halving makes the calls of one sequence of `length` tokens smaller still.
     pub(super) fn can_cut(&self, length: usize) -> bool {
-        self.chunk().min(length) / 2 >= SMALLEST_CHUNK
+        !self.is_whole && self.chunk().min(length) / 2 >= SMALLEST_CHUNK
     }
 
     /// A batch went through.

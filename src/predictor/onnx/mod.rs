@@ -72,6 +72,8 @@ pub struct Options {
     /// The bytes that the logits of one call may take: a plain export reads no more tokens at once than that. `None` takes
     /// what suits the device.
     pub logits_bytes: Option<usize>,
+    /// Whether a dynamically quantised graph may answer, one whole prompt a call.
+    pub allow_inexact: bool,
 }
 
 /// How an answer is found. Both give the same answers.
@@ -161,7 +163,7 @@ pub struct Request<'a> {
 /// # Errors
 /// [`Error::Model`] if there is no ONNX model, [`Error::Io`] if a file cannot be read.
 pub fn sha256(folder: &Path) -> Result<String> {
-    crate::digest::sha256(&weights::files(&folder.join(GRAPH))?)
+    crate::digest::sha256(&weights::contents(&folder.join(GRAPH))?.files)
 }
 
 /// A model in memory, ready to answer.
@@ -169,8 +171,10 @@ pub struct OnnxModel {
     card: Card,
     config: Config,
     symbols: Symbols,
-    leading: Vec<u32>,
     engine: Engine,
+    /// The window that the model attends within and its graph has lost.
+    lost_window: Option<usize>,
+    inexact: Option<String>,
     runtime: &'static Runtime,
     taken: Taken,
 }
@@ -185,36 +189,49 @@ impl OnnxModel {
         let card = Card::read(folder)?;
         let config = Config::read(folder)?;
         let model = folder.join(GRAPH);
+        if !model.exists() {
+            let others = weights::others(&model);
+            return Err(Error::model(format!(
+                "{}: no such file{others}",
+                model.display()
+            )));
+        }
         // What the graph keeps elsewhere is refused before the runtime reads it.
-        weights::files(&model)?;
+        let contents = weights::contents(&model)?;
+        let inexact = contents
+            .quantising
+            .into_iter()
+            .reduce(|all, next| all + ", " + &next);
+        if let Some(operators) = inexact.as_ref().filter(|_| !options.allow_inexact) {
+            return Err(Error::model(format!(
+                "{}: dynamically quantised ({operators}): a token's logits depend on what else is read in its call, so that \
+                 answers depend on method and batch; take a graph that is not, or --allow-inexact with --method generate{}",
+                model.display(),
+                weights::others(&model)
+            )));
+        }
         let runtime = Runtime::get(options.ort_lib.as_deref())?;
         let open = |builder: &mut SessionBuilder| builder.commit_from_file(&model);
         let (session, taken) = runtime.open_for(options, &card, &open).map_err(here)?;
         let graph = Graph::recognise(&ports(session.inputs()), &ports(session.outputs()), &config)
             .map_err(here)?;
-        let symbols = Symbols::read(folder, &card, graph.vocab)?;
-        let leading = symbols.leading().map_err(here)?;
+        config.check_tokens(graph.vocab).map_err(here)?;
+        let symbols = Symbols::read(folder, &card, &config, graph.vocab)?;
         let free = match taken.device {
             Device::Cuda(number) => cuda::free_memory(number),
             Device::Cpu | Device::Auto => None,
         };
-        let limits = Limits::of(
-            taken.device,
-            free.and_then(|bytes| usize::try_from(bytes).ok()),
-        )
-        .with(
-            options.batch_tokens,
-            options.prefill_chunk,
-            options.logits_bytes,
-        );
+        let free = free.and_then(|bytes| usize::try_from(bytes).ok());
+        let limits = Limits::of(taken.device, free).with(options, inexact.is_some());
         let memories = taken.memories(&session)?;
         let engine = Engine::new(session, graph, limits, memories);
         Ok(Self {
+            lost_window: config.window.filter(|_| contents.is_without_window),
             card,
             config,
             symbols,
-            leading,
             engine,
+            inexact,
             runtime,
             taken,
         })
@@ -238,10 +255,17 @@ impl OnnxModel {
         self.runtime
     }
 
+    /// The operators by which a token's logits depend on what else is read in its call, if there are any.
+    #[must_use]
+    pub fn inexact(&self) -> Option<&str> {
+        self.inexact.as_deref()
+    }
+
     /// Whether prompts get a beginning-of-sequence token under this setting.
     ///
     /// # Errors
-    /// [`Error::Usage`] for [`Bos::Always`] with a model that has none.
+    /// [`Error::Usage`] for [`Bos::Always`] with a model that has none; [`Error::Model`] for [`Bos::Auto`] with one whose
+    /// tokenizer does otherwise.
     pub fn puts_bos(&self, bos: Bos) -> Result<bool> {
         Ok(!self.before(bos)?.is_empty())
     }
@@ -249,7 +273,7 @@ impl OnnxModel {
     /// The tokens that go before a prompt.
     fn before(&self, bos: Bos) -> Result<Vec<u32>> {
         match bos {
-            Bos::Auto => Ok(self.leading.clone()),
+            Bos::Auto => self.symbols.leading.clone().map_err(Error::model),
             Bos::Never => Ok(Vec::new()),
             Bos::Always => self.config.bos.map(|id| vec![id]).ok_or_else(|| {
                 Error::usage(format!(
@@ -302,6 +326,12 @@ impl OnnxModel {
 
     /// A request in tokens, checked.
     fn sequence(&mut self, request: &Request<'_>, settings: Settings) -> Result<Sequence> {
+        if self.inexact.is_some() && settings.method != Method::Generate {
+            return Err(Error::usage(format!(
+                "--method score: {} is dynamically quantised, so that its targets would change each other; use --method generate",
+                self.card.name
+            )));
+        }
         let symbols: Vec<char> = request.prompt.chars().collect();
         let mut tokens = self.before(settings.bos)?;
         let shift = tokens.len();
@@ -342,6 +372,11 @@ impl OnnxModel {
         } else {
             Over::Vocabulary
         };
+        if self.inexact.is_some() && places.iter().any(|place| place.start < tokens.len()) {
+            return Err(Error::data(
+                "a nested prompt: this graph is dynamically quantised, so that what stands behind an answer would change it",
+            ));
+        }
         let sequence = Sequence {
             tokens,
             places,
@@ -353,6 +388,12 @@ impl OnnxModel {
 
     /// Whether the model can read a text of so many tokens.
     fn check_length(&self, length: usize) -> Result<()> {
+        if let Some(window) = self.lost_window.filter(|&window| length > window) {
+            return Err(Error::data(format!(
+                "prompt and answer are {length} tokens, {} attends within a window of {window}, which its graph has lost",
+                self.card.name
+            )));
+        }
         match self.card.max_positions.or(self.config.max_positions) {
             Some(longest) if length > longest => Err(Error::data(format!(
                 "prompt and answer are {length} tokens, {} reads at most {longest}",

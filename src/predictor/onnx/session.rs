@@ -228,7 +228,7 @@ impl Engine {
     pub(super) fn rows(&self, length: usize, marks: usize) -> usize {
         let limits = &self.limits;
         if self.graph.is_plain() {
-            if length > limits.chunk() {
+            if length > limits.chunk() || !limits.may_mix() {
                 return 1;
             }
             let logits = length * self.graph.vocab * size_of::<f32>();

@@ -8,11 +8,27 @@ character is looked up alone, and believed only if its token decodes to that ver
 use std::collections::HashMap;
 use std::path::Path;
 
-use tokenizers::Tokenizer;
+use serde_json::Value;
+use tokenizers::{Encoding, Token, Tokenizer};
 
-use super::card::{Card, check_size};
+use super::card::{Card, Config, check_size, read_json};
 use crate::error::{Error, Result};
 use crate::record::contained;
+
+/// The classes of transformers 4.57 that put a post-processor of their own in the place of `tokenizer.json`'s: whether each
+/// begins a text with a token where `add_bos_token` does not say, and with which where `bos_token` does not. The same table
+/// stands in `scripts/convert/hf_tokenizer.py`; tests/fixtures/models/special-tokens.json has cases for both.
+const REPLACING: [(&str, bool, &str); 5] = [
+    ("LlamaTokenizer", true, "<s>"),
+    ("CodeLlamaTokenizer", true, "<s>"),
+    ("GemmaTokenizer", true, "<bos>"),
+    ("CohereTokenizer", true, "<BOS_TOKEN>"),
+    ("GPTNeoXTokenizer", false, "<|endoftext|>"),
+];
+
+/// What is said of a tokenizer that would put a token between prompt and answer.
+const ENDS: &str = "its tokenizer ends each text with a token, which cannot stand before an answer (--bos never or always \
+                    leaves it out)";
 
 /// What a byte that is no character by itself decodes to.
 const FOREIGN: char = char::REPLACEMENT_CHARACTER;
@@ -27,6 +43,8 @@ enum Vocabulary {
 /// The characters and tokens of one model, looked up as they are met.
 pub(super) struct Symbols {
     vocabulary: Vocabulary,
+    /// The special tokens that the model's tokenizer puts before a text by itself; or why prompts cannot be as it makes them.
+    pub leading: std::result::Result<Vec<u32>, String>,
     /// Number of token ids that the graph knows.
     size: usize,
     ids: HashMap<char, u32>,
@@ -34,7 +52,8 @@ pub(super) struct Symbols {
 
 impl Symbols {
     /// Reads a model folder's vocabulary: `tokenizer.json`, or bytes where the card says so.
-    pub(super) fn read(folder: &Path, card: &Card, size: usize) -> Result<Self> {
+    pub(super) fn read(folder: &Path, card: &Card, config: &Config, size: usize) -> Result<Self> {
+        let mut leading = Ok(Vec::new());
         let vocabulary = if card.is_bytes() {
             Vocabulary::Bytes
         } else {
@@ -56,10 +75,12 @@ impl Symbols {
                     path.display()
                 )));
             }
+            leading = self::leading(folder, config, &tokenizer);
             Vocabulary::Tokens(Box::new(tokenizer))
         };
         Ok(Self {
             vocabulary,
+            leading,
             size,
             ids: HashMap::new(),
         })
@@ -147,25 +168,58 @@ impl Symbols {
             }
         }
     }
+}
 
-    /// The special tokens that the model's tokenizer puts before a text by itself.
-    pub(super) fn leading(&self) -> Result<Vec<u32>> {
-        match &self.vocabulary {
-            Vocabulary::Bytes => Ok(Vec::new()),
-            Vocabulary::Tokens(tokenizer) => {
-                let encoding = tokenizer
-                    .encode_fast("0", true)
-                    .map_err(|error| Error::model(format!("tokenizer.json: {error}")))?;
-                Ok(encoding
-                    .get_ids()
-                    .iter()
-                    .zip(encoding.get_special_tokens_mask())
-                    .take_while(|&(_, &special)| special == 1)
-                    .map(|(&id, _)| id)
-                    .collect())
-            }
-        }
+/// The special tokens before a text, as transformers puts them there: its class for the tokenizer may have its own way,
+/// which `tokenizer_config.json` changes; otherwise it is `tokenizer.json`'s.
+fn leading(
+    folder: &Path,
+    config: &Config,
+    tokenizer: &Tokenizer,
+) -> std::result::Result<Vec<u32>, String> {
+    let path = folder.join("tokenizer_config.json");
+    let words: Option<Value> = read_json(&path).map_err(|error| error.to_string())?;
+    let words = words.unwrap_or_default();
+    let class = words.get("tokenizer_class").and_then(Value::as_str);
+    let class = class.or(config.tokenizer_class.as_deref());
+    let class = class.map(|class| class.strip_suffix("Fast").unwrap_or(class));
+    let Some(&(_, adds, begin)) = REPLACING.iter().find(|(name, ..)| Some(*name) == class) else {
+        let path = folder.join("tokenizer.json");
+        return by_itself(tokenizer).map_err(|problem| format!("{}: {problem}", path.display()));
+    };
+    let is_true = |value: &Value| value.as_bool() == Some(true);
+    if words.get("add_eos_token").is_some_and(is_true) {
+        return Err(format!("{}: add_eos_token: {ENDS}", path.display()));
     }
+    if !words.get("add_bos_token").map_or(adds, is_true) {
+        return Ok(Vec::new());
+    }
+    let begin = match words.get("bos_token") {
+        None => begin,
+        Some(token) => (token.get("content").unwrap_or(token).as_str()).unwrap_or("null"),
+    };
+    tokenizer
+        .token_to_id(begin)
+        .map(|id| vec![id])
+        .ok_or_else(|| {
+            format!(
+                "{}: bos_token {begin:?} is not in the vocabulary",
+                path.display()
+            )
+        })
+}
+
+/// The special tokens that `tokenizer.json` itself puts before a text.
+fn by_itself(tokenizer: &Tokenizer) -> std::result::Result<Vec<u32>, String> {
+    let text = Encoding::from_tokens(vec![Token::new(0, "0".into(), (0, 1))], 0);
+    let whole = (tokenizer.post_process(text, None, true))
+        .map_err(|error| format!("post_processor: {error}"))?;
+    let special = whole.get_special_tokens_mask();
+    if special.last() == Some(&1) {
+        return Err(format!("post_processor: {ENDS}"));
+    }
+    let before = special.iter().take_while(|&&special| special == 1).count();
+    Ok(whole.get_ids()[..before].to_vec())
 }
 
 fn is_below(id: u32, size: usize) -> bool {
@@ -213,7 +267,7 @@ mod tests {
             tokenizer[key] = value.clone();
         }
         fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
-        Symbols::read(folder.path(), &Card::default(), size).unwrap()
+        Symbols::read(folder.path(), &Card::default(), &Config::default(), size).unwrap()
     }
 
     fn byte_level_decoder() -> Value {
@@ -291,7 +345,7 @@ mod tests {
                                          "pad_id": 0, "pad_type_id": 0, "pad_token": "A"}});
         let mut symbols = symbols(&[], &padding);
         assert_eq!(symbols.id('T').unwrap(), 1);
-        assert!(symbols.leading().unwrap().is_empty());
+        assert!(symbols.leading.unwrap().is_empty());
     }
 
     #[test]
@@ -305,14 +359,55 @@ mod tests {
         });
         let symbols = symbols(&["<s>", "0"], &extra);
         assert_eq!(symbols.text(3), "");
-        assert_eq!(symbols.leading().unwrap(), [3]);
+        assert_eq!(symbols.leading.clone().unwrap(), [3]);
         assert_eq!(symbols.text(99), "\u{fffd}");
+    }
+
+    #[test]
+    fn texts_begin_and_answers_end_as_in_transformers() {
+        let table = include_str!("../../../tests/fixtures/models/special-tokens.json");
+        let table: Value = serde_json::from_str(table).unwrap();
+        for case in table["cases"].as_array().unwrap() {
+            let folder = tempfile::tempdir().unwrap();
+            for name in [
+                "config.json",
+                "tokenizer.json",
+                "tokenizer_config.json",
+                "generation_config.json",
+            ] {
+                let parts = [table.get(name), case.get(name)];
+                let fields: serde_json::Map<String, Value> = parts
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|part| part.as_object().unwrap().clone())
+                    .collect();
+                if parts.iter().any(Option::is_some) {
+                    fs::write(folder.path().join(name), json!(fields).to_string()).unwrap();
+                }
+            }
+            let read = Config::read(folder.path()).and_then(|config| {
+                config.check_tokens(100)?;
+                let symbols = Symbols::read(folder.path(), &Card::default(), &config, 100)?;
+                Ok((symbols.leading.map_err(Error::model)?, config.eos))
+            });
+            match case.get("refused") {
+                Some(word) => {
+                    let text = read.unwrap_err().to_string();
+                    assert!(text.contains(word.as_str().unwrap()), "{case}: {text}");
+                }
+                None => assert_eq!(
+                    json!(read.unwrap()),
+                    json!([case["first"], case["end"]]),
+                    "{case}"
+                ),
+            }
+        }
     }
 
     #[test]
     fn bytes_are_their_own_tokens() {
         let folder = tempfile::tempdir().unwrap();
-        let refused = Symbols::read(folder.path(), &Card::default(), 512)
+        let refused = Symbols::read(folder.path(), &Card::default(), &Config::default(), 512)
             .err()
             .unwrap();
         assert!(
@@ -325,14 +420,14 @@ mod tests {
             vocabulary: Some("bytes".into()),
             ..Card::default()
         };
-        let mut symbols = Symbols::read(folder.path(), &card, 512).unwrap();
+        let mut symbols = Symbols::read(folder.path(), &card, &Config::default(), 512).unwrap();
         assert_eq!(symbols.id('A').unwrap(), 65);
         assert!(symbols.id('é').is_err());
         assert_eq!(
             [65, 200, 300].map(|id| symbols.text(id)),
             ["A", "\u{fffd}", "\u{fffd}"]
         );
-        assert!(symbols.leading().unwrap().is_empty());
+        assert!(symbols.leading.unwrap().is_empty());
     }
 
     #[test]

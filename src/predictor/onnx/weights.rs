@@ -1,13 +1,13 @@
 /*!
-Which files hold a model: `model.onnx` and the external data that it names, found by a walk over the protobuf that skips
-the weights themselves.
+What a model's file says before a runtime reads it: which files hold the weights, and which operators decide how it may be
+run. A walk over the protobuf finds both, and skips the weights themselves.
 
 Field numbers are those of onnx.proto (ONNX 1.x, IR version 3 and later).
 */
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek};
 use std::path::{Component, Path, PathBuf};
 
@@ -21,6 +21,23 @@ const NAME: u64 = 4096;
 
 /// ONNX Runtime takes a location of this name for an address in the memory of its own process.
 const MEMORY: &str = "_ORT_MEM_ADDR_";
+
+/// Operators that round activations to integers with one scale for all of them, which depends on every token of a call; or
+/// multiply what such an operator made. `MatMulNBits` is none of them: where it rounds activations (`accuracy_level` 4), each
+/// block of each token has a scale of its own.
+const QUANTISING: [&str; 6] = [
+    "ConvInteger",
+    "DynamicQuantizeLSTM",
+    "DynamicQuantizeLinear",
+    "DynamicQuantizeMatMul",
+    "MatMulInteger",
+    "MatMulIntegerToFloat",
+];
+
+/// Operators that attend by themselves, within a window where this attribute gives one. Any other attention may have its
+/// window in the arithmetic of a mask, which nobody can tell.
+const WINDOWED: [&str; 2] = ["GroupQueryAttention", "PagedAttention"];
+const WINDOW: &str = "local_window_size";
 
 /// The messages on the way from a model to its external data.
 #[derive(Clone, Copy, PartialEq)]
@@ -57,8 +74,19 @@ impl Message {
     }
 }
 
-/// `model.onnx` and its external data, the latter in the order of their names.
-pub(super) fn files(model: &Path) -> Result<Vec<PathBuf>> {
+/// What a model's file says of itself.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// `model.onnx` and its external data, the latter in the order of their names.
+    pub files: Vec<PathBuf>,
+    /// The operators by which a token's logits depend on what else a call reads.
+    pub quantising: BTreeSet<String>,
+    /// Whether an operator that could have a window attends, and none has one.
+    pub is_without_window: bool,
+}
+
+/// Reads a model's file, but for its weights.
+pub(super) fn contents(model: &Path) -> Result<Contents> {
     let refuse = |problem: &dyn Display| Error::model(format!("{}: {problem}", model.display()));
     let file = File::open(model).map_err(|error| refuse(&error))?;
     let length = file.metadata().map_err(|error| refuse(&error))?.len();
@@ -66,6 +94,8 @@ pub(super) fn files(model: &Path) -> Result<Vec<PathBuf>> {
         reader: BufReader::new(file),
         at: 0,
         locations: BTreeSet::new(),
+        quantising: BTreeSet::new(),
+        windows: Vec::new(),
     };
     walk.message(Message::Model, length, 0).map_err(|error| {
         refuse(&format!(
@@ -106,30 +136,82 @@ pub(super) fn files(model: &Path) -> Result<Vec<PathBuf>> {
         }
         files.push(path);
     }
-    Ok(files)
+    Ok(Contents {
+        files,
+        quantising: walk.quantising,
+        is_without_window: walk.windows.contains(&false) && !walk.windows.contains(&true),
+    })
+}
+
+/// The other graphs beside a model, as a sentence's end; dynamically quantised ones are marked.
+pub(super) fn others(model: &Path) -> String {
+    let folder = model.parent().unwrap_or(Path::new(""));
+    let mut names: Vec<String> = ["", "onnx"]
+        .iter()
+        .filter_map(|inside| fs::read_dir(folder.join(inside)).ok())
+        .flat_map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())))
+        .filter(|path| path != model && path.extension().is_some_and(|end| end == "onnx"))
+        .map(|path| {
+            let name = path
+                .strip_prefix(folder)
+                .unwrap_or(&path)
+                .display()
+                .to_string();
+            match contents(&path) {
+                Ok(contents) if !contents.quantising.is_empty() => {
+                    format!("{name} (dynamically quantised)")
+                }
+                _ => name,
+            }
+        })
+        .collect();
+    names.sort_unstable();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; its folder also has {}", names.join(", "))
+    }
 }
 
 struct Walk<R> {
     reader: R,
     at: u64,
     locations: BTreeSet<String>,
+    quantising: BTreeSet<String>,
+    /// For each operator that could have a window: whether it has one.
+    windows: Vec<bool>,
+}
+
+/// What the fields of a message say: the key of an entry, the name of an attribute or the operator of a node; an entry's
+/// value; an attribute's number.
+#[derive(Default)]
+struct Said {
+    name: String,
+    value: String,
+    number: u64,
 }
 
 impl<R: BufRead + Seek> Walk<R> {
     /// Reads one message that ends at byte `end`.
-    fn message(&mut self, message: Message, end: u64, depth: usize) -> io::Result<()> {
+    fn message(&mut self, message: Message, end: u64, depth: usize) -> io::Result<Said> {
         if depth > DEPTH {
             return Err(io::Error::new(
                 ErrorKind::InvalidData,
                 "messages are nested too deeply",
             ));
         }
-        let (mut key, mut value) = (String::new(), String::new());
+        let mut said = Said::default();
+        let mut has_window = false;
         while self.at < end {
             let tag = self.varint()?;
             let (field, wire) = (tag >> 3, tag & 7);
             match wire {
-                0 => _ = self.varint()?,
+                0 => {
+                    let number = self.varint()?;
+                    if (message, field) == (Message::Attribute, 3) {
+                        said.number = number;
+                    }
+                }
                 1 => self.skip(8)?,
                 5 => self.skip(4)?,
                 2 => {
@@ -140,10 +222,17 @@ impl<R: BufRead + Seek> Walk<R> {
                         .filter(|&stop| stop <= end)
                         .ok_or(ErrorKind::UnexpectedEof)?;
                     match (message, field) {
-                        (Message::Entry, 1) => key = self.string(length)?,
-                        (Message::Entry, 2) => value = self.string(length)?,
+                        (Message::Entry | Message::Attribute, 1) | (Message::Node, 4) => {
+                            said.name = self.string(length)?;
+                        }
+                        (Message::Entry, 2) => said.value = self.string(length)?,
                         _ => match message.child(field) {
-                            Some(child) => self.message(child, stop, depth + 1)?,
+                            Some(child) => {
+                                let inner = self.message(child, stop, depth + 1)?;
+                                // A window is a signed number, -1 where there is none.
+                                has_window |=
+                                    inner.name == WINDOW && (1..1 << 63).contains(&inner.number);
+                            }
                             None => self.skip(length)?,
                         },
                     }
@@ -159,10 +248,19 @@ impl<R: BufRead + Seek> Walk<R> {
         if self.at != end {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        if message == Message::Entry && key == "location" {
-            self.locations.insert(value);
+        match message {
+            Message::Entry if said.name == "location" => {
+                self.locations.insert(std::mem::take(&mut said.value));
+            }
+            Message::Node if QUANTISING.contains(&said.name.as_str()) => {
+                self.quantising.insert(std::mem::take(&mut said.name));
+            }
+            Message::Node if WINDOWED.contains(&said.name.as_str()) => {
+                self.windows.push(has_window);
+            }
+            _ => {}
         }
-        Ok(())
+        Ok(said)
     }
 
     fn varint(&mut self) -> io::Result<u64> {
@@ -237,21 +335,21 @@ mod tests {
     fn external_data_is_found_behind_the_model() {
         let (folder, path) = folder(&model("model.onnx_data"));
         assert!(
-            files(&path)
+            contents(&path)
                 .unwrap_err()
                 .to_string()
                 .contains("model.onnx_data: no such file")
         );
         let data = folder.path().join("model.onnx_data");
         fs::write(&data, b"weights").unwrap();
-        assert_eq!(files(&path).unwrap(), [path, data]);
+        assert_eq!(contents(&path).unwrap().files, [path, data]);
     }
 
     #[test]
     fn external_data_outside_the_folder_is_refused() {
         for location in ["../secret", "/etc/passwd", "a/../../b"] {
             let (_folder, path) = folder(&model(location));
-            let error = files(&path).unwrap_err();
+            let error = contents(&path).unwrap_err();
             assert!(
                 error.to_string().contains("outside the model's folder"),
                 "{error}"
@@ -266,7 +364,8 @@ mod tests {
         for length in 1..whole.len() {
             let (_folder, path) = folder(&whole[..length]);
             // Two bytes are the version alone: a model without a graph, which the session refuses.
-            let refused = files(&path).is_err_and(|error| error.to_string().contains("cut short"));
+            let refused =
+                contents(&path).is_err_and(|error| error.to_string().contains("cut short"));
             assert_eq!(refused, length != 2, "{length}");
         }
     }
@@ -275,7 +374,7 @@ mod tests {
     fn text_is_not_a_model() {
         let (_folder, path) = folder(b"version https://git-lfs.github.com/spec/v1\n");
         assert!(
-            files(&path)
+            contents(&path)
                 .unwrap_err()
                 .to_string()
                 .contains("not an ONNX model")

@@ -1,0 +1,174 @@
+"""Dynamically quantised graphs, made by ONNX Runtime's own quantiser: why `infer` refuses them, and what it does if told to.
+
+    SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_quantised.py
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from converter import ROOT
+
+BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release"))
+TINY = ROOT / "tests" / "fixtures" / "models" / "tiny-hf"
+# In a process of its own: it imports a module that is called as one of ours.
+QUANTISE = """
+import sys
+from onnxruntime.quantization import QuantType, quantize_dynamic
+quantize_dynamic(*sys.argv[1:], weight_type=QuantType.QUInt8)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """The tiny export of Hugging Face's layout, quantised as transformers.js and optimum quantise."""
+    folder = tmp_path_factory.mktemp("quantised") / "tiny-int8"
+    shutil.copytree(TINY, folder)
+    shutil.move(folder / "model.onnx", folder / "model_fp32.onnx")
+    command = [sys.executable, "-c", QUANTISE, folder / "model_fp32.onnx", folder / "model.onnx"]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    return folder
+
+
+class Greedy:
+    """Greedy decoding as any runtime does it: the whole prompt in one call, then a token a call."""
+
+    def __init__(self, folder: Path):
+        self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+        self.config = json.loads((folder / "config.json").read_text())
+        self.past = [i.name for i in self.session.get_inputs() if i.name.startswith("past")]
+        vocabulary = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
+        # Printable characters are themselves in a byte-level vocabulary.
+        self.ids = vocabulary | {"\n": vocabulary["\u010a"], " ": vocabulary["\u0120"]}
+        self.symbols = {id: token for token, id in self.ids.items()}
+
+    def call(self, ids: list[int], cache: list | None) -> tuple[np.ndarray, list]:
+        empty = np.zeros((1, self.config["num_key_value_heads"], 0, self.config["head_dim"]), np.float32)
+        cache = cache or [empty] * len(self.past)
+        read = cache[0].shape[2]
+        feed = {
+            "input_ids": np.array([ids], np.int64),
+            "attention_mask": np.ones((1, read + len(ids)), np.int64),
+            "position_ids": np.arange(read, read + len(ids), dtype=np.int64)[None],
+        }
+        logits, *cache = self.session.run(None, feed | dict(zip(self.past, cache)))
+        return logits[0], cache
+
+    def answer(self, prompt: str, symbols: int) -> str:
+        ids, cache, text = [self.ids[symbol] for symbol in prompt], None, ""
+        for _ in range(symbols):
+            logits, cache = self.call(ids, cache)
+            ids = [int(logits[-1].argmax())]
+            if ids == [self.config["eos_token_id"]]:
+                break
+            text += self.symbols[ids[0]]
+        return text
+
+
+def run(program: str, *arguments, data: bytes = b"") -> subprocess.CompletedProcess:
+    return subprocess.run([BIN / program, *map(str, arguments)], input=data, capture_output=True, check=False)
+
+
+def infer(folder: Path, data: bytes, *options) -> subprocess.CompletedProcess:
+    library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
+    return run("infer", "--model", folder, *(["--ort-lib", library[0]] if library else []), *options, data=data)
+
+
+def prompts(*trials) -> bytes:
+    drawn = run("gen-tasks", "--suite", "primitives", "--bits", 4, "--trials", 1, *trials)
+    encoded = run("encode", "--alphabet", "linguistic", "--template", "{x}>{y}\\n", data=drawn.stdout)
+    assert encoded.returncode == 0, drawn.stderr + encoded.stderr
+    return encoded.stdout
+
+
+def refused(done: subprocess.CompletedProcess, code: int, *words: str) -> None:
+    message = done.stderr.decode().splitlines()[-1]
+    assert (done.returncode, done.stdout) == (code, b""), message
+    for word in words:
+        assert word in message
+
+
+def test_a_tokens_logits_depend_on_what_else_is_read_in_its_call(folder):
+    model = Greedy(folder)
+    ids = [model.ids[symbol] for symbol in "0110>1001\n1100>0011\n0101>"]
+    whole, _ = model.call(ids, None)
+    _, cache = model.call(ids[:12], None)
+    rest, _ = model.call(ids[12:], cache)
+    assert np.abs(whole[12:] - rest).max() > 0.01
+
+
+def test_a_quantised_graph_is_refused_with_the_reason_and_the_others_in_its_folder(folder, tmp_path):
+    data = prompts("--shots", 2)
+    operators = "dynamically quantised (DynamicQuantizeLinear, MatMulInteger)"
+    refused(infer(folder, data), 3, "model.onnx", operators, "--allow-inexact", "also has model_fp32.onnx")
+    refused(infer(folder, data, "--method", "generate"), 3, operators)
+    refused(infer(folder, data, "--verify"), 3, operators)
+    # As Hugging Face's folders have it: several graphs, none of them called model.onnx.
+    shutil.copytree(folder, tmp_path / "js")
+    (tmp_path / "js" / "onnx").mkdir()
+    shutil.move(tmp_path / "js" / "model.onnx", tmp_path / "js" / "onnx" / "model_int8.onnx")
+    listed = "also has model_fp32.onnx, onnx/model_int8.onnx (dynamically quantised)"
+    refused(infer(tmp_path / "js", data), 3, "no such file", listed)
+
+
+def test_with_allow_inexact_whole_prompts_are_read_alone_and_the_provenance_says_so(folder, tmp_path):
+    data = prompts("--shots", "1,2,5,9")
+    refused(infer(folder, data, "--allow-inexact"), 2, "--method score", "--method generate")
+    model, out = Greedy(folder), tmp_path / "p.jsonl"
+    # Neither option can part a prompt or bring two together.
+    for options in ((), ("--batch-tokens", 4096), ("--prefill-chunk", 3)):
+        done = infer(folder, data, "--allow-inexact", "--method", "generate", "-o", out, *options)
+        assert done.returncode == 0, done.stderr
+        assert b"DynamicQuantizeLinear" in done.stderr
+        found = [json.loads(line) for line in out.read_text().splitlines()]
+        assert len(found) > 30
+        assert [row["output"] for row in found] == [model.answer(row["prompt"], row["bits"]) for row in found]
+        chain = json.loads((tmp_path / "p.jsonl.provenance.json").read_text())
+        settings = json.dumps(chain)
+        assert '"inexact": "DynamicQuantizeLinear, MatMulInteger"' in settings
+
+
+def test_nested_prompts_are_refused_by_line_whatever_is_allowed(folder):
+    data = prompts("--design", "nested", "--shots", "1,2")
+    done = infer(folder, data, "--allow-inexact", "--method", "generate")
+    refused(done, 1, "stdin:1", "nested")
+
+
+def test_an_exact_graph_does_not_ask_for_the_flag():
+    data = prompts("--shots", 2)
+    plain, allowed = infer(TINY, data), infer(TINY, data, "--allow-inexact")
+    assert plain.returncode == 0 and plain.stdout == allowed.stdout
+
+
+def test_blocks_that_round_a_tokens_activations_do_not_depend_on_the_call():
+    """MatMulNBits with accuracy_level 4 has a scale for each block of each token: it is not refused."""
+    rng, rows, width, block = np.random.default_rng(0), 192, 256, 32
+    constants = {
+        "codes": rng.integers(0, 256, (rows, width // block, block // 2)).astype(np.uint8),
+        "scales": rng.normal(0, 0.1, rows * width // block).astype(np.float32),
+    }
+    node = onnx.helper.make_node(
+        "MatMulNBits", ["x", *constants], ["y"], domain="com.microsoft",
+        K=width, N=rows, bits=4, block_size=block, accuracy_level=4,
+    )
+    port = lambda name, size: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["tokens", size])
+    graph = onnx.helper.make_graph(
+        [node], "product", [port("x", width)], [port("y", rows)],
+        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in (("", 17), ("com.microsoft", 1))]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    x = rng.normal(size=(40, width)).astype(np.float32)
+    # Tokens a hundred times as large beside it.
+    x[1:] *= 100
+    alone, among = (session.run(None, {"x": tokens})[0][0] for tokens in (x[:1], x))
+    np.testing.assert_allclose(alone, among, rtol=1e-6, atol=1e-5)
