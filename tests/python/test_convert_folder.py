@@ -74,7 +74,7 @@ def test_weights_have_the_type_asked_for_and_vectors_are_float32(weights, tmp_pa
     # Rounded to nearest even, as numpy and ml_dtypes round; kept as it is where nothing is rounded.
     np.testing.assert_array_equal(arrays["embedding"], embedding.astype(wanted))
     up = tensors["gpt_neox.layers.0.mlp.dense_h_to_4h.weight"]
-    np.testing.assert_array_equal(arrays["layers.0.ffn_up"], up.astype(wanted).T)
+    np.testing.assert_array_equal(arrays["layers.0.ffn_up"], up.astype(wanted))
     np.testing.assert_array_equal(arrays["output_norm"], tensors["gpt_neox.final_layer_norm.weight"])
     assert {array.dtype for array in arrays.values() if array.ndim == 1 and array.dtype != np.int64} == {np.dtype("f4")}
 
