@@ -186,15 +186,24 @@ impl OnnxModel {
         let config = Config::read(folder)?;
         let model = folder.join(GRAPH);
         // What the graph keeps elsewhere is refused before the runtime reads it.
-        weights::files(&model)?;
+        let bytes = weights::files(&model)?
+            .iter()
+            .filter_map(|file| Some(file.metadata().ok()?.len()))
+            .sum();
         let runtime = Runtime::get(options.ort_lib.as_deref())?;
         let open = |builder: &mut SessionBuilder| builder.commit_from_file(&model);
-        let (session, taken) = runtime.open_for(options, &card, &open).map_err(here)?;
+        let (session, taken) = runtime
+            .open_for(options, &card, bytes, &open)
+            .map_err(here)?;
         let graph = Graph::recognise(&ports(session.inputs()), &ports(session.outputs()), &config)
             .map_err(here)?;
         let symbols = Symbols::read(folder, &card, graph.vocab)?;
         let leading = symbols.leading().map_err(here)?;
-        let limits = Limits::of(taken.device, None).with(
+        let free = match taken.device {
+            Device::Cuda(number) => cuda::free_memory(number),
+            Device::Cpu | Device::Auto => None,
+        };
+        let limits = Limits::of(taken.device, free).with(
             options.batch_tokens,
             options.prefill_chunk,
             options.logits_bytes,
