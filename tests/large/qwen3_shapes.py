@@ -1,7 +1,7 @@
 """Checkpoints with the shapes of Qwen3 models and random weights, in the published layout: one bfloat16 safetensors file.
 
 The sizes are those of the published config.json; the tokenizer is a byte-level BPE of 256 bytes and a few merges, its
-digits tokens of their own, in a vocabulary padded as the published one is.
+digits tokens of their own. The other tokens of the vocabulary are named after their ids, so that answers tell them apart.
 """
 
 import json
@@ -110,7 +110,7 @@ def write(folder: Path, model: Qwen3) -> Path:
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(model.config))
     (folder / "generation_config.json").write_text(json.dumps({"bos_token_id": 256, "eos_token_id": [256, 257]}))
-    tokenizer().save(str(folder / "tokenizer.json"))
+    tokenizer(model.rows).save(str(folder / "tokenizer.json"))
     header, offset = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in model.shapes.items():
         end = offset + 2 * math.prod(shape)
@@ -135,11 +135,12 @@ def write(folder: Path, model: Qwen3) -> Path:
     return folder
 
 
-def tokenizer() -> Tokenizer:
+def tokenizer(rows: int) -> Tokenizer:
     bytes_ = sorted(pre_tokenizers.ByteLevel.alphabet())
     pairs = [("A", "T"), ("G", "C"), ("t", "h"), ("th", "e")]
-    vocabulary = {token: id for id, token in enumerate(bytes_)}
-    made = Tokenizer(models.BPE(vocabulary | {a + b: 258 + i for i, (a, b) in enumerate(pairs)}, pairs))
+    named = [*bytes_, "<256>", "<257>", *(a + b for a, b in pairs)]
+    named += [f"<{id}>" for id in range(len(named), rows)]
+    made = Tokenizer(models.BPE({token: id for id, token in enumerate(named)}, pairs))
     made.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
