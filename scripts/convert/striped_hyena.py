@@ -238,7 +238,7 @@ class StripedHyena(Family):
                 # Stored as an impulse's response, beside a direct path.
                 taps = taps[:, ::-1].copy()
                 taps[:, -1] += load("D")
-            return graph.explicit(number, u, taps)
+            return graph.explicit(number, "taps", u, taps)
 
         z = graph.linear(n, self._weight(f"{block}.projections.weight", separated))
         return graph.hyena(number, z, separated(load("short_filter_weight")[:, 0]), inner)

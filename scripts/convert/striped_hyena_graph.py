@@ -1,4 +1,4 @@
-"""The reading graph of a StripedHyena 2 model: the contract of decoder.py, and the states of its convolutions beside it.
+"""The reading graph of a StripedHyena 2 model: the contract of decoder.py, and beside it the states of convolutions.
 
 Further inputs and outputs, float32; N is the layer's index in the model, H the width, K a filter's taps:
     past_states.N.short [B,3H,2]      the last projections of layer N, before its short filter
@@ -31,11 +31,11 @@ from weights import Weight
 
 # Taps of the filter over the projections.
 SHORT_TAPS = 3
-# Tokens of a chunk of the modal convolution, by device: products within chunks grow with it, states and their scan
-# shrink. A GPU reads the chunks' matrices for every single token, too: there they are a quarter of the size.
-CHUNK = {"cpu": 64, "cuda": 32}
+# Tokens of a chunk of the modal convolution: products within chunks grow with it, states and their scan shrink. On CUDA
+# the scan's filter takes no more than 128 chunks where there are over 65535 modes (its grid's limit): 8192 tokens.
+CHUNK = 64
 # How often the scan over chunks widens its reach, each time by the same number of taps.
-LEVELS = 3
+LEVELS = 2
 # Beyond so many taps, ONNX Runtime's filter with a state takes longer on a CPU than its convolution (at 128, 4 times).
 FEW_TAPS = 16
 END = np.iinfo(np.int64).max
@@ -45,13 +45,18 @@ END = np.iinfo(np.int64).max
 class Sizes:
     """Of this call's chunks, each a vector of one integer."""
 
-    # Tokens of the call, of its last chunk (1 or more), and missing there.
+    # Tokens of the call, of the last chunk (1 or more), the same less one, those before it, and those missing there.
     tokens: str
     last: str
+    rest: str
+    before: str
     missing: str
-    # Zeros [B,H,missing].
+    # Zeros [H,B,missing].
     filler: str
-    # By level of the scan, the first tap that reaches a chunk of the call.
+    # The shapes [B,chunks,H,-1] and [H,B,-1].
+    by_row: str
+    by_channel: str
+    # By level of the scan, the first tap that reaches a chunk of the call, counted from the last, which is -1.
     taps: list[str]
 
 
@@ -63,9 +68,8 @@ class StripedHyenaGraph(Decoder):
         # square inside they differ by e / r at most: in bfloat16 by less than a rounding if r is above 1e-3.
         super().__init__(writer, replace(shape, epsilon=shape.epsilon**2), embedding)
         self._is_narrow = writer.element != TensorProto.FLOAT
-        self._epsilon = writer.constant("epsilon", np.array(shape.epsilon * shape.width**0.5, np.float32))
-        self._chunk = CHUNK[writer.device]
-        self._taps = math.ceil((shape.positions / self._chunk) ** (1 / LEVELS))
+        self._outside = shape.epsilon * shape.width**0.5
+        self._taps = math.ceil((shape.positions / CHUNK) ** (1 / LEVELS))
         self._states: list[tuple[str, str, list]] = []
 
     def residual(self, x: str, y: str | None, weight: Weight, bias: Weight | None = None) -> tuple[str, str]:
@@ -86,8 +90,9 @@ class StripedHyenaGraph(Decoder):
             return super().norm(x, weight)
         w = self.writer
         scale = w.constant(weight.name, (weight.array * np.float64(self.shape.width**0.5)).astype(np.float32))
-        size = w.node("Sqrt", w.node("ReduceSumSquare", x, axes=[-1], keepdims=1))
-        return w.node("Mul", w.node("Div", x, w.node("Add", size, self._epsilon)), scale)
+        epsilon = self._shared("epsilon", lambda: self.number("epsilon", self._outside))
+        size = w.node("Sqrt", w.node("ReduceSum", w.node("Mul", x, x), w.integers(-1)))
+        return w.node("Mul", w.node("Div", x, w.node("Add", size, epsilon)), scale)
 
     # --- convolutions ---
 
@@ -95,19 +100,17 @@ class StripedHyenaGraph(Decoder):
         """x2 * inner(x1 * v) [B,T,H]: x2, x1 and v are z [B,T,3H] behind the short filter [3H,3]."""
         w, width = self.writer, self.shape.width
         z = w.exact(w.node("Transpose", z, perm=[0, 2, 1]))
-        z = self._filter(layer, "short", z, short)
+        z = self.explicit(layer, "short", z, short)
         x2, x1, v = w.nodes("Split", 3, z, w.integers(width, width, width), axis=1)
         y = w.node("Mul", x2, inner(w.node("Mul", x1, v)))
         if self._is_narrow:
             y = w.node("Cast", y, to=w.element)
-        return w.node("Transpose", y, perm=[0, 2, 1])
+        y = w.node("Transpose", y, perm=[0, 2, 1])
+        # ONNX Runtime would transpose within the product that follows, by row: the matrix would be read for each.
+        return w.node("Reshape", y, w.integers(0, 0, width))
 
-    def explicit(self, layer: int, u: str, taps: np.ndarray) -> str:
-        """SE and MR: y[t] = sum_j taps[c,j] u[t-K+1+j] for u [B,H,T], taps [H,K]."""
-        return self._filter(layer, "taps", u, taps)
-
-    def _filter(self, layer: int, kind: str, x: str, taps: np.ndarray) -> str:
-        """Each channel of x [B,C,T] and of what it was before, filtered by its own taps [C,K], the last for the present."""
+    def explicit(self, layer: int, kind: str, x: str, taps: np.ndarray) -> str:
+        """y[t] = sum_j taps[c,j] x[t-K+1+j] for x [B,C,T], taps [C,K]; `kind` is the state's name."""
         w, (channels, size) = self.writer, taps.shape
         past = self._past(layer, kind, channels, size - 1)
         taps = w.constant(f"layers.{layer}.{kind}", taps.astype(np.float32)[:, None])
@@ -125,94 +128,73 @@ class StripedHyenaGraph(Decoder):
     ) -> str:
         """LI: y[t] = sum_s h[t-s] u[s] + direct u[t], h[t] = sum_k residues[c,k] exp(log_poles[c,k] t).
 
-        u is [B,H,T]; log_poles and residues are [H,modes], direct [H].
+        u is [B,H,T]; log_poles and residues are [H,modes], direct [H]. A chunk's y comes from its own tokens and from
+        the modes before it. Products are by channel, each over the chunks of all rows: every matrix is read once.
         """
-        w, (width, modes) = self.writer, log_poles.shape
-        past, _ = self._past(layer, "modes", width, modes), self._sizes
-        poles, residues = log_poles.astype(np.float64), residues.astype(np.float64)
+        w, (width, modes), sizes = self.writer, log_poles.shape, self._sizes
         constant = lambda part, array: w.constant(f"layers.{layer}.modes.{part}", np.asarray(array, np.float32))
-
-        def one() -> list[str]:
-            # x[t] = exp(log_poles) x[t-1] + u[t]; y = sum_k residues x + direct u.
-            x = w.node("Add", w.node("Mul", past, constant("decay", np.exp(poles))), u)
-            y = w.node("ReduceSum", w.node("Mul", x, constant("residues", residues)), w.integers(2), keepdims=1)
-            return [w.node("Add", y, w.node("Mul", u, constant("direct", direct[:, None]))), x]
-
-        def many() -> list[str]:
-            return self._in_chunks(u, past, poles, residues, direct, constant)
-
-        # On a CPU, chunks take 12 times as long for one token.
-        y, present = self._if_one_token(f"long.{layer}", one, many) if w.device == "cpu" else many()
-        self._present(layer, "modes", width, modes, present)
-        return y
-
-    def _in_chunks(
-        self, u: str, past: str, poles: np.ndarray, residues: np.ndarray, direct: np.ndarray, constant: Callable
-    ) -> list[str]:
-        """y and the modes after the last token: a chunk's y comes from its own tokens and from the modes before it."""
-        w, (width, modes), size, sizes = self.writer, poles.shape, self._chunk, self._sizes
-        powers = np.exp(poles[:, :, None] * np.arange(size + 1))
-        # From a chunk's tokens, to what they add to the modes at its end.
-        into = constant("into", powers[:, :, size - 1 :: -1])
-        response = np.einsum("hk,hkt->ht", residues, powers[:, :, :size])
+        past = self._past(layer, "modes", width, modes)
+        poles, residues = log_poles.astype(np.float64), residues.astype(np.float64)
+        powers = np.exp(poles * np.arange(CHUNK + 1)[:, None, None])
+        # From a chunk's tokens to what they add to the modes at its end, from tokens to y, and from modes to y.
+        into = constant("into", powers[CHUNK - 1 :: -1].swapaxes(0, 1))
+        response = np.einsum("hk,thk->ht", residues, powers[:CHUNK])
         response[:, 0] += direct
-        lags = np.arange(size) - np.arange(size)[:, None]
-        own = constant("own", np.where(lags < 0, 0, response[:, np.maximum(lags, 0)]))
-        carried = constant("carried", powers[:, :, 1:] * residues[:, :, None])
-        chunks = w.node("Concat", u, sizes.filler, axis=2)
-        chunks = w.node("Reshape", chunks, w.integers(0, width, -1, size))
-        sums = w.node("FusedMatMul", into, chunks, domain=MICROSOFT, transB=1)
-        entry = w.node("Concat", w.node("Unsqueeze", past, w.integers(3)), sums, axis=3)
+        # ONNX Runtime makes the matrices when it loads the graph; stored, they would be 64 times as large.
+        lags = np.maximum(np.arange(CHUNK) - np.arange(CHUNK)[:, None], -1)
+        places = self._shared("lags", lambda: w.constant("lags", lags + 1))
+        own = w.node("Gather", constant("response", np.pad(response, ((0, 0), (1, 0)))), places, axis=1)
+        carried = constant("carried", np.moveaxis(powers[1:] * residues, 0, 2))
+        u = w.node("Transpose", u, perm=[1, 0, 2])
+        chunks = w.node("Reshape", w.node("Concat", u, sizes.filler, axis=2), w.integers(width, -1, CHUNK))
+        sums = w.node("Transpose", w.node("MatMul", chunks, into), perm=[1, 0, 2])
+        entry = w.node("Unsqueeze", past, w.integers(1))
+        entry = w.node("Concat", entry, w.node("Reshape", sums, sizes.by_row), axis=1)
         # The last chunk's sum is behind the last entry.
-        entry = w.node("Slice", entry, w.integers(0), w.integers(-1), w.integers(3))
-        entry = self._scan(entry, poles, constant)
-        y = w.node("FusedMatMul", entry, carried, domain=MICROSOFT, transA=1)
-        y = w.node("Reshape", w.node("Add", w.node("MatMul", chunks, own), y), w.integers(0, width, -1))
+        entry = self._scan(w.node("Slice", entry, w.integers(0), w.integers(-1), w.integers(1)), poles, constant)
+        y = w.node("Reshape", entry, w.integers(-1, width, modes))
+        y = w.node("FusedMatMul", y, carried, domain=MICROSOFT, transBatchA=1)
+        y = w.node("Reshape", w.node("Add", w.node("MatMul", chunks, own), y), sizes.by_channel)
         y = w.node("Slice", y, w.integers(0), sizes.tokens, w.integers(2))
-        # The last chunk has only a part of its tokens.
-        last = w.node("Slice", entry, w.integers(-1), w.integers(END), w.integers(3))
-        decays = constant("decays", powers[:, :, :0:-1])
-        decay = w.node("Slice", decays, sizes.missing, w.node("Add", sizes.missing, w.integers(1)), w.integers(2))
-        part = w.node("Slice", u, w.node("Neg", sizes.last), w.integers(END), w.integers(2))
-        part_into = w.node("Slice", into, sizes.missing, w.integers(END), w.integers(2))
-        part = w.node("MatMul", part_into, w.node("Unsqueeze", part, w.integers(3)))
-        present = w.node("Add", w.node("Mul", last, decay), part)
-        return [y, w.node("Squeeze", present, w.integers(3))]
+        # The last chunk may have only a part of its tokens.
+        last = w.node("Slice", entry, w.integers(-1), w.integers(END), w.integers(1))
+        decay = w.node("Slice", constant("decays", powers[1:]), sizes.rest, sizes.last, w.integers(0))
+        last = w.node("Squeeze", w.node("Mul", last, decay), w.integers(1))
+        part = w.node("Slice", u, sizes.before, w.integers(END), w.integers(2))
+        part = w.node("MatMul", part, w.node("Slice", into, sizes.missing, w.integers(END), w.integers(1)))
+        part = w.node("Transpose", part, perm=[1, 0, 2])
+        self._present(layer, "modes", width, modes, w.node("Add", last, part))
+        return w.node("Transpose", y, perm=[1, 0, 2])
 
     def _scan(self, x: str, poles: np.ndarray, constant: Callable) -> str:
-        """sum_j exp(poles * chunk)^j x[n-j] for x [B,H,modes,N]: filters, each over what the one before has reached."""
-        w, (width, modes) = self.writer, poles.shape
-        x = w.node("Reshape", x, w.integers(0, width * modes, -1))
+        """sum_j exp(poles * chunk)^j x[n-j] for x [B,N,H,modes]: filters, each over what the one before has reached."""
+        w = self.writer
         for level, first in enumerate(self._sizes.taps):
             reach = self._taps**level
-            lags = self._chunk * reach * np.arange(self._taps - 1, -1, -1)
+            lags = CHUNK * reach * np.arange(self._taps - 1, -1, -1)
             taps = constant(f"scan.{level}", np.exp(poles[:, :, None] * lags).reshape(-1, 1, self._taps))
             # No more taps than reach back to the first of the N: the operator keeps a state for each.
             taps = w.node("Slice", taps, first, w.integers(END), w.integers(2))
-            x, _ = w.nodes("CausalConvWithState", 2, x, taps, domain=MICROSOFT, dilation=reach)
-        return w.node("Reshape", x, w.integers(0, width, modes, -1))
+            options = {"dilation": reach, "channels_last": 1, "domain": MICROSOFT}
+            x, _ = w.nodes("CausalConvWithState", 2, x, taps, **options)
+        return x
 
     @cached_property
     def _sizes(self) -> Sizes:
-        w = self.writer
-        tokens = w.node("Shape", self._ids, start=1, end=2)
-        before = w.node("Sub", tokens, w.integers(1))
-        last = w.node("Add", w.node("Mod", before, w.integers(self._chunk)), w.integers(1))
-        missing = w.node("Sub", w.integers(self._chunk), last)
-        batch = w.node("Shape", self._ids, start=0, end=1)
-        filler = w.node("Concat", batch, w.integers(self.shape.width), missing, axis=0)
+        w, width = self.writer, self.shape.width
+        batch, tokens = (w.node("Shape", self._ids, start=axis, end=axis + 1) for axis in (0, 1))
+        others = w.node("Sub", tokens, w.integers(1))
+        rest = w.node("Mod", others, w.integers(CHUNK))
+        last = w.node("Add", rest, w.integers(1))
+        missing = w.node("Sub", w.integers(CHUNK - 1), rest)
+        filler = w.node("Concat", w.integers(width), batch, missing, axis=0)
         filler = w.node("Expand", w.constant("zero", np.zeros((1, 1, 1), np.float32)), filler)
-        chunks = (w.node("Div", before, w.integers(self._chunk * self._taps**level)) for level in range(LEVELS))
-        # Counted from the present one, which is -1.
-        taps = [w.node("Sub", w.integers(-1), count) for count in chunks]
-        return Sizes(tokens, last, missing, filler, taps)
-
-    def _if_one_token(self, name: str, then: Callable[[], list[str]], otherwise: Callable[[], list[str]]) -> list[str]:
-        w, tokens = self.writer, self._sizes.tokens
-        is_one = self._shared("one", lambda: w.node("Squeeze", w.node("Equal", tokens, w.integers(1)), w.integers(0)))
-        branches = {"then_branch": then, "else_branch": otherwise}
-        graphs = {key: w.branch(f"{name}.{key}", build) for key, build in branches.items()}
-        return w.nodes("If", 2, is_one, **graphs)
+        by_channel = w.node("Concat", w.integers(width), batch, w.integers(-1), axis=0)
+        reaches = (CHUNK * self._taps**level for level in range(LEVELS))
+        counts = [w.node("Add", w.node("Div", others, w.integers(reach)), w.integers(1)) for reach in reaches]
+        by_row = w.node("Concat", batch, counts[0], w.integers(width, -1), axis=0)
+        taps = [w.node("Neg", count) for count in counts]
+        return Sizes(tokens, last, rest, w.node("Sub", others, rest), missing, filler, by_row, by_channel, taps)
 
     # --- states ---
 

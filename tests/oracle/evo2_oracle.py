@@ -1,4 +1,4 @@
-"""vortex (PyPI `vtx`), the reference implementation of Evo 2, in float32 on the CPU.
+"""vortex (PyPI `vtx`), the reference implementation of Evo 2, on the CPU in float32 or as it is released, in bfloat16.
 
 It is written for CUDA: three imports of kernels are replaced before it is loaded, by nothing or by the same arithmetic
 in torch. Runs in the environment of tests/oracle/requirements.txt.
@@ -65,14 +65,14 @@ def _import_vortex():
 StripedHyena, dotdict = _import_vortex()
 
 
-def build(config: Config, weights: dict[str, np.ndarray]):
-    """vortex's model in float32 with these weights."""
+def build(config: Config, weights: dict[str, np.ndarray], dtype: torch.dtype = torch.float32):
+    """vortex's model with these weights: in float32, or in bfloat16 but for what its loader keeps in float32."""
     where = {f"{theirs}_layer_idxs": [i for i, kind in enumerate(config.kinds) if kind == ours]
              for ours, theirs in LAYERS.items()}
     dtypes = ("params_dtype", "attn_block_dtype", "hyena_block_dtype", "mlp_dtype")
     options = dotdict(
         **where,
-        **dict.fromkeys(dtypes, torch.float32),
+        **dict.fromkeys(dtypes, dtype),
         vocab_size=VOCABULARY,
         hidden_size=config.width,
         num_filters=config.width,
@@ -123,14 +123,20 @@ def build(config: Config, weights: dict[str, np.ndarray]):
         print_activations=False,
     )
     model = StripedHyena(options).eval()
-    # Before the weights: its projections are born bfloat16 and would round them.
-    model.to(torch.float32)
+    if dtype == torch.float32:
+        # Before the weights: its projections are born bfloat16 and would round them.
+        model.to(torch.float32)
+    else:
+        model.to_bfloat16_except_pr_lc(to_float32=True)
     state = {name: torch.from_numpy(array.astype(np.float32)) for name, array in weights.items()}
     model.custom_load_state_dict(state, strict=True)
+    if dtype != torch.float32:
+        # As its own loader does after the weights, too.
+        model.to_bfloat16_except_pr_lc()
     return model
 
 
 @torch.inference_mode()
 def logits(model, ids) -> np.ndarray:
     """Logits [B,L,vocabulary] of whole sequences [B,L] of one length."""
-    return model(torch.as_tensor(np.asarray(ids), dtype=torch.long))[0].numpy()
+    return model(torch.as_tensor(np.asarray(ids), dtype=torch.long))[0].float().numpy()

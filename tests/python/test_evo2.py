@@ -17,6 +17,7 @@ from pathlib import Path
 
 import ml_dtypes
 import numpy as np
+import onnx
 import pytest
 
 from converter import ROOT, convert, refused, run_convert
@@ -84,36 +85,34 @@ def test_logits_are_true_in_one_pass_in_chunks_and_step_by_step(pair):
         assert error(model.chunks(ids, sizes), truth) < TOLERANCE, sizes
 
 
-def test_rows_of_unequal_lengths_go_on_one_by_one(pair):
-    """Padding is on the right; each row's states are those after its own last token."""
+def test_rows_are_read_together_and_go_on_token_by_token(pair):
+    """Rows of one call have equally many tokens; behind that, one token of each, however many it has read."""
     model, config, weights, seed = pair
     lengths, more = np.array([5, 64, 130, 1, 77, 128]), 6
     rows = [evo2_checkpoint.bases(seed + number, length + more) for number, length in enumerate(lengths)]
     truths = [evo2_reference.logits(config, weights, row) for row in rows]
-    width = lengths.max()
-    ids = np.full((len(rows), width), 1)
-    for row, tokens in enumerate(rows):
-        ids[row, : lengths[row]] = tokens[: lengths[row]]
-    read = lambda total, size: (np.arange(size) < np.asarray(total)[:, None]).astype(np.int64)
-    logits, past = model(ids, lengths[:, None] - 1, mask=read(lengths, width))
-    assert max(error(logits[row, 0], truths[row][lengths[row] - 1]) for row in range(len(rows))) < TOLERANCE
+    together = [row[:7] for row in rows if len(row) > 7]
+    answers, _ = model(together, [[6, 0]] * len(together))
+    found = answers["chosen"]
+    for row, truth in enumerate(truth for truth in truths if len(truth) > 7):
+        assert error(found[row], truth[[6, 0]]) < TOLERANCE
+    past = stacked([model(row[:length], [0])[1] for row, length in zip(rows, lengths)])
     for step in range(more):
         tokens = [[row[length + step]] for row, length in zip(rows, lengths)]
-        places = np.zeros((len(rows), 1))
-        logits, past = model(tokens, places, past=past, mask=read(lengths + step + 1, width + step + 1))
-        assert max(error(logits[row, 0], truths[row][lengths[row] + step]) for row in range(len(rows))) < TOLERANCE
+        answers, past = model(tokens, np.zeros((len(rows), 1)), past=past, read=lengths + step)
+        for row, length in enumerate(lengths):
+            assert error(answers["chosen"][row, 0], truths[row][length + step]) < TOLERANCE
 
 
-def test_rows_that_have_read_equally_much_take_a_padded_chunk(pair):
-    model, config, weights, seed = pair
-    rows = [evo2_checkpoint.bases(seed + number, 150) for number in range(2)]
-    _, past = model([row[:70] for row in rows], [[0], [0]])
-    mask = np.ones((2, 150), np.int64)
-    mask[1, 100:] = 0
-    ids = np.array([rows[0][70:], np.r_[rows[1][70:100], np.ones(50, np.int64)]])
-    logits, past = model(ids, [[79], [29]], past=past, mask=mask)
-    truths = [evo2_reference.logits(config, weights, row) for row in rows]
-    assert error(logits[:, 0], np.stack([truths[0][149], truths[1][99]])) < TOLERANCE
+def stacked(pasts: list[dict]) -> dict:
+    """The pasts of rows that were read alone as that of all, each cache with room for the longest."""
+    room = max(value.shape[2] for past in pasts for name, value in past.items() if name.endswith(".key"))
+
+    def roomy(name: str, value: np.ndarray) -> np.ndarray:
+        missing = 0 if name.startswith("past_states") else room - value.shape[2]
+        return np.pad(value, [(0, 0), (0, 0), (0, missing), (0, 0)][: value.ndim], constant_values=1e3)
+
+    return {name: np.concatenate([roomy(name, past[name]) for past in pasts]) for name in pasts[0]}
 
 
 def test_the_seeds_cover_what_the_architecture_can_do():
@@ -123,15 +122,30 @@ def test_the_seeds_cover_what_the_architecture_can_do():
     assert len({config.groups for config in drawn}) > 3 and len({config.heads for config in drawn}) == 3
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_bfloat16_weights_change_nothing_that_was_bfloat16(tmp_path, device):
-    """All matrices of a checkpoint are; filters, norms and biases stay float32. A graph for CUDA runs on a CPU, too."""
+def test_bfloat16_weights_change_nothing_that_was_bfloat16(tmp_path):
+    """All matrices of a checkpoint are; filters, norms and biases stay float32."""
     (tmp_path / "a").mkdir()
     wide = Model(converted_of(tmp_path, CONFIG, 0))
-    narrow = Model(converted_of(tmp_path / "a", CONFIG, 0, "--weights", "bfloat16", "--device", device))
+    narrow = Model(converted_of(tmp_path / "a", CONFIG, 0, "--weights", "bfloat16"))
     ids = evo2_checkpoint.bases(0, 200)
     np.testing.assert_allclose(narrow.whole(ids), wide.whole(ids), rtol=0, atol=1e-6)
     np.testing.assert_allclose(narrow.chunks(ids, [150, 1, 49]), wide.whole(ids), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", DRAWN)
+def test_the_graph_for_cuda_in_float32_has_the_same_numbers(tmp_path, seed):
+    """On a CPU: no control flow and other operators, but nothing else."""
+    config = evo2_checkpoint.drawn(seed)
+    folder = converted_of(tmp_path, config, seed, "--device", "cuda", "--weights", "float32")
+    graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
+    assert not {"If", "Loop", "Scan", "Conv"} & {node.op_type for node in graph.node}
+    model, ids = Model(folder), evo2_checkpoint.bases(seed, 400)
+    truth = evo2_reference.logits(config, evo2_checkpoint.tensors(config, seed), ids)
+    for sizes in ([400], [130, 1, 200, 65, 1, 3]):
+        assert error(model.chunks(ids, sizes), truth) < TOLERANCE, sizes
+    past = [model(ids[:length], [0])[1] for length in (3, 129)]
+    answers, _ = model([[ids[3]], [ids[129]]], [[0], [0]], past=stacked(past), read=[3, 129])
+    assert error(answers["chosen"][:, 0], truth[[3, 129]]) < TOLERANCE
 
 
 def test_states_are_named_and_shaped_as_the_contract_says(tmp_path):
@@ -276,11 +290,12 @@ def test_published_figures_are_in_the_card():
 def test_the_committed_model_continues_as_vortex_did():
     model = Model(MODELS / "tiny-evo2")
     for row in TINY["prompts"]:
-        ids, past, tokens, logprobs = list(row["prompt"].encode()), None, [], []
+        ids, past, read, tokens, logprobs = list(row["prompt"].encode()), None, 0, [], []
         while len(tokens) < len(row["tokens"]):
-            logits, past = model(ids, [len(ids) - 1], past=past)
-            last = logits[0, 0].astype(np.float64)
-            tokens.append(int(last.argmax()))
+            answers, past = model(ids, [len(ids) - 1], past=past, read=read)
+            read += len(ids)
+            last = answers["chosen"][0, 0].astype(np.float64)
+            tokens.append(int(answers["best"][0, 0]))
             logprobs.append(-np.log(np.exp(last - last.max()).sum()))
             ids = tokens[-1:]
         assert tokens == row["tokens"], row["prompt"]
