@@ -54,14 +54,18 @@ class Rotary:
 class Decoder:
     """Builds the reading graph; an architecture adds its layers between `embed` and `finish`."""
 
-    def __init__(self, writer: OnnxWriter, shape: Shape, embedding: Weight):
+    def __init__(self, writer: OnnxWriter, shape: Shape, embedding: Weight, wide_norms: bool = False):
+        """`wide_norms`: the weights of root-mean-square norms are float32, whatever type is computed in."""
         self.writer = w = writer
         self.shape = shape
+        self._wide_norms = wide_norms and w.element != TensorProto.FLOAT
         self._ids = w.input("input_ids", TensorProto.INT64, ["B", "T"])
         self._last = w.input("seqlens_k", TensorProto.INT32, ["B"])
         self._total = w.input("total_sequence_length", TensorProto.INT32, [1])
         self._positions = w.input("positions", TensorProto.INT64, ["B", "Q"])
         self._choices = w.input("choices", TensorProto.INT64, ["B", "Q", "C"])
+        # What has a number for each place that is computed at.
+        self._places = self._ids
         self._embedding = self._stored(embedding)
         # Keys and values by layer.
         self._caches: dict[int, list[str]] = {}
@@ -103,32 +107,46 @@ class Decoder:
 
     def norm(self, x: str, weight: Weight, bias: Weight | None = None) -> str:
         """Normalisation over the last axis: by the root of the mean square; with a bias, layer normalisation."""
-        op = "SimplifiedLayerNormalization" if bias is None else "LayerNormalization"
-        return self.writer.node(op, x, *self._scales(weight, bias), axis=-1, epsilon=self.shape.epsilon)
+        w, options = self.writer, {"epsilon": self.shape.epsilon}
+        if bias is not None:
+            return w.node("LayerNormalization", x, self.vector(weight), self.vector(bias), axis=-1, **options)
+        if self._wide_norms:
+            scale = w.constant(weight.name, weight.array.astype(np.float32))
+            return w.node("BranchwiseRMSNorm", x, scale, num_branches=1, domain=MICROSOFT, **options)
+        return w.node("SimplifiedLayerNormalization", x, self.vector(weight), axis=-1, **options)
 
     def residual(self, x: str, y: str | None, weight: Weight, bias: Weight | None = None) -> tuple[str, str]:
         """x + y, and its `norm`. Without y, which is so before the first layer: x, and its `norm`."""
         if y is None:
             return x, self.norm(x, weight, bias)
+        if self._wide_norms:
+            total = self.writer.node("Add", x, y)
+            return total, self.norm(total, weight)
         op = "SkipSimplifiedLayerNormalization" if bias is None else "SkipLayerNormalization"
-        inputs, options = (x, y, *self._scales(weight, bias)), {"epsilon": self.shape.epsilon, "domain": MICROSOFT}
-        n, _, _, total = self.writer.nodes(op, 4, *inputs, unused=(1, 2), **options)
+        scales = [self.vector(part) for part in (weight, bias) if part is not None]
+        options = {"epsilon": self.shape.epsilon, "domain": MICROSOFT}
+        n, _, _, total = self.writer.nodes(op, 4, x, y, *scales, unused=(1, 2), **options)
         return total, n
-
-    def _scales(self, weight: Weight, bias: Weight | None) -> list[str]:
-        return [self.vector(part) for part in (weight, bias) if part is not None]
 
     def linear(self, x: str, weight: Weight, bias: Weight | None = None) -> str:
         """x W^T + b for W as models store it, [out, in]."""
         blocks = weight.blocks if self.writer.keeps_blocks else None
-        if blocks is None:
-            product = self._product(x, self.writer.widened(self._stored(weight)))
-        else:
+        if blocks is not None:
             product = self._blocks_product(x, weight, blocks)
-        return product if bias is None else self.writer.node("Add", product, self.vector(bias))
+            return product if bias is None else self.writer.node("Add", product, self.vector(bias))
+        matrix = self.writer.widened(self._stored(weight))
+        return self._product(x, matrix) if bias is None else self._sum(x, matrix, self.vector(bias))
 
     def _product(self, x: str, matrix: str) -> str:
         return self.writer.node("FusedMatMul", x, matrix, domain=MICROSOFT, transB=1)
+
+    def _sum(self, x: str, matrix: str, bias: str) -> str:
+        """x W^T + b, rounded once: the operator that does this takes two dimensions only."""
+        w = self.writer
+        shape = lambda: w.node("Concat", w.node("Shape", self._places), w.integers(-1), axis=0)
+        flat = w.node("Flatten", x, axis=2)
+        y = w.node("Gemm", flat, matrix, bias, transB=1)
+        return w.node("Reshape", y, self._shared(f"shape of {self._places}", shape))
 
     def _blocks_product(self, x: str, weight: Weight, blocks: Blocks) -> str:
         """x W^T for W in blocks, x not rounded to integers.
@@ -156,6 +174,9 @@ class Decoder:
         return self.linear(self.writer.node("Mul", gate, up), layer("ffn_down"))
 
     def silu(self, x: str) -> str:
+        if self.writer.element != TensorProto.FLOAT:
+            # CUDA's kernel of Sigmoid rounds its exponential and the sum below the fraction, too.
+            return self.writer.node("ScaledSiLU", x, domain=MICROSOFT)
         return self.writer.node("Mul", x, self.writer.node("Sigmoid", x))
 
     def attention(
@@ -235,8 +256,8 @@ class Decoder:
         )
 
     def wanted(self, x: str) -> str:
-        """x [B,T,width] at the wanted positions, [B,Q,width]."""
-        w = self.writer
+        """x [B,T,width] at the wanted positions, [B,Q,width]: where everything behind is computed, too."""
+        w, self._places = self.writer, self._positions
         places = self._shared("wanted", lambda: w.node("Unsqueeze", self._positions, w.integers(2)))
         return w.node("GatherND", x, places, batch_dims=1)
 

@@ -103,7 +103,8 @@ class Gemma3(LanguageModel):
 
     def write(self, writer: OnnxWriter) -> None:
         s, weights = self.shape, self.weights
-        d = Decoder(writer, s, weights("embedding"))
+        # One and a published bfloat16 is no bfloat16.
+        d = Decoder(writer, s, weights("embedding"), wide_norms=True)
         everywhere = d.rotary("rotary_global", self._rates)
         near = d.rotary("rotary_local", rates(self._local_base, s.head_dim))
         gelu = lambda x: writer.node("FastGelu", x, domain=MICROSOFT)

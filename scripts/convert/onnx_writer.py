@@ -80,7 +80,7 @@ class OnnxWriter:
 
     def constant(self, name: str, array: np.ndarray) -> str:
         """Add a constant under its own name, in its own type; large ones go to the data file."""
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")
         if array.nbytes < INLINE_BYTES:
             self._add(numpy_helper.from_array(array, name))
             return name
