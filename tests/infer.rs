@@ -842,7 +842,7 @@ fn a_runtime_that_is_not_there_or_is_none_is_named() {
 fn cuda_works_or_says_what_is_missing_and_is_never_replaced_in_silence() {
     let dir = Workdir::new();
     let (_, prompts) = tiny_prompts(&dir).remove(0);
-    let model = fixture_model("tiny-subset");
+    let model = fixture_model("tiny-hf");
     let cuda = dir.infer(
         prompts.clone(),
         &format!("--model {model} --device cuda -o cuda.jsonl"),
@@ -864,7 +864,7 @@ fn cuda_works_or_says_what_is_missing_and_is_never_replaced_in_silence() {
     if cuda.code == 0 {
         assert_eq!(device("cuda.jsonl.provenance.json"), "cuda:0");
         assert_eq!(taken, "cuda:0");
-        let expected = model_answers(&dir, &prompts, "tiny-subset", "");
+        let expected = model_answers(&dir, &prompts, "tiny-hf", "");
         assert_eq!(
             essence(&json_lines(&dir.read("cuda.jsonl"))),
             essence(&expected)

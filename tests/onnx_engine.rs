@@ -327,10 +327,10 @@ fn a_prompt_read_in_pieces_gives_the_same_answers() {
         };
         // Logits over 99 tokens, 4 bytes each: 1 row a call, then 7. And 1 token a call, then 13.
         for options in [
-            limit(None, 1),
-            limit(None, 7 * 99 * 4),
-            limit(Some(1), 1 << 20),
-            limit(Some(13), 1 << 20),
+            limit(None, Some(1)),
+            limit(None, Some(7 * 99 * 4)),
+            limit(Some(1), None),
+            limit(Some(13), None),
         ] {
             let mut pieces = OnnxModel::load(&models().join(name), &options).unwrap();
             let (prompt, places) = nested(&mut rng(4), 8);
@@ -619,7 +619,7 @@ fn a_runtime_that_is_not_there_is_an_error_with_a_remedy() {
 
 #[test]
 fn cuda_works_or_says_what_is_missing_and_is_never_replaced_in_silence() {
-    let folder = models().join(TINY[1]);
+    let folder = models().join(TINY[0]);
     match OnnxModel::load(
         &folder,
         &Options {
@@ -652,6 +652,60 @@ fn cuda_works_or_says_what_is_missing_and_is_never_replaced_in_silence() {
             );
         }
     }
+}
+
+#[test]
+fn a_model_that_was_converted_for_another_device_is_refused_with_the_way_out() {
+    let own = models().join(TINY[1]);
+    let on = |folder: &Path, device| {
+        OnnxModel::load(
+            folder,
+            &Options {
+                device,
+                ..options()
+            },
+        )
+    };
+    let error = on(&own, Device::Cuda(0)).err().unwrap();
+    assert_eq!(error.exit_code(), 3);
+    let text = error.to_string();
+    assert!(
+        text.contains("converted for cpu") && text.contains("--device cuda"),
+        "{text}"
+    );
+    let auto = on(&own, Device::Auto).unwrap();
+    assert_eq!(auto.device().device, Device::Cpu);
+    assert!(
+        auto.device().to_string().contains("converted for cpu"),
+        "{}",
+        auto.device()
+    );
+
+    let card = fs::read_to_string(own.join("card.json")).unwrap();
+    let other = card.replace("\"device\": \"cpu\"", "\"device\": \"cuda\"");
+    assert_ne!(other, card);
+    let folder = altered(TINY[1], "card.json", Some(other.as_bytes()));
+    let error = on(folder.path(), Device::Cpu).err().unwrap();
+    assert_eq!(error.exit_code(), 3);
+    assert!(error.to_string().contains("converted for cuda"), "{error}");
+}
+
+#[test]
+fn a_graph_of_the_earlier_contract_says_convert_again() {
+    let inputs = ["input_ids", "attention_mask", "positions", "vocab_ids"]
+        .map(|name| value(name, INT64, &["B", "T"]));
+    let graph = onnx_file::model(
+        &[node("Cast", &["input_ids"], "logits", &[("to", FLOAT)])],
+        &[],
+        &inputs,
+        &[value("logits", FLOAT, &["B", "T"])],
+    );
+    let error = refusal(folder_of(&graph).path());
+    assert_eq!(error.exit_code(), 3);
+    assert!(
+        error.to_string().contains("convert the model again"),
+        "{error}"
+    );
 }
 
 #[test]

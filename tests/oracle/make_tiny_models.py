@@ -148,17 +148,28 @@ def largest_difference(model: LlamaForCausalLM, table: list[dict]) -> dict[str, 
         for name in ("tiny-hf", "tiny-subset")
     }
     worst = dict.fromkeys(sessions, 0.0)
-    past = np.zeros((1, c.num_key_value_heads, 0, c.head_dim), np.float32)
-    cache = {f"past_key_values.{i}.{kind}": past for i in range(c.num_hidden_layers) for kind in ("key", "value")}
+
+    def past(rows: int) -> dict[str, np.ndarray]:
+        cache = np.zeros((1, c.num_key_value_heads, rows, c.head_dim), np.float32)
+        return {f"past_key_values.{i}.{kind}": cache for i in range(c.num_hidden_layers) for kind in ("key", "value")}
+
     for row in table:
         ids = np.array([row["ids"] + row["tokens"]], np.int64)
-        steps = np.arange(ids.shape[1], dtype=np.int64)[None]
-        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), **cache}
-        own = {"tiny-hf": {"position_ids": steps}, "tiny-subset": {"positions": steps, "vocab_ids": steps[0, :0]}}
+        length = ids.shape[1]
+        steps = np.arange(length, dtype=np.int64)[None]
+        plain = {"attention_mask": np.ones_like(ids), "position_ids": steps, **past(0)}
+        reading = {
+            "seqlens_k": np.array([length - 1], np.int32),
+            "total_sequence_length": np.array([length], np.int32),
+            "positions": steps,
+            "choices": np.broadcast_to(np.arange(c.vocab_size), (1, length, c.vocab_size)),
+            **past(length),
+        }
         with torch.no_grad():
             reference = model(torch.from_numpy(ids)).logits.numpy()
-        for name, session in sessions.items():
-            logits = session.run(["logits"], feed | own[name])[0]
+        own = {"tiny-hf": ("logits", plain), "tiny-subset": ("chosen", reading)}
+        for name, (output, inputs) in own.items():
+            logits = sessions[name].run([output], {"input_ids": ids, **inputs})[0]
             worst[name] = max(worst[name], float(abs(logits - reference).max()))
     return worst
 

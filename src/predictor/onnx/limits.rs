@@ -97,11 +97,6 @@ impl Limits {
         ((self.cache_bytes >> self.halved) / bytes.max(1)).max(1)
     }
 
-    /// How often everything has been halved and has not grown again.
-    pub(super) fn halved(&self) -> u32 {
-        self.halved
-    }
-
     /// Memory was refused.
     pub(super) fn halve(&mut self) {
         self.halved += 1;
@@ -139,7 +134,7 @@ mod tests {
         );
         for batch in 1..=2 * CALM {
             limits.went_through();
-            assert_eq!(limits.halved(), 2 - batch / CALM, "{batch}");
+            assert_eq!(limits.halved, 2 - batch / CALM, "{batch}");
         }
         assert_eq!((limits.chunk(), limits.rows(100, 1 << 20)), (chunk, rows));
     }
