@@ -34,10 +34,12 @@ class Ran:
             assert word in self.err, self.err
 
 
-def run_infer(folder: Path, *arguments, prompts: str = "", runtime: Path = RUNTIME, **variables) -> Ran:
+def run_infer(
+    folder: Path, *arguments, prompts: str = "", device: str = "cuda", runtime: Path = RUNTIME, **variables
+) -> Ran:
     """`infer` with arguments and environment variables; the report goes to `folder`."""
     infer = Path(os.environ["SHOTLINE_BIN"]).resolve() / "infer"
-    command = [infer, "--device", "cuda", "--ort-lib", runtime, *arguments]
+    command = [infer, "--device", device, "--ort-lib", runtime, *arguments]
     report = folder / "report.json"
     report.unlink(missing_ok=True)
     environment = {"LD_LIBRARY_PATH": NULL_CUDA, "NULL_CUDA_REPORT": report, **variables}

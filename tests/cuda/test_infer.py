@@ -100,7 +100,7 @@ def test_a_card_without_bfloat16_is_named(converted, prompts, tmp_path):
 
 
 def test_a_device_that_is_not_there_is_refused(converted, prompts, tmp_path):
-    ran = run_infer(tmp_path, "--model", converted("llama"), "--device", "cuda:1", prompts=prompts("llama"))
+    ran = run_infer(tmp_path, "--model", converted("llama"), device="cuda:1", prompts=prompts("llama"))
     ran.refused(3, "cuda:1")
 
 
@@ -156,6 +156,6 @@ def test_the_doctor_tells_the_card_and_that_it_computes_nothing(tmp_path):
     assert said["cuda:0"] == "a device that computes nothing, compute capability 9.0"
     assert said["its memory"] == "85.9 GB free of 85.9"
     assert said["CUDA runtime"] == "13.0" and "CUDA up to 13.0" in said["driver"]
-    assert said["bfloat16 product"].endswith("computes wrongly: 0 where 30 is right")
+    assert said["bfloat16 product"].endswith("computes wrongly: 0 where 16 is right")
     assert "computes wrongly: 0 where" in said["bfloat16 attention"]
     assert "nvidia-cudnn-cu13" in said["libcudnn.so.9"] and "nvidia-cufft" in said["libcufft.so.12"]

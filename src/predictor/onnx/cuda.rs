@@ -72,6 +72,15 @@ impl Gpu {
         })
     }
 
+    /// The one that this thread asks of things.
+    fn current() -> Result<Self> {
+        let cuda = Cuda::load()?;
+        let mut number = 0;
+        // SAFETY: the call writes the one number that its pointer leads to.
+        cuda.check(unsafe { (cuda.get)(&raw mut number) })?;
+        Self::of(u16::try_from(number).unwrap_or_default())
+    }
+
     /// Whether it has bfloat16, in which the graphs of `scripts/convert --device cuda` compute.
     ///
     /// # Errors
@@ -193,18 +202,15 @@ pub(super) fn check_provider(library: &Path, version: &str) -> Result<()> {
 pub(super) fn explained(text: String) -> String {
     // `cudaErrorNoKernelImageForDevice`, `cudaErrorInvalidKernelImage`.
     let has_no_code = ["no kernel image", "kernel image is invalid"];
-    if has_no_code.iter().any(|words| text.contains(words)) {
-        let number = text.split_once("GPU=").map_or("", |(_, rest)| rest);
-        let number = number.split(|c: char| !c.is_ascii_digit()).next();
-        let gpu = number
-            .and_then(|n| n.parse().ok())
-            .and_then(|n| Gpu::of(n).ok());
-        return gpu.map_or(text, |Gpu { name, capability: (major, minor), .. }| {
-            format!(
-                "this ONNX Runtime's CUDA provider has no code for {name}, compute capability {major}.{minor}; \
-                 a provider that was pruned is for one architecture only"
-            )
-        });
+    if has_no_code.iter().any(|words| text.contains(words))
+        && let Ok(gpu) = Gpu::current()
+    {
+        let (major, minor) = gpu.capability;
+        return format!(
+            "this ONNX Runtime's CUDA provider has no code for {}, compute capability {major}.{minor}; a provider that was \
+             pruned is for one architecture only",
+            gpu.name
+        );
     }
     if text.contains("cannot open shared object file") {
         let package = package(&text);

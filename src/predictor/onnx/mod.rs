@@ -11,7 +11,8 @@ A predictor in ONNX Runtime: a model folder that answers encoded prompts.
 - `batch`: which prompts are answered together;
 - `decode`: greedy decoding and the teacher-forced pass that replaces it;
 - [`verify`]: holds a model against what its card says that the right one gives;
-- [`doctor`]: what is there and what is missing.
+- `cuda`: what CUDA says of a device;
+- `probe`, [`doctor`]: what is there, what is missing, and whether it computes right.
 */
 
 mod batch;
