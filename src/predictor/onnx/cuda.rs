@@ -115,7 +115,7 @@ pub(super) fn cudnn_version() -> Option<String> {
 
 /// Where a library of NVIDIA's comes from, to be put behind what says that it is missing.
 pub(super) fn package(library: &str) -> &'static str {
-    /// The beginnings of libraries' names, a longer one before a shorter one that it begins with.
+    /// The beginnings of libraries' names.
     const PACKAGES: [(&str, &str); 7] = [
         ("libcudart.", "; PyPI has it in nvidia-cuda-runtime"),
         ("libcublas", "; PyPI has it in nvidia-cublas"),
@@ -134,8 +134,8 @@ pub(super) fn free_memory(device: u16) -> Option<usize> {
     Gpu::of(device).ok().map(|gpu| gpu.free)
 }
 
-/// Whether a device can hold so many bytes of weights, and compute in bfloat16 if they are `weights` that want it. Where CUDA
-/// cannot be asked, ONNX Runtime will say why.
+/// Whether a device can hold so many bytes of weights, and compute in bfloat16 if they are. Where CUDA cannot be asked, ONNX
+/// Runtime will say why.
 ///
 /// # Errors
 /// [`Error::Model`] and [`Error::OutOfMemory`], which name the card.
@@ -143,7 +143,7 @@ pub(super) fn suits(device: u16, weights: Option<&str>, bytes: u64) -> Result<()
     let Ok(gpu) = Gpu::of(device) else {
         return Ok(());
     };
-    if weights != Some("float32") {
+    if weights == Some("bfloat16") {
         gpu.computes_bfloat16()?;
     }
     if bytes > gpu.free as u64 {
