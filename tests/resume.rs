@@ -49,6 +49,24 @@ fn start(dir: &Workdir, output: &str, more: &str) -> Child {
         .unwrap()
 }
 
+/// Whether two outputs have the same records. What is still open is batched anew when a run goes on, and a batch may move the
+/// last digits of what is computed in floating point.
+fn same_records(found: &[u8], expected: &[u8]) -> bool {
+    const COMPUTED: [&str; 2] = ["answer_logprob", "margin"];
+    let (found, expected) = (json_lines(found), json_lines(expected));
+    let near = |a: &Value, b: &Value| match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => (a - b).abs() < 1e-4,
+        _ => a == b,
+    };
+    found.len() == expected.len()
+        && found.into_iter().zip(expected).all(|(mut a, mut b)| {
+            COMPUTED
+                .iter()
+                .all(|column| near(&a[*column].take(), &b[*column].take()))
+                && a == b
+        })
+}
+
 fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill")
         .args([&format!("-{name}"), &child.id().to_string()])
@@ -78,7 +96,7 @@ fn killed_at_twenty_random_moments_it_ends_as_if_nothing_had_been() {
         // It may have been killed between naming the output and removing the journal.
         if dir.path("killed.jsonl").exists() {
             assert!(
-                dir.read("killed.jsonl") == dir.read("whole.jsonl"),
+                same_records(&dir.read("killed.jsonl"), &dir.read("whole.jsonl")),
                 "half an output"
             );
         }
@@ -86,7 +104,10 @@ fn killed_at_twenty_random_moments_it_ends_as_if_nothing_had_been() {
     dir.infer("", &arguments("killed.jsonl", "--resume --quiet"))
         .ok();
     assert!(kills >= 20, "only {kills} kills");
-    assert!(dir.read("killed.jsonl") == dir.read("whole.jsonl"));
+    assert!(same_records(
+        &dir.read("killed.jsonl"),
+        &dir.read("whole.jsonl")
+    ));
     assert!(!dir.path("killed.jsonl.partial").exists());
 }
 
@@ -132,7 +153,7 @@ fn what_is_torn_at_the_end_is_answered_again() {
             dir.infer("", &arguments("out.jsonl", "--resume --quiet"))
                 .ok();
             assert!(
-                dir.read("out.jsonl") == dir.read("whole.jsonl"),
+                same_records(&dir.read("out.jsonl"), &dir.read("whole.jsonl")),
                 "cut at {cut}"
             );
         }
@@ -140,7 +161,10 @@ fn what_is_torn_at_the_end_is_answered_again() {
     // Half of the first line is nothing at all.
     dir.write("out.jsonl.partial", &journal[..40]);
     dir.infer("", &arguments("out.jsonl", "--quiet")).ok();
-    assert!(dir.read("out.jsonl") == dir.read("whole.jsonl"));
+    assert!(same_records(
+        &dir.read("out.jsonl"),
+        &dir.read("whole.jsonl")
+    ));
 }
 
 #[test]

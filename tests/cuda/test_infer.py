@@ -104,6 +104,11 @@ def test_a_device_that_is_not_there_is_refused(converted, prompts, tmp_path):
     ran.refused(3, "cuda:1")
 
 
+def test_a_library_that_is_missing_is_named_with_the_package_that_has_it(converted, prompts, tmp_path):
+    ran = run_infer(tmp_path, "--model", converted("llama"), prompts=prompts("llama"), LD_LIBRARY_PATH="")
+    ran.refused(3, "libcublasLt.so.13", "PyPI has it in nvidia-cublas")
+
+
 def beside(folder: Path, provider: bytes) -> Path:
     """The runtime with another provider."""
     folder.mkdir()

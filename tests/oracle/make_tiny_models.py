@@ -148,28 +148,28 @@ def largest_difference(model: LlamaForCausalLM, table: list[dict]) -> dict[str, 
         for name in ("tiny-hf", "tiny-subset")
     }
     worst = dict.fromkeys(sessions, 0.0)
-
-    def past(rows: int) -> dict[str, np.ndarray]:
-        cache = np.zeros((1, c.num_key_value_heads, rows, c.head_dim), np.float32)
-        return {f"past_key_values.{i}.{kind}": cache for i in range(c.num_hidden_layers) for kind in ("key", "value")}
-
     for row in table:
         ids = np.array([row["ids"] + row["tokens"]], np.int64)
-        length = ids.shape[1]
-        steps = np.arange(length, dtype=np.int64)[None]
-        plain = {"attention_mask": np.ones_like(ids), "position_ids": steps, **past(0)}
-        reading = {
-            "seqlens_k": np.array([length - 1], np.int32),
-            "total_sequence_length": np.array([length], np.int32),
-            "positions": steps,
-            "choices": np.broadcast_to(np.arange(c.vocab_size), (1, length, c.vocab_size)),
-            **past(length),
+        tokens = ids.shape[1]
+        steps = np.arange(tokens)[None]
+        feeds = {
+            "tiny-hf": {"attention_mask": np.ones_like(ids), "position_ids": steps},
+            "tiny-subset": {
+                "seqlens_k": np.array([tokens - 1], np.int32),
+                "total_sequence_length": np.array([tokens], np.int32),
+                "positions": steps,
+                "choices": np.tile(np.arange(c.vocab_size), (1, tokens, 1)),
+            },
         }
         with torch.no_grad():
             reference = model(torch.from_numpy(ids)).logits.numpy()
-        own = {"tiny-hf": ("logits", plain), "tiny-subset": ("chosen", reading)}
-        for name, (output, inputs) in own.items():
-            logits = sessions[name].run([output], {"input_ids": ids, **inputs})[0]
+        for name, session in sessions.items():
+            # One has its cache beside it, the other in it.
+            room = tokens if name == "tiny-subset" else 0
+            past = np.zeros((1, c.num_key_value_heads, room, c.head_dim), np.float32)
+            cache = {i.name: past for i in session.get_inputs() if i.name.startswith("past")}
+            output = "chosen" if name == "tiny-subset" else "logits"
+            logits = session.run([output], {"input_ids": ids} | feeds[name] | cache)[0]
             worst[name] = max(worst[name], float(abs(logits - reference).max()))
     return worst
 

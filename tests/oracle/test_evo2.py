@@ -88,24 +88,16 @@ def test_decoding_from_the_first_token(pair):
     agree(pair.model.chunks(ids, [1] * 150), *pair.expected(ids))
 
 
-def test_unequal_rows_of_a_batch_and_their_next_tokens(pair):
-    lengths, steps = np.array([5, 64, 130, 1, 77, 512]), 3
-    rows = [pair.tokens(length + steps, row) for row, length in enumerate(lengths)]
+def test_rows_read_together_and_their_next_tokens(pair):
+    rows = [pair.tokens(133, row) for row in range(4)]
     expected = [pair.expected(ids) for ids in rows]
-    width = lengths.max()
-    ids = np.full((len(rows), width), 1)
-    for row, tokens in enumerate(rows):
-        ids[row, : lengths[row]] = tokens[: lengths[row]]
-    mask = lambda read, size: (np.arange(size) < read[:, None]).astype(np.int64)
-    logits, past = pair.model(ids, np.tile(np.arange(width), (len(rows), 1)), mask=mask(lengths, width))
-    for row, length in enumerate(lengths):
-        agree(logits[row, :length], *(values[:length] for values in expected[row]))
-    for step in range(steps):
-        tokens = [[ids[length + step]] for ids, length in zip(rows, lengths)]
-        read = mask(lengths + step + 1, width + step + 1)
-        logits, past = pair.model(tokens, np.zeros((len(rows), 1)), past=past, mask=read)
-        for row, length in enumerate(lengths):
-            agree(logits[row], *(values[length + step][None] for values in expected[row]))
+    answers, past = pair.model([ids[:130] for ids in rows], np.tile(np.arange(130), (len(rows), 1)))
+    for row, values in enumerate(expected):
+        agree(answers["chosen"][row], *(value[:130] for value in values))
+    for place in range(130, 133):
+        answers, past = pair.model([[ids[place]] for ids in rows], np.zeros((len(rows), 1)), past=past, read=place)
+        for row, values in enumerate(expected):
+            agree(answers["chosen"][row], *(value[place][None] for value in values))
 
 
 def test_what_pytorch_saves_is_what_is_read(tmp_path):

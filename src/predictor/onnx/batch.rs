@@ -91,6 +91,7 @@ impl<T> Batches<T> {
                 if rows == 1 && !engine.limits.can_cut(length) {
                     return Err(Error::OutOfMemory(message));
                 }
+                engine.gives_back = true;
                 engine.limits.halve();
                 while rows > 1 && engine.rows(length, marks) > rows / 2 {
                     engine.limits.halve();

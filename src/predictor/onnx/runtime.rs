@@ -89,19 +89,20 @@ impl Taken {
             MemoryInfo::new(device, number, AllocatorType::Device, kind).map_err(failure)
         };
         let here = || memory(AllocationDevice::CPU, 0, MemoryType::CPUOutput);
-        let (cache, device) = match self.device {
+        let (cache, device, arena) = match self.device {
             Device::Cuda(number) => {
                 let number = i32::from(number);
                 let there = || memory(AllocationDevice::CUDA, number, MemoryType::Default);
                 let allocator = Allocator::new(session, there()?).map_err(failure)?;
-                (allocator, there()?)
+                (allocator, there()?, format!("gpu:{number}"))
             }
-            Device::Cpu | Device::Auto => (Allocator::default(), here()?),
+            Device::Cpu | Device::Auto => (Allocator::default(), here()?, "cpu:0".to_owned()),
         };
         Ok(Memories {
             cache,
             device,
             here: here()?,
+            arena,
         })
     }
 }

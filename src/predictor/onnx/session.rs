@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ort::memory::{Allocator, MemoryInfo};
-use ort::session::{IoBinding, Session, SessionOutputs};
+use ort::session::{IoBinding, RunOptions, Session, SessionOutputs};
 use ort::value::{DynTensor, DynTensorValueType, Shape, Tensor};
 
 use super::cache::{Cache, view};
@@ -18,6 +18,9 @@ use super::graph::{Graph, Signature};
 use super::limits::Limits;
 use super::runtime::{dimension, failure};
 use crate::error::{Error, Result};
+
+/// ONNX Runtime's option of a call after which its arenas give back what they do not use.
+const SHRINKAGE: &str = "memory.enable_memory_arena_shrinkage";
 
 /// The memory of a session's device, and of this process where its outputs are read.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(super) struct Memories {
     pub device: MemoryInfo<'static>,
     /// Where what is read here is given.
     pub here: MemoryInfo<'static>,
+    /// What ONNX Runtime calls the device's arena.
+    pub arena: String,
 }
 
 /// A question about the token that follows one of the tokens that are fed.
@@ -67,6 +72,8 @@ pub(super) struct Engine {
     pub graph: Graph,
     pub limits: Limits,
     memories: Memories,
+    /// Whether the arena gives back, after the next call, what it keeps of earlier ones: memory was refused.
+    pub gives_back: bool,
     /// Tokens read so far, in any call.
     pub tokens_read: u64,
     /// Time spent within ONNX Runtime's calls.
@@ -93,6 +100,7 @@ impl Engine {
             graph,
             limits,
             memories,
+            gives_back: false,
             tokens_read: 0,
             time: Duration::ZERO,
         }
@@ -318,7 +326,13 @@ impl Engine {
             binding.bind_output(&slot.present, new?).map_err(failure)?;
         }
         let begun = Instant::now();
-        let mut outputs = self.session.run_binding(&binding).map_err(failure)?;
+        let mut options = RunOptions::new().map_err(failure)?;
+        if std::mem::take(&mut self.gives_back) {
+            let arena = &self.memories.arena;
+            options.set(SHRINKAGE, arena).map_err(failure)?;
+        }
+        let ran = self.session.run_binding_with_options(&binding, &options);
+        let mut outputs = ran.map_err(failure)?;
         self.time += begun.elapsed();
         self.tokens_read += (rows * length) as u64;
         let seen = if let Signature::Reading = self.graph.signature {
