@@ -24,7 +24,7 @@ DESTDIR ?=
 STAGE := target/install
 
 .PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce browser slurm-tools \
-        test test-rust test-python test-slurm test-cuda test-oracle test-large fixtures \
+        test test-rust test-python test-slurm test-cuda gpu-kit test-oracle test-large fixtures \
         man completions install uninstall faults fuzz lint deny deny-advisories bench bench-infer bench-designs bench-growth clean
 
 help:
@@ -33,7 +33,8 @@ help:
 	@echo 'make test           all tests'
 	@echo 'make test-slurm     the cluster jobs of `make reproduce CLUSTER=slurm`, on a real Slurm of one node'
 	@echo 'make test-oracle    converters and engines against the reference implementations (5 GB to fetch, a quarter of an hour)'
-	@echo 'make test-cuda      what infer does with CUDA: where there is a GPU its answers, elsewhere how it fails'
+	@echo 'make test-cuda      infer --device cuda on a device that computes nothing, and without one'
+	@echo 'make gpu-kit        in out/gpu-kit: what to run on a GPU that has neither Rust nor network (ARCH=90, or all)'
 	@echo 'make test-large     models of true size with random weights: time, memory, tokens/s (10 GB of disk and memory)'
 	@echo 'make faults         fault injection alone, with its figures'
 	@echo 'make fuzz SECONDS=N fuzzing of every parser, N seconds together (default: 600)'
@@ -191,9 +192,15 @@ $(NULL_CUDA)/.whole: $(RUNTIME_CUDA) $(wildcard tests/null_cuda/*)
 	$(PYTHON) tests/null_cuda/build.py $(RUNTIME_CUDA) $(@D)
 	touch $@
 
-# The tests that ask for CUDA, with a runtime that has it.
-test-cuda: runtime-cuda
+# What goes wrong without CUDA, with a runtime that has it; then everything that can be seen on a device that computes nothing.
+test-cuda: build runtime-cuda $(NULL_CUDA)/.whole $(TEST_ENV)/.whole
 	SHOTLINE_ORT_LIB=$(CURDIR)/runtime-cuda $(CARGO) test --release --test infer --test onnx_engine -- cuda doctor
+	SHOTLINE_BIN=$(CURDIR)/$(BIN) $(TEST_ENV)/bin/python -m pytest -q tests/cuda
+
+# What a machine with a GPU, but without Rust and network, needs to see what only a GPU shows: out/gpu-kit/README.md.
+ARCH ?= 90
+gpu-kit: build runtime-cuda
+	$(PYTHON) scripts/gpu-kit/build.py out/gpu-kit --arch $(ARCH) $(if $(WHOLE),--whole)
 
 # Every family of models on random weights of random shapes, in the environment of the reference implementations.
 test-oracle: build runtime target/venv-oracle/.whole

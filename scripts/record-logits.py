@@ -41,9 +41,8 @@ def tokens(source: Path, tokenizer: Path | None, text: str) -> list[int]:
     return AutoTokenizer.from_pretrained(source).encode(text)
 
 
-def record(source: Path, ids: list[int], top: int) -> dict:
-    with torch.no_grad():
-        logits = load(source)(torch.tensor([ids])).logits[0]
+def recorded(logits: torch.Tensor, ids: list[int], top: int) -> dict:
+    """What is kept of the logits behind each token of a text."""
     last = len(ids) - 1
     positions = sorted({round(i * last / (POSITIONS - 1)) for i in range(POSITIONS)})
     best = logits[positions].topk(min(top, logits.shape[1]))
@@ -69,7 +68,9 @@ def main() -> None:
     if args.top < 1:
         parser.error(f"--top {args.top}: expected at least 1")
     ids = tokens(args.source, args.tokenizer, args.text)
-    args.output.write_text(json.dumps(record(args.source, ids, args.top)) + "\n")
+    with torch.no_grad():
+        logits = load(args.source)(torch.tensor([ids])).logits[0]
+    args.output.write_text(json.dumps(recorded(logits, ids, args.top)) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     make test-large
     python3 tests/large/evo2_1b_profile.py [--threads 2] [--model FOLDER]
 
-Converts the checkpoint of evo2_1b.py (2.2 GB, to 4.6 GB in float32), or takes the converted FOLDER, and reads one
+Converts the checkpoint of evo2_shapes.py (2.2 GB, to 4.6 GB in float32), or takes the converted FOLDER, and reads one
 prompt of 128 shots and some single tokens behind it in ONNX Runtime alone. Fails where the project's own bounds are
 missed: conversion under 60 s and 1 GB, 28 tokens/s or 65 % of the rate of matrix products measured in the same run,
 the LI filter under 5 % of its layer's time. In the environment of scripts/requirements/test.txt, on a machine that
@@ -24,8 +24,8 @@ from pathlib import Path
 import onnx
 import onnxruntime
 
-import evo2_1b
-from run import ROOT, measure, sgemm_rate
+import evo2_shapes
+from run import EVO2_1B, ROOT, measure, sgemm_rate, write_evo2_1b
 
 sys.path.insert(0, str(ROOT / "tests" / "python"))
 
@@ -38,7 +38,7 @@ STEPS = 8
 
 def converted(temp: Path) -> tuple[Path, dict[str, float]]:
     folder = temp / "model"
-    done = measure(sys.executable, ROOT / "scripts" / "convert", evo2_1b.write(temp / "checkpoint"), "-o", folder)
+    done = measure(sys.executable, ROOT / "scripts" / "convert", write_evo2_1b(temp / "checkpoint"), "-o", folder)
     return folder, {"conversion, s": done.seconds, "conversion, peak GB": done.megabytes / 1e3}
 
 
@@ -61,8 +61,8 @@ def filter_shares(folder: Path, profile: Path) -> dict[str, float]:
         name, is_kernel = event["name"].removesuffix("_kernel_time"), event["name"].endswith("_kernel_time")
         if is_kernel and re.search(r"_\d", name) and run["ts"] <= event["ts"] < run["ts"] + run["dur"]:
             layer = bisect(starts, number(name)) - 1
-            if 0 <= layer < len(evo2_1b.CONFIG.kinds):
-                kind = evo2_1b.CONFIG.kinds[layer]
+            if 0 <= layer < len(EVO2_1B.kinds):
+                kind = EVO2_1B.kinds[layer]
                 layers[kind] += event["dur"]
                 own[kind] += event["dur"] * any(number(name) in places for places in filters)
     return {f"{kind} filter, % of layer": 100 * own[kind] / layers[kind] for kind in ("long", "medium", "attention")}
@@ -76,11 +76,11 @@ def timed(temp: Path, folder: Path, threads: int) -> dict[str, float]:
     begun = time.monotonic()
     model = Model(folder, options)
     figures = {"loading, s": time.monotonic() - begun, "product, GFLOP/s": sgemm_rate() / 1e9}
-    ids = evo2_1b.evo2_checkpoint.bases(2, TOKENS)
+    ids = evo2_shapes.evo2_checkpoint.bases(2, TOKENS)
     begun = time.monotonic()
     _, past = model(ids, [TOKENS - 1])
     rate = TOKENS / (time.monotonic() - begun)
-    figures |= {"tokens/s": rate, "GFLOP/s": 2 * evo2_1b.LAYER_WEIGHTS * rate / 1e9}
+    figures |= {"tokens/s": rate, "GFLOP/s": 2 * evo2_shapes.layer_weights(EVO2_1B) * rate / 1e9}
     begun = time.monotonic()
     for step, token in enumerate(ids[:STEPS]):
         _, past = model([token], [0], past=past, read=TOKENS + step)

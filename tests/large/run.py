@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-import evo2_1b
-import qwen3_06b
+import evo2_shapes
+import qwen3_shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 # Between this process and the one measured stands a small one: Linux counts what a process was before its exec.
@@ -49,22 +49,29 @@ class Large:
     operations: float
 
 
+QWEN3, EVO2_1B = qwen3_shapes.SHAPES["qwen3-0.6b"], evo2_shapes.SHAPES["evo2_1b_base"]
+
+
+def write_evo2_1b(folder: Path) -> Path:
+    return evo2_shapes.write(folder, "evo2_1b_base", EVO2_1B, parts=2)
+
+
 MODELS = {
     "qwen3-0.6b": Large(
-        write=qwen3_06b.write,
+        write=lambda folder: qwen3_shapes.write(folder, QWEN3),
         alphabet="linguistic",
         prompts=3,
         weights=("float32", "bfloat16"),
-        largest_tensor_bytes=qwen3_06b.LARGEST_TENSOR_BYTES,
-        operations=2 * qwen3_06b.LAYER_WEIGHTS,
+        largest_tensor_bytes=QWEN3.largest_tensor_bytes,
+        operations=2 * QWEN3.layer_weights,
     ),
     "evo2-1b": Large(
-        write=evo2_1b.write,
+        write=write_evo2_1b,
         alphabet="genomic",
         prompts=2,
         weights=("float32", "bfloat16"),
-        largest_tensor_bytes=evo2_1b.LARGEST_TENSOR_BYTES,
-        operations=2 * evo2_1b.LAYER_WEIGHTS,
+        largest_tensor_bytes=2 * EVO2_1B.hidden * EVO2_1B.width,
+        operations=2 * evo2_shapes.layer_weights(EVO2_1B),
     ),
 }
 

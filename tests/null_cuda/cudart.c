@@ -23,6 +23,20 @@ enum status {
     NO_CODE_FOR_DEVICE = 209,
 };
 
+/* CUDA keeps a thread's last error until it is asked for. */
+static _Thread_local int last_error;
+
+static int failed(int status) { return last_error = status; }
+
+int cudaPeekAtLastError(void) { return last_error; }
+
+int cudaGetLastError(void)
+{
+    int status = last_error;
+    last_error = SUCCESS;
+    return status;
+}
+
 /* The wildcard for pointers to types that nobody here looks into. */
 typedef void *opaque;
 
@@ -112,7 +126,7 @@ int cudaMalloc(void **pointer, size_t bytes)
         memory_used -= bytes;
         refusals++;
         *pointer = NULL;
-        return OUT_OF_MEMORY;
+        return failed(OUT_OF_MEMORY);
     }
     raise_to(&memory_peak, used);
     return SUCCESS;
@@ -187,7 +201,7 @@ int cudaMemcpy(void *to, const void *from, size_t bytes, int kind)
 {
     /* ONNX Runtime always says which way a copy goes: `cudaMemcpyDefault` could not be counted. */
     if (kind < HOST_TO_HOST || kind >= KINDS)
-        return INVALID_VALUE;
+        return failed(INVALID_VALUE);
     copied[kind].copies++;
     copied[kind].bytes += bytes;
     raise_to(&copied[kind].largest, bytes);
@@ -314,7 +328,7 @@ int cudaLaunchKernel(const void *function)
     if (kernel && kernel->has_code)
         return SUCCESS;
     launches_without_code++;
-    return NO_CODE_FOR_DEVICE;
+    return failed(NO_CODE_FOR_DEVICE);
 }
 
 /* A kernel's handle is its function. */
@@ -344,8 +358,8 @@ int __cudaPopCallConfiguration(struct dimensions *grid, struct dimensions *block
 /* Binaries that are loaded by hand, which the provider has for kernels that it compiles itself. */
 SUCCEEDS(cudaLibraryUnload)
 SUCCEEDS(cudaKernelSetAttributeForDevice)
-int cudaLibraryLoadData(void) { return NO_CODE_FOR_DEVICE; }
-int cudaLibraryGetKernel(void) { return NO_CODE_FOR_DEVICE; }
+int cudaLibraryLoadData(void) { return failed(NO_CODE_FOR_DEVICE); }
+int cudaLibraryGetKernel(void) { return failed(NO_CODE_FOR_DEVICE); }
 
 struct function_attributes {
     size_t shared, constant, local;
@@ -380,7 +394,7 @@ int cudaGetDevice(int *device)
     return SUCCESS;
 }
 
-int cudaSetDevice(int device) { return device == 0 ? SUCCESS : INVALID_DEVICE; }
+int cudaSetDevice(int device) { return device == 0 ? SUCCESS : failed(INVALID_DEVICE); }
 
 static int version(int *number)
 {
@@ -473,23 +487,29 @@ int cudaGetDriverEntryPointByVersion(opaque name, void **function, unsigned vers
     return SUCCESS;
 }
 
-/* --- errors: every function returns its own, none is kept --- */
+/* --- the words for errors: CUDA's own --- */
 
-SUCCEEDS(cudaGetLastError)
-SUCCEEDS(cudaPeekAtLastError)
+static const struct {
+    int status;
+    const char *name, *words;
+} errors[] = {
+    {SUCCESS, "cudaSuccess", "no error"},
+    {OUT_OF_MEMORY, "cudaErrorMemoryAllocation", "out of memory"},
+    {INVALID_DEVICE, "cudaErrorInvalidDevice", "invalid device ordinal"},
+    {NO_CODE_FOR_DEVICE, "cudaErrorNoKernelImageForDevice", "no kernel image is available for execution on the device"},
+    {INVALID_VALUE, "cudaErrorInvalidValue", "invalid argument"},
+};
 
-const char *cudaGetErrorString(int status)
+static int error_of(int status)
 {
-    switch (status) { /* in CUDA's own words */
-    case SUCCESS: return "no error";
-    case OUT_OF_MEMORY: return "out of memory";
-    case INVALID_DEVICE: return "invalid device ordinal";
-    case NO_CODE_FOR_DEVICE: return "no kernel image is available for execution on the device";
-    default: return "invalid argument";
-    }
+    int number = 0;
+    while (errors[number].status != status && errors[number].status != INVALID_VALUE)
+        number++;
+    return number;
 }
 
-const char *cudaGetErrorName(int status) { return status == SUCCESS ? "cudaSuccess" : "cudaError"; }
+const char *cudaGetErrorString(int status) { return errors[error_of(status)].words; }
+const char *cudaGetErrorName(int status) { return errors[error_of(status)].name; }
 
 /* --- streams and events: everything is done where it is called --- */
 
@@ -534,9 +554,9 @@ int cudaLaunchHostFunc(opaque stream, void (*function)(void *), void *data)
 
 /* --- graphs of launches, which `infer` does not ask for --- */
 
-int cudaStreamBeginCapture(void) { return INVALID_VALUE; }
-int cudaStreamEndCapture(void) { return INVALID_VALUE; }
-int cudaGraphInstantiate(void) { return INVALID_VALUE; }
-int cudaGraphLaunch(void) { return INVALID_VALUE; }
+int cudaStreamBeginCapture(void) { return failed(INVALID_VALUE); }
+int cudaStreamEndCapture(void) { return failed(INVALID_VALUE); }
+int cudaGraphInstantiate(void) { return failed(INVALID_VALUE); }
+int cudaGraphLaunch(void) { return failed(INVALID_VALUE); }
 SUCCEEDS(cudaGraphDestroy)
 SUCCEEDS(cudaGraphExecDestroy)

@@ -3,8 +3,12 @@ What CUDA says of a device, asked of its runtime library: ONNX Runtime tells non
 */
 
 use std::ffi::{CStr, c_char, c_int};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use libloading::Library;
+use memchr::memmem;
 
 use super::runtime::cause;
 use crate::error::{Error, Result};
@@ -20,22 +24,22 @@ type Properties = [u64; 512];
 
 /// A CUDA device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Card {
+pub(super) struct Gpu {
     /// What NVIDIA calls it.
     pub name: String,
     /// Its compute capability: 9.0 is (9, 0).
     pub capability: (c_int, c_int),
     /// Bytes of its memory that nobody uses.
-    pub free: u64,
+    pub free: usize,
     /// All bytes of its memory.
-    pub total: u64,
+    pub total: usize,
     /// The newest CUDA that the driver runs: 13.0 is 13000.
     pub driver: c_int,
     /// The CUDA that the runtime library is of.
     pub runtime: c_int,
 }
 
-impl Card {
+impl Gpu {
     /// What there is to know of a device.
     ///
     /// # Errors
@@ -60,12 +64,21 @@ impl Card {
             Ok(Self {
                 name: name.to_string_lossy().into_owned(),
                 capability: (major, minor),
-                free: free as u64,
-                total: total as u64,
+                free,
+                total,
                 driver,
                 runtime,
             })
         })
+    }
+
+    /// The one that this thread asks of things.
+    fn current() -> Result<Self> {
+        let cuda = Cuda::load()?;
+        let mut number = 0;
+        // SAFETY: the call writes the one number that its pointer leads to.
+        cuda.check(unsafe { (cuda.get)(&raw mut number) })?;
+        Self::of(u16::try_from(number).unwrap_or_default())
     }
 
     /// Whether it has bfloat16, in which the graphs of `scripts/convert --device cuda` compute.
@@ -102,7 +115,7 @@ pub(super) fn cudnn_version() -> Option<String> {
 
 /// Where a library of NVIDIA's comes from, to be put behind what says that it is missing.
 pub(super) fn package(library: &str) -> &'static str {
-    /// The beginnings of libraries' names, a longer one before a shorter one that it begins with.
+    /// The beginnings of libraries' names.
     const PACKAGES: [(&str, &str); 7] = [
         ("libcudart.", "; PyPI has it in nvidia-cuda-runtime"),
         ("libcublas", "; PyPI has it in nvidia-cublas"),
@@ -117,8 +130,93 @@ pub(super) fn package(library: &str) -> &'static str {
 }
 
 /// The bytes of a device's memory that nobody uses; `None` where CUDA cannot be asked.
-pub(super) fn free_memory(device: u16) -> Option<u64> {
-    Card::of(device).ok().map(|card| card.free)
+pub(super) fn free_memory(device: u16) -> Option<usize> {
+    Gpu::of(device).ok().map(|gpu| gpu.free)
+}
+
+/// Whether a device can hold so many bytes of weights, and compute in bfloat16 if they are. Where CUDA cannot be asked, ONNX
+/// Runtime will say why.
+///
+/// # Errors
+/// [`Error::Model`] and [`Error::OutOfMemory`], which name the card.
+pub(super) fn suits(device: u16, weights: Option<&str>, bytes: u64) -> Result<()> {
+    let Ok(gpu) = Gpu::of(device) else {
+        return Ok(());
+    };
+    if weights == Some("bfloat16") {
+        gpu.computes_bfloat16()?;
+    }
+    if bytes > gpu.free as u64 {
+        return Err(Error::OutOfMemory(format!(
+            "the weights take {:.1} GB, cuda:{device} ({}) has {:.1} free",
+            gigabytes(bytes),
+            gpu.name,
+            gigabytes(gpu.free as u64)
+        )));
+    }
+    Ok(())
+}
+
+/// 10^9 bytes, for people.
+#[expect(clippy::cast_precision_loss, reason = "one decimal is printed")]
+pub(super) fn gigabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e9
+}
+
+/// Whether the CUDA provider beside a library of ONNX Runtime is of the same version. The two share structures that change
+/// with every release and are not checked: with another one the process ends where it stands.
+///
+/// # Errors
+/// [`Error::Model`] if not.
+pub(super) fn check_provider(library: &Path, version: &str) -> Result<()> {
+    const PROVIDER: &str = "libonnxruntime_providers_cuda.so";
+    const BLOCK: u64 = 1 << 20;
+
+    let path = library.with_file_name(PROVIDER);
+    let wanted = format!("\0{version}\0");
+    // Where there is none, ONNX Runtime will say so.
+    let Ok(mut file) = File::open(&path) else {
+        return Ok(());
+    };
+    // It tells its version as a plugin, in a string among its constants.
+    let mut seen = Vec::new();
+    loop {
+        let read = (&mut file).take(BLOCK).read_to_end(&mut seen);
+        if memmem::find(&seen, wanted.as_bytes()).is_some() {
+            return Ok(());
+        }
+        if read.map_err(|error| Error::file(&path, error))? == 0 {
+            break;
+        }
+        // What may be the beginning of it.
+        seen.drain(..seen.len().saturating_sub(wanted.len()));
+    }
+    Err(Error::model(format!(
+        "{} is not of ONNX Runtime {version}, as {} is",
+        path.display(),
+        library.display()
+    )))
+}
+
+/// A message of ONNX Runtime about CUDA, with what to do about it.
+pub(super) fn explained(text: String) -> String {
+    // `cudaErrorNoKernelImageForDevice`, `cudaErrorInvalidKernelImage`.
+    let has_no_code = ["no kernel image", "kernel image is invalid"];
+    if has_no_code.iter().any(|words| text.contains(words))
+        && let Ok(gpu) = Gpu::current()
+    {
+        let (major, minor) = gpu.capability;
+        return format!(
+            "this ONNX Runtime's CUDA provider has no code for {}, compute capability {major}.{minor}; a provider that was \
+             pruned is for one architecture only",
+            gpu.name
+        );
+    }
+    if text.contains("cannot open shared object file") {
+        let package = package(&text);
+        return text + package;
+    }
+    text
 }
 
 /// The functions of CUDA's runtime library that are asked here.

@@ -10,7 +10,7 @@ use std::fs;
 use ort::ep::cuda::{CUDA_DYLIBS, CUDNN_DYLIBS};
 
 use super::Options;
-use super::cuda::{Card, cudnn_version, package};
+use super::cuda::{Gpu, cudnn_version, gigabytes, package};
 use super::probe;
 use super::runtime::{Device, Runtime, cause};
 use crate::error::Result;
@@ -73,7 +73,7 @@ pub fn report(options: &Options) -> (String, bool) {
     );
     let works = match runtime.open(options, &probe::smallest) {
         Ok((_, taken)) => match taken.device {
-            Device::Cuda(number) => card(&mut lines, runtime, options, number),
+            Device::Cuda(number) => gpu(&mut lines, runtime, options, number),
             Device::Cpu | Device::Auto => true,
         },
         Err(error) => {
@@ -95,38 +95,38 @@ fn library(name: &str) -> String {
 }
 
 /// What a card is and whether it computes.
-fn card(lines: &mut Lines, runtime: &Runtime, options: &Options, number: u16) -> bool {
-    let card = match Card::of(number) {
-        Ok(card) => card,
+fn gpu(lines: &mut Lines, runtime: &Runtime, options: &Options, number: u16) -> bool {
+    let gpu = match Gpu::of(number) {
+        Ok(gpu) => gpu,
         Err(error) => {
             lines.add(&format!("cuda:{number}"), &error.to_string());
             return false;
         }
     };
     let version = |number: c_int| format!("{}.{}", number / 1000, number % 1000 / 10);
-    let (major, minor) = card.capability;
+    let (major, minor) = gpu.capability;
     lines.add(
         &format!("cuda:{number}"),
-        &format!("{}, compute capability {major}.{minor}", card.name),
+        &format!("{}, compute capability {major}.{minor}", gpu.name),
     );
     lines.add(
         "its memory",
         &format!(
             "{:.1} GB free of {:.1}",
-            gigabytes(card.free),
-            gigabytes(card.total)
+            gigabytes(gpu.free as u64),
+            gigabytes(gpu.total as u64)
         ),
     );
     // Where the driver is no module of this kernel, it is not known by that name.
     let driver = fs::read_to_string("/sys/module/nvidia/version").unwrap_or_default();
-    let driver = [driver.trim(), "for CUDA up to", &version(card.driver)].join(" ");
+    let driver = [driver.trim(), "for CUDA up to", &version(gpu.driver)].join(" ");
     lines.add("driver", driver.trim_start());
-    lines.add("CUDA runtime", &version(card.runtime));
+    lines.add("CUDA runtime", &version(gpu.runtime));
     lines.add(
         "cuDNN",
         &cudnn_version().unwrap_or_else(|| "not there: only convolutions need it".into()),
     );
-    let computes = card.computes_bfloat16();
+    let computes = gpu.computes_bfloat16();
     if computes.is_err() {
         return lines.check("bfloat16", &computes.map(|()| String::new()));
     }
@@ -135,10 +135,4 @@ fn card(lines: &mut Lines, runtime: &Runtime, options: &Options, number: u16) ->
         .map(|rate| format!("right, {:.0} TFLOP/s", rate / 1e12));
     let attention = probe::attention(runtime, options, number).map(|()| "right".to_owned());
     lines.check("bfloat16 product", &product) & lines.check("bfloat16 attention", &attention)
-}
-
-/// For people.
-#[expect(clippy::cast_precision_loss, reason = "one decimal is printed")]
-fn gigabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e9
 }

@@ -11,7 +11,8 @@ A predictor in ONNX Runtime: a model folder that answers encoded prompts.
 - `batch`: which prompts are answered together;
 - `decode`: greedy decoding and the teacher-forced pass that replaces it;
 - [`verify`]: holds a model against what its card says that the right one gives;
-- [`doctor`]: what is there and what is missing.
+- `cuda`: what CUDA says of a device;
+- `probe`, [`doctor`]: what is there, what is missing, and whether it computes right.
 */
 
 mod batch;
@@ -210,9 +211,14 @@ impl OnnxModel {
                 weights::others(&model)
             )));
         }
+        let bytes = (contents.files.iter())
+            .filter_map(|file| Some(file.metadata().ok()?.len()))
+            .sum();
         let runtime = Runtime::get(options.ort_lib.as_deref())?;
         let open = |builder: &mut SessionBuilder| builder.commit_from_file(&model);
-        let (session, taken) = runtime.open_for(options, &card, &open).map_err(here)?;
+        let (session, taken) = runtime
+            .open_for(options, &card, bytes, &open)
+            .map_err(here)?;
         let graph = Graph::recognise(&ports(session.inputs()), &ports(session.outputs()), &config)
             .map_err(here)?;
         config.check_tokens(graph.vocab).map_err(here)?;
@@ -221,7 +227,6 @@ impl OnnxModel {
             Device::Cuda(number) => cuda::free_memory(number),
             Device::Cpu | Device::Auto => None,
         };
-        let free = free.and_then(|bytes| usize::try_from(bytes).ok());
         let limits = Limits::of(taken.device, free).with(options, inexact.is_some());
         let memories = taken.memories(&session)?;
         let engine = Engine::new(session, graph, limits, memories);

@@ -49,6 +49,10 @@ pub(super) fn product(runtime: &Runtime, options: &Options) -> Result<()> {
 }
 
 /// Operations a second of products of large matrices in bfloat16, the best of a few runs.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "random numbers, and powers of two"
+)]
 pub(super) fn product_rate(runtime: &Runtime, options: &Options, device: u16) -> Result<f64> {
     const SIZE: usize = 8192;
     // With the time of a call a small part of theirs.
@@ -207,6 +211,7 @@ fn products(builder: &mut SessionBuilder, chained: usize) -> ort::Result<Session
     )
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a head's size is small")]
 fn attending(builder: &mut SessionBuilder, heads: usize, size: usize) -> ort::Result<Session> {
     let inputs = [
         ("query", TensorElementType::Bfloat16, 3),
@@ -293,6 +298,7 @@ fn places(size: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// A whole number below 257, which bfloat16 has exactly.
+#[expect(clippy::cast_precision_loss, reason = "it is exact")]
 fn small(number: usize) -> bf16 {
     bf16::from_f32(number as f32)
 }

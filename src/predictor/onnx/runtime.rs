@@ -21,7 +21,7 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::Tensor;
 
 use super::session::Memories;
-use super::{Card, Options};
+use super::{Card, Options, cuda};
 use crate::error::{Error, Result};
 
 /// The library's name, with or without a version behind it.
@@ -236,31 +236,40 @@ impl Runtime {
         }
     }
 
-    /// Opens a model's session, on a device that its card allows; `auto` takes one that it does.
+    /// Opens a model's session, whose weights take so many bytes, on a device that suits it; `auto` takes one that does.
     pub(super) fn open_for(
         &self,
         options: &Options,
         card: &Card,
+        bytes: u64,
         open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
     ) -> Result<(Session, Taken)> {
+        let suits = |device| {
+            card.check_device(device)?;
+            match device {
+                Device::Cuda(number) => cuda::suits(number, card.weights.as_deref(), bytes)
+                    .map_err(|error| error.at(format!("{device} cannot be used"))),
+                Device::Cpu | Device::Auto => Ok(()),
+            }
+        };
         if options.device != Device::Auto {
-            card.check_device(options.device)?;
+            suits(options.device)?;
             return self.open(options, open);
         }
         let on = |device| Options {
             device,
             ..options.clone()
         };
-        match (
-            card.check_device(Device::Cuda(0)),
-            card.check_device(Device::Cpu),
-        ) {
-            (Err(because), _) => {
+        match (suits(Device::Cuda(0)), suits(Device::Cpu)) {
+            (Err(because), Ok(())) => {
                 let (session, taken) = self.open(&on(Device::Cpu), open)?;
                 let because = Some(because.to_string());
                 Ok((session, Taken { because, ..taken }))
             }
-            (_, Err(_)) => self.open(&on(Device::Cuda(0)), open),
+            (suits, Err(_)) => {
+                suits?;
+                self.open(&on(Device::Cuda(0)), open)
+            }
             _ => self.open(options, open),
         }
     }
@@ -291,9 +300,13 @@ impl Runtime {
             .build()
             // Without this a CUDA that fails is replaced by the processor in silence.
             .error_on_failure();
-        self.builder(options)
-            .and_then(|builder| open(&mut builder.with_execution_providers([provider])?))
-            .map_err(|error| failure(error).at(format!("cuda:{number} cannot be used")))
+        cuda::check_provider(&self.library, &self.version)
+            .and_then(|()| {
+                self.builder(options)
+                    .and_then(|builder| open(&mut builder.with_execution_providers([provider])?))
+                    .map_err(failure)
+            })
+            .map_err(|error| error.at(format!("cuda:{number} cannot be used")))
     }
 
     fn builder(&self, options: &Options) -> ort::Result<SessionBuilder> {
@@ -422,7 +435,7 @@ pub(super) fn cause(error: &libloading::Error) -> String {
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 pub(super) fn failure(error: ort::Error) -> Error {
     let text = one_line(&error);
-    let text = told(&text).to_owned();
+    let text = cuda::explained(told(&text).to_owned());
     // ONNX Runtime has no code of its own for a refused allocation.
     if ["Failed to allocate memory", "bad_alloc", "out of memory"]
         .iter()

@@ -1,0 +1,416 @@
+"""The stages of `check`."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit import BIN, LIBRARY, ROOT, Answered, Failed, Kit, environment
+
+SHOTS = (1, 2, 4, 8, 16, 32, 64, 128)
+# How a prompt may be read; all give the same answers.
+WAYS = {
+    "whole": (),
+    "in chunks": ("--prefill-chunk", "64"),
+    "alone": ("--batch-tokens", "1"),
+    "stepwise": ("--method", "generate"),
+}
+# What rounding in float32 may do to ln p of a symbol and to a margin.
+FLOAT32 = 1e-3
+
+
+@dataclass(frozen=True)
+class Stage:
+    run: Callable[[Kit], None]
+    purpose: str
+    # Seconds without which it is not begun.
+    least: float
+
+
+# --- comparing answers ---
+
+
+def compare(expected: list[dict], found: list[dict]) -> dict:
+    """How answers differ: where they are equal, by the largest difference of ln p of a symbol and of a margin."""
+    key = lambda row: (row["trial_id"], row["shots"])
+    pairs = list(zip(sorted(expected, key=key), sorted(found, key=key), strict=True))
+    if any(key(one) != key(other) for one, other in pairs):
+        raise Failed("the answers are to other prompts")
+    equal = [(one, other) for one, other in pairs if one["output"] == other["output"]]
+    unequal = [one["margin"] or 0.0 for one, other in pairs if one["output"] != other["output"]]
+    largest = lambda differences: max(differences, default=0.0)
+    return {
+        "answers": len(pairs),
+        "different": len(unequal),
+        "largest_margin_of_different": largest(unequal),
+        # `generate` has none.
+        "logprob_difference": largest(
+            abs(one["answer_logprob"] - other["answer_logprob"]) / len(one["target"])
+            for one, other in equal
+            if other["answer_logprob"] is not None
+        ),
+        "margin_difference": largest(abs(one["margin"] - other["margin"]) for one, other in equal),
+    }
+
+
+def agree(figures: dict, most: float | None = None) -> bool:
+    """Whether answers differ only where two tokens are all but equal: closer than twice what a logit is off by."""
+    off = figures["margin_difference"] if most is None else most
+    within = most is None or max(figures["margin_difference"], figures["logprob_difference"]) <= most
+    return within and figures["largest_margin_of_different"] <= 2 * off
+
+
+# --- the machine ---
+
+
+def doctor(kit: Kit) -> None:
+    """`infer --doctor`, and what the machine has."""
+    ran = kit.run(BIN / "infer", "--doctor", "--device", kit.device, "--ort-lib", LIBRARY)
+    rate = re.search(r"bfloat16 product\s+right, (\d+) TFLOP/s", ran.out)
+    figures = {"product_rate": 1e12 * float(rate[1])} if rate else {}
+    kit.add("doctor", ran.code == 0, report=ran.out.splitlines(), said=ran.err.strip(), **figures)
+    asked = "import sys, torch, transformers; print(sys.version, torch.__version__, transformers.__version__)"
+    kit.add("Python", True, versions=kit.run(sys.executable, "-c", asked).out.strip())
+    made = ROOT / "kit.json"
+    kit.add("kit", True, made=json.loads(made.read_text()) if made.exists() else None)
+
+
+# --- small models of every family ---
+
+
+def tiny(kit: Kit) -> None:
+    """Every family and every way to read against the processor's float32."""
+    from seeded_models import FAMILIES
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(tiny_family, kit, family) for family in (*FAMILIES, "evo2")]:
+            done.result()
+
+
+def tiny_family(kit: Kit, family: str) -> None:
+    source, options = tiny_source(kit, family)
+    prompts = kit.prompts("genomic" if family == "evo2" else "linguistic", "1,4,16", 8)
+    prompts += kit.prompts("genomic" if family == "evo2" else "linguistic", "1,4,16", 8, "nested")
+    truth = kit.infer(kit.convert(source, *options, "--device", "cpu"), prompts, device="cpu").records
+    for weights in ("float32", "bfloat16"):
+        model = kit.convert(source, *options, *kit.for_device(weights))
+        whole = None
+        for way, choice in WAYS.items():
+            found = kit.infer(model, prompts, *choice).records
+            whole = whole or found
+            figures = compare(truth, found)
+            is_right = agree(figures, FLOAT32 if weights == "float32" else None)
+            kit.add(f"{family} {weights} {way}", is_right, **figures, **among(compare(whole, found)))
+
+
+def among(figures: dict) -> dict:
+    """How one way differs from the first."""
+    return {f"beside_whole_{name}": figures[name] for name in ("different", "largest_margin_of_different")}
+
+
+def tiny_source(kit: Kit, family: str, seed: int = 11) -> tuple[Path, tuple]:
+    """A checkpoint, and what the converter has to be told of it."""
+    if family == "evo2":
+        import evo2_checkpoint
+
+        kinds = ("short", "attention", "long", "medium")
+        config = evo2_checkpoint.Config(kinds, width=32, heads=2, hidden=48, groups=4, taps=5, long_taps=130)
+        path = kit.work / "tiny_evo2.pt"
+        if not path.exists():
+            evo2_checkpoint.write(path, evo2_checkpoint.tensors(config, seed))
+        return path, ("--rope-scaling", "1", "--max-positions", "2304")
+    from seeded_models import write_seeded
+
+    folder = kit.work / f"tiny_{family}"
+    if not folder.exists():
+        write_seeded(folder, family, seed)
+    return folder, ()
+
+
+def whole_provider(kit: Kit) -> None:
+    """The pruned provider beside the whole one."""
+    whole = ROOT / "lib-whole"
+    if not whole.is_dir():
+        return kit.skip("whole", "the kit has one provider only (make gpu-kit WHOLE=yes adds the other)")
+    prompts = kit.prompts("linguistic", "1,4,16", 8)
+    source, options = tiny_source(kit, "qwen3")
+    model = kit.convert(source, *options, *kit.for_device("bfloat16"))
+    pruned, other = kit.infer(model, prompts), kit.infer(model, prompts, "--ort-lib", whole)
+    figures = compare(other.records, pruned.records)
+    kit.add("whole", pruned.records == other.records, **figures)
+
+
+# --- models of true size ---
+
+
+@dataclass(frozen=True)
+class Large:
+    """A model with random weights. `write` makes its checkpoint; a token of a prompt is multiplied with `weights` numbers."""
+
+    name: str
+    write: Callable[[Path], Path]
+    alphabet: str
+    weights: int
+    options: tuple = ()
+
+
+def qwen3(kit: Kit, name: str) -> Large:
+    import qwen3_shapes
+
+    shape = qwen3_shapes.SHAPES[name]
+    if kit.is_dry:
+        shape = qwen3_shapes.Qwen3(2, 64, 4, 2, 96, is_tied=shape.is_tied, head_dim=32, rows=512)
+    return Large(name, lambda folder: qwen3_shapes.write(folder, shape), "linguistic", shape.layer_weights)
+
+
+def evo2(kit: Kit, name: str) -> Large:
+    import evo2_checkpoint
+    import evo2_shapes
+
+    shape, options = evo2_shapes.SHAPES[name], ()
+    if kit.is_dry:
+        shape = evo2_checkpoint.Config(evo2_shapes.kinds(7), width=32, heads=2, hidden=48, groups=4, taps=7, long_taps=128)
+        options, name = ("--rope-scaling", "1", "--max-positions", "8192"), f"tiny_{name}"
+    write = lambda folder: evo2_shapes.write(folder, name, shape)
+    return Large(name, write, "genomic", evo2_shapes.layer_weights(shape), options)
+
+
+def checkpoint(kit: Kit, model: Large) -> Path:
+    """Its checkpoint, written once."""
+    folder = kit.work / f"checkpoint-{model.name}"
+    if folder.exists():
+        return next(folder.glob("*.pt"), folder)
+    return model.write(folder)
+
+
+def shots(kit: Kit) -> tuple[int, ...]:
+    return SHOTS[:3] if kit.is_dry else SHOTS
+
+
+def nested(kit: Kit, model: Large, functions: int) -> str:
+    """Prompts that hold the whole curve."""
+    return kit.prompts(model.alphabet, ",".join(map(str, shots(kit))), size(kit, functions), "nested")
+
+
+def converted(kit: Kit, model: Large, *options) -> Path:
+    return kit.convert(checkpoint(kit, model), *model.options, *options)
+
+
+def size(kit: Kit, full: int) -> int:
+    """How many prompts."""
+    return 2 if kit.is_dry else full
+
+
+def speed(kit: Kit, model: Large, folder: Path) -> Answered:
+    """Loading, reading, the nested curve; what the curve gave."""
+    most = str(max(shots(kit)))
+    short = kit.infer(folder, kit.prompts(model.alphabet, "1", 1))
+    kit.add(f"{model.name} load", True, load_seconds=short.seconds, peak_bytes=short.peak_bytes)
+    read = kit.infer(folder, kit.prompts(model.alphabet, most, size(kit, 32)), "--complete", "none")
+    rate, product = 2 * model.weights * read.tokens_per_second, kit.product_rate()
+    share = {"share_of_product_rate": rate / product} if product else {}
+    kit.add(
+        f"{model.name} prefill",
+        True,
+        tokens_per_second=read.tokens_per_second,
+        operations_per_second=rate,
+        peak_bytes=read.peak_bytes,
+        **share,
+    )
+    curve = kit.infer(folder, nested(kit, model, 32))
+    measured = {name: curve.measured[name] for name in ("seconds", "tokens", "runtime_seconds", "batches_halved")}
+    kit.add(f"{model.name} curve", True, answers=len(curve.records), peak_bytes=curve.peak_bytes, **measured)
+    return curve
+
+
+def qwen3_small(kit: Kit) -> None:
+    """Qwen3-0.6B's shape beside transformers: logits, answers, speed."""
+    model = qwen3(kit, "qwen3-0.6b")
+    source = checkpoint(kit, model)
+    peer = Peer.start(kit, source)
+    if peer is None:
+        kit.skip("transformers", "PyTorch or transformers is not there")
+        speed(kit, model, converted(kit, model, *kit.for_device("bfloat16")))
+        return
+    with peer:
+        record = kit.work / "recorded.json"
+        record.write_text(json.dumps(peer.ask(do="record")))
+        off = {}
+        for weights in ("float32", "bfloat16"):
+            folder = converted(kit, model, *kit.for_device(weights), "--record", record)
+            ran = kit.run(BIN / "infer", "--verify", "--model", folder, "--device", kit.device, "--ort-lib", LIBRARY)
+            found = re.search(r"off by ([\d.e+-]+)", ran.out)
+            if not found:
+                raise Failed(f"infer --verify: {ran.out} {ran.err}")
+            off[weights] = abs(float(found[1]))
+        theirs = peer.ask(do="difference", recorded=json.loads(record.read_text()))["difference"]
+        kit.add("logits float32", off["float32"] <= FLOAT32 * 5, off_by=off["float32"])
+        # Of 320 logits; both have the same noise, and the largest of so many is itself a noisy figure.
+        kit.add("logits bfloat16", off["bfloat16"] <= 2 * theirs, off_by=off["bfloat16"], transformers_off_by=theirs)
+        curve = speed(kit, model, folder)
+        few = kit.prompts(model.alphabet, "1,4,16", size(kit, 8))
+        rows = [json.loads(line) for line in few.splitlines()]
+        expected = peer.ask(do="answers", texts=[row["prompt"] for row in rows])["texts"]
+        found = kit.infer(folder, few).records
+        margins = [row["margin"] for row, text in zip(found, expected, strict=True) if row["output"] != text]
+        largest = max(margins, default=0.0)
+        kit.add(
+            "answers",
+            largest <= 2 * max(off["bfloat16"], theirs),
+            answers=len(found),
+            different=len(margins),
+            largest_margin_of_different=largest,
+        )
+        beside_transformers(kit, peer, model, curve)
+
+
+def beside_transformers(kit: Kit, peer: "Peer", model: Large, curve: Answered) -> None:
+    """The same prompts, separate for each shot count, by transformers' generate in bfloat16."""
+    prompts = kit.prompts(model.alphabet, ",".join(map(str, shots(kit))), size(kit, 32))
+    rows = [json.loads(line) for line in prompts.splitlines()]
+    groups = [[row["prompt"] for row in rows if row["shots"] == count] for count in shots(kit)]
+    read = peer.ask(do="prefill", texts=groups[-1])
+    kit.add("transformers prefill", True, **read)
+    theirs = peer.ask(do="generate", groups=groups)
+    ours = curve.measured["seconds"]
+    kit.add("transformers curve", True, **theirs, seconds_of_infer=ours, ratio=theirs["seconds"] / ours)
+
+
+class Peer:
+    """transformers in a process of its own (reference.py), asked line by line."""
+
+    def __init__(self, process: subprocess.Popen):
+        self._process = process
+
+    @classmethod
+    def start(cls, kit: Kit, source: Path) -> "Peer | None":
+        """None where it cannot be had."""
+        if kit.run(sys.executable, "-c", "import torch, transformers").code != 0:
+            return None
+        command = [sys.executable, ROOT / "scripts" / "gpu-kit" / "reference.py", source, kit.device]
+        process = subprocess.Popen(
+            list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+        )
+        return cls(process)
+
+    def ask(self, **request) -> dict:
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise Failed("transformers' process ended (its message is on stderr)")
+        return json.loads(line)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+
+
+def evo2_small(kit: Kit) -> None:
+    """Evo 2 1B's shape against the processor."""
+    model = evo2(kit, "evo2_1b_base")
+    prompts = kit.prompts(model.alphabet, "1,8", size(kit, 4))
+    checkpoint(kit, model)
+    with ThreadPoolExecutor(2) as pool:
+        here = pool.submit(converted, kit, model, "--device", "cpu")
+        there = {weights: converted(kit, model, *kit.for_device(weights)) for weights in ("float32", "bfloat16")}
+        here = here.result()
+    truth = kit.infer(here, prompts, device="cpu").records
+    for weights, folder in there.items():
+        figures = compare(truth, kit.infer(folder, prompts).records)
+        kit.add(f"answers {weights}", agree(figures, 5 * FLOAT32 if weights == "float32" else None), **figures)
+    speed(kit, model, there["bfloat16"])
+
+
+def large(kit: Kit, model: Large) -> None:
+    """Load, reading, the curve, memory; nothing stays on the disk."""
+    try:
+        folder = converted(kit, model, *kit.for_device("bfloat16"))
+        shutil.rmtree(kit.work / f"checkpoint-{model.name}")
+        speed(kit, model, folder)
+    finally:
+        for path in kit.work.glob(f"*{model.name}*"):
+            shutil.rmtree(path)
+
+
+# --- little memory, and how much goes together ---
+
+
+def refused(kit: Kit) -> None:
+    """Memory for the weights and little more; then for less than the weights."""
+    model = qwen3(kit, "qwen3-0.6b")
+    folder = converted(kit, model, *kit.for_device("bfloat16"))
+    prompts = nested(kit, model, 16)
+    if kit.device == "cpu":
+        return kit.skip("memory", "a processor's memory is not filled up")
+    weights = (folder / "model.onnx.data").stat().st_size
+    whole = kit.infer(folder, prompts)
+    # Beside the weights: CUDA's own context, of some 500 MB, and room for one sequence.
+    with little_memory(kit, weights + (1 << 20 if kit.is_dry else 3 << 29)) as variables:
+        little = kit.infer(folder, prompts, **variables)
+    figures = compare(whole.records, little.records)
+    halved = little.measured["batches_halved"]
+    kit.add("a little", agree(figures), **figures, halved=halved, seconds=little.seconds, before=whole.seconds)
+    with little_memory(kit, weights // 2) as variables:
+        command = (BIN / "infer", "--model", folder, "--device", kit.device, "--ort-lib", LIBRARY)
+        ran = kit.run(*command, text=prompts, **variables)
+    kit.add("too little", ran.code == 4 and ran.err.count("\n") == 1, code=ran.code, said=ran.err)
+
+
+@contextmanager
+def little_memory(kit: Kit, free: int):
+    """Leaves so many bytes of the card's memory; gives the variables that do so on the device that computes nothing."""
+    if kit.is_dry:
+        yield {"NULL_CUDA_MEMORY": free}
+        return
+    fill = (
+        "import sys, torch; torch.zeros(1, device='cuda'); free, _ = torch.cuda.mem_get_info();"
+        "kept = torch.empty(max(free - int(sys.argv[1]), 0), dtype=torch.uint8, device='cuda');"
+        "print('full', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", fill, str(free)]
+    filler = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        if not filler.stdout.readline():
+            raise Failed("the card's memory could not be filled")
+        yield {}
+    finally:
+        filler.kill()
+        filler.wait()
+
+
+def sweep(kit: Kit) -> None:
+    """Tokens/s of reading by tokens of a batch and of a chunk."""
+    model = qwen3(kit, "qwen3-0.6b")
+    folder = converted(kit, model, *kit.for_device("bfloat16"))
+    long = kit.prompts(model.alphabet, str(max(shots(kit))), size(kit, 64))
+    short = kit.prompts(model.alphabet, "8", size(kit, 64))
+    for name, prompts in (("long", long), ("short", short)):
+        for batch in (4096, 16384, 65536):
+            read = kit.infer(folder, prompts, "--complete", "none", "--batch-tokens", batch)
+            kit.add(f"{name} batch {batch}", True, tokens_per_second=read.tokens_per_second, peak_bytes=read.peak_bytes)
+    for chunk in (256, 1024, 2048, 8192):
+        read = kit.infer(folder, long, "--complete", "none", "--prefill-chunk", chunk)
+        kit.add(f"chunk {chunk}", True, tokens_per_second=read.tokens_per_second, peak_bytes=read.peak_bytes)
+
+
+STAGES = {
+    "doctor": Stage(doctor, "does the card compute, and what is there", 10),
+    "tiny": Stage(tiny, "small models of every family against the processor", 30),
+    "qwen3-0.6b": Stage(qwen3_small, "its shape: logits, answers, speed and memory beside transformers", 60),
+    "evo2-1b": Stage(evo2_small, "its shape against the processor", 60),
+    "evo2-7b": Stage(lambda kit: large(kit, evo2(kit, "evo2_7b")), "its shape: load, prefill, curve, memory", 90),
+    "qwen3-8b": Stage(lambda kit: large(kit, qwen3(kit, "qwen3-8b")), "its shape: load, prefill, curve, memory", 90),
+    "refused": Stage(refused, "refused memory", 30),
+    "sweep": Stage(sweep, "tokens of a batch and of a chunk", 40),
+    "whole": Stage(whole_provider, "the pruned provider beside the whole one", 15),
+}

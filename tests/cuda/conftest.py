@@ -1,0 +1,79 @@
+"""Model folders for CUDA, of every family, with random weights from a seed, converted as a user does it; and prompts."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from device import ROOT, filtered
+
+sys.path[:0] = [str(ROOT / "tests" / "python"), str(ROOT / "tests" / "oracle")]
+
+import evo2_checkpoint  # noqa: E402
+from converter import convert  # noqa: E402
+from seeded_models import write_seeded  # noqa: E402
+
+SEED = 11
+# A layer of each kind.
+EVO2 = evo2_checkpoint.Config(
+    kinds=("short", "attention", "long", "medium"), width=32, heads=2, hidden=48, groups=4, taps=5, long_taps=130
+)
+
+
+def make(family: str, weights: str, temp: Path) -> Path:
+    options = ("--device", "cuda", "--weights", weights)
+    if family == "evo2":
+        source = evo2_checkpoint.write(temp / "m.pt", evo2_checkpoint.tensors(EVO2, SEED))
+        options += ("--rope-scaling", str(EVO2.scaling), "--max-positions", "2048")
+    else:
+        source = temp / "source"
+        write_seeded(source, family, SEED)
+    folder = convert(source, temp / "model", *options)
+    # What the device always answers, the token 0, must not be what ends an answer.
+    config = json.loads((folder / "config.json").read_text())
+    assert config["eos_token_id"] == 0
+    (folder / "config.json").write_text(json.dumps(config | {"eos_token_id": 1}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory):
+    """The folder of a family's model, made once."""
+    made = {}
+
+    def of(family: str, weights: str = "bfloat16") -> Path:
+        if (family, weights) not in made:
+            made[family, weights] = make(family, weights, tmp_path_factory.mktemp(family))
+        return made[family, weights]
+
+    return of
+
+
+FIGURES: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def figures() -> list[str]:
+    """Lines to be told at the end."""
+    return FIGURES
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in FIGURES:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def prompts():
+    """Several of each length, independent and nested, the longest of 280 symbols."""
+
+    def of(family: str) -> str:
+        alphabet = "genomic" if family == "evo2" else "linguistic"
+        text = ""
+        for design in ("independent", "nested"):
+            drawn = filtered("gen-tasks", *"--suite paper --bits 8 --shots 1,4,16 --trials 1 --seed 5".split(), *("--design", design))
+            text += filtered("encode", "--alphabet", alphabet, text="".join(drawn.splitlines(True)[:12]))
+        return text
+
+    return of

@@ -1,0 +1,166 @@
+"""`infer --device cuda` from end to end on a device that computes nothing: what crosses, what it does when memory is refused,
+what it says when the device does not suit.
+
+    make test-cuda
+
+The device's answers are zeros: the token 0, which is right nowhere, so that every answer is completed.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from device import ROOT, RUNTIME, run_infer
+
+FAMILIES = ("llama", "gemma3_text", "evo2")
+PROVIDER = "libonnxruntime_providers_cuda.so"
+# For every place: the best token, two logits, the sum and the wanted logits take 28 bytes. An answer of 8 symbols has 8
+# places, and as many again where it is completed.
+BYTES_OF_AN_ANSWER = 2 * 8 * 28
+
+
+@pytest.fixture(params=FAMILIES)
+def model(request, converted, prompts):
+    """(folder, prompts)"""
+    return converted(request.param), prompts(request.param)
+
+
+@pytest.mark.parametrize("method", ["score", "generate"])
+@pytest.mark.parametrize(
+    "options", [(), ("--prefill-chunk", "64"), ("--batch-tokens", "64"), ("--constrain",)], ids=lambda o: "".join(o) or "-"
+)
+def test_only_what_was_asked_for_comes_back(model, method, options, tmp_path, figures):
+    folder, prompts = model
+    ran = run_infer(tmp_path, "--model", folder, "--method", method, *options, prompts=prompts)
+    assert ran.code == 0, ran.err
+    assert len(ran.records) > len(prompts.splitlines())
+    assert ran.report["launches"] > 0 and ran.report["launches_without_code"] == 0
+    per_answer = ran.report["to_host"]["bytes"] / len(ran.records)
+    figures.append(f"{folder.parent.name} {' '.join([method, *options])}: {per_answer:.0f} bytes to the host an answer")
+    assert per_answer <= BYTES_OF_AN_ANSWER
+
+
+def test_a_run_goes_on_where_it_was_interrupted(model, tmp_path):
+    folder, prompts = model
+    whole = run_infer(tmp_path, "--model", folder, prompts=prompts)
+    lines, out = prompts.splitlines(True), tmp_path / "out.jsonl"
+    broken = run_infer(tmp_path, "--model", folder, "-o", out, prompts="".join(lines[:7]) + "no prompt\n")
+    assert broken.code == 1 and not out.exists()
+    rest = run_infer(tmp_path, "--model", folder, "-o", out, "--resume", prompts=prompts)
+    assert rest.code == 0, rest.err
+    assert out.read_text() == whole.out
+    assert 0 < rest.report["to_host"]["bytes"] < whole.report["to_host"]["bytes"]
+
+
+def test_each_allocation_may_be_refused_once(model, tmp_path):
+    """Either the answers are those of a run in which none was, or the run ends with the code for memory."""
+    folder, prompts = model
+    run = lambda **variables: run_infer(tmp_path, "--quiet", "--model", folder, prompts=prompts, **variables)
+    whole = run()
+    allocations = whole.report["allocations"]
+    codes = set()
+    for number in sorted({1, 2, 3, 5, *(allocations * part // 12 for part in range(1, 13))}):
+        ran = run(NULL_CUDA_REFUSE=number)
+        assert ran.report["refused"] == 1
+        codes.add(ran.code)
+        if ran.code == 0:
+            assert ran.out == whole.out
+        else:
+            ran.refused(4)
+    assert 0 in codes
+
+
+def test_weights_that_do_not_fit_are_refused_with_their_size(model, tmp_path):
+    folder, prompts = model
+    ran = run_infer(tmp_path, "--model", folder, prompts=prompts, NULL_CUDA_MEMORY=100_000)
+    ran.refused(4, "weights", "cuda:0", "free")
+
+
+def test_little_memory_takes_smaller_batches(model, tmp_path):
+    folder, prompts = model
+    whole = run_infer(tmp_path, "--quiet", "--model", folder, prompts=prompts)
+    memory = int(0.8 * whole.report["peak_bytes"])
+    small = run_infer(tmp_path, "--quiet", "--model", folder, prompts=prompts, NULL_CUDA_MEMORY=memory)
+    assert small.code == 0, small.err
+    assert small.out == whole.out
+
+
+# --- devices and providers that do not suit ---
+
+
+def test_a_card_without_bfloat16_is_named(converted, prompts, tmp_path):
+    old = {"NULL_CUDA_CAPABILITY": "7.5", "prompts": prompts("llama")}
+    ran = run_infer(tmp_path, "--model", converted("llama"), **old)
+    ran.refused(3, "compute capability 7.5", "bfloat16", "--weights float32")
+    assert run_infer(tmp_path, "--model", converted("llama", "float32"), **old).code == 0
+
+
+def test_a_device_that_is_not_there_is_refused(converted, prompts, tmp_path):
+    ran = run_infer(tmp_path, "--model", converted("llama"), device="cuda:1", prompts=prompts("llama"))
+    ran.refused(3, "cuda:1")
+
+
+def test_a_library_that_is_missing_is_named_with_the_package_that_has_it(converted, prompts, tmp_path):
+    ran = run_infer(tmp_path, "--model", converted("llama"), prompts=prompts("llama"), LD_LIBRARY_PATH="")
+    ran.refused(3, "libcublasLt.so.13", "PyPI has it in nvidia-cublas")
+
+
+def beside(folder: Path, provider: bytes) -> Path:
+    """The runtime with another provider."""
+    folder.mkdir()
+    for file in RUNTIME.glob("*.so*"):
+        if file.name == PROVIDER:
+            (folder / PROVIDER).write_bytes(provider)
+        else:
+            shutil.copy(file, folder)
+    return folder
+
+
+def test_a_provider_of_another_version_is_refused(converted, prompts, tmp_path):
+    provider = (RUNTIME / PROVIDER).read_bytes()
+    other = beside(tmp_path / "other", provider.replace(b"\x001.31.1\x00", b"\x001.30.1\x00"))
+    ran = run_infer(tmp_path, "--model", converted("llama"), prompts=prompts("llama"), runtime=other)
+    ran.refused(3, PROVIDER, "not of ONNX Runtime 1.31.1")
+
+
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory) -> Path:
+    folder = beside(tmp_path_factory.mktemp("pruned") / "runtime", b"")
+    prune = ROOT / "scripts" / "gpu-kit" / "prune_provider.py"
+    subprocess.run([sys.executable, prune, RUNTIME / PROVIDER, folder / PROVIDER, "90"], check=True)
+    return folder
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_pruned_provider_has_the_code_of_every_kernel(family, converted, prompts, pruned, tmp_path):
+    run = lambda runtime: run_infer(tmp_path, "--model", converted(family), prompts=prompts(family), runtime=runtime)
+    whole, little = run(RUNTIME), run(pruned)
+    assert little.code == 0, little.err
+    assert little.out == whole.out
+    assert little.report == whole.report
+
+
+def test_a_pruned_provider_is_refused_by_another_card(converted, prompts, pruned, tmp_path):
+    old = {"NULL_CUDA_CAPABILITY": "8.0", "prompts": prompts("llama")}
+    assert run_infer(tmp_path, "--model", converted("llama"), **old).code == 0
+    ran = run_infer(tmp_path, "--model", converted("llama"), runtime=pruned, **old)
+    ran.refused(3, "no code for", "compute capability 8.0")
+
+
+# --- the doctor ---
+
+
+def test_the_doctor_tells_the_card_and_that_it_computes_nothing(tmp_path):
+    ran = run_infer(tmp_path, "--doctor")
+    assert ran.code == 3 and "--doctor" in ran.err
+    said = dict((line[:40].strip(), line[41:]) for line in ran.out.splitlines())
+    assert said["cuda:0"] == "a device that computes nothing, compute capability 9.0"
+    assert said["its memory"] == "85.9 GB free of 85.9"
+    assert said["CUDA runtime"] == "13.0" and "CUDA up to 13.0" in said["driver"]
+    assert said["bfloat16 product"].endswith("computes wrongly: 0 where 16 is right")
+    assert "computes wrongly: 0 where" in said["bfloat16 attention"]
+    assert "nvidia-cudnn-cu13" in said["libcudnn.so.9"] and "nvidia-cufft" in said["libcufft.so.12"]
