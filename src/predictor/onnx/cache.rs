@@ -53,7 +53,15 @@ impl Cache {
                     let nothing = Tensor::from_array((slot.shape(sequences, 0), Vec::<f32>::new()));
                     return nothing.map(Tensor::upcast).map_err(failure);
                 }
-                DynTensor::new(allocator, slot.element, shape).map_err(failure)
+                let memory = allocator.memory_info();
+                if slot.element == TensorElementType::Bfloat16 || memory.is_cpu_accessible() {
+                    return DynTensor::new(allocator, slot.element, shape).map_err(failure);
+                }
+                // A GPU gives memory as it is, and what attends in float32 there multiplies what lies behind the tokens read by
+                // zero, which has to be a number.
+                DynTensor::new(&Allocator::default(), slot.element, shape)
+                    .and_then(|zeros| zeros.to(AllocationDevice::CUDA, memory.device_id()))
+                    .map_err(failure)
             })
             .collect::<Result<_>>()?;
         // Here, where `ort` fills new tensors with zeros; the first call takes them to its device.
