@@ -201,7 +201,7 @@ impl CurveCells {
         ];
         // A text that is empty is another one than none.
         let parts = parts.map(|part| part.map_or_else(String::new, |part| format!("={part}")));
-        Key::new(&parts.each_ref().map(|part| part.as_bytes()))
+        Key::new(&parts.each_ref().map(String::as_bytes))
     }
 
     /// The functions of all its cells.

@@ -5,7 +5,7 @@ Clean against deranged: how much of a model's accuracy comes from the mapping th
 use super::cells::CurveCells;
 use super::compare::{Compared, Summary, TaskPair, corrected};
 use super::score::Complexities;
-use super::versus::{assert_distinct, pair_key};
+use super::versus::{are_models, assert_distinct, pair_key};
 use crate::error::{Error, Result};
 use crate::record::{Condition, Contrast, CurveKey, Similarity};
 use crate::stats::rank_correlations;
@@ -212,8 +212,7 @@ pub fn contrast_tasks(
 }
 
 /// The rank correlations of the models' profiles: each one's gaps at its largest shot count. Only
-/// models of one width are compared. Pairs with a control are no part of the family that p-values are
-/// corrected in.
+/// models of one width are compared.
 ///
 /// # Errors
 /// Fewer than two models of any width; models that cannot be told apart; functions that differ.
@@ -278,7 +277,6 @@ fn correlate(
         .into_iter()
         .map(|found| {
             let (a, b) = (&profiles[found.a], &profiles[found.b]);
-            let of_models = !(a.0.key.is_control() || b.0.key.is_control());
             let row = Similarity {
                 pair: pair_key(&a.0.key, &b.0.key),
                 shots_a: a.1.shots,
@@ -290,7 +288,7 @@ fn correlate(
                 p_holm: None,
                 p_bh: None,
             };
-            (of_models, row)
+            (are_models(&a.0.key, &b.0.key), row)
         })
         .collect();
     Ok(rows)

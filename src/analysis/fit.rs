@@ -120,7 +120,7 @@ pub fn fit_predictions(curve: &CurveCells, bootstrap: Bootstrap) -> Result<(Fit,
     let points = points_of(curve);
     let mut fit = fit_means(&points)?;
     let cells = replicates(curve, bootstrap)?;
-    let fitted = || cells.iter().filter(|(shots, _)| **shots > 0);
+    let fitted = || cells.range(1..);
     let replicates = fitted().map(|(_, r)| r.accuracy.len()).min();
     let lines: Vec<Line> = (0..replicates.unwrap_or_default())
         .filter_map(|b| {

@@ -31,6 +31,11 @@ pub(super) fn pair_key(a: &CurveKey, b: &CurveKey) -> PairKey {
     }
 }
 
+/// Whether both are models; a pair with a control is no part of the family that p-values are corrected in.
+pub(super) fn are_models(a: &CurveKey, b: &CurveKey) -> bool {
+    !(a.is_control() || b.is_control())
+}
+
 /// Refuses curves whose names in a pair would be the same.
 pub(super) fn assert_distinct<'a>(keys: impl Iterator<Item = &'a CurveKey>) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
@@ -157,17 +162,15 @@ impl<'a> Duel<'a> {
     }
 }
 
-/// One row a pair; `top` is the length of the lists of best functions, at least 1. Pairs with a control
-/// are no part of the family that p-values are corrected in.
+/// One row a pair; `top` is the length of the lists of best functions, at least 1.
 ///
 /// # Errors
 /// No pair; models that cannot be told apart; functions that differ unless `allow_partial`.
 pub fn versus(curves: &[CurveCells], top: usize, allow_partial: bool) -> Result<Vec<Versus>> {
     let duels = duels(curves, allow_partial)?;
-    let of_models = |duel: &Duel<'_>| !(duel.a.key.is_control() || duel.b.key.is_control());
     let rows = duels
         .par_iter()
-        .filter_map(|duel| Some((of_models(duel), duel.row(top)?)))
+        .filter_map(|duel| Some((are_models(&duel.a.key, &duel.b.key), duel.row(top)?)))
         .collect();
     Ok(corrected(rows, |row: &mut Versus| {
         (row.p_swap, [&mut row.p_holm, &mut row.p_bh])

@@ -122,7 +122,10 @@ fn run(args: &Args) -> Result<()> {
         cli::warn_of_replicates(&place, missing, args.replicates);
         fits.push(fit);
     }
-    let lone = |curve: &&CurveCells| curve.cells.values().any(|cell| cell.tasks.len() == 1);
+    let lone = |curve: &&CurveCells| {
+        let mut fitted = curve.cells.range(1..);
+        fitted.any(|(_, cell)| cell.tasks.len() == 1)
+    };
     cli::warn_of_one_function(curves.iter().filter(lone).count());
     args.output.write_table(&chain, &fits)
 }

@@ -18,8 +18,8 @@ use std::process::ExitCode;
 /// A cell is one model, encoding, template, width, condition, design, method and shot count;
 /// nothing is pooled across cells. Accuracy is the mean over functions of the mean over trials. Its
 /// error comes from a two-stage cluster bootstrap (functions, then trials or nested sequences); the
-/// mode baseline is taken on the same trials, its ties by exact expectation. p_mode_paired tests the
-/// difference to it on the same draws; z_mode and p_mode are the paper's test, as if of other trials.
+/// mode baseline is taken on the same trials, its ties by exact expectation. `p_mode_paired` tests the
+/// difference to it on the same draws; `z_mode` and `p_mode` are the paper's test, as if of other trials.
 ///
 /// Functions are drawn by name, once for all shot counts of a curve, from all functions that it has.
 /// Errors over functions need two: of a cell with one they are null.

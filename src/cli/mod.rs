@@ -71,13 +71,14 @@ pub fn warn_of_one_function(rows: usize) {
     }
 }
 
-/// Says how many bootstrap replicates were left out at `place`, of how many.
+/// Says how many bootstrap replicates were left out at `place`, of how many, because they lack a point.
 pub fn warn_of_replicates(place: &str, missing: usize, replicates: u32) {
     if missing > 0 {
         warn(
             program(),
             format!(
-                "{place}: {missing} of {replicates} bootstrap replicates draw none of its functions, and are left out"
+                "{place}: {missing} of {replicates} bootstrap replicates are left out: they drew no \
+                 function of a shot count"
             ),
         );
     }

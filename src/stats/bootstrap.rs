@@ -462,6 +462,52 @@ mod tests {
     }
 
     #[test]
+    // To the last bit.
+    #[allow(clippy::float_cmp)]
+    fn a_seed_gives_these_draws() {
+        let bootstrap = Bootstrap {
+            replicates: 4,
+            seed: 7,
+        };
+        let means = bootstrap.means(&binary(&[1, 2, 3, 0, 4], 4), 1, &key("cell"));
+        assert_eq!(means, [[0.8, 0.3, 0.45, 0.45]]);
+    }
+
+    /// Tasks without units are drawn, and leave the mean to the others; where nothing else is drawn there is none.
+    #[test]
+    // Means of one task are exact.
+    #[allow(clippy::float_cmp)]
+    fn a_task_that_is_not_there_adds_nothing() {
+        let bootstrap = Bootstrap {
+            replicates: 20_000,
+            seed: 5,
+        };
+        let tasks = [binary(&[1, 0], 1), vec![Task::default()]].concat();
+        let means = &bootstrap.means(&tasks, 1, &key("x"))[0];
+        let share = |wanted: fn(f64) -> bool| {
+            count(means.iter().filter(|m| wanted(**m)).count()) / 20_000.0
+        };
+        // Three draws of three: all of the last in 1/27; none right in (2/3)^3, those among them.
+        assert!((share(f64::is_nan) - 1.0 / 27.0).abs() < 0.007);
+        assert!((share(|m| m == 0.0) - 7.0 / 27.0).abs() < 0.016);
+        // Another cell that has what this one lacks draws the same.
+        let other = [vec![Task::default(); 2], binary(&[1], 1)].concat();
+        let other = &bootstrap.means(&other, 1, &key("y"))[0];
+        assert!(
+            means
+                .iter()
+                .zip(other)
+                .all(|(a, b)| !(a.is_nan() && b.is_nan()))
+        );
+        assert!(
+            means
+                .iter()
+                .zip(other)
+                .all(|(a, b)| !a.is_nan() || *b == 1.0)
+        );
+    }
+
+    #[test]
     fn channels_are_resampled_together_and_cells_share_the_tasks() {
         let tasks = binary(&[1, 2, 3, 0, 4], 4);
         let doubled: Vec<Task> = tasks

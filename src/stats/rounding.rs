@@ -58,7 +58,7 @@ mod tests {
     // To the last bit.
     #[allow(clippy::float_cmp)]
     fn equal_values_have_their_value_for_a_mean() {
-        assert_eq!(mean(&[0.1; 5000]), Some(0.1));
+        assert_eq!(mean(&vec![0.1; 5000]), Some(0.1));
         assert_eq!(mean(&[1.0, 2.0, 6.0]), Some(3.0));
         assert_eq!(mean(&[]), None);
     }
