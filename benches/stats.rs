@@ -3,6 +3,7 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use shotline::chance::Key;
 use shotline::program::{Bits, Hypotheses, Suite, measures};
 use shotline::stats::{Bootstrap, Task, line, one_sided_p, quantile, standard_deviation};
 
@@ -34,7 +35,7 @@ fn bootstrap_cell(bencher: Bencher<'_, '_>, trials: usize) {
     };
     bencher
         .counter(ItemsCount::new(1000 * FUNCTIONS * trials))
-        .bench_local(|| bootstrap.means(&tasks, 2, "cell"));
+        .bench_local(|| bootstrap.means(&tasks, 2, &Key::new(&[b"cell"])));
 }
 
 /// 1000 replicates of a nested curve of eight shot counts.
@@ -47,7 +48,7 @@ fn bootstrap_nested_curve(bencher: Bencher<'_, '_>, sequences: usize) {
     };
     bencher
         .counter(ItemsCount::new(1000 * FUNCTIONS * sequences))
-        .bench_local(|| bootstrap.means(&tasks, 16, "curve"));
+        .bench_local(|| bootstrap.means(&tasks, 16, &Key::new(&[b"curve"])));
 }
 
 /// What a cell's replicates are reduced to.

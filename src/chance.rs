@@ -45,21 +45,21 @@ impl<R: Rng> Below for R {
     }
 }
 
-/// What a stream of chance is for.
+/// What a stream of chance is for, and the number of the stream.
 #[derive(Debug, Clone, Copy)]
 pub enum Purpose {
     /// A trial's inputs and query.
-    Inputs,
+    Inputs = 0,
     /// A trial's constant.
-    Constant,
+    Constant = 1,
     /// A trial's symbols.
-    Symbols,
+    Symbols = 2,
     /// A trial's derangement.
-    Derangement,
+    Derangement = 3,
     /// A baseline's choice between equally good answers.
-    Ties,
+    Ties = 4,
     /// The programs of a random suite.
-    Programs,
+    Programs = 5,
 }
 
 /// What chance is drawn for: the digest of its parts.
@@ -89,6 +89,12 @@ impl Key {
         let mut rng = ChaCha8Rng::from_seed(self.0);
         rng.set_stream(purpose as u64);
         rng
+    }
+
+    /// The digest, as a part of another key.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// A 64-bit seed, for generators that take one.
@@ -168,6 +174,25 @@ mod tests {
         ] {
             assert_ne!(inputs, draws(other, Purpose::Inputs));
         }
+    }
+
+    /// A change of these numbers is a change of every trial and of every answer of a baseline.
+    #[test]
+    fn the_streams_are_these() {
+        let key = Key::trial(7, 8, "identity", Some(4), 0);
+        let first = [
+            Purpose::Inputs,
+            Purpose::Constant,
+            Purpose::Symbols,
+            Purpose::Derangement,
+            Purpose::Ties,
+            Purpose::Programs,
+        ]
+        .map(|purpose| key.stream(purpose).below(1_000_000));
+        assert_eq!(
+            first,
+            [214_827, 764_944, 804_920, 624_575, 856_937, 846_075]
+        );
     }
 
     #[test]

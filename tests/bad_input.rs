@@ -415,6 +415,47 @@ fn numbers_that_cannot_be_are_refused() {
     }
 }
 
+/// A probability above 1, a share that is none, an error that no count can have.
+#[test]
+fn numbers_that_no_count_gives_are_refused() {
+    let dir = Workdir::new();
+    let mut checked = 0;
+    for reader in readers(&dir) {
+        let of_scores = [
+            ("accuracy", 1.01, "expected 0..1"),
+            ("se", -0.1, "expected 0..0.5"),
+            ("se", 0.51, "expected 0..0.5"),
+        ];
+        let of_predictions = [("answer_logprob", 0.1, "expected at most 0")];
+        let wrong = match reader.required {
+            SCORE => &of_scores[..],
+            OUTCOME => &of_predictions,
+            _ => continue,
+        };
+        for (column, found, expected) in wrong {
+            let records = reader.with_second(|r| r[*column] = json!(found));
+            let words = format!("column \"{column}\": {expected}, found {found}");
+            let lines = to_lines(&records);
+            reader.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", &words]);
+            for (file, bytes) in binary_files(&[to_batch(&records)]) {
+                let place = format!("{file}: row 2: ");
+                reader.refuses(&dir, file, &bytes, &[&place, &words]);
+            }
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 2 + 2 * 3);
+    let predictions = readers(&dir)
+        .remove(2)
+        .with_second(|r| r["margin"] = json!(-1));
+    dir.write("bad.jsonl", to_lines(&predictions));
+    dir.run("merge-shards", "--allow-unchecked bad.jsonl")
+        .refused(
+            1,
+            &["bad.jsonl:2: column \"margin\": expected at least 0, found -1"],
+        );
+}
+
 #[test]
 fn words_that_are_none_of_a_columns_are_refused() {
     let dir = Workdir::new();
@@ -876,8 +917,8 @@ fn empty_input_is_refused() {
 fn an_empty_shard_of_arrow_or_parquet_is_no_error() {
     let dir = Workdir::new();
     for to in ["arrow", "parquet"] {
-        let grid = format!("--task identity --shots 1,2 --trials 1 --to {to}");
-        let empty = dir.run("gen-tasks", &format!("{grid} --shard 0/4")).ok();
+        let grid = format!("--task identity --task rotl1 --shots 1,2 --trials 1 --to {to}");
+        let empty = dir.run("gen-tasks", &format!("{grid} --shard 0/8")).ok();
         let full = dir.run("gen-tasks", &grid).ok();
         dir.write("empty", &empty);
         dir.write("full", &full);
@@ -896,7 +937,7 @@ fn an_empty_shard_of_arrow_or_parquet_is_no_error() {
             assert!(scores.starts_with(b"model,"));
             dir.run("fit-loglinear", "predictions --to csv").ok();
         }
-        assert_eq!(counts, [0, 2], "{to}");
+        assert_eq!(counts, [0, 4], "{to}");
     }
 }
 

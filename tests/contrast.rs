@@ -169,6 +169,130 @@ fn unequal_trials_have_no_swap_test_and_are_refused_unless_partial() {
 }
 
 #[test]
+fn models_with_unequal_trials_are_refused_unless_partial() {
+    let all = [
+        answers("a", "clean", 2, 4, &named([4, 3, 2, 1])),
+        answers("b", "clean", 2, 2, &named([1, 2, 0, 2])),
+    ]
+    .concat();
+    Workdir::new().pipe(to_lines(&all), "contrast", "--models").refused(
+        1,
+        &["models \"a\" and \"b\", 2 shots: 4 trials of flip_bits on one side, 2 on the other", "--allow-partial"],
+    );
+    let row = &contrast(&all, "--models --allow-partial")[0];
+    assert_eq!(
+        (&*row["p_swap"], &*row["p_holm"], &*row["p_bh"]),
+        ("", "", "")
+    );
+    assert!(number(row, "gap_se") > 0.0);
+    // The same in two conditions.
+    let conditions = [
+        answers("a", "clean", 2, 4, &named([4, 3, 2, 1])),
+        answers("a", "deranged", 2, 2, &named([1, 2, 0, 2])),
+    ]
+    .concat();
+    Workdir::new()
+        .pipe(to_lines(&conditions), "contrast", "")
+        .refused(
+            1,
+            &["model \"a\", 2 shots, clean and deranged: 4 trials of flip_bits"],
+        );
+}
+
+#[test]
+fn equal_gaps_have_an_error_of_zero_and_no_test() {
+    let all = [
+        answers("m", "clean", 2, 10, &named([1, 3, 9, 10])),
+        answers("m", "deranged", 2, 10, &named([0, 2, 8, 9])),
+    ]
+    .concat();
+    let row = &contrast(&all, "")[0];
+    let found = ["gap", "gap_se", "ci_low", "ci_high", "t", "p_t", "p_swap"].map(|c| &*row[c]);
+    assert_eq!(found, ["0.1", "0", "0.1", "0.1", "", "", "0.0625"]);
+}
+
+/// Gaps of 1/2 - 2/5, 3/5 - 1/2, 1/10 - 0 and 9/10 - 4/5, which differences of floats tell apart.
+#[test]
+fn ties_are_decided_by_counts() {
+    let all: Vec<Value> = [
+        ("a", "identity", 1, 2),
+        ("b", "identity", 2, 5),
+        ("a", "rotl1", 3, 5),
+        ("b", "rotl1", 1, 2),
+        ("a", "flip_bits", 1, 10),
+        ("b", "flip_bits", 0, 3),
+        ("a", "majority", 9, 10),
+        ("b", "majority", 4, 5),
+    ]
+    .into_iter()
+    .flat_map(|(model, function, right, trials)| {
+        answers(model, "clean", 2, trials, &[(function, right)])
+    })
+    .collect();
+    let rows = contrast(&all, "--models --by task --top 2 --allow-partial");
+    let favouring: Vec<[&str; 2]> = rows
+        .iter()
+        .map(|r| ["function", "favours"].map(|c| &*r[c]))
+        .collect();
+    // Equal ones by name: flip_bits and identity are the first two; majority and rotl1 are among the best.
+    assert_eq!(
+        favouring,
+        [
+            ["flip_bits", "a"],
+            ["identity", "a"],
+            ["majority", ""],
+            ["rotl1", ""]
+        ]
+    );
+    let row = &contrast(&all, "--models --allow-partial")[0];
+    assert_eq!((&*row["gap_se"], &*row["t"]), ("0", ""));
+}
+
+#[test]
+fn controls_are_none_of_the_models_compared() {
+    let model = |name: &str, method: &str, right: [u32; 4]| {
+        let clean = answers(name, "clean", 8, 4, &named(right));
+        let mut both = [clean, answers(name, "deranged", 8, 4, &named([0; 4]))].concat();
+        for p in &mut both {
+            p["method"] = json!(method);
+        }
+        both
+    };
+    let all = [
+        model("a", "generate", [4, 4, 4, 0]),
+        model("builtin:nearest", "builtin", [4, 4, 4, 3]),
+        model("b", "score", [1, 2, 3, 4]),
+    ]
+    .concat();
+    let table = |arguments: &str, columns: [&str; 4]| -> Vec<[String; 4]> {
+        let rows = contrast(&all, arguments);
+        rows.iter().map(|r| columns.map(|c| r[c].clone())).collect()
+    };
+    // 1/2^3 and 1/2^4: two models, so that the smaller is doubled.
+    assert_eq!(
+        table("", ["model", "p_swap", "p_holm", "p_bh"]),
+        [
+            ["a", "0.125", "0.125", "0.125"],
+            ["builtin:nearest", "0.0625", "", ""],
+            ["b", "0.0625", "0.125", "0.125"],
+        ]
+    );
+    // Of the pairs only those of a and b are of models.
+    for (arguments, p) in [
+        ("--models", "p_swap"),
+        ("--profiles --permutations 99", "p"),
+    ] {
+        for row in contrast(&all, arguments) {
+            let of_models = (&*row["model_a"], &*row["model_b"]) == ("a", "b");
+            assert!(!row[p].is_empty(), "{row:?}");
+            for column in ["p_holm", "p_bh"] {
+                assert_eq!(row[column].is_empty(), !of_models, "{row:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_contrasted_is_refused() {
     let dir = Workdir::new();
     let clean = answers("m", "clean", 2, 4, &named([1; 4]));

@@ -111,6 +111,117 @@ fn a_line_needs_two_shot_counts_above_zero() {
 }
 
 #[test]
+fn what_does_not_vary_has_a_slope_of_zero_and_no_test() {
+    let rows = fit(
+        "model,shots,accuracy\na,1,.1\na,2,.1\na,4,.1\nb,1,0\nb,2,0\nb,4,0\n",
+        "",
+    );
+    for row in &rows {
+        assert_eq!((&*row["a1"], &*row["points"]), ("0", "3"));
+        for column in ["a0_se", "a1_se", "t", "df", "p", "r2"] {
+            assert_eq!(row[column], "", "{column}");
+        }
+    }
+    // On a line: errors of zero, against which nothing can be tested.
+    let row = &fit("model,shots,accuracy\na,1,.1\na,2,.2\na,4,.3\na,8,.4\n", "")[0];
+    for (column, expected) in [
+        ("a0_se", "0"),
+        ("a1_se", "0"),
+        ("t", ""),
+        ("df", "2"),
+        ("p", ""),
+        ("r2", "1"),
+    ] {
+        assert_eq!(row[column], expected, "{column}");
+    }
+    assert_close(number(row, "a1"), 0.1 / 2f64.ln(), 1e-15);
+}
+
+/// Answers that are all right are no evidence against a slope, nor for one.
+#[test]
+fn predictions_that_are_all_right_have_no_test() {
+    for design in ["independent", "nested"] {
+        let dir = Workdir::new();
+        let prompts = dir.prompts(
+            &format!("--task identity --task identity.identity --shots 1,4,16 --trials 5 --design {design}"),
+            "--alphabet genomic",
+        );
+        let predictions = dir.pipe(prompts, "infer", "--model builtin:copy").ok();
+        let row = &fit(predictions, "")[0];
+        let zero = ["a1", "a1_ci_low", "a1_ci_high", "trial_a1"];
+        for column in zero {
+            assert_eq!(row[column], "0", "{column}");
+        }
+        for column in [
+            "a0_se",
+            "a1_se",
+            "t",
+            "p",
+            "r2",
+            "trial_a0_se",
+            "trial_a1_se",
+            "trial_t",
+            "trial_p",
+        ] {
+            assert_eq!(row[column], "", "{column}");
+        }
+    }
+}
+
+#[test]
+fn one_function_has_no_interval() {
+    let dir = Workdir::new();
+    for design in ["independent", "nested"] {
+        let one: Vec<Value> = json_lines(&predictions(design))
+            .into_iter()
+            .filter(|p| p["function"] == "left_half")
+            .collect();
+        let ran = dir.pipe(to_lines(&one), "fit-loglinear", "");
+        assert_eq!(
+            ran.stderr,
+            "fit-loglinear: warning: 1 rows of one function only: errors over functions need two, and are null\n"
+        );
+        let row = &csv_rows(&ran.loud_ok())[0];
+        for column in ["a1_ci_low", "a1_ci_high", "trial_a1", "trial_p"] {
+            assert_eq!(row[column], "", "{column}");
+        }
+        // The points' own error is that of the line through them.
+        assert_eq!(row["a1_se"].is_empty(), design == "nested");
+    }
+}
+
+/// A change of these numbers is a change of every published interval.
+#[test]
+fn a_seed_gives_these_intervals() {
+    let path = repository("tests/fixtures/stats/predictions.jsonl");
+    let text = std::fs::read_to_string(path).unwrap();
+    let curves: String = text
+        .split_inclusive('\n')
+        .filter(|line| line.contains("builtin:nearest") || line.contains("builtin:bayes"))
+        .collect();
+    let rows = fit(curves, "--seed 7");
+    let found: Vec<[&str; 4]> = rows
+        .iter()
+        .map(|r| ["design", "a1_se", "a1_ci_low", "a1_ci_high"].map(|c| &*r[c]))
+        .collect();
+    let expected = [
+        [
+            "independent",
+            "",
+            "-0.22041174235803618",
+            "0.12022458674074687",
+        ],
+        [
+            "nested",
+            "0.048600922155581656",
+            "0.012881205722222885",
+            "0.21039302679630714",
+        ],
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn a_shot_count_that_stands_twice_in_a_curve_is_refused() {
     let dir = Workdir::new();
     let input = "model,shots,accuracy\na,1,.1\na,2,.2\nb,1,.1\nb,2,.2\na,2,.3\n";
@@ -367,6 +478,14 @@ fn families_need_sizes() {
     let unsized_ = "model,params,shots,accuracy\na,1e9,1,.1\na,1e9,2,.2\nb,,1,.1\nb,,2,.3\n";
     dir.pipe(unsized_, "fit-loglinear", "--families")
         .refused(1, &["model \"b\": column \"params\": is missing"]);
+    let equal = SIZES
+        .replace("1e9", "7e9")
+        .replace("2e9", "7e9")
+        .replace("4e9", "7e9");
+    dir.pipe(equal, "fit-loglinear", "--families").refused(
+        1,
+        &["family \"m\": all 3 models have 7000000000 parameters; a regression on size needs two sizes"],
+    );
     dir.pipe(SIZES, "fit-loglinear", "--family lone=y-")
         .refused(1, &["no family has two models of different size"]);
     for wrong in ["--family x", "--family =x", "--family x="] {

@@ -170,9 +170,13 @@ fn errors() -> Vec<String> {
 }
 
 fn powers() -> Vec<String> {
-    [("0.01", both_conditions()), ("0.3", foreign())]
-        .map(|(se, predictions)| run(SCORE, &["--power", se, "--to", "jsonl"], &predictions))
-        .to_vec()
+    [
+        ("1e-6", both_conditions()),
+        ("0.01", both_conditions()),
+        ("0.3", foreign()),
+    ]
+    .map(|(se, predictions)| run(SCORE, &["--power", se, "--to", "jsonl"], &predictions))
+    .to_vec()
 }
 
 fn fits() -> Vec<String> {
@@ -232,7 +236,7 @@ fn listings() -> Vec<String> {
         .to_vec()
 }
 
-/// Three models in both conditions, one of which gives the same answers in both.
+/// Two models and a control in both conditions; the control gives the same answers in both.
 fn both_conditions() -> String {
     let draw = "--shots 2,4 --trials 2 --condition clean,deranged --suite primitives";
     let trials = run(GEN_TASKS, &draw.split(' ').collect::<Vec<_>>(), "");
@@ -245,7 +249,11 @@ fn both_conditions() -> String {
             } else {
                 "--seed=0"
             };
-            run(INFER, &["--model", &model, params, "--quiet"], &prompts)
+            let answers = run(INFER, &["--model", &model, params, "--quiet"], &prompts);
+            if name == "copy" {
+                return answers;
+            }
+            answers.replace("\"method\":\"builtin\"", "\"method\":\"score\"")
         })
         .concat()
 }

@@ -77,13 +77,24 @@ fn worked_example() -> Vec<Value> {
     predictions
 }
 
+/// What is said of rows without errors over functions.
+const OF_ONE_FUNCTION: &str =
+    "rows of one function only: errors over functions need two, and are null";
+
 const SUITE: &str = "identity\nparity_fill\nreverse_bits\n";
 
 fn score(predictions: &[Value], arguments: &str) -> Vec<Row> {
     let dir = Workdir::new();
     dir.write("suite.txt", SUITE);
     let arguments = format!("--suite suite.txt {arguments}");
-    csv_rows(&dir.pipe(to_lines(predictions), "score", &arguments).ok())
+    let ran = dir.pipe(to_lines(predictions), "score", &arguments);
+    assert!(
+        ran.stderr
+            .lines()
+            .all(|line| line.ends_with(OF_ONE_FUNCTION)),
+        "{ran}"
+    );
+    csv_rows(&ran.loud_ok())
 }
 
 #[test]
@@ -339,6 +350,25 @@ fn designs_reach_the_error_wanted() {
         .drain(..)
         .filter(|p| p["trial"] == 0)
         .collect();
+    // Within the reach of eight trials, and not of one.
+    let power = |wanted: &str| {
+        let arguments = format!("--suite paper --power {wanted}");
+        let ran = dir.pipe(to_lines(&worked_example()), "score", &arguments);
+        (ran.stderr.clone(), csv_rows(&ran.loud_ok()))
+    };
+    let columns = ["design_tasks", "design_predictions", "design_se"];
+    let (said, rows) = power("1e-6");
+    assert_eq!(
+        said,
+        "score: warning: --power 0.000001: 8 of 8 designs would need more than 2147483648 functions, and are null\n"
+    );
+    for row in &rows {
+        assert!(columns.iter().all(|c| row[*c].is_empty()), "{row:?}");
+        assert_eq!(row["trials_enough"], "");
+    }
+    let (said, rows) = power("1e-4");
+    assert_eq!(said, "");
+    assert!(rows.iter().all(|r| number(r, "design_se") <= 1e-4));
     dir.pipe(to_lines(&single), "score", "--power 0.1").refused(
         1,
         &["model \"m\", 2 shots: --power needs two functions, and two trials"],
@@ -432,20 +462,157 @@ fn ragged_cells_are_refused_unless_partial_ones_are_allowed() {
         ),
         (
             without(&|p| p["function"] == "rotl1" && p["shots"] == 1),
-            "model \"builtin:copy\", 1 shots: 1 functions, but 2 at another shot count",
+            "model \"builtin:copy\", 1 shots: no trial of rotl1, which another shot count has",
+        ),
+        // As many functions at either, and not the same ones.
+        (
+            without(&|p| p["function"] == if p["shots"] == 1 { "rotl1" } else { "identity" }),
+            "model \"builtin:copy\", 1 shots: no trial of rotl1, which another shot count has",
         ),
     ] {
         dir.pipe(input.clone(), "score", "")
             .refused(1, &[words, "--allow-partial"]);
         dir.pipe(input.clone(), "fit-loglinear", "")
             .refused(1, &[words]);
-        let rows = csv_rows(&dir.pipe(input, "score", "--allow-partial").ok());
+        let rows = csv_rows(&dir.pipe(input, "score", "--allow-partial").loud_ok());
         assert_eq!(rows.len(), 2);
     }
     // Fewer trials at one shot count than at another are no ragged cell.
     let fewer = without(&|p| p["shots"] == 2 && p["trial"] == 2);
     let rows = csv_rows(&dir.pipe(fewer, "score", "").ok());
     assert_eq!([&*rows[0]["trials"], &*rows[1]["trials"]], ["6", "4"]);
+}
+
+/// One function knows nothing of others: its trials alone would pretend to certainty.
+#[test]
+fn one_function_has_no_error_over_functions() {
+    let dir = Workdir::new();
+    let all = worked_example();
+    let of = |function: &str| -> Vec<u8> {
+        let own = all.iter().filter(|p| p["function"] == function);
+        to_lines(&own.cloned().collect::<Vec<_>>())
+    };
+    let said = format!("score: warning: 1 {OF_ONE_FUNCTION}\n");
+    let over_functions = [
+        "se",
+        "ci_low",
+        "ci_high",
+        "normal_low",
+        "normal_high",
+        "task_se",
+        "mode_se",
+        "z_mode",
+        "p_mode",
+        "p_mode_paired",
+    ];
+    for arguments in ["", "--by bitload", "--by bitdiversity"] {
+        let ran = dir.pipe(of("parity_fill"), "score", arguments);
+        assert_eq!(ran.stderr, said, "{arguments}");
+        let row = &csv_rows(&ran.loud_ok())[0];
+        assert_eq!((&*row["accuracy"], &*row["mode_accuracy"]), ("1", "0.75"));
+        for column in over_functions {
+            assert_eq!(row[column], "", "{column}");
+        }
+    }
+    // Of its trials it has one.
+    let row = &csv_rows(&dir.pipe(of("identity"), "score", "--by task").ok())[0];
+    assert_close(number(row, "se"), 0.125f64.sqrt(), 1e-15);
+    // In a table with others, the one row.
+    let ran = dir.pipe(to_lines(&all), "score", "--by bitdiversity");
+    assert_eq!(ran.stderr, said);
+    let rows = csv_rows(&ran.loud_ok());
+    assert_eq!((&*rows[0]["tasks"], &*rows[0]["se"]), ("1", ""));
+    assert_eq!(rows[1]["tasks"], "2");
+    assert!(number(&rows[1], "se") > 0.0);
+}
+
+/// What is equal in every replicate is so exactly, thirds included.
+#[test]
+fn replicates_that_do_not_differ_have_an_error_of_zero() {
+    let shown = [("0001", "1111"), ("0010", "0000"), ("0100", "1010")];
+    let all: Vec<Value> = (0..7)
+        .map(|i| prediction(&format!("f{i}"), 0, &shown, ["0011", "0000", "0001"]))
+        .collect();
+    let row = &score(&all, "")[0];
+    assert_close(number(row, "mode_accuracy"), 1.0 / 3.0, 1e-15);
+    for (column, expected) in [
+        ("se", "0"),
+        ("task_se", "0"),
+        ("mode_se", "0"),
+        ("z_mode", ""),
+        ("p_mode", ""),
+    ] {
+        assert_eq!(row[column], expected, "{column}");
+    }
+}
+
+/// A change of these numbers is a change of every published error: of the streams' keys, or of how they are drawn from.
+#[test]
+fn a_seed_gives_these_errors() {
+    let path = common::repository("tests/fixtures/stats/predictions.jsonl");
+    let rows = csv_rows(
+        &Workdir::new()
+            .run("score", ["--seed", "7", &path.display().to_string()])
+            .ok(),
+    );
+    let found: Vec<[&str; 5]> = rows
+        .iter()
+        .map(|r| ["design", "shots", "se", "ci_high", "p_mode_paired"].map(|c| &*r[c]))
+        .collect();
+    let expected = [
+        [
+            "independent",
+            "1",
+            "0.12623428101630654",
+            "0.7222222222222222",
+            "1",
+        ],
+        [
+            "independent",
+            "4",
+            "0.13467390702941526",
+            "0.6666666666666666",
+            "0.6634673065386922",
+        ],
+        [
+            "independent",
+            "2",
+            "0.12199426671409906",
+            "0.5416666666666666",
+            "0.9112177564487103",
+        ],
+        [
+            "nested",
+            "0",
+            "0.13833296159588843",
+            "0.6666666666666666",
+            "",
+        ],
+        [
+            "nested",
+            "1",
+            "0.11404830573781628",
+            "1",
+            "0.01839632073585283",
+        ],
+        [
+            "nested",
+            "2",
+            "0.09970516222844189",
+            "1",
+            "0.0013997200559888023",
+        ],
+        ["nested", "8", "0", "1", "0.0001999600079984003"],
+        [
+            "independent",
+            "2",
+            "0.10101164639947846",
+            "0.4583333333333333",
+            "",
+        ],
+        ["independent", "2", "0", "0", ""],
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]

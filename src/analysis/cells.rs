@@ -5,7 +5,7 @@ Sorts predictions into cells and tasks, and keeps of each only what scoring need
 use crate::chance::Key;
 use crate::error::{Error, Result};
 use crate::record::{CurveKey, Design, ErrorKind, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One prediction, reduced.
@@ -183,10 +183,36 @@ impl CurveCells {
         self.key.design == Some(Design::Nested)
     }
 
-    /// A name that tells this curve from any other: the bootstrap's key.
+    /// What the bootstrap's streams of this curve are keyed by, or those of one shot count: the texts and
+    /// numbers that tell it from any other, whatever they are called here.
     #[must_use]
-    pub fn name(&self) -> String {
-        format!("{:?}", self.key)
+    pub(super) fn stream(&self, shots: Option<u32>) -> Key {
+        let key = &self.key;
+        let flag = |flag: Option<bool>| flag.map(|yes| if yes { "yes" } else { "no" }.to_owned());
+        let parts = [
+            Some(key.model.clone()),
+            key.modality.clone(),
+            key.encoding.clone(),
+            key.template.clone(),
+            key.bits.map(|bits| bits.to_string()),
+            key.condition.map(|condition| condition.word().to_owned()),
+            key.design.map(|design| design.word().to_owned()),
+            key.method.clone(),
+            flag(key.constrained),
+            flag(key.bos),
+            shots.map(|shots| shots.to_string()),
+        ];
+        // A text that is empty is another one than none.
+        let parts = parts.map(|part| part.map_or_else(String::new, |part| format!("={part}")));
+        Key::new(&parts.each_ref().map(String::as_bytes))
+    }
+
+    /// The functions of all its cells.
+    pub(super) fn functions(&self) -> BTreeSet<&str> {
+        let cells = self.cells.values();
+        cells
+            .flat_map(|cell| cell.tasks.keys().map(String::as_str))
+            .collect()
     }
 
     /// The curve with those tasks only that `wanted` keeps.
@@ -212,15 +238,15 @@ impl CurveCells {
         }
     }
 
-    /// The curve and shot count for an error message.
-    pub(super) fn place(&self, shots: u32) -> String {
+    /// The curve and shot count for a message.
+    #[must_use]
+    pub fn place(&self, shots: u32) -> String {
         format!("model {:?}, {shots} shots", self.key.model)
     }
 
-    /// Refuses functions that stand twice with the same trial, and functions with unequal numbers
-    /// of trials unless `allow_partial`.
+    /// Refuses functions that stand twice with the same trial; and unless `allow_partial` functions
+    /// with unequal numbers of trials, or that another shot count lacks.
     fn check(&mut self, allow_partial: bool, files: &[Arc<str>]) -> Result<()> {
-        let functions = self.cells.values().map(|c| c.tasks.len()).max();
         for (shots, cell) in &mut self.cells {
             let place = format!("model {:?}, {shots} shots", self.key.model);
             for (function, task) in &mut cell.tasks {
@@ -235,6 +261,7 @@ impl CurveCells {
         if allow_partial {
             return Ok(());
         }
+        let functions = self.functions();
         for (&shots, cell) in &self.cells {
             let fewest = cell.tasks.iter().min_by_key(|(_, t)| t.units.len());
             let most = cell.tasks.iter().max_by_key(|(_, t)| t.units.len());
@@ -249,13 +276,12 @@ impl CurveCells {
                     many.units.len()
                 )));
             }
-            if Some(cell.tasks.len()) != functions {
+            let lacking = |function: &&&str| !cell.tasks.contains_key(**function);
+            if let Some(function) = functions.iter().find(lacking) {
                 return Err(Error::data(format!(
-                    "{}: {} functions, but {} at another shot count; some predictions are missing \
-                     (--allow-partial scores what is there)",
-                    self.place(shots),
-                    cell.tasks.len(),
-                    functions.unwrap_or_default()
+                    "{}: no trial of {function}, which another shot count has; some predictions are \
+                     missing (--allow-partial scores what is there)",
+                    self.place(shots)
                 )));
             }
         }
@@ -356,7 +382,8 @@ impl Cells {
     /// The curves, in the order in which their first predictions came.
     ///
     /// # Errors
-    /// A trial that stands twice; functions with unequal numbers of trials unless `allow_partial`.
+    /// A trial that stands twice; unless `allow_partial`, functions with unequal numbers of trials,
+    /// or that are not at every shot count.
     pub fn finish(mut self, allow_partial: bool) -> Result<Vec<CurveCells>> {
         for curve in &mut self.curves {
             curve.check(allow_partial, &self.files)?;

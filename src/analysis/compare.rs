@@ -4,7 +4,9 @@ Two lists of task accuracies against each other: mean gap, its error, and tests 
 
 use super::cells::{Cell, TaskUnits, mean};
 use crate::error::{Error, Result};
-use crate::stats::{NORMAL_95, Paired, SwapTest, condition_swap, paired};
+use crate::stats::{
+    NORMAL_95, Paired, SwapTest, adjusted, benjamini_hochberg, condition_swap, holm, paired,
+};
 
 /// One task answered twice: by two models, or in two conditions.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +19,9 @@ pub struct TaskPair<'a> {
     b: (u32, u32),
 }
 
+/// An exact fraction: what is above the line, and what is below it, which is more than 0.
+pub type Share = (i64, i64);
+
 impl TaskPair<'_> {
     /// Accuracy of the first.
     pub fn accuracy_a(&self) -> f64 {
@@ -28,15 +33,29 @@ impl TaskPair<'_> {
         f64::from(self.b.0) / f64::from(self.b.1)
     }
 
-    /// First less second, equal where they are equal.
+    /// The same, exactly.
+    pub fn exact_a(&self) -> Share {
+        (self.a.0.into(), self.a.1.into())
+    }
+
+    /// The same of the second.
+    pub fn exact_b(&self) -> Share {
+        (self.b.0.into(), self.b.1.into())
+    }
+
+    /// First less second, exactly.
+    pub fn exact_gap(&self) -> Share {
+        let ((a, of_a), (b, of_b)) = (self.exact_a(), self.exact_b());
+        (a * of_b - b * of_a, of_a * of_b)
+    }
+
+    /// First less second, rounded once: equal where they are equal.
     pub fn gap(&self) -> f64 {
-        if self.a.1 == self.b.1 {
-            let difference = i64::from(self.a.0) - i64::from(self.b.0);
-            // Far below 2^53 trials.
-            #[allow(clippy::cast_precision_loss)]
-            return difference as f64 / f64::from(self.a.1);
-        }
-        self.accuracy_a() - self.accuracy_b()
+        let (over, under) = self.exact_gap();
+        // Products of trials are far below 2^53.
+        #[allow(clippy::cast_precision_loss)]
+        let gap = over as f64 / under as f64;
+        gap
     }
 
     /// Trials of the first.
@@ -44,11 +63,9 @@ impl TaskPair<'_> {
         self.a.1
     }
 
-    /// 1, 0 or -1, exactly.
-    fn sign(&self) -> i64 {
-        let (a, b) = (&self.a, &self.b);
-        let cross = |x: u32, y: u32| i64::from(x) * i64::from(y);
-        (cross(a.0, b.1) - cross(b.0, a.1)).signum()
+    /// 1, 0 or -1: that of the gap, exactly.
+    pub fn sign(&self) -> i64 {
+        self.exact_gap().0.signum()
     }
 }
 
@@ -80,7 +97,8 @@ impl<'a> Compared<'a> {
     /// Pairs the tasks of two cells. `place` begins an error message.
     ///
     /// # Errors
-    /// A function that only one of them has, unless `allow_partial`; no function in common.
+    /// A function that only one of them has, or with other numbers of trials, unless `allow_partial`;
+    /// no function in common.
     pub fn new(a: &'a Cell, b: &'a Cell, allow_partial: bool, place: &str) -> Result<Self> {
         let lacking = |has: &Cell, lacks: &Cell| -> Option<String> {
             let mut functions = has.tasks.keys();
@@ -105,17 +123,41 @@ impl<'a> Compared<'a> {
         if tasks.is_empty() {
             return Err(Error::data(format!("{place}: no function in common")));
         }
+        let uneven = tasks.iter().find(|task| task.a.1 != task.b.1);
+        if !allow_partial && let Some(task) = uneven {
+            return Err(Error::data(format!(
+                "{place}: {} trials of {} on one side, {} on the other (--allow-partial compares them, \
+                 without the swap test)",
+                task.a.1, task.function, task.b.1
+            )));
+        }
         Ok(Self { tasks })
     }
 
-    /// The gaps, in the order of the tasks.
-    pub fn gaps(&self) -> Vec<f64> {
-        self.tasks.iter().map(TaskPair::gap).collect()
+    /// The ranks of the tasks' shares, from 0 for the smallest; equal ones have one rank, which counts decide and
+    /// no rounding.
+    pub fn ranks(&self, share: impl Fn(&TaskPair<'a>) -> Share) -> Vec<u32> {
+        let shares: Vec<Share> = self.tasks.iter().map(share).collect();
+        let cross = |a: i64, b: i64| i128::from(a) * i128::from(b);
+        let compare = |&i: &usize, &j: &usize| {
+            let (a, b) = (shares[i], shares[j]);
+            cross(a.0, b.1).cmp(&cross(b.0, a.1))
+        };
+        let mut order: Vec<usize> = (0..shares.len()).collect();
+        order.sort_by(compare);
+        let mut ranks = vec![0; shares.len()];
+        for (rank, ties) in (0..).zip(order.chunk_by(|i, j| compare(i, j).is_eq())) {
+            for &i in ties {
+                ranks[i] = rank;
+            }
+        }
+        ranks
     }
 
     /// Accuracies, gap and tests.
     pub fn summary(&self) -> Option<Summary> {
-        let gap = paired(&self.gaps())?;
+        let gaps: Vec<f64> = self.tasks.iter().map(TaskPair::gap).collect();
+        let gap = paired(&gaps)?;
         let signs = [1, 0, -1].map(|sign| {
             let found = self.tasks.iter().filter(|t| t.sign() == sign).count();
             u32::try_from(found).unwrap_or(u32::MAX)
@@ -141,6 +183,27 @@ impl<'a> Compared<'a> {
             self.tasks.iter().map(difference).collect()
         })
     }
+}
+
+/// The rows, their p-values corrected for their number; those that are marked are the family.
+/// `columns` gives a row's p-value and where its corrections go, Holm's and Benjamini and Hochberg's.
+pub fn corrected<T>(
+    rows: Vec<(bool, T)>,
+    columns: impl Fn(&mut T) -> (Option<f64>, [&mut Option<f64>; 2]),
+) -> Vec<T> {
+    let (is_of_family, mut rows): (Vec<bool>, Vec<T>) = rows.into_iter().unzip();
+    let family: Vec<Option<f64>> = rows
+        .iter_mut()
+        .zip(is_of_family)
+        .map(|(row, is_of_family)| columns(row).0.filter(|_| is_of_family))
+        .collect();
+    let corrections = [holm, benjamini_hochberg].map(|correction| adjusted(&family, correction));
+    for (i, row) in rows.iter_mut().enumerate() {
+        for (column, corrected) in columns(row).1.into_iter().zip(&corrections) {
+            *column = corrected[i];
+        }
+    }
+    rows
 }
 
 /// Right answers and trials.

@@ -3,12 +3,12 @@ Clean against deranged: how much of a model's accuracy comes from the mapping th
 */
 
 use super::cells::CurveCells;
-use super::compare::{Compared, Summary, TaskPair};
+use super::compare::{Compared, Summary, TaskPair, corrected};
 use super::score::Complexities;
-use super::versus::{assert_distinct, pair_key};
+use super::versus::{are_models, assert_distinct, pair_key};
 use crate::error::{Error, Result};
 use crate::record::{Condition, Contrast, CurveKey, Similarity};
-use crate::stats::{holm, rank_correlations};
+use crate::stats::rank_correlations;
 use rayon::prelude::*;
 
 /// A model's clean and deranged cells at one shot count.
@@ -94,7 +94,8 @@ impl<'a> Both<'a> {
     }
 }
 
-/// One row a model and shot count, with Holm's correction over the models at their largest.
+/// One row a model and shot count, corrected for the number of models, each at its largest. Controls
+/// are none of them.
 #[must_use]
 pub fn contrast_cells(contrasts: &Contrasts<'_>) -> Vec<Contrast> {
     let points: Vec<(&CurveCells, &Point<'_>)> = contrasts
@@ -102,21 +103,17 @@ pub fn contrast_cells(contrasts: &Contrasts<'_>) -> Vec<Contrast> {
         .iter()
         .flat_map(|model| model.points.iter().map(|point| (model.clean, point)))
         .collect();
-    let mut rows: Vec<(bool, Contrast)> = points
+    let rows = points
         .into_par_iter()
         .filter_map(|(clean, point)| {
             let summary = point.tasks.summary()?;
-            Some((point.is_last, row(clean, point, &summary)))
+            let is_of_family = point.is_last && !clean.key.is_control();
+            Some((is_of_family, row(clean, point, &summary)))
         })
         .collect();
-    let tested: Vec<usize> = (0..rows.len())
-        .filter(|&i| rows[i].0 && rows[i].1.p_swap.is_some())
-        .collect();
-    let p: Vec<f64> = tested.iter().filter_map(|&i| rows[i].1.p_swap).collect();
-    for (i, adjusted) in tested.into_iter().zip(holm(&p)) {
-        rows[i].1.p_holm = Some(adjusted);
-    }
-    rows.into_iter().map(|(_, row)| row).collect()
+    corrected(rows, |row: &mut Contrast| {
+        (row.p_swap, [&mut row.p_holm, &mut row.p_bh])
+    })
 }
 
 fn row(clean: &CurveCells, point: &Point<'_>, summary: &Summary) -> Contrast {
@@ -175,6 +172,7 @@ fn of_model(curve: &CurveCells, shots: u32) -> Contrast {
         t: None,
         p_t: None,
         p_holm: None,
+        p_bh: None,
     }
 }
 
@@ -192,7 +190,7 @@ pub fn contrast_tasks(
             for task in &point.tasks.tasks {
                 let bits = model.clean.key.bits.unwrap_or_default();
                 let (bitload, bitdiversity) = known.of(task.function, bits)?;
-                let gap = task.gap();
+                let sign = task.sign();
                 rows.push(Contrast {
                     function: Some(task.function.to_owned()),
                     bitload: Some(bitload),
@@ -201,10 +199,10 @@ pub fn contrast_tasks(
                     trials: task.trials(),
                     clean_accuracy: task.accuracy_a(),
                     deranged_accuracy: task.accuracy_b(),
-                    gap,
-                    up: u32::from(gap > 0.0),
-                    equal: u32::from(gap == 0.0),
-                    down: u32::from(gap < 0.0),
+                    gap: task.gap(),
+                    up: u32::from(sign > 0),
+                    equal: u32::from(sign == 0),
+                    down: u32::from(sign < 0),
                     ..of_model(model.clean, point.shots)
                 });
             }
@@ -242,19 +240,16 @@ pub fn similarities(
             "--profiles: needs two models of one width with clean and deranged predictions",
         ));
     }
-    let p: Vec<f64> = rows.iter().filter_map(|r| r.p).collect();
-    let tested = rows.iter_mut().filter(|r| r.p.is_some());
-    for (row, adjusted) in tested.zip(holm(&p)) {
-        row.p_holm = Some(adjusted);
-    }
-    Ok(rows)
+    Ok(corrected(rows, |row: &mut Similarity| {
+        (row.p, [&mut row.p_holm, &mut row.p_bh])
+    }))
 }
 
 fn correlate(
     profiles: &[(&CurveCells, &Point<'_>)],
     permutations: u32,
     seed: i64,
-) -> Result<Vec<Similarity>> {
+) -> Result<Vec<(bool, Similarity)>> {
     let functions = |point: &Point<'_>| -> Vec<String> {
         let tasks = point.tasks.tasks.iter();
         tasks.map(|t| t.function.to_owned()).collect()
@@ -268,12 +263,21 @@ fn correlate(
             first.key.model, other.key.model
         )));
     }
-    let gaps: Vec<Vec<f64>> = profiles.iter().map(|(_, p)| p.tasks.gaps()).collect();
+    let gaps: Vec<Vec<f64>> = profiles
+        .iter()
+        .map(|(_, p)| {
+            p.tasks
+                .ranks(TaskPair::exact_gap)
+                .into_iter()
+                .map(f64::from)
+                .collect()
+        })
+        .collect();
     let rows = rank_correlations(&gaps, permutations, seed)
         .into_iter()
         .map(|found| {
             let (a, b) = (&profiles[found.a], &profiles[found.b]);
-            Similarity {
+            let row = Similarity {
                 pair: pair_key(&a.0.key, &b.0.key),
                 shots_a: a.1.shots,
                 shots_b: b.1.shots,
@@ -282,7 +286,9 @@ fn correlate(
                 permutations,
                 p: found.p,
                 p_holm: None,
-            }
+                p_bh: None,
+            };
+            (are_models(&a.0.key, &b.0.key), row)
         })
         .collect();
     Ok(rows)

@@ -3,7 +3,7 @@ Log-linear fits: accuracy = a0 + a1 ln(shots), from cell means or from predictio
 */
 
 use super::cells::{CurveCells, TaskUnits, mean};
-use super::resample::replicates;
+use super::resample::{Replicates, replicates};
 use crate::error::{Error, Result};
 use crate::record::{CurveKey, Design, Fit};
 use crate::stats::{
@@ -45,9 +45,9 @@ pub fn fit_means(curve: &Points) -> Result<Fit> {
         a0_se: test.map(|t| t.a0_se),
         a1: least.a1,
         a1_se: test.map(|t| t.a1_se),
-        t: test.map(|t| t.t),
+        t: test.and_then(|t| t.t),
         df: test.map(|t| t.df),
-        p: test.map(|t| t.p),
+        p: test.and_then(|t| t.p),
         r2: least.r2,
         points: u32::try_from(shots).unwrap_or(u32::MAX),
         a1_ci_low: None,
@@ -97,43 +97,50 @@ fn trial_level(curve: &CurveCells) -> Option<ClusteredLine> {
 }
 
 /// The fit of one curve's predictions: the same line, with the slope's interval from the cluster
-/// bootstrap; nested curves have their errors and p from it, too. Beside it the regression over
-/// single trials with cluster-robust errors.
+/// bootstrap; nested curves have their errors and p from it, too. A replicate that lacks a point is
+/// left out; the second number is how many were. Beside it the regression over single trials with
+/// cluster-robust errors.
 ///
 /// # Errors
 /// As [`fit_means`], and those of the bootstrap.
-pub fn fit_predictions(curve: &CurveCells, bootstrap: Bootstrap) -> Result<Fit> {
+pub fn fit_predictions(curve: &CurveCells, bootstrap: Bootstrap) -> Result<(Fit, usize)> {
     let points = points_of(curve);
     let mut fit = fit_means(&points)?;
     let cells = replicates(curve, bootstrap)?;
-    let lines: Vec<Line> = (0..bootstrap.replicates as usize)
+    let fitted = || cells.range(1..);
+    let replicates = fitted().map(|(_, r)| r.accuracy.len()).min();
+    let lines: Vec<Line> = (0..replicates.unwrap_or_default())
         .filter_map(|b| {
-            let points: Vec<(u32, f64)> = cells
-                .iter()
-                .filter_map(|(&shots, r)| Some((shots, *r.accuracy.get(b)?)))
-                .collect();
-            least_squares(&points)
+            let drawn = |(&shots, r): (&u32, &Replicates)| {
+                let accuracy = r.accuracy[b];
+                (!accuracy.is_nan()).then_some((shots, accuracy))
+            };
+            let points: Option<Vec<(u32, f64)>> = fitted().map(drawn).collect();
+            least_squares(&points?)
         })
         .collect();
+    let missing = replicates.unwrap_or_default() - lines.len();
     let slopes: Vec<f64> = lines.iter().map(|l| l.a1).collect();
     fit.a1_ci_low = quantile(&slopes, 0.025);
     fit.a1_ci_high = quantile(&slopes, 0.975);
-    if curve.is_nested() && !slopes.is_empty() {
+    let spread = standard_deviation(&slopes, 0).filter(|sd| *sd > 0.0 || fit.a1 != 0.0);
+    if curve.is_nested() && spread.is_some() {
         let intercepts: Vec<f64> = lines.iter().map(|l| l.a0).collect();
         fit.a0_se = standard_deviation(&intercepts, 0);
-        fit.a1_se = standard_deviation(&slopes, 0);
-        fit.p = Some(bootstrap_p(slopes.into_iter()));
+        fit.a1_se = spread;
+        let varies = spread.is_some_and(|sd| sd > 0.0);
+        fit.p = varies.then(|| bootstrap_p(slopes.into_iter()));
     }
     if let Some(trials) = trial_level(curve) {
         fit.trial_a0 = Some(trials.a0);
-        fit.trial_a0_se = Some(trials.a0_se);
+        fit.trial_a0_se = trials.a0_se;
         fit.trial_a1 = Some(trials.a1);
-        fit.trial_a1_se = Some(trials.a1_se);
+        fit.trial_a1_se = trials.a1_se;
         fit.trial_t = trials.t;
         fit.trial_df = Some(trials.df);
         fit.trial_p = trials.p;
     }
-    Ok(fit)
+    Ok((fit, missing))
 }
 
 /// The line through the points with at least one shot.

@@ -50,8 +50,8 @@ pub fn power(curve: &CurveCells, shots: u32, cell: &Cell, wanted: f64) -> Result
                 trials_enough: components.trials_for(wanted, functions),
                 design_trials,
                 design_tasks,
-                design_predictions: f64::from(design_tasks) * f64::from(design_trials),
-                design_se: components.expected_se(design_tasks, design_trials),
+                design_predictions: design_tasks.map(|n| f64::from(n) * f64::from(design_trials)),
+                design_se: design_tasks.map(|n| components.expected_se(n, design_trials)),
             }
         })
         .collect())

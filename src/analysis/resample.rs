@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::stats::{Bootstrap, Task};
 use std::collections::BTreeMap;
 
-/// The bootstrap replicates of one cell.
+/// The bootstrap replicates of one cell; all empty where it has one function only, whose spread over
+/// functions nobody knows. A number is NaN in a replicate that drew none of the cell's functions.
 #[derive(Debug, Clone, Default)]
 pub struct Replicates {
     /// Accuracy in each replicate, drawn without a look at the baseline: the same numbers with and
@@ -19,8 +20,17 @@ pub struct Replicates {
     pub difference: Vec<f64>,
 }
 
-/// The replicates of every cell of a curve, by shot count. Functions are drawn once for all cells;
-/// trials per cell, or sequences for all cells together if nested.
+impl Replicates {
+    /// How many drew none of the cell's functions.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.accuracy.iter().filter(|a| a.is_nan()).count()
+    }
+}
+
+/// The replicates of every cell of a curve, by shot count. Functions are drawn by name, from those of
+/// all cells, and once for all cells, of which each uses those that it has; trials are drawn per
+/// cell, or sequences for all cells together if nested.
 ///
 /// # Errors
 /// Nested sequences that are not read at every shot count.
@@ -28,17 +38,21 @@ pub fn replicates(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u
     if curve.is_nested() && !curve.cells.is_empty() {
         return nested(curve, bootstrap);
     }
+    let functions = curve.functions();
     Ok(curve
         .cells
         .iter()
         .map(|(&shots, cell)| {
-            let key = format!("{}/{shots}", curve.name());
+            if cell.tasks.len() < 2 {
+                return (shots, Replicates::default());
+            }
+            let key = curve.stream(Some(shots));
             let tasks = |channels: &dyn Fn(&Unit) -> Vec<f64>| -> Vec<Task> {
                 let units = |task: &TaskUnits| task.units.iter().flat_map(channels).collect();
-                let tasks = cell.tasks.values();
-                tasks
-                    .map(|task| Task {
-                        values: units(task),
+                functions
+                    .iter()
+                    .map(|function| Task {
+                        values: cell.tasks.get(*function).map_or_else(Vec::new, units),
                     })
                     .collect()
             };
@@ -89,6 +103,10 @@ fn has_mode(cell: &Cell) -> bool {
 
 fn nested(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u32, Replicates>> {
     check_sequences(curve)?;
+    if curve.functions().len() < 2 {
+        let none = |&shots| (shots, Replicates::default());
+        return Ok(curve.cells.keys().map(none).collect());
+    }
     let cells: Vec<&Cell> = curve.cells.values().collect();
     // The cells have the same functions and sequences: one row a sequence, through all cells.
     let tasks = |of: &[&Cell], channels: &dyn Fn(&Unit) -> Vec<f64>| -> Vec<Task> {
@@ -109,7 +127,7 @@ fn nested(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u32, Repl
             .collect()
     };
     let with_mode: Vec<&Cell> = cells.iter().copied().filter(|c| has_mode(c)).collect();
-    let key = curve.name();
+    let key = curve.stream(None);
     let means = |tasks: &[Task], channels| bootstrap.means(tasks, channels, &key).into_iter();
     let mut accuracy = means(&tasks(&cells, &|u| vec![right(u)]), cells.len());
     let mut paired = means(&tasks(&with_mode, &both), 2 * with_mode.len());

@@ -23,7 +23,8 @@ struct Member<'a> {
 /// curves that are equal in all but model and modality are regressed together.
 ///
 /// # Errors
-/// A member without a number of parameters, or whose curve has no line; no family with two sizes.
+/// A member without a number of parameters, or whose curve has no line; a family of several models of
+/// one size; no family with two models.
 pub fn scalings(curves: &[Points], families: &[Family]) -> Result<Vec<Scaling>> {
     let family_of = |key: &CurveKey| -> Option<Option<String>> {
         if families.is_empty() {
@@ -46,6 +47,16 @@ pub fn scalings(curves: &[Points], families: &[Family]) -> Result<Vec<Scaling>> 
         match groups.iter_mut().find(|(_, key, _)| *key == shared) {
             Some((_, _, members)) => members.push(member),
             None => groups.push((empty_row(&shared), shared, vec![member])),
+        }
+    }
+    for (row, _, members) in &groups {
+        let params = members[0].curve.params.unwrap_or_default();
+        if members.len() > 1 && members.iter().all(|m| m.curve.params == Some(params)) {
+            return Err(Error::data(format!(
+                "family {:?}: all {} models have {params} parameters; a regression on size needs two sizes",
+                row.family.as_deref().unwrap_or_default(),
+                members.len()
+            )));
         }
     }
     let rows: Vec<Scaling> = groups
@@ -109,9 +120,9 @@ fn regressions(row: &Scaling, members: &[Member<'_>]) -> Vec<Scaling> {
                 intercept: fit.a0,
                 slope: fit.a1,
                 slope_se: fit.test.map(|t| t.a1_se),
-                t: fit.test.map(|t| t.t),
+                t: fit.test.and_then(|t| t.t),
                 df: fit.test.map(|t| t.df),
-                p: fit.test.map(|t| t.p),
+                p: fit.test.and_then(|t| t.p),
                 r2: fit.r2,
                 ..row.clone()
             })

@@ -12,15 +12,22 @@ use crate::stats::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The score of one cell; `replicates` are its bootstrap replicates.
+/// The score of one cell; `replicates` are its bootstrap replicates, of which those that drew none of
+/// its functions are left out.
 #[must_use]
 pub fn score_cell(curve: &CurveCells, shots: u32, cell: &Cell, replicates: &Replicates) -> Score {
     let accuracies: Vec<f64> = cell.tasks.values().map(TaskUnits::accuracy).collect();
     let modes: Option<Vec<f64>> = cell.tasks.values().map(TaskUnits::mode_accuracy).collect();
     let mode_accuracy = modes.map(|m| mean(m.into_iter()));
     let accuracy = mean(accuracies.iter().copied());
-    let se = standard_deviation(&replicates.accuracy, 0);
-    let mode_se = mode_accuracy.and_then(|_| standard_deviation(&replicates.mode, 0));
+    let known = |drawn: &[f64]| -> Vec<f64> {
+        let drawn = drawn.iter().copied();
+        drawn.filter(|v| !v.is_nan()).collect()
+    };
+    let drawn = known(&replicates.accuracy);
+    let se = standard_deviation(&drawn, 0);
+    let mode_se = mode_accuracy.and_then(|_| standard_deviation(&known(&replicates.mode), 0));
+    let difference = mode_accuracy.map_or_else(Vec::new, |_| known(&replicates.difference));
     let z_mode = match (mode_accuracy, se, mode_se) {
         (Some(mode), Some(se), Some(mode_se)) => z_difference(accuracy, se, mode, mode_se),
         _ => None,
@@ -32,16 +39,14 @@ pub fn score_cell(curve: &CurveCells, shots: u32, cell: &Cell, replicates: &Repl
         se,
         normal_low: se.map(|se| accuracy - NORMAL_95 * se),
         normal_high: se.map(|se| accuracy + NORMAL_95 * se),
-        ci_low: quantile(&replicates.accuracy, 0.025),
-        ci_high: quantile(&replicates.accuracy, 0.975),
+        ci_low: quantile(&drawn, 0.025),
+        ci_high: quantile(&drawn, 0.975),
         task_se: standard_deviation(&accuracies, 1).map(|sd| sd / float(accuracies.len()).sqrt()),
         mode_accuracy,
         mode_se,
         z_mode,
         p_mode: z_mode.map(one_sided_p),
-        p_mode_paired: mode_accuracy
-            .filter(|_| !replicates.difference.is_empty())
-            .map(|_| bootstrap_p(replicates.difference.iter().copied())),
+        p_mode_paired: (!difference.is_empty()).then(|| bootstrap_p(difference.into_iter())),
         tasks: Some(whole(cell.tasks.len())),
         answer_logprob: logprob,
         perplexity: perplexity(logprob, curve),

@@ -3,12 +3,12 @@ Model against model: gaps function by function, and what their best functions sh
 */
 
 use super::cells::CurveCells;
-use super::compare::{Compared, TaskPair};
+use super::compare::{Compared, Share, TaskPair, corrected};
 use super::score::Complexities;
 use crate::error::{Error, Result};
 use crate::record::{CurveKey, Listed, PairKey, Side, Versus, VersusTask};
-use crate::stats::holm;
 use rayon::prelude::*;
+use std::cmp::Reverse;
 
 /// Two curves at the largest shot count that both have.
 struct Duel<'a> {
@@ -29,6 +29,11 @@ pub(super) fn pair_key(a: &CurveKey, b: &CurveKey) -> PairKey {
         encoding_b: b.encoding.clone(),
         bits: a.bits,
     }
+}
+
+/// Whether both are models; a pair with a control is no part of the family that p-values are corrected in.
+pub(super) fn are_models(a: &CurveKey, b: &CurveKey) -> bool {
+    !(a.is_control() || b.is_control())
 }
 
 /// Refuses curves whose names in a pair would be the same.
@@ -76,12 +81,12 @@ fn duels(curves: &[CurveCells], allow_partial: bool) -> Result<Vec<Duel<'_>>> {
     Ok(duels)
 }
 
-/// The places of the tasks from the largest value down, 0 first; equal ones by name, in which
+/// The places of the tasks from the largest rank down, 0 first; equal ones by name, in which
 /// order they come.
-fn places(values: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&i, &j| values[j].total_cmp(&values[i]));
-    let mut places = vec![0; values.len()];
+fn places(ranks: &[u32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..ranks.len()).collect();
+    order.sort_by_key(|&i| Reverse(ranks[i]));
+    let mut places = vec![0; ranks.len()];
     for (place, i) in order.into_iter().enumerate() {
         places[i] = place;
     }
@@ -89,11 +94,11 @@ fn places(values: &[f64]) -> Vec<usize> {
 }
 
 /// The tasks outside the list of the `top` best that are as good as its last.
-fn tied(values: &[f64], places: &[usize], top: usize) -> usize {
-    let last = values.iter().zip(places).find(|(_, p)| **p + 1 == top);
+fn tied(ranks: &[u32], places: &[usize], top: usize) -> usize {
+    let last = ranks.iter().zip(places).find(|(_, p)| **p + 1 == top);
     last.map_or(0, |(last, _)| {
-        let outside = values.iter().zip(places).filter(|(_, p)| **p >= top);
-        outside.filter(|(v, _)| *v >= last).count()
+        let outside = ranks.iter().zip(places).filter(|(_, p)| **p >= top);
+        outside.filter(|(rank, _)| *rank == last).count()
     })
 }
 
@@ -105,24 +110,17 @@ struct Places {
     favouring_b: Vec<usize>,
 }
 
-impl Duel<'_> {
-    fn values(&self) -> [Vec<f64>; 3] {
-        let tasks = || self.tasks.tasks.iter();
-        [
-            tasks().map(TaskPair::accuracy_a).collect(),
-            tasks().map(TaskPair::accuracy_b).collect(),
-            self.tasks.gaps(),
-        ]
-    }
-
+impl<'a> Duel<'a> {
     fn places(&self) -> Places {
-        let [a, b, gap] = self.values();
-        let reversed: Vec<f64> = gap.iter().map(|g| -g).collect();
+        let of = |share: fn(&TaskPair<'a>) -> Share| places(&self.tasks.ranks(share));
         Places {
-            a: places(&a),
-            b: places(&b),
-            favouring_a: places(&gap),
-            favouring_b: places(&reversed),
+            a: of(TaskPair::exact_a),
+            b: of(TaskPair::exact_b),
+            favouring_a: of(TaskPair::exact_gap),
+            favouring_b: of(|task| {
+                let (over, under) = task.exact_gap();
+                (-over, under)
+            }),
         }
     }
 
@@ -130,7 +128,7 @@ impl Duel<'_> {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let summary = self.tasks.summary()?;
         let top = top.min(self.tasks.tasks.len());
-        let [a, b, _] = self.values();
+        let [a, b] = [TaskPair::exact_a, TaskPair::exact_b].map(|share| self.tasks.ranks(share));
         let places = self.places();
         let both = |(p, q): (&usize, &usize)| *p < top && *q < top;
         let shared = places.a.iter().zip(&places.b).filter(|&p| both(p)).count();
@@ -154,6 +152,7 @@ impl Duel<'_> {
             t: test.map(|t| t.t),
             p_t: test.map(|t| t.two_sided()),
             p_holm: None,
+            p_bh: None,
             top: count(top),
             shared: count(shared),
             iou: f64::from(count(shared)) / f64::from(count(2 * top - shared)),
@@ -169,13 +168,13 @@ impl Duel<'_> {
 /// No pair; models that cannot be told apart; functions that differ unless `allow_partial`.
 pub fn versus(curves: &[CurveCells], top: usize, allow_partial: bool) -> Result<Vec<Versus>> {
     let duels = duels(curves, allow_partial)?;
-    let mut rows: Vec<Versus> = duels.par_iter().filter_map(|duel| duel.row(top)).collect();
-    let p: Vec<f64> = rows.iter().filter_map(|r| r.p_swap).collect();
-    let tested = rows.iter_mut().filter(|r| r.p_swap.is_some());
-    for (row, adjusted) in tested.zip(holm(&p)) {
-        row.p_holm = Some(adjusted);
-    }
-    Ok(rows)
+    let rows = duels
+        .par_iter()
+        .filter_map(|duel| Some((are_models(&duel.a.key, &duel.b.key), duel.row(top)?)))
+        .collect();
+    Ok(corrected(rows, |row: &mut Versus| {
+        (row.p_swap, [&mut row.p_holm, &mut row.p_bh])
+    }))
 }
 
 /// One row a pair and function that is among the `top` best of either model, or among the `top`
@@ -203,10 +202,9 @@ pub fn versus_tasks(
                 (false, true) => Some(Listed::B),
                 (false, false) => None,
             };
-            let gap = task.gap();
-            let favours = if gap > 0.0 && places.favouring_a[i] < top {
+            let favours = if task.sign() > 0 && places.favouring_a[i] < top {
                 Some(Side::A)
-            } else if gap < 0.0 && places.favouring_b[i] < top {
+            } else if task.sign() < 0 && places.favouring_b[i] < top {
                 Some(Side::B)
             } else {
                 None
@@ -226,7 +224,7 @@ pub fn versus_tasks(
                 bitdiversity,
                 accuracy_a: task.accuracy_a(),
                 accuracy_b: task.accuracy_b(),
-                gap,
+                gap: task.gap(),
                 rank_a: place(places.a[i]),
                 rank_b: place(places.b[i]),
                 best,
@@ -243,11 +241,11 @@ mod tests {
 
     #[test]
     fn the_best_come_first_and_ties_by_name() {
-        let values = [0.5, 1.0, 0.5, 0.0, 0.5];
-        assert_eq!(places(&values), [1, 0, 2, 4, 3]);
+        let ranks = [1, 2, 1, 0, 1];
+        assert_eq!(places(&ranks), [1, 0, 2, 4, 3]);
         // The list of two ends amid three that are equal.
-        assert_eq!(tied(&values, &places(&values), 2), 2);
-        assert_eq!(tied(&values, &places(&values), 1), 0);
-        assert_eq!(tied(&values, &places(&values), 5), 0);
+        assert_eq!(tied(&ranks, &places(&ranks), 2), 2);
+        assert_eq!(tied(&ranks, &places(&ranks), 1), 0);
+        assert_eq!(tied(&ranks, &places(&ranks), 5), 0);
     }
 }

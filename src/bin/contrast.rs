@@ -89,16 +89,19 @@ By default: clean against deranged demonstrations, one row a model and shot coun
 mean over functions of accuracy (clean) - accuracy (deranged), with its paired error; p_swap is \
 the exact one-sided p of the condition-swap test (under the null each function's difference has \
 a random sign; all 2^r signs are counted, in integers of any size), p_t that of the paired \
-t-test. p_holm corrects p_swap over the models, each at its largest shot count. A model at one \
-shot count is paired where everything but the condition is equal.\n\n\
+t-test. p_holm (Holm) and p_bh (Benjamini and Hochberg, false discovery rate) correct p_swap over \
+the models, each at its largest shot count; controls, those of method builtin, are none of them \
+and have neither. A model at one shot count is paired where everything but the condition is \
+equal.\n\n\
 --models: every two models of one width and condition, at the largest shot count that both \
 have: the gap, its two-sided tests, and what their best functions share (iou: shared functions \
-over those in either list; ties in accuracy go by name, and tied_a, tied_b count what a list \
-left out though it is as good as its last). With --by task: the functions in either list, and \
+over those in either list; ties in accuracy, by exact counts, go by name, and tied_a, tied_b \
+count what a list left out though it is as good as its last). Pairs with a control are not \
+corrected. With --by task: the functions in either list, and \
 those that favour one model most.\n\n\
 --profiles: Spearman's rank correlation of every two models' gaps function by function, each \
-model at its largest shot count, with a one-sided permutation p and Holm's correction over the \
-pairs. (--by task without --profiles prints the gaps themselves.)\n\n\
+model at its largest shot count, with a one-sided permutation p and both corrections over the \
+pairs of models. (--by task without --profiles prints the gaps themselves.)\n\n\
 --identifiability needs no input: how surely n demonstrations tell a function from its rivals in \
 the suite, a lower bound by the union over them.\n\n\
 Memory grows with the number of predictions, by about 50 bytes each.";

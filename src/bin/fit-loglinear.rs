@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use shotline::analysis::{
-    Cells, Family, Points, Seen, fit_means, fit_predictions, points_of, scalings,
+    Cells, CurveCells, Family, Points, Seen, fit_means, fit_predictions, points_of, scalings,
 };
 use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
 use shotline::error::{Error, Result};
@@ -19,6 +19,11 @@ use std::process::ExitCode;
 /// paper's). From predictions, a1 has a cluster-bootstrap interval, too. The points of a nested
 /// curve are correlated, so its errors and p come from that bootstrap alone; from its scores only
 /// the line is known. 0 shots have no logarithm and stay out.
+///
+/// Where accuracy does not vary, a1 is 0 and has no error and no test; a perfect fit has errors of 0
+/// and no test. In the bootstrap functions are drawn by name, once for all shot counts, from all
+/// functions that the curve has; errors over functions need two at every shot count, and are null
+/// with one.
 ///
 /// From predictions there is a regression over single trials beside it (columns trial_...), its
 /// errors robust to clusters: CR1, one cluster a function, t with functions - 1 degrees of freedom.
@@ -48,7 +53,8 @@ struct Args {
     #[arg(long, default_value_t = 5000)]
     replicates: u32,
 
-    /// Fit functions with unequal numbers of trials, too, instead of refusing them.
+    /// Fit functions with unequal numbers of trials, and shot counts with other functions, too,
+    /// instead of refusing them. Replicates that draw no function of a shot count are left out.
     #[arg(long)]
     allow_partial: bool,
 
@@ -122,8 +128,16 @@ fn run(args: &Args) -> Result<()> {
     };
     let mut fits: Vec<Fit> = means.iter().map(fit_means).collect::<Result<_>>()?;
     for curve in &curves {
-        fits.push(fit_predictions(curve, bootstrap)?);
+        let (fit, missing) = fit_predictions(curve, bootstrap)?;
+        let place = format!("model {:?}", curve.key.model);
+        cli::warn_of_replicates(&place, missing, args.replicates);
+        fits.push(fit);
     }
+    let lone = |curve: &&CurveCells| {
+        let mut fitted = curve.cells.range(1..);
+        fitted.any(|(_, cell)| cell.tasks.len() == 1)
+    };
+    cli::warn_of_one_function(curves.iter().filter(lone).count());
     args.output.write_table(&chain, &fits)
 }
 

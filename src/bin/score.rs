@@ -5,7 +5,7 @@ use shotline::analysis::{
     Cell, Cells, Complexities, CurveCells, Judge, by_bitdiversity, by_bitload, error_shares, power,
     replicates, score_cell, score_tasks,
 };
-use shotline::cli::{self, InputArgs, OutputArgs, Progress, SeedArg, ThreadArgs};
+use shotline::cli::{self, InputArgs, OutputArgs, Progress, SeedArg, ThreadArgs, warn};
 use shotline::error::Result;
 use shotline::program::{PAPER_BITS, Suite};
 use shotline::record::provenance::Step;
@@ -18,7 +18,11 @@ use std::process::ExitCode;
 /// A cell is one model, encoding, template, width, condition, design, method and shot count;
 /// nothing is pooled across cells. Accuracy is the mean over functions of the mean over trials. Its
 /// error comes from a two-stage cluster bootstrap (functions, then trials or nested sequences); the
-/// mode baseline is taken on the same trials, its ties by exact expectation.
+/// mode baseline is taken on the same trials, its ties by exact expectation. `p_mode_paired` tests the
+/// difference to it on the same draws; `z_mode` and `p_mode` are the paper's test, as if of other trials.
+///
+/// Functions are drawn by name, once for all shot counts of a curve, from all functions that it has.
+/// Errors over functions need two: of a cell with one they are null.
 ///
 /// --errors says what the wrong answers are like, each kind beside the share that wrong answers
 /// drawn uniformly would have. An answer may be of several kinds, and is counted once under the
@@ -27,7 +31,8 @@ use std::process::ExitCode;
 ///
 /// --power says how many functions and trials a smaller error takes: the bootstrap's error in closed
 /// form, with the variance between functions and within them estimated from the predictions. The
-/// functions are taken for a sample of those that would be added.
+/// functions are taken for a sample of those that would be added. Designs of more than 2^31 functions
+/// are null.
 ///
 /// Memory grows with the number of predictions, by about 50 bytes each.
 #[derive(Parser)]
@@ -58,7 +63,8 @@ struct Args {
     #[arg(long, default_value = "paper")]
     suite: String,
 
-    /// Score functions with unequal numbers of trials, too, instead of refusing them.
+    /// Score functions with unequal numbers of trials, and shot counts with other functions, too,
+    /// instead of refusing them. Replicates that draw no function of a cell are left out of its errors.
     #[arg(long)]
     allow_partial: bool,
 
@@ -130,9 +136,25 @@ fn run(args: &Args) -> Result<()> {
     }
     if let Some(se) = args.power {
         let rows = each_cell(&curves, |curve, shots, cell| power(curve, shots, cell, se))?;
+        let beyond = rows.iter().filter(|r| r.design_tasks.is_none()).count();
+        if beyond > 0 {
+            warn(
+                "score",
+                format!(
+                    "--power {se}: {beyond} of {} designs would need more than 2147483648 functions, \
+                     and are null",
+                    rows.len()
+                ),
+            );
+        }
         return args.output.write_table(&chain, &rows);
     }
-    args.output.write_table(&chain, &scores(args, &curves)?)
+    let rows = scores(args, &curves)?;
+    let lone = rows
+        .iter()
+        .filter(|r| r.function.is_none() && r.tasks == Some(1));
+    cli::warn_of_one_function(lone.count());
+    args.output.write_table(&chain, &rows)
 }
 
 /// The rows of every cell.
@@ -150,16 +172,12 @@ fn each_cell<T>(
 }
 
 fn scores(args: &Args, curves: &[CurveCells]) -> Result<Vec<Score>> {
-    let bootstrap = Bootstrap {
-        replicates: args.replicates,
-        seed: args.seed.seed,
-    };
     let mut known = Complexities::default();
     let mut rows = Vec::new();
     for curve in curves {
         let strata = match args.by {
             By::Cell => {
-                rows.extend(score_cells(curve, bootstrap)?);
+                rows.extend(score_cells(args, curve)?);
                 continue;
             }
             By::Task => {
@@ -172,7 +190,7 @@ fn scores(args: &Args, curves: &[CurveCells]) -> Result<Vec<Score>> {
             By::Bitdiversity => by_bitdiversity(curve, &mut known)?,
         };
         for stratum in strata {
-            for score in score_cells(&stratum.curve, bootstrap)? {
+            for score in score_cells(args, &stratum.curve)? {
                 rows.push(Score {
                     bitload: stratum.bitload,
                     bitdiversity: stratum.bitdiversity,
@@ -185,11 +203,19 @@ fn scores(args: &Args, curves: &[CurveCells]) -> Result<Vec<Score>> {
 }
 
 /// One row a cell of a curve.
-fn score_cells(curve: &CurveCells, bootstrap: Bootstrap) -> Result<Vec<Score>> {
+fn score_cells(args: &Args, curve: &CurveCells) -> Result<Vec<Score>> {
+    let bootstrap = Bootstrap {
+        replicates: args.replicates,
+        seed: args.seed.seed,
+    };
     let replicates = replicates(curve, bootstrap)?;
     let cells = curve.cells.iter();
     Ok(cells
-        .map(|(&shots, cell)| score_cell(curve, shots, cell, &replicates[&shots]))
+        .map(|(&shots, cell)| {
+            let drawn = &replicates[&shots];
+            cli::warn_of_replicates(&curve.place(shots), drawn.missing(), args.replicates);
+            score_cell(curve, shots, cell, drawn)
+        })
         .collect())
 }
 

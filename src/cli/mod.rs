@@ -65,6 +65,31 @@ fn exit(program: &str, result: Result<()>) -> ExitCode {
     }
 }
 
+/// Says how many rows have no error over functions because they hold one only.
+pub fn warn_of_one_function(rows: usize) {
+    if rows > 0 {
+        warn(
+            program(),
+            format!(
+                "{rows} rows of one function only: errors over functions need two, and are null"
+            ),
+        );
+    }
+}
+
+/// Says how many bootstrap replicates were left out at `place`, of how many, because they lack a point.
+pub fn warn_of_replicates(place: &str, missing: usize, replicates: u32) {
+    if missing > 0 {
+        warn(
+            program(),
+            format!(
+                "{place}: {missing} of {replicates} bootstrap replicates are left out: they drew no \
+                 function of a shot count"
+            ),
+        );
+    }
+}
+
 /// One line of warning on stderr.
 pub fn warn(program: &str, message: impl std::fmt::Display) {
     eprintln!("{program}: warning: {message}");

@@ -3,8 +3,11 @@ What must hold between the columns of a record, whatever file it comes from.
 */
 
 use super::column::shorten;
-use super::kinds::{Design, Mean, Outcome, Prompt, Score, Trial, Verdict};
+use super::kinds::{
+    Contrast, Design, Mean, Outcome, Prediction, Prompt, Score, Trial, Verdict, Versus,
+};
 use crate::program::{Bits, MAX_BITS};
+use std::ops::RangeInclusive;
 
 /// Nothing, or the column and what was expected.
 type Checked = Result<(), String>;
@@ -96,6 +99,7 @@ pub(super) fn verdict(verdict: &Verdict) -> Checked {
 
 pub(super) fn outcome(outcome: &Outcome) -> Checked {
     verdict(&outcome.verdict)?;
+    check_range(LOG, &[("answer_logprob", outcome.answer_logprob)])?;
     let bits = outcome.verdict.bits;
     check_width("query", outcome.query, bits)?;
     match (&outcome.inputs, &outcome.outputs) {
@@ -107,20 +111,88 @@ pub(super) fn outcome(outcome: &Outcome) -> Checked {
     }
 }
 
+pub(super) fn prediction(prediction: &Prediction) -> Checked {
+    check_range(LOG, &[("answer_logprob", prediction.answer_logprob)])?;
+    check_range(0.0..=f64::INFINITY, &[("margin", prediction.margin)])
+}
+
+/// A share, and a bound of one. It need not be a multiple of one over its trials: it is a mean over
+/// functions, and printed tables are rounded.
+const SHARE: RangeInclusive<f64> = 0.0..=1.0;
+
+/// The standard error of a mean of shares: values between 0 and 1 deviate by 1/2 at most, and two
+/// that do have this error.
+const SHARE_ERROR: RangeInclusive<f64> = 0.0..=0.5;
+
+/// The logarithm of a probability.
+const LOG: RangeInclusive<f64> = f64::NEG_INFINITY..=0.0;
+
 pub(super) fn score(score: &Score) -> Checked {
-    check_accuracy(score.accuracy)
+    check_range(
+        SHARE,
+        &[
+            ("accuracy", Some(score.accuracy)),
+            ("ci_low", score.ci_low),
+            ("ci_high", score.ci_high),
+            ("mode_accuracy", score.mode_accuracy),
+        ],
+    )?;
+    check_range(
+        SHARE_ERROR,
+        &[
+            ("se", score.se),
+            ("task_se", score.task_se),
+            ("mode_se", score.mode_se),
+        ],
+    )?;
+    check_range(LOG, &[("answer_logprob", score.answer_logprob)])
 }
 
 pub(super) fn mean(mean: &Mean) -> Checked {
-    check_accuracy(mean.accuracy)
+    check_range(SHARE, &[("accuracy", Some(mean.accuracy))])?;
+    check_range(SHARE_ERROR, &[("se", mean.se)])
 }
 
-fn check_accuracy(accuracy: f64) -> Checked {
-    if (0.0..=1.0).contains(&accuracy) {
+pub(super) fn contrast(row: &Contrast) -> Checked {
+    let shares = [
+        ("clean_accuracy", Some(row.clean_accuracy)),
+        ("deranged_accuracy", Some(row.deranged_accuracy)),
+    ];
+    check_range(SHARE, &shares)?;
+    check_gap(row.gap, row.gap_se)
+}
+
+pub(super) fn versus(row: &Versus) -> Checked {
+    let shares = [
+        ("accuracy_a", Some(row.accuracy_a)),
+        ("accuracy_b", Some(row.accuracy_b)),
+    ];
+    check_range(SHARE, &shares)?;
+    check_gap(row.gap, row.gap_se)
+}
+
+/// A mean difference of shares, and its error, which is that of a mean of shares over twice the
+/// range.
+fn check_gap(gap: f64, error: Option<f64>) -> Checked {
+    check_range(-1.0..=1.0, &[("gap", Some(gap))])?;
+    check_range(0.0..=1.0, &[("gap_se", error)])
+}
+
+fn check_range(range: RangeInclusive<f64>, columns: &[(&str, Option<f64>)]) -> Checked {
+    let outside = |(_, value): &&(&str, Option<f64>)| value.is_some_and(|v| !range.contains(&v));
+    let Some((name, Some(found))) = columns.iter().find(outside) else {
         return Ok(());
-    }
+    };
+    let (low, high) = range.into_inner();
+    let expected = if low.is_infinite() {
+        format!("at most {high}")
+    } else if high.is_infinite() {
+        format!("at least {low}")
+    } else {
+        format!("{low}..{high}")
+    };
     Err(format!(
-        "column \"accuracy\": expected 0..1, found {accuracy}"
+        "column {name:?}: expected {expected}, found {found}"
     ))
 }
 

@@ -167,6 +167,7 @@ record! {
         /// Smallest gap between the best two logits along the answer.
         margin: Option<f64>,
     }
+    check check::prediction;
 }
 
 /// The columns of a prediction that `infer --slim` leaves out.
@@ -259,6 +260,14 @@ record! {
     }
 }
 
+impl CurveKey {
+    /// Whether it is a baseline's that `infer` has built in: a control, none of the models compared.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        self.method.as_deref() == Some("builtin")
+    }
+}
+
 record! {
     /// Accuracy and errors of one cell, of one function in it (`--by task`), or of its functions of
     /// one complexity (`--by bitload`, `--by bitdiversity`).
@@ -280,7 +289,7 @@ record! {
         trials: Option<u32>,
         /// Mean over functions of the share of exact matches.
         accuracy: f64,
-        /// Its error by the two-stage cluster bootstrap.
+        /// Its error by the two-stage cluster bootstrap; null of a cell with one function.
         se: Option<f64>,
         /// 2.5 % percentile of the bootstrap.
         ci_low: Option<f64>,
@@ -401,12 +410,12 @@ record! {
         trials_enough: Option<u32>,
         /// This design's trials a function.
         design_trials: u32,
-        /// The functions that it needs.
-        design_tasks: u32,
+        /// The functions that it needs; null where 2^31 are not enough.
+        design_tasks: Option<u32>,
         /// Their product.
-        design_predictions: f64,
+        design_predictions: Option<f64>,
         /// The error to expect of it.
-        design_se: f64,
+        design_se: Option<f64>,
     }
     brief [
         "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
@@ -428,7 +437,8 @@ record! {
         a1: f64,
         /// Its standard error.
         a1_se: Option<f64>,
-        /// a1 / `a1_se`; null for nested curves, whose points are correlated.
+        /// a1 / `a1_se`; null where the error is 0, and for nested curves, whose points are
+        /// correlated.
         t: Option<f64>,
         /// Shot counts - 2; null for nested curves.
         df: Option<u32>,
@@ -525,13 +535,16 @@ record! {
         /// One-sided p of t, functions - 1 degrees of freedom.
         p_t: Option<f64>,
         /// `p_swap` after Holm's correction over the models, each at its largest shot count; null
-        /// at the others.
+        /// at the others, and of controls.
         p_holm: Option<f64>,
+        /// The same after Benjamini and Hochberg's correction.
+        p_bh: Option<f64>,
     }
+    check check::contrast;
     brief [
         "model", "modality", "encoding", "template", "bits", "design", "method", "constrained",
         "bos", "shots", "function", "bitload", "tasks", "clean_accuracy", "deranged_accuracy",
-        "gap", "ci_low", "ci_high", "up", "equal", "down", "p_swap", "p_t", "p_holm",
+        "gap", "ci_low", "ci_high", "up", "equal", "down", "p_swap", "p_t", "p_holm", "p_bh",
     ];
 }
 
@@ -588,8 +601,10 @@ record! {
         t: Option<f64>,
         /// Two-sided p of t, functions - 1 degrees of freedom.
         p_t: Option<f64>,
-        /// `p_swap` after Holm's correction over the pairs.
+        /// `p_swap` after Holm's correction over the pairs; null of a pair with a control.
         p_holm: Option<f64>,
+        /// The same after Benjamini and Hochberg's correction.
+        p_bh: Option<f64>,
         /// Length of the lists of best functions.
         top: u32,
         /// Functions in both lists.
@@ -601,6 +616,7 @@ record! {
         /// Functions left out of the second's list that are as accurate as its last.
         tied_b: u32,
     }
+    check check::versus;
 }
 
 words! {
@@ -670,8 +686,10 @@ record! {
         permutations: u32,
         /// One-sided permutation p of rho > 0.
         p: Option<f64>,
-        /// p after Holm's correction over the pairs.
+        /// p after Holm's correction over the pairs; null of a pair with a control.
         p_holm: Option<f64>,
+        /// The same after Benjamini and Hochberg's correction.
+        p_bh: Option<f64>,
     }
 }
 
@@ -741,9 +759,9 @@ record! {
         intercept: f64,
         /// Change per unit of ln(params).
         slope: f64,
-        /// Its standard error; null with two models or a perfect fit.
+        /// Its standard error; null with two models, or where the quantity does not vary.
         slope_se: Option<f64>,
-        /// slope / `slope_se`.
+        /// slope / `slope_se`; null where the error is 0.
         t: Option<f64>,
         /// Models - 2.
         df: Option<u32>,
@@ -781,6 +799,8 @@ record! {
         params: Option<f64>,
         /// Mean accuracy.
         accuracy: f64,
+        /// Its error.
+        se: Option<f64>,
     }
     check check::mean;
 }

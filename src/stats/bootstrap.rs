@@ -3,13 +3,15 @@ The two-stage cluster bootstrap: tasks (functions) with replacement, then units 
 sequences) with replacement within each drawn task (Breslow et al., arXiv 2511.12797, section 3).
 */
 
+use super::rounding::{but_for_rounding, largest, mean};
 use crate::chance::Key;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
-/// The observations of one task: `units` rows of `channels` numbers each, row by row.
+/// The observations of one task: `units` rows of `channels` numbers each, row by row. A task
+/// without any is drawn as the others are, and adds nothing.
 ///
 /// Several channels are resampled together: accuracy and baseline of the same trials, or all shot
 /// counts of the same nested sequences.
@@ -29,14 +31,15 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// The mean of every channel in every replicate, as `[channel][replicate]`.
+    /// The mean of every channel in every replicate, as `[channel][replicate]`; NaN in a replicate
+    /// that has drawn no task with units.
     ///
     /// A replicate draws the tasks from a stream that depends on the seed and the replicate alone,
-    /// so that all cells over the same tasks draw the same; units come from a stream keyed by
-    /// `key`, too. The mean is over drawn tasks of the mean over drawn units. Replicates are
+    /// so that all cells with the same list of tasks draw the same; units come from a stream keyed
+    /// by `key`, too. The mean is over drawn tasks of the mean over drawn units. Replicates are
     /// computed in parallel, and the result does not depend on how.
     #[must_use]
-    pub fn means(&self, tasks: &[Task], channels: usize, key: &str) -> Vec<Vec<f64>> {
+    pub fn means(&self, tasks: &[Task], channels: usize, key: &Key) -> Vec<Vec<f64>> {
         let tasks: Vec<Resampler<'_>> = tasks
             .iter()
             .map(|task| Resampler::new(&task.values, channels.max(1)))
@@ -45,7 +48,7 @@ impl Bootstrap {
             |what: &[u8], key: &[u8]| Key::new(&[what, &self.seed.to_le_bytes(), key]).seed();
         let bases = [
             base(b"bootstrap tasks", b""),
-            base(b"bootstrap units", key.as_bytes()),
+            base(b"bootstrap units", key.bytes()),
         ];
         let rows: Vec<Vec<f64>> = (0..self.replicates)
             .into_par_iter()
@@ -72,15 +75,20 @@ impl Bootstrap {
         let mut drawn_units = stream(bases[1]);
         let mut means = vec![0.0; channels];
         let mut sums = vec![0.0; channels];
+        let mut drawn = 0;
         for _ in 0..tasks.len() {
             let task = &tasks[drawn_tasks.below(tasks.len())];
+            if task.count == 0.0 {
+                continue;
+            }
+            drawn += 1;
             task.draw(&mut drawn_units, &mut sums);
             for (mean, sum) in means.iter_mut().zip(&sums) {
                 *mean += sum / task.count;
             }
         }
         for mean in &mut means {
-            *mean /= count(tasks.len());
+            *mean /= count(drawn);
         }
         means
     }
@@ -272,14 +280,17 @@ fn count(n: usize) -> f64 {
     n as f64
 }
 
-/// Standard deviation with `ddof` degrees of freedom taken off; none with too few values.
+/// Standard deviation with `ddof` degrees of freedom taken off; none with too few values, and
+/// exactly 0 where they are equal but for rounding.
 #[must_use]
 pub fn standard_deviation(values: &[f64], ddof: usize) -> Option<f64> {
     if values.len() <= ddof {
         return None;
     }
-    let mean = values.iter().sum::<f64>() / count(values.len());
-    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    let mean = mean(values)?;
+    let squares = values.iter().map(|v| (v - mean).powi(2)).sum();
+    let largest = largest(values.iter().copied());
+    let squares = but_for_rounding(squares, largest, count(values.len()));
     Some((squares / count(values.len() - ddof)).sqrt())
 }
 
@@ -326,6 +337,10 @@ mod tests {
             .collect()
     }
 
+    fn key(name: &str) -> Key {
+        Key::new(&[name.as_bytes()])
+    }
+
     /// The closed form for infinitely many replicates:
     /// `SE^2 = [var_f(A_f, ddof 0) + mean_f(A_f (1 - A_f) / m)] / F`.
     fn closed_form(successes: &[usize], m: usize) -> f64 {
@@ -348,7 +363,7 @@ mod tests {
             ((0..100).map(|i| (i * 7) % 9).collect::<Vec<_>>(), 8),
             ((0..20).map(|i| i % 3).collect(), 2),
         ] {
-            let means = bootstrap.means(&binary(&successes, m), 1, "cell");
+            let means = bootstrap.means(&binary(&successes, m), 1, &key("cell"));
             let se = standard_deviation(&means[0], 0).unwrap();
             let expected = closed_form(&successes, m);
             assert!((se / expected - 1.0).abs() < 0.01, "{se} {expected}");
@@ -363,7 +378,7 @@ mod tests {
             replicates: 40_000,
             seed: 0,
         };
-        let means = bootstrap.means(&binary(&[0, 4], 4), 1, "x");
+        let means = bootstrap.means(&binary(&[0, 4], 4), 1, &key("x"));
         let share =
             |v: f64| count(means[0].iter().filter(|&m| (m - v).abs() < 1e-12).count()) / 40_000.0;
         assert!((share(0.0) - 0.25).abs() < 0.01);
@@ -394,7 +409,7 @@ mod tests {
             replicates,
             seed: 9,
         };
-        let means = bootstrap.means(std::slice::from_ref(&task), 2, "k");
+        let means = bootstrap.means(std::slice::from_ref(&task), 2, &key("k"));
         let average = |v: &mut dyn Iterator<Item = f64>| v.sum::<f64>() / f64::from(replicates);
         let of = |f: &dyn Fn(f64, f64) -> f64| {
             let drawn = average(&mut means[0].iter().zip(&means[1]).map(|(a, b)| f(*a, *b)));
@@ -447,6 +462,52 @@ mod tests {
     }
 
     #[test]
+    // To the last bit.
+    #[allow(clippy::float_cmp)]
+    fn a_seed_gives_these_draws() {
+        let bootstrap = Bootstrap {
+            replicates: 4,
+            seed: 7,
+        };
+        let means = bootstrap.means(&binary(&[1, 2, 3, 0, 4], 4), 1, &key("cell"));
+        assert_eq!(means, [[0.8, 0.3, 0.45, 0.45]]);
+    }
+
+    /// Tasks without units are drawn, and leave the mean to the others; where nothing else is drawn there is none.
+    #[test]
+    // Means of one task are exact.
+    #[allow(clippy::float_cmp)]
+    fn a_task_that_is_not_there_adds_nothing() {
+        let bootstrap = Bootstrap {
+            replicates: 20_000,
+            seed: 5,
+        };
+        let tasks = [binary(&[1, 0], 1), vec![Task::default()]].concat();
+        let means = &bootstrap.means(&tasks, 1, &key("x"))[0];
+        let share = |wanted: fn(f64) -> bool| {
+            count(means.iter().filter(|m| wanted(**m)).count()) / 20_000.0
+        };
+        // Three draws of three: all of the last in 1/27; none right in (2/3)^3, those among them.
+        assert!((share(f64::is_nan) - 1.0 / 27.0).abs() < 0.007);
+        assert!((share(|m| m == 0.0) - 7.0 / 27.0).abs() < 0.016);
+        // Another cell that has what this one lacks draws the same.
+        let other = [vec![Task::default(); 2], binary(&[1], 1)].concat();
+        let other = &bootstrap.means(&other, 1, &key("y"))[0];
+        assert!(
+            means
+                .iter()
+                .zip(other)
+                .all(|(a, b)| !(a.is_nan() && b.is_nan()))
+        );
+        assert!(
+            means
+                .iter()
+                .zip(other)
+                .all(|(a, b)| !a.is_nan() || *b == 1.0)
+        );
+    }
+
+    #[test]
     fn channels_are_resampled_together_and_cells_share_the_tasks() {
         let tasks = binary(&[1, 2, 3, 0, 4], 4);
         let doubled: Vec<Task> = tasks
@@ -459,8 +520,8 @@ mod tests {
             replicates: 200,
             seed: 1,
         };
-        let one = bootstrap.means(&tasks, 1, "a");
-        let three = bootstrap.means(&doubled, 3, "a");
+        let one = bootstrap.means(&tasks, 1, &key("a"));
+        let three = bootstrap.means(&doubled, 3, &key("a"));
         assert_eq!(one[0], three[0]);
         assert_eq!(three[0], three[1]);
         for (v, w) in three[0].iter().zip(&three[2]) {
@@ -469,12 +530,12 @@ mod tests {
         // With one unit a task, only the tasks are drawn: another cell draws the same ones.
         let single = binary(&[0, 1, 1, 0, 1], 1);
         assert_eq!(
-            bootstrap.means(&single, 1, "a"),
-            bootstrap.means(&single, 1, "b")
+            bootstrap.means(&single, 1, &key("a")),
+            bootstrap.means(&single, 1, &key("b"))
         );
         assert_ne!(
-            bootstrap.means(&tasks, 1, "a"),
-            bootstrap.means(&tasks, 1, "b")
+            bootstrap.means(&tasks, 1, &key("a")),
+            bootstrap.means(&tasks, 1, &key("b"))
         );
     }
 

@@ -2,6 +2,7 @@
 Least squares of single observations, with errors that are robust to clusters.
 */
 
+use super::rounding::{all_equal, but_for_rounding, largest};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Observations of one cluster at one x.
@@ -20,13 +21,13 @@ pub struct Group {
 pub struct ClusteredLine {
     /// Intercept.
     pub a0: f64,
-    /// Slope.
+    /// Slope; exactly 0 where what it explains is rounding.
     pub a1: f64,
-    /// Standard error of the intercept.
-    pub a0_se: f64,
-    /// Standard error of the slope.
-    pub a1_se: f64,
-    /// a1 / `a1_se`; none where the error is 0.
+    /// Standard error of the intercept; none where all groups have one mean.
+    pub a0_se: Option<f64>,
+    /// Standard error of the slope; none where all groups have one mean.
+    pub a1_se: Option<f64>,
+    /// a1 / `a1_se`; none where the error is 0 or none.
     pub t: Option<f64>,
     /// Clusters - 1.
     pub df: u32,
@@ -36,48 +37,53 @@ pub struct ClusteredLine {
 
 /// Ordinary least squares over all observations of all clusters. The errors are those of the
 /// sandwich over clusters with CR1's factor `G / (G - 1) (N - 1) / (N - 2)`, for G clusters and N
-/// observations (Stata's and statsmodels' default). None with one cluster, two observations, or one
-/// x.
+/// observations (Stata's and statsmodels' default). Sums of squares that are rounding are 0. None
+/// with one cluster, two observations, or one x.
 #[must_use]
 pub fn clustered_line(clusters: &[Vec<Group>]) -> Option<ClusteredLine> {
     let groups = || clusters.iter().flatten();
     let n: f64 = groups().map(|g| g.n).sum();
     // Far fewer than 2^32 clusters.
     let df = u32::try_from(clusters.len()).ok()?.checked_sub(1)?;
-    if df == 0 || n <= 2.0 {
+    if df == 0 || n <= 2.0 || all_equal(groups().map(|g| g.x)) {
         return None;
     }
     let mean_x = groups().map(|g| g.n * g.x).sum::<f64>() / n;
     let mean_y = groups().map(|g| g.sum).sum::<f64>() / n;
+    // Whole counts less their expectation: what is equal everywhere leaves nothing to round.
+    let above = |g: &Group| g.sum - g.n * mean_y;
     let sxx: f64 = groups().map(|g| g.n * (g.x - mean_x).powi(2)).sum();
-    let sxy: f64 = groups().map(|g| g.sum * (g.x - mean_x)).sum();
-    if sxx <= 0.0 {
-        return None;
-    }
-    let a1 = sxy / sxx;
-    let a0 = mean_y - a1 * mean_x;
+    let sxy: f64 = groups().map(|g| above(g) * (g.x - mean_x)).sum();
+    let largest = largest(groups().map(|g| g.sum / g.n));
+    let explains = but_for_rounding(sxy * sxy / sxx, largest, n) > 0.0;
+    let a1 = if explains { sxy / sxx } else { 0.0 };
+    let residuals = |g: &Group| above(g) - g.n * a1 * (g.x - mean_x);
+    let squares = groups().map(|g| residuals(g).powi(2) / g.n).sum();
+    let varies = explains || but_for_rounding(squares, largest, n) > 0.0;
     // What a cluster's residuals contribute to either estimate: a1 is a sum of y (x - mean x) / Sxx,
     // a0 one of y (1/N - mean x (x - mean x) / Sxx).
-    let (mut slope_squares, mut intercept_squares) = (0.0, 0.0);
-    for cluster in clusters {
-        let (mut slope, mut intercept) = (0.0, 0.0);
-        for g in cluster {
-            let residuals = g.sum - g.n * (a0 + a1 * g.x);
-            let weight = (g.x - mean_x) / sxx;
-            slope += residuals * weight;
-            intercept += residuals * (1.0 / n - mean_x * weight);
-        }
-        slope_squares += slope * slope;
-        intercept_squares += intercept * intercept;
-    }
-    let factor = (f64::from(df) + 1.0) / f64::from(df) * (n - 1.0) / (n - 2.0);
-    let a1_se = (factor * slope_squares).sqrt();
-    let t = (a1_se > 0.0).then(|| a1 / a1_se);
+    let factor = f64::from(df + 1) / f64::from(df) * (n - 1.0) / (n - 2.0);
+    let error = |weight: &dyn Fn(&Group) -> f64| {
+        let of_cluster = |cluster: &Vec<Group>| {
+            let contribution: f64 = cluster.iter().map(|g| residuals(g) * weight(g)).sum();
+            let reach: f64 = cluster.iter().map(|g| g.n * weight(g).abs()).sum();
+            (contribution * contribution, reach)
+        };
+        let (squares, reach) = clusters
+            .iter()
+            .map(of_cluster)
+            .fold((0.0, 0.0), |sum, one| (sum.0 + one.0, one.1.max(sum.1)));
+        let squares = but_for_rounding(squares, largest * reach, f64::from(df + 1));
+        varies.then(|| (factor * squares).sqrt())
+    };
+    let slope = |g: &Group| (g.x - mean_x) / sxx;
+    let a1_se = error(&slope);
+    let t = a1_se.filter(|&se| se > 0.0).map(|se| a1 / se);
     let student = StudentsT::new(0.0, 1.0, f64::from(df)).ok()?;
     Some(ClusteredLine {
-        a0,
+        a0: mean_y - a1 * mean_x,
         a1,
-        a0_se: (factor * intercept_squares).sqrt(),
+        a0_se: error(&|g| 1.0 / n - mean_x * slope(g)),
         a1_se,
         t,
         df,
@@ -101,8 +107,8 @@ mod tests {
         // Sxx = 8, Sxy = 2, mean 1/2. Residual sums -1/2, 1/2 and 1/2, -1/2: slopes 1/8 and -1/8.
         assert!((fit.a1 - 0.25).abs() < 1e-15 && (fit.a0 - 0.5).abs() < 1e-15);
         let factor: f64 = 2.0 * 7.0 / 6.0;
-        assert!((fit.a1_se - (factor / 32.0).sqrt()).abs() < 1e-15);
-        assert!(fit.a0_se.abs() < 1e-15);
+        assert!((fit.a1_se.unwrap() - (factor / 32.0).sqrt()).abs() < 1e-15);
+        assert_eq!(fit.a0_se, Some(0.0));
         // Student's t with one degree of freedom is Cauchy's.
         let cauchy = 0.5 - fit.t.unwrap().atan() / std::f64::consts::PI;
         assert!((fit.p.unwrap() - cauchy).abs() < 1e-12);

@@ -53,14 +53,15 @@ impl Components {
         ((between_drawn + (1.0 - 1.0 / trials) * noise) / functions).sqrt()
     }
 
-    /// The fewest functions, two at least, whose error is at most `wanted` with `trials` each.
+    /// The fewest functions, two at least, whose error is at most `wanted` with `trials` each; none
+    /// if 2^31 are not enough.
     #[must_use]
-    pub fn tasks_for(&self, wanted: f64, trials: u32) -> u32 {
-        first_from(2, |tasks| self.expected_se(tasks, trials) <= wanted).unwrap_or(u32::MAX)
+    pub fn tasks_for(&self, wanted: f64, trials: u32) -> Option<u32> {
+        first_from(2, |tasks| self.expected_se(tasks, trials) <= wanted)
     }
 
     /// The fewest trials a function that make the error at most `wanted` with `tasks` functions;
-    /// none if no number does.
+    /// none if no number up to 2^31 does.
     #[must_use]
     pub fn trials_for(&self, wanted: f64, tasks: u32) -> Option<u32> {
         first_from(1, |trials| self.expected_se(tasks, trials) <= wanted)
@@ -68,7 +69,7 @@ impl Components {
 }
 
 /// The first number from `first` on for which `holds`, which then holds for all larger ones; none
-/// below 2^32.
+/// up to 2^31.
 fn first_from(first: u32, holds: impl Fn(u32) -> bool) -> Option<u32> {
     let mut reached = first;
     while !holds(reached) {
@@ -104,7 +105,7 @@ mod tests {
             if components.between > 0.0 {
                 prop_assert!((components.expected_se(functions, 6) - components.se).abs() < 1e-12);
             }
-            let needed = components.tasks_for(wanted, trials);
+            let needed = components.tasks_for(wanted, trials).unwrap();
             prop_assert!(components.expected_se(needed, trials) <= wanted);
             prop_assert!(needed == 2 || components.expected_se(needed - 1, trials) > wanted);
             match components.trials_for(wanted, functions) {
@@ -125,6 +126,8 @@ mod tests {
         assert!((components.between - (0.25 - 1.0 / 12.0)).abs() < 1e-15);
         let expected: f64 = (1.0 / 6.0 + 1.0 / 24.0) / 3.0;
         assert!((components.se - expected.sqrt()).abs() < 1e-15);
+        // 1e-6^2 asks for some 2e11 functions.
+        assert_eq!(components.tasks_for(1e-6, 1), None);
         assert_eq!(Components::of(&[(0.5, 2), (0.5, 1)]), None);
         assert_eq!(Components::of(&[(0.5, 2)]), None);
     }

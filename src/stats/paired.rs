@@ -2,7 +2,7 @@
 The paired t-test: is a mean difference above zero?
 */
 
-use super::standard_deviation;
+use super::{rounding, standard_deviation};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// A mean difference with its error and test.
@@ -10,9 +10,10 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 pub struct Paired {
     /// The mean difference.
     pub mean: f64,
-    /// Its standard error, sd (ddof 1) / sqrt(pairs); none of one pair.
+    /// Its standard error, sd (ddof 1) / sqrt(pairs); none of one pair. Exactly 0 where all
+    /// differences are equal but for rounding.
     pub se: Option<f64>,
-    /// Student's test; none of one pair, and where all differences are equal.
+    /// Student's test; none of one pair, and where the error is 0.
     pub test: Option<PairedTest>,
 }
 
@@ -38,19 +39,14 @@ impl PairedTest {
 /// The paired t-test of these differences; none of no pair.
 #[must_use]
 pub fn paired(differences: &[f64]) -> Option<Paired> {
-    if differences.is_empty() {
-        return None;
-    }
+    let mean = rounding::mean(differences)?;
     // Far fewer than 2^53 pairs.
     #[allow(clippy::cast_precision_loss)]
     let n = differences.len() as f64;
-    let mean = differences.iter().sum::<f64>() / n;
     let se = standard_deviation(differences, 1).map(|sd| sd / n.sqrt());
-    let all_equal = differences
-        .windows(2)
-        .all(|w| w[0].to_bits() == w[1].to_bits());
     let student = StudentsT::new(0.0, 1.0, n - 1.0).ok();
-    let test = se.zip(student).filter(|_| !all_equal).map(|(se, student)| {
+    let varying = se.filter(|&se| se > 0.0);
+    let test = varying.zip(student).map(|(se, student)| {
         let t = mean / se;
         PairedTest {
             t,
@@ -83,7 +79,8 @@ mod tests {
     fn what_has_no_test() {
         assert_eq!(paired(&[]), None);
         assert_eq!(paired(&[1.0]).unwrap().se, None);
-        let constant = paired(&[0.1; 3]).unwrap();
-        assert_eq!(constant.test, None);
+        // Three gaps of a tenth, none of which is rounded alike.
+        let constant = paired(&[0.1, 0.3 - 0.2, 0.9 - 0.8]).unwrap();
+        assert_eq!((constant.se, constant.test), (Some(0.0), None));
     }
 }

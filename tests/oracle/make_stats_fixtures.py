@@ -5,9 +5,10 @@
 
 Writes tests/fixtures/stats: numbers.json (lines, tails, quantiles, deviations), functions.json (the paper's functions
 as string_functions.py has them), scores.json (the scores of predictions.jsonl), tests.json (rank correlations, exact
-and paired tests, cluster-robust errors), contrast.jsonl (random answers in both conditions) with its contrast.json,
-errors.json (kinds of wrong answers, components of variance) and, with --bin, predictions.jsonl itself, by gen-tasks |
-encode | infer. Runs in the environment of tests/oracle/stats-requirements.txt.
+and paired tests, cluster-robust errors, multiple testing), contrast.jsonl (random answers in both conditions) with its
+contrast.json, partial.jsonl (random answers to other functions at every shot count) with its partial.json, errors.json
+(kinds of wrong answers, components of variance) and, with --bin, predictions.jsonl itself, by gen-tasks | encode |
+infer. Runs in the environment of tests/oracle/stats-requirements.txt.
 
 Where two libraries can be asked, both are, and the fixture is written only if they agree to RELATIVE; mpmath, with 40
 digits, is the judge of the tails. Bootstraps are repeated here with another generator and REPLICATES replicates, so
@@ -49,6 +50,8 @@ CELL = (
 )  # fmt: skip
 CURVE = CELL[:-1]
 
+CORRECTIONS = {"holm": "holm", "bh": "fdr_bh"}
+
 mpmath.mp.dps = 40
 
 
@@ -75,6 +78,38 @@ def line(x: list[float], y: list[float]) -> dict:
         "p": float(scipy.stats.t.sf(t, fit.df_resid)),
         "r2": float(fit.rsquared),
     }
+
+
+def is_zero(squares: mpmath.mpf, values: list[float], n: int) -> bool:
+    """Whether rounding alone could leave this sum of squares: at most (64 eps max|value|)^2 n."""
+    return squares <= (64 * mpmath.mpf(2) ** -52 * max(map(abs, values))) ** 2 * n
+
+
+def exact_line(x: list[float], y: list[float]) -> dict:
+    """Least squares of these very floats in 40 digits: what the line explains, what it leaves, and which is zero."""
+    n, x, y = len(x), list(map(mpmath.mpf, x)), list(map(mpmath.mpf, y))
+    mean_x, mean_y = mpmath.fsum(x) / n, mpmath.fsum(y) / n
+    sxx = mpmath.fsum((v - mean_x) ** 2 for v in x)
+    a1 = mpmath.fsum((v - mean_x) * (w - mean_y) for v, w in zip(x, y)) / sxx
+    left = mpmath.fsum((w - mean_y - a1 * (v - mean_x)) ** 2 for v, w in zip(x, y))
+    kind = "varying"
+    if is_zero(left, y, n):
+        kind = "flat" if is_zero(a1 * a1 * sxx, y, n) else "perfect"
+    return {"kind": kind, "a0": float(mean_y - a1 * mean_x), "a1": 0.0 if kind == "flat" else float(a1)}
+
+
+def zeros(rng: np.random.Generator) -> list[dict]:
+    """Flat points, perfect fits, and points so near to them that rounding is not the reason."""
+    sets = []
+    for level in (0.1, 1 / 3, 0.7, 1e-9, 1.0, 0.0):
+        for n in (3, 5, 8):
+            shots = [2**i for i in range(n)]
+            x = [math.log(s) for s in shots]
+            sets += [(shots, [level] * n), (shots, [level * (1 + 0.3 * v) for v in x])]
+            # A thousand times what counts as rounding of 1.
+            noise = 64e3 * 2**-52 * rng.choice([-1, 1], n) * rng.uniform(1, 2, n)
+            sets.append((shots, [level + float(e) for e in noise]))
+    return [{"shots": s, "y": y, **exact_line([math.log(n) for n in s], y)} for s, y in sets]
 
 
 def student(t: float, df: int) -> float:
@@ -127,6 +162,7 @@ def numbers() -> dict:
             model: line([math.log(n) for n, _ in points], [a for _, a in points]) for model, points in table4.items()
         },
         "lines": lines,
+        "zeros": zeros(rng),
         "normal": normal,
         "student": students,
         "spreads": spreads,
@@ -417,6 +453,70 @@ def clustered(x: list[float], y: list[float], clusters: list[int]) -> dict:
             "a1_se": float(fit.bse[1]), "t": float(t), "df": df, "p": float(scipy.stats.t.sf(t, df))}  # fmt: skip
 
 
+def exact_clustered(x: list[float], y: list[float], clusters: list[int]) -> dict:
+    """The same formula on these very floats in 40 digits; null where no function's accuracy varies over x, or where a
+    score's sum of squares is 0."""
+    n, groups = len(x), sorted(set(clusters))
+    x, y = list(map(mpmath.mpf, x)), list(map(mpmath.mpf, y))
+    mean_x, mean_y = mpmath.fsum(x) / n, mpmath.fsum(y) / n
+    sxx = mpmath.fsum((v - mean_x) ** 2 for v in x)
+    a1 = mpmath.fsum((v - mean_x) * (w - mean_y) for v, w in zip(x, y)) / sxx
+    left = [w - mean_y - a1 * (v - mean_x) for v, w in zip(x, y)]
+    factor = mpmath.mpf(len(groups)) / (len(groups) - 1) * (n - 1) / (n - 2)
+
+    def error(weight) -> float:
+        scores = [mpmath.fsum(r * weight(v) for v, r, c in zip(x, left, clusters) if c == g) for g in groups]
+        squares = mpmath.fsum(s * s for s in scores)
+        return float(mpmath.sqrt(factor * squares)) if squares > 1e-30 else 0.0
+
+    cells = defaultdict(list)
+    for v, w, c in zip(x, y, clusters):
+        cells[c, v].append(w)
+    flat = len({mpmath.fsum(v) / len(v) for v in cells.values()}) == 1
+    a1_se = error(lambda v: (v - mean_x) / sxx)
+    t = None if flat or a1_se == 0 else float(a1) / a1_se
+    df = len(groups) - 1
+    return {"a0": float(mean_y - a1 * mean_x), "a1": float(a1) if abs(a1) > 1e-15 else 0.0,
+            "a0_se": None if flat else error(lambda v: 1 / mpmath.mpf(n) - mean_x * (v - mean_x) / sxx),
+            "a1_se": None if flat else a1_se, "t": t, "df": df,
+            "p": None if t is None else student(t, df)}  # fmt: skip
+
+
+def clustered_zeros() -> list[dict]:
+    """Right answers of each function at 1, 2, 4 and 8 shots, of 4 trials each: all of one accuracy; each function of its
+    own; all on one line; all but one on it; slopes that cancel."""
+    designs = {
+        "all right": [[4] * 4] * 30,
+        "all wrong": [[0] * 4] * 5,
+        "one of four": [[1] * 4] * 100,
+        "three of four": [[3] * 4] * 7,
+        "always or never": [[4] * 4] * 50 + [[0] * 4] * 50,
+        "each its own": [[i % 5] * 4 for i in range(33)],
+        "one line": [[1, 2, 3, 4]] * 20,
+        "one line but for one": [[1, 2, 3, 4]] * 19 + [[1, 2, 4, 4]],
+        "up and down": [[1, 2, 3, 4], [4, 3, 2, 1]] * 6,
+    }
+    sets = []
+    for name, functions in designs.items():
+        rows = [(math.log(2**i), float(trial < right), f)
+                for f, rights in enumerate(functions) for i, right in enumerate(rights) for trial in range(4)]  # fmt: skip
+        x, y, groups = (list(column) for column in zip(*rows))
+        fit = exact_clustered(x, y, groups)
+        if fit["t"] is not None:
+            other = clustered(x, y, groups)
+            for key in ("a0", "a1_se", "a0_se"):
+                same(fit[key], other[key], f"{name}, {key}")
+        sets.append({"name": name, "functions": functions, "fit": fit})
+    return sets
+
+
+def equal_gaps() -> list[dict]:
+    """Differences that are equal but for rounding, as of accuracies over other numbers of trials."""
+    sets = [[0.1, 0.3 - 0.2, 0.9 - 0.8, 1.0 - 0.9], [k / 7 - (k - 1) / 7 for k in range(1, 8)], [1 / 3] * 1000]
+    sets += [[-0.7] * 12, [0.0] * 5]
+    return [{"differences": d, "mean": float(mpmath.fsum(map(mpmath.mpf, d)) / len(d))} for d in sets]
+
+
 def tests() -> dict:
     rng = np.random.default_rng(SEED + 1)
     lists = [(rng.normal(size=n).tolist(), rng.normal(size=n).tolist()) for n in (2, 3, 10, 100)]
@@ -476,10 +576,15 @@ def tests() -> dict:
         "families": families,
         "trial_fits": trial_fits,
         "spearman": [{"a": a, "b": b, "rho": spearman(a, b)} for a, b in lists],
-        "holm": [{"p": p, "adjusted": multipletests(p, method="holm")[1].tolist()} for p in levels_of_p],
+        "multiple": [
+            {"p": p, **{name: multipletests(p, method=method)[1].tolist() for name, method in CORRECTIONS.items()}}
+            for p in levels_of_p
+        ],
         "swap": [swap_tails([int(d) for d in differences]) for differences in swaps],
         "paired": paired_rows,
+        "equal_gaps": equal_gaps(),
         "clusters": clusters,
+        "clustered_zeros": clustered_zeros(),
     }
 
 
@@ -601,8 +706,9 @@ def contrast(records: list[dict]) -> dict:
             cells.append({"model": model, "shots": shots, **means, **compared(*both)})
         profiles[model] = (both[0] - both[1]).astype(float)
     last = [row for row in cells if row["shots"] == max(CONTRASTED[row["model"]])]
-    for row, p in zip(last, multipletests([row["swap_greater"] for row in last], method="holm")[1]):
-        row["holm"] = float(p)
+    for name, method in CORRECTIONS.items():
+        for row, p in zip(last, multipletests([row["swap_greater"] for row in last], method=method)[1]):
+            row[name] = float(p)
     similarities = []
     for a, b in combinations(CONTRASTED, 2):
         found = scipy.stats.permutation_test(
@@ -623,6 +729,58 @@ def contrast(records: list[dict]) -> dict:
                  "iou": len(best[0] & best[1]) / len(best[0] | best[1])}
             )  # fmt: skip
     return {"cells": cells, "similarities": similarities, "pairs": pairs}
+
+
+# Functions at every shot count, as positions in SUITE; at 4 shots so few that a replicate may draw none of them.
+PARTIAL = {1: (0, 1, 2, 3, 6), 2: (2, 3, 4, 5, 6), 4: (0, 5)}
+
+
+def draw_partial() -> list[dict]:
+    """Random answers to other functions at every shot count, and to other numbers of trials."""
+    rng = np.random.default_rng(SEED + 4)
+    records = []
+    for shots, functions in PARTIAL.items():
+        for i in functions:
+            for trial in range(2 + (i + shots) % 3):
+                correct = bool(rng.random() < 0.15 + 0.1 * i)
+                records.append(
+                    {"trial_id": f"{SUITE[i]}/{shots}/{trial}", "function": SUITE[i], "bits": 8, "condition": "clean",
+                     "shots": shots, "trial": trial, "design": "independent", "query": "00000000",
+                     "target": "01010101", "model": "partial", "prediction": "01010101" if correct else "01010100",
+                     "correct": correct}
+                )  # fmt: skip
+    return records
+
+
+def partial(records: list[dict]) -> dict:
+    """The two-stage bootstrap by name: from all functions as many are drawn as there are, once for all shot counts; then
+    trials of those that the shot count has."""
+    rng = np.random.default_rng(SEED + 5)
+    cells = defaultdict(lambda: defaultdict(list))
+    for r in records:
+        cells[r["shots"]][r["function"]].append(float(r["correct"]))
+    cells = {shots: {f: np.array(v) for f, v in tasks.items()} for shots, tasks in cells.items()}
+    union = sorted({f for tasks in cells.values() for f in tasks})
+    means = np.full((REPLICATES, len(cells)), np.nan)
+    for b in range(REPLICATES):
+        drawn = [union[i] for i in rng.integers(len(union), size=len(union))]
+        for i, tasks in enumerate(cells.values()):
+            units = [tasks[f] for f in drawn if f in tasks]
+            if units:
+                means[b, i] = np.mean([u[rng.integers(len(u), size=len(u))].mean() for u in units])
+    rows = []
+    for i, (shots, tasks) in enumerate(cells.items()):
+        known = means[~np.isnan(means[:, i]), i]
+        rows.append(
+            {"shots": shots, "accuracy": float(np.mean([v.mean() for v in tasks.values()])), "se": float(np.std(known)),
+             "ci": interval(known), "missing": 1 - len(known) / REPLICATES}
+        )  # fmt: skip
+    x = np.log(list(cells))
+    centred = x - x.mean()
+    whole = means[~np.isnan(means).any(axis=1)]
+    slopes = whole @ centred / (centred @ centred)
+    fit = {"a1_ci": interval(slopes), "a1_sd": float(np.std(slopes)), "missing": 1 - len(whole) / REPLICATES}
+    return {"cells": rows, "fit": fit}
 
 
 def write(name: str, body: dict | list) -> None:
@@ -653,6 +811,9 @@ def main() -> int:
     records = draw_contrast()
     (OUT / "contrast.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     write("contrast.json", contrast(records))
+    records = draw_partial()
+    (OUT / "partial.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    write("partial.json", partial(records))
     return 0
 
 
