@@ -202,8 +202,9 @@ ARCH ?= 90
 gpu-kit: build runtime-cuda
 	$(PYTHON) scripts/gpu-kit/build.py out/gpu-kit --arch $(ARCH) $(if $(WHOLE),--whole)
 
-# Every family of models on random weights of random shapes, in the environment of the reference implementations.
-test-oracle: build runtime target/venv-oracle/.whole
+# Every family of models on random weights of random shapes, in the environment of the reference implementations; engines
+# against them, and against a server that has one of its own.
+test-oracle: build runtime model-smollm2 target/venv-oracle/.whole target/venv-oracle-llama-cpp/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) target/venv-oracle/bin/python -m pytest -q tests/oracle
 
 # For a machine that does nothing else; the figures stand in docs/models.
@@ -221,7 +222,7 @@ fixtures: build model-smollm2 model-gemma3 target/venv-oracle/.whole target/venv
 	target/venv-oracle/bin/python tests/oracle/make_family_fixtures.py
 	target/venv-oracle-stats/bin/python tests/oracle/make_stats_fixtures.py
 
-target/venv-oracle-stats/.whole: tests/oracle/stats-requirements.txt
+target/venv-oracle-%/.whole: tests/oracle/%-requirements.txt
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<

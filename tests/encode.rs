@@ -206,6 +206,28 @@ fn prompts_decode_to_their_trials_under_every_template() {
 }
 
 #[test]
+fn prompts_that_end_in_white_space_are_warned_of_once() {
+    let dir = Workdir::new();
+    let trials = dir.run("gen-tasks", "--task identity --shots 1,2 --trials 2");
+    let trials = trials.ok();
+    for (template, warned) in [
+        ("{x} {y}\\n", true),
+        ("{x}>\\t{y};", true),
+        ("{x}\\n{y}", true),
+        ("{x} > {y} ", true),
+        ("{x} >{y} ", false),
+        (" {x}{y}\\n", false),
+    ] {
+        let arguments = ["--alphabet", "genomic", "--template", template, "--quiet"];
+        let ran = dir.pipe(trials.clone(), "encode", arguments);
+        let warnings = ran.stderr.matches("encode: warning: --template ").count();
+        assert_eq!(warnings, usize::from(warned), "{ran}");
+        assert_eq!(ran.stderr.contains("end in white space"), warned, "{ran}");
+        assert_eq!(json_lines(&ran.loud_ok()).len(), 4);
+    }
+}
+
+#[test]
 fn every_alphabet_has_its_papers_template_and_prefix() {
     for (alphabet, template, prefix) in [
         ("genomic", "{x}{y}{sep}", ""),
