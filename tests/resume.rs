@@ -112,6 +112,29 @@ fn killed_at_twenty_random_moments_it_ends_as_if_nothing_had_been() {
     assert!(!dir.path("killed.jsonl.partial").exists());
 }
 
+#[test]
+fn a_signal_ends_it_where_nobody_reads_its_last_words() {
+    let dir = Workdir::new();
+    write_prompts(&dir, 250);
+    let mut child = start(&dir, "out.jsonl", "--quiet");
+    drop(child.stderr.take());
+    let journal = dir.path("out.jsonl.partial");
+    let begun = Instant::now();
+    while std::fs::metadata(&journal).map_or(0, |file| file.len()) < 100_000 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no answers");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    signal(&child, "TERM");
+    let sent = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if sent.elapsed() > Duration::from_secs(60) {
+            signal(&child, "KILL");
+            panic!("it is still there");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// A run over these prompts and one that cannot be read, which leaves a journal of all the others.
 fn leave_a_journal(dir: &Workdir, output: &str, more: &str) {
     let good = dir.read("prompts.jsonl");

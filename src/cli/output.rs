@@ -65,7 +65,9 @@ pub(super) fn remove_unfinished_on_signals() {
             stop_engines();
             let last_word = LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(words) = last_word.as_ref().and_then(|words| words()) {
-                eprintln!("\n{words}");
+                // `eprintln!` would panic where nobody reads any more, and this thread's locks stay taken: the others would
+                // wait for ever.
+                let _ = writeln!(io::stderr(), "\n{words}");
             }
             signal_hook::low_level::exit(128 + signal);
         }
