@@ -8,8 +8,8 @@ Further inputs and outputs, float32; N is the layer's index in the model, H the 
 All are zero before the first token. Attention layers have past_key_values.N.* and present.N.*.
 
 For CUDA, what goes through a matrix of the checkpoint and through attention is bfloat16, and so is the residual, as in
-the reference implementation; norms sum in float32. Between the two products of a Hyena layer all is float32: filters,
-gates and states, each of which the reference rounds to bfloat16. No operator needs cuDNN.
+the reference implementation; norms sum in float32. Between the two products of a Hyena layer all is float32: states,
+filters and gates, behind each of which the reference rounds. No operator needs cuDNN, none reads a length off the GPU.
 
 Sources: the reference implementation vortex (PyPI `vtx` 1.1.0, Apache-2.0), Ku et al., "Systems and algorithms for
 convolutional multi-hybrid language models at scale" (arXiv 2503.01868). Long convolutions are computed without a
