@@ -3,15 +3,18 @@
 An operator computes in float64 and rounds what it gives to its type, as kernels do that keep sums and intermediate
 values in float32 - those of ONNX Runtime 1.31.1 do, by their machine code (docs/gpu.md), with the roundings inside that
 are written out here: attention rounds rotated queries and keys, and its weights; Gelu its normal distribution; FastGelu
-every step.
+and RotaryEmbedding every step.
 """
 
+import math
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import ml_dtypes
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
@@ -26,24 +29,21 @@ def is_real(x: np.ndarray) -> bool:
 
 
 class Graph:
-    """One model.onnx."""
+    """One model.onnx, called like a session of ONNX Runtime."""
 
     def __init__(self, folder: Path):
-        model = onnx.load(folder / "model.onnx")
-        self._nodes = model.graph.node
-        self._constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-        self.inputs = {
-            value.name: (
-                helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type),
-                [dim.dim_value or dim.dim_param for dim in value.type.tensor_type.shape.dim],
-            )
-            for value in model.graph.input
-        }
-        self.outputs = [value.name for value in model.graph.output]
+        self._graph = onnx.load(folder / "model.onnx").graph
+        self._constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in self._graph.initializer}
 
-    def __call__(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def get_inputs(self) -> list[SimpleNamespace]:
+        return [described(value) for value in self._graph.input]
+
+    def get_outputs(self) -> list[SimpleNamespace]:
+        return [described(value) for value in self._graph.output]
+
+    def run(self, outputs: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
         values = {"": None} | self._constants | feed
-        for node in self._nodes:
+        for node in self._graph.node:
             inputs = [values[name] for name in node.input]
             attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
             element = next((x.dtype for x in inputs if x is not None and is_real(x)), None)
@@ -53,7 +53,15 @@ class Graph:
                 if name:
                     keep = not is_real(result) or node.op_type == "Cast"
                     values[name] = result if keep else result.astype(element)
-        return {name: values[name] for name in self.outputs}
+        return [values[name] for name in outputs]
+
+
+def described(value: onnx.ValueInfoProto) -> SimpleNamespace:
+    """An input or output as sessions describe theirs."""
+    tensor = value.type.tensor_type
+    kind = {TensorProto.FLOAT: "float", TensorProto.BFLOAT16: "bfloat16"}.get(tensor.elem_type, "")
+    shape = [dim.dim_value or dim.dim_param for dim in tensor.shape.dim]
+    return SimpleNamespace(name=value.name, shape=shape, type=f"tensor({kind})")
 
 
 class Operators:
@@ -161,7 +169,7 @@ class Operators:
     def RotaryEmbedding(x, places, cos, sin, num_heads, rotary_embedding_dim):
         batch, tokens, width = x.shape
         heads = x.reshape(batch, tokens, num_heads, width // num_heads).swapaxes(1, 2)
-        return turned(heads, places, cos, sin).swapaxes(1, 2).reshape(x.shape)
+        return turned(heads, places, cos, sin, rounded).swapaxes(1, 2).reshape(x.shape)
 
     def GroupQueryAttention(
         q, k, v, past_key, past_value, last, total, cos=None, sin=None, *more,
@@ -195,14 +203,14 @@ class Operators:
 
 def normal(x: np.ndarray) -> np.ndarray:
     """The standard normal distribution."""
-    from math import erf
-
-    return 0.5 * (1 + np.vectorize(erf)(x / 2**0.5))
+    return 0.5 * (1 + np.vectorize(math.erf)(x / 2**0.5))
 
 
-def turned(x: np.ndarray, places: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
-    """x [B,heads,T,size], the first dimensions rotated."""
+def turned(
+    x: np.ndarray, places: np.ndarray, cos: np.ndarray, sin: np.ndarray, step: Callable = lambda x: x
+) -> np.ndarray:
+    """x [B,heads,T,size], the first dimensions rotated; products go through `step`."""
     half = cos.shape[1]
     cos, sin = cos[places][:, None], sin[places][:, None]
     a, b, rest = np.split(x, [half, 2 * half], -1)
-    return np.concatenate([a * cos - b * sin, b * cos + a * sin, rest], -1)
+    return np.concatenate([step(a * cos) - step(b * sin), step(b * cos) + step(a * sin), rest], -1)

@@ -29,6 +29,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from token_oracles import sentencepiece_of, strings, tiktoken_of, zen
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
+
+from onnx_model import Model  # noqa: E402
+
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "models"
 ORACLES = {"smollm2": tiktoken_of, "gemma3-270m": sentencepiece_of}
 TOKENS = 2000
@@ -52,29 +56,6 @@ def token_ids(tokenizer: Tokenizer) -> list[int]:
         shots.append(f"{x}>{x[::-1]}\n")
     ids += tokenizer.encode("".join(shots), add_special_tokens=False).ids
     return ids[:TOKENS]
-
-
-class Converted:
-    """The converted model under ONNX Runtime."""
-
-    def __init__(self, folder: Path):
-        self.config = json.loads((folder / "config.json").read_text())
-        self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-
-    def run(self, ids: np.ndarray, positions: np.ndarray, past: list[np.ndarray] | None = None) -> list[np.ndarray]:
-        c = self.config
-        if past is None:
-            empty = np.zeros((1, c["num_key_value_heads"], 0, c["head_dim"]), np.float32)
-            past = [empty] * (2 * c["num_hidden_layers"])
-        names = [i.name for i in self.session.get_inputs() if i.name.startswith("past")]
-        feed = {
-            "input_ids": ids[None],
-            "attention_mask": np.ones((1, past[0].shape[2] + len(ids)), np.int64),
-            "positions": positions[None],
-            "vocab_ids": np.zeros(0, np.int64),
-            **dict(zip(names, past)),
-        }
-        return self.session.run(None, feed)
 
 
 def hidden_states(model, ids: np.ndarray) -> torch.Tensor:
@@ -101,7 +82,7 @@ def to_float64(model) -> None:
         table.forward = forward
 
 
-def agreement(model, converted: Converted, ids: np.ndarray) -> tuple[np.ndarray, dict]:
+def agreement(model, converted: Model, ids: np.ndarray) -> tuple[np.ndarray, dict]:
     """transformers' float32 logits at every position, and how far apart they, ours and float64's are."""
     states, head = hidden_states(model, ids), model.lm_head.weight.detach().clone()
     to_float64(model)
@@ -109,10 +90,10 @@ def agreement(model, converted: Converted, ids: np.ndarray) -> tuple[np.ndarray,
     reference, past, rows = [], None, []
     for start in range(0, len(ids), CHUNK):
         where = np.arange(start, min(start + CHUNK, len(ids)))
-        chunked, *past = converted.run(ids[where], where - start, past)
+        chunked, past = converted(ids[where], where - start, past=past, read=start)
         theirs = (states[where] @ head.T).numpy()
         exact = (exact_states[where] @ exact_head.T).numpy()
-        ours = {"one_pass": converted.run(ids, where)[0][0], "in_chunks": chunked[0]}
+        ours = {"one_pass": converted(ids, where)[0]["chosen"][0], "in_chunks": chunked["chosen"][0]}
         row = {"transformers_to_float64": abs(theirs - exact).max(-1)}
         row["transformers_argmax_as_float64"] = theirs.argmax(-1) == exact.argmax(-1)
         for way, logits in ours.items():
@@ -169,7 +150,7 @@ def main() -> int:
     model = AutoModelForCausalLM.from_pretrained(
         args.source.parent, gguf_file=args.source.name, dtype=torch.float32
     ).eval()
-    logits, measured = agreement(model, Converted(args.folder), ids)
+    logits, measured = agreement(model, Model(args.folder), ids)
     print(measured)
     failed = counts["as_oracle"] != counts["strings"] or any(
         measured[way]["argmax_agreement"] != 1

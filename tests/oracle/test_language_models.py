@@ -20,19 +20,13 @@ from transformers import AutoModelForCausalLM
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "python"))
 
+from converter import convert  # noqa: E402
 from onnx_model import Model  # noqa: E402
 from seeded_models import FAMILIES, draw_config, write_seeded  # noqa: E402
 
 SEEDS = range(6)
 TOLERANCE = 1e-5
 LENGTHS = (1, 64, 513, 2184)
-
-
-def convert(source: Path, folder: Path, *options: str) -> Model:
-    command = [sys.executable, ROOT / "scripts" / "convert", source, "-o", folder, *options]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return Model(folder)
 
 
 class Reference:
@@ -55,7 +49,7 @@ class Reference:
                     parameter.copy_(parameter.to(dtype).float())
 
 
-# The graph for CUDA attends by another operator; on the CPU it must give the same.
+# The float32 graph for CUDA attends by other operators; on the CPU it must give the same.
 MODELS = [(f, s, "cpu") for f in FAMILIES for s in SEEDS] + [(f, s, "cuda") for f in FAMILIES for s in SEEDS[:2]]
 
 
@@ -66,7 +60,7 @@ def pair(request, tmp_path_factory):
     temp = tmp_path_factory.mktemp(family)
     # Sharded or not must make no difference.
     write_seeded(temp / "source", family, seed, shards=1 + seed % 3)
-    model = convert(temp / "source", temp / "model", "--device", device)
+    model = Model(convert(temp / "source", temp / "model", "--device", device, "--weights", "float32"))
     return model, Reference(temp / "source"), np.random.default_rng(seed)
 
 
@@ -104,37 +98,57 @@ def test_decoding_step_by_step(pair):
     agree(model.chunks(ids, [110] + [1] * 40), reference(ids))
 
 
-def test_unequal_rows_of_a_batch_and_their_next_tokens(pair):
-    """Padding is on the right; each row then goes on with its own next token."""
+def test_rows_that_have_read_unequally_much_go_on_together(pair):
     model, reference, rng = pair
     lengths = [37, 5, 120, 1]
     rows = [tokens(model, rng, length + 1) for length in lengths]
-    width = max(lengths)
-    batch, mask = np.zeros((4, width), np.int64), np.zeros((4, width + 1), np.int64)
-    for i, (row, length) in enumerate(zip(rows, lengths)):
-        batch[i, :length], mask[i, : length + 1] = row[:length], 1
-    last = np.array(lengths)[:, None] - 1
-    begun = mask[:, :width] * (np.arange(width) <= last)
-    logits, past = model(batch, last, mask=begun)
-    expected = [reference(row) for row in rows]
-    agree(logits[:, 0], np.stack([e[-2] for e in expected]))
-    logits, _ = model([[row[-1]] for row in rows], np.zeros((4, 1)), past=past, mask=mask)
-    agree(logits[:, 0], np.stack([e[-1] for e in expected]))
+    # Each row's cache has as many rows as the longest one's; what is behind its own must not matter.
+    pasts = [model(row[:-1], [0], [[[0]]])[1] for row in rows]
+    past = {name: np.concatenate([widened(p[name], max(lengths)) for p in pasts]) for name in pasts[0]}
+    answers, _ = model([[row[-1]] for row in rows], np.zeros((4, 1)), past=past, read=lengths)
+    agree(answers["chosen"][:, 0], np.stack([reference(row)[-1] for row in rows]))
 
 
-def test_wanted_positions_and_rows(pair):
+def widened(cache: np.ndarray, rows: int) -> np.ndarray:
+    """A cache with more rows, of which nothing is known."""
+    return np.pad(cache, ((0, 0), (0, 0), (0, rows - cache.shape[2]), (0, 0)), constant_values=7e2)
+
+
+def test_several_rows_in_a_first_call(pair):
     model, reference, rng = pair
-    ids, rows, positions = tokens(model, rng, 90), [41, 3, 77], [89, 0, 44, 44]
-    logits, _ = model(ids, positions, rows)
-    expected = reference(ids)
-    assert np.abs(logits[0] - expected[np.ix_(positions, rows)]).max() / np.abs(expected).max() < TOLERANCE
+    rows = np.stack([tokens(model, rng, 50) for _ in range(3)])
+    answers, _ = model(rows, [[49, 3], [0, 17], [20, 21]])
+    agree(answers["chosen"], np.stack([reference(row)[at] for row, at in zip(rows, ([49, 3], [0, 17], [20, 21]))]))
+
+
+def test_a_cache_is_cut_by_saying_that_less_was_read(pair):
+    model, reference, rng = pair
+    ids, other = tokens(model, rng, 90), tokens(model, rng, 30)
+    _, past = model(ids, [0])
+    answers, _ = model(other, np.arange(30), past=past, read=41)
+    agree(answers["chosen"][0], reference(np.concatenate([ids[:41], other]))[41:])
+
+
+def test_what_the_answers_say_of_the_logits(pair):
+    model, reference, rng = pair
+    ids, choices, positions = tokens(model, rng, 90), [41, 3, 77], [89, 0, 44, 44]
+    logits = reference(ids)[positions].astype(np.float64)
+    answers, _ = model(ids, positions, choices)
+    close = lambda found, expected: np.abs(found[0] - expected).max() / np.abs(logits).max() < TOLERANCE
+    best = np.sort(logits, -1)[:, ::-1]
+    assert close(answers["top"], best[:, :2])
+    clear = best[:, 0] - best[:, 1] > 4 * TOLERANCE * np.abs(logits).max()
+    assert clear.any()
+    np.testing.assert_array_equal(answers["best"][0][clear], logits.argmax(-1)[clear])
+    assert close(answers["log_sum"], np.log(np.exp(logits - best[:, :1]).sum(-1)) + best[:, 0])
+    assert close(answers["chosen"], logits[:, choices])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("weights", ["bfloat16", "float16"])
 def test_narrow_weights_are_rounded_matrices_and_nothing_else(family, weights, tmp_path):
     write_seeded(tmp_path / "source", family, 1)
-    model = convert(tmp_path / "source", tmp_path / "model", "--weights", weights)
+    model = Model(convert(tmp_path / "source", tmp_path / "model", "--weights", weights))
     reference = Reference(tmp_path / "source")
     reference.round_matrices(getattr(torch, weights))
     ids = tokens(model, np.random.default_rng(0), 400)
@@ -160,7 +174,7 @@ def test_recorded_logits_are_those_of_the_converted_model(tmp_path):
     record = tmp_path / "record.json"
     command = [sys.executable, ROOT / "scripts" / "record-logits.py", tmp_path / "source", "-o", record, "--top", "7"]
     subprocess.run(list(map(str, command)), check=True)
-    model = convert(tmp_path / "source", tmp_path / "model", "--record", str(record))
+    model = Model(convert(tmp_path / "source", tmp_path / "model", "--record", str(record)))
     recorded = json.loads((tmp_path / "model" / "card.json").read_text())["recorded"]
     assert recorded["input_ids"][0] == model.config["bos_token_id"]
     logits = model.whole(recorded["input_ids"])[recorded["positions"]]

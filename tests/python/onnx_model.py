@@ -3,19 +3,24 @@
 import json
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import onnxruntime
 
+TYPES = {"tensor(float)": np.float32, "tensor(bfloat16)": ml_dtypes.bfloat16}
 ANSWERS = ("best", "top", "log_sum", "chosen")
 
 
 class Model:
-    """One model folder."""
+    """One model folder, run by ONNX Runtime or by what is called like its session."""
 
-    def __init__(self, folder: Path, options: onnxruntime.SessionOptions | None = None):
+    def __init__(self, folder: Path, options: onnxruntime.SessionOptions | None = None, session=None):
         self.config = json.loads((folder / "config.json").read_text())
-        self.session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
-        self._past = {i.name: i.shape for i in self.session.get_inputs() if i.name.startswith("past")}
+        self.session = session or onnxruntime.InferenceSession(
+            folder / "model.onnx", options, providers=["CPUExecutionProvider"]
+        )
+        inputs = [i for i in self.session.get_inputs() if i.name.startswith("past")]
+        self._past = {i.name: (i.shape, TYPES[i.type]) for i in inputs}
         self._present = [o.name for o in self.session.get_outputs() if o.name.startswith("present")]
 
     def __call__(self, ids, positions, choices=None, past=None, read=0) -> tuple[dict, dict]:
@@ -37,19 +42,18 @@ class Model:
             "choices": np.broadcast_to(np.asarray(choices, np.int64), (*positions.shape, np.shape(choices)[-1])),
         }
         feed |= {name: self._room(name, past or {}, rows, read.max()) for name in self._past}
-        *answers, = self.session.run([*ANSWERS, *self._present], feed)
+        answers = self.session.run([*ANSWERS, *self._present], feed)
         present = dict(zip(map(self._before, self._present), answers[len(ANSWERS) :]))
         return dict(zip(ANSWERS, answers)), present
 
     def _room(self, name: str, past: dict, rows: int, total: int) -> np.ndarray:
         """The past of this name, a cache with room for `total` tokens: what is behind those read must not matter."""
-        sizes = {"B": rows, "P": 0}
-        empty = np.zeros([sizes.get(size, size) for size in self._past[name]], np.float32)
-        found = past.get(name, empty)
+        sizes, (shape, dtype) = {"B": rows, "P": 0}, self._past[name]
+        found = past.get(name, np.zeros([sizes.get(size, size) for size in shape], dtype))
         missing = total - found.shape[2]
         if name.startswith("past_states") or missing <= 0:
             return found
-        return np.concatenate([found, np.full((*found.shape[:2], missing, found.shape[3]), 1e3, np.float32)], 2)
+        return np.concatenate([found, np.full((*found.shape[:2], missing, found.shape[3]), 1e3, dtype)], 2)
 
     @staticmethod
     def _before(name: str) -> str:

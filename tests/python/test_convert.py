@@ -195,8 +195,7 @@ def converted(request, tmp_path_factory):
 
 def test_logits_are_those_of_a_plain_forward_pass(converted):
     *_, folder, ids, expected = converted
-    logits, _ = Model(folder)(ids, np.arange(LENGTH))
-    np.testing.assert_allclose(logits[0], expected, atol=2e-4)
+    np.testing.assert_allclose(Model(folder).whole(ids), expected, atol=2e-4)
 
 
 def test_rotary_factors_of_the_file_divide_the_rates(tmp_path):
@@ -218,46 +217,29 @@ def test_rotary_factors_of_the_file_divide_the_rates(tmp_path):
 @pytest.mark.parametrize("split", [[1] * LENGTH, [1, 22], [7, 1, 9, 6], [22, 1]])
 def test_chunks_through_the_cache_equal_one_pass(converted, split):
     *_, folder, ids, expected = converted
-    model, past, start, parts = Model(folder), None, 0, []
-    for size in split:
-        logits, past = model(ids[start : start + size], np.arange(size), past=past)
-        parts.append(logits[0])
-        start += size
-    assert start == LENGTH
-    np.testing.assert_allclose(np.concatenate(parts), expected, atol=2e-4)
+    np.testing.assert_allclose(Model(folder).chunks(ids, split), expected, atol=2e-4)
 
 
-def test_wanted_rows_and_positions_are_a_part_of_all(converted):
+def test_choices_and_positions_are_a_part_of_all(converted):
     *_, folder, ids, expected = converted
-    rows, positions = [9, 2, 40], [22, 0, 5]
-    logits, _ = Model(folder)(ids, positions, rows)
-    assert logits.shape == (1, 3, 3)
-    np.testing.assert_allclose(logits[0], expected[np.ix_(positions, rows)], atol=2e-4)
-
-
-@pytest.mark.parametrize("rows", [[], [3, 4]])
-def test_no_wanted_position_gives_no_logits_but_a_cache(converted, rows):
-    arch, _, folder, ids, _ = converted
-    logits, present = Model(folder)(ids, [], rows)
-    assert logits.shape == (1, 0, len(rows) or len(vocabulary(arch)["tokens"]))
+    choices, positions = [9, 2, 40], [22, 0, 5]
+    answers, present = Model(folder)(ids, positions, choices)
+    assert answers["chosen"].shape == (1, 3, 3)
+    np.testing.assert_allclose(answers["chosen"][0], expected[np.ix_(positions, choices)], atol=2e-4)
     assert {p.shape for p in present.values()} == {(1, KV_HEADS, LENGTH, HEAD_DIM)}
     assert len(present) == 2 * LAYERS
 
 
-def test_a_padded_batch_equals_its_rows(converted):
+def test_a_batch_equals_its_rows(converted):
     arch, tied, folder, ids, expected = converted
-    short = ids[5:17]
-    batch = np.stack([ids[:22], np.pad(short[:11], (0, 11))])
-    mask = np.ones((2, 22), np.int64)
-    mask[1, 11:] = 0
+    rows = np.stack([ids[:22], ids[1:]])
     model = Model(folder)
-    logits, past = model(batch, [[21], [10]], mask=mask)
-    alone = forward(arch, tied, short)
-    np.testing.assert_allclose(logits[:, 0], [expected[21], alone[10]], atol=2e-4)
-    mask = np.ones((2, 23), np.int64)
-    mask[1, 12:] = 0
-    logits, _ = model([[ids[22]], [short[11]]], [[0], [0]], past=past, mask=mask)
-    np.testing.assert_allclose(logits[:, 0], [expected[22], alone[11]], atol=2e-4)
+    answers, past = model(rows[:, :21], [[20], [10]])
+    alone = forward(arch, tied, rows[1])
+    np.testing.assert_allclose(answers["chosen"][:, 0], [expected[20], alone[10]], atol=2e-4)
+    # The second row goes on from its ninth token.
+    answers, _ = model([[rows[0, 21]], [rows[1, 9]]], [[0], [0]], past=past, read=[21, 9])
+    np.testing.assert_allclose(answers["chosen"][:, 0], [expected[21], alone[9]], atol=2e-4)
 
 
 def test_the_folder_describes_the_model(converted):
@@ -383,24 +365,27 @@ def test_committed_tiny_models_continue_as_transformers_did(name):
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     config = json.loads((folder / "config.json").read_text())
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    model = Model(folder) if name == "tiny-subset" else None
     names = [i.name for i in session.get_inputs() if i.name.startswith("past")]
+    empty = np.zeros((1, config["num_key_value_heads"], 0, config["head_dim"]), np.float32)
     for row in table:
         assert tokenizer.encode(row["prompt"]).ids == row["ids"]
-        past = [np.zeros((1, config["num_key_value_heads"], 0, config["head_dim"]), np.float32)] * len(names)
-        ids, seen, tokens, logprobs = np.array([row["ids"]], np.int64), 0, [], []
+        past, ids, seen, tokens, logprobs = None, np.array([row["ids"]]), 0, [], []
         while len(tokens) < len(row["tokens"]):
-            steps = seen + np.arange(ids.shape[1], dtype=np.int64)[None]
-            seen += ids.shape[1]
-            feed = {"input_ids": ids, "attention_mask": np.ones((1, seen), np.int64), **dict(zip(names, past))}
-            if name == "tiny-hf":
-                feed["position_ids"] = steps
+            size = ids.shape[1]
+            if model is not None:
+                answers, past = model(ids, [size - 1], [0], past=past, read=seen)
+                tokens.append(int(answers["best"][0, 0]))
+                logprobs.append(answers["top"][0, 0, 0] - answers["log_sum"][0, 0])
             else:
-                feed |= {"positions": np.array([[ids.shape[1] - 1]]), "vocab_ids": np.zeros(0, np.int64)}
-            logits, *past = session.run(None, feed)
-            last = logits[0, -1].astype(np.float64)
-            tokens.append(int(last.argmax()))
-            logprobs.append(-np.log(np.exp(last - last.max()).sum()))
-            ids = np.array([[tokens[-1]]], np.int64)
+                steps = seen + np.arange(size)[None]
+                feed = {"input_ids": ids, "attention_mask": np.ones((1, seen + size), np.int64), "position_ids": steps}
+                logits, *past = session.run(None, feed | dict(zip(names, past or [empty] * len(names))))
+                last = logits[0, -1].astype(np.float64)
+                tokens.append(int(last.argmax()))
+                logprobs.append(-np.log(np.exp(last - last.max()).sum()))
+            seen += size
+            ids = np.array([[tokens[-1]]])
         assert tokens == row["tokens"]
         np.testing.assert_allclose(logprobs, row["logprobs"], atol=2e-4)
 
@@ -414,9 +399,7 @@ def test_converted_models_say_what_transformers_says(variable, name):
     source = json.loads((folder / "card.json").read_text())["sources"][0]
     assert source["sha256"] == fixture["source"]["sha256"], "the folder was converted from another file"
     rows = fixture["positions"]
-    logits, _ = Model(folder)(fixture["ids"], [row["position"] for row in rows])
-    assert logits[0].argmax(-1).tolist() == [row["argmax"] for row in rows]
-    np.testing.assert_allclose(logits[0].max(-1), [row["max"] for row in rows], atol=5e-3)
-    np.testing.assert_allclose(
-        logits[0][:, fixture["vocab_ids"]], [row["logits"] for row in rows], atol=5e-3
-    )
+    answers, _ = Model(folder)(fixture["ids"], [row["position"] for row in rows], fixture["vocab_ids"])
+    assert answers["best"][0].tolist() == [row["argmax"] for row in rows]
+    np.testing.assert_allclose(answers["top"][0, :, 0], [row["max"] for row in rows], atol=5e-3)
+    np.testing.assert_allclose(answers["chosen"][0], [row["logits"] for row in rows], atol=5e-3)

@@ -1,0 +1,63 @@
+"""The bfloat16 graphs for CUDA, computed with numpy: no farther from float64 than transformers in bfloat16 is.
+
+    make test-oracle
+
+Random models of random shapes, their weights bfloat16 numbers, so that nothing but what is computed gets rounded. Of
+each family, the root mean square difference of all logits from transformers in float64 must be at most 1.1 times that
+of transformers in bfloat16, by scaled-dot-product attention. This is no proof of ONNX Runtime's kernels: what they
+round is modelled (bfloat16_graph.py), not run.
+"""
+
+import sys
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from bfloat16_graph import Graph
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
+
+from converter import convert  # noqa: E402
+from onnx_model import Model  # noqa: E402
+from seeded_models import FAMILIES, draw_config, draw_weights, write_folder  # noqa: E402
+
+SEEDS = range(20)
+CHUNKS = [100, 1, 59]
+LIMIT = 1.1
+
+
+def drawn(folder: Path, family: str, seed: int) -> Path:
+    """A model of bfloat16 weights."""
+    config = draw_config(family, seed)
+    tensors = {name: array.astype(ml_dtypes.bfloat16) for name, array in draw_weights(config, seed).items()}
+    return write_folder(folder, config | {"torch_dtype": "bfloat16"}, tensors)
+
+
+def reference(folder: Path, ids: np.ndarray, dtype: torch.dtype, attention: str) -> np.ndarray:
+    """Logits at every position."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=attention).eval()
+    with torch.no_grad():
+        return model(torch.from_numpy(ids)[None]).logits[0].double().numpy()
+
+
+def errors(temp: Path, family: str, seed: int) -> tuple[float, float]:
+    """Mean squares of our differences from float64 and of transformers'."""
+    source = drawn(temp / f"source-{seed}", family, seed)
+    folder = convert(source, temp / f"model-{seed}", "--device", "cuda")
+    model = Model(folder, session=Graph(folder))
+    ids = np.random.default_rng(seed).integers(0, model.config["vocab_size"], sum(CHUNKS))
+    exact = reference(source, ids, torch.float64, "eager")
+    found = (model.chunks(ids, CHUNKS), reference(source, ids, torch.bfloat16, "sdpa"))
+    return tuple(((logits.astype(np.float64) - exact) ** 2).mean() for logits in found)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_roundings_cost_no_more_than_those_of_transformers(family, tmp_path):
+    ours, theirs = np.array([errors(tmp_path, family, seed) for seed in SEEDS]).T
+    ratio = (ours.mean() / theirs.mean()) ** 0.5
+    print(f"{family}: {ours.mean() ** 0.5:.4f}, transformers {theirs.mean() ** 0.5:.4f}, ratio {ratio:.3f}")
+    assert 0.5 < ratio < LIMIT
