@@ -15,7 +15,7 @@ from shape import Shape
 SOURCE = "evo2 0.6.0 (PyPI), evo2/test/test_evo2.py"
 FP8_WARNING = (
     "Upstream says that this model needs its input projections in FP8 (Transformer Engine, on a Hopper GPU) for "
-    "numerical accuracy; here they are computed in float32, and nobody has compared the answers. The sure road is "
+    "numerical accuracy; here they are computed without it, and nobody has compared the answers. The sure road is "
     "upstream's own program, through `infer --model exec:` and scripts/engines/evo2-vortex.py; "
     "`infer --model DIR --verify prompts.csv`, with the sequences of upstream's test, tells whether this one will do."
 )

@@ -63,7 +63,6 @@ class OnnxWriter:
         self._constants: dict[str, TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
-        # One count for all nodes: a value of a branch must not shadow one outside.
         self._numbers = itertools.count()
         self._opset = OPSET
 
@@ -146,15 +145,6 @@ class OnnxWriter:
         names = [base if outputs == 1 else "" if i in unused else f"{base}_{i}" for i in range(outputs)]
         self._nodes.append(helper.make_node(op, list(inputs), names, name=base, domain=domain, **attributes))
         return names
-
-    def branch(self, name: str, build: Callable[[], str | list[str]]) -> onnx.GraphProto:
-        """A subgraph for `If`: `build()` adds its nodes and returns the float32 value that leaves it, or several."""
-        outer, self._nodes = self._nodes, []
-        results = build()
-        inner, self._nodes = self._nodes, outer
-        results = [results] if isinstance(results, str) else results
-        leaving = [helper.make_tensor_value_info(result, TensorProto.FLOAT, None) for result in results]
-        return helper.make_graph(inner, name, [], leaving)
 
     def save(self, name: str) -> None:
         """Write `model.onnx` beside its data."""

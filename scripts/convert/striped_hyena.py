@@ -195,8 +195,8 @@ class StripedHyena(Family):
                 dense, y = "out_filter_dense", self._hyena(graph, number, n)
             if number == self.shape.layers - 1:
                 x, y = graph.wanted(x), graph.wanted(y)
-            y = graph.linear(y, load(f"{dense}.weight"))
-            x, n = graph.residual(x, y, load("post_norm.scale"), load(f"{dense}.bias"))
+            y = graph.linear(y, load(f"{dense}.weight"), load(f"{dense}.bias"))
+            x, n = graph.residual(x, y, load("post_norm.scale"))
             gate, up = graph.linear(n, load("mlp.l1.weight")), graph.linear(n, load("mlp.l2.weight"))
             # Evo 2's layers have no activation but the first (`evo2_style_activations` of its configurations).
             if number == 0:

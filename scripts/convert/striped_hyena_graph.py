@@ -8,8 +8,8 @@ Further inputs and outputs, float32; N is the layer's index in the model, H the 
 All are zero before the first token. Attention layers have past_key_values.N.* and present.N.*.
 
 For CUDA, what goes through a matrix of the checkpoint and through attention is bfloat16, and so is the residual, as in
-the reference implementation; norms sum in float32. Between the two products of a Hyena layer all is float32: filters,
-gates and states, each of which the reference rounds to bfloat16. No operator needs cuDNN.
+the reference implementation; norms sum in float32. Between the two products of a Hyena layer all is float32: states,
+filters and gates, behind each of which the reference rounds. No operator needs cuDNN, none reads a length off the GPU.
 
 Sources: the reference implementation vortex (PyPI `vtx` 1.1.0, Apache-2.0), Ku et al., "Systems and algorithms for
 convolutional multi-hybrid language models at scale" (arXiv 2503.01868). Long convolutions are computed without a
@@ -72,16 +72,10 @@ class StripedHyenaGraph(Decoder):
         self._taps = math.ceil((shape.positions / CHUNK) ** (1 / LEVELS))
         self._states: list[tuple[str, str, list]] = []
 
-    def residual(self, x: str, y: str | None, weight: Weight, bias: Weight | None = None) -> tuple[str, str]:
-        """x + y + bias, and its `norm`. Without y, which is so before the first layer: x, and its `norm`."""
-        w = self.writer
-        shift = () if bias is None else (self.vector(bias),)
-        if y is not None and self._is_narrow:
-            inputs, options = (y, x, self.vector(weight), *shift), {"epsilon": self.shape.epsilon, "domain": MICROSOFT}
-            n, _, _, total = w.nodes("SkipSimplifiedLayerNormalization", 4, *inputs, unused=(1, 2), **options)
-            return total, n
-        for value in (y, *shift) if y else ():
-            x = w.node("Add", x, value)
+    def residual(self, x: str, y: str | None, weight: Weight, bias: None = None) -> tuple[str, str]:
+        if y is None or self._is_narrow:
+            return super().residual(x, y, weight)
+        x = self.writer.node("Add", x, y)
         return x, self.norm(x, weight)
 
     def norm(self, x: str, weight: Weight, bias: None = None) -> str:
@@ -105,9 +99,7 @@ class StripedHyenaGraph(Decoder):
         y = w.node("Mul", x2, inner(w.node("Mul", x1, v)))
         if self._is_narrow:
             y = w.node("Cast", y, to=w.element)
-        y = w.node("Transpose", y, perm=[0, 2, 1])
-        # ONNX Runtime would transpose within the product that follows, by row: the matrix would be read for each.
-        return w.node("Reshape", y, w.integers(0, 0, width))
+        return w.node("Transpose", y, perm=[0, 2, 1])
 
     def explicit(self, layer: int, kind: str, x: str, taps: np.ndarray) -> str:
         """y[t] = sum_j taps[c,j] x[t-K+1+j] for x [B,C,T], taps [C,K]; `kind` is the state's name."""

@@ -46,20 +46,25 @@ def filter_shares(folder: Path, profile: Path) -> dict[str, float]:
     """Per cent of the time of its layers that each kind's filter, or attention, takes in the longest run."""
     nodes = onnx.load(folder / "model.onnx", load_external_data=False).graph.node
     number = lambda name: int(re.search(r"_(\d+)", name)[1])
-    # A layer begins with the first of its two norms; the graph ends with another.
-    starts = [number(node.name) for node in nodes if node.op_type == "ReduceL2"][::2]
-    filters = {node.name: node.attribute[0].g.name.split(".")[0] for node in nodes if node.op_type == "If"}
-    names, events = {node.name for node in nodes}, json.loads(profile.read_text())
+    numbers = lambda op: [number(node.name) for node in nodes if node.op_type == op]
+    # A layer begins with the first of its two norms, of which this is an operator; the graph ends with another.
+    starts = numbers("Sqrt")[::2]
+    # A filter is between the gate on its input, behind the split, and that on its output, before a transposition.
+    is_of_tokens = lambda node: node.op_type == "Transpose" and list(node.attribute[0].ints) == [0, 2, 1]
+    gates = [number(node.name) - 1 for node in nodes if is_of_tokens(node)]
+    filters = [range(split + 2, gates[bisect(gates, split)]) for split in numbers("Split")]
+    filters += [range(place, place + 1) for place in numbers("GroupQueryAttention")]
+    events = json.loads(profile.read_text())
     run = max((event for event in events if event["name"] == "model_run"), key=lambda event: event["dur"])
     layers, own = defaultdict(float), defaultdict(float)
     for event in events:
         name, is_kernel = event["name"].removesuffix("_kernel_time"), event["name"].endswith("_kernel_time")
-        # What runs inside of a branch is in the time of its If.
-        if is_kernel and name.split("/")[0] in names and run["ts"] <= event["ts"] < run["ts"] + run["dur"]:
+        if is_kernel and re.search(r"_\d", name) and run["ts"] <= event["ts"] < run["ts"] + run["dur"]:
             layer = bisect(starts, number(name)) - 1
             if 0 <= layer < len(EVO2_1B.kinds):
-                layers[EVO2_1B.kinds[layer]] += event["dur"]
-            own[filters.get(name)] += event["dur"]
+                kind = EVO2_1B.kinds[layer]
+                layers[kind] += event["dur"]
+                own[kind] += event["dur"] * any(number(name) in places for places in filters)
     return {f"{kind} filter, % of layer": 100 * own[kind] / layers[kind] for kind in ("long", "medium", "attention")}
 
 
@@ -77,8 +82,8 @@ def timed(temp: Path, folder: Path, threads: int) -> dict[str, float]:
     rate = TOKENS / (time.monotonic() - begun)
     figures |= {"tokens/s": rate, "GFLOP/s": 2 * evo2_shapes.layer_weights(EVO2_1B) * rate / 1e9}
     begun = time.monotonic()
-    for token in ids[:STEPS]:
-        _, past = model([token], [0], past=past)
+    for step, token in enumerate(ids[:STEPS]):
+        _, past = model([token], [0], past=past, read=TOKENS + step)
     figures["one token, s"] = (time.monotonic() - begun) / STEPS
     figures["product after, GFLOP/s"] = sgemm_rate() / 1e9
     return figures | filter_shares(folder, Path(model.session.end_profiling()))

@@ -99,6 +99,19 @@ class Operators:
     def Concat(*x, axis):
         return np.concatenate(x, axis)
 
+    def Slice(x, starts, ends, axes):
+        (start,), (end,), (axis,) = starts, ends, axes
+        return np.moveaxis(np.moveaxis(x, axis, 0)[start:end], 0, axis)
+
+    def Split(x, sizes, axis):
+        return tuple(np.split(x, np.cumsum(sizes)[:-1], axis))
+
+    def Transpose(x, perm):
+        return x.transpose(perm)
+
+    def Expand(x, shape):
+        return np.broadcast_to(x, shape)
+
     def Flatten(x, axis):
         return x.reshape(np.prod(x.shape[:axis]), -1)
 
@@ -114,6 +127,15 @@ class Operators:
 
     def Mul(x, y):
         return x * y
+
+    def Div(x, y):
+        return x // y
+
+    def Mod(x, y):
+        return x % y
+
+    def Neg(x):
+        return -x
 
     def Equal(x, y):
         return x == y
@@ -131,9 +153,23 @@ class Operators:
         order = np.argsort(-x, axis, kind="stable")[..., : k[0]]
         return np.take_along_axis(x, order, axis), order
 
-    def FusedMatMul(x, matrix, transB):
-        assert transB
-        return x @ matrix.T
+    def MatMul(x, y):
+        return x @ y
+
+    def FusedMatMul(x, y, transB=0, transBatchA=0):
+        return (np.moveaxis(x, 0, -2) if transBatchA else x) @ (y.swapaxes(-1, -2) if transB else y)
+
+    def CausalConvWithState(x, taps, bias=None, past=None, dilation=1, channels_last=0):
+        channels, _, size = taps.shape
+        assert bias is None and (past is None) == bool(channels_last)
+        shape, before = x.shape, dilation * (size - 1)
+        if channels_last:
+            x = x.reshape(*shape[:2], channels).swapaxes(1, 2)
+            past = np.zeros((shape[0], channels, before))
+        x = np.concatenate([past, x], 2)
+        tokens = x.shape[2] - before
+        y = sum(taps[:, :, lag] * x[:, :, lag * dilation :][:, :, :tokens] for lag in range(size))
+        return y.swapaxes(1, 2).reshape(shape) if channels_last else y, x[:, :, tokens:]
 
     def ScaledSiLU(x):
         return x * rounded(1 / (1 + np.exp(-x)))

@@ -23,6 +23,7 @@ sys.path[:0] = [str(ROOT / "tests" / "python"), str(ROOT / "scripts" / "convert"
 import evo2_checkpoint  # noqa: E402
 import evo2_oracle  # noqa: E402
 import evo2_reference  # noqa: E402
+from bfloat16_graph import Graph  # noqa: E402
 from converter import convert  # noqa: E402
 from onnx_model import Model  # noqa: E402
 from pt_file import PtFile  # noqa: E402
@@ -98,6 +99,26 @@ def test_rows_read_together_and_their_next_tokens(pair):
         answers, past = pair.model([[ids[place]] for ids in rows], np.zeros((len(rows), 1)), past=past, read=place)
         for row, values in enumerate(expected):
             agree(answers["chosen"][row], *(value[place][None] for value in values))
+
+
+def test_the_bfloat16_graph_is_no_less_exact_than_vortex_in_bfloat16(tmp_path):
+    """The graph for CUDA, computed with numpy (bfloat16_graph.py), against the model in float64: root mean squares."""
+    ours, theirs = [], []
+    for seed in range(1, 25):
+        config, folder = evo2_checkpoint.drawn(seed), tmp_path / str(seed)
+        weights, ids = evo2_checkpoint.tensors(config, seed), evo2_checkpoint.bases(seed, 200)
+        folder.mkdir()
+        source = evo2_checkpoint.write(folder / "m.pt", weights)
+        options = ("--rope-scaling", str(config.scaling), "--max-positions", "4096", "--device", "cuda")
+        folder = convert(source, folder / "model", *options)
+        model = Model(folder, session=Graph(folder))
+        truth = evo2_reference.logits(config, weights, ids)
+        relative = lambda logits: np.sqrt(np.square(logits - truth).mean() / np.square(truth).mean())
+        vortex = evo2_oracle.build(config, weights, torch.bfloat16)
+        ours.append([relative(model.chunks(ids, sizes)) for sizes in ([200], [130, 1, 69])])
+        theirs.append(relative(evo2_oracle.logits(vortex, [ids])[0]))
+    whole, chunks = np.sqrt(np.square(ours).mean(0))
+    assert max(whole, chunks) < 1.1 * np.sqrt(np.square(theirs).mean())
 
 
 def test_what_pytorch_saves_is_what_is_read(tmp_path):
