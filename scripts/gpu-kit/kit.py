@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # In the kit, or in the project's own folder.
 BIN = next(path for path in (ROOT / "bin", ROOT / "target" / "release") if path.is_dir())
-LIBRARY = next(path for path in (ROOT / "lib", ROOT / "runtime-cuda") if path.is_dir())
+LIBRARY = next(path for path in (ROOT / "lib", ROOT / "runtime-cuda", ROOT / "runtime") if path.is_dir())
 # Packages that are not the machine's own, out of the kit's wheels.
 SITE = ROOT / "site"
 NEEDED = {"onnx": "onnx", "ml_dtypes": "ml_dtypes", "gguf": "gguf", "google.protobuf": "protobuf"}
@@ -109,7 +109,7 @@ class Kit:
 
     def convert(self, source: Path, *options) -> Path:
         """The model folder of a checkpoint, named after the options; made once."""
-        folder = self.work / "-".join([source.name.split(".")[0], *(str(o).strip("-") for o in options if o)])
+        folder = self.work / "-".join([source.name.removesuffix(".pt"), *(option.strip("-") for option in options)])
         if not folder.exists():
             self.must(sys.executable, ROOT / "scripts" / "convert", source, "-o", folder, *options)
         return folder

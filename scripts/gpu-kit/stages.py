@@ -239,17 +239,19 @@ def qwen3_small(kit: Kit) -> None:
         speed(kit, model, converted(kit, model, *kit.for_device("bfloat16")))
         return
     with peer:
-        record = kit.work / "recorded.json"
-        record.write_text(json.dumps(peer.ask(do="record")))
+        recorded = peer.ask(do="record")
         off = {}
         for weights in ("float32", "bfloat16"):
-            folder = converted(kit, model, *kit.for_device(weights), "--record", record)
+            folder = converted(kit, model, *kit.for_device(weights))
+            # As the converter's --record does it; the folder is another stage's, too.
+            card = json.loads((folder / "card.json").read_text())
+            (folder / "card.json").write_text(json.dumps(card | {"recorded": recorded}))
             ran = kit.run(BIN / "infer", "--verify", "--model", folder, "--device", kit.device, "--ort-lib", LIBRARY)
             found = re.search(r"off by ([\d.e+-]+)", ran.out)
             if not found:
                 raise Failed(f"infer --verify: {ran.out} {ran.err}")
             off[weights] = abs(float(found[1]))
-        theirs = peer.ask(do="difference", recorded=json.loads(record.read_text()))["difference"]
+        theirs = peer.ask(do="difference", recorded=recorded)["difference"]
         kit.add("logits float32", off["float32"] <= FLOAT32 * 5, off_by=off["float32"])
         # Of 320 logits; both have the same noise, and the largest of so many is itself a noisy figure.
         kit.add("logits bfloat16", off["bfloat16"] <= 2 * theirs, off_by=off["bfloat16"], transformers_off_by=theirs)
@@ -319,27 +321,35 @@ def evo2_small(kit: Kit) -> None:
     """Evo 2 1B's shape against the processor."""
     model = evo2(kit, "evo2_1b_base")
     prompts = kit.prompts(model.alphabet, "1,8", size(kit, 4))
-    checkpoint(kit, model)
-    with ThreadPoolExecutor(2) as pool:
-        here = pool.submit(converted, kit, model, "--device", "cpu")
-        there = {weights: converted(kit, model, *kit.for_device(weights)) for weights in ("float32", "bfloat16")}
-        here = here.result()
-    truth = kit.infer(here, prompts, device="cpu").records
-    for weights, folder in there.items():
-        figures = compare(truth, kit.infer(folder, prompts).records)
-        kit.add(f"answers {weights}", agree(figures, 5 * FLOAT32 if weights == "float32" else None), **figures)
-    speed(kit, model, there["bfloat16"])
+    with cleared(kit, model):
+        checkpoint(kit, model)
+        with ThreadPoolExecutor(2) as pool:
+            here = pool.submit(converted, kit, model, "--device", "cpu")
+            there = {weights: converted(kit, model, *kit.for_device(weights)) for weights in ("float32", "bfloat16")}
+            here = here.result()
+        truth = kit.infer(here, prompts, device="cpu").records
+        for weights, folder in there.items():
+            figures = compare(truth, kit.infer(folder, prompts).records)
+            kit.add(f"answers {weights}", agree(figures, 5 * FLOAT32 if weights == "float32" else None), **figures)
+        speed(kit, model, there["bfloat16"])
 
 
-def large(kit: Kit, model: Large) -> None:
-    """Load, reading, the curve, memory; nothing stays on the disk."""
+@contextmanager
+def cleared(kit: Kit, model: Large):
+    """Nothing of a model stays on the disk."""
     try:
-        folder = converted(kit, model, *kit.for_device("bfloat16"))
-        shutil.rmtree(kit.work / f"checkpoint-{model.name}")
-        speed(kit, model, folder)
+        yield
     finally:
         for path in kit.work.glob(f"*{model.name}*"):
             shutil.rmtree(path)
+
+
+def large(kit: Kit, model: Large) -> None:
+    """Load, reading, the curve, memory."""
+    with cleared(kit, model):
+        folder = converted(kit, model, *kit.for_device("bfloat16"))
+        shutil.rmtree(kit.work / f"checkpoint-{model.name}")
+        speed(kit, model, folder)
 
 
 # --- little memory, and how much goes together ---

@@ -164,3 +164,8 @@ def test_the_doctor_tells_the_card_and_that_it_computes_nothing(tmp_path):
     assert said["bfloat16 product"].endswith("computes wrongly: 0 where 16 is right")
     assert "computes wrongly: 0 where" in said["bfloat16 attention"]
     assert "nvidia-cudnn-cu13" in said["libcudnn.so.9"] and "nvidia-cufft" in said["libcufft.so.12"]
+
+
+def test_the_doctor_tells_a_card_without_bfloat16(tmp_path):
+    ran = run_infer(tmp_path, "--doctor", NULL_CUDA_CAPABILITY="7.5")
+    assert ran.code == 3 and "bfloat16 needs 8.0; convert with --weights float32" in ran.out

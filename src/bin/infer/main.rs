@@ -122,7 +122,8 @@ struct Args {
     #[arg(long, value_name = "PATH")]
     ort_lib: Option<PathBuf>,
 
-    /// Say which runtime and devices can be used, and what is missing; then stop.
+    /// Say which runtime and devices can be used, what is missing, and whether a GPU computes right
+    /// and how fast; then stop.
     #[arg(long)]
     doctor: bool,
 
