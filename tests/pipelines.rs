@@ -305,7 +305,10 @@ fn jsonl_says_where_it_comes_from_only_if_asked() {
 fn a_line_of_provenance_is_read_wherever_it_stands() {
     let dir = Workdir::new();
     let trials = dir
-        .run("gen-tasks", "--task identity --shots 1,2 --trials 2")
+        .run(
+            "gen-tasks",
+            "--task identity --task rotl1 --shots 1,2 --trials 1",
+        )
         .ok();
     let prompts = dir
         .pipe(trials.clone(), "encode", "--alphabet genomic")
@@ -349,7 +352,7 @@ fn a_line_of_provenance_is_read_wherever_it_stands() {
 fn the_chains_of_several_inputs_are_merged() {
     let dir = Workdir::new();
     for i in 0..2 {
-        let shard = format!("--task identity --shots 1,2 --trials 4 --shard {i}/2");
+        let shard = format!("--task identity --task rotl1 --shots 1,2 --trials 4 --shard {i}/2");
         dir.run("gen-tasks", &format!("{shard} -o t{i}.arrow")).ok();
         dir.run("gen-tasks", &format!("{shard} --provenance -o t{i}.jsonl"))
             .ok();

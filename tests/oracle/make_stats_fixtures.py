@@ -483,8 +483,8 @@ def exact_clustered(x: list[float], y: list[float], clusters: list[int]) -> dict
 
 
 def clustered_zeros() -> list[dict]:
-    """Right answers of each function at 1, 2, 4 and 8 shots, of 4 trials each: all of one accuracy; each function of its
-    own; all on one line; all but one on it; slopes that cancel."""
+    """Right answers of each function at 1, 2, 4 and 8 shots, of 4 trials each: all of one accuracy; each function of
+    its own; all on one line; all but one on it; slopes that cancel."""
     designs = {
         "all right": [[4] * 4] * 30,
         "all wrong": [[0] * 4] * 5,
@@ -498,8 +498,8 @@ def clustered_zeros() -> list[dict]:
     }
     sets = []
     for name, functions in designs.items():
-        rows = [(math.log(2**i), float(trial < right), f)
-                for f, rights in enumerate(functions) for i, right in enumerate(rights) for trial in range(4)]  # fmt: skip
+        cells = [(f, i, right) for f, rights in enumerate(functions) for i, right in enumerate(rights)]
+        rows = [(math.log(2**i), float(trial < right), f) for f, i, right in cells for trial in range(4)]
         x, y, groups = (list(column) for column in zip(*rows))
         fit = exact_clustered(x, y, groups)
         if fit["t"] is not None:
@@ -753,8 +753,8 @@ def draw_partial() -> list[dict]:
 
 
 def partial(records: list[dict]) -> dict:
-    """The two-stage bootstrap by name: from all functions as many are drawn as there are, once for all shot counts; then
-    trials of those that the shot count has."""
+    """The two-stage bootstrap by name: from all functions as many are drawn as there are, once for all shot counts;
+    then trials of those that the shot count has."""
     rng = np.random.default_rng(SEED + 5)
     cells = defaultdict(lambda: defaultdict(list))
     for r in records:
