@@ -2,7 +2,7 @@
 Ordinary least squares with one regressor.
 */
 
-use super::rounding::{all_equal, but_for_rounding, largest, mean};
+use super::rounding::{all_equal, but_for_rounding, largest};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// The line `y = a0 + a1 x` that minimises the squared residuals.
@@ -45,7 +45,8 @@ pub fn line(x: &[f64], y: &[f64]) -> Option<Line> {
     // Far fewer than 2^53 points.
     #[allow(clippy::cast_precision_loss)]
     let n = x.len() as f64;
-    let (mean_x, mean_y) = (mean(x)?, mean(y)?);
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / n;
+    let (mean_x, mean_y) = (mean(x), mean(y));
     let pairs = || x.iter().zip(y).map(|(x, y)| (x - mean_x, y - mean_y));
     let sxx: f64 = pairs().map(|(dx, _)| dx * dx).sum();
     let sxy: f64 = pairs().map(|(dx, dy)| dx * dy).sum();
