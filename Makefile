@@ -188,8 +188,9 @@ test-slurm: $(if $(BUILT),,build) runtime model-smollm2 slurm-tools $(TEST_ENV)/
 test-cuda: runtime-cuda
 	SHOTLINE_ORT_LIB=$(CURDIR)/runtime-cuda $(CARGO) test --release --test infer --test onnx_engine -- cuda doctor
 
-# Every family of models on random weights of random shapes, in the environment of the reference implementations.
-test-oracle: build runtime target/venv-oracle/.whole
+# Every family of models on random weights of random shapes, in the environment of the reference implementations; engines
+# against them, and against a server that has one of its own.
+test-oracle: build runtime model-smollm2 target/venv-oracle/.whole target/venv-oracle-llama-cpp/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) target/venv-oracle/bin/python -m pytest -q tests/oracle
 
 # For a machine that does nothing else; the figures stand in docs/models.
@@ -207,7 +208,7 @@ fixtures: build model-smollm2 model-gemma3 target/venv-oracle/.whole target/venv
 	target/venv-oracle/bin/python tests/oracle/make_family_fixtures.py
 	target/venv-oracle-stats/bin/python tests/oracle/make_stats_fixtures.py
 
-target/venv-oracle-stats/.whole: tests/oracle/stats-requirements.txt
+target/venv-oracle-%/.whole: tests/oracle/%-requirements.txt
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<

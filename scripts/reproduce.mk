@@ -157,7 +157,7 @@ alphabets := $(sort $(foreach model,$(answering),$(call alphabet_of,$(model))))
 $(foreach a,$(alphabets),$(foreach c,$(cells),$(eval $(call \
   prompts_rule,$(call prompts_of,$(a),$(c)),$(a),$(call cell_arguments,$(c)),$(OUT)/predictions/*.$(c).parquet.partial))))
 
-# --- predictions ---
+# --- predictions: one that is there and older than its prompts answers others, which `--resume` would refuse ---
 
 # $(1) model: what answers prompts, but for its input and output.
 infer = $(BIN)/infer --quiet --resume --model $(1) $(if $(filter builtin:%,$(1)),,--device $(DEVICE)) $(INFER_FLAGS)
@@ -167,6 +167,7 @@ define predictions_rule
 $(OUT)/predictions/$(call name_of,$(1)).$(3).parquet: $(call prompts_of,$(2),$(3))
 	mkdir -p $$(@D)
 	echo '$(1), $(3)'
+	rm -f $$@
 	$(call infer,$(1)) $$< -o $$@
 endef
 
@@ -186,7 +187,7 @@ $(foreach a,$(sort $(foreach m,$(sharded),$(call alphabet_of,$(m)))),$(foreach c
 define answer_shard
 $(if $(LIST),echo $$@ >> $(LIST),$(if $(MERGE_ONLY),\
   echo '$$@ is missing: `make reproduce CLUSTER=slurm` with the same settings submits it' >&2; exit 1,\
-  echo '$(1), $(3), shard $(4)'; $(call infer,$(1)) $$< -o $$@))
+  echo '$(1), $(3), shard $(4)'; rm -f $$@; $(call infer,$(1)) $$< -o $$@))
 endef
 
 # $(1) model, $(2) its alphabet, $(3) cell, $(4) shard

@@ -191,7 +191,7 @@ fn prompts_decode_to_their_trials_under_every_template() {
                         "encode",
                         ["--alphabet", alphabet, "--template", template],
                     )
-                    .ok();
+                    .loud_ok();
                 let prefix = if alphabet == "protein" { "1" } else { "" };
                 for prompt in json_lines(&encoded) {
                     check_decoded(&prompt, &unescaped(template), prefix);
@@ -203,6 +203,28 @@ fn prompts_decode_to_their_trials_under_every_template() {
         }
     }
     assert_eq!(checked, 8 * 6 * 2 * 3 * (4 + 2 + 1 + 1 + 1));
+}
+
+#[test]
+fn prompts_that_end_in_white_space_are_warned_of_once() {
+    let dir = Workdir::new();
+    let trials = dir.run("gen-tasks", "--task identity --shots 1,2 --trials 2");
+    let trials = trials.ok();
+    for (template, warned) in [
+        ("{x} {y}\\n", true),
+        ("{x}>\\t{y};", true),
+        ("{x}\\n{y}", true),
+        ("{x} > {y} ", true),
+        ("{x} >{y} ", false),
+        (" {x}{y}\\n", false),
+    ] {
+        let arguments = ["--alphabet", "genomic", "--template", template, "--quiet"];
+        let ran = dir.pipe(trials.clone(), "encode", arguments);
+        let warnings = ran.stderr.matches("encode: warning: --template ").count();
+        assert_eq!(warnings, usize::from(warned), "{ran}");
+        assert_eq!(ran.stderr.contains("end in white space"), warned, "{ran}");
+        assert_eq!(json_lines(&ran.loud_ok()).len(), 4);
+    }
 }
 
 #[test]

@@ -153,6 +153,25 @@ fn probabilities_and_margins_are_taken_over_where_the_answer_is_the_target() {
     }
 }
 
+/// Python's `json` writes what JSON has not.
+#[test]
+fn figures_that_are_no_numbers_are_null() {
+    for figures in [
+        "'logprob': -float('inf'), 'margin': float('nan')",
+        "'logprob': float('nan'), 'note': 'a \\\"NaN'",
+    ] {
+        let engine = format!("for r in requests(): say(copy(r) | {{{figures}}})");
+        let records = json_lines(&with_engine(&engine, &twelve(), "--quiet").ok());
+        assert_eq!(records.len(), 12);
+        for p in records {
+            assert_eq!(
+                (&p["answer_logprob"], &p["margin"]),
+                (&Value::Null, &Value::Null)
+            );
+        }
+    }
+}
+
 #[test]
 fn the_command_is_split_as_a_shell_would_and_run_without_one() {
     let dir = folder(
@@ -356,7 +375,7 @@ fn lines_that_are_no_answers_are_errors_that_show_them() {
         ("say({'id': 5, 'output': None})", "expected a string"),
         ("say({'id': 5, 'output': 8})", "expected a string"),
         ("say(copy(r) | {'logprob': 'high'})", "expected f64"),
-        ("say(copy(r) | {'logprob': float('nan')})", "expected value"),
+        ("say(copy(r) | {'logprob': float('inf')})", "expected value"),
         (
             "say(copy(r) | {'logprob': 0.5})",
             "answer 5: \"logprob\" 0.5, expected at most 0",
@@ -601,7 +620,14 @@ fn engines_answer_into_any_output_and_their_predictions_can_be_scored() {
 #[test]
 fn what_a_dead_engine_had_answered_is_not_asked_again() {
     for prompts in [twelve(), nested()] {
-        let dir = folder(&after_five("sys.exit(7)"));
+        let dir = folder(
+            r"
+n = 0
+for r in requests():
+    if r['id'] == 5 and not os.path.exists('again'): sys.exit(7)
+    say(copy(r)); n += 1
+open('asked', 'w').write(str(n))",
+        );
         dir.write("prompts.jsonl", &prompts);
         let arguments = "--name copy --modality m --quiet -o out.jsonl --resume prompts.jsonl";
         let ran = ask(&dir, b"", arguments);
@@ -610,9 +636,7 @@ fn what_a_dead_engine_had_answered_is_not_asked_again() {
         let hint = format!("{kept} answers are kept in out.jsonl.partial");
         assert!(kept == 5 && ran.stderr.contains(&hint), "{ran}");
         assert!(!dir.path("out.jsonl").exists());
-        let counting =
-            "n = 0\nfor r in requests(): say(copy(r)); n += 1\nopen('asked', 'w').write(str(n))";
-        dir.write("engine.py", format!("{PRELUDE}{counting}\n"));
+        dir.write("again", "");
         ask(&dir, b"", &arguments.replace("copy", "other"))
             .refused(2, &["--resume", "model \"copy\", this is \"other\""]);
         ask(&dir, b"", arguments).ok();
@@ -625,6 +649,83 @@ fn what_a_dead_engine_had_answered_is_not_asked_again() {
         assert_eq!(String::from_utf8(dir.read("out.jsonl")).unwrap(), expected);
         assert!(!dir.path("out.jsonl.partial").exists());
     }
+}
+
+/// An engine that dies at the sixth request the first time, and declares two kinds of words neutral.
+fn mortal() -> Workdir {
+    let dir = folder(
+        r"
+# infer: neutral: --workers http://*
+for r in requests():
+    if r['id'] == 5 and not os.path.exists('again'): sys.exit(7)
+    say(copy(r))",
+    );
+    dir.write("prompts.jsonl", twelve());
+    let ran = go_on(&dir, "--workers 1 http://here --weights w");
+    assert_eq!(ran.code, 3, "{ran}");
+    dir.write("again", "");
+    dir
+}
+
+/// Goes on with the engine in the folder, called with these words.
+fn go_on(dir: &Workdir, words: &str) -> Ran {
+    let model = format!("exec:python3 engine.py {words}");
+    let arguments = "--quiet --name copy --modality m -o out.jsonl --resume prompts.jsonl";
+    let mut list = vec!["--model".to_owned(), model];
+    list.extend(arguments.split(' ').map(str::to_owned));
+    dir.pipe("", "infer", list)
+}
+
+#[test]
+fn a_run_is_not_resumed_with_another_engine() {
+    let dir = mortal();
+    let kept = dir.read("out.jsonl.partial");
+    for words in [
+        "--workers 1 http://here --weights v",
+        "--workers 1 https://here --weights w",
+        "--weights w more",
+    ] {
+        let changed = go_on(&dir, words);
+        changed.refused(2, &["5 answers are kept in out.jsonl.partial", "engine ["]);
+        assert!(!changed.stderr.contains("goes on"), "{changed}");
+    }
+    let engine = String::from_utf8(dir.read("engine.py")).unwrap();
+    dir.write("engine.py", format!("{engine}\n# Better.\n"));
+    let changed = go_on(&dir, "--workers 1 http://here --weights w");
+    changed.refused(2, &["5 answers are kept", "engine_sha256", "engine.py"]);
+    assert!(dir.read("out.jsonl.partial") == kept, "it has changed");
+}
+
+#[test]
+fn what_an_engine_declares_neutral_may_differ_and_is_recorded() {
+    let dir = mortal();
+    go_on(&dir, "--workers=8 --weights w http://there").ok();
+    let found = String::from_utf8(dir.read("out.jsonl")).unwrap();
+    assert_eq!(found, copied(&twelve()));
+    let chain: Value = serde_json::from_slice(&dir.read("out.jsonl.provenance.json")).unwrap();
+    let step = chain.as_array().unwrap().last().unwrap();
+    assert_eq!(
+        step["settings"]["engine"],
+        json!(["python3", "engine.py", "--weights", "w"])
+    );
+    let runs = step["measured"]["earlier_runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 1);
+    for (run, words) in [(&runs[0], "http://here"), (step, "http://there")] {
+        assert!(run["command"][2].as_str().unwrap().contains(words), "{run}");
+    }
+}
+
+#[test]
+fn a_finished_run_starts_no_engine() {
+    let dir = folder("open('started', 'w')\nfor r in requests(): say(copy(r))");
+    dir.write("prompts.jsonl", twelve());
+    let arguments = "--name copy -o out.jsonl --resume prompts.jsonl";
+    ask(&dir, b"", arguments).loud_ok();
+    fs::remove_file(dir.path("started")).unwrap();
+    let ran = ask(&dir, b"", arguments);
+    assert!(ran.stderr.contains("out.jsonl: complete"), "{ran}");
+    assert!(!dir.path("started").exists());
+    assert!(!dir.path("out.jsonl.partial").exists());
 }
 
 #[test]

@@ -209,32 +209,35 @@ fn another_model_another_method_or_other_prompts_are_refused_and_nothing_is_lost
         "--task identity --shots 1 --trials 1 --seed 0",
         ["--alphabet", "linguistic", "--template", "{x}>{y}{sep}"],
     );
-    for (wrong, words) in [
+    let edited = |column: &str, value: &str| {
+        let mut records = json_lines(prompts.as_bytes());
+        records[0][column] = serde_json::from_str(value).unwrap();
+        String::from_utf8(to_lines(&records)).unwrap()
+    };
+    let target = &json_lines(prompts.as_bytes())[0]["target"];
+    let other = if *target == "00000000" { "1" } else { "0" }.repeat(8);
+    for (wrong, place, words) in [
+        (turned.join("\n"), 2, "column \"trial_id\""),
+        (String::from_utf8(again).unwrap(), 2, "column \"template\""),
+        (edited("function", "\"rotl1\""), 2, "column \"function\""),
+        (edited("trial", "7"), 2, "column \"trial\""),
+        (edited("seed", "7"), 2, "column \"seed\""),
         (
-            turned.join("\n"),
-            [
-                "out.jsonl.partial:2",
-                "not the prompts of the interrupted run",
-            ],
-        ),
-        (
-            String::from_utf8(again).unwrap(),
-            [
-                "out.jsonl.partial:2",
-                "not the prompts of the interrupted run",
-            ],
+            edited("target", &format!("\"{other}\"")),
+            2,
+            "column \"target\"",
         ),
         (
             prompts.lines().next().unwrap().to_owned(),
-            ["out.jsonl.partial:3", "no prompt any more"],
+            3,
+            "no prompt any more",
         ),
     ] {
         dir.write("prompts.jsonl", wrong);
         let ran = run("--resume --quiet");
-        assert_eq!(ran.code, 1, "{ran}");
-        for word in words {
-            assert!(ran.stderr.contains(word), "{ran}");
-        }
+        let place = format!("out.jsonl.partial:{place}: ");
+        ran.refused(1, &[&place, words, "9 answers are kept in out.jsonl"]);
+        assert!(!ran.stderr.contains("goes on"), "{ran}");
         assert!(
             dir.read("out.jsonl.partial") == journal,
             "the journal has changed"
@@ -243,6 +246,80 @@ fn another_model_another_method_or_other_prompts_are_refused_and_nothing_is_lost
     dir.write("prompts.jsonl", prompts);
     dir.write("out.jsonl.partial", "{\"trial_id\":\"a\"}\n");
     run("--resume").refused(1, &["out.jsonl.partial:1", "not the journal"]);
+}
+
+#[test]
+fn a_finished_run_is_complete_and_stays_as_it_is() {
+    let dir = Workdir::new();
+    write_prompts(&dir, 1);
+    let prompts = dir.read("prompts.jsonl");
+    for (output, more) in [
+        ("out.jsonl", ""),
+        ("out.jsonl.gz", ""),
+        ("out.arrow", ""),
+        ("out.parquet", ""),
+        ("slim.parquet", "--slim"),
+    ] {
+        let run = |more: &str| dir.infer("", &arguments(output, more));
+        run(&format!("{more} --quiet")).ok();
+        let names = [output.to_owned(), format!("{output}.provenance.json")];
+        let state = || {
+            names.clone().map(|name| {
+                (
+                    dir.read(&name),
+                    dir.path(&name).metadata().unwrap().modified().unwrap(),
+                )
+            })
+        };
+        let before = state();
+        let ran = run(&format!("{more} --resume"));
+        assert!(ran.stderr.contains(&format!("{output}: complete")), "{ran}");
+        ran.loud_ok();
+        run(&format!("{more} --resume --quiet")).ok();
+        for (settings, words) in [
+            (
+                "--method generate",
+                "method \"score\", this is \"generate\"",
+            ),
+            ("--name other", "model \"tiny-subset\", this is \"other\""),
+        ] {
+            let ran = run(&format!("{more} --resume {settings}"));
+            ran.refused(2, &[words, &format!("9 answers are kept in {output}, ")]);
+        }
+        let mut records = json_lines(&prompts);
+        let more_prompts = [&prompts[..], &to_lines(&records[..1])].concat();
+        records[2]["trial"] = Value::from(9);
+        let all: Vec<u8> = prompts
+            .split_inclusive(|&b| b == b'\n')
+            .next()
+            .unwrap()
+            .into();
+        for (wrong, words) in [
+            (to_lines(&records), "column \"trial\""),
+            (all, "no prompt any more"),
+            (more_prompts, "prompts.jsonl:8, and no more"),
+        ] {
+            dir.write("prompts.jsonl", wrong);
+            let ran = run(&format!("{more} --resume"));
+            ran.refused(1, &[words, &format!("9 answers are kept in {output}")]);
+            dir.write("prompts.jsonl", &prompts);
+        }
+        assert!(state() == before, "{output} was touched");
+        assert!(!dir.path(&format!("{output}.partial")).exists());
+        // Without --resume it is made anew.
+        run(&format!("{more} --quiet --name other")).ok();
+        assert!(dir.read(&names[0]) != before[0].0);
+    }
+    let again = || dir.infer("", &arguments("out.jsonl", "--quiet --resume --name other"));
+    again().ok();
+    // What failed once is no success the second time.
+    let beside = "out.jsonl.provenance.json";
+    let made = String::from_utf8(dir.read(beside)).unwrap();
+    dir.write(beside, made.replace("\"broken\":0", "\"broken\":2"));
+    again().refused(1, &["2 of 9 answers are malformed"]);
+    // What nobody knows is not taken for its own.
+    std::fs::remove_file(dir.path(beside)).unwrap();
+    again().refused(2, &["out.jsonl is there", "leave out --resume"]);
 }
 
 /// `infer`, started and left alone until it has finished something.

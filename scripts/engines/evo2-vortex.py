@@ -16,13 +16,17 @@ Environment: Linux, CUDA, Python 3.11 or 3.12, and the package as its authors de
 import argparse
 import sys
 
+from greedy import answer_of
 from protocol import EngineError, Request, batches, reply, run, say
 
-import torch
-from greedy import answer_of
-
 NAME = "evo2-vortex"
+# infer: neutral: --device --batch --prefill
 END = 0
+
+try:
+    import torch
+except ImportError as err:
+    sys.exit(f"{NAME}: {err}; the head of this file says what it needs")
 
 
 def text_of(token: int) -> str:

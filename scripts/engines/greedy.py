@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from protocol import Answer, Request
+from protocol import Answer, EngineError, Request
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +22,8 @@ def answer_of(
     best = logits.topk(2, -1).values
     gaps = best[:, 0] - best[:, 1]
     length = next((i for i, token in enumerate(tokens) if token in stop), len(tokens))
+    if logprobs[: length + 1].isnan().any():
+        raise EngineError("the model's logits are no numbers")
     return Answer(
         "".join(map(text_of, tokens[:length]))[: request.max_symbols],
         logprob=min(float(logprobs[:length].sum()), 0.0),

@@ -5,8 +5,8 @@
       --name Qwen3-8B --modality linguistic prompts.arrow
 
 MODEL is a folder or a name on the Hugging Face hub. Greedy decoding with the model's cache; prompts of equal length are
-read together, without padding. Every symbol is forced to be one token, as `infer`'s own engine does it: a character's
-token is looked up alone and believed only if it decodes to that very character, so that letters never merge.
+read together, without padding. Every symbol is forced to be one token, as `infer`'s own engine does it (symbols.py), so
+that letters never merge.
 
 - `logprob` and `margin` are those of the whole vocabulary, or with `infer --constrain` of the two bit symbols.
 - --bos auto puts a beginning-of-sequence token before a prompt where the tokenizer does. Say `infer --bos always` where
@@ -20,67 +20,20 @@ import argparse
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from protocol import EngineError, Request, batches, reply, run, say
-
-import torch
 from greedy import answer_of
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
-from transformers.models.gpt2.tokenization_gpt2 import bytes_to_unicode
+from protocol import EngineError, Request, batches, reply, run, say
+from symbols import Symbols
 
 NAME = "hf-transformers"
+# infer: neutral: --device --batch
 
-
-@dataclass
-class Symbols:
-    """One symbol, one token: which token a character is, and which text a token."""
-
-    tokenizer: PreTrainedTokenizerBase
-    size: int
-    _ids: dict[str, int] = field(default_factory=dict)
-
-    def text(self, token: int) -> str:
-        """A token's text inside a line; special tokens have none."""
-        if token >= len(self.tokenizer):
-            return "\N{REPLACEMENT CHARACTER}"
-        decode = lambda ids: self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        # Decoders in the manner of SentencePiece take a blank off the front: what the second of two adds is the text.
-        once = decode([token])
-        return decode([token, token]).removeprefix(once)
-
-    def id(self, symbol: str) -> int:
-        """The one token that a character is."""
-        if symbol not in self._ids:
-            found = (i for i in self._candidates(symbol) if 0 <= i < self.size and self.text(i) == symbol)
-            token = next(found, None)
-            if token is None:
-                raise EngineError(f"symbol {symbol!r} is not one token of this model")
-            self._ids[symbol] = token
-        return self._ids[symbol]
-
-    def _candidates(self, symbol: str) -> list[int]:
-        """Tokens that may be the character, the tokenizer's own choice first."""
-        alone = self.tokenizer.encode(symbol, add_special_tokens=False)
-        raw = symbol.encode()
-        spellings = [symbol, "".join(bytes_to_unicode()[byte] for byte in raw)]
-        spellings += ["\u2581"] if symbol == " " else []
-        spellings += [f"<0x{raw[0]:02X}>"] if len(raw) == 1 else []
-        vocabulary = self.tokenizer.get_vocab()
-        return (alone if len(alone) == 1 else []) + [vocabulary[s] for s in spellings if s in vocabulary]
-
-    def leading(self, bos: str) -> list[int]:
-        """The tokens that go before a prompt."""
-        if bos == "always":
-            if self.tokenizer.bos_token_id is None:
-                raise EngineError("--bos always: this model has no beginning-of-sequence token")
-            return [self.tokenizer.bos_token_id]
-        if bos == "never":
-            return []
-        whole, bare = (self.tokenizer.encode("0", add_special_tokens=special) for special in (True, False))
-        special = set(self.tokenizer.all_special_ids)
-        length = next((i for i, token in enumerate(whole) if token not in special), len(whole))
-        return whole[:length] if whole != bare else []
+try:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+except ImportError as err:
+    sys.exit(f"{NAME}: {err}; the head of this file says what it needs")
 
 
 @dataclass
@@ -146,10 +99,11 @@ def load(args: argparse.Namespace) -> Engine:
         model = AutoModelForCausalLM.from_pretrained(args.model, dtype=dtype).eval().to(args.device)
     except (OSError, ValueError, RuntimeError) as err:
         raise EngineError(f"{args.model}: {err}") from err
-    symbols = Symbols(tokenizer, model.get_input_embeddings().num_embeddings)
-    leading = symbols.leading(args.bos)
-    before = f"{tokenizer.convert_ids_to_tokens(leading)} before" if leading else "nothing before"
-    say(f"{NAME}: {args.model} on {model.device} in {model.dtype}; {before} each prompt")
+    if not tokenizer.is_fast:
+        raise EngineError(f"{args.model}: its tokenizer has no tokenizer.json, nor can one be made of it")
+    symbols = Symbols(tokenizer.backend_tokenizer, model.get_input_embeddings().num_embeddings)
+    leading = symbols.leading(args.bos, tokenizer.bos_token_id)
+    say(f"{NAME}: {args.model} on {model.device} in {model.dtype}; {symbols.words(leading)}")
     return Engine(model, symbols, leading, ends(model, tokenizer))
 
 

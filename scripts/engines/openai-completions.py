@@ -3,37 +3,60 @@
 
     infer --model 'exec:scripts/engines/openai-completions.py http://127.0.0.1:8000' --name Qwen3-8B prompts.arrow
 
-Each request becomes one `POST URL/v1/completions` with temperature 0 and max_tokens = the number of symbols wanted, a
-few of them at a time. 429, 5xx and connections that fail are tried again, after waits that double (or as long as the
-server's Retry-After says); any other refusal ends the engine with the server's own words.
+Each request becomes one `POST URL/v1/completions` with max_tokens = the number of symbols wanted, a few of them at a
+time. 429, 5xx and connections that fail are tried again, after waits that double (or as long as the server's Retry-After
+says); any other refusal ends the engine with the server's own words.
 
-- The server's tokenizer cuts the prompt into tokens, and may merge symbols that `infer`'s own engine keeps apart. The
-  answer is text: its first symbols, as many as were asked for. Choose symbols that are one token each (digits are, for
-  most vocabularies) to compare with other engines.
+- Greedy: temperature 0, and every penalty and sampler that the known servers have (vLLM, SGLang, llama.cpp,
+  llama-cpp-python, Ollama) as neutral, since a server or a model may bring its own. Servers that refuse fields which they
+  do not know (OpenAI's) need --strict. Where the server gives alternatives, each token has to be the most probable one;
+  one that is not ends the engine, and answers that could not be looked at are counted. So does a prompt of which the
+  server read more tokens than it has (a chat template around it), and an answer that it cut short (a full context).
+- Without --tokenizer, the server cuts the prompt into tokens, and may merge symbols that `infer`'s own engine keeps apart.
+  With it, the server gets token ids, one a symbol (vLLM, SGLang, llama.cpp's server; not llama-cpp-python, Ollama).
+- The answer is text: its first symbols, as many as were asked for.
 - `logprob` and `margin` come from the log-probabilities of the server, where it gives them and where its tokens make
   up the answer exactly; otherwise they are null.
 - Whether a beginning-of-sequence token goes before the prompt is the server's affair (vLLM:
-  --extra '{"add_special_tokens": false}' leaves it out); say `infer --bos always` where there is one.
+  --extra '{"add_special_tokens": false}' leaves it out), or with --tokenizer that of --bos; say `infer --bos always` where
+  there is one.
 - The key is read from an environment variable (--api-key-env), so that it stands on no command line and in no record.
 - The two bit symbols cannot be made to compete alone: `infer --constrain` is refused.
 
-Standard library only.
+Standard library only, but for --tokenizer, which needs the package `tokenizers`.
 """
 
 import argparse
 import http.client
 import json
+import math
 import os
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from protocol import Answer, EngineError, Request, reply, requests, run
+from protocol import Answer, EngineError, Request, reply, requests, run, say
+from symbols import Symbols
 
 NAME = "openai-completions"
+# infer: neutral: http://* https://* --concurrency --retries --timeout --api-key-env
+
+# What OpenAI's endpoint has itself.
+GREEDY = {"temperature": 0, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
+# What the others have, under all their names. `top_k`: SGLang refuses 0, llama-cpp-python -1.
+NEUTRAL = {
+    "top_k": 1, "min_p": 0, "repetition_penalty": 1, "repeat_penalty": 1, "typical_p": 1, "top_n_sigma": -1,
+    "mirostat": 0, "mirostat_mode": 0, "dry_multiplier": 0, "xtc_probability": 0, "dynatemp_range": 0,
+    "adaptive_target": -1,
+}  # fmt: skip
+# Equal logits give equal log-probabilities, but for rounding.
+TIE = 1e-4
+# What stands for minus infinity in vLLM's JSON, and for what it leaves out in OpenAI's.
+NOTHING = -9999.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 # Too many requests, a timeout, and whatever goes wrong on the server's side.
 TRANSIENT = {408, 409, 425, 429, *range(500, 600)}
@@ -59,8 +82,8 @@ class Server:
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url if "://" in self.url else f"http://{self.url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise EngineError(f"{self.url!r}: expected a URL, as http://127.0.0.1:8000")
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise EngineError("expected a URL without a password, as http://127.0.0.1:8000 (--api-key-env)")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connect = lambda: kind(parts.hostname, parts.port, timeout=self.timeout)
         self._root = parts.path.rstrip("/").removesuffix("/v1")
@@ -115,8 +138,24 @@ class Token:
     """A token of an answer: its text, its ln p, and those of the most probable tokens in its place."""
 
     text: str
-    logprob: float
+    logprob: float | None
     best: list[float]
+
+    @classmethod
+    def of(cls, text: str, logprob: float | None, best: list[float | None]) -> "Token":
+        number = lambda p: None if p is None or math.isnan(p) else -math.inf if p <= NOTHING else p
+        return cls(text, number(logprob), sorted((p for p in map(number, best) if p is not None), reverse=True))
+
+    def check(self) -> bool:
+        """Whether the server says that this is the most probable token. One that is not is an error."""
+        if self.logprob is None or not self.best:
+            return False
+        if self.best[0] - self.logprob > TIE:
+            raise EngineError(
+                f"the server does not decode greedily: it took {self.text!r} (ln p {self.logprob:.4f}) where another "
+                f"token has {self.best[0]:.4f}; a penalty or sampler of its own? --extra can switch it off"
+            )
+        return True
 
 
 def tokens_of(logprobs: dict | None) -> list[Token]:
@@ -125,28 +164,28 @@ def tokens_of(logprobs: dict | None) -> list[Token]:
         return []
     if "content" in logprobs:
         return [
-            Token(t["token"], t["logprob"], [a["logprob"] for a in t.get("top_logprobs") or []])
+            Token.of(t["token"], t["logprob"], [a["logprob"] for a in t.get("top_logprobs") or []])
             for t in logprobs["content"] or []
         ]
     tops = logprobs.get("top_logprobs") or [None] * len(logprobs["tokens"])
     return [
-        Token(text, logprob, list((top or {}).values()))
+        Token.of(text, logprob, list((top or {}).values()))
         for text, logprob, top in zip(logprobs["tokens"], logprobs["token_logprobs"], tops)
     ]
 
 
-def answer_of(choice: dict, max_symbols: int) -> Answer:
-    """The first symbols of a choice; its figures where whole tokens make them up."""
-    output = choice["text"][:max_symbols]
+def answer_of(text: str, tokens: list[Token], max_symbols: int) -> Answer:
+    """The first symbols of a text; its figures where whole tokens make them up."""
+    output = text[:max_symbols]
     used, text = [], ""
-    for token in tokens_of(choice.get("logprobs")):
+    for token in tokens:
         if len(text) >= len(output):
             break
         text += token.text
         used.append(token)
     if not used or text != output or any(token.logprob is None for token in used):
         return Answer(output)
-    gaps = [best[0] - best[1] for token in used if len(best := sorted(token.best, reverse=True)) > 1]
+    gaps = [token.best[0] - token.best[1] for token in used if len(token.best) > 1]
     return Answer(
         output,
         logprob=min(sum(token.logprob for token in used), 0.0),
@@ -154,27 +193,75 @@ def answer_of(choice: dict, max_symbols: int) -> Answer:
     )
 
 
-def answer(server: Server, request: Request, settings: dict) -> Answer:
-    if request.constrained:
-        raise EngineError("--constrain: a completions server does not let the two bit symbols compete alone")
-    body = {"prompt": request.prompt, "max_tokens": request.max_symbols, "temperature": 0, "stream": False}
-    found = server.call("POST", "completions", body | settings)
-    try:
-        return answer_of(found["choices"][0], request.max_symbols)
-    except (KeyError, IndexError, TypeError, AttributeError) as err:
-        raise EngineError(f"{server.url}: no completion in {json.dumps(found)[:300]}") from err
+@dataclass
+class Engine:
+    """A server, what every request of it says, and how its prompts become tokens, if they do here."""
 
+    server: Server
+    settings: dict
+    symbols: Symbols | None
+    leading: list[int]
+    # Answers, and those of them whose tokens could not be looked at. Each thread adds to both under the lock.
+    answers: int = 0
+    unchecked: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-def serve(server: Server, settings: dict, concurrency: int) -> None:
-    def work(request: Request) -> None:
-        # The main thread waits for input: only this ends it at once.
-        code = run(NAME, lambda: reply(request, answer(server, request, settings)))
-        if code:
-            os._exit(code)
+    def answer(self, request: Request) -> Answer:
+        if request.constrained:
+            raise EngineError("--constrain: a completions server does not let the two bit symbols compete alone")
+        prompt = request.prompt
+        if self.symbols:
+            prompt = self.leading + [self.symbols.id(symbol) for symbol in prompt]
+        body = {"prompt": prompt, "max_tokens": request.max_symbols, "stream": False} | self.settings
+        found = self.server.call("POST", "completions", body)
+        try:
+            choice = found["choices"][0]
+            text, tokens = choice["text"], tokens_of(choice.get("logprobs"))
+            self._check_counts(prompt, request.max_symbols, found.get("usage") or {}, choice.get("finish_reason"))
+            answer = answer_of(text, tokens, request.max_symbols)
+        except (KeyError, IndexError, TypeError, AttributeError) as err:
+            raise EngineError(f"{self.server.url}: no completion in {json.dumps(found)[:300]}") from err
+        # All of them are looked at, whether or not one before could be.
+        checked = [token.check() for token in tokens]
+        with self._lock:
+            self.answers += 1
+            self.unchecked += not (checked and all(checked))
+        return answer
 
-    with ThreadPoolExecutor(concurrency) as pool:
-        for request in requests():
-            pool.submit(work, request)
+    def _check_counts(self, prompt: str | list[int], wanted: int, usage: dict, reason: str | None) -> None:
+        """Whether the server read this prompt, and wrote as much as was asked for unless the sequence ended."""
+        read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        if isinstance(prompt, list):
+            expected, is_wrong = f"{len(prompt)} tokens", read is not None and read != len(prompt)
+        else:
+            # A token is a byte at least, but for one that begins the sequence and a blank before the text.
+            size = len(prompt.encode())
+            expected, is_wrong = f"{size} bytes", read is not None and read > size + 2
+        if is_wrong:
+            raise EngineError(
+                f"{self.server.url}: it read {read} tokens for a prompt of {expected}; does it put a chat template or a "
+                "token of its own around it?"
+            )
+        if reason == "length" and written is not None and written < wanted:
+            raise EngineError(
+                f"{self.server.url}: it stopped after {written} of {wanted} tokens; is the prompt too long for its context?"
+            )
+
+    def serve(self, concurrency: int) -> None:
+        def work(request: Request) -> None:
+            # The main thread waits for input: only this ends it at once.
+            code = run(NAME, lambda: reply(request, self.answer(request)))
+            if code:
+                os._exit(code)
+
+        with ThreadPoolExecutor(concurrency) as pool:
+            for request in requests():
+                pool.submit(work, request)
+        if self.unchecked:
+            say(
+                f"{NAME}: whether {self.unchecked} of {self.answers} answers are greedy could not be checked: the server "
+                "gave no alternatives (--logprobs)"
+            )
 
 
 def first_model(server: Server) -> str:
@@ -183,6 +270,27 @@ def first_model(server: Server) -> str:
         return found["data"][0]["id"]
     except (KeyError, IndexError, TypeError) as err:
         raise EngineError(f"{server.url}: no model in {json.dumps(found)[:300]}; give --model") from err
+
+
+def tokenizer_of(folder: str, bos: str) -> tuple[Symbols, list[int]]:
+    """The tokens of a model folder, and those that go before a prompt."""
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as err:
+        raise EngineError("--tokenizer needs the package tokenizers: pip install tokenizers") from err
+    path = Path(folder, "tokenizer.json")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+        bos_id = None
+        if bos == "always":
+            path = Path(folder, "config.json")
+            bos_id = json.loads(path.read_text(encoding="utf-8")).get("bos_token_id")
+    except Exception as err:  # the package raises nothing more special
+        raise EngineError(f"{path}: {err}") from err
+    symbols = Symbols(tokenizer, tokenizer.get_vocab_size())
+    leading = symbols.leading(bos, bos_id)
+    say(f"{NAME}: token ids by {folder}, {symbols.words(leading)}")
+    return symbols, leading
 
 
 def main() -> int:
@@ -194,6 +302,12 @@ def main() -> int:
     parser.add_argument("--concurrency", type=int, default=8, metavar="N", help="requests at a time (default: 8)")
     parser.add_argument("--logprobs", type=int, default=2, metavar="N",
                         help="most probable tokens to ask for at each place; 2 give the margin, 0 asks for none")
+    parser.add_argument("--tokenizer", metavar="FOLDER",
+                        help="send token ids by this folder's tokenizer.json, one a symbol (default: text)")
+    parser.add_argument("--bos", default="auto", choices=["auto", "always", "never"],
+                        help="with --tokenizer: whether a beginning-of-sequence token goes before a prompt")
+    parser.add_argument("--strict", action="store_true",
+                        help="send no field that OpenAI's own endpoint has not, for servers that refuse others")
     parser.add_argument("--retries", type=int, default=6, metavar="N", help="second attempts, and so on (default: 6)")
     parser.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="for one attempt (default: 300)")
     parser.add_argument("--api-key-env", default="OPENAI_API_KEY", metavar="VARIABLE",
@@ -205,12 +319,19 @@ def main() -> int:
     if not isinstance(args.extra, dict):
         parser.error("--extra: expected a JSON object")
 
+    if args.bos != "auto" and not args.tokenizer:
+        parser.error("--bos goes with --tokenizer; without it, the server decides")
+
     def work() -> None:
         server = Server(args.url, os.environ.get(args.api_key_env), args.timeout, args.retries)
-        settings = {"model": args.model or first_model(server)}
+        symbols, leading = tokenizer_of(args.tokenizer, args.bos) if args.tokenizer else (None, [])
+        settings = {"model": args.model or first_model(server)} | GREEDY
+        say(f"{NAME}: {settings['model']} at {args.url}")
+        if not args.strict:
+            settings |= NEUTRAL
         if args.logprobs:
             settings["logprobs"] = args.logprobs
-        serve(server, settings | args.extra, args.concurrency)
+        Engine(server, settings | args.extra, symbols, leading).serve(args.concurrency)
 
     return run(NAME, work)
 

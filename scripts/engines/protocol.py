@@ -8,6 +8,7 @@ answers: whatever else prints there goes to standard error.
 """
 
 import json
+import math
 import os
 import queue
 import sys
@@ -18,6 +19,7 @@ from typing import TextIO
 
 _REPLIES = os.fdopen(os.dup(1), "w", encoding="utf-8")
 _LOCK = threading.Lock()
+_FAILURE = threading.Lock()
 # Libraries print; a line of theirs among the answers would be an error.
 os.dup2(2, 1)
 
@@ -91,8 +93,10 @@ def batches(size: int, stream: TextIO = sys.stdin) -> Iterator[list[Request]]:
 
 
 def reply(request: Request, answer: Answer) -> None:
-    """Answers a request; threads may call it at the same time."""
-    fields = {"id": request.id, "output": answer.output, "logprob": answer.logprob, "margin": answer.margin}
+    """Answers a request; threads may call it at the same time. A figure that is no number is none."""
+    finite = lambda figure: figure if figure is not None and math.isfinite(figure) else None
+    figures = {"logprob": finite(answer.logprob), "margin": finite(answer.margin)}
+    fields = {"id": request.id, "output": answer.output} | figures
     with _LOCK:
         print(json.dumps(fields, ensure_ascii=False, allow_nan=False), file=_REPLIES, flush=True)
 
@@ -103,15 +107,18 @@ def say(text: str) -> None:
 
 
 def run(name: str, work: Callable[[], None]) -> int:
-    """Runs an engine to its exit code: 0 done, 1 it cannot go on, 130 interrupted."""
+    """Runs an engine to its exit code: 0 done, 1 it cannot go on and has said why in one line, 130 interrupted."""
     try:
         work()
-    except EngineError as err:
-        say(f"{name}: {err}")
-        return 1
     except BrokenPipeError:
         # infer has gone; so do we.
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as err:  # noqa: BLE001: whatever it is, it must not vanish with the thread that it arose in
+        # Never given back: of several threads that fail, one says why.
+        _FAILURE.acquire()
+        what = str(err) if isinstance(err, EngineError) else f"{type(err).__name__}: {err}"
+        say(f"{name}: {' '.join(what.split())}")
+        return 1
     return 0

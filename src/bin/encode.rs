@@ -1,8 +1,8 @@
 //! `encode`: dresses trials in the symbols of a modality.
 
 use clap::Parser;
-use shotline::cli::{self, InputArgs, OutputArgs, Progress};
-use shotline::encoding::{Alphabet, Encoder, Symbols};
+use shotline::cli::{self, InputArgs, OutputArgs, Progress, warn};
+use shotline::encoding::{Alphabet, Encoder, Symbols, Template};
 use shotline::error::{Error, Result};
 use shotline::record::provenance::Step;
 use shotline::record::{Entry, Extra, Prompt, Reader, Trial};
@@ -54,6 +54,17 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     let mut encoders = Encoders::new(args)?;
+    if let Some(text) = &args.template
+        && Template::parse(text)?.ends_prompts_in_space()
+    {
+        warn(
+            "encode",
+            format!(
+                "--template {text:?}: prompts end in white space, which tokenizers join to what follows it, so that models \
+                 read by text may answer otherwise than models read by symbols"
+            ),
+        );
+    }
     let mut reader = Reader::<Trial>::open(args.input.paths()?, true)?;
     let mut step = Step::here("encode");
     for (name, asked) in [

@@ -131,6 +131,12 @@ impl Template {
         self.parts.contains(&Part::Separator)
     }
 
+    /// Whether prompts end in white space, which stands before the answer.
+    #[must_use]
+    pub fn ends_prompts_in_space(&self) -> bool {
+        matches!(self.before_answer().last(), Some(Part::Literal(text)) if text.ends_with(char::is_whitespace))
+    }
+
     /// The parts before the output.
     #[must_use]
     pub fn before_answer(&self) -> &[Part] {

@@ -4,13 +4,15 @@ each prompt's written and handed to the operating system at once.
 
 Its first line is the provenance, whose last step says what was asked of which model. A run that goes on has to ask the
 same; it reads the journal beside the prompts, drops what is torn at the end (half a line, or some of the points of a
-nested prompt), and appends. At the end the journal becomes the output, in the output's format.
+nested prompt), adds its own provenance, and appends. At the end the journal becomes the output, in the output's format.
+Where there is an output and no journal, the output is read in its place, and has to answer all prompts.
 */
 
-use super::{Point, points};
+use super::stream::predictions;
+use super::{Answer, Identity, points};
 use crate::error::{Error, Result};
 use crate::record::provenance::{Chain, Step};
-use crate::record::{Entry, Extra, Format, Prediction, Prompt, Reader, Writer};
+use crate::record::{Entry, Extra, Format, Prediction, Prompt, Reader, Record as _, Writer};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
@@ -28,18 +30,23 @@ pub struct Journal {
     file: File,
     /// What an earlier run left, as far as it has not been read yet.
     earlier: Option<Earlier>,
+    /// The runs that left it; none where this is the first.
+    runs: Chain,
+    /// What this run adds before its first predictions to those of others.
+    own: Option<Chain>,
     /// Predictions in the file, earlier ones included as they are read.
     kept: u64,
+    /// Whether what an earlier run left is not what is asked now.
+    is_refused: bool,
     synced: Instant,
 }
 
 /// The predictions of an earlier run, read beside the prompts.
 struct Earlier {
+    path: PathBuf,
     records: Reader<Prediction>,
-    /// The same lines, for their lengths.
-    lines: BufReader<File>,
-    /// Where the lines read so far end.
-    end: u64,
+    /// The same lines, for where they end; none of a finished output.
+    lines: Option<BufReader<File>>,
 }
 
 impl Journal {
@@ -74,7 +81,13 @@ impl Journal {
         // What follows the last line break is half a line.
         file.set_len(whole).map_err(wrong)?;
         let earlier = if whole > 0 {
-            Earlier::open(&path, step)?
+            Earlier::journal(&path, step)?
+        } else if resume && fs::metadata(output).is_ok_and(|output| output.len() > 0) {
+            let finished = Earlier::finished(output, step);
+            if finished.is_err() {
+                fs::remove_file(&path).map_err(wrong)?;
+            }
+            Some(finished?)
         } else {
             None
         };
@@ -82,7 +95,7 @@ impl Journal {
         let again = file.try_clone().map_err(wrong)?;
         let place = path.display().to_string();
         let mut writer = Writer::new(BufWriter::new(again), &place, Format::Jsonl, skip, &chain)?;
-        if whole == 0 {
+        if whole == 0 && earlier.is_none() {
             writer.write_provenance(&chain)?;
             writer.flush()?;
         }
@@ -90,8 +103,11 @@ impl Journal {
             path,
             writer,
             file,
+            own: earlier.is_some().then_some(chain),
             earlier,
+            runs: Chain::default(),
             kept: 0,
+            is_refused: false,
             synced: Instant::now(),
         })
     }
@@ -105,40 +121,73 @@ impl Journal {
     /// Whether nothing would be lost with it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.kept == 0 && self.earlier.is_none()
+        match &self.earlier {
+            Some(earlier) => earlier.is_output(),
+            None => self.kept == 0,
+        }
     }
 
-    /// The predictions of this prompt, if an earlier run finished it. Prompts have to come in that run's order.
+    /// The answers of an earlier run, where they are not to what is asked now: how many they are, and where.
+    #[must_use]
+    pub fn refused(&self) -> Option<String> {
+        let earlier = self.earlier.as_ref().filter(|_| self.is_refused)?;
+        Some(kept_in(&earlier.path))
+    }
+
+    /// The runs whose answers this one goes on with, as far as they have been read.
+    #[must_use]
+    pub fn runs(&self) -> &[Step] {
+        self.runs.steps()
+    }
+
+    /// Whether an earlier run finished this prompt. Prompts have to come in that run's order.
     ///
     /// # Errors
-    /// The journal answers other prompts, or is damaged.
-    pub fn finished(&mut self, prompt: &Entry<Prompt>) -> Result<Option<Vec<Prediction>>> {
+    /// It answers other prompts, or is damaged.
+    pub fn finished(&mut self, prompt: &Entry<Prompt>, identity: &Identity) -> Result<bool> {
         let Some(earlier) = &mut self.earlier else {
-            return Ok(None);
+            return Ok(false);
         };
-        let begin = earlier.end;
-        let points = points(&prompt.record).map_err(|e| e.at(&prompt.place))?;
-        let mut predictions = Vec::with_capacity(points.len());
-        for point in &points {
-            let Some(entry) = earlier.next(&self.path)? else {
-                // Some of its points are not a finished prompt.
-                self.file
-                    .set_len(begin)
-                    .map_err(|e| Error::file(&self.path, e))?;
-                self.earlier = None;
-                return Ok(None);
-            };
-            if !answers(&entry.record, &prompt.record, point) {
+        let begin = earlier.position()?;
+        let finished = earlier.answers(prompt, identity);
+        self.is_refused = finished.is_err();
+        if let Some(answers) = finished? {
+            // What is in the output is safe anyway.
+            self.kept += if earlier.is_output() { 0 } else { answers };
+            return Ok(true);
+        }
+        // Some of its points are not a finished prompt.
+        self.file
+            .set_len(begin)
+            .map_err(|e| Error::file(&self.path, e))?;
+        self.runs = earlier.records.provenance();
+        self.earlier = None;
+        Ok(false)
+    }
+
+    /// Whether the output was there, and answers all prompts, which have come.
+    ///
+    /// # Errors
+    /// It answers more.
+    pub fn is_complete(&mut self) -> Result<bool> {
+        self.end_earlier()?;
+        Ok(self.earlier.as_ref().is_some_and(Earlier::is_output))
+    }
+
+    /// There are no more prompts: nor should there be answers.
+    fn end_earlier(&mut self) -> Result<()> {
+        if let Some(earlier) = &mut self.earlier {
+            let next = earlier.next();
+            self.is_refused = !matches!(next, Ok(None));
+            if let Some(entry) = next? {
                 return Err(Error::data(format!(
-                    "{}: answers {:?}, but the prompt at {} is {:?}: these are not the prompts of the interrupted run, \
-                     or not in its order",
-                    entry.place, entry.record.trial_id, prompt.place, prompt.record.trial.trial_id
+                    "{}: answers {:?}, for which there is no prompt any more",
+                    entry.place, entry.record.trial_id
                 )));
             }
-            predictions.push(entry.record);
+            self.runs = earlier.records.provenance();
         }
-        self.kept += predictions.len() as u64;
-        Ok(Some(predictions))
+        Ok(())
     }
 
     /// Adds the predictions of one prompt. When this returns, the operating system has them.
@@ -146,6 +195,9 @@ impl Journal {
     /// # Errors
     /// The file cannot be written.
     pub fn append(&mut self, predictions: &[Prediction], extra: &Extra) -> Result<()> {
+        if let Some(own) = self.own.take() {
+            self.writer.write_provenance(&own)?;
+        }
         for prediction in predictions {
             self.writer.write(prediction, extra)?;
         }
@@ -164,20 +216,12 @@ impl Journal {
     /// knows, which JSON lines have not.
     ///
     /// # Errors
-    /// Prompts that the earlier run finished have not come; those of `each`.
+    /// Those of `each`.
     pub fn read_back(
         &mut self,
         types: Option<&Extra>,
         mut each: impl FnMut(&Prediction, &Extra) -> Result<()>,
     ) -> Result<()> {
-        if let Some(earlier) = &mut self.earlier
-            && let Some(entry) = earlier.next(&self.path)?
-        {
-            return Err(Error::data(format!(
-                "{}: answers {:?}, for which there is no prompt any more",
-                entry.place, entry.record.trial_id
-            )));
-        }
         if self.kept == 0 {
             return Ok(());
         }
@@ -202,33 +246,137 @@ impl Journal {
 
 impl Earlier {
     /// What is in a journal; none where it is the first line only.
-    fn open(path: &Path, step: &Step) -> Result<Option<Self>> {
+    fn journal(path: &Path, step: &Step) -> Result<Option<Self>> {
         let wrong = |e| Error::file(path, e);
+        let mut records = Reader::open(&[path.to_owned()], true)?;
         let mut lines = BufReader::new(File::open(path).map_err(wrong)?);
-        let mut first = String::new();
-        let end = lines.read_line(&mut first).map_err(wrong)? as u64;
-        check_settings(path, &first, step)?;
-        if end == lines.get_ref().metadata().map_err(wrong)?.len() {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            records: Reader::open(std::slice::from_ref(&path.to_owned()), true)?,
-            lines,
-            end,
+        let end = lines.skip_until(b'\n').map_err(wrong)? as u64;
+        let Some(then) = records.provenance().steps().last().cloned() else {
+            return Err(Error::data(format!(
+                "{}:1: not the journal of an infer run",
+                path.display()
+            )));
+        };
+        check_settings(path, &then, step)?;
+        let is_empty = end == lines.get_ref().metadata().map_err(wrong)?.len();
+        Ok((!is_empty).then(|| Self {
+            path: path.to_owned(),
+            records,
+            lines: Some(lines),
         }))
     }
 
-    fn next(&mut self, path: &Path) -> Result<Option<Entry<Prediction>>> {
+    /// A finished output.
+    fn finished(path: &Path, step: &Step) -> Result<Self> {
+        let mut records = Reader::open(&[path.to_owned()], false)?;
+        let chain = records.provenance();
+        let runs = chain.steps().iter().filter(|s| s.program == step.program);
+        let Some(then) = runs.last() else {
+            return Err(Error::usage(format!(
+                "--resume: {} is there, and nothing says which run made it; remove it, or leave out --resume",
+                path.display()
+            )));
+        };
+        check_settings(path, then, step)?;
+        Ok(Self {
+            path: path.to_owned(),
+            records,
+            lines: None,
+        })
+    }
+
+    fn is_output(&self) -> bool {
+        self.lines.is_none()
+    }
+
+    /// Where the lines read so far end.
+    fn position(&mut self) -> Result<u64> {
+        let lines = self.lines.as_mut().map(BufReader::stream_position);
+        let position = lines.transpose().map_err(|e| Error::file(&self.path, e))?;
+        Ok(position.unwrap_or_default())
+    }
+
+    /// The next prediction.
+    fn next(&mut self) -> Result<Option<Entry<Prediction>>> {
         let entry = self.records.read()?;
-        if entry.is_some() {
-            let length = self
-                .lines
-                .skip_until(b'\n')
-                .map_err(|e| Error::file(path, e))?;
-            self.end += length as u64;
+        if let (Some(_), Some(lines)) = (&entry, &mut self.lines) {
+            let mut line = b"{\"provenance\"".to_vec();
+            // That of each run stands before what it added.
+            while line.starts_with(b"{\"provenance\"") {
+                line.clear();
+                lines
+                    .read_until(b'\n', &mut line)
+                    .map_err(|e| Error::file(&self.path, e))?;
+            }
         }
         Ok(entry)
     }
+
+    /// The number of answers to a prompt, which is that of its points; none where they are not all there.
+    fn answers(&mut self, prompt: &Entry<Prompt>, identity: &Identity) -> Result<Option<u64>> {
+        let points = points(&prompt.record)
+            .map_err(|e| e.at(&prompt.place))?
+            .len();
+        let mut found = Vec::with_capacity(points);
+        while found.len() < points {
+            match self.next()? {
+                Some(entry) => found.push(entry),
+                None if self.is_output() => {
+                    return Err(Error::data(format!(
+                        "{}: answers all prompts before {}, and no more: not the output of these prompts",
+                        self.path.display(),
+                        prompt.place
+                    )));
+                }
+                None => return Ok(None),
+            }
+        }
+        // What this prompt's predictions are with the answers that are there.
+        let answers = found.iter().map(|entry| Answer {
+            output: entry.record.output.clone(),
+            logprob: entry.record.answer_logprob,
+            margin: entry.record.margin,
+            is_broken: false,
+        });
+        let expected = predictions(identity, &prompt.record, answers.collect())?;
+        for (entry, mut expected) in found.iter().zip(expected) {
+            if entry.record.prompt.is_none() {
+                (expected.prompt, expected.inputs, expected.outputs) = (None, None, None);
+            }
+            if let Some(column) = difference(&entry.record, &expected) {
+                return Err(Error::data(format!(
+                    "{}: column {column:?} is not that of {}: these are not the prompts of the {} run, or not in its order",
+                    entry.place,
+                    prompt.place,
+                    if self.is_output() {
+                        "finished"
+                    } else {
+                        "interrupted"
+                    },
+                )));
+            }
+        }
+        Ok(Some(points as u64))
+    }
+}
+
+/// The first column in which two predictions differ.
+fn difference(a: &Prediction, b: &Prediction) -> Option<&'static str> {
+    if a == b {
+        return None;
+    }
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    a.values(&mut |value| left.push(value));
+    b.values(&mut |value| right.push(value));
+    let mut columns = Prediction::COLUMNS.iter().zip(left.iter().zip(&right));
+    columns.find_map(|(column, (a, b))| (a != b).then_some(column.name))
+}
+
+/// How many answers are kept in a file, for the user.
+fn kept_in(path: &Path) -> String {
+    let records = Reader::<Prediction>::open(&[path.to_owned()], false);
+    let kept = records.map_or(0, |records| records.take_while(Result::is_ok).count());
+    format!("{kept} answers are kept in {}", path.display())
 }
 
 /// Opens a journal that nobody else writes, made where there is none.
@@ -281,38 +429,22 @@ fn whole_lines(mut file: &File) -> std::io::Result<u64> {
     Ok(0)
 }
 
-/// Whether a journal's first line says that the same was asked of the same model.
-fn check_settings(path: &Path, first: &str, step: &Step) -> Result<()> {
-    #[derive(serde::Deserialize)]
-    struct First {
-        provenance: Vec<Step>,
-    }
-    let earlier = serde_json::from_str::<First>(first)
-        .ok()
-        .and_then(|line| line.provenance.into_iter().next_back())
-        .ok_or_else(|| {
-            Error::data(format!(
-                "{}:1: not the journal of an infer run",
-                path.display()
-            ))
-        })?;
+/// Whether an earlier run asked the same of the same model.
+fn check_settings(path: &Path, earlier: &Step, step: &Step) -> Result<()> {
     let differs = |name: &str, then: &str, now: &str| {
         Error::usage(format!(
-            "--resume: {} was begun with {name} {then}, this is {now}; ask the same, or remove it",
-            path.display()
+            "--resume: {}, of a run with {name} {then}, this is {now}; ask the same, or remove that file",
+            kept_in(path)
         ))
     };
-    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
-    for (name, then, now) in [
-        ("version", Some(earlier.version), Some(step.version.clone())),
-        (
-            "model SHA-256",
-            earlier.model_sha256,
-            step.model_sha256.clone(),
-        ),
+    let models = [&earlier.model_sha256, &step.model_sha256].map(Option::as_ref);
+    for (name, [then, now]) in [
+        ("version", [Some(&earlier.version), Some(&step.version)]),
+        ("model SHA-256", models),
     ] {
         if then != now {
-            return Err(differs(name, &or_none(&then), &or_none(&now)));
+            let text = |value: Option<&String>| value.map_or("none", String::as_str).to_owned();
+            return Err(differs(name, &text(then), &text(now)));
         }
     }
     let names = earlier.settings.keys().chain(step.settings.keys());
@@ -326,23 +458,4 @@ fn check_settings(path: &Path, first: &str, step: &Step) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether a prediction is the answer to this point of this prompt.
-fn answers(prediction: &Prediction, prompt: &Prompt, point: &Point<'_>) -> bool {
-    let id = prediction
-        .sequence_id
-        .as_ref()
-        .unwrap_or(&prediction.trial_id);
-    *id == prompt.trial.trial_id
-        && prediction.shots == point.shots
-        && prediction.query == point.query
-        && prediction.target == point.target
-        && prediction.zero == prompt.zero
-        && prediction.one == prompt.one
-        && prediction.template == prompt.template
-        && prediction
-            .prompt
-            .as_ref()
-            .is_none_or(|text| text == point.prompt)
 }

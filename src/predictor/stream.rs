@@ -121,7 +121,7 @@ where
 }
 
 /// The predictions that answers are, one an evaluation point.
-fn predictions(
+pub(super) fn predictions(
     identity: &Identity,
     prompt: &Prompt,
     answers: Vec<Answer>,

@@ -1,27 +1,41 @@
-"""The engines that need torch, behind `infer --model exec:`, against infer's own engine on the same weights.
+"""The engines behind `infer --model exec:` that need torch or a server of their own, against infer's own engine on the same
+weights.
 
     make test-oracle            (target/venv-oracle, tests/oracle/requirements.txt)
+
+llama-cpp-python's server is in target/venv-oracle-llama-cpp. vLLM is no part of this: where SHOTLINE_VLLM has the address of
+a server of SmolLM2 in float32 (docs/engines.md), that is tested, too.
 """
 
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "python"))
+sys.path.insert(0, str(ROOT / "benches"))
 
 from converter import convert  # noqa: E402
+from infer_llama import widen  # noqa: E402
 from seeded_models import FAMILIES, write_seeded  # noqa: E402
 
 BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release"))
 TINY_EVO2 = ROOT / "tests" / "fixtures" / "models" / "tiny-evo2"
 # Two implementations in float32 differ by less than this on these models.
 NOISE = 1e-3
+SMOLLM2 = ROOT / "models" / "smollm2-135m"
+LLAMA_CPP = ROOT / "target" / "venv-oracle-llama-cpp" / "bin" / "python"
+# llama.cpp has keys and values, and the exponentials of its softmax, in 16 bits.
+LLAMA_NOISE = 0.05
 
 
 def run(program: str, *arguments, data: bytes = b"", code: int = 0) -> subprocess.CompletedProcess:
@@ -33,9 +47,9 @@ def run(program: str, *arguments, data: bytes = b"", code: int = 0) -> subproces
     return done
 
 
-def prompts(alphabet: str, *trials: str) -> bytes:
-    encoded = run("encode", "--alphabet", alphabet, data=run("gen-tasks", *trials).stdout)
-    return encoded.stdout
+def prompts(alphabet: str, *trials: str, template: str = "{x}{y}{sep}") -> bytes:
+    encode = ("--alphabet", alphabet, "--template", template)
+    return run("encode", *encode, data=run("gen-tasks", *trials).stdout).stdout
 
 
 def records(done: subprocess.CompletedProcess) -> list[dict]:
@@ -46,16 +60,16 @@ def engine(*command) -> str:
     return "exec:" + shlex.join(map(str, [sys.executable, *command]))
 
 
-def compare(found: list[dict], expected: list[dict]) -> None:
+def compare(found: list[dict], expected: list[dict], noise: float = NOISE) -> None:
     """The same answers wherever the best two logits are farther apart than noise, with the same figures."""
     assert [p["trial_id"] for p in found] == [p["trial_id"] for p in expected]
-    certain = [(a, b) for a, b in zip(found, expected) if b["margin"] > NOISE]
+    certain = [(a, b) for a, b in zip(found, expected) if b["margin"] > noise]
     assert len(certain) > 0.8 * len(expected)
     for a, b in certain:
         assert a["output"] == b["output"][: b["bits"]], (a, b)
-        assert a["margin"] == pytest.approx(b["margin"], abs=NOISE)
+        assert a["margin"] == pytest.approx(b["margin"], abs=noise)
         if a["output"] == b["answer"]:
-            assert a["answer_logprob"] == pytest.approx(b["answer_logprob"], abs=NOISE)
+            assert a["answer_logprob"] == pytest.approx(b["answer_logprob"], abs=noise)
         else:
             assert a["answer_logprob"] is None
     assert len({a["output"] for a, _ in certain}) > 3
@@ -122,3 +136,76 @@ def test_vortex_says_what_it_cannot_do():
     assert "its tokens are bytes" in foreign
     missing = engine(ROOT / "scripts" / "engines" / "evo2-vortex.py", "evo2_7b")
     assert "the package evo2 cannot be used" in run("infer", "--model", missing, data=asked, code=3).stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def llama_cpp_python(tmp_path_factory):
+    """llama-cpp-python's server with SmolLM2's 4-bit weights widened to float32, as infer has them: its URL."""
+    if not LLAMA_CPP.exists():
+        pytest.skip(f"there is no {LLAMA_CPP}: make {LLAMA_CPP.parents[1].relative_to(ROOT)}/.whole")
+    folder = tmp_path_factory.mktemp("llama")
+    widen(ROOT / "models" / "gguf" / "SmolLM2-135M-Instruct.Q4_1.gguf", folder / "wide.gguf")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # Without --logits_all it has no log-probabilities to give.
+    command = [LLAMA_CPP, "-m", "llama_cpp.server", "--model", folder / "wide.gguf", "--logits_all", "true"]
+    command += ["--host", "127.0.0.1", "--port", port, "--n_ctx", 512]
+    log = folder / "log"
+    with log.open("wb") as file:
+        server = subprocess.Popen(list(map(str, command)), stdout=file, stderr=subprocess.STDOUT)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            assert server.poll() is None, log.read_text()
+            try:
+                with urllib.request.urlopen(f"{url}/v1/models", timeout=5):
+                    break
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.1)
+        yield url
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def completions(url: str, *options) -> str:
+    return engine(ROOT / "scripts" / "engines" / "openai-completions.py", url, *options)
+
+
+LINES = ("--suite", "primitives", "--shots", "2", "--trials", "1")
+
+
+def test_llama_cpp_python_answers_as_infers_own_engine_does(llama_cpp_python):
+    asked = prompts("linguistic", *LINES, template="{x}>{y}\\n")
+    done = run("infer", "--model", completions(llama_cpp_python), data=asked)
+    assert b"greedy" not in done.stderr, "every token was checked"
+    own = records(run("infer", "--model", SMOLLM2, data=asked))
+    assert len(own) == 30
+    compare(records(done), own, LLAMA_NOISE)
+
+
+@pytest.mark.parametrize("options", [("--strict",), ("--extra", '{"repeat_penalty": 1.1}')], ids=["its own", "ours"])
+def test_a_penalty_of_llama_cpp_python_is_found(llama_cpp_python, options):
+    asked = prompts("linguistic", *LINES, template="{x}>{y}\\n")
+    refused = run("infer", "--model", completions(llama_cpp_python, *options), data=asked, code=3).stderr.decode()
+    assert "the server does not decode greedily: it took" in refused
+
+
+def test_what_llama_cpp_python_cannot_do_is_said(llama_cpp_python):
+    for shots, options, words in [
+        ("1", ("--tokenizer", SMOLLM2), "Input should be a valid string"),
+        ("40", (), "maximum context length is 512"),
+    ]:
+        asked = prompts("linguistic", "--task", "identity", "--trials", "1", "--shots", shots, template="{x}>{y}\\n")
+        command = completions(llama_cpp_python, "--retries", "0", *options)
+        assert words in run("infer", "--model", command, data=asked, code=3).stderr.decode()
+
+
+@pytest.mark.skipif("SHOTLINE_VLLM" not in os.environ, reason="SHOTLINE_VLLM has no address")
+@pytest.mark.parametrize(("alphabet", "options"), [("linguistic", ()), ("genomic", ("--tokenizer", SMOLLM2))])
+def test_vllm_answers_as_infers_own_engine_does(alphabet, options):
+    asked = prompts(alphabet, *LINES, template="{x}>{y}\\n")
+    done = run("infer", "--model", completions(os.environ["SHOTLINE_VLLM"], *options), data=asked)
+    assert b"greedy" not in done.stderr
+    compare(records(done), records(run("infer", "--model", SMOLLM2, data=asked)))

@@ -29,6 +29,8 @@ struct Counts {
     correct: u64,
     /// Answers that ended because the model's logits were no numbers.
     broken: u64,
+    /// Whether all answers were there before, in the output.
+    is_complete: bool,
     /// What it cost, for the provenance.
     measured: Facts,
 }
@@ -46,6 +48,7 @@ impl Counts {
         let own = [
             ("prompts", json!(self.prompts)),
             ("answers", json!(self.answers)),
+            ("broken", json!(self.broken)),
             ("seconds", json!(begun.elapsed().as_secs_f64())),
             ("peak_memory_bytes", json!(peak_memory())),
         ];
@@ -101,7 +104,13 @@ impl Run<'_> {
             _ => self.directly(reader, predictor, step, begun)?,
         };
         if !self.output.quiet && self.identity.method != "builtin" {
-            eprintln!("infer: {}", counts.words());
+            match self.output.file().filter(|_| counts.is_complete) {
+                Some(path) => eprintln!(
+                    "infer: {}: complete, with the answers to these prompts",
+                    path.display()
+                ),
+                None => eprintln!("infer: {}", counts.words()),
+            }
         }
         if counts.broken > 0 {
             return Err(Error::data(format!(
@@ -196,9 +205,9 @@ impl Run<'_> {
             while let Some(entry) = reader.read()? {
                 types.get_or_insert_with(|| entry.extra.clone());
                 let mut kept = locked(&kept);
-                let finished = journal.borrow_mut().finished(&entry)?;
+                let finished = journal.borrow_mut().finished(&entry, self.identity)?;
                 *kept = journal.borrow().kept();
-                if finished.is_none() {
+                if !finished {
                     return Ok(Some(entry));
                 }
                 progress.step();
@@ -218,8 +227,21 @@ impl Run<'_> {
         let mut journal = journal.into_inner();
         let finished = answered.and_then(|broken| {
             counts.broken = broken;
+            counts.is_complete = journal.is_complete()?;
+            if counts.is_complete {
+                let made = journal.runs().last();
+                let count = |name| made.and_then(|run| run.measured.get(name)?.as_u64());
+                counts.broken = count("broken").unwrap_or_default();
+                counts.answers = count("answers").unwrap_or_default();
+                return Ok(());
+            }
             counts.measure(begun, predictor);
             step.measured = counts.measured.clone();
+            let run = |run: &Step| json!({"command": run.command, "time": run.time});
+            if !journal.runs().is_empty() {
+                let runs: Vec<Value> = journal.runs().iter().map(run).collect();
+                step.measured.insert("earlier_runs".to_owned(), json!(runs));
+            }
             let chain = reader.provenance().with(step);
             let mut writer = self.output.records::<Prediction>(self.skip(), &chain)?;
             journal.read_back(types.as_ref(), |prediction, extra| {
@@ -234,10 +256,11 @@ impl Run<'_> {
                 Ok(counts)
             }
             Err(error) => {
+                if let Some(hint) = journal.refused().or_else(|| hint(journal.kept())) {
+                    warn("infer", hint);
+                }
                 if journal.is_empty() {
                     journal.remove()?;
-                } else if let Some(hint) = hint(journal.kept()) {
-                    warn("infer", hint);
                 }
                 Err(error)
             }

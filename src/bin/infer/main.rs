@@ -134,8 +134,9 @@ struct Args {
     threads: ThreadArgs,
 
     /// Go on with what an interrupted run left in OUTPUT.partial: its prompts are not answered
-    /// again. Model, method and settings have to be the same, and the prompts in the same order.
-    /// Where nothing was left, the run begins.
+    /// again. Model, method and settings have to be the same, of an engine its command, and the
+    /// prompts in the same order. Where OUTPUT is there and is what would be written, nothing is
+    /// done. Where nothing was left, the run begins.
     #[arg(long, requires = "output")]
     resume: bool,
 
@@ -369,6 +370,7 @@ fn exec(args: &Args, reader: Reader<Prompt>, command: &str) -> Result<()> {
     };
     let mut step = Step::here("infer");
     step.settings = settings_of(args, &identity);
+    step.settings.extend(predictor.decisive()?);
     let run = Run {
         output: &args.output,
         slim: args.slim,

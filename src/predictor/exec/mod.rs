@@ -7,6 +7,7 @@ answered. Engines that batch have something to choose from, and no more answers 
 */
 
 mod child;
+mod command;
 mod protocol;
 
 pub use child::stop_engines;
@@ -14,6 +15,7 @@ pub use child::stop_engines;
 use super::stream::{Job, Jobs};
 use super::{Answer, Predictor, bit_symbols, points};
 use crate::error::{Error, Result};
+use crate::record::provenance::Facts;
 use child::{Child, Event};
 use protocol::{Asked, Reply};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -65,6 +67,15 @@ impl Exec {
         })
     }
 
+    /// What decides its answers, as far as the command says it: its words, but for those that the engine declares neutral,
+    /// and the SHA-256 of those that are files.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn decisive(&self) -> Result<Facts> {
+        command::decisive(&self.command)
+    }
+
     /// Whether the engine went on when its input was at its end, and had to be stopped.
     #[must_use]
     pub fn ignored_end(&self) -> bool {
@@ -74,6 +85,10 @@ impl Exec {
 
 impl Predictor for Exec {
     fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+        // Where nothing is to be asked, no engine has to load its model.
+        let Some(first) = jobs.next()? else {
+            return Ok(());
+        };
         let child = Child::start(&self.command)?;
         let mut exchange = Exchange {
             settings: &self.settings,
@@ -87,6 +102,7 @@ impl Predictor for Exec {
             answered: 0,
             heard: Instant::now(),
         };
+        exchange.open(first)?;
         self.ignored_end = exchange.run(jobs)?;
         Ok(())
     }

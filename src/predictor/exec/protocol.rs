@@ -105,18 +105,42 @@ impl Asked {
 impl Reply {
     /// Reads a line.
     pub(super) fn parse(line: &[u8]) -> Result<Self> {
-        serde_json::from_slice(line).map_err(|e| {
-            let error = e.to_string();
-            // The engine's line is named by whoever read it.
-            let what = error
-                .split_once(" at line 1 ")
-                .map_or(error.as_str(), |(what, _)| what);
-            Error::model(format!(
-                "expected {{\"id\", \"output\", \"logprob\", \"margin\"}}, found {}: {what}",
-                shortened(&String::from_utf8_lossy(line))
-            ))
-        })
+        let strict = serde_json::from_slice(line);
+        strict
+            .or_else(|e| serde_json::from_slice(&with_nulls(line)).map_err(|_| e))
+            .map_err(|e| {
+                let error = e.to_string();
+                // The engine's line is named by whoever read it.
+                let what = error
+                    .split_once(" at line 1 ")
+                    .map_or(error.as_str(), |(what, _)| what);
+                Error::model(format!(
+                    "expected {{\"id\", \"output\", \"logprob\", \"margin\"}}, found {}: {what}",
+                    shortened(&String::from_utf8_lossy(line))
+                ))
+            })
     }
+}
+
+/// A line with null for the numbers that JSON has not and Python's `json` writes all the same: the probability of a token
+/// that cannot be, or of logits that are none.
+fn with_nulls(line: &[u8]) -> Vec<u8> {
+    let (mut out, mut rest, mut in_text) = (Vec::with_capacity(line.len()), line, false);
+    while let Some(&byte) = rest.first() {
+        let words = [&b"NaN"[..], b"-Infinity"];
+        let none = words
+            .into_iter()
+            .find(|word| !in_text && rest.starts_with(word));
+        in_text ^= byte == b'"';
+        let length = match none {
+            Some(word) => word.len(),
+            None if byte == b'\\' => rest.len().min(2),
+            None => 1,
+        };
+        out.extend_from_slice(none.map_or(&rest[..length], |_| b"null"));
+        rest = &rest[length..];
+    }
+    out
 }
 
 /// A text in quotes, its end left out where it is long.
@@ -172,6 +196,19 @@ mod tests {
     }
 
     #[test]
+    fn figures_that_are_no_numbers_are_none() {
+        for line in [
+            r#"{"id":7,"output":"ACCA","logprob":-Infinity,"margin":NaN}"#,
+            r#"{"id":7,"output":"ACCA","logprob":NaN,"more":["\\\"NaN", -Infinity]}"#,
+        ] {
+            let none = answer(false, line).unwrap();
+            assert_eq!((none.logprob, none.margin), (None, None), "{line}");
+        }
+        let text = answer(false, r#"{"id":7,"output":"NaN\"","logprob":NaN}"#);
+        assert_eq!(text.unwrap().output, "NaN\"");
+    }
+
+    #[test]
     fn what_cannot_be_an_answer_is_refused() {
         for (line, words) in [
             ("", "found \"\": EOF"),
@@ -181,7 +218,14 @@ mod tests {
             (r#"{"id":"7","output":"A"}"#, "expected u64"),
             (r#"{"id":7,"output":null}"#, "expected a string"),
             (r#"{"id":7,"output":"A","logprob":"-1"}"#, "expected f64"),
-            (r#"{"id":7,"output":"A","logprob":NaN}"#, "expected value"),
+            (
+                r#"{"id":7,"output":"A","logprob":Infinity}"#,
+                "expected value",
+            ),
+            (
+                r#"{"id":7,"output":NaN}"#,
+                "found \"{\\\"id\\\":7,\\\"output\\\":NaN}\": expected value",
+            ),
             (r#"{"id":7,"output":"A","logprob":0.1}"#, "at most 0"),
             (r#"{"id":7,"output":"A","margin":-1}"#, "at least 0"),
             (

@@ -1,0 +1,106 @@
+/*!
+What an engine's command says of its answers.
+
+An engine may declare words of its command neutral: they change no answer, as an address or a number of workers. The
+declaration is a line in its file, so that nothing has to be run to read it.
+*/
+
+use crate::digest::sha256;
+use crate::error::{Error, Result};
+use crate::record::provenance::Facts;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+/// What a declaration begins with. Words follow: options, which have a value, or with a `*` at their end what any neutral
+/// word begins with.
+const DECLARATION: &str = "# infer: neutral:";
+
+/// A declaration stands within so many bytes.
+const HEAD: u64 = 1 << 16;
+
+/// The words of a command that decide answers, and the SHA-256 of those that are files.
+pub(super) fn decisive(command: &[String]) -> Result<Facts> {
+    let mut neutral = Vec::new();
+    for file in files(command) {
+        neutral.extend(declared(Path::new(file)).map_err(|e| Error::file(Path::new(file), e))?);
+    }
+    let words = without(command, &neutral);
+    let hashes: BTreeMap<&str, String> = files(&words)
+        .map(|file| Ok((file, sha256(&[file.into()])?)))
+        .collect::<Result<_>>()?;
+    Ok(Facts::from([
+        ("engine".to_owned(), json!(words)),
+        ("engine_sha256".to_owned(), json!(hashes)),
+    ]))
+}
+
+/// The words that name files, but for Python itself: in a virtual environment it is a link to the system's, which an
+/// update replaces.
+fn files(words: &[impl AsRef<str>]) -> impl Iterator<Item = &str> {
+    let is_python = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("python")
+    };
+    words
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(move |word| Path::new(word).is_file() && !is_python(Path::new(word)))
+}
+
+/// What a file declares neutral.
+fn declared(path: &Path) -> std::io::Result<Vec<String>> {
+    let mut head = Vec::new();
+    File::open(path)?.take(HEAD).read_to_end(&mut head)?;
+    let text = String::from_utf8_lossy(&head);
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(DECLARATION));
+    Ok(lines
+        .flat_map(str::split_whitespace)
+        .map(str::to_owned)
+        .collect())
+}
+
+/// The words that are not neutral.
+fn without<'a>(command: &'a [String], neutral: &[String]) -> Vec<&'a str> {
+    let mut words = command.iter().map(String::as_str);
+    let mut left = Vec::new();
+    while let Some(word) = words.next() {
+        let is_alone = neutral.iter().any(|n| match n.strip_suffix('*') {
+            Some(beginning) => word.starts_with(beginning),
+            None => word
+                .strip_prefix(n.as_str())
+                .is_some_and(|rest| rest.starts_with('=')),
+        });
+        if neutral.iter().any(|n| n == word) {
+            words.next();
+        } else if !is_alone {
+            left.push(word);
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neutral_words_go_with_their_values() {
+        let neutral = ["http://*", "--workers"].map(str::to_owned);
+        for (command, left) in [
+            ("e http://a:1 --model m", "e --model m"),
+            ("e --workers 2 http://a --workers=3", "e"),
+            (
+                "e --workers-too 2 ftp://a --workers",
+                "e --workers-too 2 ftp://a",
+            ),
+        ] {
+            let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+            assert_eq!(without(&words, &neutral).join(" "), left);
+        }
+    }
+}
