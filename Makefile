@@ -192,8 +192,9 @@ $(NULL_CUDA)/.whole: $(RUNTIME_CUDA) $(wildcard tests/null_cuda/*)
 	$(PYTHON) tests/null_cuda/build.py $(RUNTIME_CUDA) $(@D)
 	touch $@
 
-# What goes wrong without CUDA, with a runtime that has it; then everything that can be seen on a device that computes nothing.
-test-cuda: build runtime-cuda $(NULL_CUDA)/.whole $(TEST_ENV)/.whole
+# What goes wrong without CUDA, with a runtime that has it, which builds the filters, too; then everything that can be seen
+# on a device that computes nothing.
+test-cuda: runtime-cuda $(NULL_CUDA)/.whole $(TEST_ENV)/.whole
 	SHOTLINE_ORT_LIB=$(CURDIR)/runtime-cuda $(CARGO) test --release --test infer --test onnx_engine -- cuda doctor
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) $(TEST_ENV)/bin/python -m pytest -q tests/cuda
 

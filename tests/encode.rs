@@ -191,7 +191,7 @@ fn prompts_decode_to_their_trials_under_every_template() {
                         "encode",
                         ["--alphabet", alphabet, "--template", template],
                     )
-                    .ok();
+                    .loud_ok();
                 let prefix = if alphabet == "protein" { "1" } else { "" };
                 for prompt in json_lines(&encoded) {
                     check_decoded(&prompt, &unescaped(template), prefix);

@@ -534,7 +534,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("expected input_ids, attention_mask, past_key_values.N.key/value"),
+            text.contains("expected input_ids and past_key_values.N.key/value"),
             "{text}"
         );
     }

@@ -137,18 +137,18 @@ mod tests {
     #[test]
     fn what_was_halved_grows_again() {
         let mut limits = Limits::of(Device::Cpu, None);
-        let (chunk, rows) = (limits.chunk(), limits.rows(100, 1 << 20));
+        let (chunk, rows) = (limits.chunk(), limits.rows(10, 1 << 20));
         limits.halve();
         limits.halve();
         assert_eq!(
-            (limits.chunk(), limits.rows(100, 1 << 20)),
+            (limits.chunk(), limits.rows(10, 1 << 20)),
             (chunk / 4, rows / 4)
         );
         for batch in 1..=2 * CALM {
             limits.went_through();
             assert_eq!(limits.halved, 2 - batch / CALM, "{batch}");
         }
-        assert_eq!((limits.chunk(), limits.rows(100, 1 << 20)), (chunk, rows));
+        assert_eq!((limits.chunk(), limits.rows(10, 1 << 20)), (chunk, rows));
     }
 
     #[test]
