@@ -183,8 +183,9 @@ class StripedHyena(Family):
 
     def write(self, writer: OnnxWriter) -> None:
         graph = StripedHyenaGraph(writer, self.shape, self._weight("embedding_layer.weight"))
-        # vortex divides the positions; the published factors are powers of two, so that the angles are the same.
-        rotary = graph.rotary("rotary", self._values(self._rates) / np.float32(self.variant.scaling))
+        # vortex divides the positions; the published factors are powers of two, so that the angles are the same. They
+        # are computed in float64: behind 2000 tokens, float32 leaves the largest 1e-4 off.
+        rotary = graph.rotary("rotary", self._values(self._rates).astype(np.float64) / self.variant.scaling)
         x, y = graph.embed(), None
         for number, layer in enumerate(self.layers):
             load = lambda name: self._weight(f"blocks.{number}.{name}")
