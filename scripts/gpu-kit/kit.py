@@ -1,6 +1,7 @@
 """What the stages of `check` share: where everything is, how the filters are run, and the file of results."""
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
@@ -76,6 +77,7 @@ class Kit:
         self.stage, self.results, self.work = stage, results, work
         self.device, self.is_dry, self._deadline = device, is_dry, deadline
         self.threads = str(os.cpu_count())
+        self._runs = itertools.count()
 
     @property
     def left(self) -> float:
@@ -128,7 +130,7 @@ class Kit:
 
     def infer(self, model: Path, prompts: str, *options, device: str | None = None, **variables) -> Answered:
         """Answers, or Failed."""
-        out = self.work / f"answers-{threading.get_ident()}.jsonl"
+        out = self.work / f"answers-{os.getpid()}-{next(self._runs)}.jsonl"
         device = device or self.device
         with gpu_memory(device) as peak:
             ran = self.must(

@@ -72,7 +72,7 @@ def agree(figures: dict, most: float | None = None) -> bool:
 def doctor(kit: Kit) -> None:
     """`infer --doctor`, and what the machine has."""
     ran = kit.run(BIN / "infer", "--doctor", "--device", kit.device, "--ort-lib", LIBRARY)
-    rate = re.search(r"bfloat16 product\s+right, (\d+) TFLOP/s", ran.out)
+    rate = re.search(r"its rate\s+(\d+) TFLOP/s", ran.out)
     figures = {"product_rate": 1e12 * float(rate[1])} if rate else {}
     kit.add("doctor", ran.code == 0, report=ran.out.splitlines(), said=ran.err.strip(), **figures)
     asked = "import sys, torch, transformers; print(sys.version, torch.__version__, transformers.__version__)"

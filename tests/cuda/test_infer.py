@@ -162,6 +162,7 @@ def test_the_doctor_tells_the_card_and_that_it_computes_nothing(tmp_path):
     assert said["its memory"] == "85.9 GB free of 85.9"
     assert said["CUDA runtime"] == "13.0" and "CUDA up to 13.0" in said["driver"]
     assert said["bfloat16 product"].endswith("computes wrongly: 0 where 16 is right")
+    assert said["its rate"].endswith(" TFLOP/s")
     assert "computes wrongly: 0 where" in said["bfloat16 attention"]
     assert "nvidia-cudnn-cu13" in said["libcudnn.so.9"] and "nvidia-cufft" in said["libcufft.so.12"]
 

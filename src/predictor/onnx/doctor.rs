@@ -130,9 +130,17 @@ fn gpu(lines: &mut Lines, runtime: &Runtime, options: &Options, number: u16) -> 
     if computes.is_err() {
         return lines.check("bfloat16", &computes.map(|()| String::new()));
     }
-    let product = probe::product(runtime, options)
-        .and_then(|()| probe::product_rate(runtime, options, number))
-        .map(|rate| format!("right, {:.0} TFLOP/s", rate / 1e12));
+    let product = probe::product(runtime, options).map(|()| "right".to_owned());
+    let rate = probe::product_rate(runtime, options, number);
+    let rate = rate.map(|rate| format!("{:.0} TFLOP/s", rate / 1e12));
     let attention = probe::attention(runtime, options, number).map(|()| "right".to_owned());
-    lines.check("bfloat16 product", &product) & lines.check("bfloat16 attention", &attention)
+    [
+        ("bfloat16 product", product),
+        ("its rate", rate),
+        ("bfloat16 attention", attention),
+    ]
+    .iter()
+    .fold(true, |works, (name, outcome)| {
+        lines.check(name, outcome) && works
+    })
 }
