@@ -139,6 +139,9 @@ fn regular_files(paths: &[PathBuf], standard: &str) -> Vec<((u64, u64), PathBuf)
 pub fn destination(path: &Path) -> PathBuf {
     /// As many as Linux follows.
     const LINKS: usize = 40;
+    if !path.is_symlink() {
+        return path.to_owned();
+    }
     if path.exists() {
         // A deleted file's descriptor, say, has a path that leads to nothing.
         return fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
