@@ -25,8 +25,8 @@ docs/gpu.md.
 most models are published in, and then exact, too) and float16 halve the file and are widened before anything is
 computed. float16 refuses weights beyond 65504. For CUDA, bfloat16 is the default, and float32 is there for exact
 comparison: attention is then slow. q4, for a GGUF file and the CPU, keeps the layers' matrices that the file has in
-blocks of 4 bits (Q4_0, Q4_1, Q4_K) as these blocks; nothing is quantised anew, and matrices of any other type are stored
-as float32. blocks.py has the arithmetic.
+blocks of 4 bits (Q4_0, Q4_1, Q4_K) as these blocks; nothing is quantised anew, and matrices of any other type are
+stored as float32. blocks.py has the arithmetic.
 
 --evo2-model NAME says which published Evo 2 model a checkpoint is, where its file's name does not; one that is not
 published takes --rope-scaling FACTOR (what positions are divided by) and --max-positions COUNT instead.

@@ -51,6 +51,7 @@ def card(
     model: Family, name: str, modality: str | None, weights: str, device: str, recorded: dict | None
 ) -> dict:
     """The whole of card.json."""
+    further = [VERIFIED_Q4] * (weights == Q4) + [VERIFIED_CUDA] * (device == "cuda")
     return {
         "name": name,
         "modality": modality or model.modality,
@@ -62,7 +63,7 @@ def card(
         "device": device,
         "sources": model.source.hashes(),
         "license": model.source.license,
-        "verified": [*model.verified(), *([VERIFIED_Q4] if weights == Q4 else []), *([VERIFIED_CUDA] if device == "cuda" else [])],
+        "verified": [*model.verified(), *further],
         **({} if recorded is None else {"recorded": recorded}),
         **model.notes(),
         "converter": f"{CONVERTER} (" + ", ".join(f"{p} {version(p)}" for p in PACKAGES) + ")",

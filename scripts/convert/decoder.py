@@ -16,8 +16,9 @@ Outputs
 
 E is the type that is computed in: bfloat16 for CUDA, float32 for CPUs and with --weights float32. A cache is written in
 place: nothing that was read before is copied, and what lies behind the tokens read is ignored, so that a smaller
-seqlens_k cuts it. Rows may have read unequally much when T = 1. With T > 1 behind a past there may be one row only: ONNX
-Runtime's GroupQueryAttention allows no more.
+seqlens_k cuts it (in float32 for CUDA it must be finite: its weight is zero, not its product). Rows may have read
+unequally much when T = 1. With T > 1 behind a past there may be one row only: ONNX Runtime's GroupQueryAttention allows
+no more.
 """
 
 from collections.abc import Callable, Sequence
@@ -179,25 +180,14 @@ class Decoder:
             return self.writer.node("ScaledSiLU", x, domain=MICROSOFT)
         return self.writer.node("Mul", x, self.writer.node("Sigmoid", x))
 
-    def attention(
-        self,
-        x: str,
-        n: str,
-        qkv: Sequence[tuple[Weight, ...]],
-        rotary: Rotary,
-        norms: Sequence[Weight] = (),
-        window: int = -1,
-        scale: float | None = None,
-    ) -> tuple[str, str]:
-        """The next layer's causal attention over past and present: `x`, and what `n`, its norm, attends to.
+    def attention(self, x: str, n: str, *how, **options) -> tuple[str, str]:
+        """`x`, and what its norm `n` attends to in the next layer, which `heads` is told `how`.
 
         Behind the last layer's attention no place sees another: there both are returned at the wanted positions only,
-        and the rest of that layer costs next to nothing. `qkv` are matrices, each with its bias where there is one,
-        `norms` those of each head of Q and of K. `window` is how many tokens a token sees, itself included (-1: all);
-        `scale` goes before the softmax, where it is not one over the root of the head's size.
+        and the rest of that layer costs next to nothing.
         """
         layer = len(self._caches)
-        out = self.heads(layer, n, qkv, rotary, norms, window, scale)
+        out = self.heads(layer, n, *how, **options)
         return (x, out) if layer < self.shape.layers - 1 else (self.wanted(x), self.wanted(out))
 
     def heads(
@@ -210,7 +200,12 @@ class Decoder:
         window: int = -1,
         scale: float | None = None,
     ) -> str:
-        """What `attention` adds, rotary embedding included, for the caches of this layer, at every place."""
+        """Causal attention over past and present, rotary embedding included, with the caches of this layer.
+
+        `qkv` are matrices, each with its bias where there is one, `norms` those of each head of Q and of K. `window` is
+        how many tokens a token sees, itself included (-1: all); `scale` goes before the softmax, where it is not one
+        over the root of the head's size.
+        """
         w, s = self.writer, self.shape
         scale = s.head_dim**-0.5 if scale is None else scale
         cache = [
@@ -291,7 +286,7 @@ class Decoder:
         first = w.node("Unsqueeze", self._shared("first places", self._first_places), w.integers(1))
         return w.node("Add", first, w.node("Range", self._integer(0), length, self._integer(1)))
 
-    def _scattered(self, qkv: tuple, past: list, _rotary: None, _norms: tuple, window: int, scale: float) -> list[str]:
+    def _scattered(self, qkv: tuple, past: list, _: None, __: tuple, window: int, scale: float) -> list[str]:
         """By ONNX's operators, which ONNX Runtime has in float32 for CUDA, too."""
         w, s = self.writer, self.shape
         w.require(SCATTER_OPSET)
@@ -309,7 +304,7 @@ class Decoder:
         return self.writer.node("Transpose", split, perm=[0, 2, 1, 3])
 
     def _seen(self, past: str, window: int) -> str:
-        """Which of the cache's rows each of this call's tokens sees, [B,1,T,P]: those up to its own, `window` of them."""
+        """Which rows of the cache each of this call's tokens sees, [B,1,T,P]: those up to its own, `window` of them."""
 
         def build() -> str:
             w = self.writer

@@ -30,8 +30,8 @@ BLOCK = 1 << 23
 # matrices that are in none.
 Q4 = "q4"
 WEIGHT_TYPES = {"float32": np.float32, "bfloat16": ml_dtypes.bfloat16, "float16": np.float16, Q4: np.float32}
-# By device, the types that it takes, the default first. A processor computes in float32 whatever is stored; a GPU in what
-# is stored, for which float16 has too small a range: Gemma's activations leave it.
+# By device, the types that it takes, the default first. A processor computes in float32 whatever is stored, a GPU in
+# what is stored: float16 has too small a range for that, which Gemma's activations leave.
 DEVICES = {"cpu": ("float32", "bfloat16", "float16", Q4), "cuda": ("bfloat16", "float32")}
 
 
@@ -139,7 +139,9 @@ class OnnxWriter:
         """Add a node of one output."""
         return self.nodes(op, 1, *inputs, domain=domain, **attributes)[0]
 
-    def nodes(self, op: str, outputs: int, *inputs: str, domain: str = "", unused: tuple = (), **attributes) -> list[str]:
+    def nodes(
+        self, op: str, outputs: int, *inputs: str, domain: str = "", unused: tuple[int, ...] = (), **attributes
+    ) -> list[str]:
         """Add a node of several outputs, those of `unused` places without a name."""
         base = f"{op}_{next(self._numbers)}"
         names = [base if outputs == 1 else "" if i in unused else f"{base}_{i}" for i in range(outputs)]

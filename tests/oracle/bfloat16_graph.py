@@ -1,4 +1,4 @@
-"""A graph for CUDA computed with numpy, each value of type bfloat16 rounded to it: a model of its numbers, not of a GPU.
+"""A graph for CUDA computed with numpy, each bfloat16 value rounded: a model of its numbers, not of a GPU.
 
 An operator computes in float64 and rounds what it gives to its type, as kernels do that keep sums and intermediate
 values in float32 - those of ONNX Runtime 1.31.1 do, by their machine code (docs/gpu.md), with the roundings inside that

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import gguf
 import numpy as np
-import onnxruntime
 import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -48,7 +48,7 @@ def test_logits_are_those_of_transformers(converted):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("device", DEVICES)
 def test_among_equal_logits_the_lowest_id_is_the_best(family, device, tmp_path):
-    """Every third token has the output row of two others: whatever is best, it has equals."""
+    """Each token has the output row of two others: whatever is best, it has equals."""
     config = draw_config(family, 11)
     tensors = draw_weights(config, 11)
     embedding = "gpt_neox.embed_in.weight" if family == "gpt_neox" else "model.embed_tokens.weight"
@@ -93,8 +93,8 @@ def test_float32_graphs_for_cuda_give_the_same_on_the_processor(expected, tmp_pa
         test_logits_are_those_of_transformers((expected, folder))
 
 
-# What a layer of a bfloat16 graph consists of. onnxruntime-genai 0.18's builder has 11 operators for llama, 12 for qwen3
-# and 17 for gemma3 (docs/gpu.md).
+# What a layer of a bfloat16 graph consists of. onnxruntime-genai 0.18's builder has 11 operators for llama, 12 for
+# qwen3 and 17 for gemma3 (docs/gpu.md).
 GATED = {"FusedMatMul": 5, "GroupQueryAttention": 1, "Mul": 1}
 LAYERS = {
     "llama": GATED | {"SkipSimplifiedLayerNormalization": 2, "ScaledSiLU": 1},
