@@ -270,8 +270,8 @@ impl Earlier {
     fn finished(path: &Path, step: &Step) -> Result<Self> {
         let mut records = Reader::open(&[path.to_owned()], false)?;
         let chain = records.provenance();
-        let runs = chain.steps().iter().filter(|s| s.program == step.program);
-        let Some(then) = runs.last() else {
+        let mut runs = chain.steps().iter().filter(|s| s.program == step.program);
+        let Some(then) = runs.next_back() else {
             return Err(Error::usage(format!(
                 "--resume: {} is there, and nothing says which run made it; remove it, or leave out --resume",
                 path.display()

@@ -66,7 +66,7 @@ impl Cache {
             .collect::<Result<_>>()?;
         // Here, where `ort` fills new tensors with zeros; the first call takes them to its device.
         let states = (graph.states())
-            .map(|slot| slot.new(sequences, &Allocator::default()))
+            .map(|slot| slot.state(sequences, &Allocator::default()))
             .collect::<Result<_>>()?;
         Ok(Self {
             rows,
@@ -142,7 +142,7 @@ impl Slot {
     }
 
     /// A state's tensor.
-    pub(super) fn new(&self, sequences: usize, allocator: &Allocator) -> Result<DynTensor> {
+    pub(super) fn state(&self, sequences: usize, allocator: &Allocator) -> Result<DynTensor> {
         DynTensor::new(allocator, self.element, self.shape(sequences, 0)).map_err(failure)
     }
 

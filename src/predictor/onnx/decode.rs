@@ -304,7 +304,7 @@ pub(super) fn answer(
         let states = pass.states.get(index);
         match &mut answers[..] {
             [alone] if engine.limits.may_mix() => {
-                draft(engine, &mut pass.cache, alone, (start, states), stop)?
+                draft(engine, &mut pass.cache, alone, (start, states), stop)?;
             }
             all => step(engine, &mut pass.cache, all, (start, states), stop)?,
         }

@@ -114,7 +114,7 @@ pub struct Settings {
 
 impl Settings {
     /// Batches for prompts that are answered like this.
-    fn batches<T>(&self) -> Batches<T> {
+    fn batches<T>(self) -> Batches<T> {
         let reads = match self.method {
             Method::Generate => Reads::Prompt,
             Method::Score => Reads::Targets {

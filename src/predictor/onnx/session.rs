@@ -141,7 +141,7 @@ impl Engine {
         // Where the states go: every piece reads those of the piece before and leaves the others alone, the cache's, too.
         let mut states: Vec<Vec<DynTensor>> = Vec::with_capacity(2);
         for _ in 0..pieces.len().min(2) {
-            let new = |slot: &super::graph::Slot| slot.new(feeds.len(), &self.memories.cache);
+            let new = |slot: &super::graph::Slot| slot.state(feeds.len(), &self.memories.cache);
             states.push(self.graph.states().map(new).collect::<Result<_>>()?);
         }
         let (before, past) = (cache.length, Rc::clone(&cache.states));
@@ -149,7 +149,7 @@ impl Engine {
         while begin < feeds.len() {
             let sequences = begin..feeds.len().min(begin + together);
             for (number, (tokens, asks)) in pieces.iter().enumerate() {
-                let part = Part {
+                let share = Part {
                     feeds: &feeds[sequences.clone()],
                     sequences: sequences.clone(),
                     tokens: tokens.clone(),
@@ -161,7 +161,7 @@ impl Engine {
                 } else {
                     &states[(number - 1) % 2]
                 };
-                let given = self.call(cache, &part, [old, &states[number % 2]])?;
+                let given = self.call(cache, &share, [old, &states[number % 2]])?;
                 for (all, more) in seen[sequences.clone()].iter_mut().zip(given) {
                     all.extend(more);
                 }
@@ -265,50 +265,7 @@ impl Engine {
             .max()
             .unwrap_or_default()
             .max(1);
-        match self.graph.signature {
-            Signature::Reading => {
-                let last = i32::try_from(total - 1).unwrap_or(i32::MAX);
-                bind(&mut binding, "seqlens_k", vec![last; rows], &[rows])?;
-                bind(&mut binding, "total_sequence_length", vec![last + 1], &[1])?;
-                // A graph need not cope with no question at all.
-                let places = part.asks.len().max(1);
-                let mut positions = vec![0; rows * places];
-                let mut wanted = vec![0; rows * places * choices];
-                for (at, ask) in asks.iter().flat_map(|asks| asks.iter()).enumerate() {
-                    positions[at] = dimension(ask.after - part.tokens.start);
-                    for (place, &id) in wanted[at * choices..].iter_mut().zip(&ask.choices) {
-                        *place = i64::from(id);
-                    }
-                }
-                bind(&mut binding, "positions", positions, &[rows, places])?;
-                bind(&mut binding, "choices", wanted, &[rows, places, choices])?;
-                for name in ["best", "top", "log_sum", "chosen"] {
-                    binding
-                        .bind_output_to_device(name, &self.memories.here)
-                        .map_err(failure)?;
-                }
-            }
-            Signature::Plain { position_ids } => {
-                bind(
-                    &mut binding,
-                    "attention_mask",
-                    vec![1i64; rows * total],
-                    &[rows, total],
-                )?;
-                if position_ids {
-                    let places = (0..rows).flat_map(|_| (part.before..total).map(dimension));
-                    bind(
-                        &mut binding,
-                        "position_ids",
-                        places.collect::<Vec<i64>>(),
-                        &[rows, length],
-                    )?;
-                }
-                binding
-                    .bind_output_to_device("logits", &self.memories.here)
-                    .map_err(failure)?;
-            }
-        }
+        self.bind_questions(&mut binding, part, &asks, choices)?;
         let allocator = &self.memories.cache;
         let mut values = cache.rows(&part.sequences, allocator)?;
         for (slot, value) in self.graph.rows().zip(&mut values) {
@@ -325,15 +282,15 @@ impl Engine {
             binding.bind_input(&slot.past, &old?).map_err(failure)?;
             binding.bind_output(&slot.present, new?).map_err(failure)?;
         }
-        let begun = Instant::now();
         let mut options = RunOptions::new().map_err(failure)?;
         if std::mem::take(&mut self.gives_back) {
             let arena = &self.memories.arena;
             options.set(SHRINKAGE, arena).map_err(failure)?;
         }
+        let started = Instant::now();
         let ran = self.session.run_binding_with_options(&binding, &options);
         let mut outputs = ran.map_err(failure)?;
-        self.time += begun.elapsed();
+        self.time += started.elapsed();
         self.tokens_read += (rows * length) as u64;
         let seen = if let Signature::Reading = self.graph.signature {
             read(&outputs, &asks, choices)?
@@ -353,6 +310,63 @@ impl Engine {
             seen
         };
         Ok(seen)
+    }
+
+    /// Binds what is asked, where, and behind how much, and what answers it.
+    fn bind_questions(
+        &self,
+        binding: &mut IoBinding,
+        part: &Part<'_>,
+        asks: &[&[Ask]],
+        choices: usize,
+    ) -> Result<()> {
+        let (rows, length) = (part.feeds.len(), part.tokens.len());
+        let total = part.before + length;
+        match self.graph.signature {
+            Signature::Reading => {
+                let last = i32::try_from(total - 1).unwrap_or(i32::MAX);
+                bind(binding, "seqlens_k", vec![last; rows], &[rows])?;
+                bind(binding, "total_sequence_length", vec![last + 1], &[1])?;
+                // A graph need not cope with no question at all.
+                let places = part.asks.len().max(1);
+                let mut positions = vec![0; rows * places];
+                let mut wanted = vec![0; rows * places * choices];
+                for (at, ask) in asks.iter().flat_map(|asks| asks.iter()).enumerate() {
+                    positions[at] = dimension(ask.after - part.tokens.start);
+                    for (place, &id) in wanted[at * choices..].iter_mut().zip(&ask.choices) {
+                        *place = i64::from(id);
+                    }
+                }
+                bind(binding, "positions", positions, &[rows, places])?;
+                bind(binding, "choices", wanted, &[rows, places, choices])?;
+                for name in ["best", "top", "log_sum", "chosen"] {
+                    binding
+                        .bind_output_to_device(name, &self.memories.here)
+                        .map_err(failure)?;
+                }
+            }
+            Signature::Plain { position_ids } => {
+                bind(
+                    binding,
+                    "attention_mask",
+                    vec![1i64; rows * total],
+                    &[rows, total],
+                )?;
+                if position_ids {
+                    let places = (0..rows).flat_map(|_| (part.before..total).map(dimension));
+                    bind(
+                        binding,
+                        "position_ids",
+                        places.collect::<Vec<i64>>(),
+                        &[rows, length],
+                    )?;
+                }
+                binding
+                    .bind_output_to_device("logits", &self.memories.here)
+                    .map_err(failure)?;
+            }
+        }
+        Ok(())
     }
 }
 
