@@ -17,19 +17,19 @@ MODEL_DIR receives
 It appears whole or not at all; an interrupted conversion leaves at most a hidden folder beside it. The memory needed
 is the largest tensor of SOURCE and less than 1 GB.
 
---weights is the type that matrices are stored in. float32, the default, is exact and fastest on a CPU. bfloat16 (what
-most models are published in, and then exact, too) and float16 halve the file; the graph widens them to float32 before
-it computes, on every device. float16 refuses weights beyond 65504. Norms, biases and everything computed are float32.
-q4, for a GGUF file and the CPU, keeps the layers' matrices that the file has in blocks of 4 bits (Q4_0, Q4_1, Q4_K)
-as these blocks; nothing is quantised anew, and matrices of any other type are stored as float32. blocks.py has the
-arithmetic.
+--device says where the model will run; a graph runs nowhere else. On a CPU everything is computed in float32. For CUDA,
+matrices, products, attention and what lies between layers are bfloat16, and what the head says of the logits float32:
+docs/gpu.md.
+
+--weights is the type that matrices are stored in. For a CPU, float32, the default, is exact and fastest; bfloat16 (what
+most models are published in, and then exact, too) and float16 halve the file and are widened before anything is
+computed. float16 refuses weights beyond 65504. For CUDA, bfloat16 is the default, and float32 is there for exact
+comparison: attention is then slow. q4, for a GGUF file and the CPU, keeps the layers' matrices that the file has in
+blocks of 4 bits (Q4_0, Q4_1, Q4_K) as these blocks; nothing is quantised anew, and matrices of any other type are stored
+as float32. blocks.py has the arithmetic.
 
 --evo2-model NAME says which published Evo 2 model a checkpoint is, where its file's name does not; one that is not
 published takes --rope-scaling FACTOR (what positions are divided by) and --max-positions COUNT instead.
-
---device says where the model will run, which decides by which operator a language model attends: ONNX Runtime's own
-grouped attention, by far the fastest on a CPU, has no float32 kernel for CUDA. A graph made for one device gives the
-same answers on the other, only slower: on CUDA, attention would run on the CPU.
 
 --record FILE copies logits of a reference implementation into the card (scripts/record-logits.py makes the file).
 

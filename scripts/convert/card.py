@@ -6,7 +6,7 @@
     weights                  the type that matrices are stored in: float32, bfloat16, float16, or q4: as blocks of 4
                              bits wherever the source has such blocks, else float32
     max_positions            the longest sequence that the graph takes, in tokens
-    device                   where the graph runs: cpu or cuda
+    device                   where the graph runs: "cpu" or "cuda"
     sources                  file and SHA-256 of everything that was read
     license                  as the source gives it, or null
     verified                 sentences: what is known to be right about this model, and how
@@ -41,6 +41,7 @@ VERIFIED_Q4 = (
     "Its blocks of 4 bits, on random weights: logits within 1e-4 of those of the float32 graph "
     "(tests/python/test_convert_q4.py)."
 )
+VERIFIED_CUDA = "All this on a CPU; on a GPU this graph has not run."
 PACKAGES = ("gguf", "ml_dtypes", "numpy", "onnx")
 
 
@@ -59,7 +60,7 @@ def card(
         "device": device,
         "sources": model.source.hashes(),
         "license": model.source.license,
-        "verified": [*model.verified(), *([VERIFIED_Q4] if weights == Q4 else [])],
+        "verified": [*model.verified(), *([VERIFIED_Q4] if weights == Q4 else []), *([VERIFIED_CUDA] if device == "cuda" else [])],
         **({} if recorded is None else {"recorded": recorded}),
         **model.notes(),
         "converter": f"{CONVERTER} (" + ", ".join(f"{p} {version(p)}" for p in PACKAGES) + ")",

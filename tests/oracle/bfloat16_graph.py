@@ -3,10 +3,11 @@
 An operator computes in float64 and rounds what it gives to its type, as kernels do that keep sums and intermediate
 values in float32 - those of ONNX Runtime 1.31.1 do, by their machine code (docs/gpu.md), with the roundings inside that
 are written out here: attention rounds rotated queries and keys, and its weights; Gelu its normal distribution; FastGelu
-every step.
+and RotaryEmbedding every step.
 """
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -204,7 +205,7 @@ class Operators:
     def RotaryEmbedding(x, places, cos, sin, num_heads, rotary_embedding_dim):
         batch, tokens, width = x.shape
         heads = x.reshape(batch, tokens, num_heads, width // num_heads).swapaxes(1, 2)
-        return turned(heads, places, cos, sin).swapaxes(1, 2).reshape(x.shape)
+        return turned(heads, places, cos, sin, rounded).swapaxes(1, 2).reshape(x.shape)
 
     def GroupQueryAttention(
         q, k, v, past_key, past_value, last, total, cos=None, sin=None, *more,
@@ -241,9 +242,11 @@ def normal(x: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.vectorize(math.erf)(x / 2**0.5))
 
 
-def turned(x: np.ndarray, places: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
-    """x [B,heads,T,size], the first dimensions rotated."""
+def turned(
+    x: np.ndarray, places: np.ndarray, cos: np.ndarray, sin: np.ndarray, step: Callable = lambda x: x
+) -> np.ndarray:
+    """x [B,heads,T,size], the first dimensions rotated; products go through `step`."""
     half = cos.shape[1]
     cos, sin = cos[places][:, None], sin[places][:, None]
     a, b, rest = np.split(x, [half, 2 * half], -1)
-    return np.concatenate([a * cos - b * sin, b * cos + a * sin, rest], -1)
+    return np.concatenate([step(a * cos) - step(b * sin), step(b * cos) + step(a * sin), rest], -1)

@@ -49,6 +49,7 @@ def test_the_folder_describes_the_model(family, tmp_path):
     drawn = draw_config(family, SEED)
     assert card["params"] == sum(array.size for array in draw_weights(drawn, SEED).values())
     assert (card["name"], card["modality"], card["weights"]) == ("model", "linguistic", "bfloat16")
+    assert card["device"] == "cpu"
     assert card["architecture"] == family.removesuffix("_text")
     assert card["verified"] and "recorded" not in card
     read = {entry["file"]: entry["sha256"] for entry in card["sources"]}
@@ -372,3 +373,5 @@ def test_usage_errors_exit_with_2(tmp_path):
     assert run_convert(source).returncode == 2
     assert run_convert(source, "-o", tmp_path / "model", "--weights", "int8").returncode == 2
     assert run_convert(source, "-o", tmp_path / "model", "--device", "tpu").returncode == 2
+    done = run_convert(source, "-o", tmp_path / "model", "--device", "cuda", "--weights", "float16")
+    assert done.returncode == 2 and "--weights float16: not for --device cuda (bfloat16, float32)" in done.stderr

@@ -9,6 +9,7 @@ tests/fixtures/models/families.json (tests/oracle/make_family_fixtures.py).
 import json
 import os
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,44 @@ def test_float32_graphs_for_cuda_give_the_same_on_the_processor(expected, tmp_pa
     assert "Attention" in operators and "GroupQueryAttention" not in operators
     if expected["weights"] == "float32":
         test_logits_are_those_of_transformers((expected, folder))
+
+
+# What a layer of a bfloat16 graph consists of. onnxruntime-genai 0.18's builder has 11 operators for llama, 12 for qwen3
+# and 17 for gemma3 (docs/gpu.md).
+GATED = {"FusedMatMul": 5, "GroupQueryAttention": 1, "Mul": 1}
+LAYERS = {
+    "llama": GATED | {"SkipSimplifiedLayerNormalization": 2, "ScaledSiLU": 1},
+    "qwen3": GATED | {"SkipSimplifiedLayerNormalization": 2, "ScaledSiLU": 1},
+    "gemma3_text": GATED | {"BranchwiseRMSNorm": 4, "Add": 2, "FastGelu": 1},
+    "gpt_neox": {
+        "Gemm": 4, "Flatten": 4, "Reshape": 4, "GroupQueryAttention": 1, "Gelu": 1, "Add": 1, "LayerNormalization": 1,
+        "SkipLayerNormalization": 1,
+    },
+}
+
+
+def operators(folder: Path, family: str, layers: int) -> Counter:
+    """Those of a bfloat16 graph whose heads are of a size that attention rotates."""
+    config = draw_config(family, 12) | {"num_hidden_layers": layers}
+    if family == "gpt_neox":
+        config |= {"use_parallel_residual": True, "rotary_pct": 1}
+    if family == "gemma3_text":
+        config["layer_types"] = ["sliding_attention", "full_attention"] * (layers // 2)
+    source = write_folder(folder / f"source-{layers}", config, draw_weights(config, 12))
+    model = convert(source, folder / f"model-{layers}", "--device", "cuda")
+    card = json.loads((model / "card.json").read_text())
+    assert (card["device"], card["weights"]) == ("cuda", "bfloat16")
+    graph = onnx.load(model / "model.onnx", load_external_data=False).graph
+    caches = [value for value in (*graph.input, *graph.output) if "key" in value.name or "value" in value.name]
+    assert {cache.type.tensor_type.elem_type for cache in caches} == {onnx.TensorProto.BFLOAT16}
+    return Counter(node.op_type for node in graph.node)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_layer_for_cuda_has_these_operators_and_no_more(family, tmp_path):
+    assert operators(tmp_path, family, 4) - operators(tmp_path, family, 2) == Counter(
+        {name: 2 * count for name, count in LAYERS[family].items()}
+    )
 
 
 def run_infer(folder: Path, method: str) -> subprocess.CompletedProcess:
