@@ -24,6 +24,8 @@ const UNKNOWN_MEMORY: usize = 8 << 30;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Limits {
     call_tokens: usize,
+    /// The most tokens of a batch, where a user wants so few of them together.
+    batch_tokens: usize,
     chunk: usize,
     /// The bytes of one call's logits.
     pub logits_bytes: usize,
@@ -44,6 +46,7 @@ impl Limits {
     pub(super) fn of(device: Device, free: Option<usize>) -> Self {
         let common = Self {
             call_tokens: 512,
+            batch_tokens: usize::MAX,
             chunk: 256,
             logits_bytes: 256 << 20,
             cache_bytes: 384 << 20,
@@ -80,6 +83,7 @@ impl Limits {
         }
         Self {
             call_tokens: options.batch_tokens.unwrap_or(self.call_tokens),
+            batch_tokens: options.batch_tokens.unwrap_or(self.batch_tokens),
             chunk: options.prefill_chunk.unwrap_or(self.chunk).max(1),
             logits_bytes: options.logits_bytes.unwrap_or(self.logits_bytes),
             ..self
@@ -106,7 +110,8 @@ impl Limits {
         if self.is_whole || self.is_long_alone && length > self.chunk() {
             return 1;
         }
-        ((self.cache_bytes >> self.halved) / bytes.max(1)).max(1)
+        let by_memory = (self.cache_bytes >> self.halved) / bytes.max(1);
+        by_memory.min(self.batch_tokens / length.max(1)).max(1)
     }
 
     /// Memory was refused.
