@@ -121,8 +121,9 @@ ifeq ($(CLUSTER),slurm)
 SETTINGS := MODELS TRIALS DESIGN CONTROL DEVICE SHOTS SEED SUITE BASELINES ALPHABET PUBLISHED OUT BIN PYTHON INFER_FLAGS SHARDS
 export $(SETTINGS)
 .PHONY: submit
+# Where there is no Slurm, which submit.py says, nothing is begun.
 submit:
-	$(alone) $(PYTHON) scripts/slurm/submit.py $(SETTINGS)
+	$(if $(shell command -v sbatch),$(alone)) $(PYTHON) scripts/slurm/submit.py $(SETTINGS)
 endif
 
 .PHONY: show made
