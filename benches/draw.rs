@@ -76,12 +76,9 @@ fn grid_of_102400_prompts(bencher: Bencher<'_, '_>) {
     bencher
         .counter(ItemsCount::new(grid.len()))
         .bench_local(|| {
-            // As the filters do: every record takes over the memory of the one before.
-            let mut trials = grid.trials(0..grid.len());
-            let (mut trial, mut prompt) = (None, None);
-            while let Some(trial) = trials.draw_into(&mut trial) {
-                let symbols = encoder.draw_symbols(trial);
-                let dressed = encoder.encode_into(trial, symbols, &mut prompt);
+            for trial in grid.trials(0..grid.len()) {
+                let symbols = encoder.draw_symbols(&trial);
+                let dressed = encoder.encode(trial, symbols);
                 divan::black_box(dressed.expect("drawn symbols suit their template"));
             }
         });

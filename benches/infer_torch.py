@@ -12,7 +12,7 @@ reads one JSON object a line on standard input and answers each with one line:
     {"do": "generate", "groups": [{"texts": [TEXT, ..], "batch": B}, ..], "new": N}
         greedy decoding, each group's prompts B at a time: {"seconds": S, "tokens": T, "texts": [TEXT, ..]}
     {"do": "sgemm", "shapes": [[M, K, N, COUNT], ..]}
-        all these products, by the faster of torch and numpy: {"seconds": S}
+        all these products, by the fastest of numpy, torch and ONNX Runtime: {"seconds": S}
 
 Seconds are those of the model alone: text is turned into tokens before. Runs with tests/oracle/requirements.txt.
 """
@@ -23,10 +23,13 @@ import sys
 import time
 from pathlib import Path
 
-# Before numpy and torch are loaded, which read it once.
+# Before numpy and torch are loaded, which read it once. A core that somebody named for OpenBLAS may be a slower one.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = sys.argv[3]
+os.environ.pop("OPENBLAS_CORETYPE", None)
 
 import numpy as np
+import onnx
+import onnxruntime
 import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
@@ -41,6 +44,7 @@ class Peer:
 
     def __init__(self, source: Path, tokenizer: Path, threads: int):
         torch.set_num_threads(threads)
+        self._threads = threads
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._model = AutoModelForCausalLM.from_pretrained(
             source.parent, gguf_file=source.name, dtype=torch.float32, attn_implementation="sdpa"
@@ -88,18 +92,36 @@ class Peer:
         return {"seconds": seconds, "tokens": sum(batch.numel() for batch in batches), "texts": texts}
 
     def sgemm(self, shapes: list[list[int]]) -> dict:
-        took = {"torch": 0.0, "numpy": 0.0}
+        took = dict.fromkeys(("numpy", "torch", "onnxruntime"), 0.0)
         rng = np.random.default_rng(0)
         for m, k, n, count in shapes:
             a, b = (rng.standard_normal(shape, np.float32) for shape in ((m, k), (k, n)))
-            pairs = {"torch": (torch.from_numpy(a), torch.from_numpy(b)), "numpy": (a, b)}
-            for name, (x, y) in pairs.items():
-                x @ y
+            x, y = torch.from_numpy(a), torch.from_numpy(b)
+            session = self._product(m, b)
+            products = {
+                "numpy": lambda: a @ b,
+                "torch": lambda: x @ y,
+                "onnxruntime": lambda: session.run(None, {"a": a}),
+            }
+            for name, product in products.items():
+                product()
                 begun = time.perf_counter()
                 for _ in range(count):
-                    x @ y
+                    product()
                 took[name] += time.perf_counter() - begun
         return {"seconds": min(took.values())}
+
+    def _product(self, m: int, b: np.ndarray) -> onnxruntime.InferenceSession:
+        """A session that multiplies `a` [m, k] by b."""
+        k, n = b.shape
+        tensor = lambda name, *shape: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        node = onnx.helper.make_node("MatMul", ["a", "b"], ["c"])
+        weights = onnx.numpy_helper.from_array(b, "b")
+        graph = onnx.helper.make_graph([node], "product", [tensor("a", m, k)], [tensor("c", m, n)], [weights])
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def main() -> int:

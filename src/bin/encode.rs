@@ -5,7 +5,7 @@ use shotline::cli::{self, InputArgs, OutputArgs, Progress, warn};
 use shotline::encoding::{Alphabet, Encoder, Symbols, Template};
 use shotline::error::{Error, Result};
 use shotline::record::provenance::Step;
-use shotline::record::{Entry, Extra, Prompt, Reader, Trial};
+use shotline::record::{Extra, Prompt, Reader, Trial};
 use std::process::ExitCode;
 
 /// Dresses trials in the symbols of a modality: prompts that end where the answer begins.
@@ -80,15 +80,12 @@ fn run(args: &Args) -> Result<()> {
     let chain = reader.provenance().with(step.clone());
     let mut writer = args.output.records::<Prompt>(&[], &chain)?;
     let progress = Progress::new("prompts", reader.total(), args.output.quiet);
-    // Every record takes over the memory of the one before.
-    let (mut entry, mut prompt) = (None, None);
-    while reader.read_into(&mut entry)?
-        && let Some(entry) = &mut entry
-    {
+    while let Some(entry) = reader.read()? {
+        let (place, extra) = (entry.place, entry.extra);
         let prompt = encoders
-            .encode(entry, &mut prompt)
-            .map_err(|e| e.at(&entry.place))?;
-        writer.write_upon(reader.plain_line(), prompt, &entry.extra)?;
+            .encode(entry.record, &extra)
+            .map_err(|e| e.at(&place))?;
+        writer.write(&prompt, &extra)?;
         progress.step();
     }
     progress.finish();
@@ -119,14 +116,9 @@ impl<'a> Encoders<'a> {
         )
     }
 
-    /// Dresses the entry's trial in place of the last `prompt`, whose trial the entry gets instead. The columns of a
-    /// replayed trial that say its symbols are taken out of the entry.
-    fn encode<'p>(
-        &mut self,
-        entry: &mut Entry<Trial>,
-        prompt: &'p mut Option<Prompt>,
-    ) -> Result<&'p Prompt> {
-        let carried = carried_symbols(&mut entry.extra).map_err(Error::data)?;
+    /// Dresses a trial, in the symbols that a replayed one carries among its unknown columns.
+    fn encode(&mut self, trial: Trial, extra: &Extra) -> Result<Prompt> {
+        let carried = carried_symbols(extra).map_err(Error::data)?;
         if let Some((name, _)) = &carried {
             let fits = self.current.as_ref().map(|e| e.alphabet().name() == name);
             match (fits, &self.args.alphabet) {
@@ -147,18 +139,18 @@ impl<'a> Encoders<'a> {
         };
         let symbols = match carried {
             Some((_, symbols)) => symbols,
-            None => encoder.draw_symbols(&entry.record),
+            None => encoder.draw_symbols(&trial),
         };
-        encoder.encode_into(&mut entry.record, symbols, prompt)
+        encoder.encode(trial, symbols)
     }
 }
 
-/// The alphabet and symbols that a replayed trial carries, taken out of its unknown columns.
-fn carried_symbols(extra: &mut Extra) -> std::result::Result<Option<(String, Symbols)>, String> {
+/// The alphabet and symbols that a replayed trial carries.
+fn carried_symbols(extra: &Extra) -> std::result::Result<Option<(String, Symbols)>, String> {
     if extra.is_empty() {
         return Ok(None);
     }
-    let mut symbol = |name: &str| match extra.take_text(name)? {
+    let symbol = |name: &str| match extra.text(name)? {
         None => Ok(None),
         Some(text) => {
             let mut chars = text.chars();
@@ -171,7 +163,7 @@ fn carried_symbols(extra: &mut Extra) -> std::result::Result<Option<(String, Sym
         }
     };
     let (zero, one, separator) = (symbol("zero")?, symbol("one")?, symbol("separator")?);
-    let encoding = extra.take_text("encoding")?;
+    let encoding = extra.text("encoding")?;
     match (encoding, zero, one) {
         (Some(encoding), Some(zero), Some(one)) if zero != one => Ok(Some((
             encoding,

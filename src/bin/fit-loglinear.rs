@@ -7,7 +7,7 @@ use shotline::analysis::{
 use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
 use shotline::error::{Error, Result};
 use shotline::record::provenance::Step;
-use shotline::record::{Design, Fit, Mean, Place, Reader, ScoreOrOutcome};
+use shotline::record::{Design, Fit, FromRow, Mean, Outcome, Place, Reader, Row};
 use shotline::stats::Bootstrap;
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -80,23 +80,39 @@ Examples:
   From any CSV with columns model, shots and accuracy:
     printf 'model,shots,accuracy\\na,1,.1\\na,2,.2\\na,4,.25\\n' | fit-loglinear";
 
+/// A row with an accuracy, or one with a prediction.
+enum MeanOrOutcome {
+    Mean(Mean),
+    Outcome(Box<Outcome>),
+}
+
+impl FromRow for MeanOrOutcome {
+    const WHAT: &'static str = "score or prediction";
+
+    fn from_row(row: Row<'_>) -> std::result::Result<Self, String> {
+        if row.has("correct") {
+            return Outcome::from_row(row).map(|outcome| Self::Outcome(Box::new(outcome)));
+        }
+        Mean::from_row(row).map(Self::Mean)
+    }
+}
+
 fn main() -> ExitCode {
     cli::main("fit-loglinear", run)
 }
 
 fn run(args: &Args) -> Result<()> {
     args.threads.install(args.output.quiet)?;
-    let mut reader =
-        Reader::<ScoreOrOutcome>::open(args.input.paths(args.output.files()?)?, false)?;
+    let mut reader = Reader::<MeanOrOutcome>::open(args.input.paths(args.output.files()?)?, false)?;
     let mut cells = Cells::default();
     let mut means: Vec<Points> = Vec::new();
     let mut places: HashMap<String, Place> = HashMap::new();
     while let Some(entry) = reader.read()? {
         match entry.record {
-            ScoreOrOutcome::Outcome(outcome) => {
+            MeanOrOutcome::Outcome(outcome) => {
                 cells.add(&outcome.verdict, &Seen::default(), entry.place.file());
             }
-            ScoreOrOutcome::Score(score) => {
+            MeanOrOutcome::Mean(score) => {
                 add_score(&mut means, &score).map_err(|e| e.at(&entry.place))?;
                 let cell = format!("{:?}", (&score.curve, score.shots));
                 if let Some(first) = places.insert(cell, entry.place.clone()) {

@@ -7,7 +7,8 @@ use shotline::encoding::Alphabet;
 use shotline::error::{Error, Result};
 use shotline::program::{Suite, measures};
 use shotline::record::provenance::{Chain, Facts, Step};
-use shotline::record::{Condition, Design, Extra, Listing, Shard, Trial};
+use shotline::record::{Condition, Design, Extra, Listing, Trial};
+use shotline::trial::shard::Shard;
 use shotline::trial::{Grid, Replay};
 use std::process::ExitCode;
 

@@ -131,26 +131,6 @@ impl Encoder {
         Ok(prompt)
     }
 
-    /// The same in place of whatever is in `prompt`, whose memory it takes over. `trial` gets the trial that was there.
-    ///
-    /// # Errors
-    /// A template with a separator, and symbols without one.
-    pub fn encode_into<'p>(
-        &mut self,
-        trial: &mut Trial,
-        symbols: Symbols,
-        prompt: &'p mut Option<Prompt>,
-    ) -> Result<&'p Prompt> {
-        match prompt {
-            Some(prompt) => {
-                std::mem::swap(&mut prompt.trial, trial);
-                self.dress(prompt, symbols)?;
-                Ok(prompt)
-            }
-            None => Ok(prompt.insert(self.encode(trial.clone(), symbols)?)),
-        }
-    }
-
     /// Writes every column but the trial's.
     fn dress(&mut self, prompt: &mut Prompt, symbols: Symbols) -> Result<()> {
         if self.template.has_separator() && symbols.separator.is_none() {
@@ -481,7 +461,6 @@ mod tests {
             (Design::Nested, 5),
             (Design::Independent, 16),
         ];
-        let mut prompt: Option<Prompt> = None;
         for (alphabet, template, prefix) in [
             ("genomic", None, None),
             ("integer", None, Some("a long prefix\n")),
@@ -500,9 +479,6 @@ mod tests {
                     let symbols = encoder.draw_symbols(&trial);
                     let (text, starts) = spelt(&encoder, &trial, symbols);
                     let fresh = encoder.encode(trial.clone(), symbols).unwrap();
-                    let mut taken = trial.clone();
-                    let again = encoder.encode_into(&mut taken, symbols, &mut prompt);
-                    assert_eq!(*again.unwrap(), fresh);
                     assert_eq!(fresh.prompt, text);
                     assert_eq!(fresh.answer, encode_bits(trial.target, symbols));
                     let read_at = trial.eval_shots.map(|points| {

@@ -12,7 +12,7 @@ use super::stream::predictions;
 use super::{Answer, Identity, points};
 use crate::error::{Error, Result};
 use crate::record::provenance::{Chain, Step};
-use crate::record::{Entry, Extra, Format, Prediction, Prompt, Reader, Record as _, Writer};
+use crate::record::{Entry, Extra, Format, Prediction, Prompt, Reader, Writer, first_difference};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
@@ -343,7 +343,7 @@ impl Earlier {
             if entry.record.prompt.is_none() {
                 (expected.prompt, expected.inputs, expected.outputs) = (None, None, None);
             }
-            if let Some(column) = difference(&entry.record, &expected) {
+            if let Some(column) = first_difference(&entry.record, &expected) {
                 return Err(Error::data(format!(
                     "{}: column {column:?} is not that of {}: these are not the prompts of the {} run, or not in its order",
                     entry.place,
@@ -358,18 +358,6 @@ impl Earlier {
         }
         Ok(Some(points as u64))
     }
-}
-
-/// The first column in which two predictions differ.
-fn difference(a: &Prediction, b: &Prediction) -> Option<&'static str> {
-    if a == b {
-        return None;
-    }
-    let (mut left, mut right) = (Vec::new(), Vec::new());
-    a.values(&mut |value| left.push(value));
-    b.values(&mut |value| right.push(value));
-    let mut columns = Prediction::COLUMNS.iter().zip(left.iter().zip(&right));
-    columns.find_map(|(column, (a, b))| (a != b).then_some(column.name))
 }
 
 /// How many answers are kept in a file, for the user.

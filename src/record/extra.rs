@@ -1,45 +1,83 @@
 /*!
-Columns that a filter doesn't know: carried along as JSON text, with their Arrow types if they had any.
+Columns that a filter doesn't know: carried along as they came, as JSON or as rows of an Arrow batch.
 */
 
-use super::json::Object;
+use super::arrays::cast;
+use super::column::Column;
+use super::json_lines::{Object, push_text};
+use super::row::Row;
+use super::version::SCHEMA_KEY;
 use crate::error::{Error, Result};
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{Fields, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::compute::interleave;
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::json::writer::LineDelimited;
 use arrow::json::{ReaderBuilder, WriterBuilder};
-use serde_json::value::RawValue;
-use std::sync::Arc;
+use std::fmt::Display;
+use std::sync::{Arc, OnceLock};
 
 /// The unknown columns of one record.
 #[derive(Debug, Clone, Default)]
 pub struct Extra {
-    fields: Vec<(String, Box<RawValue>)>,
-    /// The columns' types, where the input had them.
+    /// As JSON.
+    fields: JsonFields,
+    /// The types that they had as Arrow, where they had some.
     types: Option<Fields>,
+    /// Or as a row of a batch.
+    row: Option<(Arc<Unknown>, usize)>,
 }
 
+/// The unknown columns of a batch.
+#[derive(Debug)]
+pub struct Unknown {
+    batch: Option<RecordBatch>,
+    /// The same as JSON, row by row, made when it is asked for.
+    json: OnceLock<std::result::Result<Vec<JsonFields>, String>>,
+}
+
+/// Names of columns, and their values in JSON.
+type JsonFields = Vec<(String, String)>;
+
 impl Extra {
-    pub(super) fn push(&mut self, name: &str, value: &RawValue) {
-        self.fields.push((name.to_owned(), value.to_owned()));
+    /// The columns of a row that are not among `known`, but for the schema's version, which is no longer true of what the
+    /// record becomes.
+    pub(super) fn beside_known(row: Row<'_>, known: &[Column]) -> Self {
+        let is_known = |name: &str| known.iter().any(|column| column.name == name);
+        match row {
+            Row::Json(object) => Self {
+                fields: (object.fields())
+                    .filter(|(name, _)| *name != SCHEMA_KEY && !is_known(name))
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect(),
+                ..Self::default()
+            },
+            Row::Arrow(batch, row) => Self {
+                row: Some((batch.unknown(known).clone(), row))
+                    .filter(|(unknown, _)| !unknown.is_empty()),
+                ..Self::default()
+            },
+            // Flat tables of results go into no filter that passes columns on.
+            Row::Csv(_) => Self::default(),
+        }
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.fields.is_empty() && self.row.is_none()
     }
 
-    /// Takes the column `name` out; texts only.
+    /// The text in the column `name`, if there is one.
     ///
     /// # Errors
     /// The column isn't a text.
-    pub fn take_text(&mut self, name: &str) -> std::result::Result<Option<String>, String> {
-        let Some(at) = self.fields.iter().position(|(n, _)| n == name) else {
-            return Ok(None);
-        };
-        let (_, raw) = self.fields.remove(at);
-        serde_json::from_str(raw.get()).map_err(|_| format!("column {name:?}: expected a string"))
+    pub fn text(&self, name: &str) -> std::result::Result<Option<String>, String> {
+        let unfit = |_| format!("column {name:?}: expected a string");
+        let fields = self.json().map_err(|e| e.to_string())?;
+        let found = fields.iter().find(|(other, _)| other == name);
+        found.map_or(Ok(None), |(_, raw)| {
+            serde_json::from_str(raw).map_err(unfit)
+        })
     }
 
     /// Adds a text column.
@@ -47,132 +85,263 @@ impl Extra {
     /// # Errors
     /// None in practice: every text has a JSON form.
     pub fn put_text(&mut self, name: &str, text: &str) -> Result<()> {
-        let raw = serde_json::value::to_raw_value(text).map_err(Error::data)?;
+        let mut raw = Vec::new();
+        push_text(&mut raw, text);
+        let raw = String::from_utf8(raw).map_err(Error::data)?;
         self.fields.push((name.to_owned(), raw));
         Ok(())
     }
 
-    /// The columns that are not in `known`, which the output writes itself.
+    /// Says the types of columns that were read as JSON: those of `typed`.
+    pub fn take_types(&mut self, typed: &Self) {
+        self.types = match &typed.row {
+            Some((unknown, _)) => unknown
+                .batch
+                .as_ref()
+                .map(|batch| batch.schema().fields().clone()),
+            None => typed.types.clone(),
+        };
+    }
+
+    fn json(&self) -> Result<&[(String, String)]> {
+        match &self.row {
+            Some((unknown, row)) => Ok(unknown.json()?.get(*row).map_or(&[][..], |fields| fields)),
+            None => Ok(&self.fields),
+        }
+    }
+
+    /// The columns as JSON that are not among `known`, which the output writes itself.
+    ///
+    /// # Errors
+    /// JSON cannot say what is in one.
     pub(super) fn beside<'a>(
         &'a self,
-        known: impl Fn(&str) -> bool + 'a,
-    ) -> impl Iterator<Item = (&'a str, &'a str)> + 'a {
-        self.fields
-            .iter()
-            .map(|(name, raw)| (name.as_str(), raw.get()))
-            .filter(move |(name, _)| !known(name))
-    }
-
-    /// Takes over the Arrow types that another record of the same table has.
-    pub fn take_types(&mut self, other: &Self) {
-        self.types.clone_from(&other.types);
-    }
-
-    pub(super) fn types(&self) -> Option<&Fields> {
-        self.types.as_ref()
+        known: &'a [Column],
+    ) -> Result<impl Iterator<Item = (&'a str, &'a str)>> {
+        let is_known = |name: &str| known.iter().any(|column| column.name == name);
+        let fields = self.json()?.iter();
+        Ok(fields
+            .map(|(name, raw)| (name.as_str(), raw.as_str()))
+            .filter(move |(name, _)| !is_known(name)))
     }
 }
 
-/// The unknown columns of a batch, a row each.
-pub(super) fn from_batch(batch: &RecordBatch) -> Result<Vec<Extra>> {
-    if batch.num_columns() == 0 {
-        return Ok(vec![Extra::default(); batch.num_rows()]);
+impl Unknown {
+    pub(super) fn new(batch: Option<RecordBatch>) -> Self {
+        Self {
+            batch,
+            json: OnceLock::new(),
+        }
     }
-    let types = batch.schema().fields().clone();
+
+    fn is_empty(&self) -> bool {
+        self.batch
+            .as_ref()
+            .is_none_or(|batch| batch.num_columns() == 0)
+    }
+
+    fn json(&self) -> Result<&[JsonFields]> {
+        let made = self.json.get_or_init(|| {
+            let batch = self.batch.as_ref().map_or(Ok(Vec::new()), rows_as_json);
+            batch.map_err(|e| {
+                format!("a column that this filter doesn't know cannot be said in JSON ({e})")
+            })
+        });
+        made.as_deref().map_err(Error::data)
+    }
+}
+
+fn rows_as_json(batch: &RecordBatch) -> Result<Vec<JsonFields>> {
+    let columns: Vec<ArrayRef> = (batch.columns().iter())
+        .map(|column| cast(column, &json_type(column.data_type())).map_err(Error::data))
+        .collect::<Result<_>>()?;
+    let fields = json_fields(batch.schema().fields());
+    let batch =
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(Error::data)?;
     let mut text = Vec::new();
     // A null is passed on as null, as it is from JSON lines.
     let mut writer = WriterBuilder::new()
         .with_explicit_nulls(true)
         .build::<_, LineDelimited>(&mut text);
-    writer.write(batch).map_err(Error::data)?;
+    writer.write(&batch).map_err(Error::data)?;
     writer.finish().map_err(Error::data)?;
-    let text = String::from_utf8(text).map_err(Error::data)?;
-    text.lines()
+    let lines = std::str::from_utf8(&text).map_err(Error::data)?.lines();
+    lines
         .map(|line| {
             let object = Object::parse(line).map_err(Error::data)?;
-            let mut extra = Extra {
-                types: Some(types.clone()),
-                ..Extra::default()
-            };
-            for (name, value) in object.fields() {
-                extra.push(name, value);
-            }
-            Ok(extra)
+            let fields = object.fields();
+            Ok(fields
+                .map(|(name, raw)| (name.to_owned(), raw.to_owned()))
+                .collect())
         })
         .collect()
 }
 
+/// The type in which JSON says a column, and reads it back: a dictionary's values are themselves, a duration is its number
+/// of units.
+fn json_type(of: &DataType) -> DataType {
+    let item = |field: &FieldRef| {
+        let inner = json_type(field.data_type());
+        Arc::new(field.as_ref().clone().with_data_type(inner))
+    };
+    match of {
+        DataType::Dictionary(_, values) => json_type(values),
+        DataType::RunEndEncoded(_, values) => json_type(values.data_type()),
+        DataType::Duration(_) => DataType::Int64,
+        DataType::List(field) => DataType::List(item(field)),
+        DataType::LargeList(field) => DataType::LargeList(item(field)),
+        DataType::FixedSizeList(field, size) => DataType::FixedSizeList(item(field), *size),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(item).collect()),
+        other => other.clone(),
+    }
+}
+
+fn json_fields(fields: &Fields) -> Fields {
+    let field = |field: &FieldRef| Field::new(field.name(), json_type(field.data_type()), true);
+    fields.iter().map(field).collect()
+}
+
 /// Collects unknown columns of many records into Arrow columns, whose types the first batch fixes.
-#[derive(Debug, Default)]
 pub(super) struct ExtraColumns {
-    lines: Vec<u8>,
-    types: Option<Fields>,
+    /// The columns that are known, and written otherwise.
+    known: &'static [Column],
+    pending: Vec<Extra>,
     schema: Option<SchemaRef>,
 }
 
 impl ExtraColumns {
-    pub(super) fn push(&mut self, extra: &Extra, known: impl Fn(&str) -> bool) {
-        if self.types.is_none()
-            && let Some(types) = extra.types()
-        {
-            self.types = Some(types.iter().filter(|f| !known(f.name())).cloned().collect());
+    pub(super) fn beside(known: &'static [Column]) -> Self {
+        Self {
+            known,
+            pending: Vec::new(),
+            schema: None,
         }
-        self.lines.push(b'{');
-        for (i, (name, value)) in extra.beside(known).enumerate() {
-            if i > 0 {
-                self.lines.push(b',');
-            }
-            super::json::push_text(&mut self.lines, name);
-            self.lines.push(b':');
-            self.lines.extend_from_slice(value.as_bytes());
-        }
-        self.lines.extend_from_slice(b"}\n");
     }
 
-    pub(super) fn len_bytes(&self) -> usize {
-        self.lines.len()
+    /// Takes one record's; about how many bytes they take.
+    pub(super) fn push(&mut self, extra: &Extra) -> usize {
+        self.pending.push(extra.clone());
+        let raws = extra.fields.iter();
+        raws.map(|(name, raw)| name.len() + raw.len()).sum()
     }
 
     /// The columns of the records since the last call.
-    pub(super) fn finish(&mut self, rows: usize) -> Result<(Fields, Vec<ArrayRef>)> {
-        let lines = std::mem::take(&mut self.lines);
-        let unfit = |e: arrow::error::ArrowError| {
-            Error::data(format!(
-                "a column that this filter doesn't know cannot be held by Arrow and Parquet ({e}); \
-                 write JSONL instead"
-            ))
+    pub(super) fn finish(&mut self) -> Result<(Fields, Vec<ArrayRef>)> {
+        let pending = std::mem::take(&mut self.pending);
+        let schema = match &self.schema {
+            Some(schema) => schema.clone(),
+            None => self.schema.insert(self.schema_of(&pending)?).clone(),
         };
-        let schema = if let Some(schema) = &self.schema {
-            schema.clone()
-        } else {
-            let schema = match self.types.take() {
-                Some(types) => Schema::new(types),
-                None => {
-                    arrow::json::reader::infer_json_schema(lines.as_slice(), None)
-                        .map_err(unfit)?
-                        .0
+        let columns = match rows_alike(&pending, &schema) {
+            Some(rows) => interleaved(&rows, &schema)?,
+            None => self.through_json(&pending, &schema)?,
+        };
+        Ok((schema.fields().clone(), columns))
+    }
+
+    /// What the first records say of their columns.
+    fn schema_of(&self, pending: &[Extra]) -> Result<SchemaRef> {
+        let is_known = |name: &str| self.known.iter().any(|column| column.name == name);
+        let typed = pending.iter().find_map(|extra| match &extra.row {
+            Some((unknown, _)) => unknown
+                .batch
+                .as_ref()
+                .map(|batch| batch.schema_ref().fields()),
+            None => extra.types.as_ref(),
+        });
+        if let Some(fields) = typed {
+            let unknown = fields.iter().filter(|field| !is_known(field.name()));
+            return Ok(Arc::new(Schema::new(unknown.cloned().collect::<Vec<_>>())));
+        }
+        let lines = self.lines(pending)?;
+        let inferred = arrow::json::reader::infer_json_schema(lines.as_slice(), None);
+        Ok(Arc::new(inferred.map_err(unfit)?.0))
+    }
+
+    fn lines(&self, pending: &[Extra]) -> Result<Vec<u8>> {
+        let mut lines = Vec::new();
+        for extra in pending {
+            lines.push(b'{');
+            for (i, (name, value)) in extra.beside(self.known)?.enumerate() {
+                if i > 0 {
+                    lines.push(b',');
                 }
-            };
-            self.schema.insert(Arc::new(schema)).clone()
-        };
+                push_text(&mut lines, name);
+                lines.push(b':');
+                lines.extend_from_slice(value.as_bytes());
+            }
+            lines.extend_from_slice(b"}\n");
+        }
+        Ok(lines)
+    }
+
+    /// The columns of records that are not all rows of like batches.
+    fn through_json(&self, pending: &[Extra], schema: &SchemaRef) -> Result<Vec<ArrayRef>> {
+        let lines = self.lines(pending)?;
         if schema.fields().is_empty() {
             if lines.contains(&b':') {
-                return Err(unfit(arrow::error::ArrowError::SchemaError(
-                    "a new column after the first records".to_owned(),
-                )));
+                return Err(unfit("a new column after the first records"));
             }
-            return Ok((Fields::empty(), Vec::new()));
+            return Ok(Vec::new());
         }
-        let mut decoder = ReaderBuilder::new(schema.clone())
-            .with_batch_size(rows)
+        let fields = json_fields(schema.fields());
+        let mut decoder = ReaderBuilder::new(Arc::new(Schema::new(fields)))
+            .with_batch_size(pending.len())
             .with_strict_mode(true)
             .build_decoder()
             .map_err(unfit)?;
         decoder.decode(&lines).map_err(unfit)?;
-        let batch = decoder
-            .flush()
-            .map_err(unfit)?
-            .ok_or_else(|| Error::data("records were lost on their way to Arrow"))?;
-        Ok((schema.fields().clone(), batch.columns().to_vec()))
+        let batch = decoder.flush().map_err(unfit)?;
+        let batch = batch.ok_or_else(|| unfit("records were lost on their way"))?;
+        let columns = batch.columns().iter().zip(schema.fields());
+        columns
+            .map(|(column, field)| cast(column, field.data_type()).map_err(unfit))
+            .collect()
     }
+}
+
+fn unfit(why: impl Display) -> Error {
+    Error::data(format!(
+        "a column that this filter doesn't know cannot be held by Arrow and Parquet ({why}); write JSONL instead"
+    ))
+}
+
+/// The records as rows of batches that have all columns of a schema; none where one is not.
+fn rows_alike<'a>(pending: &'a [Extra], schema: &Schema) -> Option<Vec<(&'a RecordBatch, usize)>> {
+    let has_all = |batch: &RecordBatch| {
+        let mut fields = schema.fields().iter();
+        fields.all(|field| {
+            let found = batch.column_by_name(field.name());
+            found.is_some_and(|column| column.data_type() == field.data_type())
+        })
+    };
+    let rows = pending.iter().map(|extra| {
+        let (unknown, row) = extra.row.as_ref()?;
+        Some((unknown.batch.as_ref().filter(|batch| has_all(batch))?, *row))
+    });
+    rows.collect()
+}
+
+/// The columns of a schema, row by row from batches that have them.
+fn interleaved(rows: &[(&RecordBatch, usize)], schema: &Schema) -> Result<Vec<ArrayRef>> {
+    let mut batches: Vec<&RecordBatch> = Vec::new();
+    let mut at = Vec::with_capacity(rows.len());
+    for &(batch, row) in rows {
+        // Rows come batch by batch.
+        if !batches
+            .last()
+            .is_some_and(|last| std::ptr::eq(*last, batch))
+        {
+            batches.push(batch);
+        }
+        at.push((batches.len() - 1, row));
+    }
+    let column = |field: &FieldRef| {
+        let arrays = batches
+            .iter()
+            .filter_map(|batch| batch.column_by_name(field.name()));
+        let arrays: Vec<&dyn Array> = arrays.map(AsRef::as_ref).collect();
+        interleave(&arrays, &at).map_err(unfit)
+    };
+    schema.fields().iter().map(column).collect()
 }

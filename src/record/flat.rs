@@ -1,81 +1,130 @@
 /*!
-Flat tables as text: CSV both ways, and aligned columns for a person at a terminal.
+Flat tables as text: CSV and its relatives, both ways.
 */
 
-use super::bounds::{self, Ration, Rationed};
-use super::column::{Cell, ColumnType, Value};
-use super::extra::Extra;
+use super::column::{ColumnType, Value};
+use super::json_lines::LONGEST;
+use super::place::Place;
 use super::provenance::Chain;
-use super::read::{Entry, Place, Rows};
-use super::table::{Record, Row};
+use super::row::Row;
+use super::rows::Rows;
+use super::table::{Fields, Record};
 use super::version;
+use crate::compression::Stream;
 use crate::error::{Error, Result};
-use comfy_table::{CellAlignment, Table, presets};
-use std::io::BufRead;
+use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::io::{self, Read};
+use std::rc::Rc;
 use std::sync::Arc;
 
-/// Records out of a CSV file with a header.
+/// Lines of a table with a header.
 pub(super) struct CsvRows {
     file: Arc<str>,
     reader: csv::Reader<Rationed>,
-    ration: Ration,
-    header: csv::StringRecord,
-    row: csv::StringRecord,
+    /// Bytes that the record being read may still have.
+    ration: Rc<Cell<usize>>,
+    separator: u8,
+    header: StringRecord,
+    line: StringRecord,
+}
+
+/// One line of it.
+#[derive(Clone, Copy)]
+pub struct CsvRow<'a> {
+    header: &'a StringRecord,
+    line: &'a StringRecord,
+}
+
+impl<'a> CsvRow<'a> {
+    pub(super) fn len(self) -> usize {
+        self.header.len()
+    }
+
+    pub(super) fn name(self, at: usize) -> Option<&'a str> {
+        self.header.get(at)
+    }
+
+    pub(super) fn value(self, at: usize) -> Option<&'a str> {
+        self.line.get(at)
+    }
 }
 
 impl CsvRows {
-    pub(super) fn open(file: Arc<str>, stream: Box<dyn BufRead>) -> Result<Self> {
-        let (stream, ration) = Rationed::new(stream);
-        let mut reader = csv::Reader::from_reader(stream);
-        let header = reader
-            .headers()
-            .map_err(|e| Error::data(format!("{file}: {e}")))?
-            .clone();
-        Ok(Self {
+    /// The table of a stream that begins with `head`, whose header says what separates the columns.
+    pub(super) fn open(file: Arc<str>, stream: Stream, head: &[u8]) -> Result<Self> {
+        let first_line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let separator = (b",;\t".iter().copied())
+            .max_by_key(|separator| {
+                let count = memchr::memchr_iter(*separator, first_line).count();
+                // The comma where several are as likely.
+                (count, *separator == b',')
+            })
+            .unwrap_or(b',');
+        let ration = Rc::new(Cell::new(LONGEST));
+        let stream = Rationed {
+            stream,
+            left: ration.clone(),
+        };
+        let mut reader = ReaderBuilder::new()
+            .delimiter(separator)
+            .trim(Trim::Headers)
+            .from_reader(stream);
+        let header = reader.headers().cloned();
+        let mut rows = Self {
             file,
             reader,
             ration,
-            header,
-            row: csv::StringRecord::new(),
-        })
+            separator,
+            header: StringRecord::new(),
+            line: StringRecord::new(),
+        };
+        rows.header = header.map_err(|e| rows.wrong(&e))?;
+        Ok(rows)
     }
-}
 
-struct CsvRow<'a>(&'a CsvRows);
-
-impl Row for CsvRow<'_> {
-    fn cell(&self, _index: usize, name: &'static str) -> Cell<'_> {
-        let at = self.0.header.iter().position(|h| h == name);
-        at.and_then(|i| self.0.row.get(i))
-            .map_or(Cell::Missing, Cell::Csv)
-    }
-}
-
-impl<T: Record> Rows<T> for CsvRows {
-    fn next(&mut self) -> Result<Option<Entry<T>>> {
-        self.ration.renew();
+    fn wrong(&self, e: &csv::Error) -> Error {
         let line = self.reader.position().line();
-        let more = self.reader.read_record(&mut self.row).map_err(|e| {
-            let overlong = match e.kind() {
-                csv::ErrorKind::Io(e) => bounds::overlong(&self.file, line, e),
-                _ => None,
-            };
-            overlong.unwrap_or_else(|| Error::data(format!("{}: {e}", self.file)))
-        })?;
-        if !more {
-            return Ok(None);
+        match e.kind() {
+            ErrorKind::Io(e) if e.kind() == io::ErrorKind::FileTooLarge => {
+                Error::data(format!("{}: {e}", Place::line(&self.file, line)))
+            }
+            _ => Error::data(format!("{}: {e}", self.file)),
         }
-        let line = self.row.position().map_or(0, csv::Position::line);
+    }
+}
+
+impl Rows for CsvRows {
+    fn next(
+        &mut self,
+        see: &mut dyn FnMut(Row<'_>, Place) -> std::result::Result<(), String>,
+    ) -> Result<bool> {
+        self.ration.set(LONGEST);
+        let more = self.reader.read_record(&mut self.line);
+        if !more.map_err(|e| self.wrong(&e))? {
+            return Ok(false);
+        }
+        if self.separator == b';' && self.line.iter().any(|text| text.contains(',')) {
+            // Where commas do not separate, they stand in numbers.
+            self.line = self.line.iter().map(with_point).collect();
+        }
+        let line = self.line.position().map_or(0, csv::Position::line);
         let place = Place::line(&self.file, line);
-        if let Cell::Csv(mark) = CsvRow(self).cell(0, version::SCHEMA_KEY) {
-            version::check(mark).map_err(|e| Error::data(format!("{place}: {e}")))?;
-        }
-        let record = T::read(&CsvRow(self), 0).map_err(|e| Error::data(format!("{place}: {e}")))?;
-        Ok(Some(Entry {
-            record,
-            extra: Extra::default(),
-            place,
-        }))
+        let row = CsvRow {
+            header: &self.header,
+            line: &self.line,
+        };
+        let mark = self
+            .header
+            .iter()
+            .position(|name| name == version::SCHEMA_KEY);
+        let mark = mark
+            .and_then(|at| row.value(at))
+            .map_or(Ok(()), version::check);
+        mark.and_then(|()| see(Row::Csv(row), place.clone()))
+            .map_err(|e| Error::data(format!("{place}: {e}")))?;
+        Ok(true)
     }
 
     fn provenance(&mut self) -> Option<Chain> {
@@ -87,187 +136,91 @@ impl<T: Record> Rows<T> for CsvRows {
     }
 }
 
+/// A number with a decimal comma as one with a point; any other text as it is.
+fn with_point(text: &str) -> String {
+    let with_point = text.replacen(',', ".", 1);
+    match with_point.trim().parse::<f64>() {
+        Ok(_) => with_point,
+        Err(_) => text.to_owned(),
+    }
+}
+
+/// A stream that gives no more than a record's bytes until it is allowed more.
+struct Rationed {
+    stream: Stream,
+    left: Rc<Cell<usize>>,
+}
+
+impl Read for Rationed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = buffer.len().min(self.left.get());
+        if room == 0 && !buffer.is_empty() {
+            let what = format!("longer than a record may be ({} MiB)", LONGEST >> 20);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+        }
+        let n = self.stream.read(&mut buffer[..room])?;
+        self.left.set(self.left.get() - n);
+        Ok(n)
+    }
+}
+
 /// The column names of a flat record kind.
 ///
 /// # Errors
 /// The kind has lists, which CSV cannot hold.
 pub(super) fn header<T: Record>(skip: &[&str]) -> Result<Vec<&'static str>> {
-    if let Some(list) = T::COLUMNS
-        .iter()
-        .find(|c| matches!(c.kind, ColumnType::TextList | ColumnType::IntList))
-    {
+    if let Some(list) = T::COLUMNS.iter().find(|column| column.kind.is_list()) {
         return Err(Error::usage(format!(
             "a {} has lists (column {:?}), which CSV cannot hold; use --to jsonl, arrow or parquet",
             T::KIND,
             list.name
         )));
     }
-    Ok(T::COLUMNS
-        .iter()
-        .map(|c| c.name)
-        .filter(|name| !skip.contains(name))
-        .collect())
+    let names = T::COLUMNS.iter().map(|column| column.name);
+    Ok(names.filter(|name| !skip.contains(name)).collect())
 }
 
-/// A record's values as text, exact: numbers read back as they were.
-pub(super) fn texts<T: Record>(record: &T, skip: &[&str]) -> Vec<String> {
-    fields(record, skip, |x| format!("{x}"))
-}
-
-fn fields<T: Record>(record: &T, skip: &[&str], float: impl Fn(f64) -> String) -> Vec<String> {
-    let mut texts = Vec::with_capacity(T::COLUMNS.len());
-    let mut columns = T::COLUMNS.iter();
-    record.values(&mut |value| {
-        let Some(column) = columns.next() else { return };
-        if skip.contains(&column.name) {
-            return;
-        }
-        texts.push(match value {
-            Value::Text(text) => text.to_owned(),
-            Value::Bits(bits) => bits.to_string(),
-            Value::Int(n) => n.to_string(),
-            Value::Float(x) if x.is_finite() => float(x),
-            Value::Bool(b) => b.to_string(),
-            // Lists were refused with the header.
-            Value::Null | Value::Float(_) | Value::BitsList(_) | Value::IntList(_) => String::new(),
-        });
-    });
-    texts
-}
-
-/// A column of a table for reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BriefColumn {
-    /// Its name.
-    pub name: &'static str,
-    /// Whether it holds numbers.
-    pub is_number: bool,
-}
-
-/// A cell of a table for reading.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BriefCell {
-    /// For a person: floats to four digits, control characters escaped, `-` where there is no value.
-    pub shown: String,
-    /// Exact; empty where there is no value.
-    pub exact: String,
-}
-
-/// A table for reading: a kind's brief columns, without those that have no value; what is the same in every row is said
-/// once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Brief {
-    /// Name and value of what is the same in every row.
-    pub said: Vec<(&'static str, String)>,
-    /// The other columns.
-    pub columns: Vec<BriefColumn>,
-    /// Their cells, row by row.
-    pub rows: Vec<Vec<BriefCell>>,
-}
-
-impl Brief {
-    /// The table of some records.
-    #[must_use]
-    pub fn of<T: Record>(records: &[T]) -> Self {
-        let rows: Vec<Vec<BriefCell>> = records
-            .iter()
-            .map(|record| {
-                let exact = fields(record, &[], |x| format!("{x}"));
-                let shown = fields(record, &[], human);
-                let cell = |(exact, shown): (String, String)| BriefCell {
-                    shown: if shown.is_empty() {
-                        "-".to_owned()
-                    } else {
-                        visible(&shown)
-                    },
-                    exact,
-                };
-                exact.into_iter().zip(shown).map(cell).collect()
-            })
-            .collect();
-        let is_brief = |i: usize| T::BRIEF.is_empty() || T::BRIEF.contains(&T::COLUMNS[i].name);
-        let is_empty = |i: usize| rows.iter().all(|row| row[i].exact.is_empty());
-        // Numbers with a point are results, and stay in the table.
-        let is_said_once = |i: usize| {
-            rows.len() > 1
-                && T::COLUMNS[i].kind != ColumnType::Float
-                && rows.iter().all(|row| row[i] == rows[0][i])
-        };
-        let (once, kept): (Vec<usize>, Vec<usize>) = (0..T::COLUMNS.len())
-            .filter(|&i| is_brief(i) && !is_empty(i))
-            .partition(|&i| is_said_once(i));
-        Self {
-            said: once
-                .iter()
-                .map(|&i| (T::COLUMNS[i].name, rows[0][i].shown.clone()))
-                .collect(),
-            columns: kept
-                .iter()
-                .map(|&i| BriefColumn {
-                    name: T::COLUMNS[i].name,
-                    is_number: !matches!(T::COLUMNS[i].kind, ColumnType::Text | ColumnType::Bool),
-                })
-                .collect(),
-            rows: rows
-                .iter()
-                .map(|row| kept.iter().map(|&i| row[i].clone()).collect())
-                .collect(),
-        }
+/// A record's values as text, numbers with a point as `float` has them; empty where there is none.
+pub(super) fn fields<T: Record>(
+    record: &T,
+    skip: &[&str],
+    float: impl Fn(f64) -> String,
+) -> Vec<String> {
+    struct Line<'a, F> {
+        texts: Vec<String>,
+        skip: &'a [&'a str],
+        float: F,
     }
-}
 
-/// A table for reading, its columns aligned.
-pub(super) fn aligned<T: Record>(records: &[T]) -> String {
-    let brief = Brief::of(records);
-    if brief.rows.is_empty() {
-        return String::new();
-    }
-    let mut out = String::new();
-    if !brief.said.is_empty() {
-        let said = brief.said.iter();
-        let said: Vec<String> = said.map(|(name, text)| format!("{name} {text}")).collect();
-        out.push_str("# ");
-        out.push_str(&said.join(", "));
-        out.push('\n');
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(brief.columns.iter().map(|column| column.name));
-    for row in &brief.rows {
-        table.add_row(row.iter().map(|cell| &cell.shown));
-    }
-    for (at, shown) in brief.columns.iter().enumerate() {
-        if let Some(column) = table.column_mut(at) {
-            column.set_padding((0, 2));
-            if shown.is_number {
-                column.set_cell_alignment(CellAlignment::Right);
+    impl<F: Fn(f64) -> String> Fields for Line<'_, F> {
+        type Error = Infallible;
+
+        fn field<V: Value>(
+            &mut self,
+            name: &'static str,
+            value: &V,
+        ) -> std::result::Result<(), Infallible> {
+            if self.skip.contains(&name) {
+                return Ok(());
             }
+            let mut json = Vec::new();
+            value.push_json(&mut json);
+            let json = String::from_utf8(json).unwrap_or_default();
+            self.texts.push(match V::KIND {
+                _ if json == "null" => String::new(),
+                ColumnType::Text => serde_json::from_str(&json).unwrap_or_default(),
+                ColumnType::Float => json.parse().map_or(json, &self.float),
+                _ => json,
+            });
+            Ok(())
         }
     }
-    for line in table.lines() {
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-    out
-}
 
-/// Text with its control characters escaped, so that it cannot steer a terminal.
-fn visible(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let escape = c.is_control();
-            let escaped = escape.then(|| c.escape_default());
-            escaped.into_iter().flatten().chain((!escape).then_some(c))
-        })
-        .collect()
-}
-
-/// A number for a person: four digits after the point, small ones in scientific notation.
-fn human(x: f64) -> String {
-    let magnitude = x.abs();
-    if x == 0.0 || (1e-3..1e5).contains(&magnitude) {
-        format!("{x:.4}")
-    } else {
-        format!("{x:.2e}")
-    }
+    let mut line = Line {
+        texts: Vec::with_capacity(T::COLUMNS.len()),
+        skip,
+        float,
+    };
+    let Ok(()) = record.fields(&mut line);
+    line.texts
 }

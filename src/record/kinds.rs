@@ -4,12 +4,7 @@ contrasts and suite listings. The JSON Schemas in `schemas` describe the same co
 */
 
 use super::check;
-use super::column::{Cell, Column, ColumnType, Field, Value};
-use super::plain::Plain;
-use super::table::{Record, Row, concat};
 use crate::program::Bits;
-use std::fmt;
-use std::str::FromStr;
 
 words! {
     /// What the demonstrations show.
@@ -33,7 +28,7 @@ words! {
 
 record! {
     /// A trial: demonstrations, a query and the target that a predictor should answer.
-    struct Trial: "trial" = {
+    struct Trial: "trial" {
         /// Unique among all trials of all seeds.
         trial_id: String,
         /// The hidden function, in dot notation.
@@ -70,7 +65,9 @@ record! {
 
 record! {
     /// A trial dressed in the symbols of a modality.
-    struct Prompt: "prompt" = Trial as trial + {
+    struct Prompt: "prompt" {
+        /// The columns of a trial.
+        ..trial: Trial,
         /// The alphabet's name, or its characters.
         encoding: String,
         /// How one example is written.
@@ -95,7 +92,7 @@ record! {
 
 record! {
     /// A predictor's answer to one prompt (to one evaluation point of a nested one).
-    struct Prediction: "prediction" = {
+    struct Prediction: "prediction" {
         /// Unique; that of the trial, or of one point of a nested trial.
         trial_id: String,
         /// The nested trial that this point was read from; null if independent.
@@ -175,7 +172,7 @@ pub const SLIM: &[&str] = &["inputs", "outputs", "prompt"];
 
 record! {
     /// The columns of a prediction that say whose it is and whether it is right.
-    struct Verdict: "prediction" = {
+    struct Verdict: "prediction" {
         /// Unique; that of the trial, or of one point of a nested trial.
         trial_id: String,
         /// The nested trial that this point was read from.
@@ -220,7 +217,9 @@ record! {
 
 record! {
     /// The columns of a prediction that scoring reads.
-    struct Outcome: "prediction" = Verdict as verdict + {
+    struct Outcome: "prediction" {
+        /// The columns of a verdict.
+        ..verdict: Verdict,
         /// The demonstrations' inputs.
         inputs: Option<Vec<Bits>>,
         /// The demonstrations' outputs.
@@ -236,7 +235,7 @@ record! {
 record! {
     /// What is kept fixed along one curve: a cell without its shot count. Nothing is pooled
     /// across cells.
-    struct CurveKey: "curve" = {
+    struct CurveKey: "curve" {
         /// The predictor's name.
         model: String,
         /// The modality it was trained on.
@@ -271,7 +270,9 @@ impl CurveKey {
 record! {
     /// Accuracy and errors of one cell, of one function in it (`--by task`), or of its functions of
     /// one complexity (`--by bitload`, `--by bitdiversity`).
-    struct Score: "score" = CurveKey as curve + {
+    struct Score: "score" {
+        /// The columns of a curve.
+        ..curve: CurveKey,
         /// Number of demonstrations.
         shots: u32,
         /// `--by task`: the function.
@@ -360,7 +361,9 @@ words! {
 
 record! {
     /// One kind of wrong answers in one cell (`--errors`).
-    struct ErrorShare: "error" = CurveKey as curve + {
+    struct ErrorShare: "error" {
+        /// The columns of a curve.
+        ..curve: CurveKey,
         /// Number of demonstrations.
         shots: u32,
         /// Number of parameters; null if unknown.
@@ -390,7 +393,9 @@ record! {
 
 record! {
     /// A design that would give a cell's accuracy the standard error wanted (`--power`).
-    struct Power: "power" = CurveKey as curve + {
+    struct Power: "power" {
+        /// The columns of a curve.
+        ..curve: CurveKey,
         /// Number of demonstrations.
         shots: u32,
         /// Number of functions now.
@@ -426,7 +431,9 @@ record! {
 
 record! {
     /// The log-linear fit of one curve: accuracy = a0 + a1 ln(shots).
-    struct Fit: "fit" = CurveKey as curve + {
+    struct Fit: "fit" {
+        /// The columns of a curve.
+        ..curve: CurveKey,
         /// Number of parameters; null if unknown.
         params: Option<f64>,
         /// Accuracy at one shot.
@@ -477,7 +484,7 @@ record! {
 record! {
     /// Clean against deranged demonstrations: one model at one shot count, or one function there
     /// (`--by task`).
-    struct Contrast: "contrast" = {
+    struct Contrast: "contrast" {
         /// The predictor's name.
         model: String,
         /// The modality it was trained on.
@@ -550,7 +557,7 @@ record! {
 
 record! {
     /// Two models by name: what every row about a pair begins with.
-    struct PairKey: "pair" = {
+    struct PairKey: "pair" {
         /// The first predictor's name.
         model_a: String,
         /// The modality that it was trained on.
@@ -570,7 +577,9 @@ record! {
 
 record! {
     /// Two models, function by function: gap, tests, and what their best functions share.
-    struct Versus: "versus" = PairKey as pair + {
+    struct Versus: "versus" {
+        /// The columns of a pair of models.
+        ..pair: PairKey,
         /// Clean or deranged demonstrations.
         condition: Option<Condition>,
         /// Number of demonstrations: the largest that both have.
@@ -643,7 +652,9 @@ words! {
 
 record! {
     /// One function of a pair of models.
-    struct VersusTask: "versus-task" = PairKey as pair + {
+    struct VersusTask: "versus-task" {
+        /// The columns of a pair of models.
+        ..pair: PairKey,
         /// Clean or deranged demonstrations.
         condition: Option<Condition>,
         /// Number of demonstrations: the largest that both have.
@@ -673,7 +684,9 @@ record! {
 
 record! {
     /// How alike two models' profiles of per-function gaps are.
-    struct Similarity: "similarity" = PairKey as pair + {
+    struct Similarity: "similarity" {
+        /// The columns of a pair of models.
+        ..pair: PairKey,
         /// The first's largest shot count.
         shots_a: u32,
         /// The second's largest shot count.
@@ -695,7 +708,7 @@ record! {
 
 record! {
     /// How surely demonstrations tell a function from its rivals.
-    struct Identifiability: "identifiability" = {
+    struct Identifiability: "identifiability" {
         /// Width of the bitstrings.
         bits: u32,
         /// Number of demonstrations.
@@ -730,7 +743,7 @@ words! {
 
 record! {
     /// A quantity against ln(params) over the models of one family (`--families`).
-    struct Scaling: "scaling" = {
+    struct Scaling: "scaling" {
         /// The family's name; null where the models have no modality.
         family: Option<String>,
         /// The alphabet's name, or its characters.
@@ -774,7 +787,7 @@ record! {
 
 record! {
     /// A program of a suite and its measures.
-    struct Listing: "listing" = {
+    struct Listing: "listing" {
         /// The program, in dot notation.
         function: String,
         /// Number of input bits that matter.
@@ -790,7 +803,9 @@ record! {
 
 record! {
     /// The columns of a score that a fit reads.
-    struct Mean: "score" = CurveKey as curve + {
+    struct Mean: "score" {
+        /// The columns of a curve.
+        ..curve: CurveKey,
         /// Number of demonstrations.
         shots: u32,
         /// The function, where the score is that of one.
@@ -803,50 +818,4 @@ record! {
         se: Option<f64>,
     }
     check check::mean;
-}
-
-/// What `fit-loglinear` reads: scores, or the predictions themselves.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ScoreOrOutcome {
-    /// A row with an accuracy.
-    Score(Mean),
-    /// A row with a prediction.
-    Outcome(Box<Outcome>),
-}
-
-impl Record for ScoreOrOutcome {
-    const KIND: &'static str = "score or prediction";
-    const COLUMNS: &'static [Column] = {
-        const ALL: [Column; Outcome::COLUMNS.len() + Mean::COLUMNS.len()] =
-            concat(Outcome::COLUMNS, Mean::COLUMNS);
-        &ALL
-    };
-
-    fn read(row: &dyn Row, first: usize) -> Result<Self, String> {
-        let correct = Outcome::COLUMNS.iter().position(|c| c.name == "correct");
-        let is_outcome =
-            correct.is_some_and(|i| !matches!(row.cell(first + i, "correct"), Cell::Missing));
-        if is_outcome {
-            return Outcome::read(row, first).map(|o| Self::Outcome(Box::new(o)));
-        }
-        Mean::read(row, first + Outcome::COLUMNS.len()).map(Self::Score)
-    }
-
-    fn values<'a>(&'a self, each: &mut dyn FnMut(Value<'a>)) {
-        match self {
-            Self::Score(score) => score.values(each),
-            Self::Outcome(outcome) => outcome.values(each),
-        }
-    }
-
-    fn check(&self) -> Result<(), String> {
-        match self {
-            Self::Score(score) => score.check(),
-            Self::Outcome(outcome) => outcome.check(),
-        }
-    }
-
-    fn is_flat() -> bool {
-        true
-    }
 }

@@ -1,346 +1,184 @@
 /*!
-Records in JSON exactly as our own writers write it: no spaces, the columns in order and no others, texts of printable
-ASCII without escapes, integers in their one form.
+The fast path for JSON lines as our own writers write them: no white space, texts of no escapes, lists of eight bits.
 
-Such a line is read in one pass, into a record whose memory it takes over, and a filter that only adds columns can copy
-it. Nothing is said of any other line: the general parser reads it, or says what is wrong with it.
+Such a line is taken apart without a parser, and nothing is said of any other: the parser takes it apart, or says what is
+wrong with it.
 */
 
-use crate::program::{Bits, MAX_BITS};
+use super::row::Unfit;
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, SeqAccess};
+use std::borrow::Cow;
 
-/// What is left of a line.
-pub struct Plain<'a> {
-    rest: &'a [u8],
-    is_begun: bool,
+/// The names of a line's columns and their values in JSON; none of a line in any other form.
+pub(super) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
+    let mut fields = Vec::with_capacity(32);
+    let mut rest = line.strip_prefix('{')?;
+    loop {
+        let name = text(rest)?;
+        rest = rest[name.len()..].strip_prefix(':')?;
+        let value = value(rest)?;
+        fields.push((name[1..name.len() - 1].into(), value));
+        rest = &rest[value.len()..];
+        match rest.strip_prefix(',') {
+            Some(more) => rest = more,
+            None => return (rest == "}").then_some(fields),
+        }
+    }
 }
 
-impl<'a> Plain<'a> {
-    /// The beginning of a line, which comes without its line break.
-    pub(super) fn new(line: &'a [u8]) -> Self {
-        Self {
-            rest: line,
-            is_begun: false,
-        }
-    }
-
-    /// What `read` makes of a value that is all there is.
-    pub(super) fn whole<T>(value: &'a str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        let mut plain = Self::new(value.as_bytes());
-        let read = read(&mut plain)?;
-        plain.rest.is_empty().then_some(read)
-    }
-
-    /// Passes a [column's key](super::column::Column::key).
-    #[inline]
-    pub(super) fn key(&mut self, key: &str) -> Option<()> {
-        let mut key = key.as_bytes();
-        if !self.is_begun {
-            self.is_begun = true;
-            self.byte(b'{')?;
-            key = key.strip_prefix(b",")?;
-        }
-        self.rest = self.rest.strip_prefix(key)?;
-        Some(())
-    }
-
-    /// Whether the record ends here, and the line with it.
-    pub(super) fn is_end(&self) -> bool {
-        self.rest == b"}"
-    }
-
-    /// Passes a null, if one is here.
-    #[inline]
-    pub(super) fn null(&mut self) -> bool {
-        let rest = self.rest.strip_prefix(b"null");
-        self.rest = rest.unwrap_or(self.rest);
-        rest.is_some()
-    }
-
-    /// A text.
-    #[inline]
-    pub(super) fn text(&mut self) -> Option<&'a str> {
-        self.byte(b'"')?;
-        let is_end = |&byte: &u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
-        let end = self.rest.iter().position(is_end)?;
-        let (text, rest) = self.rest.split_at_checked(end)?;
-        self.rest = rest;
-        self.byte(b'"')?;
-        std::str::from_utf8(text).ok()
-    }
-
-    /// An integer.
-    #[inline]
-    pub(super) fn int(&mut self) -> Option<i64> {
-        // Any 18 digits fit 64 bits; what is longer is left to the general parser.
-        const DIGITS: usize = 18;
-        let negative = self.byte(b'-').is_some();
-        let end = self.rest.iter().position(|byte| !byte.is_ascii_digit())?;
-        let (digits, rest) = self.rest.split_at_checked(end)?;
-        match digits {
-            [] | [b'0', _, ..] => return None,
-            [b'0'] if negative => return None,
-            _ if end > DIGITS => return None,
-            _ => {}
-        }
-        self.rest = rest;
-        let size = digits
-            .iter()
-            .fold(0, |n, &digit| 10 * n + i64::from(digit - b'0'));
-        Some(if negative { -size } else { size })
-    }
-
-    /// A bitstring.
-    #[inline]
-    pub(super) fn bits(&mut self) -> Option<Bits> {
-        let width = self.width_behind(0)?;
-        self.bits_of(width)
-    }
-
-    /// Appends the items of a list of bitstrings of one width to `list`.
-    #[inline]
-    pub(super) fn bits_list(&mut self, list: &mut Vec<Bits>) -> Option<()> {
-        if self.width_behind(1) == Some(8) {
-            return self.eights(list);
-        }
-        self.list(|plain, first| {
-            let width = match first {
-                None => plain.width_behind(0)?,
-                Some(width) => width,
+/// The value that a text begins with.
+fn value(rest: &str) -> Option<&str> {
+    match rest.as_bytes() {
+        [b'"', ..] => text(rest),
+        [b'[', b'"', ..] => eights(rest),
+        _ => {
+            let end = memchr::memchr2(b',', b'}', rest.as_bytes())?;
+            let value = &rest[..end];
+            let is_whole = match value.as_bytes() {
+                b"null" | b"true" | b"false" | b"0" => true,
+                [b'1'..=b'9', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+                _ => false,
             };
-            list.push(plain.bits_of(width)?);
-            Some(width)
-        })
-    }
-
-    /// The same for the papers' width, eight bits: each with its quotes and what is behind them at once.
-    #[inline]
-    fn eights(&mut self, list: &mut Vec<Bits>) -> Option<()> {
-        self.byte(b'[')?;
-        loop {
-            let ([b'"', bits @ .., b'"', behind], rest) = self.rest.split_first_chunk::<11>()?
-            else {
-                return None;
-            };
-            list.push(Bits::from_ascii(bits)?);
-            self.rest = rest;
-            match behind {
-                b',' => {}
-                b']' => return Some(()),
-                _ => return None,
-            }
+            (is_whole || serde_json::from_str::<IgnoredAny>(value).is_ok()).then_some(value)
         }
     }
+}
 
-    /// Appends the items of a list of integers to `list`.
-    pub(super) fn ints(&mut self, list: &mut Vec<u32>) -> Option<()> {
-        self.list(|plain, _: Option<()>| {
-            list.push(plain.int()?.try_into().ok()?);
-            Some(())
-        })
-    }
+/// The text that a text begins with, in its quotes.
+fn text(rest: &str) -> Option<&str> {
+    let end = memchr::memchr2(b'"', b'\\', rest.strip_prefix('"')?.as_bytes())? + 1;
+    let text = rest.get(..=end).filter(|text| text.ends_with('"'))?;
+    // Looked at to the end whatever is found, so that many bytes are looked at at once.
+    let control = text
+        .bytes()
+        .fold(0, |found, byte| found | u8::from(byte < b' '));
+    (control == 0).then_some(text)
+}
 
-    /// A list whose items `item` reads; it is given what it said of the item before.
-    #[inline]
-    fn list<T>(&mut self, mut item: impl FnMut(&mut Self, Option<T>) -> Option<T>) -> Option<()> {
-        self.byte(b'[')?;
-        if self.byte(b']').is_some() {
-            return Some(());
-        }
-        let mut said = None;
-        loop {
-            said = Some(item(self, said)?);
-            if self.byte(b',').is_none() {
-                return self.byte(b']');
-            }
-        }
-    }
-
-    /// The number of bits of the bitstring that begins this many bytes on.
-    #[inline]
-    fn width_behind(&self, bytes: usize) -> Option<usize> {
-        let text = self.rest.get(bytes..)?.strip_prefix(b"\"")?;
-        let longest = &text[..text.len().min(MAX_BITS as usize + 1)];
-        longest.iter().position(|&byte| byte == b'"')
-    }
-
-    /// A bitstring of `width` bits.
-    #[inline]
-    fn bits_of(&mut self, width: usize) -> Option<Bits> {
-        let (text, rest) = self.rest.split_at_checked(width + 2)?;
-        let [b'"', text @ .., b'"'] = text else {
+/// The list of strings of eight bits that a text begins with.
+fn eights(rest: &str) -> Option<&str> {
+    let mut at = 1;
+    loop {
+        let ([b'"', bits @ .., b'"', behind], _) =
+            rest.as_bytes()[at..].split_first_chunk::<11>()?
+        else {
             return None;
         };
-        self.rest = rest;
-        Bits::from_ascii(text)
+        // The two differ in their lowest bit.
+        if u64::from_le_bytes(*bits) & !0x0101_0101_0101_0101 != 0x3030_3030_3030_3030 {
+            return None;
+        }
+        at += 11;
+        match behind {
+            b',' => {}
+            b']' => return rest.get(..at),
+            _ => return None,
+        }
+    }
+}
+
+/// The items of a list of strings of eight bits.
+pub(super) struct Eights<'a>(&'a str);
+
+impl<'a> Eights<'a> {
+    /// Of a list in JSON, if it is one.
+    pub(super) fn of(list: &'a str) -> Option<Self> {
+        let is_one =
+            list.starts_with("[\"") && eights(list).is_some_and(|all| all.len() == list.len());
+        is_one.then(|| Self(&list[1..]))
+    }
+}
+
+impl<'de> SeqAccess<'de> for Eights<'de> {
+    type Error = Unfit;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Unfit> {
+        let Some((item, rest)) = self.0.split_at_checked(11) else {
+            return Ok(None);
+        };
+        self.0 = rest;
+        seed.deserialize(BorrowedStrDeserializer::new(&item[1..9]))
+            .map(Some)
     }
 
-    /// Passes this byte.
-    #[inline]
-    fn byte(&mut self, wanted: u8) -> Option<()> {
-        match self.rest {
-            [first, rest @ ..] if *first == wanted => {
-                self.rest = rest;
-                Some(())
-            }
-            _ => None,
-        }
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.0.len() / 11)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::json::{Object, push_record};
-    use crate::record::{Condition, Design, Extra, Prompt, Record, Trial};
     use proptest::prelude::*;
+    use serde_json::Value;
+    use serde_json::value::RawValue;
+    use std::collections::BTreeMap;
 
-    /// Trials of any shape, sound or not: names that need escapes, bitstrings of any widths, no demonstrations.
-    fn trials() -> impl Strategy<Value = Trial> {
-        let text = || prop_oneof![3 => "[a-z_.0-9/]{0,20}", 1 => any::<String>()];
-        let bits = |width: u32| any::<u16>().prop_map(move |value| Bits::new(value, width));
-        let of_width = move |width: u32| {
-            let list = move || prop::collection::vec(bits(width), 0..5);
-            (list(), list(), bits(width), prop::option::of(bits(width)))
-        };
-        let strings = prop_oneof![4 => Just(8), 1 => 0..=16u32].prop_flat_map(of_width);
-        let odd = prop::option::weighted(0.1, bits(3));
-        let points = prop::option::of(prop::collection::vec(any::<u32>(), 0..4));
-        let words = (any::<bool>(), any::<bool>(), prop::option::of(any::<u32>()));
-        let numbers = (any::<u32>(), any::<u32>(), any::<i64>(), points);
-        (text(), text(), words, numbers, strings, odd).prop_map(
-            |(trial_id, function, words, numbers, strings, odd)| {
-                let (mut inputs, outputs, query, constant) = strings;
-                inputs.extend(odd);
-                Trial {
-                    trial_id,
-                    function,
-                    bits: 8,
-                    condition: if words.0 {
-                        Condition::Clean
-                    } else {
-                        Condition::Deranged
-                    },
-                    shots: numbers.0,
-                    trial: numbers.1,
-                    seed: numbers.2,
-                    design: if words.1 {
-                        Design::Independent
-                    } else {
-                        Design::Nested
-                    },
-                    constant,
-                    inputs,
-                    outputs,
-                    query,
-                    target: query,
-                    unchanged: words.2,
-                    eval_shots: numbers.3,
-                }
-            },
-        )
+    /// What the general parser makes of a line, if there are no two columns of one name.
+    fn parsed(line: &str) -> Option<BTreeMap<String, Box<RawValue>>> {
+        serde_json::from_str(line).ok()
     }
 
-    fn written<T: Record>(record: &T, shared: Option<&[u8]>) -> Vec<u8> {
-        let mut line = Vec::new();
-        push_record(&mut line, shared, record, &Extra::default(), &[]);
-        line
-    }
-
-    fn read_generally(line: &[u8]) -> Option<Trial> {
-        let object = Object::parse(std::str::from_utf8(line).ok()?).ok()?;
-        Trial::read(&object, 0).ok()
-    }
-
-    fn read_plainly(line: &[u8], last: &Trial) -> Option<Trial> {
-        let mut trial = last.clone();
-        let mut plain = Plain::new(line);
-        trial.read_plain(&mut plain)?;
-        plain.is_end().then_some(trial)
-    }
-
-    /// Texts without escapes, and no list of bitstrings of several widths.
-    fn is_plain(trial: &Trial) -> bool {
-        let is_plain = |text: &str| {
-            let mut chars = text.chars();
-            chars.all(|c| (' '..='~').contains(&c) && c != '"' && c != '\\')
-        };
-        let is_even = |list: &[Bits]| list.windows(2).all(|w| w[0].len() == w[1].len());
-        // Integers of 19 digits are left to the general parser.
-        let is_short = trial.seed.unsigned_abs() < 1_000_000_000_000_000_000;
-        is_plain(&trial.trial_id) && is_plain(&trial.function) && is_even(&trial.inputs) && is_short
+    fn lines() -> impl Strategy<Value = String> {
+        let text =
+            prop_oneof![3 => "[a-z_.0-9/]{0,20}", 1 => any::<String>()].prop_map(Value::from);
+        let bits = prop::collection::vec("[01]{8}", 0..5).prop_map(Value::from);
+        let number = prop_oneof![
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from)
+        ];
+        let word = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from)];
+        let column = ("[a-z_]{1,8}", prop_oneof![text, bits, number, word]);
+        prop::collection::vec(column, 1..6)
+            .prop_map(|columns| Value::Object(columns.into_iter().collect()).to_string())
     }
 
     proptest! {
+        /// Whatever is done to a line: if it is taken apart at all, it is as the general parser does.
         #[test]
-        fn what_is_written_is_read_alike(trial in trials(), last in trials()) {
-            let line = written(&trial, None);
-            prop_assert_eq!(read_generally(&line), Some(trial.clone()));
-            let wanted = is_plain(&trial).then_some(trial);
-            prop_assert_eq!(read_plainly(&line, &last), wanted);
-        }
-
-        /// Whatever is done to a line: if it is read at all, it is what the general parser reads, and a copy of it is
-        /// what would be written.
-        #[test]
-        fn any_other_line_is_left_to_the_general_parser(
-            trial in trials(),
-            last in trials(),
+        fn a_line_is_taken_apart_as_the_parser_does(
+            line in lines(),
             changes in prop::collection::vec(
-                (any::<prop::sample::Index>(), 0..3u8, prop::sample::select(&b"0123 \",:[]{}-+.en\\\x7f\xc3"[..])),
-                1..3,
+                (any::<prop::sample::Index>(), 0..3u8, prop::sample::select(&b"0123 \",:[]{}-+.en\\\x7f"[..])),
+                0..3,
             ),
         ) {
-            let mut line = written(&trial, None);
+            let mut bytes = line.into_bytes();
             for (at, what, byte) in changes {
-                let at = at.index(line.len());
+                let at = at.index(bytes.len());
                 match what {
-                    0 => line[at] = byte,
-                    1 => line.insert(at, byte),
-                    _ => _ = line.remove(at),
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => _ = bytes.remove(at),
                 }
             }
-            if let Some(read) = read_plainly(&line, &last) {
-                prop_assert_eq!(written(&read, None), line.clone());
-                prop_assert_eq!(Some(read), read_generally(&line));
+            let line = String::from_utf8_lossy(&bytes);
+            if let Some(fields) = fields(&line) {
+                let parsed = parsed(&line).expect("it is JSON");
+                // Where a name stands twice, the parser has the last.
+                let fields: BTreeMap<_, _> = fields.into_iter().collect();
+                prop_assert_eq!(fields.len(), parsed.len());
+                for (name, value) in fields {
+                    prop_assert_eq!(parsed[&*name].get(), value);
+                }
             }
-        }
-
-        #[test]
-        fn columns_upon_a_copied_line_are_the_whole_record(trial in trials(), text in any::<String>()) {
-            let shared = written(&trial, None);
-            let prompt = Prompt {
-                trial,
-                encoding: "genomic".into(),
-                template: "{x}>{y}\n".into(),
-                prefix: text.clone(),
-                zero: "A".into(),
-                one: "\"".into(),
-                separator: None,
-                prompt: text,
-                answer: "A\"".into(),
-                answer_starts: Some(vec![1, 20]),
-            };
-            prop_assert_eq!(written(&prompt, Some(&shared)), written(&prompt, None));
         }
     }
 
     #[test]
-    fn integers_have_one_form() {
-        for (text, number) in [
-            ("0", 0),
-            ("-7", -7),
-            ("120", 120),
-            ("999999999999999999", 999_999_999_999_999_999),
-        ] {
-            let line = format!("{text},");
-            assert_eq!(Plain::new(line.as_bytes()).int(), Some(number));
-        }
-        for text in ["-0", "00", "01", "", "-", "1000000000000000000"] {
-            assert_eq!(
-                Plain::new(format!("{text},").as_bytes()).int(),
-                None,
-                "{text}"
-            );
-        }
+    fn our_own_lines_are_plain() {
+        let line = r#"{"a":"x","n":-3,"x":[],"list":["01010101","11111111"],"f":0.25,"no":null}"#;
+        assert!(
+            fields(line).is_none(),
+            "an empty list is left to the parser"
+        );
+        let line = line.replace("[]", "1e-7");
+        let fields = fields(&line).unwrap();
+        assert_eq!(fields[3], ("list".into(), "[\"01010101\",\"11111111\"]"));
+        assert_eq!(fields.len(), 6);
     }
 }

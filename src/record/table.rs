@@ -2,153 +2,225 @@
 What a record kind is, and the macros that declare one: a struct whose fields are the columns.
 */
 
-use super::column::{Cell, Column, ColumnType, Value};
-use super::plain::Plain;
-
-/// A row of some table, by which a record reads its fields.
-pub trait Row {
-    /// The cell of the record's column number `index`, called `name`.
-    fn cell(&self, index: usize, name: &'static str) -> Cell<'_>;
-}
+use super::column::{Column, ColumnType, Value};
+use super::row::Row;
+use serde::de::DeserializeOwned;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::convert::Infallible;
 
 /// A record kind: the columns of one table.
-pub trait Record: Sized {
+pub trait Record: DeserializeOwned {
     /// What one record is called: `trial`, `prompt`, ...
     const KIND: &'static str;
     /// The columns, in order.
     const COLUMNS: &'static [Column];
     /// The columns that an aligned table shows a person; none is all of them.
     const BRIEF: &'static [&'static str] = &[];
-    /// How many of the first columns are those of another kind, which this one only adds to.
-    const SHARED: usize = 0;
 
-    /// A record from a row; its columns are numbered from `first`.
+    /// Hands every column's value over, in the order of the columns.
     ///
     /// # Errors
-    /// The column, and what was expected.
-    fn read(row: &dyn Row, first: usize) -> std::result::Result<Self, String>;
-
-    /// Takes over the columns of a line in the writers' own form; none if it is in any other, and then some columns may
-    /// have been taken over.
-    fn read_plain(&mut self, _line: &mut Plain<'_>) -> Option<()> {
-        None
-    }
-
-    /// Calls `each` with every value, in the order of the columns.
-    fn values<'a>(&'a self, each: &mut dyn FnMut(Value<'a>));
-
-    /// Why a table that has certain columns is none of this kind, where their names alone say so.
-    #[must_use]
-    fn refusal(_has: &dyn Fn(&str) -> bool) -> Option<String> {
-        None
-    }
-
-    /// Whether CSV can hold the kind: it has no lists.
-    #[must_use]
-    fn is_flat() -> bool {
-        let list = |kind| matches!(kind, ColumnType::TextList | ColumnType::IntList);
-        !Self::COLUMNS.iter().any(|column| list(column.kind))
-    }
+    /// The receiver's.
+    fn fields<F: Fields>(&self, to: &mut F) -> Result<(), F::Error>;
 
     /// What must hold between the columns.
     ///
     /// # Errors
     /// The column, and what was expected.
-    fn check(&self) -> std::result::Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// Concatenates column lists in a constant.
-pub(super) const fn concat<const N: usize>(a: &[Column], b: &[Column]) -> [Column; N] {
+/// What takes a record's values.
+pub trait Fields {
+    /// What can go wrong.
+    type Error;
+
+    /// The next column's value.
+    ///
+    /// # Errors
+    /// The receiver's own.
+    fn field<V: Value>(&mut self, name: &'static str, value: &V) -> Result<(), Self::Error>;
+}
+
+/// What rows of a table are read as: a record kind, or one of several that the columns tell apart.
+pub trait FromRow: Sized {
+    /// What one row is called.
+    const WHAT: &'static str;
+
+    /// The columns that are looked at; none where it could be any.
+    #[must_use]
+    fn columns() -> Option<&'static [Column]> {
+        None
+    }
+
+    /// What a row says.
+    ///
+    /// # Errors
+    /// The column, and what was expected.
+    fn from_row(row: Row<'_>) -> Result<Self, String>;
+}
+
+impl<T: Record> FromRow for T {
+    const WHAT: &'static str = T::KIND;
+
+    fn columns() -> Option<&'static [Column]> {
+        Some(T::COLUMNS)
+    }
+
+    fn from_row(row: Row<'_>) -> Result<Self, String> {
+        let record: T = row.read()?;
+        record.check()?;
+        Ok(record)
+    }
+}
+
+/// The first column in which two records differ.
+#[must_use]
+pub fn first_difference<T: Record + PartialEq>(a: &T, b: &T) -> Option<&'static str> {
+    struct Values(Vec<(&'static str, Vec<u8>)>);
+
+    impl Fields for Values {
+        type Error = Infallible;
+
+        fn field<V: Value>(&mut self, name: &'static str, value: &V) -> Result<(), Infallible> {
+            let mut json = Vec::new();
+            value.push_json(&mut json);
+            self.0.push((name, json));
+            Ok(())
+        }
+    }
+
+    if a == b {
+        return None;
+    }
+    let values = |of: &T| {
+        let mut values = Values(Vec::new());
+        let Ok(()) = of.fields(&mut values);
+        values.0
+    };
+    let mut pairs = values(a).into_iter().zip(values(b));
+    pairs.find_map(|(a, b)| (a != b).then_some(a.0))
+}
+
+/// A record without some of its columns as a map, for serialisers.
+pub(super) struct AsMap<'a, T> {
+    pub record: &'a T,
+    pub skip: &'a [&'a str],
+    /// About how many bytes it took.
+    pub bytes: &'a std::cell::Cell<usize>,
+}
+
+impl<T: Record> Serialize for AsMap<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Columns<'a, M> {
+            map: M,
+            skip: &'a [&'a str],
+            bytes: usize,
+        }
+
+        impl<M: SerializeMap> Fields for Columns<'_, M> {
+            type Error = M::Error;
+
+            fn field<V: Value>(&mut self, name: &'static str, value: &V) -> Result<(), M::Error> {
+                if !self.skip.contains(&name) {
+                    self.bytes += value.put(name, &mut self.map)?;
+                }
+                Ok(())
+            }
+        }
+
+        let mut fields = Columns {
+            map: serializer.serialize_map(None)?,
+            skip: self.skip,
+            bytes: 0,
+        };
+        self.record.fields(&mut fields)?;
+        self.bytes.set(self.bytes.get() + fields.bytes);
+        fields.map.end()
+    }
+}
+
+/// Concatenates lists of columns in a constant.
+pub(super) const fn concat<const N: usize>(parts: &[&[Column]]) -> [Column; N] {
     let mut all = [Column {
         name: "",
-        key: "",
         kind: ColumnType::Text,
         nullable: false,
     }; N];
-    let mut i = 0;
-    while i < N {
-        all[i] = if i < a.len() { a[i] } else { b[i - a.len()] };
-        i += 1;
+    let (mut part, mut at, mut next) = (0, 0, 0);
+    while next < N {
+        if at == parts[part].len() {
+            (part, at) = (part + 1, 0);
+        } else {
+            all[next] = parts[part][at];
+            (at, next) = (at + 1, next + 1);
+        }
     }
     all
 }
 
-/// Declares a record kind; `record! { struct Prompt: "prompt" = Trial as trial + { ... } }` begins
-/// with the columns of another.
+/// How many columns some lists have together.
+pub(super) const fn count(parts: &[&[Column]]) -> usize {
+    let (mut part, mut n) = (0, 0);
+    while part < parts.len() {
+        n += parts[part].len();
+        part += 1;
+    }
+    n
+}
+
+/// Declares a record kind. A field behind `..` is another kind, whose columns stand there.
 macro_rules! record {
     (
         $(#[$doc:meta])*
-        struct $name:ident: $kind:literal = $($base:ident as $part:ident +)? {
-            $($(#[$field_doc:meta])* $field:ident: $type:ty,)*
+        struct $name:ident: $kind:literal {
+            $($(#[$field_doc:meta])* $(.. $whole:ident)? $($field:ident)?: $type:ty,)*
         }
         $(check $check:expr;)?
         $(brief $brief:expr;)?
     ) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
         pub struct $name {
-            $(#[doc = concat!("The columns of a `", stringify!($base), "`.")] pub $part: $base,)?
-            $($(#[$field_doc])* pub $field: $type,)*
+            $($(#[$field_doc])* pub $($whole)? $($field)?: $type,)*
         }
 
         impl $crate::record::Record for $name {
             const KIND: &'static str = $kind;
-            const SHARED: usize = {
-                const BASE: &[Column] = record!(@base $($base)?);
-                BASE.len()
-            };
-            const COLUMNS: &'static [Column] = {
-                const BASE: &[Column] = record!(@base $($base)?);
-                const OWN: &[Column] = &[$(Column {
-                    name: stringify!($field),
-                    key: concat!(",\"", stringify!($field), "\":"),
-                    kind: <$type as Field>::KIND,
-                    nullable: <$type as Field>::NULLABLE,
-                }),*];
-                const ALL: [Column; BASE.len() + OWN.len()] = concat(BASE, OWN);
+            const COLUMNS: &'static [$crate::record::Column] = {
+                const PARTS: &[&[$crate::record::Column]] =
+                    &[$(record!(@columns $(.. $whole)? $($field)?: $type)),*];
+                const ALL: [$crate::record::Column; $crate::record::table::count(PARTS)] =
+                    $crate::record::table::concat(PARTS);
                 &ALL
             };
 
-            fn read(row: &dyn Row, first: usize) -> std::result::Result<Self, String> {
-                let mut index = first;
-                $(
-                    let $part = <$base as Record>::read(row, first)?;
-                    index += <$base as Record>::COLUMNS.len();
-                )?
-                $(
-                    let $field = <$type as Field>::read(row.cell(index, stringify!($field)))
-                        .map_err(|e| format!("column {:?}: {e}", stringify!($field)))?;
-                    index += 1;
-                )*
-                let _ = index;
-                Ok(Self { $($part,)? $($field,)* })
-            }
-
-            fn read_plain(&mut self, line: &mut Plain<'_>) -> Option<()> {
-                $(self.$part.read_plain(line)?;)?
-                $(
-                    line.key(concat!(",\"", stringify!($field), "\":"))?;
-                    self.$field.read_plain(line)?;
-                )*
-                Some(())
-            }
-
-            fn values<'a>(&'a self, each: &mut dyn FnMut(Value<'a>)) {
-                $(self.$part.values(each);)?
-                $(each(Field::value(&self.$field));)*
+            fn fields<F: $crate::record::Fields>(&self, to: &mut F) -> Result<(), F::Error> {
+                $(record!(@give self, to, $(.. $whole)? $($field)?);)*
+                Ok(())
             }
 
             $(const BRIEF: &'static [&'static str] = &$brief;)?
 
-            $(fn check(&self) -> std::result::Result<(), String> {
+            $(fn check(&self) -> Result<(), String> {
                 $check(self)
             })?
         }
     };
-    (@base $base:ident) => { <$base as Record>::COLUMNS };
-    (@base) => { &[] };
+    (@columns .. $whole:ident: $type:ty) => { <$type as $crate::record::Record>::COLUMNS };
+    (@columns $field:ident: $type:ty) => {
+        &[$crate::record::Column {
+            name: stringify!($field),
+            kind: <$type as $crate::record::column::Value>::KIND,
+            nullable: <$type as $crate::record::column::Value>::NULLABLE,
+        }]
+    };
+    (@give $self:ident, $to:ident, .. $whole:ident) => { $self.$whole.fields($to)? };
+    (@give $self:ident, $to:ident, $field:ident) => {
+        $to.field(stringify!($field), &$self.$field)?
+    };
 }
 
 /// An enum that is written as one of a few words.
@@ -168,42 +240,41 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.word())
             }
         }
 
-        impl FromStr for $name {
+        impl std::str::FromStr for $name {
             type Err = String;
 
-            fn from_str(text: &str) -> std::result::Result<Self, String> {
+            fn from_str(text: &str) -> Result<Self, String> {
                 match text {
                     $($word => Ok(Self::$variant),)*
                     other => Err(format!(
                         "expected {}, found {:?}",
                         [$($word),*].join(" or "),
-                        super::column::shorten(other),
+                        $crate::record::column::shorten(other),
                     )),
                 }
             }
         }
 
-        impl Field for $name {
-            const KIND: ColumnType = ColumnType::Text;
-
-            fn read(cell: Cell<'_>) -> std::result::Result<Self, String> {
-                String::read(cell)?.parse()
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.word())
             }
+        }
 
-            fn plain(line: &mut Plain<'_>) -> Option<Self> {
-                let word = line.text()?;
-                [$(Self::$variant),*].into_iter().find(|known| known.word() == word)
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::record::column::from_text(deserializer)
             }
+        }
 
-            fn value(&self) -> Value<'_> {
-                Value::Text(self.word())
-            }
+        impl $crate::record::column::Value for $name {
+            const KIND: $crate::record::ColumnType = $crate::record::ColumnType::Text;
         }
     };
 }

@@ -16,7 +16,6 @@ use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, AsArray as _};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use serde_json::value::RawValue;
 
 /// The name that a version stands under: a key of metadata, a key in a JSON line, or a column.
 pub const SCHEMA_KEY: &str = "shotline.schema";
@@ -87,12 +86,12 @@ pub(super) fn check(found: &str) -> std::result::Result<(), String> {
 ///
 /// # Errors
 /// As [`check`]; it is no string.
-pub(super) fn check_json(found: Option<&RawValue>) -> std::result::Result<(), String> {
+pub(super) fn check_json(found: Option<&str>) -> std::result::Result<(), String> {
     let Some(found) = found else {
         return Ok(());
     };
-    let text: String = serde_json::from_str(found.get())
-        .map_err(|_| format!("{SCHEMA_KEY}: expected a string, found {}", found.get()))?;
+    let text: String = serde_json::from_str(found)
+        .map_err(|_| format!("{SCHEMA_KEY}: expected a string, found {found}"))?;
     check(&text)
 }
 

@@ -2,22 +2,25 @@
 Writes records as JSON lines, Arrow, Parquet, CSV or an aligned table.
 */
 
-use super::batch::BatchBuilder;
+use super::arrays::BatchWriter;
 use super::extra::Extra;
 use super::flat;
-use super::json;
+use super::json_lines::push_record;
+use super::pretty;
 use super::provenance::{Chain, METADATA_KEY};
 use super::table::Record;
 use super::version;
 use crate::compression::name_inside;
 use crate::error::{Error, Result};
 use arrow::ipc::writer::StreamWriter;
+use csv::WriterBuilder;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use serde_json::json;
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// The formats of `--to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -30,6 +33,8 @@ pub enum Format {
     Parquet,
     /// CSV, for flat tables.
     Csv,
+    /// The same with tabs.
+    Tsv,
     /// Aligned columns for reading, for flat tables.
     Table,
 }
@@ -48,6 +53,7 @@ impl Format {
             "arrow" | "arrows" | "ipc" => Some(Self::Arrow),
             "parquet" | "pq" => Some(Self::Parquet),
             "csv" => Some(Self::Csv),
+            "tsv" | "tab" => Some(Self::Tsv),
             "txt" => Some(Self::Table),
             _ => None,
         }
@@ -58,76 +64,20 @@ impl Format {
 const ROW_GROUP_BYTES: usize = 64 << 20;
 
 enum State<W: Write + Send, T> {
-    Lines(Lines<W>),
+    Lines(W, Vec<u8>),
     Csv(csv::Writer<W>),
     Table(W, Vec<T>),
-    /// The writer begins with the first batch, whose unknown columns complete the schema.
-    Arrow(Begun<W, StreamWriter<W>>, BatchBuilder),
-    Parquet(Begun<W, ArrowWriter<W>>, BatchBuilder),
+    /// The stream begins with the first batch, whose unknown columns complete the schema.
+    Batches(Box<BatchWriter>, Stream<W>),
 }
 
-/// JSON lines on their way out: they are made in the block in which they are written.
-struct Lines<W: Write> {
-    /// None only when it was given back.
-    out: Option<W>,
-    block: Vec<u8>,
-}
-
-impl<W: Write> Lines<W> {
-    /// As large as the buffer of an output, which then writes it without a copy.
-    const BLOCK: usize = 1 << 18;
-
-    fn new(out: W) -> Self {
-        Self {
-            out: Some(out),
-            block: Vec::new(),
-        }
-    }
-
-    /// Writes what there is.
-    fn write(&mut self) -> io::Result<()> {
-        let written = match &mut self.out {
-            Some(out) => out.write_all(&self.block),
-            None => Ok(()),
-        };
-        // If it failed, too: nothing is written twice.
-        self.block.clear();
-        written
-    }
-
-    /// One more line is in the block.
-    fn end_line(&mut self) -> io::Result<()> {
-        self.block.push(b'\n');
-        if self.block.len() < Self::BLOCK {
-            return Ok(());
-        }
-        self.write()
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.write()?;
-        self.out.as_mut().map_or(Ok(()), Write::flush)
-    }
-
-    fn finish(mut self) -> io::Result<Option<W>> {
-        self.write()?;
-        Ok(self.out.take())
-    }
-}
-
-/// As of any buffered writer, what is finished of an output that failed elsewhere is written.
-impl<W: Write> Drop for Lines<W> {
-    fn drop(&mut self) {
-        let _ = self.write();
-    }
-}
-
-/// An output before and after its header.
-enum Begun<W, S> {
-    No(W),
-    Yes(S),
-    /// Only while it changes from one to the other.
-    Changing,
+/// Where batches go, before and after the header.
+enum Stream<W: Write + Send> {
+    Waiting(W, Format),
+    Arrow(StreamWriter<W>),
+    Parquet(ArrowWriter<W>),
+    /// Only while it begins, and where it failed to.
+    Lost,
 }
 
 /// Writes the records of one table.
@@ -136,6 +86,8 @@ pub struct Writer<W: Write + Send, T> {
     skip: &'static [&'static str],
     metadata: HashMap<String, String>,
     place: String,
+    /// The columns of the terminal that the output goes to.
+    width: Option<usize>,
 }
 
 impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
@@ -159,10 +111,11 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
             metadata.insert(version::SCHEMA_KEY.to_owned(), mark);
         }
         let state = match format {
-            Format::Jsonl => State::Lines(Lines::new(out)),
-            Format::Csv => {
+            Format::Jsonl => State::Lines(out, Vec::new()),
+            Format::Csv | Format::Tsv => {
                 let header = flat::header::<T>(skip)?;
-                let mut writer = csv::Writer::from_writer(out);
+                let separator = if format == Format::Tsv { b'\t' } else { b',' };
+                let mut writer = WriterBuilder::new().delimiter(separator).from_writer(out);
                 writer
                     .write_record(header)
                     .map_err(|e| csv_error(place, e))?;
@@ -172,15 +125,23 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
                 flat::header::<T>(skip)?;
                 State::Table(out, Vec::new())
             }
-            Format::Arrow => State::Arrow(Begun::No(out), BatchBuilder::new::<T>(skip)),
-            Format::Parquet => State::Parquet(Begun::No(out), BatchBuilder::new::<T>(skip)),
+            Format::Arrow | Format::Parquet => {
+                let batch = Box::new(BatchWriter::new::<T>(skip)?);
+                State::Batches(batch, Stream::Waiting(out, format))
+            }
         };
         Ok(Self {
             state,
             skip,
             metadata,
             place: place.to_owned(),
+            width: None,
         })
+    }
+
+    /// Fits an aligned table to a terminal of so many columns.
+    pub fn fit(&mut self, width: Option<usize>) {
+        self.width = width;
     }
 
     /// Writes a line with the chain and the schema's version (JSON lines only; other formats have it in their metadata).
@@ -188,18 +149,12 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
     /// # Errors
     /// The output cannot be written.
     pub fn write_provenance(&mut self, chain: &Chain) -> Result<()> {
-        if let State::Lines(lines) = &mut self.state {
-            let line = &mut lines.block;
-            line.extend_from_slice(b"{\"provenance\":");
-            line.extend_from_slice(chain.to_json().as_bytes());
+        if let State::Lines(out, _) = &mut self.state {
+            let mut header = json!({"provenance": chain});
             if let Some(mark) = version::mark(T::KIND) {
-                line.push(b',');
-                json::push_text(line, version::SCHEMA_KEY);
-                line.push(b':');
-                json::push_text(line, &mark);
+                header[version::SCHEMA_KEY] = mark.into();
             }
-            line.push(b'}');
-            lines.end_line().map_err(|e| Error::io(&self.place, e))?;
+            writeln!(out, "{header}").map_err(|e| Error::io(&self.place, e))?;
         }
         Ok(())
     }
@@ -209,36 +164,26 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
     /// # Errors
     /// The output cannot be written, or the format cannot hold the unknown columns.
     pub fn write(&mut self, record: &T, extra: &Extra) -> Result<()> {
-        self.write_upon(None, record, extra)
-    }
-
-    /// Writes one record whose kind only adds to another's columns. `shared` is the JSON of those, if the reader has it
-    /// ([`Reader::plain_line`](super::Reader::plain_line)): JSON lines copy it.
-    ///
-    /// # Errors
-    /// The output cannot be written, or the format cannot hold the unknown columns.
-    pub fn write_upon(&mut self, shared: Option<&[u8]>, record: &T, extra: &Extra) -> Result<()> {
         match &mut self.state {
-            State::Lines(lines) => {
-                // A column that is to be left out may be among the shared ones.
-                let shared = shared.filter(|_| self.skip.is_empty());
-                json::push_record(&mut lines.block, shared, record, extra, self.skip);
-                lines.end_line().map_err(|e| Error::io(&self.place, e))
+            State::Lines(out, line) => {
+                line.clear();
+                push_record(line, record, extra, self.skip)?;
+                line.push(b'\n');
+                out.write_all(line).map_err(|e| Error::io(&self.place, e))
             }
             State::Csv(writer) => writer
-                .write_record(flat::texts(record, self.skip))
+                .write_record(flat::fields(record, self.skip, |x| x.to_string()))
                 .map_err(|e| csv_error(&self.place, e)),
             State::Table(_, records) => {
                 records.push(record.clone());
                 Ok(())
             }
-            State::Arrow(_, batch) | State::Parquet(_, batch) => {
-                batch.push(record, extra);
+            State::Batches(batch, _) => {
+                batch.push(record, extra)?;
                 if batch.is_full() {
-                    self.flush_batch()
-                } else {
-                    Ok(())
+                    self.write_batch()?;
                 }
+                Ok(())
             }
         }
     }
@@ -249,37 +194,40 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
     /// The output cannot be written.
     pub fn flush(&mut self) -> Result<()> {
         match &mut self.state {
-            State::Lines(lines) => lines.flush(),
+            State::Lines(out, _) => out.flush(),
             State::Csv(writer) => writer.flush(),
             _ => Ok(()),
         }
         .map_err(|e| Error::io(&self.place, e))
     }
 
-    fn flush_batch(&mut self) -> Result<()> {
-        let place = &self.place;
-        match &mut self.state {
-            State::Arrow(begun, builder) => {
-                let batch = builder.finish(&self.metadata)?;
-                let writer = begun.stream(|out| {
-                    StreamWriter::try_new(out, &batch.schema()).map_err(|e| arrow_error(place, e))
-                })?;
-                writer.write(&batch).map_err(|e| arrow_error(place, e))
-            }
-            State::Parquet(begun, builder) => {
-                let batch = builder.finish(&self.metadata)?;
-                let metadata = &self.metadata;
-                let writer = begun.stream(|out| {
-                    ArrowWriter::try_new(out, batch.schema(), Some(properties(metadata)?))
-                        .map_err(|e| parquet_error(place, e))
-                })?;
+    fn write_batch(&mut self) -> Result<()> {
+        let State::Batches(records, stream) = &mut self.state else {
+            return Ok(());
+        };
+        let batch = records.finish(&self.metadata)?;
+        let (place, schema) = (&self.place, batch.schema());
+        if matches!(stream, Stream::Waiting(..))
+            && let Stream::Waiting(out, format) = std::mem::replace(stream, Stream::Lost)
+        {
+            *stream = if format == Format::Arrow {
+                let begun = StreamWriter::try_new(out, &schema);
+                Stream::Arrow(begun.map_err(|e| arrow_error(place, e))?)
+            } else {
+                let begun = ArrowWriter::try_new(out, schema, Some(properties(&self.metadata)?));
+                Stream::Parquet(begun.map_err(|e| parquet_error(place, e))?)
+            };
+        }
+        match stream {
+            Stream::Arrow(writer) => writer.write(&batch).map_err(|e| arrow_error(place, e)),
+            Stream::Parquet(writer) => {
                 writer.write(&batch).map_err(|e| parquet_error(place, e))?;
                 if writer.in_progress_size() > ROW_GROUP_BYTES {
                     writer.flush().map_err(|e| parquet_error(place, e))?;
                 }
                 Ok(())
             }
-            _ => Ok(()),
+            Stream::Waiting(..) | Stream::Lost => Err(lost(place)),
         }
     }
 
@@ -288,56 +236,38 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
     /// # Errors
     /// The output cannot be written.
     pub fn finish(mut self) -> Result<W> {
-        let unwritten = match &self.state {
-            State::Arrow(begun, batch) => matches!(begun, Begun::No(_)) || !batch.is_empty(),
-            State::Parquet(begun, batch) => matches!(begun, Begun::No(_)) || !batch.is_empty(),
-            _ => false,
-        };
-        if unwritten {
-            self.flush_batch()?;
+        if let State::Batches(batch, stream) = &self.state
+            && (!batch.is_empty() || matches!(stream, Stream::Waiting(..)))
+        {
+            self.write_batch()?;
         }
         let place = &self.place;
         let mut out = match self.state {
-            State::Lines(lines) => lines
-                .finish()
-                .map_err(|e| Error::io(place, e))?
-                .ok_or_else(|| Error::data(format!("{place}: the output was given back before")))?,
+            State::Lines(out, _) => out,
             State::Csv(writer) => writer
                 .into_inner()
                 .map_err(|e| Error::io(place, e.into_error()))?,
             State::Table(mut out, records) => {
-                out.write_all(flat::aligned(&records).as_bytes())
+                let table = pretty::aligned(&records, self.width);
+                out.write_all(table.as_bytes())
                     .map_err(|e| Error::io(place, e))?;
                 out
             }
-            State::Arrow(Begun::Yes(writer), _) => {
+            State::Batches(_, Stream::Arrow(writer)) => {
                 writer.into_inner().map_err(|e| arrow_error(place, e))?
             }
-            State::Parquet(Begun::Yes(writer), _) => {
+            State::Batches(_, Stream::Parquet(writer)) => {
                 writer.into_inner().map_err(|e| parquet_error(place, e))?
             }
-            State::Arrow(..) | State::Parquet(..) => {
-                return Err(Error::data(format!("{place}: the output was not begun")));
-            }
+            State::Batches(..) => return Err(lost(place)),
         };
         out.flush().map_err(|e| Error::io(place, e))?;
         Ok(out)
     }
 }
 
-impl<W, S> Begun<W, S> {
-    /// The stream, begun now if it wasn't.
-    fn stream(&mut self, begin: impl FnOnce(W) -> Result<S>) -> Result<&mut S> {
-        if matches!(self, Self::No(_))
-            && let Self::No(out) = std::mem::replace(self, Self::Changing)
-        {
-            *self = Self::Yes(begin(out)?);
-        }
-        match self {
-            Self::Yes(stream) => Ok(stream),
-            _ => Err(Error::data("the output failed before")),
-        }
-    }
+fn lost(place: &str) -> Error {
+    Error::data(format!("{place}: the output failed before"))
 }
 
 fn properties(metadata: &HashMap<String, String>) -> Result<WriterProperties> {

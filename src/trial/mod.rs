@@ -5,6 +5,7 @@ Drawing trials: the grid of an experiment, derangements, and the replay of publi
 mod derange;
 mod draw;
 mod replay;
+pub mod shard;
 
 pub use derange::derange;
 pub use draw::{Grid, Trials};

@@ -25,11 +25,63 @@ pub use scale::{coefficients, size};
 use super::page::{DOUBLE_COLUMN_MM, Page};
 use crate::error::{Error, Result};
 use crate::record::{
-    Contrast, Entry, ErrorShare, Finding, Fit, Identifiability, Place, Power, Reader, Scaling,
+    Contrast, Entry, ErrorShare, Fit, FromRow, Identifiability, Place, Power, Reader, Row, Scaling,
     Score, Similarity, Versus, VersusTask,
 };
 use curves::OnCurve as _;
 use std::collections::HashMap;
+
+/// A row of results.
+#[derive(Debug, Clone, PartialEq)]
+// Rows are moved into lists of their own kind at once.
+#[allow(clippy::large_enum_variant)]
+pub enum Finding {
+    /// A log-linear fit.
+    Fit(Fit),
+    /// Clean against deranged.
+    Contrast(Contrast),
+    /// How alike two models' profiles are.
+    Similarity(Similarity),
+    /// Model against model at one function.
+    VersusTask(VersusTask),
+    /// Model against model.
+    Versus(Versus),
+    /// How surely demonstrations identify functions.
+    Identifiability(Identifiability),
+    /// One kind of wrong answers.
+    ErrorShare(ErrorShare),
+    /// A family against its models' parameters.
+    Scaling(Scaling),
+    /// A design for a wanted error.
+    Power(Power),
+    /// An accuracy.
+    Score(Score),
+}
+
+impl FromRow for Finding {
+    const WHAT: &'static str = "row of results";
+
+    /// Each kind has a column that no other has; an accuracy is whatever has none of them.
+    fn from_row(row: Row<'_>) -> std::result::Result<Self, String> {
+        match () {
+            () if row.has("correct") => Err(
+                "column \"correct\": a prediction, expected results; `score`, `fit-loglinear` and `contrast` make \
+                 results of predictions"
+                    .to_owned(),
+            ),
+            () if row.has("a0") => Fit::from_row(row).map(Self::Fit),
+            () if row.has("clean_accuracy") => Contrast::from_row(row).map(Self::Contrast),
+            () if row.has("rho") => Similarity::from_row(row).map(Self::Similarity),
+            () if row.has("rank_a") => VersusTask::from_row(row).map(Self::VersusTask),
+            () if row.has("iou") => Versus::from_row(row).map(Self::Versus),
+            () if row.has("identified") => Identifiability::from_row(row).map(Self::Identifiability),
+            () if row.has("counted_once") => ErrorShare::from_row(row).map(Self::ErrorShare),
+            () if row.has("slope") => Scaling::from_row(row).map(Self::Scaling),
+            () if row.has("wanted_se") => Power::from_row(row).map(Self::Power),
+            () => Score::from_row(row).map(Self::Score),
+        }
+    }
+}
 
 /// What a row of results is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,11 +5,14 @@ use serde_json::json;
 use shotline::cli::{self, OutputArgs, Progress, keep_apart, warn};
 use shotline::error::{Error, Result};
 use shotline::record::provenance::{Chain, Step};
-use shotline::record::{
-    AnyRecord, Part, Prediction, Prompt, Reader, Record, SLIM, Trial, Watch, Whole,
-};
+use shotline::record::{FromRow, Prediction, Prompt, Reader, Record, Row, SLIM, Trial, kind_of};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use watch::{Watch, Watched};
+use whole::{Part, Whole};
+
+mod watch;
+mod whole;
 
 /// Puts the shards of a run together: trials, prompts or predictions, in the order of the shards.
 ///
@@ -59,17 +62,20 @@ Examples:
   JSON lines that were kept without provenance, in their order:
     merge-shards --allow-unchecked a.jsonl b.jsonl -o all.jsonl";
 
-/// The kinds of records that come in shards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Trial,
-    Prompt,
-    Prediction,
+/// A record of any kind, for a look at a table's columns and provenance before its kind is known.
+struct Any;
+
+impl FromRow for Any {
+    const WHAT: &'static str = "record";
+
+    fn from_row(_: Row<'_>) -> std::result::Result<Self, String> {
+        Ok(Self)
+    }
 }
 
 /// What has to be known of a shard before its records are read.
 struct Shards {
-    kind: Kind,
+    kind: &'static str,
     /// Columns that all of them leave out.
     skip: &'static [&'static str],
     parts: Vec<Part>,
@@ -83,44 +89,24 @@ fn run(args: &Args) -> Result<()> {
     keep_apart(&args.files, args.output.files()?)?;
     let shards = Shards::look(&args.files)?;
     match shards.kind {
-        Kind::Trial => merge::<Trial>(args, &shards),
-        Kind::Prompt => merge::<Prompt>(args, &shards),
-        Kind::Prediction => merge::<Prediction>(args, &shards),
-    }
-}
-
-impl Kind {
-    /// The kind of a table with these columns.
-    fn of(has: &dyn Fn(&str) -> bool) -> Option<Self> {
-        match (has("query"), has("answer"), has("model")) {
-            (true, true, true) => Some(Self::Prediction),
-            (true, true, false) => Some(Self::Prompt),
-            (true, false, false) => Some(Self::Trial),
-            _ => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Trial => Trial::KIND,
-            Self::Prompt => Prompt::KIND,
-            Self::Prediction => Prediction::KIND,
-        }
+        Trial::KIND => merge::<Trial>(args, &shards),
+        Prompt::KIND => merge::<Prompt>(args, &shards),
+        _ => merge::<Prediction>(args, &shards),
     }
 }
 
 impl Shards {
     /// Looks at the head of every file.
     fn look(files: &[PathBuf]) -> Result<Self> {
-        let mut found: Option<(Kind, bool)> = None;
+        let mut found: Option<(&str, bool)> = None;
         let mut parts: Vec<Part> = Vec::with_capacity(files.len());
         for path in files {
             let name = path.display().to_string();
             let (kind, slim, chain) = look(path)?;
             let (first_kind, first_slim) = *found.get_or_insert((kind, slim));
-            let words = |kind: Kind, slim: bool| {
+            let words = |kind: &str, slim: bool| {
                 let what = if slim { "slim " } else { "" };
-                format!("{what}{}s", kind.name())
+                format!("{what}{kind}s")
             };
             if (kind, slim) != (first_kind, first_slim) {
                 return Err(Error::data(format!(
@@ -144,27 +130,27 @@ impl Shards {
 }
 
 /// The kind of a file's records, whether they are slim, and their provenance.
-fn look(path: &Path) -> Result<(Kind, bool, Chain)> {
+fn look(path: &Path) -> Result<(&'static str, bool, Chain)> {
     let name = path.display();
     if path.as_os_str() == "-" || path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
         return Err(Error::usage(format!(
             "{name}: a shard has to be a file: its provenance is read before any records"
         )));
     }
-    let mut reader = Reader::<AnyRecord>::open(&[path.to_owned()], true)?;
+    let mut reader = Reader::<Any>::open(&[path.to_owned()], true)?;
     let columns = reader.columns();
     let has = |name: &str| columns.iter().any(|column| column == name);
     if columns.is_empty() {
         // Says what is wrong with the first line.
         reader.read()?;
     }
-    let Some(kind) = Kind::of(&has) else {
+    let Some(kind) = kind_of(&has) else {
         return Err(Error::data(format!(
             "{name}: neither trials nor prompts nor predictions: only these come in shards (merge the predictions, and \
              score them together)"
         )));
     };
-    let slim = kind == Kind::Prediction && !SLIM.iter().any(|name| has(name));
+    let slim = kind == Prediction::KIND && !SLIM.iter().any(|name| has(name));
     Ok((kind, slim, reader.provenance()))
 }
 
@@ -191,8 +177,8 @@ impl Plan {
                 warn("merge-shards", warning);
             }
             let points = match shards.kind {
-                Kind::Prediction => whole.points,
-                Kind::Trial | Kind::Prompt => 1,
+                Prediction::KIND => whole.points,
+                _ => 1,
             };
             return Ok(Self {
                 order: whole.order,
@@ -237,13 +223,12 @@ fn merge<T: Record + Clone + 'static>(args: &Args, shards: &Shards) -> Result<()
     for (turn, &at) in plan.order.iter().enumerate() {
         let name = &shards.parts[at].name;
         plan.watch.begin(name);
-        let mut reader = Reader::<T>::open(&args.files[at..=at], true)?;
+        let mut reader = Reader::<Watched<T>>::open(&args.files[at..=at], true)?;
         let begun = reader.provenance();
         while let Some(entry) = reader.read()? {
-            plan.watch
-                .see(&entry.record)
-                .map_err(|e| Error::data(format!("{}: {e}", entry.place)))?;
-            writer.write(&entry.record, &entry.extra)?;
+            let record = plan.watch.see(entry.record);
+            let record = record.map_err(|e| Error::data(format!("{}: {e}", entry.place)))?;
+            writer.write(&record, &entry.extra)?;
             progress.step();
         }
         if reader.provenance() != begun {

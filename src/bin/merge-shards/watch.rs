@@ -1,0 +1,142 @@
+//! What the records of shards say themselves, while they go by.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use shotline::record::{Column, Design, FromRow, Record, Row};
+use std::collections::HashMap;
+
+/// A record, and what it shares with others.
+pub struct Watched<T> {
+    pub record: T,
+    shares: Shares,
+}
+
+impl<T: Record> FromRow for Watched<T> {
+    const WHAT: &'static str = T::KIND;
+
+    fn columns() -> Option<&'static [Column]> {
+        Some(T::COLUMNS)
+    }
+
+    fn from_row(row: Row<'_>) -> Result<Self, String> {
+        Ok(Self {
+            record: T::from_row(row)?,
+            shares: row.read()?,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Shares {
+    trial_id: String,
+    draw: OfDraw,
+    cell: OfCell,
+}
+
+/// What is the same in all trials of one draw.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct OfDraw {
+    bits: Option<u32>,
+    seed: Option<i64>,
+    design: Option<Design>,
+}
+
+/// What is the same in all records of one cell, but for its shot counts and conditions.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct OfCell {
+    encoding: Option<String>,
+    template: Option<String>,
+    prefix: Option<String>,
+    model: Option<String>,
+    modality: Option<String>,
+    params: Option<f64>,
+    method: Option<String>,
+    constrained: Option<bool>,
+    bos: Option<bool>,
+}
+
+/// Watches the records of shards go by.
+pub struct Watch {
+    /// What the first record of all shares, and the file in which it stands.
+    first: Option<(String, Shares)>,
+    /// The first record of every file, where no provenance tells the files apart: then all that cells share has to fit.
+    begins: Option<HashMap<String, String>>,
+    /// The file being read, and its records so far.
+    file: String,
+    count: u64,
+}
+
+impl Watch {
+    /// For shards whose provenance fits: it speaks of these very trials.
+    pub fn beside_provenance() -> Self {
+        Self {
+            first: None,
+            begins: None,
+            file: String::new(),
+            count: 0,
+        }
+    }
+
+    /// For shards without provenance: their records alone have to fit.
+    pub fn alone() -> Self {
+        Self {
+            begins: Some(HashMap::new()),
+            ..Self::beside_provenance()
+        }
+    }
+
+    /// The next file begins.
+    pub fn begin(&mut self, file: &str) {
+        file.clone_into(&mut self.file);
+        self.count = 0;
+    }
+
+    /// Records of the current file so far.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The next record of the file; refuses one that differs from the first of all, and a file that begins as another does.
+    pub fn see<T>(&mut self, watched: Watched<T>) -> Result<T, String> {
+        let Watched { record, shares } = watched;
+        self.count += 1;
+        if self.count == 1
+            && let Some(begins) = &mut self.begins
+            && let Some(other) = begins.insert(shares.trial_id.clone(), self.file.clone())
+        {
+            return Err(format!(
+                "begins with {:?}, as {other} does: one shard twice",
+                shares.trial_id
+            ));
+        }
+        let Some((file, first)) = &self.first else {
+            self.first = Some((self.file.clone(), shares));
+            return Ok(record);
+        };
+        let differing = difference(&first.draw, &shares.draw).or_else(|| {
+            let is_alone = self.begins.is_some();
+            is_alone.then(|| difference(&first.cell, &shares.cell))?
+        });
+        match differing {
+            Some((column, kept, found)) => Err(format!(
+                "column {column:?}: {found}, but {kept} in {file}: shards of different runs"
+            )),
+            None => Ok(record),
+        }
+    }
+}
+
+/// The first column in which two of a kind differ, and its values.
+fn difference<T: PartialEq + Serialize>(a: &T, b: &T) -> Option<(String, Value, Value)> {
+    if a == b {
+        return None;
+    }
+    let columns = |of: &T| match serde_json::to_value(of) {
+        Ok(Value::Object(columns)) => columns,
+        _ => Map::new(),
+    };
+    let (a, b) = (columns(a), columns(b));
+    let mut pairs = a.into_iter().zip(b);
+    let ((column, a), (_, b)) = pairs.find(|((_, a), (_, b))| a != b)?;
+    Some((column, a, b))
+}
