@@ -686,7 +686,7 @@ fn what_a_nested_prompt_says_of_itself_must_agree() {
         (
             "answer_starts",
             json!([25, "x", 76]),
-            "column \"answer_starts\": expected a list of integers",
+            "column \"answer_starts\": expected an integer, found \"x\"",
         ),
     ] {
         let lines = to_lines(&infer.with_second(|r| r[column] = wrong.clone()));
@@ -983,18 +983,25 @@ fn another_kind_of_record_is_refused_by_a_missing_column() {
             if known || fits {
                 continue;
             }
-            // A figure knows predictions, and says which filter makes something to draw of them.
-            let advice = if reader.filter == "figure" && other.required == OUTCOME {
-                "make results of predictions"
-            } else {
-                "is missing"
+            let advice = match (first["query"].is_string(), first["answer"].is_string()) {
+                // A figure knows predictions, and says which filter makes something to draw of them.
+                _ if reader.filter == "figure" && other.required == OUTCOME => {
+                    ["bad.jsonl:1: column ", "make results of predictions"]
+                }
+                (true, false) if reader.filter == "infer" => {
+                    ["bad.jsonl:1: these are trials: ", "run encode first"]
+                }
+                (true, false) => [
+                    "bad.jsonl:1: these are trials: ",
+                    "run encode and infer first",
+                ],
+                (true, true) if other.required != OUTCOME => {
+                    ["bad.jsonl:1: these are prompts: ", "run infer first"]
+                }
+                (true, true) => ["bad.jsonl:1: these are predictions: ", "expected"],
+                (false, _) => ["bad.jsonl:1: column ", "is missing"],
             };
-            reader.refuses(
-                &dir,
-                "bad.jsonl",
-                &to_lines(&other.records),
-                &["bad.jsonl:1: column ", advice],
-            );
+            reader.refuses(&dir, "bad.jsonl", &to_lines(&other.records), &advice);
         }
     }
 }
@@ -1230,13 +1237,15 @@ fn a_suffix_of_no_format_is_refused_before_any_work() {
         for name in [
             "out.xlsx",
             "out.feather",
-            "out.tsv",
+            "out.xml",
             "out.v2.gz",
             "my.table",
         ] {
             let arguments = format!("{} good.jsonl -o {name}", reader.arguments);
-            dir.run(reader.filter, &arguments)
-                .refused(2, &[name, ".jsonl, .arrow, .parquet, .csv or .txt", "--to"]);
+            dir.run(reader.filter, &arguments).refused(
+                2,
+                &[name, ".jsonl, .arrow, .parquet, .csv, .tsv or .txt", "--to"],
+            );
         }
         // No suffix says nothing, and --to says more than any.
         for arguments in ["-o out", "-o out.v2 --to jsonl"] {

@@ -48,7 +48,7 @@ pub struct OutputArgs {
     pub output: Option<PathBuf>,
 
     /// The output's format. Default: by the suffix of the output file (.jsonl, .arrow, .parquet, .csv,
-    /// .txt; others are refused); else JSON lines, or for flat tables CSV (aligned columns on a
+    /// .tsv, .txt; others are refused); else JSON lines, or for flat tables CSV (aligned columns on a
     /// terminal).
     #[arg(long, value_name = "FORMAT")]
     pub to: Option<Format>,
@@ -159,7 +159,7 @@ impl OutputArgs {
         let format = Format::of_suffix(file);
         if format.is_none() && name_inside(file).extension().is_some() {
             return Err(Error::usage(format!(
-                "-o {}: expected .jsonl, .arrow, .parquet, .csv or .txt (or --to FORMAT, under any name)",
+                "-o {}: expected .jsonl, .arrow, .parquet, .csv, .tsv or .txt (or --to FORMAT, under any name)",
                 file.display()
             )));
         }

@@ -40,13 +40,13 @@ impl<'a> Object<'a> {
         serde_json::from_str(line).map_err(|e| {
             let message = e.to_string();
             let what = message.split(" at line ").next().unwrap_or(&message);
-            match line.trim_end() {
-                "{" => "a JSON object over several lines, expected one object a line: `jq -c .` puts it on one".to_owned(),
-                list if list.starts_with('[') => {
-                    "a JSON array, expected one object a line: `jq -c '.[]'` takes it apart".to_owned()
-                }
-                _ if e.is_eof() => format!("the JSON object is cut off ({what})"),
-                _ => format!("not a JSON object: {what} at character {}", e.column()),
+            if line.starts_with('[') {
+                return "not a JSON object: an array, `jq -c '.[]'` takes it apart".to_owned();
+            }
+            if e.is_eof() {
+                format!("the JSON object is cut off ({what})")
+            } else {
+                format!("not a JSON object: {what} at character {}", e.column())
             }
         })
     }
@@ -216,7 +216,11 @@ impl JsonLines {
                 shorten(&before)
             )
         })?;
-        let object = Object::parse(line.trim())?;
+        let line = line.trim();
+        if self.number == 1 && line == "{" {
+            return Err("a JSON object of several lines, `jq -c .` puts it on one".to_owned());
+        }
+        let object = Object::parse(line)?;
         version::check_json(object.get(version::SCHEMA_KEY))?;
         see(&object)
     }

@@ -19,6 +19,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
+use std::any::type_name;
 use std::borrow::Cow;
 use std::cell;
 use std::fmt;
@@ -121,9 +122,11 @@ impl<'a> Cell<'a> {
 
     /// Rust's own parser gives the number that was written; `serde_json`'s can miss it by its last bit.
     fn number(text: &str) -> Option<Self> {
-        (text.parse().map(Self::Int))
-            .or_else(|_| text.parse().map(Self::Float))
-            .ok()
+        if let Ok(n) = text.parse() {
+            return Some(Self::Int(n));
+        }
+        let x: f64 = text.parse().ok()?;
+        x.is_finite().then_some(Self::Float(x))
     }
 
     fn arrow(array: &'a ArrayRef, row: usize) -> Self {
@@ -210,7 +213,7 @@ impl<'a> Cell<'a> {
 impl fmt::Display for Cell<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Null => f.write_str("null"),
+            Self::Null | Self::Bare("") => f.write_str("null"),
             Self::Bool(b) => write!(f, "{b}"),
             Self::Int(n) => write!(f, "{n}"),
             Self::Float(x) => write!(f, "{x}"),
@@ -279,7 +282,12 @@ impl<'de> Deserializer<'de> for Cell<'de> {
                 let cells = items.into_iter().map(|item| Item(Cell::json(item.get())));
                 visitor.visit_seq(SeqDeserializer::new(cells))
             }
-            other => Err(other.unfit("a list")),
+            other => {
+                // Serde does not say of what; this is for a person only.
+                let is_of_ints = type_name::<V::Value>().contains("u32");
+                let items = if is_of_ints { "integers" } else { "strings" };
+                Err(other.unfit(&format!("a list of {items}")))
+            }
         }
     }
 

@@ -9,7 +9,9 @@ use super::table::Record as _;
 /// The kind of records that flow through the pipeline and have these columns.
 #[must_use]
 pub fn kind_of(has: &dyn Fn(&str) -> bool) -> Option<&'static str> {
-    match (has("query"), has("answer"), has("model")) {
+    let is_dressed = has("prompt") || has("answer");
+    let is_answered = has("model") || has("prediction");
+    match (has("query"), is_dressed, is_answered) {
         (true, true, true) => Some(Prediction::KIND),
         (true, true, false) => Some(Prompt::KIND),
         (true, false, false) => Some(Trial::KIND),
