@@ -20,6 +20,7 @@ mod kinds;
 mod messages;
 mod pages;
 mod plain;
+mod pretty;
 pub mod provenance;
 mod read;
 mod shard;
@@ -31,12 +32,12 @@ pub use column::{Column, ColumnType};
 pub(crate) use damage::contained;
 pub use extra::Extra;
 pub use finding::Finding;
-pub use flat::{Brief, BriefCell, BriefColumn};
 pub use kinds::{
     Condition, Contrast, CurveKey, Design, ErrorKind, ErrorShare, Fit, Identifiability, Listed,
     Listing, Mean, Outcome, PairKey, Power, Prediction, Prompt, Quantity, SLIM, Scaling, Score,
     ScoreOrOutcome, Side, Similarity, Trial, Verdict, Versus, VersusTask,
 };
+pub use pretty::{Brief, BriefCell, BriefColumn, visible};
 pub use read::{Entry, Place, Reader};
 pub use shard::{AnyRecord, Part, Shard, Watch, Whole};
 pub use table::Record;

@@ -6,6 +6,7 @@ use super::batch::BatchBuilder;
 use super::extra::Extra;
 use super::flat;
 use super::json;
+use super::pretty;
 use super::provenance::{Chain, METADATA_KEY};
 use super::table::Record;
 use super::version;
@@ -136,6 +137,8 @@ pub struct Writer<W: Write + Send, T> {
     skip: &'static [&'static str],
     metadata: HashMap<String, String>,
     place: String,
+    /// The columns of the terminal that the output goes to.
+    width: Option<usize>,
 }
 
 impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
@@ -180,7 +183,13 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
             skip,
             metadata,
             place: place.to_owned(),
+            width: None,
         })
+    }
+
+    /// Fits an aligned table to a terminal of so many columns.
+    pub fn fit(&mut self, width: Option<usize>) {
+        self.width = width;
     }
 
     /// Writes a line with the chain and the schema's version (JSON lines only; other formats have it in their metadata).
@@ -306,7 +315,7 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
                 .into_inner()
                 .map_err(|e| Error::io(place, e.into_error()))?,
             State::Table(mut out, records) => {
-                out.write_all(flat::aligned(&records).as_bytes())
+                out.write_all(pretty::aligned(&records, self.width).as_bytes())
                     .map_err(|e| Error::io(place, e))?;
                 out
             }

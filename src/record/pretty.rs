@@ -1,0 +1,320 @@
+/*!
+Tables for a person to read: what is the same in every row said once, columns aligned, and fitted to a terminal.
+*/
+
+use super::column::ColumnType;
+use super::flat::fields;
+use super::table::Record;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+/// A column of a table for reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BriefColumn {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it holds numbers.
+    pub is_number: bool,
+    /// Whether they have a point: results, not counts.
+    pub has_point: bool,
+}
+
+/// A cell of a table for reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BriefCell {
+    /// For a person: floats to four digits, control characters escaped, `-` where there is no value.
+    pub shown: String,
+    /// Exact; empty where there is no value.
+    pub exact: String,
+}
+
+/// A table for reading: a kind's brief columns, without those that have no value; what is the same in every row is said
+/// once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brief {
+    /// Name and value of what is the same in every row.
+    pub said: Vec<(&'static str, String)>,
+    /// The other columns.
+    pub columns: Vec<BriefColumn>,
+    /// Their cells, row by row.
+    pub rows: Vec<Vec<BriefCell>>,
+}
+
+impl Brief {
+    /// The table of some records.
+    #[must_use]
+    pub fn of<T: Record>(records: &[T]) -> Self {
+        let rows: Vec<Vec<BriefCell>> = records
+            .iter()
+            .map(|record| {
+                let exact = fields(record, &[], |x| format!("{x}"));
+                let shown = fields(record, &[], human);
+                let cell = |(exact, shown): (String, String)| BriefCell {
+                    shown: if shown.is_empty() {
+                        "-".to_owned()
+                    } else {
+                        visible(&shown)
+                    },
+                    exact,
+                };
+                exact.into_iter().zip(shown).map(cell).collect()
+            })
+            .collect();
+        let is_brief = |i: usize| T::BRIEF.is_empty() || T::BRIEF.contains(&T::COLUMNS[i].name);
+        let is_empty = |i: usize| rows.iter().all(|row| row[i].exact.is_empty());
+        // Numbers with a point are results, and stay in the table.
+        let is_said_once = |i: usize| {
+            rows.len() > 1
+                && T::COLUMNS[i].kind != ColumnType::Float
+                && rows.iter().all(|row| row[i] == rows[0][i])
+        };
+        let (once, kept): (Vec<usize>, Vec<usize>) = (0..T::COLUMNS.len())
+            .filter(|&i| is_brief(i) && !is_empty(i))
+            .partition(|&i| is_said_once(i));
+        Self {
+            said: once
+                .iter()
+                .map(|&i| (T::COLUMNS[i].name, rows[0][i].shown.clone()))
+                .collect(),
+            columns: kept
+                .iter()
+                .map(|&i| BriefColumn {
+                    name: T::COLUMNS[i].name,
+                    is_number: !matches!(T::COLUMNS[i].kind, ColumnType::Text | ColumnType::Bool),
+                    has_point: T::COLUMNS[i].kind == ColumnType::Float,
+                })
+                .collect(),
+            rows: rows
+                .iter()
+                .map(|row| kept.iter().map(|&i| row[i].clone()).collect())
+                .collect(),
+        }
+    }
+
+    /// Says results that are the same in every row once, too.
+    fn fold(&mut self) {
+        for at in (0..self.columns.len()).rev() {
+            if self.rows.iter().all(|row| row[at] == self.rows[0][at]) {
+                let name = self.columns.remove(at).name;
+                let cells = self.rows.iter_mut().map(|row| row.remove(at));
+                let said = cells.last().map(|cell| (name, cell.shown));
+                self.said.extend(said);
+            }
+        }
+    }
+}
+
+/// A column as it stands on the page.
+struct Laid<'a> {
+    /// Its name, in one line or several.
+    head: Vec<&'a str>,
+    cells: Vec<&'a str>,
+    is_number: bool,
+    width: usize,
+}
+
+/// What stands between two columns.
+const GAP: usize = 2;
+
+/// The columns of a table; `is_narrow` breaks their names at underscores where the cells leave no room for them.
+fn lay(brief: &Brief, is_narrow: bool) -> Vec<Laid<'_>> {
+    /// A shorter name stays in one line.
+    const WHOLE: usize = 8;
+    let column = |(at, column): (usize, &BriefColumn)| {
+        let cells = brief.rows.iter().map(|row| row[at].shown.as_str());
+        let cells: Vec<&str> = cells.collect();
+        let room = cells.iter().map(|cell| cell.width()).max().unwrap_or(0);
+        let head = broken(
+            column.name,
+            if is_narrow {
+                room.max(WHOLE)
+            } else {
+                usize::MAX
+            },
+        );
+        let width = head.iter().map(|name| name.width()).max().unwrap_or(0);
+        Laid {
+            head,
+            cells,
+            is_number: column.is_number,
+            width: width.max(room),
+        }
+    };
+    brief.columns.iter().enumerate().map(column).collect()
+}
+
+/// A name in as few lines as there may be of this width, or of its longest part's.
+fn broken(name: &'static str, width: usize) -> Vec<&'static str> {
+    let parts = name.split_inclusive('_');
+    let width = parts.clone().map(str::len).max().unwrap_or(0).max(width);
+    let (mut lines, mut from, mut to) = (Vec::new(), 0, 0);
+    for part in parts {
+        if to - from + part.len() > width {
+            lines.push(&name[from..to]);
+            from = to;
+        }
+        to += part.len();
+    }
+    lines.push(&name[from..]);
+    lines
+}
+
+/// How wide these columns are together.
+fn span(columns: &[Laid<'_>]) -> usize {
+    columns
+        .iter()
+        .map(|column| column.width + GAP)
+        .sum::<usize>()
+        .saturating_sub(GAP)
+}
+
+/// A table for reading, its columns aligned. Where it goes to a terminal of `width` columns, no line is longer: what is the
+/// same in every row moves into the header, names are broken, then columns stand below each other, those that say what a
+/// row is of before each part; where even that is too wide, and for a single row, each value has a line.
+pub(super) fn aligned<T: Record>(records: &[T], width: Option<usize>) -> String {
+    let width = width.unwrap_or(usize::MAX);
+    let mut brief = Brief::of(records);
+    if brief.rows.is_empty() {
+        return String::new();
+    }
+    let fits = span(&lay(&brief, false)) <= width;
+    if !fits && brief.rows.len() > 1 {
+        brief.fold();
+    }
+    let columns = lay(&brief, !fits);
+    let mut out = said(&brief.said, width);
+    let names = brief
+        .columns
+        .iter()
+        .take_while(|column| !column.has_point)
+        .count();
+    // How many columns stand before each part.
+    let before = (1..=names).rev().find(|&n| {
+        let widest = columns[n..].iter().map(|column| column.width).max();
+        span(&columns[..n]) + widest.map_or(0, |widest| widest + GAP) <= width
+    });
+    if span(&columns) <= width {
+        push_rows(&mut out, &columns.iter().collect::<Vec<_>>());
+    } else if let Some(before) = before.filter(|_| brief.rows.len() > 1) {
+        let (names, mut rest) = columns.split_at(before);
+        while !rest.is_empty() {
+            let fits = |n: &usize| span(names) + GAP + span(&rest[..*n]) <= width;
+            let (part, more) = rest.split_at((1..=rest.len()).rev().find(fits).unwrap_or(1));
+            push_rows(&mut out, &names.iter().chain(part).collect::<Vec<_>>());
+            if !more.is_empty() {
+                out.push('\n');
+            }
+            rest = more;
+        }
+    } else {
+        push_upright(&mut out, &brief, width);
+    }
+    out
+}
+
+/// The header's lines: what is the same in every row.
+fn said(said: &[(&str, String)], width: usize) -> String {
+    let mut out = String::new();
+    let mut line = String::new();
+    for (at, (name, text)) in said.iter().enumerate() {
+        let comma = if at + 1 < said.len() { "," } else { "" };
+        let piece = format!(" {name} {text}{comma}");
+        if !line.is_empty() && 1 + line.width() + piece.width() > width {
+            push_wrapped(&mut out, "#", &line, width);
+            line.clear();
+        }
+        line.push_str(&piece);
+    }
+    if !line.is_empty() {
+        push_wrapped(&mut out, "#", &line, width);
+    }
+    out
+}
+
+/// Rows below the columns' names.
+fn push_rows(out: &mut String, columns: &[&Laid<'_>]) {
+    let heads = columns
+        .iter()
+        .map(|column| column.head.len())
+        .max()
+        .unwrap_or(0);
+    let rows = columns.first().map_or(0, |column| column.cells.len());
+    for line in 0..heads + rows {
+        let start = out.len();
+        for column in columns {
+            let text = match line.checked_sub(heads) {
+                Some(row) => column.cells[row],
+                // Names end in one line, wherever they begin.
+                None => (line + column.head.len())
+                    .checked_sub(heads)
+                    .map_or("", |at| column.head[at]),
+            };
+            let room = " ".repeat(column.width - text.width());
+            let (left, right) = if column.is_number {
+                (room.as_str(), "")
+            } else {
+                ("", room.as_str())
+            };
+            out.extend([left, text, right, "  "]);
+        }
+        out.truncate(start + out[start..].trim_end().len());
+        out.push('\n');
+    }
+}
+
+/// Rows set upright: a value a line, behind its column's name.
+fn push_upright(out: &mut String, brief: &Brief, width: usize) {
+    let names = brief.columns.iter().map(|column| column.name.width());
+    let indent = names.max().unwrap_or(0) + GAP;
+    for (at, row) in brief.rows.iter().enumerate() {
+        if at > 0 {
+            out.push('\n');
+        }
+        for (column, cell) in brief.columns.iter().zip(row) {
+            push_wrapped(out, &format!("{:indent$}", column.name), &cell.shown, width);
+        }
+    }
+}
+
+/// `text` behind `before`, in lines of this width, those that follow indented.
+fn push_wrapped(out: &mut String, before: &str, text: &str, width: usize) {
+    let indent = if before == "#" {
+        "#  ".to_owned()
+    } else {
+        " ".repeat(before.len())
+    };
+    out.push_str(before);
+    let mut at = before.len();
+    for c in text.chars() {
+        let own = c.width().unwrap_or(0);
+        if at + own > width && at > indent.len() {
+            out.push('\n');
+            out.push_str(&indent);
+            at = indent.len();
+        }
+        out.push(c);
+        at += own;
+    }
+    out.push('\n');
+}
+
+/// Text with its control characters escaped, so that it cannot steer a terminal.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let escape = c.is_control();
+            let escaped = escape.then(|| c.escape_default());
+            escaped.into_iter().flatten().chain((!escape).then_some(c))
+        })
+        .collect()
+}
+
+/// A number for a person: four digits after the point, small ones in scientific notation.
+fn human(x: f64) -> String {
+    let magnitude = x.abs();
+    if x == 0.0 || (1e-3..1e5).contains(&magnitude) {
+        format!("{x:.4}")
+    } else {
+        format!("{x:.2e}")
+    }
+}
