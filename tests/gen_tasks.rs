@@ -420,7 +420,7 @@ fn a_suite_file_may_hold_comments_and_says_where_it_is_wrong() {
         ),
         (
             "identity\n# again\nidentity\n",
-            "bad.txt:3: identity stands twice",
+            "bad.txt:3: identity stands twice, first in line 1",
         ),
         (
             "identity\nrotl1.\n",

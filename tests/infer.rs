@@ -746,7 +746,7 @@ fn a_folder_that_is_no_model_is_refused_by_what_it_lacks() {
         ran.refused(3, words);
         assert_eq!(dir.names(), before, "{ran}");
     };
-    refuse("gone", &["gone", "no such file"]);
+    refuse("gone", &["gone: no such model folder"]);
     for file in [
         "model.onnx",
         "config.json",
@@ -893,6 +893,11 @@ fn the_doctor_and_the_version_say_which_runtime_there_is() {
     ] {
         assert!(report.contains(part), "{part}: {report}");
     }
+    let verdict = report.lines().last().unwrap();
+    assert!(verdict.starts_with("CPU: works. CUDA: "), "{report}");
+    if !report.contains("libcuda.so.1                             found") {
+        assert_eq!(verdict, "CPU: works. CUDA: not usable: no driver.");
+    }
     let version = String::from_utf8(dir.infer("", "--version").ok()).unwrap();
     let ours = format!("infer {} (ONNX Runtime 1.", env!("CARGO_PKG_VERSION"));
     assert!(version.starts_with(&ours), "{version}");
@@ -910,6 +915,11 @@ fn the_doctor_and_the_version_say_which_runtime_there_is() {
     let report = String::from_utf8(sick.stdout).unwrap();
     assert!(
         report.contains("not usable: SHOTLINE_ORT_LIB=/no/such/lib.so"),
+        "{report}"
+    );
+    assert!(
+        report
+            .ends_with("\nCPU: not usable: no ONNX Runtime. CUDA: not usable: no ONNX Runtime.\n"),
         "{report}"
     );
 }

@@ -1,8 +1,8 @@
 //! `gen-tasks`: draws the trials of an experiment.
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, ValueHint};
 use serde_json::json;
-use shotline::cli::{self, OutputArgs, Progress, SeedArg, parse_shots, warn};
+use shotline::cli::{self, Offer, OutputArgs, Progress, SeedArg, parse_shots, warn};
 use shotline::encoding::Alphabet;
 use shotline::error::{Error, Result};
 use shotline::program::{Suite, measures};
@@ -26,7 +26,8 @@ struct Args {
     /// program a line (`#` begins a comment), or `random:COUNT,depth=D,seed=S[,bitload=LO-HI]`:
     /// COUNT random programs of 1 to D primitives whose truth tables at this width are new and
     /// pairwise different, spread evenly over the values of `BitLoad` as far as there are any.
-    #[arg(long, default_value = "paper")]
+    #[arg(long, default_value = "paper", value_parser = Offer(&Suite::NAMES),
+          hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     suite: String,
 
     /// A program instead of a suite, as `flip_bits.reverse_bits` (left to right). Repeatable.
@@ -80,7 +81,8 @@ struct Args {
 
     /// The alphabet of the replayed campaign: genomic, linguistic, integer or protein. (Trials that
     /// are not replayed get their alphabet from `encode`.)
-    #[arg(long, value_name = "NAME", requires = "replay")]
+    #[arg(long, value_name = "NAME", requires = "replay", value_parser = Offer(&Alphabet::NAMES),
+          hide_possible_values = true)]
     alphabet: Option<String>,
 
     #[command(flatten)]
@@ -165,11 +167,16 @@ fn settings(args: &Args, suite: &Suite, shots: &[u32], total: u64) -> Facts {
 }
 
 fn suite(args: &Args) -> Result<Suite> {
-    if args.task.is_empty() {
-        Suite::load(&args.suite, args.bits)
+    let suite = if args.task.is_empty() {
+        Suite::load(&args.suite, args.bits)?
     } else {
-        Suite::of(args.task.iter().cloned())
+        Suite::of(args.task.iter().cloned())?
+    };
+    // Those of a random suite were chosen to differ.
+    if !args.suite.starts_with("random:") {
+        cli::warn_of_equal(&suite, args.bits);
     }
+    Ok(suite)
 }
 
 fn draw(args: &Args, mut step: Step) -> Result<()> {
