@@ -197,24 +197,6 @@ fn functions_of_one_truth_table_are_warned_of_by_name() {
     assert_eq!(few.code, 0);
 }
 
-#[test]
-fn of_deranged_demonstrations_no_function_is_expected() {
-    let dir = Workdir::new();
-    let prompts = dir.prompts(
-        "--suite primitives --shots 8 --trials 1 --condition deranged",
-        "--alphabet genomic",
-    );
-    dir.pipe(prompts, "infer", "--model builtin:bayes").ok();
-    let prompts = dir.prompts("--task rotl1 --shots 8 --trials 1", "--alphabet genomic");
-    dir.write("s.txt", "identity\n");
-    let ran = dir.pipe(prompts, "infer", "--model builtin:bayes --suite s.txt");
-    assert!(
-        ran.stderr
-            .contains("warning: 1 answers to clean prompts fell back on the mode"),
-        "{ran}"
-    );
-}
-
 /// A filter with arguments that need not be text.
 fn bytes(dir: &Workdir, filter: &str, arguments: &[&[u8]]) -> Ran {
     let mut command = Command::new(binary(filter));

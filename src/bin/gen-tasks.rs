@@ -167,16 +167,11 @@ fn settings(args: &Args, suite: &Suite, shots: &[u32], total: u64) -> Facts {
 }
 
 fn suite(args: &Args) -> Result<Suite> {
-    let suite = if args.task.is_empty() {
-        Suite::load(&args.suite, args.bits)?
+    if args.task.is_empty() {
+        Suite::load(&args.suite, args.bits)
     } else {
-        Suite::of(args.task.iter().cloned())?
-    };
-    // Those of a random suite were chosen to differ.
-    if !args.suite.starts_with("random:") {
-        cli::warn_of_equal(&suite, args.bits);
+        Suite::of(args.task.iter().cloned())
     }
-    Ok(suite)
 }
 
 fn draw(args: &Args, mut step: Step) -> Result<()> {
@@ -202,6 +197,7 @@ fn draw(args: &Args, mut step: Step) -> Result<()> {
         seed: args.seed.seed,
     };
     grid.check()?;
+    cli::warn_of_equal(&grid.suite, args.bits);
     let range = args.shard.map_or(0..grid.len(), |s| s.range(grid.len()));
     step.settings = settings(args, &grid.suite, &grid.shots, grid.len());
     let chain = Chain::default().with(step);
@@ -264,8 +260,10 @@ fn list(args: &Args, chain: &Chain) -> Result<()> {
             args.bits
         )));
     }
+    let suite = suite(args)?;
+    cli::warn_of_equal(&suite, args.bits);
     let mut writer = args.output.table::<Listing>(chain)?;
-    for program in suite(args)?.programs() {
+    for program in suite.programs() {
         let measures = measures(program, args.bits);
         let listing = Listing {
             function: program.to_string(),
