@@ -22,6 +22,8 @@ RUNTIME_CUDA := runtime-cuda/libonnxruntime_providers_cuda.so
 PREFIX ?= /usr/local
 DESTDIR ?=
 STAGE := target/install
+# What help and messages name, under PREFIX/share/shotline by the names that it has here.
+SHARED := docs examples scripts/convert scripts/engines scripts/import-published scripts/requirements
 
 .PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce browser slurm-tools \
         test test-rust test-python test-slurm test-cuda gpu-kit test-oracle test-large fixtures \
@@ -45,7 +47,7 @@ help:
 	@echo 'make model-smollm2  SmolLM2-135M (Apache-2.0), in models/'
 	@echo 'make model-smollm2-q4   the same in 4 bits, in models/'
 	@echo 'make model-gemma3   Gemma-3-270M (Gemma terms of use), in models/'
-	@echo 'make install PREFIX=/usr/local   the filters, ONNX Runtime, man pages and completions (DESTDIR is honoured)'
+	@echo 'make install PREFIX=/usr/local   the filters, ONNX Runtime, man pages, completions, engines and converter (DESTDIR is honoured)'
 	@echo 'make uninstall PREFIX=/usr/local   what that put there'
 	@echo 'make man completions   both in $(STAGE)/share'
 	@echo 'make bench          the figures of the README'
@@ -126,10 +128,11 @@ install: build $(RUNTIME) man completions
 	for filter in $(FILTERS); do install $(BIN)/$$filter $(STAGE)/bin; done
 	install -m 644 $(dir $(RUNTIME))libonnxruntime*.so* $(STAGE)/lib
 	install -m 644 LICENSE-* $(wildcard $(dir $(RUNTIME))*.txt) $(STAGE)/share/doc/shotline
-	cd $(STAGE) && find bin lib share -type f ! -name installed > share/shotline/installed
+	cp -r --parents $(SHARED) $(STAGE)/share/shotline
+	cd $(STAGE) && find bin lib share -type f ! -name installed ! -path '*/__pycache__/*' > share/shotline/installed
 	if [ -f "$(DESTDIR)$(PREFIX)/share/shotline/installed" ]; then $(MAKE) --no-print-directory uninstall; fi
 	while read -r file; do \
-	  mode=644; case $$file in bin/*) mode=755;; esac; \
+	  mode=644; if [ -x "$(STAGE)/$$file" ]; then mode=755; fi; \
 	  install -D -m $$mode "$(STAGE)/$$file" "$(DESTDIR)$(PREFIX)/$$file"; \
 	done < $(STAGE)/share/shotline/installed
 	install -D -m 644 $(STAGE)/share/shotline/installed "$(DESTDIR)$(PREFIX)/share/shotline/installed"

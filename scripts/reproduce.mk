@@ -68,6 +68,9 @@ endif
 ifneq ($(filter-out slurm task,$(CLUSTER)),)
 $(error CLUSTER=$(CLUSTER): expected slurm or nothing)
 endif
+# Words are all that make knows.
+linked := a path with spaces cannot be given: make a link to it without (ln -s)
+$(foreach name,BIN OUT PYTHON SUITE,$(if $(word 2,$($(name))),$(error $(name)=$($(name)): $(linked))))
 ifneq ($(words $(sort $(notdir $(patsubst %/,%,$(MODELS))))),$(words $(MODELS)))
 $(error MODELS: two folders of one name; their files would be one)
 endif
@@ -77,6 +80,8 @@ name_of = $(subst :,-,$(notdir $(patsubst %/,%,$(1))))
 # What a model's card says of it.
 on_card = $(shell $(PYTHON) -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' $(1)/card.json $(2) 2>/dev/null)
 folders := $(filter-out builtin:%,$(MODELS))
+$(foreach model,$(folders),$(if $(wildcard $(model)/.),,$(error MODELS: $(model): no such \
+  folder; $(linked))))
 # The name of a model in records is its card's, or else its folder's: `score` could not tell two of one name apart.
 names := $(foreach model,$(folders),$(subst $() ,_,$(or $(call on_card,$(model),name),$(notdir $(realpath $(model))))))
 ifneq ($(words $(sort $(names))),$(words $(names)))

@@ -40,6 +40,17 @@ pub enum Error {
 /// `Result` with the library's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// The end of a message about a word that is none of those known: the one that it is but for a slip, if there is one.
+#[must_use]
+pub fn meant(word: &str, known: &[&str]) -> String {
+    let word = word.to_lowercase();
+    let near = |name: &&&str| strsim::osa_distance(name, &word) <= 1 + name.len() / 8;
+    known
+        .iter()
+        .find(near)
+        .map_or_else(String::new, |name| format!("; did you mean {name}?"))
+}
+
 /// The exit code where memory was refused.
 pub const OUT_OF_MEMORY: u8 = 4;
 

@@ -13,6 +13,9 @@ pub mod digest;
 /// gzip and zstd around files.
 pub mod compression;
 
+/// Small files that people edit, and pointers in the place of large ones.
+pub mod text;
+
 /// Bitstring functions: primitives, programs, suites, truth tables, complexity.
 pub mod program;
 

@@ -260,6 +260,15 @@ fn bash_completes_flags_values_and_subcommands() {
         offered(&gen_tasks, &["gen-tasks", "--seed", "1", "--to", "p"]),
         set(&["parquet"])
     );
+    let suites = set(&["paper", "primitives", "random:"]);
+    for filter in ["gen-tasks", "infer", "score", "contrast"] {
+        assert_eq!(offered(&script(filter), &[filter, "--suite", ""]), suites);
+    }
+    let encode = script("encode");
+    assert_eq!(
+        offered(&encode, &["encode", "--alphabet", "g"]),
+        set(&["genomic"])
+    );
     let figure = script("figure");
     assert_eq!(offered(&figure, &["figure", "cur"]), set(&["curve"]));
     assert_eq!(
@@ -268,6 +277,23 @@ fn bash_completes_flags_values_and_subcommands() {
     );
     let infer = script("infer");
     assert_eq!(offered(&infer, &["infer", "--gen"]), set(&[""]));
+    assert_eq!(offered(&infer, &["infer", "--device", "a"]), set(&["auto"]));
+    // Bash parts words at colons, and wants what is behind them.
+    for (typed, offers) in [
+        (
+            &["builtin", ":"][..],
+            &["mode", "nearest", "copy", "bayes", "compress"][..],
+        ),
+        (&["builtin", ":", "co"], &["copy", "compress"]),
+        (&["models/"], &[""]),
+        (
+            &["m", "--device", "cuda", ":", "0", "--verif"],
+            &["--verify"],
+        ),
+    ] {
+        let words = [&["infer", "--quiet", "--model"], typed].concat();
+        assert_eq!(offered(&infer, &words), set(offers), "{typed:?}");
+    }
     for filter in filters() {
         let script = script(&filter);
         for (name, help) in manual(&filter, WIDTH) {
@@ -310,6 +336,17 @@ fn zsh_and_fish_know_every_flag_and_can_read_their_files() {
                         _ => text.contains(&format!(" -l {flag} ")),
                     };
                     assert!(there, "{shell}, {name}: --{flag}");
+                }
+            }
+            // Values that may be words, or files.
+            for (flag, words) in [("suite", "primitives"), ("model", "builtin:mode")] {
+                let completed = match shell {
+                    "zsh" => format!("_{filter}_{flag}'"),
+                    _ => format!(" -l {flag} "),
+                };
+                for line in text.lines().filter(|line| line.contains(&completed)) {
+                    assert!(text.contains(words), "{shell}, {filter}: {words}");
+                    assert!(shell == "zsh" || line.contains(" -r -F -a "), "{line}");
                 }
             }
             if let Some(output) = tool(Command::new(shell).arg("-n").arg(&file)) {
@@ -403,9 +440,34 @@ fn make_install_yields_a_tree_that_works_and_make_uninstall_takes_it_away() {
         "share/man/man1/figure-curve.1",
         "share/doc/shotline/LICENSE-MIT",
         "share/doc/shotline/onnxruntime-LICENSE.txt",
+        "share/shotline/examples/pandas_curves.py",
+        "share/shotline/scripts/convert/__main__.py",
     ] {
         assert!(files.contains(Path::new(file)), "{file}");
     }
+    assert!(!files.iter().any(|file| file.ends_with("__pycache__")));
+    // What the manuals name of the sources.
+    let mut named = BTreeSet::new();
+    for filter in filters() {
+        for (_, help) in manual(&filter, UNFILLED) {
+            let words = help.split([' ', '\'', '(', ')', ':', '\n']);
+            let ours =
+                words.filter(|word| word.starts_with("scripts/") || word.starts_with("docs/"));
+            named.extend(ours.map(str::to_owned));
+        }
+    }
+    assert!(named.len() >= 2, "{named:?}");
+    for file in named {
+        assert!(
+            files.contains(&Path::new("share/shotline").join(&file)),
+            "{file}"
+        );
+    }
+    let engine = Command::new(tree.join("share/shotline/scripts/engines/openai-completions.py"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    assert!(engine.status.success(), "{engine:?}");
     // The runtime is found where it lies, from anywhere.
     let doctor = Command::new(tree.join("bin/infer"))
         .arg("--doctor")

@@ -65,7 +65,7 @@ fn differing(way: &str, found: &Answers, expected: &Answers) -> usize {
 
 fn every_way_agrees(template: &str) {
     let dir = Workdir::new();
-    let trials = dir.run("gen-tasks", GRID).ok();
+    let trials = dir.run("gen-tasks", GRID).loud_ok();
     let trials: Vec<Value> = json_lines(&trials).into_iter().take(FUNCTIONS).collect();
     let encode = ["--alphabet", "linguistic", "--template", template];
     let sequences = dir.pipe(to_lines(&trials), "encode", encode).ok();

@@ -28,12 +28,12 @@ A model is right if, at every position, ids[i][0] has the largest logit of the w
 than the tolerance) and the logits agree within what the weights' type allows.
 """
 
-import json
 import math
 from importlib.metadata import version
 from pathlib import Path
 
 from errors import ConvertError
+from files import read_json
 from family import Family
 from onnx_writer import Q4
 
@@ -81,10 +81,7 @@ def read_recorded(path: Path) -> dict:
     def refuse(key: str, expected: str) -> ConvertError:
         return ConvertError(f'{path}: "{key}": expected {expected}')
 
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as err:
-        raise ConvertError(f"{path}: not JSON ({err})") from err
+    table = read_json(path)
     keys = ("reference", "input_ids", "positions", "ids", "logits")
     if not isinstance(table, dict) or set(table) != set(keys):
         raise ConvertError(f"{path}: expected an object with {', '.join(keys)}")

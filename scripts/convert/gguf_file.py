@@ -13,6 +13,7 @@ from gguf.quants import dequantize
 
 from blocks import TAKEN_APART, Blocks
 from errors import ConvertError
+from files import refuse_pointer
 from source import Source
 
 # What GGUFReader and numpy raise on a file that is cut off, mangled or no GGUF at all.
@@ -36,6 +37,7 @@ class GgufFile(Source):
     def __init__(self, path: Path):
         self.path = path
         self._seen: set[str] = set()
+        refuse_pointer(path)
         with path.open("rb") as file:
             magic = file.read(4)
         if magic != b"GGUF":

@@ -1,12 +1,12 @@
 """A Hugging Face folder: config.json, the weights in one safetensors file or in shards, the tokenizer's files."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 import safetensors_file
 from errors import ConvertError
+from files import read_json
 from hf_config import HfConfig
 from source import Source
 
@@ -39,10 +39,7 @@ class HfFolder(Source):
         path = self.path / name
         if not path.is_file():
             return None
-        try:
-            table = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as err:
-            raise ConvertError(f"{path}: not JSON ({err})") from err
+        table = read_json(path)
         if not isinstance(table, dict):
             raise ConvertError(f"{path}: expected a JSON object, found {type(table).__name__}")
         self._read.append(path)

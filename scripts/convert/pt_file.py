@@ -20,6 +20,7 @@ import ml_dtypes
 import numpy as np
 
 from errors import ConvertError
+from files import refuse_pointer
 from source import Source
 
 # Storages that hold weights. Evo2's have bfloat16 matrices and float32 poles.
@@ -153,6 +154,8 @@ class Parts(io.RawIOBase):
 
     def __init__(self, paths: list[Path]):
         super().__init__()
+        for path in paths:
+            refuse_pointer(path)
         self._files = [path.open("rb", buffering=0) for path in paths]
         ends = np.cumsum([os.fstat(file.fileno()).st_size for file in self._files]).tolist()
         self._spans = list(zip([0, *ends], ends))

@@ -15,6 +15,7 @@ import ml_dtypes
 import numpy as np
 
 from errors import ConvertError
+from files import refuse_pointer
 
 # The types that weights come in. Others (float8, integers) belong to quantised models and are refused.
 DTYPES = {"F32": np.dtype(np.float32), "F16": np.dtype(np.float16), "BF16": np.dtype(ml_dtypes.bfloat16)}
@@ -38,6 +39,7 @@ def entries(path: Path) -> dict[str, Entry]:
     def damaged(why: str) -> ConvertError:
         return ConvertError(f"{path}: damaged or truncated safetensors file ({why})")
 
+    refuse_pointer(path)
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")

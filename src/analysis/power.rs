@@ -24,7 +24,7 @@ pub fn power(curve: &CurveCells, shots: u32, cell: &Cell, wanted: f64) -> Result
         .collect();
     let components = Components::of(&tasks).ok_or_else(|| {
         Error::data(format!(
-            "{}: --power needs two functions, and two trials of each",
+            "{}: --power needs two functions, and two trials of each (gen-tasks --trials 2)",
             curve.place(shots)
         ))
     })?;

@@ -1,12 +1,12 @@
 //! `contrast`: clean against deranged, model against model.
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, ValueHint};
 use shotline::analysis::{
     Cells, Complexities, Contrasts, CurveCells, Rivalry, Seen, contrast_cells, contrast_tasks,
     similarities, versus, versus_tasks,
 };
 use shotline::cli::{
-    self, InputArgs, OutputArgs, Progress, SeedArg, ThreadArgs, parse_shots, warn,
+    self, InputArgs, Offer, OutputArgs, Progress, SeedArg, ThreadArgs, parse_shots, warn,
 };
 use shotline::error::{Error, Result};
 use shotline::program::{MAX_BITS, Suite};
@@ -53,7 +53,8 @@ struct Args {
 
     /// --identifiability: the functions, `paper`, `primitives`, `random:...` (see gen-tasks) or a
     /// file.
-    #[arg(long, default_value = "paper")]
+    #[arg(long, default_value = "paper", value_parser = Offer(&Suite::NAMES),
+          hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     suite: String,
 
     /// --identifiability: width of the bitstrings, 1..16.
@@ -214,6 +215,7 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
     }
     args.output.keep_suite(&args.suite)?;
     let suite = Suite::load(&args.suite, args.bits)?;
+    cli::warn_of_equal(&suite, args.bits);
     let rivalry = Rivalry::new(&suite, args.bits);
     let mut rows = Vec::new();
     for shots in shots {

@@ -1,7 +1,7 @@
 //! `encode`: dresses trials in the symbols of a modality.
 
 use clap::Parser;
-use shotline::cli::{self, InputArgs, OutputArgs, Progress, warn};
+use shotline::cli::{self, InputArgs, Offer, OutputArgs, Progress, warn};
 use shotline::encoding::{Alphabet, Encoder, Symbols, Template};
 use shotline::error::{Error, Result};
 use shotline::record::provenance::Step;
@@ -24,7 +24,7 @@ struct Args {
     /// genomic (ACGT), linguistic (digits), integer (1-9 and commas), protein (20 amino acids), or
     /// the characters themselves, as `01#` (`chars:dna` where they look like a name). Replayed trials
     /// carry their own.
-    #[arg(long, value_name = "NAME|CHARS")]
+    #[arg(long, value_name = "NAME|CHARS", value_parser = Offer(&Alphabet::NAMES), hide_possible_values = true)]
     alphabet: Option<String>,
 
     /// How one example is written, from {x} (input), {y} (output), {sep} and other characters;

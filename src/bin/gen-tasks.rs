@@ -1,8 +1,8 @@
 //! `gen-tasks`: draws the trials of an experiment.
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, ValueHint};
 use serde_json::json;
-use shotline::cli::{self, OutputArgs, Progress, SeedArg, parse_shots, warn};
+use shotline::cli::{self, Offer, OutputArgs, Progress, SeedArg, parse_shots, warn};
 use shotline::encoding::Alphabet;
 use shotline::error::{Error, Result};
 use shotline::program::{Suite, measures};
@@ -27,7 +27,8 @@ struct Args {
     /// program a line (`#` begins a comment), or `random:COUNT,depth=D,seed=S[,bitload=LO-HI]`:
     /// COUNT random programs of 1 to D primitives whose truth tables at this width are new and
     /// pairwise different, spread evenly over the values of `BitLoad` as far as there are any.
-    #[arg(long, default_value = "paper")]
+    #[arg(long, default_value = "paper", value_parser = Offer(&Suite::NAMES),
+          hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     suite: String,
 
     /// A program instead of a suite, as `flip_bits.reverse_bits` (left to right). Repeatable.
@@ -81,7 +82,8 @@ struct Args {
 
     /// The alphabet of the replayed campaign: genomic, linguistic, integer or protein. (Trials that
     /// are not replayed get their alphabet from `encode`.)
-    #[arg(long, value_name = "NAME", requires = "replay")]
+    #[arg(long, value_name = "NAME", requires = "replay", value_parser = Offer(&Alphabet::NAMES),
+          hide_possible_values = true)]
     alphabet: Option<String>,
 
     #[command(flatten)]
@@ -196,6 +198,7 @@ fn draw(args: &Args, mut step: Step) -> Result<()> {
         seed: args.seed.seed,
     };
     grid.check()?;
+    cli::warn_of_equal(&grid.suite, args.bits);
     let range = args.shard.map_or(0..grid.len(), |s| s.range(grid.len()));
     step.settings = settings(args, &grid.suite, &grid.shots, grid.len());
     let chain = Chain::default().with(step);
@@ -258,8 +261,10 @@ fn list(args: &Args, chain: &Chain) -> Result<()> {
             args.bits
         )));
     }
+    let suite = suite(args)?;
+    cli::warn_of_equal(&suite, args.bits);
     let mut writer = args.output.table::<Listing>(chain)?;
-    for program in suite(args)?.programs() {
+    for program in suite.programs() {
         let measures = measures(program, args.bits);
         let listing = Listing {
             function: program.to_string(),

@@ -1,11 +1,11 @@
 //! `score`: from predictions to accuracies, errors and baselines.
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, ValueHint};
 use shotline::analysis::{
     Cell, Cells, Complexities, CurveCells, Judge, by_bitdiversity, by_bitload, error_shares, power,
     replicates, score_cell, score_tasks,
 };
-use shotline::cli::{self, InputArgs, OutputArgs, Progress, SeedArg, ThreadArgs, warn};
+use shotline::cli::{self, InputArgs, Offer, OutputArgs, Progress, SeedArg, ThreadArgs, warn};
 use shotline::error::Result;
 use shotline::program::{PAPER_BITS, Suite};
 use shotline::record::provenance::Step;
@@ -60,7 +60,8 @@ struct Args {
 
     /// The suite of the rivals of "understandable" mistakes: wrong answers that another function,
     /// true to all demonstrations, gives. `paper`, `primitives`, `random:...` (see gen-tasks) or a file.
-    #[arg(long, default_value = "paper")]
+    #[arg(long, default_value = "paper", value_parser = Offer(&Suite::NAMES),
+          hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     suite: String,
 
     /// Score functions with unequal numbers of trials, and shot counts with other functions, too,

@@ -3,13 +3,15 @@ Arguments that several filters take.
 */
 
 use super::output::{Sink, keep_apart};
-use super::program;
+use super::{note, program};
 use crate::compression::{Compression, name_inside};
 use crate::error::{Error, Result};
 use crate::program::Suite;
 use crate::record::provenance::{self, Chain};
 use crate::record::{Extra, Format, Record, Writer};
-use clap::Args;
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, TypedValueParser};
+use clap::{Arg, Args, Command};
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -133,6 +135,9 @@ impl OutputArgs {
         let sink = Sink::create(file.map(PathBuf::as_path))?;
         let place = file.map_or_else(|| "stdout".to_owned(), |f| f.display().to_string());
         let mut writer = Writer::new(sink, &place, format, skip, chain)?;
+        if terminal && let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdout()) {
+            writer.fit(Some(usize::from(size.ws_col)).filter(|&width| width > 0));
+        }
         if self.provenance {
             writer.write_provenance(chain)?;
         }
@@ -226,16 +231,37 @@ impl ThreadArgs {
     pub fn count(&self, quiet: bool) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         if self.threads > cores && !quiet {
-            eprintln!(
-                "{}: --threads {}: {cores}, as many as there are cores",
+            let asked = self.threads;
+            note(
                 program(),
-                self.threads
+                format!("--threads {asked}: {cores}, as many as there are cores"),
             );
         }
         match self.threads {
             0 => cores,
             n => n.min(cores),
         }
+    }
+}
+
+/// Any text but none, for which shells offer these words.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer(pub &'static [&'static str]);
+
+impl TypedValueParser for Offer {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> std::result::Result<String, clap::Error> {
+        NonEmptyStringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(PossibleValue::new)))
     }
 }
 

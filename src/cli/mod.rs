@@ -10,14 +10,19 @@ mod pages;
 mod progress;
 mod sequences;
 
-pub use args::{InputArgs, OutputArgs, SeedArg, ThreadArgs, parse_shots};
+pub use args::{InputArgs, Offer, OutputArgs, SeedArg, ThreadArgs, parse_shots};
 pub use memory::peak_memory;
 pub use output::{Sink, destination, keep_apart, when_interrupted};
 pub use progress::Progress;
 pub use sequences::read_sequences;
 
 use crate::error::{Error, Result};
+use crate::program::Suite;
+use crate::record::visible;
 use clap::Parser;
+use clap::error::ErrorKind;
+use std::fmt::Display;
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -38,8 +43,21 @@ pub fn main<A: Parser>(program: &'static str, run: impl FnOnce(&A) -> Result<()>
     }
     let args = match A::try_parse() {
         Ok(args) => args,
+        Err(e) if e.kind() == ErrorKind::InvalidUtf8 => {
+            let wrong = std::env::args_os().filter(|arg| arg.to_str().is_none());
+            let wrong: Vec<String> = wrong
+                .map(|arg| arg.as_bytes().escape_ascii().to_string())
+                .collect();
+            return exit(
+                program,
+                Err(Error::usage(format!("{}: not UTF-8", wrong.join(", ")))),
+            );
+        }
         Err(e) if e.use_stderr() => {
-            let _ = e.print();
+            // The same mistake in arguments that cannot steer the terminal.
+            let shown = std::env::args_os().map(|arg| visible(&arg.to_string_lossy()));
+            let shown = A::try_parse_from(shown).err();
+            let _ = shown.filter(clap::Error::use_stderr).unwrap_or(e).print();
             return ExitCode::from(2);
         }
         Err(help_or_version) => {
@@ -59,7 +77,7 @@ fn exit(program: &str, result: Result<()>) -> ExitCode {
     match result {
         Ok(()) | Err(Error::Closed) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("{program}: {e}");
+            note(program, &e);
             ExitCode::from(e.exit_code())
         }
     }
@@ -91,6 +109,34 @@ pub fn warn_of_replicates(place: &str, missing: usize, replicates: u32) {
 }
 
 /// One line of warning on stderr.
-pub fn warn(program: &str, message: impl std::fmt::Display) {
-    eprintln!("{program}: warning: {message}");
+pub fn warn(program: &str, message: impl Display) {
+    note(program, format!("warning: {message}"));
+}
+
+/// One line on stderr, which no name in it can break or colour.
+pub fn note(program: &str, message: impl Display) {
+    eprintln!("{program}: {}", visible(&message.to_string()));
+}
+
+/// Says which functions of a suite no answer can tell apart at this width.
+pub fn warn_of_equal(suite: &Suite, bits: u32) {
+    /// More are counted.
+    const NAMED: usize = 3;
+    let groups: Vec<String> = (suite.equal(bits).iter())
+        .map(|group| {
+            let names: Vec<String> = group.iter().map(ToString::to_string).collect();
+            names.join(" = ")
+        })
+        .collect();
+    let more = match groups.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        n => format!("; and {n} more"),
+    };
+    if !groups.is_empty() {
+        let named = groups[..groups.len().min(NAMED)].join("; ");
+        warn(
+            program(),
+            format!("functions of one truth table at {bits} bits: {named}{more}"),
+        );
+    }
 }

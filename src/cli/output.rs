@@ -5,6 +5,7 @@ Outputs that appear whole or not at all: a temporary file beside the target, ren
 use crate::compression::{Compression, Packer};
 use crate::error::{Error, Result};
 use crate::predictor::stop_engines;
+use crate::record::visible;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
@@ -67,7 +68,7 @@ pub(super) fn remove_unfinished_on_signals() {
             if let Some(words) = last_word.as_ref().and_then(|words| words()) {
                 // `eprintln!` would panic where nobody reads any more, and this thread's locks stay taken: the others would
                 // wait for ever.
-                let _ = writeln!(io::stderr(), "\n{words}");
+                let _ = writeln!(io::stderr(), "\n{}", visible(&words));
             }
             signal_hook::low_level::exit(128 + signal);
         }

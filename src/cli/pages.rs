@@ -7,8 +7,9 @@ stands in no help.
 
 use super::output::Sink;
 use crate::error::{Error, Result};
-use clap::{Command, ValueEnum as _};
-use clap_complete::Shell;
+use clap::builder::PossibleValue;
+use clap::{Command, ValueEnum as _, ValueHint};
+use clap_complete::{Generator as _, Shell};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use std::ffi::OsString;
@@ -61,11 +62,83 @@ pub(super) fn generate(
     }
     let shell =
         Shell::from_str(&what, false).map_err(|e| Error::usage(format!("{FLAG} {what}: {e}")))?;
-    let name = command.get_name().to_owned();
-    clap_complete::generate_to(shell, &mut command, name, &folder)
-        .map_err(|e| Error::file(&folder, e))?;
-    Ok(())
+    let file = folder.join(shell.file_name(command.get_name()));
+    Sink::write_file(&file, completions(shell, command).as_bytes())
 }
+
+/// A shell's completions, with what `clap_complete` has no words for: a value that is one of some words or a file, and
+/// colons.
+fn completions(shell: Shell, mut command: Command) -> String {
+    let name = command.get_name().to_owned();
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut command, &name, &mut text);
+    let mut text = String::from_utf8_lossy(&text).into_owned();
+    let mut has_colons = false;
+    for arg in command.get_arguments() {
+        let words = arg.get_possible_values();
+        let words: Vec<&str> = words.iter().map(PossibleValue::get_name).collect();
+        has_colons |= words.iter().any(|word| word.contains(':'));
+        let long = arg.get_long().unwrap_or_default();
+        if words.is_empty() || arg.get_value_hint() != ValueHint::AnyPath {
+            continue;
+        }
+        let words = words.join(" ");
+        if shell == Shell::Zsh {
+            let function = format!("_{name}_{long}");
+            // A colon ends a value's name, unless it is escaped.
+            let escaped = |text: &str| text.replace(':', "\\:");
+            let value = arg.get_value_names().map_or("", |names| names[0].as_str());
+            let closed = format!(":{value}:({})'", escaped(&words));
+            text = text.replace(&closed, &format!(":{}:{function}'", escaped(value))).replacen(
+                &format!("\n_{name}() {{\n"),
+                &format!(
+                    "\n{function}() {{\n    local ret=1\n    compadd -- {words} && ret=0\n    _files && ret=0\n    \
+                     return ret\n}}\n\n_{name}() {{\n"
+                ),
+                1,
+            );
+        } else if shell == Shell::Fish {
+            let option = format!(" -l {long} ");
+            let open = |line: &str| {
+                let files = if line.contains(&option) {
+                    " -r -F -a "
+                } else {
+                    " -r -f -a "
+                };
+                line.replace(" -r -f -a ", files)
+            };
+            text = text.split_inclusive('\n').map(open).collect();
+        }
+    }
+    if shell == Shell::Bash && has_colons {
+        let function = format!("_{}", name.replace('-', "__"));
+        text = text.replace(
+            &format!("complete -F {function} "),
+            &format!("complete -F {function}_whole "),
+        );
+        text.push_str(&WHOLE.replace("FUNCTION", &function));
+    }
+    text
+}
+
+/// Bash parts words at colons: this puts them together again, and takes from what is offered what stands before.
+const WHOLE: &str = r#"
+FUNCTION_whole() {
+    local words=() last=-1 word
+    for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+        if [[ $last -ge 0 && ( $word == : || ${words[last]} == *: ) ]]; then
+            words[last]+=$word
+        else
+            words[++last]=$word
+        fi
+    done
+    local COMP_WORDS=("${words[@]}") COMP_CWORD=$last
+    word=${words[last]}
+    FUNCTION "$1" "$word" "${words[last - 1]}"
+    word=${word%"${word##*:}"}
+    COMPREPLY=("${COMPREPLY[@]#"$word"}")
+}
+"#;
 
 /// Writes the page of a command, and those of its subcommands.
 fn write_pages(command: &Command, folder: &Path) -> Result<()> {

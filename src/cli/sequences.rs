@@ -5,8 +5,8 @@ test data has one), bare or inside gzip or zstd. A file is read whole.
 
 use crate::compression;
 use crate::error::{Error, Result};
+use crate::text;
 use noodles_fasta as fasta;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The sequences of all files, each with its name: `FILE:NAME`, or `FILE:ROW`.
@@ -16,9 +16,8 @@ use std::path::{Path, PathBuf};
 pub fn read_sequences(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for path in paths {
-        let mut bytes = Vec::new();
-        compression::open(path)
-            .and_then(|mut file| file.read_to_end(&mut bytes))
+        let bytes = compression::open(path)
+            .and_then(text::bytes)
             .map_err(|e| Error::file(path, e))?;
         let found = match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'>') => from_fasta(path, &bytes)?,
@@ -48,10 +47,7 @@ fn from_fasta(path: &Path, bytes: &[u8]) -> Result<Vec<(String, String)>> {
 }
 
 fn from_csv(path: &Path, bytes: &[u8]) -> Result<Vec<(String, String)>> {
-    /// A mark that spreadsheets put before a file's first byte.
-    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
     const COLUMN: &str = "sequence";
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let mut reader = csv::Reader::from_reader(bytes);
     let wrong =
         |e: csv::Error| Error::data(format!("{}: neither FASTA nor CSV: {e}", path.display()));

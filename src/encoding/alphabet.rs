@@ -113,7 +113,7 @@ fn meant(text: &str) -> Option<&'static str> {
     if folded == "dna" || folded == "rna" {
         return Some("genomic (ACGT)");
     }
-    let near = |name: &&str| strsim::levenshtein(name, &folded) <= 1;
+    let near = |name: &&str| strsim::osa_distance(name, &folded) <= 1;
     let is_word = text.len() > 3 && text.chars().all(|c| c.is_ascii_lowercase());
     let any = is_word.then_some("genomic, linguistic, integer, protein, or characters");
     Alphabet::NAMES.into_iter().find(near).or(any)

@@ -7,10 +7,19 @@ use super::{Answer, Point, Predictor};
 use crate::analysis::modes;
 use crate::chance::{Below, Key, Purpose};
 use crate::encoding::{Symbols, encode_bits};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, meant};
 use crate::program::{Bits, Hypotheses, Suite};
-use crate::record::Prompt;
+use crate::record::{Condition, Prompt};
 use std::collections::{BTreeMap, HashMap};
+
+/// What `infer --model` knows by name: the rules, and a model that is none of them.
+pub const BUILTINS: [&str; 5] = [
+    "builtin:mode",
+    "builtin:nearest",
+    "builtin:copy",
+    "builtin:bayes",
+    "builtin:compress",
+];
 
 /// How a baseline answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,7 +47,8 @@ impl Rule {
             "copy" => Ok(Self::Copy),
             "bayes" => Ok(Self::Bayes),
             _ => Err(Error::usage(format!(
-                "--model builtin:{name}: expected builtin:mode, nearest, copy, bayes or compress"
+                "--model builtin:{name}: expected builtin:mode, nearest, copy, bayes or compress{}",
+                meant(&format!("builtin:{name}"), &BUILTINS)
             ))),
         }
     }
@@ -68,14 +78,14 @@ impl Builtin {
         }
     }
 
-    /// Answers for which no function of the suite agreed with all demonstrations.
+    /// Answers for which no function of the suite agreed with all demonstrations, though they were clean.
     #[must_use]
     pub fn fallbacks(&self) -> u64 {
         self.fallbacks
     }
 
     /// The equally good answers; every string if nothing speaks for any.
-    fn candidates(&mut self, point: &Point<'_>) -> Vec<Bits> {
+    fn candidates(&mut self, point: &Point<'_>, condition: Condition) -> Vec<Bits> {
         match self.rule {
             Rule::Copy => vec![point.query],
             Rule::Mode => modes(point.outputs),
@@ -88,7 +98,8 @@ impl Builtin {
                     .or_insert_with(|| Hypotheses::new(&self.suite, bits));
                 let best = most_probable(hypotheses, point);
                 if best.is_empty() {
-                    self.fallbacks += 1;
+                    // Of deranged demonstrations no function is to be expected.
+                    self.fallbacks += u64::from(condition == Condition::Clean);
                     return modes(point.outputs);
                 }
                 best
@@ -145,7 +156,7 @@ impl Builtin {
         points
             .iter()
             .map(|point| {
-                let candidates = self.candidates(point);
+                let candidates = self.candidates(point, prompt.trial.condition);
                 let key = Key::new(&[
                     b"builtin",
                     &self.seed.to_le_bytes(),

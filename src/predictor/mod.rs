@@ -13,7 +13,7 @@ pub mod onnx;
 mod point;
 mod stream;
 
-pub use builtin::{Builtin, Rule};
+pub use builtin::{BUILTINS, Builtin, Rule};
 pub use compress::Compress;
 #[cfg(fuzzing)]
 pub use exec::fuzz_answer;

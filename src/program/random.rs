@@ -160,7 +160,7 @@ fn draw_primitive(chance: &mut impl Below) -> Primitive {
     }
 }
 
-fn digest(table: &[u16]) -> [u8; 32] {
+pub(super) fn digest(table: &[u16]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for output in table {
         hash.update(output.to_le_bytes());

@@ -2,11 +2,13 @@
 Suites: lists of programs that an experiment runs over.
 */
 
-use super::{Primitive, Program, RandomSuite};
+use super::random::digest;
+use super::{Primitive, Program, RandomSuite, mask};
 use crate::compression;
 use crate::digest::sha256_of_text;
-use crate::error::{Error, Result};
-use std::collections::HashSet;
+use crate::error::{Error, Result, meant};
+use crate::text;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 
@@ -20,6 +22,9 @@ pub struct Suite {
 }
 
 impl Suite {
+    /// The suites that have a name; `random:` goes on.
+    pub const NAMES: [&str; 3] = ["paper", "primitives", "random:"];
+
     /// `paper`, `primitives`, `random:...` (see [`RandomSuite`]), or the path of a file with one
     /// program a line (`#` begins a comment; gzip and zstd are unpacked). `bits` is the width at which random functions differ,
     /// if they do not say themselves.
@@ -35,10 +40,11 @@ impl Suite {
             "paper" => Self::paper(),
             "primitives" => Self::of(Primitive::ALL.iter().map(|p| p.name().to_owned())),
             path => {
-                let text = compression::open(Path::new(path)).and_then(io::read_to_string);
+                let text = compression::open(Path::new(path)).and_then(text::read);
                 let text = text.map_err(|e| match e.kind() {
                     io::ErrorKind::NotFound => Error::usage(format!(
-                        "--suite {path}: neither `paper` nor `primitives` nor a file"
+                        "--suite {path}: neither `paper` nor `primitives` nor a file{}",
+                        meant(path, &Self::NAMES)
                     )),
                     _ => Error::file(Path::new(path), e),
                 })?;
@@ -74,34 +80,31 @@ impl Suite {
     /// # Errors
     /// A name that is no program, or that repeats one.
     pub fn of(names: impl IntoIterator<Item = String>) -> Result<Self> {
-        let mut seen = HashSet::new();
-        let programs = names
-            .into_iter()
-            .map(|name| {
-                let program: Program = name.parse().map_err(Error::usage)?;
-                if !seen.insert(program.clone()) {
-                    return Err(Error::usage(format!("{name}: named twice")));
-                }
-                Ok(program)
-            })
-            .collect::<Result<_>>()?;
+        let mut programs = Vec::new();
+        for name in names {
+            let program = written(&name).map_err(Error::usage)?;
+            if programs.contains(&program) {
+                return Err(Error::usage(format!("{program}: named twice")));
+            }
+            programs.push(program);
+        }
         Ok(Self { programs })
     }
 
     fn parse(text: &str, place: &str) -> Result<Self> {
-        let mut seen = HashSet::new();
+        let mut seen = HashMap::new();
         let mut programs = Vec::new();
-        for (number, line) in text.lines().enumerate() {
+        for (number, line) in (1..).zip(text.lines()) {
             let name = line.split('#').next().unwrap_or_default().trim();
             if name.is_empty() {
                 continue;
             }
-            let at = format!("{place}:{}", number + 1);
-            let program: Program = name
-                .parse()
-                .map_err(|e| Error::data(format!("{at}: {e}")))?;
-            if !seen.insert(program.clone()) {
-                return Err(Error::data(format!("{at}: {name} stands twice")));
+            let at = format!("{place}:{number}");
+            let program = written(name).map_err(|e| Error::data(format!("{at}: {e}")))?;
+            if let Some(first) = seen.insert(program.clone(), number) {
+                return Err(Error::data(format!(
+                    "{at}: {program} stands twice, first in line {first}"
+                )));
             }
             programs.push(program);
         }
@@ -116,12 +119,43 @@ impl Suite {
     pub fn programs(&self) -> &[Program] {
         &self.programs
     }
+
+    /// The programs that have one truth table at this width, in groups of two and more. Of constants, sixteen are tried.
+    #[must_use]
+    pub fn equal(&self, bits: u32) -> Vec<Vec<&Program>> {
+        /// An odd multiplier spreads them over all bits (2^16 divided by the golden ratio).
+        const SPREAD: u16 = 0x9e37;
+        let mut groups: BTreeMap<_, Vec<&Program>> = BTreeMap::new();
+        for program in &self.programs {
+            let constants = if program.uses_constant() { 16 } else { 1 };
+            let mut tables: Vec<_> = (0..constants)
+                .map(|i: u16| digest(&program.table(bits, i.wrapping_mul(SPREAD) & mask(bits))))
+                .collect();
+            // One that ignores its constant may be equal to one that has none.
+            tables.dedup();
+            groups.entry(tables).or_default().push(program);
+        }
+        let mut groups: Vec<_> = groups.into_values().filter(|g| g.len() > 1).collect();
+        let place = |group: &Vec<&Program>| self.programs.iter().position(|p| p == group[0]);
+        groups.sort_by_key(place);
+        groups
+    }
+}
+
+/// A program as people write it, with spaces around its dots.
+fn written(name: &str) -> std::result::Result<Program, String> {
+    name.split('.')
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(".")
+        .parse()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::program::measures;
+    use std::collections::HashSet;
 
     const TABLE3: &str = include_str!("../../tests/fixtures/paper/table3.tsv");
 
@@ -175,6 +209,32 @@ mod tests {
     }
 
     #[test]
+    fn programs_of_one_truth_table_are_found() {
+        let suite = "identity\nflip_bits\nflip_bits.flip_bits\nmeta_constant\nrotl1.rotr1\nmeta_constant.flip_bits\n\
+                     flip_bits.xor_with_s0\nmeta_constant.rotl1.rotr1";
+        let suite = Suite::parse(suite, "s.txt").unwrap();
+        let equal = suite.equal(8);
+        let equal: Vec<String> = equal
+            .iter()
+            .map(|group| {
+                group
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+            .collect();
+        assert_eq!(
+            equal,
+            [
+                "identity flip_bits.flip_bits rotl1.rotr1",
+                "meta_constant meta_constant.rotl1.rotr1"
+            ]
+        );
+        assert!(Suite::paper().unwrap().equal(8).is_empty());
+    }
+
+    #[test]
     fn files_say_where_they_are_wrong() {
         let parse = |text| Suite::parse(text, "s.txt").map_err(|e| e.to_string());
         let suite = parse("# mine\nflip_bits\n\nrotl1.rotl1 # twice round\n").unwrap();
@@ -187,7 +247,7 @@ mod tests {
         assert!(
             parse("identity\nidentity\n")
                 .unwrap_err()
-                .contains("s.txt:2: identity stands twice")
+                .contains("s.txt:2: identity stands twice, first in line 1")
         );
         assert!(parse("# nothing\n").unwrap_err().contains("no program"));
         let missing = Suite::load("no/such/file", 8).unwrap_err();

@@ -37,7 +37,7 @@ pub use kinds::{
     Side, Similarity, Trial, Verdict, Versus, VersusTask,
 };
 pub use place::Place;
-pub use pretty::{Brief, BriefCell, BriefColumn};
+pub use pretty::{Brief, BriefCell, BriefColumn, visible};
 pub use read::{Entry, Reader};
 pub use row::Row;
 pub use stage::kind_of;

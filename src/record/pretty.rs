@@ -117,11 +117,20 @@ const GAP: usize = 2;
 
 /// The columns of a table; `is_narrow` breaks their names at underscores where the cells leave no room for them.
 fn lay(brief: &Brief, is_narrow: bool) -> Vec<Laid<'_>> {
+    /// A shorter name stays in one line.
+    const WHOLE: usize = 8;
     let column = |(at, column): (usize, &BriefColumn)| {
         let cells = brief.rows.iter().map(|row| row[at].shown.as_str());
         let cells: Vec<&str> = cells.collect();
         let room = cells.iter().map(|cell| cell.width()).max().unwrap_or(0);
-        let head = broken(column.name, if is_narrow { room } else { usize::MAX });
+        let head = broken(
+            column.name,
+            if is_narrow {
+                room.max(WHOLE)
+            } else {
+                usize::MAX
+            },
+        );
         let width = head.iter().map(|name| name.width()).max().unwrap_or(0);
         Laid {
             head,

@@ -120,7 +120,9 @@ impl Chain {
         if !file.is_file() {
             return Ok(Self::default());
         }
-        let text = std::fs::read_to_string(&file).map_err(|e| Error::file(&file, e))?;
+        let text = std::fs::File::open(&file)
+            .and_then(crate::text::read)
+            .map_err(|e| Error::file(&file, e))?;
         Self::from_json(&text).map_err(|e| Error::data(format!("{}: {e}", file.display())))
     }
 

@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+# What git-lfs leaves where a large file belongs.
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234567\n"
+POINTED = "a git-lfs pointer, not the file itself: run `git lfs pull`"
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -17,7 +17,7 @@ import onnxruntime
 import pytest
 from tokenizers import Tokenizer
 
-from converter import ROOT, refused, run_convert
+from converter import POINTED, POINTER, ROOT, refused, run_convert
 from onnx_model import Model
 
 FIXTURES = ROOT / "tests" / "fixtures" / "models"
@@ -377,6 +377,8 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     source = tmp_path / "t.gguf"
     source.write_bytes(b"PK\x03\x04 no model")
     refused(tmp_path, source, "not a GGUF file")
+    source.write_text(POINTER)
+    refused(tmp_path, source, f"t.gguf: {POINTED}")
 
 
 @pytest.mark.parametrize("kept", [4, 20, 200, 3000, 0.5, 0.999])

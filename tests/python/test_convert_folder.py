@@ -21,7 +21,7 @@ import pytest
 from onnx.external_data_helper import load_external_data_for_model
 from tokenizers import Tokenizer
 
-from converter import ROOT, convert, refused, run_convert
+from converter import POINTED, POINTER, ROOT, convert, refused, run_convert
 from onnx_model import Model
 from seeded_models import FAMILIES, draw_config, draw_weights, write_folder, write_safetensors
 
@@ -188,6 +188,28 @@ def test_an_unknown_tensor_is_named_and_known_ballast_is_not_read(tmp_path):
 def test_a_tensor_of_another_shape_is_refused(tmp_path):
     source = write(tmp_path / "source", intermediate_size=64)
     refused(tmp_path, source, "model.layers.0.mlp.", "shape", "expected")
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer.json", "model.safetensors.index.json", "model-00002-of-00002.safetensors"]
+)
+def test_a_git_lfs_pointer_is_named(name, tmp_path):
+    source = write(tmp_path / "source", shards=2)
+    assert (source / name).is_file()
+    (source / name).write_text(POINTER)
+    refused(tmp_path, source, f"{name}: {POINTED}")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_texts_are_read_whatever_editor_wrote_them(encoding, tmp_path):
+    source = write(tmp_path / "source")
+    expected = convert(source, tmp_path / "model")
+    for name in ("config.json", "tokenizer.json"):
+        path = source / name
+        path.write_text(path.read_text(), encoding=encoding)
+    edited = convert(source, tmp_path / "edited")
+    for name in ("config.json", "tokenizer.json", "model.onnx"):
+        assert (edited / name).read_bytes() == (expected / name).read_bytes()
 
 
 @pytest.mark.parametrize("kept", [0, 7, 100, 0.3, 0.9999])

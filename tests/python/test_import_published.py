@@ -157,7 +157,9 @@ def test_what_cannot_be_is_refused_by_its_place(change, words, tmp_path):
 def test_torn_and_missing_files_are_named(tmp_path):
     torn = tmp_path / "torn.json"
     torn.write_text('{"config": {')
-    assert b"import-published: " in imported(torn, fails=True)
+    assert b"torn.json: not JSON" in imported(torn, fails=True)
+    torn.write_text("version https://git-lfs.github.com/spec/v1\n")
+    assert b"torn.json: a git-lfs pointer, not the file itself: run `git lfs pull`" in imported(torn, fails=True)
     assert b"gone.json: no such file" in imported(tmp_path / "gone.json", fails=True)
     (tmp_path / "empty").mkdir()
     assert b"no *.json" in imported(tmp_path / "empty", fails=True)

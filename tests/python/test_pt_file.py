@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts" / "convert"), str(ROOT / "tests" / "oracle")]
 
 from errors import ConvertError  # noqa: E402
+from converter import POINTED, POINTER  # noqa: E402
 from evo2_checkpoint import pickled, split, write  # noqa: E402
 from pt_file import PtFile, is_checkpoint  # noqa: E402
 
@@ -80,6 +81,14 @@ def test_a_missing_last_part_is_a_truncated_file(tmp_path):
 def test_nothing_there_is_named(tmp_path):
     with pytest.raises(ConvertError, match=r"m\.pt: no such file, and no m\.pt\.part0"):
         PtFile(tmp_path / "m.pt")
+
+
+@pytest.mark.parametrize(("parts", "pointer"), [(0, "m.pt"), (2, "m.pt.part1")])
+def test_a_git_lfs_pointer_is_named(parts, pointer, tmp_path):
+    path = write(tmp_path / "m.pt", TABLE, parts)
+    (tmp_path / pointer).write_text(POINTER)
+    with pytest.raises(ConvertError, match=f"{pointer}: {POINTED}"):
+        PtFile(path)
 
 
 def test_two_checkpoints_in_a_folder_are_one_too_many(tmp_path):

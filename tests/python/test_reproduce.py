@@ -191,7 +191,11 @@ def test_a_second_run_in_the_same_folder_waits_for_the_first(tmp_path):
         ({"DESIGN": "paired"}, "DESIGN=paired: expected independent or nested"),
         ({"CONTROL": "yes"}, "CONTROL=yes: expected 1 or nothing"),
         ({"MODELS": "a/x b/x"}, "two folders of one name"),
-        ({"MODELS": "gone/model"}, "gone/model: its card.json names no modality"),
+        ({"MODELS": "gone/model"}, "MODELS: gone/model: no such folder"),
+        ({"MODELS": "tests/fixtures/models/tiny-hf"}, "tiny-hf: its card.json names no modality"),
+        ({"MODELS": f"{TINY} my model"}, "MODELS: my: no such folder; a path with spaces cannot be given: make a link"),
+        ({"SUITE": "my suite.txt"}, "SUITE=my suite.txt: a path with spaces cannot be given"),
+        ({"BIN": "my bin"}, "BIN=my bin: a path with spaces cannot be given"),
         ({"SHARDS": "0"}, "SHARDS=0: expected a whole number from 1 on"),
         ({"SHARDS": "some"}, "SHARDS=some: expected a whole number from 1 on"),
         ({"INFER_FLAGS": "--name same"}, "--name would give every model and baseline one name"),
@@ -201,3 +205,13 @@ def test_a_second_run_in_the_same_folder_waits_for_the_first(tmp_path):
 def test_settings_that_make_no_sense_are_refused_before_any_work(settings, words, tmp_path):
     assert words in make(tmp_path / "out", fails=True, **settings)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_path_with_spaces_goes_by_a_link(tmp_path):
+    """In MODELS it would be two words, in OUT two folders."""
+    assert "OUT=" in make(tmp_path / "my out", fails=True)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "my model").symlink_to(ROOT / TINY)
+    (tmp_path / "link").symlink_to(tmp_path / "my model")
+    make(tmp_path / "out", MODELS=str(tmp_path / "link"), SHOTS="1,2")
+    assert (tmp_path / "out" / "report.html").exists()

@@ -1,7 +1,7 @@
 //! From prompts to predictions in the output, by way of the journal where the output is a file.
 
 use serde_json::{Value, json};
-use shotline::cli::{OutputArgs, Progress, destination, peak_memory, warn, when_interrupted};
+use shotline::cli::{OutputArgs, Progress, destination, note, peak_memory, warn, when_interrupted};
 use shotline::error::{Error, Result};
 use shotline::predictor::{Identity, Journal, Predictor, Stream};
 use shotline::record::provenance::{Chain, Facts, Step};
@@ -107,11 +107,14 @@ impl Run<'_> {
         };
         if !self.output.quiet && self.identity.method != "builtin" {
             match self.output.file().filter(|_| counts.is_complete) {
-                Some(path) => eprintln!(
-                    "infer: {}: complete, with the answers to these prompts",
-                    path.display()
+                Some(path) => note(
+                    "infer",
+                    format!(
+                        "{}: complete, with the answers to these prompts",
+                        path.display()
+                    ),
                 ),
-                None => eprintln!("infer: {}", counts.words()),
+                None => note("infer", counts.words()),
             }
         }
         if counts.broken > 0 {
@@ -121,6 +124,10 @@ impl Run<'_> {
             )));
         }
         Ok(())
+    }
+
+    fn progress(&self, reader: &Reader<Prompt>) -> Progress {
+        Progress::giving("answers", "prompts", reader.total(), self.output.quiet)
     }
 
     fn skip(&self) -> &'static [&'static str] {
@@ -140,7 +147,7 @@ impl Run<'_> {
 
         let chain: Chain = reader.provenance().with(step.clone());
         let mut writer = self.output.records::<Prediction>(self.skip(), &chain)?;
-        let progress = Progress::new("prompts", reader.total(), self.output.quiet);
+        let progress = self.progress(&reader);
         let mut flushed = Instant::now();
         let mut counts = Counts::default();
         let sink = |entry: &Entry<Prompt>, predictions: Vec<Prediction>| {
@@ -152,7 +159,7 @@ impl Run<'_> {
                 flushed = Instant::now();
             }
             counts.add(&predictions);
-            note(&progress, &counts);
+            advance(&progress, &counts, predictions.len());
             Ok(())
         };
         let broken = Stream::new(self.identity, || reader.read(), sink).run(predictor)?;
@@ -200,7 +207,7 @@ impl Run<'_> {
                 words
             }
         });
-        let progress = Progress::new("prompts", reader.total(), self.output.quiet);
+        let progress = self.progress(&reader);
         let mut types: Option<Extra> = None;
         let mut counts = Counts::default();
         let source = || {
@@ -212,7 +219,7 @@ impl Run<'_> {
                 if !finished {
                     return Ok(Some(entry));
                 }
-                progress.step();
+                progress.give(0);
             }
             Ok(None)
         };
@@ -222,7 +229,7 @@ impl Run<'_> {
             journal.append(&predictions, &entry.extra)?;
             *kept = journal.kept();
             counts.add(&predictions);
-            note(&progress, &counts);
+            advance(&progress, &counts, predictions.len());
             Ok(())
         };
         let answered = Stream::new(self.identity, source, sink).run(predictor);
@@ -275,9 +282,9 @@ fn locked(count: &Mutex<u64>) -> MutexGuard<'_, u64> {
     count.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn note(progress: &Progress, counts: &Counts) {
+fn advance(progress: &Progress, counts: &Counts, answers: usize) {
     progress.note(format!("{}/{} right", counts.correct, counts.answers));
-    progress.step();
+    progress.give(answers as u64);
 }
 
 /// Whether an output is a device or a pipe, beside which no journal belongs.

@@ -3,15 +3,18 @@
 mod answer;
 
 use answer::Run;
-use clap::{Parser, ValueEnum};
+use clap::builder::{NonEmptyStringValueParser, TypedValueParser as _};
+use clap::{Parser, ValueEnum, ValueHint};
 use serde_json::json;
 use shotline::cli::{
-    self, InputArgs, OutputArgs, SeedArg, Sink, ThreadArgs, destination, keep_apart,
+    self, InputArgs, Offer, OutputArgs, SeedArg, Sink, ThreadArgs, destination, keep_apart, note,
     read_sequences, warn,
 };
 use shotline::error::{Error, Result};
 use shotline::predictor::onnx::{self, Bos, Device, Method, Onnx, OnnxModel, Settings, doctor};
-use shotline::predictor::{Builtin, Compress, Exec, ExecSettings, Identity, Journal, Rule};
+use shotline::predictor::{
+    BUILTINS, Builtin, Compress, Exec, ExecSettings, Identity, Journal, Rule,
+};
 use shotline::program::{PAPER_BITS, Suite};
 use shotline::record::provenance::{Facts, Step};
 use shotline::record::{Prompt, Reader};
@@ -45,7 +48,8 @@ struct Args {
     /// baseline), builtin:nearest, builtin:copy, builtin:bayes (the ideal observer of a suite), or
     /// builtin:compress (context-tree weighting: a model that knows nothing but the prompt), or
     /// 'exec:COMMAND ARGS', a program that answers JSON lines (see below).
-    #[arg(long, value_name = "FOLDER|builtin:NAME|exec:COMMAND", required_unless_present_any = ["doctor", "version"])]
+    #[arg(long, value_name = "FOLDER|builtin:NAME|exec:COMMAND", required_unless_present_any = ["doctor", "version"],
+          value_parser = Offer(&BUILTINS), hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     model: Option<String>,
 
     /// score: one teacher-forced pass, decoding only from the first wrong symbol on. generate:
@@ -69,7 +73,8 @@ struct Args {
 
     /// The suite that builtin:bayes believes in: `paper`, `primitives`, `random:...` (see
     /// gen-tasks) or a file.
-    #[arg(long, default_value = "paper")]
+    #[arg(long, default_value = "paper", value_parser = Offer(&Suite::NAMES),
+          hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     suite: String,
 
     /// exec: requests to send before the first of them is answered.
@@ -82,11 +87,11 @@ struct Args {
 
     /// The name of the model in the records. Default: its card's, or the folder's; exec: the whole
     /// `exec:COMMAND ARGS`.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     name: Option<String>,
 
     /// The model's modality in the records. Default: its card's.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     modality: Option<String>,
 
     /// The model's number of parameters in the records, as 7e9. Default: its card's.
@@ -114,7 +119,8 @@ struct Args {
     slim: bool,
 
     /// cpu, cuda, cuda:N or auto. cuda fails if CUDA does not work; auto says what it took.
-    #[arg(long, default_value = "cpu")]
+    #[arg(long, default_value = "cpu", hide_possible_values = true,
+          value_parser = Offer(&["cpu", "cuda", "cuda:0", "auto"]).try_map(|text| text.parse::<Device>()))]
     device: Device,
 
     /// ONNX Runtime's library or its folder. Default: SHOTLINE_ORT_LIB, ORT_DYLIB_PATH, beside the
@@ -187,7 +193,8 @@ Examples:
   The ideal observer and the papers' baseline on the same prompts:
     infer --model builtin:bayes prompts.arrow -o bayes.parquet
     infer --model builtin:mode prompts.arrow -o mode.parquet
-  A running vLLM or llama.cpp server (docs/engines.md has more engines):
+  A running vLLM or llama.cpp server (docs/engines.md has more engines; `make install` puts scripts
+  and docs into PREFIX/share/shotline):
     infer --model 'exec:scripts/engines/openai-completions.py http://127.0.0.1:8000' \\
       --name Qwen3-8B --modality linguistic prompts.arrow -o predictions.parquet
   One pipe from trials to a table:
@@ -316,7 +323,7 @@ fn load(args: &Args, folder: &Path, options: &onnx::Options) -> Result<OnnxModel
         );
     }
     if options.device == Device::Auto && !args.output.quiet {
-        eprintln!("infer: device: {}", model.device());
+        note("infer", format!("device: {}", model.device()));
     }
     Ok(model)
 }
@@ -361,8 +368,8 @@ fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
         warn(
             "infer",
             format!(
-                "{} answers fell back on the mode: no function of the suite agrees with their \
-                 demonstrations",
+                "{} answers to clean prompts fell back on the mode: no function of the suite agrees with \
+                 their demonstrations (--suite)",
                 predictor.fallbacks()
             ),
         );

@@ -5,7 +5,7 @@ Face's), and onnxruntime-genai's `genai_config.json`.
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{BufReader, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::runtime::Device;
 use super::verify::{Acceptance, Recorded};
 use crate::error::{Error, Result};
+use crate::text;
 
 /// How `card.json` names a vocabulary whose token ids are byte values.
 const BYTES: &str = "bytes";
@@ -240,7 +241,8 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<O
     let wrong = |error: &dyn Display| Error::model(format!("{}: {error}", path.display()));
     match File::open(path) {
         Ok(file) => check_size(path)
-            .and_then(|()| serde_json::from_reader(BufReader::new(file)).map_err(|e| wrong(&e)))
+            .and_then(|()| text::bytes(file).map_err(|e| wrong(&e)))
+            .and_then(|json| serde_json::from_slice(&json).map_err(|e| wrong(&e)))
             .map(Some),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(wrong(&error)),

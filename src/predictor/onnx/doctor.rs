@@ -14,9 +14,13 @@ use super::cuda::{Gpu, cudnn_version, gigabytes, package};
 use super::probe;
 use super::runtime::{Device, Runtime, cause};
 use crate::error::Result;
+use crate::record::visible;
 
 /// NVIDIA's driver, which comes with the machine and not with CUDA.
 const DRIVER: &str = "libcuda.so.1";
+
+/// What is said of a library that is there.
+const FOUND: &str = "found";
 
 /// The lines of a report.
 #[derive(Default)]
@@ -25,7 +29,7 @@ struct Lines(String);
 impl Lines {
     fn add(&mut self, name: &str, value: &str) {
         // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "{name:<40} {value}");
+        let _ = writeln!(self.0, "{name:<40} {}", visible(value));
     }
 
     /// What came of a check, and whether it was good.
@@ -51,10 +55,16 @@ pub fn report(options: &Options) -> (String, bool) {
         }
         Err(error) => lines.add("ONNX Runtime", &format!("not usable: {error}")),
     }
+    let mut missing = Vec::new();
     for name in [DRIVER].iter().chain(CUDA_DYLIBS).chain(CUDNN_DYLIBS) {
-        lines.add(name, &library(name));
+        let found = library(name);
+        if found != FOUND {
+            missing.push(*name);
+        }
+        lines.add(name, &found);
     }
     let Ok(runtime) = runtime else {
+        lines.0 += "CPU: not usable: no ONNX Runtime. CUDA: not usable: no ONNX Runtime.\n";
         return (lines.0, false);
     };
     let auto = runtime.open(
@@ -82,14 +92,42 @@ pub fn report(options: &Options) -> (String, bool) {
             false
         }
     };
+    lines.0 += &verdict(runtime, options, &missing, works);
     (lines.0, works)
+}
+
+/// What it all comes to, for a person. cuDNN alone is missing where only convolutions would need it.
+fn verdict(runtime: &Runtime, options: &Options, missing: &[&str], works: bool) -> String {
+    let opens = |device| {
+        let options = Options {
+            device,
+            ..options.clone()
+        };
+        runtime.open(&options, &probe::smallest).map(|_| ())
+    };
+    let cpu = match opens(Device::Cpu) {
+        Ok(()) => "works".to_owned(),
+        Err(error) => format!("not usable: {error}"),
+    };
+    let needed = missing.iter().find(|name| !CUDNN_DYLIBS.contains(name));
+    let cuda = match (options.device, needed) {
+        (Device::Cuda(_), _) if works => "works".to_owned(),
+        (_, Some(&DRIVER)) => "not usable: no driver".to_owned(),
+        (_, Some(name)) => format!("not usable: {name} is missing"),
+        (Device::Cuda(_), None) => "not usable: see above".to_owned(),
+        (_, None) => match opens(Device::Cuda(0)) {
+            Ok(()) => "is there (--doctor --device cuda checks what it computes)".to_owned(),
+            Err(error) => format!("not usable: {error}"),
+        },
+    };
+    format!("CPU: {cpu}. CUDA: {cuda}.\n")
 }
 
 /// Whether the dynamic linker finds a library.
 fn library(name: &str) -> String {
     // SAFETY: these are NVIDIA's libraries, which ONNX Runtime's CUDA provider loads in the same way.
     match unsafe { libloading::Library::new(name) } {
-        Ok(_) => "found".into(),
+        Ok(_) => FOUND.into(),
         Err(error) => format!("missing ({}{})", cause(&error), package(name)),
     }
 }

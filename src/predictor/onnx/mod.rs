@@ -48,8 +48,8 @@ use runtime::Runtime;
 use session::Engine;
 use symbols::Symbols;
 
-use super::{Answer, Job, Jobs, Predictor, bit_symbols, points};
-use crate::error::{Error, Result};
+use super::{Answer, BUILTINS, Job, Jobs, Predictor, bit_symbols, points};
+use crate::error::{Error, Result, meant};
 use crate::record::Prompt;
 use crate::record::provenance::Facts;
 
@@ -187,6 +187,15 @@ impl OnnxModel {
     /// [`Error::Model`] naming what is missing or not as expected: runtime, device, file, graph.
     pub fn load(folder: &Path, options: &Options) -> Result<Self> {
         let here = |error: Error| error.at(folder.display());
+        if !folder.is_dir() {
+            let found = if folder.exists() {
+                "a file; give the folder that it is in".to_owned()
+            } else {
+                let name = format!("builtin:{}", folder.display());
+                format!("no such model folder{}", meant(&name, &BUILTINS))
+            };
+            return Err(Error::model(format!("{}: {found}", folder.display())));
+        }
         let card = Card::read(folder)?;
         let config = Config::read(folder)?;
         let model = folder.join(GRAPH);

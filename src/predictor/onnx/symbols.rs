@@ -6,6 +6,7 @@ character is looked up alone, and believed only if its token decodes to that ver
 */
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::Path;
 
 use serde_json::Value;
@@ -14,6 +15,7 @@ use tokenizers::{Encoding, Token, Tokenizer};
 use super::card::{Card, Config, check_size, read_json};
 use crate::error::{Error, Result};
 use crate::record::contained;
+use crate::text;
 
 /// The classes of transformers 4.57 that put a post-processor of their own in the place of `tokenizer.json`'s: whether each
 /// begins a text with a token where `add_bos_token` does not say, and with which where `bos_token` does not. The same table
@@ -65,7 +67,11 @@ impl Symbols {
                 )));
             }
             check_size(&path)?;
-            let mut tokenizer = contained(|| Tokenizer::from_file(&path).map_err(Error::data))
+            let read = || {
+                let json = File::open(&path).and_then(text::bytes);
+                Tokenizer::from_bytes(json.map_err(Error::data)?).map_err(Error::data)
+            };
+            let mut tokenizer = contained(read)
                 .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
             // Either would put tokens behind a character that stands alone, or take them away.
             tokenizer.with_padding(None);

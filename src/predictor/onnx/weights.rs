@@ -12,6 +12,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek};
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::text::refuse_lfs_pointer;
 
 /// Graphs in attributes of nodes in graphs: deeper than this no exporter goes.
 const DEPTH: usize = 64;
@@ -88,6 +89,7 @@ pub(super) struct Contents {
 /// Reads a model's file, but for its weights.
 pub(super) fn contents(model: &Path) -> Result<Contents> {
     let refuse = |problem: &dyn Display| Error::model(format!("{}: {problem}", model.display()));
+    refuse_lfs_pointer(model).map_err(|error| refuse(&error))?;
     let file = File::open(model).map_err(|error| refuse(&error))?;
     let length = file.metadata().map_err(|error| refuse(&error))?.len();
     let mut walk = Walk {
@@ -134,6 +136,8 @@ pub(super) fn contents(model: &Path) -> Result<Contents> {
                 path.display()
             )));
         }
+        refuse_lfs_pointer(&path)
+            .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
         files.push(path);
     }
     Ok(Contents {
@@ -372,12 +376,26 @@ mod tests {
 
     #[test]
     fn text_is_not_a_model() {
-        let (_folder, path) = folder(b"version https://git-lfs.github.com/spec/v1\n");
-        assert!(
-            contents(&path)
-                .unwrap_err()
-                .to_string()
-                .contains("not an ONNX model")
-        );
+        let (_folder, path) = folder(b"version: latest\n");
+        let error = contents(&path).unwrap_err().to_string();
+        assert!(error.contains("not an ONNX model"), "{error}");
+    }
+
+    #[test]
+    fn a_pointer_in_the_place_of_a_graph_or_its_weights_is_named() {
+        const POINTER: &[u8] =
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+        let refused = |path: &Path, named: &str| {
+            let error = contents(path).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("{named}: a git-lfs pointer")),
+                "{error}"
+            );
+        };
+        let (_folder, path) = folder(POINTER);
+        refused(&path, "model.onnx");
+        let (folder, path) = self::folder(&model("w"));
+        fs::write(folder.path().join("w"), POINTER).unwrap();
+        refused(&path, "w");
     }
 }
