@@ -5,6 +5,7 @@ test data has one), bare or inside gzip or zstd. A file is read whole.
 
 use crate::compression;
 use crate::error::{Error, Result};
+use crate::memory;
 use noodles_fasta as fasta;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub fn read_sequences(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for path in paths {
         let mut bytes = Vec::new();
+        memory::reading(Some(path.to_string_lossy().into()));
         compression::open(path)
             .and_then(|mut file| file.read_to_end(&mut bytes))
             .map_err(|e| Error::file(path, e))?;
@@ -29,6 +31,7 @@ pub fn read_sequences(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
         }
         all.extend(found);
     }
+    memory::reading(None);
     Ok(all)
 }
 

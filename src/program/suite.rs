@@ -6,6 +6,7 @@ use super::{Primitive, Program, RandomSuite};
 use crate::compression;
 use crate::digest::sha256_of_text;
 use crate::error::{Error, Result};
+use crate::memory;
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -35,7 +36,9 @@ impl Suite {
             "paper" => Self::paper(),
             "primitives" => Self::of(Primitive::ALL.iter().map(|p| p.name().to_owned())),
             path => {
+                let before = memory::reading(Some(path.into()));
                 let text = compression::open(Path::new(path)).and_then(io::read_to_string);
+                memory::reading(before);
                 let text = text.map_err(|e| match e.kind() {
                     io::ErrorKind::NotFound => Error::usage(format!(
                         "--suite {path}: neither `paper` nor `primitives` nor a file"

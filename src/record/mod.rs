@@ -17,8 +17,6 @@ mod json;
 #[macro_use]
 mod table;
 mod kinds;
-mod messages;
-mod pages;
 mod plain;
 pub mod provenance;
 mod read;

@@ -10,14 +10,13 @@ use super::damage::contained;
 use super::extra::Extra;
 use super::flat::CsvRows;
 use super::json::{self, Object};
-use super::messages::{self, Watch};
-use super::pages;
 use super::plain::Plain;
 use super::provenance::{Chain, METADATA_KEY};
 use super::table::Record;
 use super::version;
 use crate::compression::{self, Compression, Stream};
 use crate::error::{Error, Result};
+use crate::memory;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use arrow::ipc::reader::{FileReader, StreamReader};
@@ -125,6 +124,7 @@ impl<T: Record + 'static> Reader<T> {
             let (mut rows, _) = Input::open(path)?.rows::<T>(keep_extra)?;
             reader.chain.merge(chain_at(path, &mut *rows)?);
         }
+        memory::reading(reader.current.as_ref().map(|(_, name)| name.clone()));
         Ok(reader)
     }
 
@@ -202,6 +202,7 @@ impl<T: Record + 'static> Reader<T> {
         self.current = None;
         self.count = 0;
         let Some(path) = self.waiting.pop_front() else {
+            memory::reading(None);
             return Ok(());
         };
         let input = Input::open(&path)?;
@@ -266,9 +267,11 @@ impl Input {
     }
 
     fn unpack(name: &str, stream: impl Read + 'static, file: Option<File>) -> Result<Self> {
-        let (stream, compression) = compression::unpack(stream).map_err(|e| Error::io(name, e))?;
+        let name: Arc<str> = name.into();
+        memory::reading(Some(name.clone()));
+        let (stream, compression) = compression::unpack(stream).map_err(|e| Error::io(&name, e))?;
         Ok(Self {
-            name: name.into(),
+            name,
             stream,
             compression,
             file: file.filter(|_| compression.is_none()),
@@ -339,7 +342,11 @@ impl Input {
         if let Some(file) = self.file {
             return Ok(Seekable::File(file));
         }
-        bounds::read_pipe(&self.name, &mut self.stream).map(Seekable::Bytes)
+        let mut bytes = Vec::new();
+        self.stream
+            .read_to_end(&mut bytes)
+            .map_err(|e| Error::io(&self.name, e))?;
+        Ok(Seekable::Bytes(bytes))
     }
 }
 
@@ -367,7 +374,6 @@ impl ArrowStream {
         let tail = Tail {
             stream,
             last: [0; 8],
-            watch: Watch::default(),
         };
         let reader = StreamReader::try_new(tail, None)
             .map_err(|e| Error::data(format!("damaged or cut-off Arrow stream: {e}")))?;
@@ -406,17 +412,15 @@ impl Batches for ArrowStream {
     }
 }
 
-/// Remembers the last bytes read, and looks at what they claim.
+/// Remembers the last bytes read.
 struct Tail {
     stream: Stream,
     last: [u8; 8],
-    watch: Watch,
 }
 
 impl Read for Tail {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.stream.read(buffer)?;
-        self.watch.see(&buffer[..n])?;
         let keep = self.last.len();
         if n >= keep {
             self.last.copy_from_slice(&buffer[n - keep..n]);
@@ -436,23 +440,19 @@ struct ArrowFile<R: Read + io::Seek> {
 impl ArrowFile<BufReader<File>> {
     fn open(source: Seekable) -> Result<Box<dyn Batches>> {
         fn damaged(e: &arrow::error::ArrowError) -> Error {
-            Error::data(format!("damaged or cut-off Arrow file: {e}"))
+            // Where in the footer it was found follows, a line a step.
+            let what = e.to_string();
+            let what = what.lines().next().unwrap_or_default();
+            Error::data(format!("damaged or cut-off Arrow file: {what}"))
         }
         Ok(match source {
-            Seekable::File(mut file) => {
-                messages::check_file(&mut file)?;
-                Box::new(ArrowFile {
-                    reader: FileReader::try_new(BufReader::new(file), None)
-                        .map_err(|e| damaged(&e))?,
-                })
-            }
-            Seekable::Bytes(bytes) => {
-                let mut bytes = io::Cursor::new(bytes);
-                messages::check_file(&mut bytes)?;
-                Box::new(ArrowFile {
-                    reader: FileReader::try_new(bytes, None).map_err(|e| damaged(&e))?,
-                })
-            }
+            Seekable::File(file) => Box::new(ArrowFile {
+                reader: FileReader::try_new(BufReader::new(file), None).map_err(|e| damaged(&e))?,
+            }),
+            Seekable::Bytes(bytes) => Box::new(ArrowFile {
+                reader: FileReader::try_new(io::Cursor::new(bytes), None)
+                    .map_err(|e| damaged(&e))?,
+            }),
         })
     }
 }
@@ -495,21 +495,13 @@ impl ParquetFile {
     /// Opens the file; only the columns called `only` are read, if given.
     fn open(source: Seekable, only: Option<&[super::column::Column]>) -> Result<Self> {
         match source {
-            Seekable::File(file) => {
-                let again = file.try_clone().map_err(Error::data)?;
-                Self::build(file, again, only)
-            }
-            Seekable::Bytes(bytes) => {
-                let bytes = bytes::Bytes::from(bytes);
-                Self::build(bytes.clone(), bytes, only)
-            }
+            Seekable::File(file) => Self::build(file, only),
+            Seekable::Bytes(bytes) => Self::build(bytes::Bytes::from(bytes), only),
         }
     }
 
-    /// A reader of `file`, which `again` is, too.
     fn build<R: parquet::file::reader::ChunkReader + 'static>(
         file: R,
-        again: R,
         only: Option<&[super::column::Column]>,
     ) -> Result<Self> {
         let damaged =
@@ -529,13 +521,9 @@ impl ParquetFile {
                 .map(|(i, _)| i);
             mask = ProjectionMask::roots(builder.parquet_schema(), known);
         }
-        let metadata = builder.metadata().clone();
-        let wanted = |leaf| mask.leaf_included(leaf);
-        let rows_at_once =
-            pages::rows_at_once(&Arc::new(again), &metadata, wanted).map_err(|e| damaged(&e))?;
         let reader = builder
             .with_projection(mask)
-            .with_batch_size(rows_at_once)
+            .with_batch_size(ROWS)
             .build()
             .map_err(|e| damaged(&e))?;
         Ok(Self {
@@ -563,13 +551,16 @@ impl Batches for ParquetFile {
     }
 }
 
+/// Rows that are decoded at once.
+const ROWS: usize = 1024;
+
 /// Records out of Arrow batches.
 struct BatchRows {
     file: Arc<str>,
     batches: Box<dyn Batches>,
     keep_extra: bool,
-    /// What of the last batch is still to be decoded, and how many rows of it at once.
-    undecoded: Option<(RecordBatch, usize)>,
+    /// What of the last batch is still to be decoded.
+    undecoded: Option<RecordBatch>,
     current: Option<Batch>,
     /// Row of the current batch, and rows before it.
     row: usize,
@@ -607,11 +598,7 @@ impl<T: Record> Rows<T> for BatchRows {
                 if self.row < batch.rows {
                     let row = self.row;
                     self.row += 1;
-                    let place = Place {
-                        file: self.file.clone(),
-                        number: self.before + row as u64 + 1,
-                        is_line: false,
-                    };
+                    let place = Place::row(&self.file, self.before + row as u64 + 1);
                     let record = T::read(&batch.row(row), 0)
                         .map_err(|e| Error::data(format!("{place}: {e}")))?;
                     let extra = batch.take_extra(row);
@@ -629,22 +616,18 @@ impl<T: Record> Rows<T> for BatchRows {
                 rows => e.at(format!("{}: after row {rows}", self.file)),
             };
             if self.undecoded.is_none() {
-                let batches = &mut self.batches;
-                let next = contained(|| {
-                    let batch = batches.next()?;
-                    batch
-                        .map(|batch| bounds::rows_at_once(&batch).map(|rows| (batch, rows)))
-                        .transpose()
-                });
+                let next = contained(|| self.batches.next());
                 self.undecoded = next.map_err(|e| after(e, self.before))?;
             }
-            let Some((batch, rows)) = self.undecoded.take() else {
+            let Some(batch) = self.undecoded.take() else {
                 return Ok(None);
             };
-            let now = batch.slice(0, rows.min(batch.num_rows()));
-            if now.num_rows() < batch.num_rows() {
-                let rest = batch.num_rows() - now.num_rows();
-                self.undecoded = Some((batch.slice(now.num_rows(), rest), rows));
+            let now = batch.slice(0, batch.num_rows().min(ROWS));
+            let rest = batch.num_rows() - now.num_rows();
+            self.undecoded = (rest > 0).then(|| batch.slice(now.num_rows(), rest));
+            if let Some(row) = bounds::long_row(&now) {
+                let place = Place::row(&self.file, self.before + row as u64 + 1);
+                return Err(Error::data(format!("{place}: {}", bounds::too_long())));
             }
             let decoded = contained(|| Batch::new::<T>(&now, self.keep_extra));
             self.current = Some(decoded.map_err(|e| after(e, self.before))?);
@@ -822,6 +805,15 @@ impl<T: Record> Rows<T> for JsonRows {
 }
 
 impl Place {
+    /// A row of a table.
+    fn row(file: &Arc<str>, number: u64) -> Self {
+        Self {
+            file: file.clone(),
+            number,
+            is_line: false,
+        }
+    }
+
     /// A line of a text file.
     pub(super) fn line(file: &Arc<str>, number: u64) -> Self {
         Self {
