@@ -261,16 +261,11 @@ fn a_compressed_arrow_batch_that_swells_is_refused() {
                 .windows(8)
                 .rposition(|window| window == claim)
                 .unwrap();
-            for lie in [1 << 40, 1 << 60] {
-                let mut bytes = bytes.clone();
-                bytes[at..at + 8].copy_from_slice(&i64::to_le_bytes(lie));
-                over(&dir, name, bytes);
-            }
-            for lie in [i64::MAX, i64::MIN] {
+            for lie in [1 << 40, 1 << 60, i64::MAX, i64::MIN] {
                 let mut bytes = bytes.clone();
                 bytes[at..at + 8].copy_from_slice(&lie.to_le_bytes());
                 dir.write(name, bytes);
-                refused(&dir, name, &["damaged"]);
+                assert_ne!(encode(&dir, name).0, 0, "{lie}");
             }
         }
     }

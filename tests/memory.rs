@@ -77,24 +77,11 @@ fn a_filter_that_is_refused_memory_says_so_and_leaves_nothing_behind() {
 #[test]
 fn every_filter_has_a_limit_which_no_result_depends_on() {
     let dir = Workdir::new();
-    for size in [
-        "",
-        "M",
-        "1000",
-        "1023K",
-        "-1G",
-        "1.5G",
-        "640MB",
-        "99999999999G",
-    ] {
-        let ran = dir.run("gen-tasks", ["--max-memory", size]);
-        ran.refused(
-            2,
-            &[
-                "--max-memory",
-                "expected a size of at least 1M, as 640M or 16G",
-            ],
-        );
+    for size in ["M", "1000", "1023K", "-1G", "1.5G", "640MB", "99999999999G"] {
+        let ran = dir.run("gen-tasks", [format!("--max-memory={size}").as_str()]);
+        assert_eq!(ran.code, 2, "{ran}");
+        let wanted = "expected a size of at least 1M, as 640M or 16G";
+        assert!(ran.stderr.contains(wanted), "{ran}");
     }
     let trials = dir.run("gen-tasks", "--trials 1 --max-memory 64m").ok();
     assert_eq!(trials, dir.run("gen-tasks", "--trials 1").ok());
