@@ -7,6 +7,9 @@ The modules stand in the order in which data flows; each depends only on those b
 /// The error type, and exit codes.
 pub mod error;
 
+/// The memory that a filter takes, and its limit.
+pub mod memory;
+
 /// SHA-256 of files.
 pub mod digest;
 

@@ -69,6 +69,57 @@ fn a_filter_that_is_refused_memory_says_so_and_leaves_nothing_behind() {
     let limited = format!("ulimit -v 80000; exec {encode} trials.jsonl -o prompts.jsonl");
     let mut command = assert_cmd::Command::new("sh");
     command.args(["-c", &limited]).current_dir(dir.path(""));
-    Ran::of("encode", &mut command).refused(4, &["out of memory: ", "bytes were refused"]);
+    Ran::of("encode", &mut command)
+        .refused(4, &["trials.jsonl: out of memory: ", "bytes were refused"]);
     assert_eq!(dir.names(), ["trials.jsonl"]);
+}
+
+#[test]
+fn every_filter_has_a_limit_which_no_result_depends_on() {
+    let dir = Workdir::new();
+    for size in ["M", "1000", "1023K", "-1G", "1.5G", "640MB", "99999999999G"] {
+        let ran = dir.run("gen-tasks", [format!("--max-memory={size}").as_str()]);
+        assert_eq!(ran.code, 2, "{ran}");
+        let wanted = "expected a size of at least 1M, as 640M or 16G";
+        assert!(ran.stderr.contains(wanted), "{ran}");
+    }
+    let trials = dir.run("gen-tasks", "--trials 1 --max-memory 64m").ok();
+    assert_eq!(trials, dir.run("gen-tasks", "--trials 1").ok());
+    dir.write("trials.jsonl", &trials);
+    for (output, limit) in [("a.jsonl", ""), ("b.jsonl", "--max-memory 65536k")] {
+        let arguments = format!("--alphabet genomic trials.jsonl -o {output} {limit}");
+        dir.run("encode", &arguments).ok();
+    }
+    assert_eq!(dir.read("a.jsonl"), dir.read("b.jsonl"));
+    let settings = |output: &str| {
+        let chain = dir.read(&format!("{output}.provenance.json"));
+        let chain: Vec<Value> = serde_json::from_slice(&chain).unwrap();
+        chain.last().unwrap()["settings"].clone()
+    };
+    assert_eq!(settings("a.jsonl"), settings("b.jsonl"));
+
+    // A line of 4 MiB does not fit.
+    dir.write(
+        "long.jsonl",
+        format!("{{\"a\": \"{}\"}}\n", "a".repeat(4 << 20)),
+    );
+    for (filter, arguments) in [
+        ("encode", "--max-memory 2M long.jsonl"),
+        ("infer", "--model builtin:mode --max-memory 2M long.jsonl"),
+        ("score", "--max-memory 2M long.jsonl"),
+        ("fit-loglinear", "--max-memory 2M long.jsonl"),
+        ("contrast", "--max-memory 2M long.jsonl"),
+        ("merge-shards", "--max-memory 2M long.jsonl"),
+        ("figure", "--max-memory 2M curve long.jsonl -o out.svg"),
+        ("figure", "curve long.jsonl -o out.svg --max-memory 2M"),
+    ] {
+        let ran = dir.run(filter, arguments);
+        ran.refused(
+            4,
+            &[
+                "long.jsonl: out of memory: ",
+                "the limit of 2 MiB (--max-memory)",
+            ],
+        );
+    }
 }

@@ -2,8 +2,8 @@
 Coverage-guided fuzzing of everything that Shotline parses: libFuzzer on the stable toolchain, as `make fuzz` builds it.
 
 One program holds all targets, since linking takes longer than compiling: `SHOTLINE_FUZZ_TARGET` names the one to run.
-A target is given bytes and must come back: with a result or an error, but with no panic and no failed assertion, within
-the memory that `run.sh` allows.
+A target is given bytes and must come back: with a result or an error, but with no panic and no failed assertion. What
+claims more memory than a file of some kilobytes is given here ends the process as it ends a filter, which is no finding.
 */
 
 #![no_main]
@@ -16,6 +16,9 @@ use std::sync::OnceLock;
 use targets::Target;
 
 static TARGET: OnceLock<Target> = OnceLock::new();
+
+/// The most memory that a target may take: less than libFuzzer calls a finding (`run.sh`).
+const MEMORY: u64 = 1 << 30;
 
 /// Chooses the target. libFuzzer's own panic hook aborts before a panic can be caught, but decoders that panic on damaged
 /// files are caught on purpose (`record/damage.rs`): only what comes out of a target is a finding.
@@ -30,6 +33,7 @@ fn choose() {
         std::process::exit(2);
     };
     let _ = TARGET.set(*target);
+    shotline::memory::limit(MEMORY, |words| eprintln!("{words}"));
     std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
 }
 

@@ -6,11 +6,12 @@ use super::output::{Sink, keep_apart};
 use super::{note, program};
 use crate::compression::{Compression, name_inside};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::program::Suite;
 use crate::record::provenance::{self, Chain};
 use crate::record::{Extra, Format, Record, Writer};
 use clap::builder::{NonEmptyStringValueParser, PossibleValue, TypedValueParser};
-use clap::{Arg, Args, Command};
+use clap::{Arg, ArgMatches, Args, Command};
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -263,6 +264,48 @@ impl TypedValueParser for Offer {
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         Some(Box::new(self.0.iter().map(PossibleValue::new)))
     }
+}
+
+const MAX_MEMORY: &str = "max-memory";
+
+/// A filter with the limit of its memory, which no filter looks at and no result depends on.
+pub(super) fn with_memory(command: Command) -> Command {
+    command.arg(
+        Arg::new(MAX_MEMORY)
+            .long(MAX_MEMORY)
+            .value_name("SIZE")
+            .value_parser(parse_size)
+            .global(true)
+            .help(
+                "The most memory that this filter takes for itself, as 640M or 16G; ONNX Runtime's is not in it. \
+                 Default: four fifths of what machine and control group have left at the start",
+            ),
+    )
+}
+
+/// The limit, in bytes.
+pub(super) fn max_memory(matches: &ArgMatches) -> u64 {
+    let own = matches.subcommand().map_or(matches, |(_, own)| own);
+    own.get_one(MAX_MEMORY)
+        .copied()
+        .unwrap_or_else(|| memory::available().map_or(u64::MAX, |available| available / 5 * 4))
+}
+
+/// A size in bytes: `640M`.
+fn parse_size(text: &str) -> std::result::Result<u64, String> {
+    /// No filter does with less.
+    const LEAST: u64 = 1 << 20;
+    let upper = text.to_ascii_uppercase();
+    let (number, shift) = [('K', 10), ('M', 20), ('G', 30)]
+        .iter()
+        .find_map(|(unit, shift)| Some((upper.strip_suffix(*unit)?, *shift)))
+        .unwrap_or((&upper, 0));
+    let size = number
+        .parse()
+        .ok()
+        .and_then(|n: u64| n.checked_mul(1 << shift));
+    size.filter(|&size| size >= LEAST)
+        .ok_or_else(|| format!("expected a size of at least 1M, as 640M or 16G; found {text:?}"))
 }
 
 /// A list of shot counts: `1,2,4,8`.

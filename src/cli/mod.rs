@@ -4,24 +4,23 @@ out.
 */
 
 mod args;
-mod memory;
 mod output;
 mod pages;
 mod progress;
 mod sequences;
 
 pub use args::{InputArgs, Offer, OutputArgs, SeedArg, ThreadArgs, parse_shots};
-pub use memory::peak_memory;
 pub use output::{Sink, destination, keep_apart, when_interrupted};
 pub use progress::Progress;
 pub use sequences::read_sequences;
 
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::program::Suite;
 use crate::record::visible;
 use clap::Parser;
 use clap::error::ErrorKind;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -37,12 +36,20 @@ fn program() -> &'static str {
 /// standard output ends in silence with success; any other error is one line on stderr.
 pub fn main<A: Parser>(program: &'static str, run: impl FnOnce(&A) -> Result<()>) -> ExitCode {
     PROGRAM.get_or_init(|| program);
+    let mut command = args::with_memory(A::command());
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|first| first == pages::FLAG) {
-        return exit(program, pages::generate(A::command(), arguments));
+        return exit(program, pages::generate(command, arguments));
     }
-    let args = match A::try_parse() {
-        Ok(args) => args,
+    let parsed = command
+        .try_get_matches_from_mut(std::env::args_os())
+        .and_then(|mut matches| {
+            let memory = args::max_memory(&matches);
+            let args = A::from_arg_matches_mut(&mut matches);
+            Ok((args.map_err(|e| e.format(&mut command))?, memory))
+        });
+    let (args, memory) = match parsed {
+        Ok(parsed) => parsed,
         Err(e) if e.kind() == ErrorKind::InvalidUtf8 => {
             let wrong = std::env::args_os().filter(|arg| arg.to_str().is_none());
             let wrong: Vec<String> = wrong
@@ -68,8 +75,15 @@ pub fn main<A: Parser>(program: &'static str, run: impl FnOnce(&A) -> Result<()>
             return exit(program, printed);
         }
     };
+    memory::limit(memory, last_word);
     output::remove_unfinished_on_signals();
     exit(program, run(&args))
+}
+
+/// Where memory does not suffice, nothing else is left behind.
+fn last_word(words: fmt::Arguments<'_>) {
+    output::remove_unfinished();
+    eprintln!("{}: {words}", program());
 }
 
 /// The way out: says what went wrong, if anything did.

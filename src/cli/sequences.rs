@@ -5,6 +5,7 @@ test data has one), bare or inside gzip or zstd. A file is read whole.
 
 use crate::compression;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::text;
 use noodles_fasta as fasta;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub fn read_sequences(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for path in paths {
+        memory::reading(Some(path.to_string_lossy().into()));
         let bytes = compression::open(path)
             .and_then(text::bytes)
             .map_err(|e| Error::file(path, e))?;
@@ -28,6 +30,7 @@ pub fn read_sequences(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
         }
         all.extend(found);
     }
+    memory::reading(None);
     Ok(all)
 }
 

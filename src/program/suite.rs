@@ -7,6 +7,7 @@ use super::{Primitive, Program, RandomSuite, mask};
 use crate::compression;
 use crate::digest::sha256_of_text;
 use crate::error::{Error, Result, meant};
+use crate::memory;
 use crate::text;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -40,7 +41,9 @@ impl Suite {
             "paper" => Self::paper(),
             "primitives" => Self::of(Primitive::ALL.iter().map(|p| p.name().to_owned())),
             path => {
+                let before = memory::reading(Some(path.into()));
                 let text = compression::open(Path::new(path)).and_then(text::read);
+                memory::reading(before);
                 let text = text.map_err(|e| match e.kind() {
                     io::ErrorKind::NotFound => Error::usage(format!(
                         "--suite {path}: neither `paper` nor `primitives` nor a file{}",

@@ -3,7 +3,7 @@ Flat tables as text: CSV and its relatives, both ways.
 */
 
 use super::column::{ColumnType, Value};
-use super::json_lines::LONGEST;
+use super::json_lines::{LONGEST, too_long};
 use super::place::Place;
 use super::provenance::Chain;
 use super::row::Row;
@@ -88,7 +88,7 @@ impl CsvRows {
         let line = self.reader.position().line();
         match e.kind() {
             ErrorKind::Io(e) if e.kind() == io::ErrorKind::FileTooLarge => {
-                Error::data(format!("{}: {e}", Place::line(&self.file, line)))
+                too_long(&Place::line(&self.file, line))
             }
             _ => Error::data(format!("{}: {e}", self.file)),
         }
@@ -155,8 +155,7 @@ impl Read for Rationed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = buffer.len().min(self.left.get());
         if room == 0 && !buffer.is_empty() {
-            let what = format!("longer than a record may be ({} MiB)", LONGEST >> 20);
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
         let n = self.stream.read(&mut buffer[..room])?;
         self.left.set(self.left.get() - n);

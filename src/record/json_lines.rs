@@ -26,6 +26,11 @@ use std::sync::Arc;
 /// The longest line: a prompt of 128 shots has about 10 kB.
 pub(super) const LONGEST: usize = 64 << 20;
 
+pub(super) fn too_long(place: &Place) -> Error {
+    let most = LONGEST >> 20;
+    Error::data(format!("{place}: longer than a record may be ({most} MiB)"))
+}
+
 /// A JSON object, its values still text: each is parsed when its type is known.
 pub struct Object<'a> {
     fields: Vec<(Cow<'a, str>, &'a str)>,
@@ -188,11 +193,7 @@ impl JsonLines {
             if self.line.len() > LONGEST || is_over {
                 self.number += 1;
                 if self.line.len() > LONGEST {
-                    let most = LONGEST >> 20;
-                    return Err(Error::data(format!(
-                        "{}: longer than a record may be ({most} MiB)",
-                        self.place()
-                    )));
+                    return Err(too_long(&self.place()));
                 }
                 return Ok(true);
             }

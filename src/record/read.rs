@@ -15,6 +15,8 @@ use super::table::FromRow;
 use super::tables::{BatchRows, Seekable};
 use crate::compression::{self, Compression, Stream};
 use crate::error::{Error, Result};
+use crate::memory;
+use crate::text;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -70,6 +72,7 @@ impl<T: FromRow> Reader<T> {
             let mut table = Table::open::<T>(path, keep_extra)?;
             reader.chain.merge(table.chain(path)?);
         }
+        memory::reading(reader.current.as_ref().map(|table| table.name.clone()));
         Ok(reader)
     }
 
@@ -140,6 +143,8 @@ impl<T: FromRow> Reader<T> {
             let mut table = Table::open::<T>(&path, self.keep_extra)?;
             self.chain.merge(table.chain(&path)?);
             self.current = Some(table);
+        } else {
+            memory::reading(None);
         }
         Ok(())
     }
@@ -201,6 +206,7 @@ impl Table {
         keep_extra: bool,
     ) -> Result<Self> {
         const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+        memory::reading(Some(name.clone()));
         let wrong = |e| Error::io(&name, e);
         let refused = |what: String| Err(Error::data(format!("{name}: {what}")));
         let (stream, compression) = compression::unpack(stream).map_err(wrong)?;
@@ -241,6 +247,9 @@ impl Table {
             return refused(format!(
                 "compressed twice, {inner} inside {outer}; unpack it once with `{outer} -dc`"
             ));
+        }
+        if text::is_lfs_pointer(&head) {
+            return refused(text::LFS_POINTER.to_owned());
         }
         if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
             return refused(

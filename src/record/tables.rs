@@ -5,6 +5,7 @@ Arrow and Parquet files and streams, opened: batches one after the other.
 use super::arrays::{BATCH_ROWS, Batch};
 use super::column::Column;
 use super::damage::contained;
+use super::json_lines::{LONGEST, too_long};
 use super::place::Place;
 use super::provenance::{Chain, METADATA_KEY};
 use super::row::Row;
@@ -12,8 +13,9 @@ use super::rows::Rows;
 use super::version;
 use crate::compression::Stream;
 use crate::error::{Error, Result};
-use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
+use arrow::compute::{cast, kernels::length::length};
+use arrow::datatypes::{DataType, Schema, UInt64Type};
 use arrow::ipc::reader::{FileReader, StreamReader};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -46,6 +48,9 @@ pub(super) struct BatchRows {
 }
 
 fn damaged(what: &str, e: impl Display) -> Error {
+    // Where in a footer it was found follows, a line a step.
+    let e = e.to_string();
+    let e = e.lines().next().unwrap_or_default();
     Error::data(format!("damaged or cut-off {what}: {e}"))
 }
 
@@ -126,10 +131,14 @@ impl BatchRows {
 
     /// The next rows, no more than are decoded at once; none at the end.
     fn next_batch(&mut self) -> Result<Option<Batch>> {
+        let after = |e: Error| match self.before {
+            0 => e.at(&self.file),
+            rows => e.at(format!("{}: after row {rows}", self.file)),
+        };
         let batches = &mut self.batches;
         let batch = match self.rest.take() {
             Some(batch) => Some(batch),
-            None => contained(|| batches.next().transpose())?,
+            None => contained(|| batches.next().transpose()).map_err(after)?,
         };
         let Some(batch) = batch else {
             return Ok(None);
@@ -138,7 +147,12 @@ impl BatchRows {
         if now < batch.num_rows() {
             self.rest = Some(batch.slice(now, batch.num_rows() - now));
         }
-        Batch::new(batch.slice(0, now)).map(Some)
+        let batch = batch.slice(0, now);
+        if let Some(row) = long_row(&batch) {
+            let place = Place::row(&self.file, self.before + row as u64 + 1);
+            return Err(too_long(&place));
+        }
+        Batch::new(batch).map(Some).map_err(after)
     }
 }
 
@@ -154,10 +168,7 @@ impl Rows for BatchRows {
         {
             self.before += self.current.take().map_or(0, |batch| batch.rows() as u64);
             self.row = 0;
-            self.current = self.next_batch().map_err(|e| match self.before {
-                0 => e.at(&self.file),
-                rows => e.at(format!("{}: after row {rows}", self.file)),
-            })?;
+            self.current = self.next_batch()?;
             if self.current.is_none() {
                 return Ok(false);
             }
@@ -185,6 +196,18 @@ impl Rows for BatchRows {
     fn total(&self) -> Option<u64> {
         self.total
     }
+}
+
+/// The first row of a batch that has a text longer than a record may be. Texts that rows share (dictionaries, views) are
+/// not written out.
+fn long_row(batch: &RecordBatch) -> Option<usize> {
+    let may = |column: &&ArrayRef| column.get_buffer_memory_size() > LONGEST;
+    batch.columns().iter().filter(may).find_map(|column| {
+        // What has no length has no texts.
+        let lengths = cast(&length(column).ok()?, &DataType::UInt64).ok()?;
+        let mut lengths = lengths.as_primitive::<UInt64Type>().iter();
+        lengths.position(|n| n.is_some_and(|n| n > LONGEST as u64))
+    })
 }
 
 type Opened = (Arc<Schema>, Box<dyn Iterator<Item = Result<RecordBatch>>>);

@@ -1,8 +1,9 @@
 //! From prompts to predictions in the output, by way of the journal where the output is a file.
 
 use serde_json::{Value, json};
-use shotline::cli::{OutputArgs, Progress, destination, note, peak_memory, warn, when_interrupted};
+use shotline::cli::{OutputArgs, Progress, destination, note, warn, when_interrupted};
 use shotline::error::{Error, Result};
+use shotline::memory::peak_memory;
 use shotline::predictor::{Identity, Journal, Predictor, Stream};
 use shotline::record::provenance::{Chain, Facts, Step};
 use shotline::record::{Entry, Extra, Prediction, Prompt, Reader, SLIM};
