@@ -344,33 +344,10 @@ impl Cells {
 
     /// The curve that a prediction belongs to; predictions of one curve usually come together.
     fn curve(&mut self, verdict: &Verdict) -> &mut CurveCells {
-        let same = |curve: &CurveCells| {
-            let key = &curve.key;
-            key.model == verdict.model
-                && key.modality == verdict.modality
-                && key.encoding == verdict.encoding
-                && key.template == verdict.template
-                && key.bits == Some(verdict.bits)
-                && key.condition == Some(verdict.condition)
-                && key.design == Some(verdict.design)
-                && key.method == verdict.method
-                && key.constrained == verdict.constrained
-                && key.bos == verdict.bos
-        };
+        let same = |curve: &CurveCells| curve.key == verdict.curve;
         let at = self.curves.iter().rposition(same).unwrap_or_else(|| {
             self.curves.push(CurveCells {
-                key: CurveKey {
-                    model: verdict.model.clone(),
-                    modality: verdict.modality.clone(),
-                    encoding: verdict.encoding.clone(),
-                    template: verdict.template.clone(),
-                    bits: Some(verdict.bits),
-                    condition: Some(verdict.condition),
-                    design: Some(verdict.design),
-                    method: verdict.method.clone(),
-                    constrained: verdict.constrained,
-                    bos: verdict.bos,
-                },
+                key: verdict.curve.clone(),
                 params: verdict.params,
                 cells: BTreeMap::new(),
             });

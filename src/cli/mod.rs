@@ -63,7 +63,9 @@ pub fn main<A: Parser>(program: &'static str, run: impl FnOnce(&A) -> Result<()>
         Err(e) if e.use_stderr() => {
             // The same mistake in arguments that cannot steer the terminal.
             let shown = std::env::args_os().map(|arg| visible(&arg.to_string_lossy()));
-            let shown = A::try_parse_from(shown).err();
+            let shown = args::with_memory(A::command())
+                .try_get_matches_from(shown)
+                .err();
             let _ = shown.filter(clap::Error::use_stderr).unwrap_or(e).print();
             return ExitCode::from(2);
         }

@@ -12,13 +12,12 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::json::ReaderBuilder;
 use arrow::json::reader::Decoder;
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A batch is written when it holds this many records or bytes, so that memory stays flat whatever the records' length.
+/// Records that are read or written at once.
 pub(super) const BATCH_ROWS: usize = 1024;
-const BATCH_BYTES: usize = 8 << 20;
 
 /// A batch as records are read from it.
 pub struct Batch {
@@ -134,8 +133,6 @@ pub(super) struct BatchWriter {
     decoder: Decoder,
     skip: &'static [&'static str],
     extra: ExtraColumns,
-    rows: usize,
-    bytes: usize,
 }
 
 impl BatchWriter {
@@ -152,31 +149,23 @@ impl BatchWriter {
             schema,
             skip,
             extra: ExtraColumns::beside(T::COLUMNS),
-            rows: 0,
-            bytes: 0,
         })
     }
 
     pub(super) fn push<T: Record>(&mut self, record: &T, extra: &Extra) -> Result<()> {
-        let bytes = Cell::new(0);
-        let map = AsMap {
-            record,
-            skip: self.skip,
-            bytes: &bytes,
-        };
+        let map = AsMap(record, self.skip);
         self.decoder.serialize(&[map]).map_err(Error::data)?;
-        self.bytes += bytes.get() + self.extra.push(extra);
-        self.rows += 1;
+        self.extra.push(extra);
         Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.decoder.is_empty()
     }
 
     /// Whether it is time to [`finish`](Self::finish) a batch.
     pub(super) fn is_full(&self) -> bool {
-        self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES
+        self.decoder.len() >= BATCH_ROWS
     }
 
     /// The records since the last call as a batch.
@@ -184,7 +173,6 @@ impl BatchWriter {
         let known = self.decoder.flush().map_err(Error::data)?;
         let known = known.unwrap_or_else(|| RecordBatch::new_empty(self.schema.clone()));
         let (fields, arrays) = self.extra.finish()?;
-        (self.rows, self.bytes) = (0, 0);
         let fields: Vec<_> = self
             .schema
             .fields()

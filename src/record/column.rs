@@ -75,13 +75,12 @@ pub trait Value: Serialize {
         let _ = serde_json::to_writer(line, self);
     }
 
-    /// The value as a map's; about how many bytes it takes.
+    /// Puts the value into a map.
     ///
     /// # Errors
     /// The map's.
-    fn put<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<usize, M::Error> {
-        map.serialize_entry(name, self)?;
-        Ok(size_of::<u64>())
+    fn put<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry(name, self)
     }
 }
 
@@ -105,9 +104,8 @@ impl Value for f64 {
     const KIND: ColumnType = ColumnType::Float;
 
     // What is not finite is null, as serde_json has it anyway.
-    fn put<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<usize, M::Error> {
-        map.serialize_entry(name, &self.is_finite().then_some(self))?;
-        Ok(size_of::<Self>())
+    fn put<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry(name, &self.is_finite().then_some(self))
     }
 }
 
@@ -116,11 +114,6 @@ impl Value for String {
 
     fn push_json(&self, line: &mut Vec<u8>) {
         push_text(line, self);
-    }
-
-    fn put<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<usize, M::Error> {
-        map.serialize_entry(name, self)?;
-        Ok(self.len())
     }
 }
 
@@ -140,11 +133,6 @@ impl Value for Vec<Bits> {
         push_bits(line, self);
         line.push(b']');
     }
-
-    fn put<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<usize, M::Error> {
-        map.serialize_entry(name, self)?;
-        Ok(size_of::<u64>() * 2 * self.len())
-    }
 }
 
 impl<T: Value> Value for Option<T> {
@@ -158,10 +146,10 @@ impl<T: Value> Value for Option<T> {
         }
     }
 
-    fn put<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<usize, M::Error> {
+    fn put<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<(), M::Error> {
         match self {
             Some(value) => value.put(name, map),
-            None => map.serialize_entry(name, &()).map(|()| 0),
+            None => map.serialize_entry(name, &()),
         }
     }
 }

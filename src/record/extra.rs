@@ -218,11 +218,9 @@ impl ExtraColumns {
         }
     }
 
-    /// Takes one record's; about how many bytes they take.
-    pub(super) fn push(&mut self, extra: &Extra) -> usize {
+    /// Takes one record's.
+    pub(super) fn push(&mut self, extra: &Extra) {
         self.pending.push(extra.clone());
-        let raws = extra.fields.iter();
-        raws.map(|(name, raw)| name.len() + raw.len()).sum()
     }
 
     /// The columns of the records since the last call.

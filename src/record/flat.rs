@@ -2,19 +2,19 @@
 Flat tables as text: CSV and its relatives, both ways.
 */
 
-use super::column::{ColumnType, Value};
+use super::column::ColumnType;
 use super::json_lines::{LONGEST, too_long};
 use super::place::Place;
 use super::provenance::Chain;
 use super::row::Row;
 use super::rows::Rows;
-use super::table::{Fields, Record};
+use super::table::{self, Record};
 use super::version;
 use crate::compression::Stream;
 use crate::error::{Error, Result};
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
+use serde_json::Value as Json;
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::io::{self, Read};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -185,41 +185,18 @@ pub(super) fn fields<T: Record>(
     skip: &[&str],
     float: impl Fn(f64) -> String,
 ) -> Vec<String> {
-    struct Line<'a, F> {
-        texts: Vec<String>,
-        skip: &'a [&'a str],
-        float: F,
-    }
-
-    impl<F: Fn(f64) -> String> Fields for Line<'_, F> {
-        type Error = Infallible;
-
-        fn field<V: Value>(
-            &mut self,
-            name: &'static str,
-            value: &V,
-        ) -> std::result::Result<(), Infallible> {
-            if self.skip.contains(&name) {
-                return Ok(());
+    let object = table::object(record, skip);
+    let columns = T::COLUMNS
+        .iter()
+        .filter(|column| !skip.contains(&column.name));
+    columns
+        .map(|column| match object.get(column.name) {
+            None | Some(Json::Null) => String::new(),
+            Some(Json::String(text)) => text.clone(),
+            Some(Json::Number(number)) if column.kind == ColumnType::Float => {
+                number.as_f64().map(&float).unwrap_or_default()
             }
-            let mut json = Vec::new();
-            value.push_json(&mut json);
-            let json = String::from_utf8(json).unwrap_or_default();
-            self.texts.push(match V::KIND {
-                _ if json == "null" => String::new(),
-                ColumnType::Text => serde_json::from_str(&json).unwrap_or_default(),
-                ColumnType::Float => json.parse().map_or(json, &self.float),
-                _ => json,
-            });
-            Ok(())
-        }
-    }
-
-    let mut line = Line {
-        texts: Vec::with_capacity(T::COLUMNS.len()),
-        skip,
-        float,
-    };
-    let Ok(()) = record.fields(&mut line);
-    line.texts
+            Some(other) => other.to_string(),
+        })
+        .collect()
 }

@@ -6,7 +6,7 @@ use super::column::{Column, ColumnType, Value};
 use super::row::Row;
 use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use std::convert::Infallible;
+use serde_json::{Map, Value as Json};
 
 /// A record kind: the columns of one table.
 pub trait Record: DeserializeOwned {
@@ -76,70 +76,48 @@ impl<T: Record> FromRow for T {
     }
 }
 
-/// The first column in which two records differ.
-#[must_use]
-pub fn first_difference<T: Record + PartialEq>(a: &T, b: &T) -> Option<&'static str> {
-    struct Values(Vec<(&'static str, Vec<u8>)>);
-
-    impl Fields for Values {
-        type Error = Infallible;
-
-        fn field<V: Value>(&mut self, name: &'static str, value: &V) -> Result<(), Infallible> {
-            let mut json = Vec::new();
-            value.push_json(&mut json);
-            self.0.push((name, json));
-            Ok(())
-        }
-    }
-
-    if a == b {
-        return None;
-    }
-    let values = |of: &T| {
-        let mut values = Values(Vec::new());
-        let Ok(()) = of.fields(&mut values);
-        values.0
-    };
-    let mut pairs = values(a).into_iter().zip(values(b));
-    pairs.find_map(|(a, b)| (a != b).then_some(a.0))
-}
-
 /// A record without some of its columns as a map, for serialisers.
-pub(super) struct AsMap<'a, T> {
-    pub record: &'a T,
-    pub skip: &'a [&'a str],
-    /// About how many bytes it took.
-    pub bytes: &'a std::cell::Cell<usize>,
-}
+pub(super) struct AsMap<'a, T>(pub &'a T, pub &'a [&'a str]);
 
 impl<T: Record> Serialize for AsMap<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Columns<'a, M> {
-            map: M,
-            skip: &'a [&'a str],
-            bytes: usize,
-        }
+        struct Columns<'a, M>(M, &'a [&'a str]);
 
         impl<M: SerializeMap> Fields for Columns<'_, M> {
             type Error = M::Error;
 
             fn field<V: Value>(&mut self, name: &'static str, value: &V) -> Result<(), M::Error> {
-                if !self.skip.contains(&name) {
-                    self.bytes += value.put(name, &mut self.map)?;
+                if self.1.contains(&name) {
+                    return Ok(());
                 }
-                Ok(())
+                value.put(name, &mut self.0)
             }
         }
 
-        let mut fields = Columns {
-            map: serializer.serialize_map(None)?,
-            skip: self.skip,
-            bytes: 0,
-        };
-        self.record.fields(&mut fields)?;
-        self.bytes.set(self.bytes.get() + fields.bytes);
-        fields.map.end()
+        let mut columns = Columns(serializer.serialize_map(None)?, self.1);
+        self.0.fields(&mut columns)?;
+        columns.0.end()
     }
+}
+
+/// A record as a JSON object, without some of its columns.
+pub(super) fn object<T: Record>(record: &T, skip: &[&str]) -> Map<String, Json> {
+    match serde_json::to_value(AsMap(record, skip)) {
+        Ok(Json::Object(object)) => object,
+        // Neither texts nor numbers can fail.
+        _ => Map::new(),
+    }
+}
+
+/// The first column in which two records differ.
+#[must_use]
+pub fn first_difference<T: Record + PartialEq>(a: &T, b: &T) -> Option<&'static str> {
+    if a == b {
+        return None;
+    }
+    let (a, b) = (object(a, &[]), object(b, &[]));
+    let mut names = T::COLUMNS.iter().map(|column| column.name);
+    names.find(|name| a.get(*name) != b.get(*name))
 }
 
 /// Concatenates lists of columns in a constant.
@@ -171,12 +149,12 @@ pub(super) const fn count(parts: &[&[Column]]) -> usize {
     n
 }
 
-/// Declares a record kind. A field behind `..` is another kind, whose columns stand there.
+/// Declares a record kind: name, type and meaning of every column. Behind `..` is another kind, whose columns stand there.
 macro_rules! record {
     (
         $(#[$doc:meta])*
         struct $name:ident: $kind:literal {
-            $($(#[$field_doc:meta])* $(.. $whole:ident)? $($field:ident)?: $type:ty,)*
+            $($(.. $whole:ident)? $($field:ident)?: $type:ty, $meaning:literal;)*
         }
         $(check $check:expr;)?
         $(brief $brief:expr;)?
@@ -184,7 +162,7 @@ macro_rules! record {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
         pub struct $name {
-            $($(#[$field_doc])* pub $($whole)? $($field)?: $type,)*
+            $(#[doc = $meaning] pub $($whole)? $($field)?: $type,)*
         }
 
         impl $crate::record::Record for $name {
@@ -225,11 +203,11 @@ macro_rules! record {
 
 /// An enum that is written as one of a few words.
 macro_rules! words {
-    ($(#[$doc:meta])* enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+    ($(#[$doc:meta])* enum $name:ident { $($variant:ident = $word:literal, $meaning:literal;)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
         pub enum $name {
-            $($(#[$variant_doc])* $variant,)*
+            $(#[doc = $meaning] $variant,)*
         }
 
         impl $name {
