@@ -410,8 +410,8 @@ fn rows_of_parquet_that_share_a_long_text_are_within_the_limit() {
 
 #[test]
 fn a_parquet_list_that_counts_what_is_not_there_is_within_the_limit() {
-    let dir = Workdir::new();
     const ITEMS: usize = 1 << 28;
+    let dir = Workdir::new();
     let item = Arc::new(Field::new("item", DataType::Boolean, true));
     let nothing = Arc::new(BooleanArray::new_null(ITEMS));
     let list = ListArray::new(item, OffsetBuffer::from_lengths([ITEMS]), nothing, None);
