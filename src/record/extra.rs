@@ -8,7 +8,7 @@ use super::json_lines::{Object, push_text};
 use super::row::Row;
 use super::version::SCHEMA_KEY;
 use crate::error::{Error, Result};
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::json::writer::LineDelimited;
@@ -72,11 +72,23 @@ impl Extra {
     /// # Errors
     /// The column isn't a text.
     pub fn text(&self, name: &str) -> std::result::Result<Option<String>, String> {
-        let unfit = |_| format!("column {name:?}: expected a string");
-        let fields = self.json().map_err(|e| e.to_string())?;
-        let found = fields.iter().find(|(other, _)| other == name);
+        let unfit = || format!("column {name:?}: expected a string");
+        if let Some((unknown, row)) = &self.row {
+            let batch = unknown.batch.as_ref();
+            let Some(column) = batch.and_then(|batch| batch.column_by_name(name)) else {
+                return Ok(None);
+            };
+            let text = cast(&column.slice(*row, 1), &DataType::Utf8).map_err(|_| unfit())?;
+            return Ok(text
+                .as_string::<i32>()
+                .iter()
+                .next()
+                .flatten()
+                .map(str::to_owned));
+        }
+        let found = self.fields.iter().find(|(other, _)| other == name);
         found.map_or(Ok(None), |(_, raw)| {
-            serde_json::from_str(raw).map_err(unfit)
+            serde_json::from_str(raw).map_err(|_| unfit())
         })
     }
 

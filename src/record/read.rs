@@ -108,10 +108,10 @@ impl<T: FromRow> Reader<T> {
     pub fn read(&mut self) -> Result<Option<Entry<T>>> {
         while let Some(table) = &mut self.current {
             let mut entry = None;
-            let keep_extra = self.keep_extra;
+            let (keep_extra, kind) = (self.keep_extra, table.kind);
             table.rows.next(&mut |row, place| {
                 let record =
-                    T::from_row(row).map_err(|e| stage::advice(row, T::WHAT).unwrap_or(e))?;
+                    T::from_row(row).map_err(|e| stage::advice(kind, T::WHAT).unwrap_or(e))?;
                 let extra = match T::columns().filter(|_| keep_extra) {
                     Some(known) => Extra::beside_known(row, known),
                     None => Extra::default(),
@@ -171,6 +171,8 @@ fn is_pipe(path: &Path) -> bool {
 struct Table {
     name: Arc<str>,
     rows: Box<dyn Rows>,
+    /// The stage of the pipeline that it is of, if its columns show one.
+    kind: Option<&'static str>,
     /// Whether it may have no rows: its schema says what it is a table of.
     may_be_empty: bool,
 }
@@ -213,22 +215,13 @@ impl Table {
         let (head, mut stream) = compression::peek(stream).map_err(wrong)?;
         // What was packed is sought in as a pipe's is: read whole.
         let file = file.filter(|_| compression.is_none());
-        let table = |rows: Box<dyn Rows>, may_be_empty| {
-            Ok(Self {
-                name: name.clone(),
-                rows,
-                may_be_empty,
-            })
-        };
+        let table = |rows: BatchRows| Ok(Self::new(name.clone(), Box::new(rows), true));
         if head.starts_with(&[0xff; 4]) {
-            return table(
-                Box::new(BatchRows::arrow_stream(name.clone(), stream)?),
-                true,
-            );
+            return table(BatchRows::arrow_stream(name.clone(), stream)?);
         }
         if head.starts_with(b"ARROW1") {
             let source = seekable(file, stream).map_err(wrong)?;
-            return table(Box::new(BatchRows::arrow_file(name.clone(), source)?), true);
+            return table(BatchRows::arrow_file(name.clone(), source)?);
         }
         if head.starts_with(b"PAR1") {
             if let Some(tool) = compression {
@@ -238,10 +231,7 @@ impl Table {
             }
             let source = seekable(file, stream).map_err(wrong)?;
             let only = T::columns().filter(|_| !keep_extra);
-            return table(
-                Box::new(BatchRows::parquet(name.clone(), source, only)?),
-                true,
-            );
+            return table(BatchRows::parquet(name.clone(), source, only)?);
         }
         if let (Some(outer), Some(inner)) = (compression, Compression::of_head(&head)) {
             return refused(format!(
@@ -283,11 +273,17 @@ impl Table {
                 )));
             }
         };
-        Ok(Self {
+        Ok(Self::new(name, rows, false))
+    }
+
+    fn new(name: Arc<str>, rows: Box<dyn Rows>, may_be_empty: bool) -> Self {
+        let columns = rows.columns();
+        Self {
             name,
+            kind: stage::kind_of(&|name| columns.iter().any(|column| column == name)),
             rows,
-            may_be_empty: false,
-        })
+            may_be_empty,
+        }
     }
 
     /// The provenance at the beginning of the file, or else in the file beside it.

@@ -3,7 +3,6 @@ Which stage of the pipeline a table is of, and which filter comes next.
 */
 
 use super::kinds::{Prediction, Prompt, Trial};
-use super::row::Row;
 use super::table::Record as _;
 
 /// The kind of records that flow through the pipeline and have these columns.
@@ -19,16 +18,15 @@ pub fn kind_of(has: &dyn Fn(&str) -> bool) -> Option<&'static str> {
     }
 }
 
-/// What to do with a row that is of an earlier or later stage than what is wanted; none where it is not.
-pub(super) fn advice(row: Row<'_>, wanted: &str) -> Option<String> {
-    let found = kind_of(&|name| row.has(name)).filter(|found| !wanted.contains(found))?;
-    let is = |kind: &str| wanted == kind;
+/// What to do with a table of records of an earlier or later stage than what is wanted; none where it is not.
+pub(super) fn advice(found: Option<&str>, wanted: &str) -> Option<String> {
+    let found = found.filter(|found| !wanted.contains(found))?;
     let what = match found {
-        Trial::KIND if is(Prompt::KIND) => "run encode first".to_owned(),
+        Trial::KIND if wanted == Prompt::KIND => "run encode first".to_owned(),
         Trial::KIND => "run encode and infer first".to_owned(),
-        Prompt::KIND if !is(Trial::KIND) => "run infer first".to_owned(),
+        Prompt::KIND if wanted != Trial::KIND => "run infer first".to_owned(),
         // Results are made of predictions by several filters, which their reader names.
-        Prediction::KIND if !is(Trial::KIND) && !is(Prompt::KIND) => return None,
+        Prediction::KIND if wanted != Trial::KIND && wanted != Prompt::KIND => return None,
         _ => format!("expected {wanted}s"),
     };
     Some(format!("these are {found}s: {what}"))
