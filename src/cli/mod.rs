@@ -16,7 +16,7 @@ pub use sequences::read_sequences;
 
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::program::Suite;
+use crate::program::{Program, Suite};
 use crate::record::visible;
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -138,21 +138,21 @@ pub fn note(program: &str, message: impl Display) {
 pub fn warn_of_equal(suite: &Suite, bits: u32) {
     /// More are counted.
     const NAMED: usize = 3;
-    let groups: Vec<String> = (suite.equal(bits).iter())
-        .map(|group| {
-            let names: Vec<String> = group.iter().map(ToString::to_string).collect();
-            names.join(" = ")
-        })
-        .collect();
-    let more = match groups.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        n => format!("; and {n} more"),
-    };
-    if !groups.is_empty() {
-        let named = groups[..groups.len().min(NAMED)].join("; ");
-        warn(
-            program(),
-            format!("functions of one truth table at {bits} bits: {named}{more}"),
-        );
+    let groups = suite.equal(bits);
+    if groups.is_empty() {
+        return;
     }
+    let joined = |group: &Vec<&Program>| {
+        let names: Vec<String> = group.iter().map(ToString::to_string).collect();
+        names.join(" = ")
+    };
+    let mut named: Vec<String> = groups.iter().take(NAMED).map(joined).collect();
+    if groups.len() > NAMED {
+        named.push(format!("and {} more", groups.len() - NAMED));
+    }
+    let named = named.join("; ");
+    warn(
+        program(),
+        format!("functions of one truth table at {bits} bits: {named}"),
+    );
 }

@@ -9,7 +9,7 @@ use crate::digest::sha256_of_text;
 use crate::error::{Error, Result, meant};
 use crate::memory;
 use crate::text;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
@@ -128,7 +128,8 @@ impl Suite {
     pub fn equal(&self, bits: u32) -> Vec<Vec<&Program>> {
         /// An odd multiplier spreads them over all bits (2^16 divided by the golden ratio).
         const SPREAD: u16 = 0x9e37;
-        let mut groups: BTreeMap<_, Vec<&Program>> = BTreeMap::new();
+        let mut groups: Vec<Vec<&Program>> = Vec::new();
+        let mut known = HashMap::new();
         for program in &self.programs {
             let constants = if program.uses_constant() { 16 } else { 1 };
             let mut tables: Vec<_> = (0..constants)
@@ -136,11 +137,11 @@ impl Suite {
                 .collect();
             // One that ignores its constant may be equal to one that has none.
             tables.dedup();
-            groups.entry(tables).or_default().push(program);
+            let at = *known.entry(tables).or_insert(groups.len());
+            groups.resize(groups.len().max(at + 1), Vec::new());
+            groups[at].push(program);
         }
-        let mut groups: Vec<_> = groups.into_values().filter(|g| g.len() > 1).collect();
-        let place = |group: &Vec<&Program>| self.programs.iter().position(|p| p == group[0]);
-        groups.sort_by_key(place);
+        groups.retain(|group| group.len() > 1);
         groups
     }
 }
