@@ -1073,7 +1073,7 @@ fn bad_csv_is_refused_by_its_line() {
             ),
             ("model,shots,accuracy\n", vec!["bad.csv: empty input"]),
             (
-                "model;shots;accuracy\na;1;0.5\n",
+                "model|shots|accuracy\na|1|0.5\n",
                 vec!["bad.csv:2: column \"model\": is missing"],
             ),
             ("model,shots,accuracy\n\"a,1,0.5\n", vec!["bad.csv"]),
@@ -1258,8 +1258,8 @@ fn a_suffix_of_no_format_is_refused_before_any_work() {
     }
     dir.run("gen-tasks", "-o trials.xls")
         .refused(2, &["trials.xls"]);
-    dir.run("merge-shards", "a.jsonl -o b.tsv")
-        .refused(2, &["b.tsv"]);
+    dir.run("merge-shards", "a.jsonl -o b.xml")
+        .refused(2, &["b.xml"]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Judge {
     fn count(&mut self, outcome: &Outcome) -> Counts {
         let verdict = &outcome.verdict;
         let zero_bd = |bits: Bits| bit_diversity(bits.value(), bits.len()) == 0;
-        let whole = verdict.prediction.len() == verdict.bits();
+        let whole = verdict.prediction.len() == verdict.bits;
         let target_zero = zero_bd(verdict.target);
         Counts {
             malformed: u32::from(!whole),
@@ -66,7 +66,7 @@ impl Judge {
     fn errors(&mut self, outcome: &Outcome) -> Errors {
         let verdict = &outcome.verdict;
         let mut errors = Errors::default();
-        if verdict.prediction.len() != verdict.bits() {
+        if verdict.prediction.len() != verdict.bits {
             errors.count[ErrorKind::Malformed as usize] = 1;
             errors.once[ErrorKind::Malformed as usize] = 1;
             return errors;
@@ -82,7 +82,7 @@ impl Judge {
             (ErrorKind::Query, vec![outcome.query.value()]),
             (
                 ErrorKind::OneBit,
-                (0..verdict.bits()).map(|i| target ^ 1 << i).collect(),
+                (0..verdict.bits).map(|i| target ^ 1 << i).collect(),
             ),
         ];
         let mut once = None;
@@ -100,7 +100,7 @@ impl Judge {
         all.sort_unstable();
         all.dedup();
         let other = ErrorKind::Other as usize;
-        errors.candidates[other] = u64::from(mask(verdict.bits())) - all.len() as u64;
+        errors.candidates[other] = u64::from(mask(verdict.bits)) - all.len() as u64;
         errors.count[other] = u32::from(once.is_none());
         errors.once[once.unwrap_or(ErrorKind::Other) as usize] = 1;
         errors
@@ -125,15 +125,15 @@ impl Judge {
     fn survivors<'a>(&'a mut self, outcome: &'a Outcome) -> impl Iterator<Item = Survivor> + 'a {
         let verdict = &outcome.verdict;
         let shown = match (&outcome.inputs, &outcome.outputs) {
-            (Some(inputs), Some(outputs)) if verdict.curve.condition == Some(Condition::Clean) => {
+            (Some(inputs), Some(outputs)) if verdict.condition == Condition::Clean => {
                 Some((inputs, outputs))
             }
             _ => None,
         };
         let rivals = self
             .rivals
-            .entry(verdict.bits())
-            .or_insert_with(|| Hypotheses::new(&self.suite, verdict.bits()));
+            .entry(verdict.bits)
+            .or_insert_with(|| Hypotheses::new(&self.suite, verdict.bits));
         shown
             .into_iter()
             .flat_map(|(inputs, outputs)| rivals.survivors(inputs, outputs, outcome.query))

@@ -84,17 +84,7 @@ pub(super) fn prompt(prompt: &Prompt) -> Checked {
 }
 
 pub(super) fn verdict(verdict: &Verdict) -> Checked {
-    let curve = &verdict.curve;
-    for (name, is_there) in [
-        ("bits", curve.bits.is_some()),
-        ("condition", curve.condition.is_some()),
-        ("design", curve.design.is_some()),
-    ] {
-        if !is_there {
-            return Err(format!("column {name:?}: is missing"));
-        }
-    }
-    let bits = check_bits(verdict.bits())?;
+    let bits = check_bits(verdict.bits)?;
     check_width("target", verdict.target, bits)?;
     if verdict.correct != (verdict.prediction == verdict.target) {
         return Err(format!(
@@ -110,7 +100,7 @@ pub(super) fn verdict(verdict: &Verdict) -> Checked {
 pub(super) fn outcome(outcome: &Outcome) -> Checked {
     verdict(&outcome.verdict)?;
     check_range(LOG, &[("answer_logprob", outcome.answer_logprob)])?;
-    let bits = outcome.verdict.bits();
+    let bits = outcome.verdict.bits;
     check_width("query", outcome.query, bits)?;
     match (&outcome.inputs, &outcome.outputs) {
         (Some(inputs), Some(outputs)) => {

@@ -80,12 +80,11 @@ impl CsvRows {
             header: StringRecord::new(),
             line: StringRecord::new(),
         };
-        rows.header = header.map_err(|e| rows.wrong(&e))?;
+        rows.header = header.map_err(|e| rows.wrong(1, &e))?;
         Ok(rows)
     }
 
-    fn wrong(&self, e: &csv::Error) -> Error {
-        let line = self.reader.position().line();
+    fn wrong(&self, line: u64, e: &csv::Error) -> Error {
         match e.kind() {
             ErrorKind::Io(e) if e.kind() == io::ErrorKind::FileTooLarge => {
                 too_long(&Place::line(&self.file, line))
@@ -101,8 +100,9 @@ impl Rows for CsvRows {
         see: &mut dyn FnMut(Row<'_>, Place) -> std::result::Result<(), String>,
     ) -> Result<bool> {
         self.ration.set(LONGEST);
+        let line = self.reader.position().line();
         let more = self.reader.read_record(&mut self.line);
-        if !more.map_err(|e| self.wrong(&e))? {
+        if !more.map_err(|e| self.wrong(line, &e))? {
             return Ok(false);
         }
         if self.separator == b';' && self.line.iter().any(|text| text.contains(',')) {

@@ -113,7 +113,10 @@ record! {
         trial_id: String, "Unique; that of the trial, or of one point of a nested trial.";
         sequence_id: Option<String>, "The nested trial that this point was read from.";
         function: String, "The hidden function, in dot notation.";
-        ..curve: CurveKey, "The curve that it is a point of: its width, condition and design are there.";
+        bits: u32, "Width of the bitstrings.";
+        condition: Condition, "Clean or deranged demonstrations.";
+        design: Design, "Independent or nested shot counts.";
+        ..curve: CurveKey, "The curve that it is a point of: of the same columns, but none is required.";
         shots: u32, "Number of demonstrations before this query.";
         trial: u32, "Number of the trial within its function and shot count.";
         target: Bits, "The function's output for the query.";
@@ -150,14 +153,6 @@ record! {
         method: Option<String>, "How the answer was made.";
         constrained: Option<bool>, "Whether only the two bit symbols competed.";
         bos: Option<bool>, "Whether a beginning-of-sequence token was put before the prompt.";
-    }
-}
-
-impl Verdict {
-    /// Width of the bitstrings.
-    #[must_use]
-    pub fn bits(&self) -> u32 {
-        self.curve.bits.unwrap_or_default()
     }
 }
 

@@ -93,6 +93,8 @@ enum Cell<'a> {
     Text(Cow<'a, str>),
     JsonList(&'a str),
     ArrowList(ArrayRef),
+    /// A number as JSON has it.
+    Number(&'a str),
     /// CSV only says how it is written.
     Bare(&'a str),
     /// Of no type that a column has: what it is.
@@ -113,9 +115,7 @@ impl<'a> Cell<'a> {
             b"true" => Self::Bool(true),
             b"false" => Self::Bool(false),
             [b'[', ..] => Self::JsonList(text),
-            [b'-' | b'0'..=b'9', ..] => {
-                Self::number(text).unwrap_or_else(|| Self::Other(shorten(text)))
-            }
+            [b'-' | b'0'..=b'9', ..] => Self::Number(text),
             _ => Self::Other(shorten(text)),
         }
     }
@@ -159,7 +159,7 @@ impl<'a> Cell<'a> {
 
     /// What a bare text is meant as: a number or a word.
     fn settled(&self) -> Cow<'_, Self> {
-        let Self::Bare(text) = self else {
+        let (Self::Number(text) | Self::Bare(text)) = self else {
             return Cow::Borrowed(self);
         };
         let text = text.trim();
@@ -218,7 +218,9 @@ impl fmt::Display for Cell<'_> {
             Self::Int(n) => write!(f, "{n}"),
             Self::Float(x) => write!(f, "{x}"),
             Self::Text(text) => write!(f, "{:?}", shorten(text)),
-            Self::JsonList(text) | Self::Bare(text) => f.write_str(&shorten(text)),
+            Self::JsonList(text) | Self::Number(text) | Self::Bare(text) => {
+                f.write_str(&shorten(text))
+            }
             Self::ArrowList(_) => f.write_str("a list"),
             Self::Other(what) => f.write_str(what),
         }
