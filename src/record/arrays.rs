@@ -12,8 +12,9 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::json::ReaderBuilder;
 use arrow::json::reader::Decoder;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Records that are read or written at once.
@@ -25,7 +26,12 @@ pub struct Batch {
     /// The columns in the types of [`ColumnType`](super::ColumnType), each made when it is asked for.
     plain: Vec<OnceCell<std::result::Result<ArrayRef, String>>>,
     unknown: OnceCell<Arc<Unknown>>,
+    /// Where the columns are that a struct asks for, by the address of its list of them.
+    places: RefCell<Vec<(*const &'static str, Places)>>,
 }
+
+/// The places of some columns, none of those that are not there.
+type Places = Rc<[Option<usize>]>;
 
 impl Batch {
     pub(super) fn new(batch: RecordBatch) -> Result<Self> {
@@ -36,6 +42,7 @@ impl Batch {
             plain: vec![OnceCell::new(); batch.num_columns()],
             source: batch,
             unknown: OnceCell::new(),
+            places: RefCell::default(),
         })
     }
 
@@ -51,6 +58,21 @@ impl Batch {
     pub(super) fn name(&self, at: usize) -> Option<&str> {
         let fields = self.source.schema_ref().fields();
         fields.get(at).map(|field| field.name().as_str())
+    }
+
+    /// Where the columns called `names` are; looked for once.
+    pub(super) fn places(&self, names: &'static [&'static str]) -> Places {
+        let mut known = self.places.borrow_mut();
+        if let Some((_, places)) = known.iter().find(|(of, _)| *of == names.as_ptr()) {
+            return places.clone();
+        }
+        let schema = self.source.schema_ref();
+        let places: Places = names
+            .iter()
+            .map(|name| schema.index_of(name).ok())
+            .collect();
+        known.push((names.as_ptr(), places.clone()));
+        places
     }
 
     /// A column in a type that records are read from, where it is like one.

@@ -23,6 +23,9 @@ use std::any::type_name;
 use std::borrow::Cow;
 use std::cell;
 use std::fmt;
+use std::iter::Enumerate;
+use std::rc::Rc;
+use std::slice;
 
 /// A row of a table.
 #[derive(Clone, Copy)]
@@ -49,13 +52,14 @@ impl<'a> Row<'a> {
     pub fn read<T: DeserializeOwned>(self) -> Result<T, String> {
         let part = Part {
             row: self,
-            name: "",
+            at: None,
             next: &cell::Cell::new(0),
         };
-        T::deserialize(part).map_err(|unfit| unfit.message)
+        T::deserialize(part).map_err(|unfit| unfit.0.text)
     }
 
     /// Where a column is, looked for from `first` on and then before it: most tables have their columns in order.
+    #[inline]
     fn find(self, name: &str, first: usize) -> Option<usize> {
         let is_it = |at: usize| match self {
             Self::Json(object) => object.name(at) == Some(name),
@@ -72,6 +76,7 @@ impl<'a> Row<'a> {
             .find(|&at| is_it(at))
     }
 
+    #[inline]
     fn cell(self, at: usize) -> Result<Cell<'a>, Unfit> {
         match self {
             Self::Json(object) => Ok(object.value(at).map_or(Cell::Null, Cell::json)),
@@ -129,6 +134,7 @@ impl<'a> Cell<'a> {
         x.is_finite().then_some(Self::Float(x))
     }
 
+    #[inline]
     fn arrow(array: &'a ArrayRef, row: usize) -> Self {
         if array.is_null(row) {
             return Self::Null;
@@ -356,21 +362,23 @@ impl<'de> SeqAccess<'de> for ArrowItems<'_> {
 /// A row, or the column of it that a field is to be read from.
 struct Part<'r, 'de> {
     row: Row<'de>,
-    name: &'static str,
+    /// The column, if there is such a column.
+    at: Option<usize>,
     /// Where the next column is looked for first.
     next: &'r cell::Cell<usize>,
 }
 
 impl<'de> Part<'_, 'de> {
-    /// The column's value, if there is such a column.
+    #[inline]
     fn value(&self) -> Result<Option<Cell<'de>>, Unfit> {
-        let Some(at) = self.row.find(self.name, self.next.get()) else {
+        let Some(at) = self.at else {
             return Ok(None);
         };
         self.next.set(at + 1);
         self.row.cell(at).map(Some)
     }
 
+    #[inline]
     fn required(&self) -> Result<Cell<'de>, Unfit> {
         self.value()?.ok_or_else(|| Unfit::custom("is missing"))
     }
@@ -406,10 +414,16 @@ impl<'de> Deserializer<'de> for Part<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Unfit> {
         let (row, next) = (self.row, self.next);
+        let places = match row {
+            Row::Arrow(batch, _) => Some(batch.places(fields)),
+            Row::Json(_) | Row::Csv(_) => None,
+        };
+        let names = fields.iter().enumerate();
         visitor.visit_seq(Columns {
             row,
             next,
-            names: fields.iter(),
+            places,
+            names,
         })
     }
 
@@ -423,7 +437,9 @@ impl<'de> Deserializer<'de> for Part<'_, 'de> {
 struct Columns<'r, 'de> {
     row: Row<'de>,
     next: &'r cell::Cell<usize>,
-    names: std::slice::Iter<'static, &'static str>,
+    /// Where they are, where that is known.
+    places: Option<Rc<[Option<usize>]>>,
+    names: Enumerate<slice::Iter<'static, &'static str>>,
 }
 
 impl<'de> SeqAccess<'de> for Columns<'_, 'de> {
@@ -433,43 +449,45 @@ impl<'de> SeqAccess<'de> for Columns<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Unfit> {
-        let Some(name) = self.names.next() else {
+        let Some((number, name)) = self.names.next() else {
             return Ok(None);
         };
         let part = Part {
             row: self.row,
-            name,
+            at: match &self.places {
+                Some(places) => places[number],
+                None => self.row.find(name, self.next.get()),
+            },
             next: self.next,
         };
-        seed.deserialize(part)
-            .map(Some)
-            .map_err(|unfit| unfit.of_column(name))
+        (seed.deserialize(part).map(Some)).map_err(|unfit| unfit.of_column(name))
     }
 }
 
 /// A value that does not fit: the column, and what was expected.
 #[derive(Debug)]
-pub(super) struct Unfit {
-    message: String,
-    /// Whether the message names the column.
+pub(super) struct Unfit(Box<Message>);
+
+#[derive(Debug)]
+struct Message {
+    text: String,
+    /// Whether it names the column.
     is_placed: bool,
 }
 
 impl Unfit {
-    fn of_column(self, name: &str) -> Self {
-        if self.is_placed {
-            return self;
+    fn of_column(mut self, name: &str) -> Self {
+        if !self.0.is_placed {
+            self.0.text.insert_str(0, &format!("column {name:?}: "));
+            self.0.is_placed = true;
         }
-        Self {
-            message: format!("column {name:?}: {}", self.message),
-            is_placed: true,
-        }
+        self
     }
 }
 
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.text)
     }
 }
 
@@ -477,9 +495,9 @@ impl std::error::Error for Unfit {}
 
 impl serde::de::Error for Unfit {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self {
-            message: message.to_string(),
+        Self(Box::new(Message {
+            text: message.to_string(),
             is_placed: false,
-        }
+        }))
     }
 }
