@@ -111,7 +111,7 @@ def main() -> int:
         python = straightforward(name)
         rows.append((f"Python {name}, from {args.python_trials} of {TRIALS} trials", f"{python:.1f} s CPU", ""))
         if mine := memory if "memory" in name else ours.cpu:
-            rows.append((f"Python {name} / ours", f"{python / mine:.1f}", met(">= 50", python / mine >= 50)))
+            rows.append((f"Python {name} / ours", f"{python / mine:.1f}", met(">= 10", python / mine >= 10)))
 
     small = measure(*pipeline(TRIALS), watch_memory=True).memory
     large = measure(*pipeline(10 * TRIALS), watch_memory=True).memory

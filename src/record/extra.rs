@@ -45,9 +45,13 @@ impl Extra {
         let is_known = |name: &str| known.iter().any(|column| column.name == name);
         match row {
             Row::Json(object) => Self {
-                fields: (object.fields())
-                    .filter(|(name, _)| *name != SCHEMA_KEY && !is_known(name))
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                fields: (object.fields().enumerate())
+                    .filter(|(at, (name, _))| {
+                        // Our own lines have the columns in order.
+                        let is_in_place = known.get(*at).is_some_and(|column| column.name == *name);
+                        !is_in_place && *name != SCHEMA_KEY && !is_known(name)
+                    })
+                    .map(|(_, (name, value))| (name.to_owned(), value.to_owned()))
                     .collect(),
                 ..Self::default()
             },

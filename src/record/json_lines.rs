@@ -154,8 +154,7 @@ impl JsonLines {
         while self.read_line()? {
             let line = self.line.trim_ascii();
             // Records begin with another column: what does not look like a header is not parsed twice.
-            let heads: [&[u8]; 3] = [b"{\"provenance\"", b"{\"shotline", b"{ "];
-            if heads.iter().any(|head| line.starts_with(head)) {
+            if let [b'{', b'"', b'p' | b's', ..] | [b'{', b' ', ..] = line {
                 let object = std::str::from_utf8(line).ok().map(Object::parse);
                 let header = object.and_then(|object| object.ok()?.header());
                 if let Some(chain) = header {

@@ -253,6 +253,10 @@ macro_rules! words {
 
         impl $crate::record::column::Value for $name {
             const KIND: $crate::record::ColumnType = $crate::record::ColumnType::Text;
+
+            fn push_json(&self, line: &mut Vec<u8>) {
+                $crate::record::json_lines::push_text(line, self.word());
+            }
         }
     };
 }
