@@ -10,9 +10,11 @@ use shotline::predictor::{Journal, fuzz_answer};
 use shotline::program::{Program, RandomSuite, Suite};
 use shotline::record::provenance::{Chain, Step};
 use shotline::record::{
-    Contrast, Entry, Extra, Finding, Fit, Format, Outcome, Prediction, Prompt, Reader, Record,
-    Score, ScoreOrOutcome, Shard, Trial, Verdict, Writer,
+    Contrast, Entry, Extra, Fit, Format, FromRow, Mean, Outcome, Prediction, Prompt, Reader, Record,
+    Score, Trial, Verdict, Writer,
 };
+use shotline::report::figures::Finding;
+use shotline::trial::shard::Shard;
 use std::fmt::Debug;
 use std::fs;
 use std::sync::OnceLock;
@@ -51,7 +53,7 @@ fn records(bytes: &[u8]) {
         6 => _ = read::<Outcome>(file, false),
         7 => {
             _ = (
-                read::<ScoreOrOutcome>(file, false),
+                read::<Mean>(file, false),
                 read::<Verdict>(file, false),
             )
         }
@@ -62,7 +64,7 @@ fn records(bytes: &[u8]) {
 /// More records than any small file has: a file that claims more is not read to its end.
 const MOST: usize = 10_000;
 
-fn read<T: Record + 'static>(file: &[u8], keep_extra: bool) -> Option<Vec<Entry<T>>> {
+fn read<T: FromRow>(file: &[u8], keep_extra: bool) -> Option<Vec<Entry<T>>> {
     let memory = Memory::new(file);
     let reader = Reader::open(&[memory.path.clone()], keep_extra).ok()?;
     reader.take(MOST).collect::<Result<_, _>>().ok()
@@ -70,7 +72,7 @@ fn read<T: Record + 'static>(file: &[u8], keep_extra: bool) -> Option<Vec<Entry<
 
 /// What can be read can be written as JSON lines, and is the same when it is read again; Arrow and Parquet may refuse the
 /// unknown columns, but in words.
-fn read_and_write<T: Record + Clone + Debug + PartialEq + 'static>(file: &[u8]) {
+fn read_and_write<T: Record + Clone + Debug + PartialEq>(file: &[u8]) {
     let Some(entries) = read::<T>(file, true).filter(|entries| !entries.is_empty()) else {
         return;
     };

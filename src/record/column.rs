@@ -2,8 +2,7 @@
 What a column can hold, and the types of fields that hold it.
 */
 
-use super::json_lines::{push_bits, push_text};
-use crate::program::Bits;
+use crate::program::{Bits, MAX_BITS};
 use arrow::datatypes::{DataType, Field};
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -193,6 +192,44 @@ where
     }
 
     deserializer.deserialize_str(Text(PhantomData))
+}
+
+/// `text` as a JSON string.
+pub(super) fn push_text(line: &mut Vec<u8>, text: &str) {
+    // Looked at to the end whatever is found, so that many bytes are looked at at once.
+    let escapes = text.bytes().fold(0, |found, byte| {
+        found | u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\')
+    });
+    if escapes == 0 {
+        line.push(b'"');
+        line.extend_from_slice(text.as_bytes());
+        line.push(b'"');
+        return;
+    }
+    // Writing a string into a vector cannot fail.
+    let _ = serde_json::to_writer(line, text);
+}
+
+/// Bitstrings with commas between them: most of a trial is made of them. Each is written at its full width and only
+/// counted at its length, which takes a few stores instead of a copy of any length.
+pub(super) fn push_bits(line: &mut Vec<u8>, list: &[Bits]) {
+    // Quotes and a comma, or what was written too far.
+    const ROOM: usize = MAX_BITS as usize + 3;
+    let begin = line.len();
+    line.resize(begin + ROOM * list.len(), b',');
+    let mut end = begin;
+    for bits in list {
+        let Some(room) = line[end..].first_chunk_mut::<ROOM>() else {
+            break;
+        };
+        room[0] = b'"';
+        let width = bits.len() as usize;
+        room[1..=MAX_BITS as usize].copy_from_slice(&bits.spell(b'0', b'1'));
+        room[width + 1..width + 3].copy_from_slice(b"\",");
+        end += width + 3;
+    }
+    // Without the last comma.
+    line.truncate(end - usize::from(end > begin));
 }
 
 /// At most 40 characters of a text, on one line, for an error message.

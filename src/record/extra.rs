@@ -2,19 +2,17 @@
 Columns that a filter doesn't know: carried along as they came, as JSON or as rows of an Arrow batch.
 */
 
-use super::arrays::cast;
-use super::column::Column;
-use super::json_lines::{Object, push_text};
+use super::batch::{JsonFields, Unknown, cast, json_fields};
+use super::column::{Column, push_text};
+use super::provenance::SCHEMA_KEY;
 use super::row::Row;
-use super::version::SCHEMA_KEY;
 use crate::error::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::interleave;
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
-use arrow::json::writer::LineDelimited;
-use arrow::json::{ReaderBuilder, WriterBuilder};
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
+use arrow::json::ReaderBuilder;
 use std::fmt::Display;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The unknown columns of one record.
 #[derive(Debug, Clone, Default)]
@@ -26,17 +24,6 @@ pub struct Extra {
     /// Or as a row of a batch.
     row: Option<(Arc<Unknown>, usize)>,
 }
-
-/// The unknown columns of a batch.
-#[derive(Debug)]
-pub struct Unknown {
-    batch: Option<RecordBatch>,
-    /// The same as JSON, row by row, made when it is asked for.
-    json: OnceLock<std::result::Result<Vec<JsonFields>, String>>,
-}
-
-/// Names of columns, and their values in JSON.
-type JsonFields = Vec<(String, String)>;
 
 impl Extra {
     /// The columns of a row that are not among `known`, but for the schema's version, which is no longer true of what the
@@ -140,81 +127,6 @@ impl Extra {
             .map(|(name, raw)| (name.as_str(), raw.as_str()))
             .filter(move |(name, _)| !is_known(name)))
     }
-}
-
-impl Unknown {
-    pub(super) fn new(batch: Option<RecordBatch>) -> Self {
-        Self {
-            batch,
-            json: OnceLock::new(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.batch
-            .as_ref()
-            .is_none_or(|batch| batch.num_columns() == 0)
-    }
-
-    fn json(&self) -> Result<&[JsonFields]> {
-        let made = self.json.get_or_init(|| {
-            let batch = self.batch.as_ref().map_or(Ok(Vec::new()), rows_as_json);
-            batch.map_err(|e| {
-                format!("a column that this filter doesn't know cannot be said in JSON ({e})")
-            })
-        });
-        made.as_deref().map_err(Error::data)
-    }
-}
-
-fn rows_as_json(batch: &RecordBatch) -> Result<Vec<JsonFields>> {
-    let columns: Vec<ArrayRef> = (batch.columns().iter())
-        .map(|column| cast(column, &json_type(column.data_type())).map_err(Error::data))
-        .collect::<Result<_>>()?;
-    let fields = json_fields(batch.schema().fields());
-    let batch =
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(Error::data)?;
-    let mut text = Vec::new();
-    // A null is passed on as null, as it is from JSON lines.
-    let mut writer = WriterBuilder::new()
-        .with_explicit_nulls(true)
-        .build::<_, LineDelimited>(&mut text);
-    writer.write(&batch).map_err(Error::data)?;
-    writer.finish().map_err(Error::data)?;
-    let lines = std::str::from_utf8(&text).map_err(Error::data)?.lines();
-    lines
-        .map(|line| {
-            let object = Object::parse(line).map_err(Error::data)?;
-            let fields = object.fields();
-            Ok(fields
-                .map(|(name, raw)| (name.to_owned(), raw.to_owned()))
-                .collect())
-        })
-        .collect()
-}
-
-/// The type in which JSON says a column, and reads it back: a dictionary's values are themselves, a duration is its number
-/// of units.
-fn json_type(of: &DataType) -> DataType {
-    let item = |field: &FieldRef| {
-        let inner = json_type(field.data_type());
-        Arc::new(field.as_ref().clone().with_data_type(inner))
-    };
-    match of {
-        DataType::Dictionary(_, values) => json_type(values),
-        DataType::RunEndEncoded(_, values) => json_type(values.data_type()),
-        DataType::Duration(_) => DataType::Int64,
-        DataType::List(field) => DataType::List(item(field)),
-        DataType::LargeList(field) => DataType::LargeList(item(field)),
-        DataType::FixedSizeList(field, size) => DataType::FixedSizeList(item(field), *size),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(item).collect()),
-        other => other.clone(),
-    }
-}
-
-fn json_fields(fields: &Fields) -> Fields {
-    let field = |field: &FieldRef| Field::new(field.name(), json_type(field.data_type()), true);
-    fields.iter().map(field).collect()
 }
 
 /// Collects unknown columns of many records into Arrow columns, whose types the first batch fixes.

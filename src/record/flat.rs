@@ -3,10 +3,9 @@ Flat tables as text: CSV and its relatives, both ways.
 */
 
 use super::column::ColumnType;
-use super::json_lines::{LONGEST, too_long};
-use super::place::Place;
+use super::place::{LONGEST, Place, too_long};
 use super::provenance::Chain;
-use super::row::Row;
+use super::row::{CsvRow, Row};
 use super::rows::Rows;
 use super::table::{self, Record};
 use super::version;
@@ -28,27 +27,6 @@ pub(super) struct CsvRows {
     separator: u8,
     header: StringRecord,
     line: StringRecord,
-}
-
-/// One line of it.
-#[derive(Clone, Copy)]
-pub struct CsvRow<'a> {
-    header: &'a StringRecord,
-    line: &'a StringRecord,
-}
-
-impl<'a> CsvRow<'a> {
-    pub(super) fn len(self) -> usize {
-        self.header.len()
-    }
-
-    pub(super) fn name(self, at: usize) -> Option<&'a str> {
-        self.header.get(at)
-    }
-
-    pub(super) fn value(self, at: usize) -> Option<&'a str> {
-        self.line.get(at)
-    }
 }
 
 impl CsvRows {

@@ -2,10 +2,10 @@
 JSON lines: one record an object, one object a line, read and written.
 */
 
-use super::column::{Value, shorten};
+use super::column::{Value, push_text, shorten};
 use super::extra::Extra;
-use super::place::Place;
-use super::plain;
+use super::object::Object;
+use super::place::{LONGEST, Place, too_long};
 use super::provenance::Chain;
 use super::row::Row;
 use super::rows::Rows;
@@ -13,115 +13,9 @@ use super::table::{Fields, Record};
 use super::version;
 use crate::compression::Stream;
 use crate::error::{Error, Result};
-use crate::program::{Bits, MAX_BITS};
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::convert::Infallible;
-use std::fmt;
 use std::io::{BufRead, ErrorKind};
 use std::sync::Arc;
-
-/// The longest line: a prompt of 128 shots has about 10 kB.
-pub(super) const LONGEST: usize = 64 << 20;
-
-pub(super) fn too_long(place: &Place) -> Error {
-    let most = LONGEST >> 20;
-    Error::data(format!("{place}: longer than a record may be ({most} MiB)"))
-}
-
-/// A JSON object, its values still text: each is parsed when its type is known.
-pub struct Object<'a> {
-    fields: Vec<(Cow<'a, str>, &'a str)>,
-}
-
-impl<'a> Object<'a> {
-    /// The object on one line.
-    pub(super) fn parse(line: &'a str) -> std::result::Result<Self, String> {
-        if let Some(fields) = plain::fields(line) {
-            return Ok(Self { fields });
-        }
-        serde_json::from_str(line).map_err(|e| {
-            let message = e.to_string();
-            let what = message.split(" at line ").next().unwrap_or(&message);
-            if line.starts_with('[') {
-                return "not a JSON object: an array, `jq -c '.[]'` takes it apart".to_owned();
-            }
-            if e.is_eof() {
-                format!("the JSON object is cut off ({what})")
-            } else {
-                format!("not a JSON object: {what} at character {}", e.column())
-            }
-        })
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.fields.len()
-    }
-
-    pub(super) fn name(&self, at: usize) -> Option<&str> {
-        self.fields.get(at).map(|(name, _)| &**name)
-    }
-
-    pub(super) fn value(&self, at: usize) -> Option<&'a str> {
-        self.fields.get(at).map(|(_, value)| *value)
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
-        self.fields()
-            .find(|(n, _)| *n == name)
-            .map(|(_, value)| value)
-    }
-
-    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, &'a str)> {
-        self.fields.iter().map(|(name, value)| (&**name, *value))
-    }
-
-    /// The chain of a line that is no record: it holds nothing but the chain, the version of the records' schema, or both.
-    fn header(&self) -> Option<std::result::Result<Chain, String>> {
-        const CHAIN: &str = "provenance";
-        let is_header = |(name, _)| name == CHAIN || name == version::SCHEMA_KEY;
-        if self.fields.is_empty() || !self.fields().all(is_header) {
-            return None;
-        }
-        let chain = self.get(CHAIN);
-        let chain = chain.map_or(Ok(Chain::default()), Chain::from_json);
-        Some(version::check_json(self.get(version::SCHEMA_KEY)).and(chain))
-    }
-}
-
-impl<'de> Deserialize<'de> for Object<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        /// A key, borrowed from the line unless it holds escapes.
-        #[derive(Deserialize)]
-        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-        struct Columns;
-
-        impl<'de> Visitor<'de> for Columns {
-            type Value = Object<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a record")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> std::result::Result<Object<'de>, A::Error> {
-                let mut fields = Vec::with_capacity(32);
-                while let Some(Name(name)) = map.next_key()? {
-                    let value: &RawValue = map.next_value()?;
-                    fields.push((name, value.get()));
-                }
-                Ok(Object { fields })
-            }
-        }
-
-        deserializer.deserialize_map(Columns)
-    }
-}
 
 /// Lines, read one after the other.
 pub(super) struct JsonLines {
@@ -156,7 +50,7 @@ impl JsonLines {
             // Records begin with another column: what does not look like a header is not parsed twice.
             if let [b'{', b'"', b'p' | b's', ..] | [b'{', b' ', ..] = line {
                 let object = std::str::from_utf8(line).ok().map(Object::parse);
-                let header = object.and_then(|object| object.ok()?.header());
+                let header = object.and_then(|object| header(&object.ok()?));
                 if let Some(chain) = header {
                     let chain = chain.map_err(|e| Error::data(e).at(self.place()))?;
                     self.chain.get_or_insert_default().merge(chain);
@@ -264,6 +158,18 @@ impl Rows for JsonLines {
     }
 }
 
+/// The chain of a line that is no record: it holds nothing but the chain, the version of the records' schema, or both.
+fn header(object: &Object<'_>) -> Option<std::result::Result<Chain, String>> {
+    const CHAIN: &str = "provenance";
+    let is_header = |(name, _)| name == CHAIN || name == version::SCHEMA_KEY;
+    if object.len() == 0 || !object.fields().all(is_header) {
+        return None;
+    }
+    let chain = object.get(CHAIN);
+    let chain = chain.map_or(Ok(Chain::default()), Chain::from_json);
+    Some(version::check_json(object.get(version::SCHEMA_KEY)).and(chain))
+}
+
 /// Puts null in the place of each NaN, which Python writes and JSON has not; whether there was one.
 fn null_for_nan(line: &mut Vec<u8>) -> bool {
     let mut fixed = Vec::with_capacity(line.len());
@@ -335,42 +241,4 @@ pub(super) fn push_record<T: Record>(
     line[begin] = b'{';
     line.push(b'}');
     Ok(())
-}
-
-/// `text` as a JSON string.
-pub(super) fn push_text(line: &mut Vec<u8>, text: &str) {
-    // Looked at to the end whatever is found, so that many bytes are looked at at once.
-    let escapes = text.bytes().fold(0, |found, byte| {
-        found | u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\')
-    });
-    if escapes == 0 {
-        line.push(b'"');
-        line.extend_from_slice(text.as_bytes());
-        line.push(b'"');
-        return;
-    }
-    // Writing a string into a vector cannot fail.
-    let _ = serde_json::to_writer(line, text);
-}
-
-/// Bitstrings with commas between them: most of a trial is made of them. Each is written at its full width and only
-/// counted at its length, which takes a few stores instead of a copy of any length.
-pub(super) fn push_bits(line: &mut Vec<u8>, list: &[Bits]) {
-    // Quotes and a comma, or what was written too far.
-    const ROOM: usize = MAX_BITS as usize + 3;
-    let begin = line.len();
-    line.resize(begin + ROOM * list.len(), b',');
-    let mut end = begin;
-    for bits in list {
-        let Some(room) = line[end..].first_chunk_mut::<ROOM>() else {
-            break;
-        };
-        room[0] = b'"';
-        let width = bits.len() as usize;
-        room[1..=MAX_BITS as usize].copy_from_slice(&bits.spell(b'0', b'1'));
-        room[width + 1..width + 3].copy_from_slice(b"\",");
-        end += width + 3;
-    }
-    // Without the last comma.
-    line.truncate(end - usize::from(end > begin));
 }

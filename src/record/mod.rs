@@ -6,12 +6,14 @@ serde makes records; what a filter doesn't know travels along as [`Extra`].
 */
 
 mod arrays;
+mod batch;
 mod check;
 mod column;
 mod damage;
 mod extra;
 mod flat;
 mod json_lines;
+mod object;
 mod place;
 mod plain;
 mod pretty;

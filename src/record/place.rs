@@ -1,7 +1,8 @@
 /*!
-Where a record stands.
+Where a record stands, and how long it may be there.
 */
 
+use crate::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,4 +44,13 @@ impl fmt::Display for Place {
         let separator = if self.is_line { ":" } else { ": row " };
         write!(f, "{}{separator}{}", self.file, self.number)
     }
+}
+
+/// The longest record: a prompt of 128 shots has about 10 kB.
+pub(super) const LONGEST: usize = 64 << 20;
+
+/// A record is longer.
+pub(super) fn too_long(place: &Place) -> Error {
+    let most = LONGEST >> 20;
+    Error::data(format!("{place}: longer than a record may be ({most} MiB)"))
 }

@@ -5,10 +5,10 @@ Such a line is taken apart without a parser, and nothing is said of any other: t
 wrong with it.
 */
 
-use super::row::Unfit;
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, SeqAccess};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, SeqAccess};
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 /// The names of a line's columns and their values in JSON; none of a line in any other form.
 pub(super) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
@@ -79,24 +79,24 @@ fn eights(rest: &str) -> Option<&str> {
 }
 
 /// The items of a list of strings of eight bits.
-pub(super) struct Eights<'a>(&'a str);
+pub(super) struct Eights<'a, E>(&'a str, PhantomData<E>);
 
-impl<'a> Eights<'a> {
+impl<'a, E> Eights<'a, E> {
     /// Of a list in JSON, if it is one.
     pub(super) fn of(list: &'a str) -> Option<Self> {
         let is_one =
             list.starts_with("[\"") && eights(list).is_some_and(|all| all.len() == list.len());
-        is_one.then(|| Self(&list[1..]))
+        is_one.then(|| Self(&list[1..], PhantomData))
     }
 }
 
-impl<'de> SeqAccess<'de> for Eights<'de> {
-    type Error = Unfit;
+impl<'de, E: Error> SeqAccess<'de> for Eights<'de, E> {
+    type Error = E;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, Unfit> {
+    ) -> Result<Option<T::Value>, E> {
         let Some((item, rest)) = self.0.split_at_checked(11) else {
             return Ok(None);
         };

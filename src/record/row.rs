@@ -5,13 +5,13 @@ A record asks for its columns by name. Those that other tools write otherwise ar
 as floats, true and false as words or numbers, NaN where there is no value.
 */
 
-use super::arrays::Batch;
+use super::batch::Batch;
 use super::column::shorten;
-use super::flat::CsvRow;
-use super::json_lines::Object;
+use super::object::Object;
 use super::plain::Eights;
 use arrow::array::{Array, ArrayRef, AsArray as _};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use csv::StringRecord;
 use serde::de::value::SeqDeserializer;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IntoDeserializer as _, SeqAccess,
@@ -36,6 +36,27 @@ pub enum Row<'a> {
     Arrow(&'a Batch, usize),
     /// A line of CSV.
     Csv(CsvRow<'a>),
+}
+
+/// A line of CSV, and its header.
+#[derive(Clone, Copy)]
+pub struct CsvRow<'a> {
+    pub(super) header: &'a StringRecord,
+    pub(super) line: &'a StringRecord,
+}
+
+impl<'a> CsvRow<'a> {
+    fn len(self) -> usize {
+        self.header.len()
+    }
+
+    fn name(self, at: usize) -> Option<&'a str> {
+        self.header.get(at)
+    }
+
+    pub(super) fn value(self, at: usize) -> Option<&'a str> {
+        self.line.get(at)
+    }
 }
 
 impl<'a> Row<'a> {
@@ -467,7 +488,7 @@ impl<'de> SeqAccess<'de> for Columns<'_, 'de> {
 
 /// A value that does not fit: the column, and what was expected.
 #[derive(Debug)]
-pub(super) struct Unfit(Box<Message>);
+struct Unfit(Box<Message>);
 
 #[derive(Debug)]
 struct Message {

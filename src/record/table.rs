@@ -255,7 +255,7 @@ macro_rules! words {
             const KIND: $crate::record::ColumnType = $crate::record::ColumnType::Text;
 
             fn push_json(&self, line: &mut Vec<u8>) {
-                $crate::record::json_lines::push_text(line, self.word());
+                $crate::record::column::push_text(line, self.word());
             }
         }
     };

@@ -2,11 +2,10 @@
 Arrow and Parquet files and streams, opened: batches one after the other.
 */
 
-use super::arrays::{BATCH_ROWS, Batch};
+use super::batch::{BATCH_ROWS, Batch};
 use super::column::Column;
 use super::damage::contained;
-use super::json_lines::{LONGEST, too_long};
-use super::place::Place;
+use super::place::{LONGEST, Place, too_long};
 use super::provenance::{Chain, METADATA_KEY};
 use super::row::Row;
 use super::rows::Rows;
@@ -152,7 +151,10 @@ impl BatchRows {
             let place = Place::row(&self.file, self.before + row as u64 + 1);
             return Err(too_long(&place));
         }
-        Batch::new(batch).map(Some).map_err(after)
+        if let Some(column) = batch.column_by_name(version::SCHEMA_KEY) {
+            version::check_column(column).map_err(after)?;
+        }
+        Ok(Some(Batch::new(batch)))
     }
 }
 

@@ -11,14 +11,12 @@ use super::kinds::{
     Contrast, ErrorShare, Fit, Identifiability, Listing, Power, Prediction, Prompt, Scaling, Score,
     Similarity, Trial, Versus, VersusTask,
 };
+pub use super::provenance::SCHEMA_KEY;
 use super::table::Record;
 use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, AsArray as _};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-
-/// The name that a version stands under: a key of metadata, a key in a JSON line, or a column.
-pub const SCHEMA_KEY: &str = "shotline.schema";
 
 /// The kinds of records that are written, and the version of each that is written and read.
 pub const VERSIONS: [(&str, u32); 14] = [

@@ -1,0 +1,232 @@
+/*!
+Arrow batches as records are read from them. Parquet is read through these.
+*/
+
+use super::column::Column;
+use super::object::Object;
+use super::provenance::SCHEMA_KEY;
+use crate::error::{Error, Result};
+use arrow::array::{Array as _, ArrayRef, RecordBatch};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
+use arrow::json::WriterBuilder;
+use arrow::json::writer::LineDelimited;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+
+/// Records that are read or written at once.
+pub(super) const BATCH_ROWS: usize = 1024;
+
+/// A batch as records are read from it.
+pub struct Batch {
+    source: RecordBatch,
+    /// The columns in the types of [`ColumnType`](super::ColumnType), each made when it is asked for.
+    plain: Vec<OnceCell<std::result::Result<ArrayRef, String>>>,
+    unknown: OnceCell<Arc<Unknown>>,
+    /// Where the columns are that a struct asks for, by the address of its list of them.
+    places: RefCell<Vec<(*const &'static str, Places)>>,
+}
+
+/// The places of some columns, none of those that are not there.
+type Places = Rc<[Option<usize>]>;
+
+impl Batch {
+    pub(super) fn new(batch: RecordBatch) -> Self {
+        Self {
+            plain: vec![OnceCell::new(); batch.num_columns()],
+            source: batch,
+            unknown: OnceCell::new(),
+            places: RefCell::default(),
+        }
+    }
+
+    /// The number of columns.
+    pub(super) fn len(&self) -> usize {
+        self.plain.len()
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.source.num_rows()
+    }
+
+    pub(super) fn name(&self, at: usize) -> Option<&str> {
+        let fields = self.source.schema_ref().fields();
+        fields.get(at).map(|field| field.name().as_str())
+    }
+
+    /// Where the columns called `names` are; looked for once.
+    pub(super) fn places(&self, names: &'static [&'static str]) -> Places {
+        let mut known = self.places.borrow_mut();
+        if let Some((_, places)) = known.iter().find(|(of, _)| *of == names.as_ptr()) {
+            return places.clone();
+        }
+        let schema = self.source.schema_ref();
+        let places: Places = names
+            .iter()
+            .map(|name| schema.index_of(name).ok())
+            .collect();
+        known.push((names.as_ptr(), places.clone()));
+        places
+    }
+
+    /// A column in a type that records are read from, where it is like one.
+    pub(super) fn column(&self, at: usize) -> std::result::Result<&ArrayRef, String> {
+        let make = || {
+            let column = self.source.column(at);
+            cast(column, &plain_type(column.data_type())).map_err(|e| {
+                // What a caster says of a value begins with its own words for it.
+                let what = e.to_string();
+                what.split_once(": ")
+                    .map_or(what.clone(), |(_, what)| what.to_owned())
+            })
+        };
+        self.plain[at]
+            .get_or_init(make)
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    /// The columns that are not among `known`. A batch is asked for one list of columns only.
+    pub(super) fn unknown(&self, known: &[Column]) -> &Arc<Unknown> {
+        self.unknown.get_or_init(|| {
+            let is_unknown = |field: &&Arc<Field>| {
+                field.name() != SCHEMA_KEY
+                    && !known.iter().any(|column| column.name == field.name())
+            };
+            let schema = self.source.schema();
+            let at = schema.fields().iter().enumerate();
+            let at: Vec<usize> = at
+                .filter(|(_, f)| is_unknown(f))
+                .map(|(at, _)| at)
+                .collect();
+            Arc::new(Unknown::new(self.source.project(&at).ok()))
+        })
+    }
+}
+
+/// Casts an array; a value that does not fit is an error.
+pub(super) fn cast(
+    array: &ArrayRef,
+    to: &DataType,
+) -> std::result::Result<ArrayRef, arrow::error::ArrowError> {
+    if array.data_type() == to {
+        return Ok(array.clone());
+    }
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    cast_with_options(array, to, &options)
+}
+
+/// The type that a column is read in: that of a [`ColumnType`](super::ColumnType) where it says the same, or its own.
+fn plain_type(found: &DataType) -> DataType {
+    match found {
+        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        DataType::Dictionary(_, values) => plain_type(values),
+        DataType::RunEndEncoded(_, values) => plain_type(values.data_type()),
+        integer if integer.is_integer() => DataType::Int64,
+        DataType::Decimal32(_, ..=0)
+        | DataType::Decimal64(_, ..=0)
+        | DataType::Decimal128(_, ..=0)
+        | DataType::Decimal256(_, ..=0) => DataType::Int64,
+        number if number.is_numeric() => DataType::Float64,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => {
+            let item = Field::new("item", plain_type(item.data_type()), true);
+            DataType::List(Arc::new(item))
+        }
+        other => other.clone(),
+    }
+}
+
+/// The unknown columns of a batch.
+#[derive(Debug)]
+pub struct Unknown {
+    pub(super) batch: Option<RecordBatch>,
+    /// The same as JSON, row by row, made when it is asked for.
+    json: OnceLock<std::result::Result<Vec<JsonFields>, String>>,
+}
+
+/// Names of columns, and their values in JSON.
+pub(super) type JsonFields = Vec<(String, String)>;
+
+impl Unknown {
+    fn new(batch: Option<RecordBatch>) -> Self {
+        Self {
+            batch,
+            json: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.batch
+            .as_ref()
+            .is_none_or(|batch| batch.num_columns() == 0)
+    }
+
+    pub(super) fn json(&self) -> Result<&[JsonFields]> {
+        let made = self.json.get_or_init(|| {
+            let batch = self.batch.as_ref().map_or(Ok(Vec::new()), rows_as_json);
+            batch.map_err(|e| {
+                format!("a column that this filter doesn't know cannot be said in JSON ({e})")
+            })
+        });
+        made.as_deref().map_err(Error::data)
+    }
+}
+
+fn rows_as_json(batch: &RecordBatch) -> Result<Vec<JsonFields>> {
+    let columns: Vec<ArrayRef> = (batch.columns().iter())
+        .map(|column| cast(column, &json_type(column.data_type())).map_err(Error::data))
+        .collect::<Result<_>>()?;
+    let fields = json_fields(batch.schema().fields());
+    let batch =
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(Error::data)?;
+    let mut text = Vec::new();
+    // A null is passed on as null, as it is from JSON lines.
+    let mut writer = WriterBuilder::new()
+        .with_explicit_nulls(true)
+        .build::<_, LineDelimited>(&mut text);
+    writer.write(&batch).map_err(Error::data)?;
+    writer.finish().map_err(Error::data)?;
+    let lines = std::str::from_utf8(&text).map_err(Error::data)?.lines();
+    lines
+        .map(|line| {
+            let object = Object::parse(line).map_err(Error::data)?;
+            let fields = object.fields();
+            Ok(fields
+                .map(|(name, raw)| (name.to_owned(), raw.to_owned()))
+                .collect())
+        })
+        .collect()
+}
+
+/// The type in which JSON says a column, and reads it back: a dictionary's values are themselves, a duration is its number
+/// of units.
+fn json_type(of: &DataType) -> DataType {
+    let item = |field: &FieldRef| {
+        let inner = json_type(field.data_type());
+        Arc::new(field.as_ref().clone().with_data_type(inner))
+    };
+    match of {
+        DataType::Dictionary(_, values) => json_type(values),
+        DataType::RunEndEncoded(_, values) => json_type(values.data_type()),
+        DataType::Duration(_) => DataType::Int64,
+        DataType::List(field) => DataType::List(item(field)),
+        DataType::LargeList(field) => DataType::LargeList(item(field)),
+        DataType::FixedSizeList(field, size) => DataType::FixedSizeList(item(field), *size),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(item).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Fields of the types in which JSON says theirs.
+pub(super) fn json_fields(fields: &Fields) -> Fields {
+    let field = |field: &FieldRef| Field::new(field.name(), json_type(field.data_type()), true);
+    fields.iter().map(field).collect()
+}

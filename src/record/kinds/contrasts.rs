@@ -1,0 +1,170 @@
+/*!
+Results of pairs: clean against deranged, model against model.
+*/
+
+use super::{Condition, Design};
+use crate::record::check::{Checked, SHARE, range};
+
+record! {
+    /// Clean against deranged demonstrations: one model at one shot count, or one function there
+    /// (`--by task`).
+    struct Contrast: "contrast" {
+        model: String, "The predictor's name.";
+        modality: Option<String>, "The modality it was trained on.";
+        params: Option<f64>, "Number of parameters; null if unknown.";
+        encoding: Option<String>, "The alphabet's name, or its characters.";
+        template: Option<String>, "How one example is written.";
+        bits: Option<u32>, "Width of the bitstrings.";
+        design: Option<Design>, "Independent or nested shot counts.";
+        method: Option<String>, "How the answer was made.";
+        constrained: Option<bool>, "Whether only the two bit symbols competed.";
+        bos: Option<bool>, "Whether a beginning-of-sequence token was put before the prompt.";
+        shots: u32, "Number of demonstrations.";
+        function: Option<String>, "`--by task`: the function.";
+        bitload: Option<u32>, "`--by task`: number of input bits that matter.";
+        bitdiversity: Option<f64>, "`--by task`: mean minority bits of the outputs.";
+        tasks: u32, "Number of functions.";
+        trials: u32, "Number of predictions with clean demonstrations.";
+        clean_accuracy: f64, "Mean over functions of the accuracy with clean demonstrations.";
+        deranged_accuracy: f64, "The same with deranged ones.";
+        gap: f64, "Mean over functions of their difference, clean less deranged.";
+        gap_se: Option<f64>, "Its paired error: sd of the differences (ddof 1) / sqrt(functions).";
+        ci_low: Option<f64>, "gap - 1.96 `gap_se`.";
+        ci_high: Option<f64>, "gap + 1.96 `gap_se`.";
+        up: u32, "Functions with a gap above 0.";
+        equal: u32, "Functions without one.";
+        down: u32, "Functions with a gap below 0.";
+        p_swap: Option<f64>, "Exact one-sided p of the condition-swap test; null where trials are unequal.";
+        t: Option<f64>, "gap / `gap_se`.";
+        p_t: Option<f64>, "One-sided p of t, functions - 1 degrees of freedom.";
+        p_holm: Option<f64>,
+            "`p_swap` after Holm's correction over the models, each at its largest shot count; null at the others, \
+             and of controls.";
+        p_bh: Option<f64>, "The same after Benjamini and Hochberg's correction.";
+    }
+    check contrast;
+    brief [
+        "model", "modality", "encoding", "template", "bits", "design", "method", "constrained",
+        "bos", "shots", "function", "bitload", "tasks", "clean_accuracy", "deranged_accuracy",
+        "gap", "ci_low", "ci_high", "up", "equal", "down", "p_swap", "p_t", "p_holm", "p_bh",
+    ];
+}
+
+record! {
+    /// Two models by name: what every row about a pair begins with.
+    struct PairKey: "pair" {
+        model_a: String, "The first predictor's name.";
+        modality_a: Option<String>, "The modality that it was trained on.";
+        encoding_a: Option<String>, "Its alphabet's name, or its characters.";
+        model_b: String, "The second predictor's name.";
+        modality_b: Option<String>, "The modality that it was trained on.";
+        encoding_b: Option<String>, "Its alphabet's name, or its characters.";
+        bits: Option<u32>, "Width of the bitstrings.";
+    }
+}
+
+record! {
+    /// Two models, function by function: gap, tests, and what their best functions share.
+    struct Versus: "versus" {
+        ..pair: PairKey, "The columns of a pair of models.";
+        condition: Option<Condition>, "Clean or deranged demonstrations.";
+        shots: u32, "Number of demonstrations: the largest that both have.";
+        tasks: u32, "Number of functions.";
+        accuracy_a: f64, "Mean accuracy of the first.";
+        accuracy_b: f64, "Mean accuracy of the second.";
+        gap: f64, "Mean over functions of their difference, first less second.";
+        gap_se: Option<f64>, "Its paired error: sd of the differences (ddof 1) / sqrt(functions).";
+        ci_low: Option<f64>, "gap - 1.96 `gap_se`.";
+        ci_high: Option<f64>, "gap + 1.96 `gap_se`.";
+        up: u32, "Functions at which the first is better.";
+        equal: u32, "Functions at which they are equal.";
+        down: u32, "Functions at which the second is better.";
+        p_swap: Option<f64>, "Exact two-sided p of the swap test; null where trials are unequal.";
+        t: Option<f64>, "gap / `gap_se`.";
+        p_t: Option<f64>, "Two-sided p of t, functions - 1 degrees of freedom.";
+        p_holm: Option<f64>, "`p_swap` after Holm's correction over the pairs; null of a pair with a control.";
+        p_bh: Option<f64>, "The same after Benjamini and Hochberg's correction.";
+        top: u32, "Length of the lists of best functions.";
+        shared: u32, "Functions in both lists.";
+        iou: f64, "`shared` over the number of functions in either.";
+        tied_a: u32, "Functions left out of the first's list that are as accurate as its last.";
+        tied_b: u32, "Functions left out of the second's list that are as accurate as its last.";
+    }
+    check versus;
+}
+
+words! {
+    /// Whose list of best functions a function is in.
+    enum Listed {
+        Both = "both", "In both.";
+        A = "a", "In the first's only.";
+        B = "b", "In the second's only.";
+    }
+}
+
+words! {
+    /// One of two models.
+    enum Side {
+        A = "a", "The first.";
+        B = "b", "The second.";
+    }
+}
+
+record! {
+    /// One function of a pair of models.
+    struct VersusTask: "versus-task" {
+        ..pair: PairKey, "The columns of a pair of models.";
+        condition: Option<Condition>, "Clean or deranged demonstrations.";
+        shots: u32, "Number of demonstrations: the largest that both have.";
+        function: String, "The function.";
+        bitload: u32, "Number of input bits that matter.";
+        bitdiversity: f64, "Mean minority bits of the outputs.";
+        accuracy_a: f64, "Accuracy of the first.";
+        accuracy_b: f64, "Accuracy of the second.";
+        gap: f64, "Their difference, first less second.";
+        rank_a: u32, "Place by the first's accuracy, from 1; equal ones by name.";
+        rank_b: u32, "Place by the second's accuracy.";
+        best: Option<Listed>, "Whose list of best functions it is in; null if in neither.";
+        favours: Option<Side>, "The model that it favours, if it is among the functions that do most; null if not.";
+    }
+}
+
+record! {
+    /// How alike two models' profiles of per-function gaps are.
+    struct Similarity: "similarity" {
+        ..pair: PairKey, "The columns of a pair of models.";
+        shots_a: u32, "The first's largest shot count.";
+        shots_b: u32, "The second's largest shot count.";
+        tasks: u32, "Number of functions.";
+        rho: Option<f64>, "Spearman's rank correlation of the gaps; null where all gaps of a model are equal.";
+        permutations: u32, "Number of permutations.";
+        p: Option<f64>, "One-sided permutation p of rho > 0.";
+        p_holm: Option<f64>, "p after Holm's correction over the pairs; null of a pair with a control.";
+        p_bh: Option<f64>, "The same after Benjamini and Hochberg's correction.";
+    }
+}
+
+fn contrast(row: &Contrast) -> Checked {
+    let shares = [
+        ("clean_accuracy", Some(row.clean_accuracy)),
+        ("deranged_accuracy", Some(row.deranged_accuracy)),
+    ];
+    range(SHARE, &shares)?;
+    gap(row.gap, row.gap_se)
+}
+
+fn versus(row: &Versus) -> Checked {
+    let shares = [
+        ("accuracy_a", Some(row.accuracy_a)),
+        ("accuracy_b", Some(row.accuracy_b)),
+    ];
+    range(SHARE, &shares)?;
+    gap(row.gap, row.gap_se)
+}
+
+/// A mean difference of shares, and its error, which is that of a mean of shares over twice the
+/// range.
+fn gap(gap: f64, error: Option<f64>) -> Checked {
+    range(-1.0..=1.0, &[("gap", Some(gap))])?;
+    range(0.0..=1.0, &[("gap_se", error)])
+}
