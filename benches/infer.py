@@ -202,8 +202,13 @@ def prefill(bench: Bench) -> list[Row]:
         ask = stack.enter_context(bench.transformers())
         llama, threads = bench.args.llama, bench.args.threads
         server = lambda model: stack.enter_context(infer_llama.serving(llama, model, threads, log))
+        servers = {}
         # llama.cpp multiplies 4-bit weights with activations that it rounds to 8 bits; infer rounds none.
-        servers = {"llama.cpp, 4 bits times 8": server(bench.args.gguf), "llama.cpp, float32": server(wide)}
+        for name, model in {"llama.cpp, 4 bits times 8": bench.args.gguf, "llama.cpp, float32": wide}.items():
+            try:
+                servers[name] = server(model)
+            except SystemExit as failed:
+                print(f"{name}: left out: {failed}", file=sys.stderr, flush=True)
 
         def transformers() -> float:
             answer = ask(do="prefill", text=text, keep=BITS)
