@@ -6,9 +6,9 @@ use super::column::Column;
 use super::object::Object;
 use super::provenance::SCHEMA_KEY;
 use crate::error::{Error, Result};
-use arrow::array::{Array as _, ArrayRef, RecordBatch};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type, Schema};
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
 use std::cell::{OnceCell, RefCell};
@@ -180,11 +180,24 @@ impl Unknown {
     }
 }
 
-fn rows_as_json(batch: &RecordBatch) -> Result<Vec<JsonFields>> {
+/// A batch's rows as JSON. NaN is null there.
+///
+/// # Errors
+/// What JSON cannot say: an infinity, keys that are no texts.
+pub(super) fn rows_as_json(batch: &RecordBatch) -> Result<Vec<JsonFields>> {
     let columns: Vec<ArrayRef> = (batch.columns().iter())
         .map(|column| cast(column, &json_type(column.data_type())).map_err(Error::data))
         .collect::<Result<_>>()?;
     let fields = json_fields(batch.schema().fields());
+    for (field, column) in fields.iter().zip(&columns) {
+        if field.data_type().is_floating()
+            && let Ok(floats) = cast(column, &DataType::Float64)
+            && let mut floats = floats.as_primitive::<Float64Type>().iter().flatten()
+            && let Some(found) = floats.find(|x| x.is_infinite())
+        {
+            return Err(Error::data(format!("column {:?}: {found}", field.name())));
+        }
+    }
     let batch =
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(Error::data)?;
     let mut text = Vec::new();

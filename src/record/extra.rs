@@ -2,15 +2,16 @@
 Columns that a filter doesn't know: carried along as they came, as JSON or as rows of an Arrow batch.
 */
 
-use super::batch::{JsonFields, Unknown, cast, json_fields};
+use super::batch::{JsonFields, Unknown, cast, json_fields, rows_as_json};
 use super::column::{Column, push_text};
 use super::provenance::SCHEMA_KEY;
 use super::row::Row;
 use crate::error::{Error, Result};
-use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, new_empty_array, new_null_array};
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use arrow::json::ReaderBuilder;
+use serde_json::{Map, Number, Value as Json};
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -158,11 +159,61 @@ impl ExtraColumns {
             Some(schema) => schema.clone(),
             None => self.schema.insert(self.schema_of(&pending)?).clone(),
         };
-        let columns = match rows_alike(&pending, &schema) {
-            Some(rows) => interleaved(&rows, &schema)?,
-            None => self.through_json(&pending, &schema)?,
+        // Every record is a row of one of these: of what came as JSON, and of the batches that others came in.
+        let as_json: Vec<&Extra> = pending.iter().filter(|extra| extra.row.is_none()).collect();
+        let mut sources = vec![(None, self.decoded(&as_json, &schema)?)];
+        let (mut at, mut decoded) = (Vec::with_capacity(pending.len()), 0..);
+        for extra in &pending {
+            let Some((unknown, row)) = &extra.row else {
+                at.extend(decoded.next().map(|row| (0, row)));
+                continue;
+            };
+            let own = Arc::as_ptr(unknown);
+            // Rows come batch by batch.
+            let source = sources.iter().rposition(|(of, _)| *of == Some(own));
+            let source = if let Some(source) = source {
+                source
+            } else {
+                sources.push((Some(own), self.columns_of(unknown, &schema)?));
+                sources.len() - 1
+            };
+            at.push((source, *row));
+        }
+        let column = |number: usize| {
+            let arrays = sources
+                .iter()
+                .map(|(_, columns)| &*columns[number] as &dyn Array);
+            interleave(&arrays.collect::<Vec<_>>(), &at).map_err(unfit)
         };
+        let columns = (0..schema.fields().len())
+            .map(column)
+            .collect::<Result<_>>()?;
         Ok((schema.fields().clone(), columns))
+    }
+
+    /// The columns of a schema out of a batch: the same types, or none at all.
+    fn columns_of(&self, unknown: &Unknown, schema: &Schema) -> Result<Vec<ArrayRef>> {
+        let Some(batch) = &unknown.batch else {
+            return Ok(Vec::new());
+        };
+        let is_expected = |name: &str| {
+            schema.index_of(name).is_ok() || self.known.iter().any(|column| column.name == name)
+        };
+        let fields = batch.schema_ref().fields();
+        if let Some(field) = fields.iter().find(|field| !is_expected(field.name())) {
+            return Err(late(field.name()));
+        }
+        let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
+            None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+            Some(column) if column.data_type() == field.data_type() => Ok(column.clone()),
+            Some(column) => Err(unfit(format_args!(
+                "column {:?}: first {}, then {}",
+                field.name(),
+                field.data_type(),
+                column.data_type()
+            ))),
+        };
+        schema.fields().iter().map(column).collect()
     }
 
     /// What the first records say of their columns.
@@ -177,14 +228,16 @@ impl ExtraColumns {
         });
         if let Some(fields) = typed {
             let unknown = fields.iter().filter(|field| !is_known(field.name()));
-            return Ok(Arc::new(Schema::new(unknown.cloned().collect::<Vec<_>>())));
+            // Another input may have nulls.
+            let unknown = unknown.map(|field| field.as_ref().clone().with_nullable(true));
+            return Ok(Arc::new(Schema::new(unknown.collect::<Vec<_>>())));
         }
-        let lines = self.lines(pending)?;
+        let lines = self.lines(&pending.iter().collect::<Vec<_>>())?;
         let inferred = arrow::json::reader::infer_json_schema(lines.as_slice(), None);
         Ok(Arc::new(inferred.map_err(unfit)?.0))
     }
 
-    fn lines(&self, pending: &[Extra]) -> Result<Vec<u8>> {
+    fn lines(&self, pending: &[&Extra]) -> Result<Vec<u8>> {
         let mut lines = Vec::new();
         for extra in pending {
             lines.push(b'{');
@@ -201,73 +254,99 @@ impl ExtraColumns {
         Ok(lines)
     }
 
-    /// The columns of records that are not all rows of like batches.
-    fn through_json(&self, pending: &[Extra], schema: &SchemaRef) -> Result<Vec<ArrayRef>> {
-        let lines = self.lines(pending)?;
-        if schema.fields().is_empty() {
-            if lines.contains(&b':') {
-                return Err(unfit("a new column after the first records"));
+    /// The columns of records that came as JSON. A value that they cannot hold as it is, is an error.
+    fn decoded(&self, pending: &[&Extra], schema: &SchemaRef) -> Result<Vec<ArrayRef>> {
+        for extra in pending {
+            if let Some((name, _)) =
+                (extra.beside(self.known)?).find(|(name, _)| schema.index_of(name).is_err())
+            {
+                return Err(late(name));
             }
-            return Ok(Vec::new());
+        }
+        if schema.fields().is_empty() || pending.is_empty() {
+            let empty = |field: &FieldRef| new_empty_array(field.data_type());
+            return Ok(schema.fields().iter().map(empty).collect());
         }
         let fields = json_fields(schema.fields());
         let mut decoder = ReaderBuilder::new(Arc::new(Schema::new(fields)))
             .with_batch_size(pending.len())
-            .with_strict_mode(true)
             .build_decoder()
             .map_err(unfit)?;
-        decoder.decode(&lines).map_err(unfit)?;
+        decoder.decode(&self.lines(pending)?).map_err(unfit)?;
         let batch = decoder.flush().map_err(unfit)?;
         let batch = batch.ok_or_else(|| unfit("records were lost on their way"))?;
         let columns = batch.columns().iter().zip(schema.fields());
-        columns
+        let columns: Vec<ArrayRef> = columns
             .map(|(column, field)| cast(column, field.data_type()).map_err(unfit))
-            .collect()
+            .collect::<Result<_>>()?;
+        // Decoders cut what does not fit.
+        let batch = RecordBatch::try_new(schema.clone(), columns.clone()).map_err(unfit)?;
+        for (extra, held) in pending.iter().zip(rows_as_json(&batch)?) {
+            for (name, said) in extra.beside(self.known)? {
+                let held = held.iter().find(|(other, _)| other == name);
+                let held = held.map_or("null", |(_, held)| held);
+                if !is_same(&parsed(said)?, &parsed(held)?) {
+                    return Err(unfit(format_args!(
+                        "column {name:?}: {said} would become {held}"
+                    )));
+                }
+            }
+        }
+        Ok(columns)
     }
+}
+
+fn parsed(json: &str) -> Result<Json> {
+    serde_json::from_str(json).map_err(unfit)
+}
+
+/// Whether two values in JSON are the same, however their numbers are written; a field that is not there is null.
+fn is_same(a: &Json, b: &Json) -> bool {
+    match (a, b) {
+        (Json::Number(a), Json::Number(b)) => match (integer(a), integer(b)) {
+            (Some(a), Some(b)) => a == b,
+            (Some(whole), None) => is_whole(b, whole),
+            (None, Some(whole)) => is_whole(a, whole),
+            (None, None) => a.as_f64() == b.as_f64(),
+        },
+        (Json::Array(a), Json::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
+        }
+        (Json::Object(a), Json::Object(b)) => {
+            let names = a.keys().chain(b.keys());
+            let field =
+                |of: &Map<String, Json>, name: &str| of.get(name).cloned().unwrap_or_default();
+            names
+                .into_iter()
+                .all(|name| is_same(&field(a, name), &field(b, name)))
+        }
+        _ => a == b,
+    }
+}
+
+fn integer(number: &Number) -> Option<i128> {
+    (number.as_i64().map(i128::from)).or_else(|| number.as_u64().map(i128::from))
+}
+
+/// Whether a float is this whole number.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "what is too large is no number of 64 bits"
+)]
+fn is_whole(float: &Number, whole: i128) -> bool {
+    float
+        .as_f64()
+        .is_some_and(|x| x.fract() == 0.0 && x as i128 == whole)
+}
+
+fn late(name: &str) -> Error {
+    unfit(format_args!(
+        "column {name:?} comes after the first records"
+    ))
 }
 
 fn unfit(why: impl Display) -> Error {
     Error::data(format!(
         "a column that this filter doesn't know cannot be held by Arrow and Parquet ({why}); write JSONL instead"
     ))
-}
-
-/// The records as rows of batches that have all columns of a schema; none where one is not.
-fn rows_alike<'a>(pending: &'a [Extra], schema: &Schema) -> Option<Vec<(&'a RecordBatch, usize)>> {
-    let has_all = |batch: &RecordBatch| {
-        let mut fields = schema.fields().iter();
-        fields.all(|field| {
-            let found = batch.column_by_name(field.name());
-            found.is_some_and(|column| column.data_type() == field.data_type())
-        })
-    };
-    let rows = pending.iter().map(|extra| {
-        let (unknown, row) = extra.row.as_ref()?;
-        Some((unknown.batch.as_ref().filter(|batch| has_all(batch))?, *row))
-    });
-    rows.collect()
-}
-
-/// The columns of a schema, row by row from batches that have them.
-fn interleaved(rows: &[(&RecordBatch, usize)], schema: &Schema) -> Result<Vec<ArrayRef>> {
-    let mut batches: Vec<&RecordBatch> = Vec::new();
-    let mut at = Vec::with_capacity(rows.len());
-    for &(batch, row) in rows {
-        // Rows come batch by batch.
-        if !batches
-            .last()
-            .is_some_and(|last| std::ptr::eq(*last, batch))
-        {
-            batches.push(batch);
-        }
-        at.push((batches.len() - 1, row));
-    }
-    let column = |field: &FieldRef| {
-        let arrays = batches
-            .iter()
-            .filter_map(|batch| batch.column_by_name(field.name()));
-        let arrays: Vec<&dyn Array> = arrays.map(AsRef::as_ref).collect();
-        interleave(&arrays, &at).map_err(unfit)
-    };
-    schema.fields().iter().map(column).collect()
 }

@@ -33,9 +33,16 @@ impl CsvRows {
     /// The table of a stream that begins with `head`, whose header says what separates the columns.
     pub(super) fn open(file: Arc<str>, stream: Stream, head: &[u8]) -> Result<Self> {
         let first_line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        // Outside of quotes.
+        let bare: Vec<u8> = first_line
+            .split(|byte| *byte == b'"')
+            .step_by(2)
+            .flatten()
+            .copied()
+            .collect();
         let separator = (b",;\t".iter().copied())
             .max_by_key(|separator| {
-                let count = memchr::memchr_iter(*separator, first_line).count();
+                let count = memchr::memchr_iter(*separator, &bare).count();
                 // The comma where several are as likely.
                 (count, *separator == b',')
             })
@@ -83,15 +90,12 @@ impl Rows for CsvRows {
         if !more.map_err(|e| self.wrong(line, &e))? {
             return Ok(false);
         }
-        if self.separator == b';' && self.line.iter().any(|text| text.contains(',')) {
-            // Where commas do not separate, they stand in numbers.
-            self.line = self.line.iter().map(with_point).collect();
-        }
         let line = self.line.position().map_or(0, csv::Position::line);
         let place = Place::line(&self.file, line);
         let row = CsvRow {
             header: &self.header,
             line: &self.line,
+            has_decimal_commas: self.separator == b';',
         };
         let mark = self
             .header
@@ -111,15 +115,6 @@ impl Rows for CsvRows {
 
     fn columns(&self) -> Vec<String> {
         self.header.iter().map(str::to_owned).collect()
-    }
-}
-
-/// A number with a decimal comma as one with a point; any other text as it is.
-fn with_point(text: &str) -> String {
-    let with_point = text.replacen(',', ".", 1);
-    match with_point.trim().parse::<f64>() {
-        Ok(_) => with_point,
-        Err(_) => text.to_owned(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::compression::{self, Compression, Stream};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::text;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -215,7 +215,7 @@ impl Table {
         let (head, mut stream) = compression::peek(stream).map_err(wrong)?;
         // What was packed is sought in as a pipe's is: read whole.
         let file = file.filter(|_| compression.is_none());
-        let table = |rows: BatchRows| Ok(Self::new(name.clone(), Box::new(rows), true));
+        let table = |rows: BatchRows| Self::new(name.clone(), Box::new(rows), true);
         if head.starts_with(&[0xff; 4]) {
             return table(BatchRows::arrow_stream(name.clone(), stream)?);
         }
@@ -273,17 +273,25 @@ impl Table {
                 )));
             }
         };
-        Ok(Self::new(name, rows, false))
+        Self::new(name, rows, false)
     }
 
-    fn new(name: Arc<str>, rows: Box<dyn Rows>, may_be_empty: bool) -> Self {
+    fn new(name: Arc<str>, rows: Box<dyn Rows>, may_be_empty: bool) -> Result<Self> {
         let columns = rows.columns();
-        Self {
+        let mut names = HashSet::new();
+        // Spreadsheets leave columns without a name.
+        let twice = columns
+            .iter()
+            .find(|name| !name.is_empty() && !names.insert(name.as_str()));
+        if let Some(column) = twice {
+            return Err(Error::data(format!("{name}: two columns {column:?}")));
+        }
+        Ok(Self {
             name,
             kind: stage::kind_of(&|name| columns.iter().any(|column| column == name)),
             rows,
             may_be_empty,
-        }
+        })
     }
 
     /// The provenance at the beginning of the file, or else in the file beside it.

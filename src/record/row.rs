@@ -43,6 +43,8 @@ pub enum Row<'a> {
 pub struct CsvRow<'a> {
     pub(super) header: &'a StringRecord,
     pub(super) line: &'a StringRecord,
+    /// Where commas do not separate, they may stand in numbers.
+    pub(super) has_decimal_commas: bool,
 }
 
 impl<'a> CsvRow<'a> {
@@ -104,7 +106,13 @@ impl<'a> Row<'a> {
             Self::Arrow(batch, row) => {
                 Ok(Cell::arrow(batch.column(at).map_err(Unfit::custom)?, row))
             }
-            Self::Csv(row) => Ok(row.value(at).map_or(Cell::Null, Cell::Bare)),
+            Self::Csv(row) => Ok(row.value(at).map_or(Cell::Null, |text| {
+                if row.has_decimal_commas && text.contains(',') {
+                    Cell::Comma(text)
+                } else {
+                    Cell::Bare(text)
+                }
+            })),
         }
     }
 }
@@ -123,6 +131,8 @@ enum Cell<'a> {
     Number(&'a str),
     /// CSV only says how it is written.
     Bare(&'a str),
+    /// The same with a comma in it, which may be a point.
+    Comma(&'a str),
     /// Of no type that a column has: what it is.
     Other(String),
 }
@@ -187,6 +197,10 @@ impl<'a> Cell<'a> {
 
     /// What a bare text is meant as: a number or a word.
     fn settled(&self) -> Cow<'_, Self> {
+        if let Self::Comma(text) = self {
+            let number = Self::number(text.trim().replacen(',', ".", 1).as_str());
+            return Cow::Owned(number.unwrap_or_else(|| Self::Text((*text).into())));
+        }
         let (Self::Number(text) | Self::Bare(text)) = self else {
             return Cow::Borrowed(self);
         };
@@ -207,7 +221,7 @@ impl<'a> Cell<'a> {
                 clippy::cast_possible_truncation,
                 reason = "it is whole, and small enough"
             )]
-            Self::Float(x) if x.fract() == 0.0 && x.abs() <= WHOLE => Some(x as i64),
+            Self::Float(x) if x.fract() == 0.0 && x.abs() < WHOLE => Some(x as i64),
             _ => None,
         }
     }
@@ -246,7 +260,7 @@ impl fmt::Display for Cell<'_> {
             Self::Int(n) => write!(f, "{n}"),
             Self::Float(x) => write!(f, "{x}"),
             Self::Text(text) => write!(f, "{:?}", shorten(text)),
-            Self::JsonList(text) | Self::Number(text) | Self::Bare(text) => {
+            Self::JsonList(text) | Self::Number(text) | Self::Bare(text) | Self::Comma(text) => {
                 f.write_str(&shorten(text))
             }
             Self::ArrowList(_) => f.write_str("a list"),
@@ -284,7 +298,9 @@ impl<'de> Deserializer<'de> for Cell<'de> {
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
         match self {
-            Self::Text(Cow::Borrowed(text)) | Self::Bare(text) => visitor.visit_borrowed_str(text),
+            Self::Text(Cow::Borrowed(text)) | Self::Bare(text) | Self::Comma(text) => {
+                visitor.visit_borrowed_str(text)
+            }
             Self::Text(Cow::Owned(text)) => visitor.visit_string(text),
             other => Err(other.unfit("a string")),
         }

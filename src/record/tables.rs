@@ -114,9 +114,14 @@ impl BatchRows {
             .get(version::SCHEMA_KEY)
             .map_or(Ok(()), |mark| version::check(mark));
         mark.map_err(|e| Error::data(format!("{file}: {e}")))?;
-        let chain = metadata.get(METADATA_KEY);
+        let chain = metadata
+            .get(METADATA_KEY)
+            .map(|text| Chain::from_json(text));
+        let chain = chain
+            .transpose()
+            .map_err(|e| Error::data(format!("{file}: {e}")))?;
         Ok(Self {
-            chain: chain.and_then(|text| Chain::from_json(text).ok()),
+            chain,
             file,
             schema,
             total,

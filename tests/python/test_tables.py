@@ -320,6 +320,101 @@ def test_a_run_that_goes_on_keeps_types(carrying, tmp_path):
         assert ours[name].combine_chunks().equals(theirs[name].combine_chunks()), name
 
 
+# --- what would be lost is refused by name ---
+
+
+def with_column(trials: list[dict], values: list, kind: pa.DataType | None = None) -> pa.Table:
+    """Trials with a column `x` that no filter knows."""
+    rows = [trials[i % len(trials)] for i in range(len(values))]
+    return arrow(rows).append_column("x", pa.array(values, kind))
+
+
+LATE = 1100  # More records than are written at once.
+LOSSES = {
+    "a late fraction": [1] * LATE + [1.5],
+    "a late text": [1] * LATE + ["007"],
+    "a fraction among wide integers": [0.5, 2**53 + 1],
+    "an integer beyond 64 bits": [12345678901234567890],
+    "a late column": [None] * LATE + [1],
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_json_columns_that_arrow_cannot_hold_are_refused(name, trials, tmp_path):
+    rows = [{**trials[i % len(trials)], **({} if v is None else {"x": v})} for i, v in enumerate(LOSSES[name])]
+    out = tmp_path / "out.parquet"
+    said = refused("encode", "--alphabet", "genomic", "-o", out, text=lines_of(rows))
+    assert '"x"' in said and "write JSONL instead" in said and not out.exists()
+    lines = rows_of(run("encode", "--alphabet", "genomic", text=lines_of(rows)))
+    assert [row.get("x") for row in lines] == LOSSES[name]
+
+
+def test_several_tables_have_columns_of_one_type(trials, tmp_path):
+    day = [DAY] * 3
+    tables = {
+        "int8": with_column(trials, [1, 2, 3], pa.int8()),
+        "half": with_column(trials, [0.5, None, 7.5], pa.float64()),
+        "float32": with_column(trials, [0.1, 0.2, 0.3], pa.float32()),
+        "text": with_column(trials, ["007", "8", None], pa.string()),
+        "us": with_column(trials, day, pa.timestamp("us")),
+        "zone": with_column(trials, day, pa.timestamp("us", ZONE)),
+        "decimal": with_column(trials, [decimal.Decimal("1.26")] * 3, pa.decimal128(9, 2)),
+        "none": arrow(trials[:3]),
+    }
+    for name, table in tables.items():
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    out = tmp_path / "out.parquet"
+    for first, *others in [("int8", "half", "text"), ("half", "float32"), ("us", "zone"), ("zone", "us")]:
+        for other in others:
+            said = refused("encode", "--alphabet", "genomic", tmp_path / f"{first}.parquet", tmp_path / f"{other}.parquet", "-o", out)
+            assert 'column "x"' in said and not out.exists(), said
+    rows = [{**trials[0], "x": 1.2599}]
+    (tmp_path / "decimal.jsonl").write_bytes(lines_of(rows))
+    said = refused("encode", "--alphabet", "genomic", tmp_path / "decimal.parquet", tmp_path / "decimal.jsonl", "-o", out)
+    assert 'column "x": 1.2599 would become 1.26' in said
+    # What only one has is null in the other.
+    for names, values in [(("half", "none"), [0.5, None, 7.5, None, None, None]), (("none", "half"), [None, None, None, 0.5, None, 7.5])]:
+        run("encode", "--alphabet", "genomic", *(tmp_path / f"{name}.parquet" for name in names), "-o", out)
+        assert pq.read_table(out)["x"].to_pylist() == values
+    # Unless it comes after the first records, when the types stand.
+    pq.write_table(arrow(trials * (LATE // len(trials) + 1)), tmp_path / "many.parquet")
+    said = refused("encode", "--alphabet", "genomic", tmp_path / "many.parquet", tmp_path / "half.parquet", "-o", out.with_name("o.parquet"))
+    assert 'column "x" comes after the first records' in said
+
+
+def test_an_infinity_is_no_json(trials, tmp_path):
+    table = with_column(trials, [1.0, math.inf, math.nan])
+    pq.write_table(table, tmp_path / "theirs.parquet")
+    said = refused("encode", "--alphabet", "genomic", tmp_path / "theirs.parquet", "-o", tmp_path / "out.jsonl")
+    assert 'column "x": inf' in said
+    run("encode", "--alphabet", "genomic", tmp_path / "theirs.parquet", "-o", tmp_path / "out.parquet")
+    ours = pq.read_table(tmp_path / "out.parquet")["x"].to_pylist()
+    assert ours[:2] == [1.0, math.inf] and math.isnan(ours[2])
+
+
+def test_a_column_that_stands_twice_is_refused(trials, scores, tmp_path):
+    line = lines_of(trials[:1]).replace(b'{"trial_id"', b'{"seed": 99, "trial_id"', 1)
+    assert 'two columns "seed"' in refused("encode", "--alphabet", "genomic", text=line)
+    table = arrow(trials)
+    with pa.ipc.new_stream(tmp_path / "twice.arrows", pa.schema([*table.schema, table.schema.field("seed")])) as writer:
+        writer.write_batch(pa.record_batch([*table.combine_chunks().to_batches()[0].columns, table["seed"].combine_chunks()],
+                                           schema=pa.schema([*table.schema, table.schema.field("seed")])))  # fmt: skip
+    assert 'two columns "seed"' in refused("encode", "--alphabet", "genomic", tmp_path / "twice.arrows")
+    assert 'two columns "shots"' in refused("fit-loglinear", text=b"model,shots,accuracy,shots\na,1,.1,2\n")
+
+
+def test_an_integer_that_a_float_cannot_hold_is_refused(trials):
+    rows = [{**trials[0], "seed": float(2**53)}]
+    said = refused("encode", "--alphabet", "genomic", text=lines_of(rows))
+    assert 'column "seed": expected an integer' in said
+
+
+def test_damaged_provenance_is_refused(trials, tmp_path):
+    table = arrow(trials).replace_schema_metadata({"shotline.provenance": "garbage"})
+    pq.write_table(table, tmp_path / "theirs.parquet")
+    assert "not a provenance chain" in refused("encode", "--alphabet", "genomic", tmp_path / "theirs.parquet")
+
+
 # --- text ---
 
 
@@ -353,6 +448,22 @@ def spaced(text: bytes) -> bytes:
 def test_csv_of_scores(name, scores):
     reader = FILTERS["scores"]
     assert run(*reader, text=CSV[name](scores)) == expected(scores, reader)
+
+
+def test_a_comma_is_a_point_in_numbers_only():
+    text = b"model;shots;accuracy\n1,5;1;0,1\n1,5;2;0,2\n1,5;4;0,35\n"
+    fit, = rows_of(run("fit-loglinear", "--to", "jsonl", text=text))
+    assert fit["model"] == "1,5"
+    said = refused("fit-loglinear", text=b"model;shots;accuracy\nm;1;0,1\nm;2,5;0,2\n")
+    assert 'stdin:3: column "shots": expected an integer, found 2,5' in said
+    # In a table with commas, one is no point.
+    said = refused("fit-loglinear", text=b'model,shots,accuracy\nm,1,"0,1"\n')
+    assert 'column "accuracy": expected a number, found 0,1' in said
+
+
+def test_what_separates_stands_outside_of_quotes(scores):
+    text = b'model,shots,accuracy,"a;b;c;d;e;f"\nm,1,.1,x\nm,2,.2,x\nm,4,.3,x\n'
+    assert rows_of(run("fit-loglinear", "--to", "jsonl", text=text))[0]["points"] == 3
 
 
 def test_tsv_is_written_and_read(predictions, scores, tmp_path):
