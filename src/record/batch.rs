@@ -24,8 +24,8 @@ pub struct Batch {
     /// The columns in the types of [`ColumnType`](super::ColumnType), each made when it is asked for.
     plain: Vec<OnceCell<std::result::Result<ArrayRef, String>>>,
     unknown: OnceCell<Arc<Unknown>>,
-    /// Where the columns are that a struct asks for, by the address of its list of them.
-    places: RefCell<Vec<(*const &'static str, Places)>>,
+    /// Where the columns are that a struct asks for, by its own list of them.
+    places: RefCell<Vec<(&'static [&'static str], Places)>>,
 }
 
 /// The places of some columns, none of those that are not there.
@@ -58,7 +58,7 @@ impl Batch {
     /// Where the columns called `names` are; looked for once.
     pub(super) fn places(&self, names: &'static [&'static str]) -> Places {
         let mut known = self.places.borrow_mut();
-        if let Some((_, places)) = known.iter().find(|(of, _)| *of == names.as_ptr()) {
+        if let Some((_, places)) = known.iter().find(|(of, _)| std::ptr::eq(*of, names)) {
             return places.clone();
         }
         let schema = self.source.schema_ref();
@@ -66,7 +66,7 @@ impl Batch {
             .iter()
             .map(|name| schema.index_of(name).ok())
             .collect();
-        known.push((names.as_ptr(), places.clone()));
+        known.push((names, places.clone()));
         places
     }
 
