@@ -12,6 +12,7 @@ use crate::chance::{Below, Purpose, TrialKeys};
 use crate::error::{Error, Result};
 use crate::program::{Bits, MAX_BITS};
 use crate::record::{Design, Prompt, Trial};
+use std::collections::BTreeMap;
 
 /// The symbols of one trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +42,8 @@ pub struct Encoder {
     keys: Option<(i64, u32, String, TrialKeys)>,
     /// The symbols that are left while a trial draws its own.
     left: Vec<char>,
-    /// What stands around inputs and outputs, with the separator of the last trial.
-    around: Option<(Option<char>, Around)>,
+    /// What stands around inputs and outputs, by the separator.
+    around: BTreeMap<Option<char>, Around>,
 }
 
 impl Encoder {
@@ -60,7 +61,7 @@ impl Encoder {
             template,
             keys: None,
             left: Vec::new(),
-            around: None,
+            around: BTreeMap::new(),
         })
     }
 
@@ -115,43 +116,23 @@ impl Encoder {
     /// # Errors
     /// A template with a separator, and symbols without one.
     pub fn encode(&mut self, trial: Trial, symbols: Symbols) -> Result<Prompt> {
-        let mut prompt = Prompt {
-            trial,
-            encoding: String::new(),
-            template: String::new(),
-            prefix: String::new(),
-            zero: String::new(),
-            one: String::new(),
-            separator: None,
-            prompt: String::new(),
-            answer: String::new(),
-            answer_starts: None,
-        };
-        self.dress(&mut prompt, symbols)?;
-        Ok(prompt)
-    }
-
-    /// Writes every column but the trial's.
-    fn dress(&mut self, prompt: &mut Prompt, symbols: Symbols) -> Result<()> {
         if self.template.has_separator() && symbols.separator.is_none() {
             return Err(Error::data(
                 "column \"separator\": is missing, but the template has {sep}",
             ));
         }
-        let (_, around) = match self.around.take() {
-            Some(around) if around.0 == symbols.separator => self.around.insert(around),
-            _ => self.around.insert((
-                symbols.separator,
-                Around::new(&self.template, symbols.separator),
-            )),
-        };
-        let trial = &prompt.trial;
+        let around = self
+            .around
+            .entry(symbols.separator)
+            .or_insert_with(|| Around::new(&self.template, symbols.separator));
         let mut starts = trial.eval_shots.as_ref().map(|_| Vec::new());
         let points = trial.eval_shots.as_deref().unwrap_or_default();
-        let mut text = Text::new(std::mem::take(&mut prompt.prompt), symbols);
         // Where symbols are longer than a byte it will grow.
         let per_example = 2 * trial.bits as usize + around.bytes();
-        text.make_room(self.prefix.len() + per_example * (trial.inputs.len() + 1) + ROOM);
+        let mut text = Text::new(
+            self.prefix.len() + per_example * (trial.inputs.len() + 1) + ROOM,
+            symbols,
+        );
         text.push_str(&self.prefix);
         let examples = trial.inputs.iter().zip(&trial.outputs);
         for (shots, (&input, &output)) in (0u32..).zip(examples) {
@@ -168,27 +149,21 @@ impl Encoder {
         {
             starts.push(text.len);
         }
-        prompt.prompt = text.finish();
-        let mut answer = Text::new(std::mem::take(&mut prompt.answer), symbols);
+        let mut answer = Text::new(ROOM, symbols);
         answer.push_bits(trial.target);
-        prompt.answer = answer.finish();
-        prompt.answer_starts = starts;
-        self.alphabet.name().clone_into(&mut prompt.encoding);
-        prompt.template.clone_from(&self.template_text);
-        prompt.prefix.clone_from(&self.prefix);
-        set(&mut prompt.zero, symbols.zero);
-        set(&mut prompt.one, symbols.one);
-        match (&mut prompt.separator, symbols.separator) {
-            (Some(text), Some(separator)) => set(text, separator),
-            (text, separator) => *text = separator.map(String::from),
-        }
-        Ok(())
+        Ok(Prompt {
+            encoding: self.alphabet.name().to_owned(),
+            template: self.template_text.clone(),
+            prefix: self.prefix.clone(),
+            zero: symbols.zero.to_string(),
+            one: symbols.one.to_string(),
+            separator: symbols.separator.map(String::from),
+            prompt: text.finish(),
+            answer: answer.finish(),
+            answer_starts: starts,
+            trial,
+        })
     }
-}
-
-fn set(text: &mut String, symbol: char) {
-    text.clear();
-    text.push(symbol);
 }
 
 /// What a template writes around an input and its output.
@@ -268,8 +243,8 @@ impl Piece {
 
 /// A prompt in the making.
 struct Text {
-    /// UTF-8 up to `end`, and room behind it: a bitstring is written at its full width, 16 bytes,
-    /// and only counted at its length, which takes two stores instead of a copy of any length.
+    /// UTF-8 up to `end`, and room behind it: a bitstring is written at its full width, 16 bytes, and only counted at its
+    /// length, which takes two stores instead of a copy of any length.
     bytes: Vec<u8>,
     end: usize,
     symbols: Symbols,
@@ -280,12 +255,11 @@ struct Text {
 }
 
 impl Text {
-    /// An empty text that takes over the memory of another.
-    fn new(old: String, symbols: Symbols) -> Self {
+    /// An empty text with room for so many bytes.
+    fn new(capacity: usize, symbols: Symbols) -> Self {
         let ascii = |c: char| u8::try_from(c).ok().filter(u8::is_ascii);
         Self {
-            // What is in there will be overwritten.
-            bytes: old.into_bytes(),
+            bytes: vec![0; capacity],
             end: 0,
             symbols,
             ascii: ascii(symbols.zero).zip(ascii(symbols.one)),
@@ -306,13 +280,6 @@ impl Text {
     #[cold]
     fn grow(&mut self, wanted: usize) {
         self.bytes.resize(2 * wanted, 0);
-    }
-
-    /// Room for a text of `count` bytes.
-    fn make_room(&mut self, count: usize) {
-        if self.bytes.len() < count {
-            self.bytes.resize(count, 0);
-        }
     }
 
     /// One demonstration.

@@ -54,6 +54,11 @@ impl Bits {
     #[inline]
     #[must_use]
     pub fn from_ascii(text: &[u8]) -> Option<Self> {
+        // The paper's width, and so the only one that there is much of.
+        if let Ok(eight) = <[u8; 8]>::try_from(text) {
+            let value = u16::from(read_byte(eight)?);
+            return Some(Self { len: 8, value });
+        }
         let len = u8::try_from(text.len()).ok()?;
         if u32::from(len) > MAX_BITS {
             return None;
@@ -144,6 +149,7 @@ impl fmt::Display for Bits {
 impl FromStr for Bits {
     type Err = String;
 
+    #[inline]
     fn from_str(text: &str) -> Result<Self, String> {
         Self::from_ascii(text.as_bytes()).ok_or_else(|| {
             match text.chars().find(|c| !matches!(c, '0' | '1')) {

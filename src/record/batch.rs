@@ -5,9 +5,9 @@ Arrow batches as records are read from them. Parquet is read through these.
 use super::column::Column;
 use super::object::Object;
 use super::provenance::SCHEMA_KEY;
+use super::values::{Values, cast};
 use crate::error::{Error, Result};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
-use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type, Schema};
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
@@ -21,8 +21,8 @@ pub(super) const BATCH_ROWS: usize = 1024;
 /// A batch as records are read from it.
 pub struct Batch {
     source: RecordBatch,
-    /// The columns in the types of [`ColumnType`](super::ColumnType), each made when it is asked for.
-    plain: Vec<OnceCell<std::result::Result<ArrayRef, String>>>,
+    /// The columns as records are read from them, each made when it is asked for.
+    values: Vec<OnceCell<Values>>,
     unknown: OnceCell<Arc<Unknown>>,
     /// Where the columns are that a struct asks for, by its own list of them.
     places: RefCell<Vec<(&'static [&'static str], Places)>>,
@@ -34,7 +34,7 @@ type Places = Rc<[Option<usize>]>;
 impl Batch {
     pub(super) fn new(batch: RecordBatch) -> Self {
         Self {
-            plain: vec![OnceCell::new(); batch.num_columns()],
+            values: (0..batch.num_columns()).map(|_| OnceCell::new()).collect(),
             source: batch,
             unknown: OnceCell::new(),
             places: RefCell::default(),
@@ -43,7 +43,7 @@ impl Batch {
 
     /// The number of columns.
     pub(super) fn len(&self) -> usize {
-        self.plain.len()
+        self.values.len()
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -70,21 +70,10 @@ impl Batch {
         places
     }
 
-    /// A column in a type that records are read from, where it is like one.
-    pub(super) fn column(&self, at: usize) -> std::result::Result<&ArrayRef, String> {
-        let make = || {
-            let column = self.source.column(at);
-            cast(column, &plain_type(column.data_type())).map_err(|e| {
-                // What a caster says of a value begins with its own words for it.
-                let what = e.to_string();
-                what.split_once(": ")
-                    .map_or(what.clone(), |(_, what)| what.to_owned())
-            })
-        };
-        self.plain[at]
-            .get_or_init(make)
-            .as_ref()
-            .map_err(Clone::clone)
+    /// The values of a column.
+    #[inline]
+    pub(super) fn column(&self, at: usize) -> &Values {
+        self.values[at].get_or_init(|| Values::of(self.source.column(at)))
     }
 
     /// The columns that are not among `known`. A batch is asked for one list of columns only.
@@ -102,45 +91,6 @@ impl Batch {
                 .collect();
             Arc::new(Unknown::new(self.source.project(&at).ok()))
         })
-    }
-}
-
-/// Casts an array; a value that does not fit is an error.
-pub(super) fn cast(
-    array: &ArrayRef,
-    to: &DataType,
-) -> std::result::Result<ArrayRef, arrow::error::ArrowError> {
-    if array.data_type() == to {
-        return Ok(array.clone());
-    }
-    let options = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
-    cast_with_options(array, to, &options)
-}
-
-/// The type that a column is read in: that of a [`ColumnType`](super::ColumnType) where it says the same, or its own.
-fn plain_type(found: &DataType) -> DataType {
-    match found {
-        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
-        DataType::Dictionary(_, values) => plain_type(values),
-        DataType::RunEndEncoded(_, values) => plain_type(values.data_type()),
-        integer if integer.is_integer() => DataType::Int64,
-        DataType::Decimal32(_, ..=0)
-        | DataType::Decimal64(_, ..=0)
-        | DataType::Decimal128(_, ..=0)
-        | DataType::Decimal256(_, ..=0) => DataType::Int64,
-        number if number.is_numeric() => DataType::Float64,
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item)
-        | DataType::FixedSizeList(item, _) => {
-            let item = Field::new("item", plain_type(item.data_type()), true);
-            DataType::List(Arc::new(item))
-        }
-        other => other.clone(),
     }
 }
 
@@ -233,6 +183,7 @@ fn json_type(of: &DataType) -> DataType {
         DataType::List(field) => DataType::List(item(field)),
         DataType::LargeList(field) => DataType::LargeList(item(field)),
         DataType::FixedSizeList(field, size) => DataType::FixedSizeList(item(field), *size),
+        DataType::Map(field, is_sorted) => DataType::Map(item(field), *is_sorted),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(item).collect()),
         other => other.clone(),
     }

@@ -163,6 +163,7 @@ impl Serialize for Bits {
 }
 
 impl<'de> Deserialize<'de> for Bits {
+    #[inline]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         from_text(deserializer)
     }
@@ -172,6 +173,7 @@ impl<'de> Deserialize<'de> for Bits {
 ///
 /// # Errors
 /// No text, or one that it cannot be read from.
+#[inline]
 pub(super) fn from_text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: FromStr<Err = String>,
@@ -186,6 +188,7 @@ where
             f.write_str("a string")
         }
 
+        #[inline]
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
             text.parse().map_err(E::custom)
         }

@@ -2,10 +2,11 @@
 Columns that a filter doesn't know: carried along as they came, as JSON or as rows of an Arrow batch.
 */
 
-use super::batch::{JsonFields, Unknown, cast, json_fields, rows_as_json};
+use super::batch::{JsonFields, Unknown, json_fields, rows_as_json};
 use super::column::{Column, push_text};
 use super::provenance::SCHEMA_KEY;
 use super::row::Row;
+use super::values::cast;
 use crate::error::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, new_empty_array, new_null_array};
 use arrow::compute::interleave;

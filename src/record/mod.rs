@@ -7,6 +7,7 @@ serde makes records; what a filter doesn't know travels along as [`Extra`].
 
 mod arrays;
 mod batch;
+mod cell;
 mod check;
 mod column;
 mod damage;
@@ -26,6 +27,7 @@ mod row;
 mod rows;
 mod stage;
 mod tables;
+mod values;
 mod version;
 mod write;
 

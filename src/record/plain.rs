@@ -5,10 +5,8 @@ Such a line is taken apart without a parser, and nothing is said of any other: t
 wrong with it.
 */
 
-use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{DeserializeSeed, Error, IgnoredAny, SeqAccess};
+use serde::de::IgnoredAny;
 use std::borrow::Cow;
-use std::marker::PhantomData;
 
 /// The names of a line's columns and their values in JSON; none of a line in any other form.
 pub(super) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
@@ -57,8 +55,8 @@ fn text(rest: &str) -> Option<&str> {
 }
 
 /// The list of strings of eight bits that a text begins with.
-fn eights(rest: &str) -> Option<&str> {
-    let mut at = 1;
+pub(super) fn eights(rest: &str) -> Option<&str> {
+    let mut at = rest.strip_prefix('[').map(|_| 1)?;
     loop {
         let ([b'"', bits @ .., b'"', behind], _) =
             rest.as_bytes()[at..].split_first_chunk::<11>()?
@@ -75,38 +73,6 @@ fn eights(rest: &str) -> Option<&str> {
             b']' => return rest.get(..at),
             _ => return None,
         }
-    }
-}
-
-/// The items of a list of strings of eight bits.
-pub(super) struct Eights<'a, E>(&'a str, PhantomData<E>);
-
-impl<'a, E> Eights<'a, E> {
-    /// Of a list in JSON, if it is one.
-    pub(super) fn of(list: &'a str) -> Option<Self> {
-        let is_one =
-            list.starts_with("[\"") && eights(list).is_some_and(|all| all.len() == list.len());
-        is_one.then(|| Self(&list[1..], PhantomData))
-    }
-}
-
-impl<'de, E: Error> SeqAccess<'de> for Eights<'de, E> {
-    type Error = E;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, E> {
-        let Some((item, rest)) = self.0.split_at_checked(11) else {
-            return Ok(None);
-        };
-        self.0 = rest;
-        seed.deserialize(BorrowedStrDeserializer::new(&item[1..9]))
-            .map(Some)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.0.len() / 11)
     }
 }
 

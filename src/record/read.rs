@@ -3,7 +3,7 @@ Reads records from JSON lines, Arrow, Parquet or (flat tables) CSV, whichever th
 also inside gzip or zstd.
 */
 
-use super::column::shorten;
+use super::column::{Column, shorten};
 use super::extra::Extra;
 use super::flat::CsvRows;
 use super::json_lines::JsonLines;
@@ -127,8 +127,8 @@ impl<T: FromRow> Reader<T> {
                 self.count += 1;
                 return Ok(entry);
             }
-            if self.count == 0 && !table.may_be_empty {
-                return Err(empty::<T>(&table.name));
+            if self.count == 0 {
+                table.check_empty::<T>()?;
             }
             self.provenance();
             self.advance()?;
@@ -292,6 +292,22 @@ impl Table {
             rows,
             may_be_empty,
         })
+    }
+
+    /// A table of no rows has nothing wrong if its schema says that it is of the right kind.
+    fn check_empty<T: FromRow>(&self) -> Result<()> {
+        if !self.may_be_empty {
+            return Err(empty::<T>(&self.name));
+        }
+        let columns = self.rows.columns();
+        let is_missing =
+            |column: &&Column| !column.nullable && !columns.iter().any(|name| name == column.name);
+        let Some(missing) = T::columns().unwrap_or_default().iter().find(is_missing) else {
+            return Ok(());
+        };
+        let advice = stage::advice(self.kind, T::WHAT);
+        let what = advice.unwrap_or_else(|| format!("column {:?}: is missing", missing.name));
+        Err(Error::data(format!("{}: {what}", self.name)))
     }
 
     /// The provenance at the beginning of the file, or else in the file beside it.

@@ -232,7 +232,7 @@ def test_a_value_that_does_not_fit_is_named(predictions, tmp_path):
         ("shots", pa.float64(), 1.5, "expected an integer, found 1.5"),
         ("shots", pa.float64(), math.nan, "expected an integer, found NaN"),
         ("shots", pa.string(), "four", 'expected an integer, found "four"'),
-        ("trial", pa.uint64(), 2**63, "column"),
+        ("trial", pa.uint64(), 2**63, "Can't cast value 9223372036854775808"),
         ("target", pa.int64(), 1010101, "expected a string, found 1010101"),
         ("correct", pa.int64(), 2, "expected true or false, found 2"),
         ("function", pa.timestamp("s"), datetime.datetime(2026, 1, 2), "expected a string, found Timestamp"),
@@ -243,6 +243,23 @@ def test_a_value_that_does_not_fit_is_named(predictions, tmp_path):
         pq.write_table(table, tmp_path / "bad.parquet")
         said = refused("score", tmp_path / "bad.parquet")
         assert f'bad.parquet: row 1: column "{column}": ' in said and words in said
+
+
+def test_the_row_that_does_not_fit_is_named(predictions, tmp_path):
+    table = arrow(predictions)
+    trials = [2**63 if row == 2 else row for row in range(len(predictions))]
+    table = table.set_column(table.schema.get_field_index("trial"), "trial", pa.array(trials, pa.uint64()))
+    pq.write_table(table, tmp_path / "bad.parquet")
+    assert 'bad.parquet: row 3: column "trial": ' in refused("score", tmp_path / "bad.parquet")
+
+
+def test_a_table_of_no_rows_is_of_the_kind_that_its_schema_says(prompts, scores, tmp_path):
+    for rows, filter, words in [
+        (prompts, ("score",), "these are prompts: run infer first"),
+        (scores, ("score",), 'column "trial_id": is missing'),
+    ]:
+        pq.write_table(arrow(rows).slice(0, 0), tmp_path / "none.parquet")
+        assert f"none.parquet: {words}" in refused(*filter, tmp_path / "none.parquet")
 
 
 # --- columns that nobody here knows ---
@@ -261,6 +278,7 @@ UNKNOWN = {
     "fixed": pa.array([b"\x00\xff", None], pa.binary(2)),
     "deep": pa.array([{"a": 1, "b": [1.5, None]}, None]),
     "map": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int32())),
+    "spans": pa.array([[("k", datetime.timedelta(seconds=2))], None], pa.map_(pa.string(), pa.duration("s"))),
     "half": pa.array([1.5, None], pa.float16()),
     "small": pa.array([200, None], pa.uint8()),
     "wide": pa.array([2**64 - 1, None], pa.uint64()),
@@ -305,6 +323,7 @@ def test_json_says_what_it_can(carrying):
     assert (first["word"], first["view"]) == ("a", "a long text that is no inline view")
     assert first["bytes"] == "00ff"
     assert first["deep"] == {"a": 1, "b": [1.5, None]} and first["map"] == {"k": 1}
+    assert first["spans"] == {"k": 2}
     assert (first["half"], first["small"], first["wide"], first["flag"], first["nothing"]) == (1.5, 200, 2**64 - 1, True, None)
 
 
