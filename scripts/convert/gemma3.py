@@ -71,7 +71,7 @@ class Gemma3(LanguageModel):
         self._types = config.get("layer_types", layer_types(s.layers, pattern))
         if not isinstance(self._types, list) or len(self._types) != s.layers or not set(self._types) <= {FULL, SLIDING}:
             raise config.refuse("layer_types", f"expected {s.layers} times {FULL} or {SLIDING}")
-        naming = folder_naming(s.tied, **NORMS, ffn_norm="pre_feedforward_layernorm")
+        naming = folder_naming(**NORMS, ffn_norm="pre_feedforward_layernorm")
         # Hugging Face stores w - 1 where a norm multiplies by w.
         added = lambda name, array: array.astype(np.float32) + np.float32(1) if name.endswith("norm") else array
         self.weights = Weights(folder, naming, self._shapes(), added)

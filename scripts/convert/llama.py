@@ -42,7 +42,7 @@ class Llama(LanguageModel):
         self.shape = s = config_shape(config)
         self._base, scaling = rope_options(config, "rope_theta", DEFAULT_BASE)
         self._rates = config_rates(config, s.head_dim, self._base, scaling)
-        self.weights = Weights(folder, folder_naming(s.tied), llama_shapes(s))
+        self.weights = Weights(folder, folder_naming(), llama_shapes(s))
 
     def config(self) -> dict:
         return {"model_type": "llama", "hidden_act": "silu", "rope_theta": self._base}

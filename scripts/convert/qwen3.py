@@ -41,7 +41,7 @@ class Qwen3(LanguageModel):
         config.expect("layer_types", ["full_attention"] * s.layers)
         self._base, scaling = rope_options(config, "rope_theta", DEFAULT_BASE)
         self._rates = config_rates(config, s.head_dim, self._base, scaling)
-        naming = folder_naming(s.tied, attn_q_norm="self_attn.q_norm", attn_k_norm="self_attn.k_norm")
+        naming = folder_naming(attn_q_norm="self_attn.q_norm", attn_k_norm="self_attn.k_norm")
         size = (s.head_dim,)
         self.weights = Weights(folder, naming, llama_shapes(s, attn_q_norm=size, attn_k_norm=size))
 

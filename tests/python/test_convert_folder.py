@@ -185,6 +185,22 @@ def test_an_unknown_tensor_is_named_and_known_ballast_is_not_read(tmp_path):
     refused(tmp_path, source, "model.layers.0.adapter.weight")
 
 
+@pytest.mark.parametrize("family, embedding, head", [
+    ("llama", "model.embed_tokens.weight", "lm_head.weight"), ("gpt_neox", "gpt_neox.embed_in.weight", "embed_out.weight"),
+])
+def test_a_tied_matrix_may_have_either_name_or_both(family, embedding, head, tmp_path):
+    source = write(tmp_path / "source", family)
+    expected = convert(source, tmp_path / "model")
+    tensors = draw_weights(draw_config(family, SEED), SEED)
+    matrix = tensors.pop(embedding)
+    for names in ({head: matrix}, {embedding: matrix, head: np.zeros_like(matrix)}):
+        write_safetensors(source / "model.safetensors", tensors | names)
+        folder = convert(source, tmp_path / f"model-{len(names)}")
+        assert (folder / "model.onnx.data").read_bytes() == (expected / "model.onnx.data").read_bytes()
+    write_safetensors(source / "model.safetensors", tensors)
+    refused(tmp_path, source, f"{embedding}: missing", name="other")
+
+
 def test_a_tensor_of_another_shape_is_refused(tmp_path):
     source = write(tmp_path / "source", intermediate_size=64)
     refused(tmp_path, source, "model.layers.0.mlp.", "shape", "expected")
