@@ -7,7 +7,7 @@ not at all. Where the models' makers round what is multiplied with such a matrix
 
 import numpy as np
 
-from errors import ConvertError
+from errors import TRANSFORMERS, ConvertError
 from hf_config import HfConfig
 
 # What a matrix's scales are called, behind its own name.
@@ -16,10 +16,7 @@ BLOCK = [128, 128]
 EXPECTED = {"quant_method": "fp8", "activation_scheme": "dynamic", "fmt": "e4m3"}
 # Which matrices are not quantised, and which values scales were chosen from: the tensors say both.
 HARMLESS = ("ignored_layers", "modules_to_not_convert", "scale_fmt", "weight_block_size")
-REMAINS = (
-    "convert the model that was quantised, or a GGUF file of it, or let transformers answer: infer --model "
-    "'exec:python3 scripts/engines/hf-transformers.py FOLDER'"
-)
+REMAINS = f"convert the model that was quantised, or a GGUF file of it, or let transformers answer: {TRANSFORMERS}"
 
 
 def block_of(config: HfConfig) -> list[int] | None:
