@@ -20,8 +20,8 @@ FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
 }
 # What is left to a user whose architecture is not here.
 REMAINS = (
-    "two ways remain for its Hugging Face folder: an ONNX export (optimum-cli export onnx --task text-generation-with-past "
-    f"--model FOLDER EXPORTED) that infer reads, or transformers itself: {TRANSFORMERS}"
+    "two ways remain for its Hugging Face folder: an ONNX export that infer reads (optimum-cli export onnx --task "
+    f"text-generation-with-past --model FOLDER EXPORTED), or transformers itself: {TRANSFORMERS}"
 )
 
 

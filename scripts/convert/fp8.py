@@ -2,7 +2,7 @@
 
 A weight is its float8_e4m3fn number times its block's scale, in `NAME_scale_inv`: blocks of 128 rows and columns, those
 at the edges smaller (arXiv 2412.19437, section 3.3.2). A product is rounded to float32 once; where scales are bfloat16,
-not at all. Where the models' makers round what is multiplied with such a matrix to 8 bits, too, nothing is rounded here.
+not at all. What is multiplied with such a matrix, the models' makers round to 8 bits, too; here it is not rounded.
 """
 
 import numpy as np

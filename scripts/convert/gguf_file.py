@@ -22,7 +22,7 @@ from source import Source
 PART = re.compile(r"(?P<base>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 COUNT, NUMBER, TENSORS = "split.count", "split.no", "split.tensors.count"
 # What makes a file of types that can be read of any other.
-REQUANTISE = "make a file that can be read of it with llama.cpp: llama-quantize --allow-requantize FILE.gguf NEW.gguf F32"
+REQUANTISE = "llama.cpp makes one of it that can be: llama-quantize --allow-requantize FILE.gguf NEW.gguf F32"
 # What GGUFReader and numpy raise on a file that is cut off, mangled or no GGUF at all.
 UNREADABLE = (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError)
 

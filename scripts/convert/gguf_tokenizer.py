@@ -54,8 +54,8 @@ PRE_TOKENIZERS = {
 
 
 MISSING_PRE = (
-    "convert the Hugging Face folder instead, or say it with `gguf-new-metadata --pre-tokenizer NAME FILE.gguf NEW.gguf` "
-    "(pip install gguf), NAME one of"
+    "missing, so that nobody knows how words are split (an old file): convert the Hugging Face folder instead, or say it "
+    "with `gguf-new-metadata --pre-tokenizer NAME FILE.gguf NEW.gguf` (pip install gguf), NAME one of"
 )
 
 
@@ -69,7 +69,7 @@ class GgufTokenizer:
         self.types = source.array("tokenizer.ggml.token_type", [NORMAL] * len(self.tokens))
         if len(self.types) != len(self.tokens):
             self._refuse("token_type", f"{len(self.types)} types for {len(self.tokens)} tokens")
-        # A text that several tokens have, `<unused>` say, stands for none of them: `infer` names it where a prompt needs it.
+        # A text that several tokens have, `<unused>` say, stands for none: `infer` names it where a prompt needs it.
         times = Counter(self.tokens)
         self.ids = {token: id for id, token in enumerate(self.tokens) if times[token] == 1}
         self.bos = self._special("bos")
@@ -140,7 +140,7 @@ class GgufTokenizer:
     def _byte_level(self) -> dict:
         known = ", ".join(sorted(PRE_TOKENIZERS))
         if not self._pre:
-            self._refuse("pre", f"missing, so that nobody knows how words are split (an old file): {MISSING_PRE} {known}")
+            self._refuse("pre", f"{MISSING_PRE} {known}")
         if self._pre not in PRE_TOKENIZERS:
             self._refuse("pre", f'expected one of {known}, found "{self._pre}"')
         pre = PRE_TOKENIZERS[self._pre]
@@ -148,7 +148,7 @@ class GgufTokenizer:
         for index, merge in enumerate(self.source.array("tokenizer.ggml.merges")):
             left, _, right = merge.partition(" ")
             if left not in self.ids or right not in self.ids or left + right not in self.ids:
-                self._refuse(f"merges[{index}]", f"{merge!r} joins or makes an unknown token, or one that is there twice")
+                self._refuse(f"merges[{index}]", f"{merge!r} joins or makes a token that is unknown or there twice")
             merges.append([left, right])
         return {
             "normalizer": pre.normalizer,

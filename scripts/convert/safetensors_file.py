@@ -17,7 +17,7 @@ import numpy as np
 from errors import ConvertError
 from files import refuse_pointer
 
-# The types that weights come in. Others (integers) belong to quantised models and are refused; float8 has scales (fp8.py).
+# The types that weights come in, float8 with scales (fp8.py). Others (integers) belong to quantised models: refused.
 FP8 = "F8_E4M3"
 DTYPES = {
     "F32": np.dtype(np.float32),

@@ -95,9 +95,9 @@ def write_gguf(path: Path, arch: str, tied: bool = True, extra: str | None = Non
                keys: dict | None = None, without: tuple = (), tensors: int = 0, bare_first: bool = False,
                narrow: gguf.GGMLQuantizationType | None = None, renamed: dict | None = None) -> Path:
     """A GGUF file with the tiny model; the options spoil it. `says` is the architecture it claims, `keys` are more of its
-    metadata, those of the model's own section without the architecture; `without` are ends of keys that it lacks, `tensors`
-    is how many go into a part (`bare_first`: none into the first), `narrow` the type of matrices, `renamed` has other texts
-    for tokens."""
+    metadata, those of the model's own section without the architecture; `without` are ends of keys that it lacks,
+    `tensors` is how many go into a part (`bare_first`: none into the first), `narrow` the type of matrices, `renamed`
+    other texts for tokens."""
     w, words = gguf.GGUFWriter(path, says or arch, split_max_tensors=tensors), vocabulary(arch)
     words["tokens"] = [(renamed or {}).get(token, token) for token in words["tokens"]]
     w.add_license("MIT")
@@ -317,7 +317,7 @@ def test_a_key_that_is_absent_is_llama_cpps_default(arch, silent, tmp_path, monk
 
 
 def test_special_tokens_that_are_absent_are_llama_cpps_defaults(tmp_path):
-    """SentencePiece vocabularies: 0 is unknown, 1 begins every text, 2 ends it. Llama 3's begin texts, with what is not said."""
+    """SentencePiece vocabularies: 0 is unknown, 1 begins every text, 2 ends it. Llama 3's begin texts, too."""
     silent = ("bos_token_id", "eos_token_id", "unknown_token_id", "add_bos_token")
     folder = convert(write_gguf(tmp_path / "t.gguf", "gemma3", without=silent), tmp_path / "model")
     config, tokenizer = (json.loads((folder / name).read_text()) for name in ("config.json", "tokenizer.json"))
@@ -336,9 +336,9 @@ def test_a_file_that_does_not_say_how_words_are_split_is_refused_with_what_to_do
     source = write_gguf(tmp_path / "t.gguf", "qwen3", without=("ggml.pre",))
     told = ("tokenizer.ggml.pre: missing", "Hugging Face folder", "gguf-new-metadata --pre-tokenizer NAME", "qwen2")
     refused(tmp_path, source, *told)
-    command = [Path(sys.executable).with_name("gguf-new-metadata"), "--pre-tokenizer", "qwen2", source, tmp_path / "new.gguf"]
-    subprocess.run(command, check=True, capture_output=True)
-    convert(tmp_path / "new.gguf", tmp_path / "model")
+    tool, new = Path(sys.executable).with_name("gguf-new-metadata"), tmp_path / "new.gguf"
+    subprocess.run([tool, "--pre-tokenizer", "qwen2", source, new], check=True, capture_output=True)
+    convert(new, tmp_path / "model")
 
 
 def test_every_token_that_ends_a_turn_ends_an_answer(tmp_path):
@@ -450,7 +450,7 @@ def test_tokens_of_one_text_are_left_out_and_named_where_one_is_needed(tmp_path)
 
 def test_an_unknown_architecture_is_named_with_the_ways_that_remain(tmp_path):
     source = write_gguf(tmp_path / "t.gguf", "llama", says="mamba")
-    ways = ("optimum-cli export onnx --task text-generation-with-past", "exec:python3 scripts/engines/hf-transformers.py")
+    ways = ("optimum-cli export onnx --task text-generation-", "exec:python3 scripts/engines/hf-transformers.py")
     refused(tmp_path, source, "t.gguf", '"mamba"', "llama, gemma3, qwen3", *ways)
 
 
@@ -500,7 +500,8 @@ def test_parts_that_llama_cpp_has_joined_are_one_file(tmp_path):
 
 
 def test_bfloat16_is_read_exactly(tmp_path):
-    folder = convert(write_gguf(tmp_path / "t.gguf", "llama", narrow=gguf.GGMLQuantizationType.BF16), tmp_path / "model")
+    source = write_gguf(tmp_path / "t.gguf", "llama", narrow=gguf.GGMLQuantizationType.BF16)
+    folder = convert(source, tmp_path / "model")
     constants = {i.name: onnx.numpy_helper.to_array(i) for i in onnx.load(folder / "model.onnx").graph.initializer}
     expected = weights("llama", True)["blk.3.ffn_up"].astype(ml_dtypes.bfloat16).astype(np.float32)
     np.testing.assert_array_equal(constants["layers.3.ffn_up"], expected)

@@ -36,7 +36,7 @@ MATRICES = {
 KEPT = [Kind.Q4_0, Kind.Q4_1, Kind.Q4_K]
 # Bytes of a block and the float16 numbers at its start.
 # Types of models of the last years, for the five matrices of a layer whose rows keep their order.
-NEWER = [Kind.IQ1_S, Kind.IQ1_M, Kind.IQ2_XXS, Kind.IQ2_S, Kind.IQ3_S, Kind.IQ4_NL, Kind.IQ4_XS, Kind.TQ1_0, Kind.TQ2_0, Kind.MXFP4]
+NEWER = [Kind[name] for name in "IQ1_S IQ1_M IQ2_XXS IQ2_S IQ3_S IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4".split()]
 LAYOUT = {Kind.Q4_0: (18, 1), Kind.Q4_1: (20, 2), Kind.Q4_K: (144, 2), Kind.Q8_0: (34, 1)}
 
 
@@ -52,7 +52,7 @@ def random_blocks(rng: np.random.Generator, kind: Kind, shape: tuple[int, int]) 
     return data.reshape(shape[0], -1)
 
 
-def write_gguf(path: Path, kind: Kind | None, infinite: bool = False, others: dict[str, np.ndarray] | None = None) -> Path:
+def write_gguf(path: Path, kind: Kind | None, infinite: bool = False, others: dict | None = None) -> Path:
     """A llama whose matrices are of the type (None: float32), but for attn_v, which is Q8_0, and for others: theirs are
     those of NEWER, and come back."""
     rng = np.random.default_rng(5)

@@ -277,13 +277,19 @@ def test_an_engine_without_its_packages_says_so_in_one_line(engine, tmp_path):
     assert done.stderr.startswith(f"{engine}: no torch here") and done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("error", ["AssertionError('Device compute capability 8.9 or higher required for FP8 execution.')",
-                                   "torch.OutOfMemoryError('CUDA out of memory.\\nTried to allocate 20.00 GiB.')"])
-def test_an_error_in_the_forward_pass_is_one_line(error, tmp_path):
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        ("AssertionError('Device compute capability 8.9 or higher required for FP8')", "AssertionError: Device compute"),
+        ("torch.OutOfMemoryError('CUDA out of memory.\\nTried to allocate')", "OutOfMemoryError: CUDA out of memory. Tried"),
+    ],
+)
+def test_an_error_in_the_forward_pass_is_one_line(error, words, tmp_path):
     """With stand-ins for vortex's packages, and more prompts to come."""
     (tmp_path / "vortex" / "model").mkdir(parents=True)
     for path, text in {
-        "torch.py": "class OutOfMemoryError(RuntimeError): ...\nclass nn:\n class Module: ...\nTensor = None\ntensor = lambda *a, **b: 0",
+        "torch.py": "class OutOfMemoryError(RuntimeError): ...\nclass nn:\n class Module: ...\n"
+                    "Tensor = None\ntensor = lambda *a, **b: 0",
         "evo2.py": "import torch\nclass Model(torch.nn.Module):\n def eval(self): return self\n"
                    "class Evo2:\n model, tokenizer = Model(), None\n def __init__(self, *a, **b): ...",
         "vortex/model/generation.py": "import torch\nclass Generator:\n def __init__(self, *a, **b): ...\n"
@@ -299,7 +305,7 @@ def test_an_error_in_the_forward_pass_is_one_line(error, tmp_path):
         assert engine.stdout.read() == ""
         loaded, said = engine.stderr.read().splitlines()
     assert loaded.startswith("evo2-vortex: evo2_40b on")
-    assert said.startswith(f"evo2-vortex: ") and ("FP8" in said or "20.00 GiB" in said)
+    assert said.startswith(f"evo2-vortex: {words}")
 
 
 @pytest.fixture(scope="module")
