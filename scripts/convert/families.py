@@ -1,6 +1,6 @@
 """Which family a source belongs to: the one place to add an architecture."""
 
-from errors import ConvertError
+from errors import TRANSFORMERS, ConvertError
 from evo2 import Told, variant_of
 from family import Family
 from gemma3 import Gemma3
@@ -18,6 +18,11 @@ FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
     GgufFile: {"llama": Llama, "gemma3": Gemma3, "qwen3": Qwen3},
     HfFolder: {"llama": Llama, "gemma3_text": Gemma3, "qwen3": Qwen3, "gpt_neox": GptNeoX},
 }
+# What is left to a user whose architecture is not here.
+REMAINS = (
+    "two ways remain for its Hugging Face folder: an ONNX export that infer reads (optimum-cli export onnx --task "
+    f"text-generation-with-past --model FOLDER EXPORTED), or transformers itself: {TRANSFORMERS}"
+)
 
 
 def family_of(source: Source, told: Told) -> Family:
@@ -29,6 +34,7 @@ def family_of(source: Source, told: Told) -> Family:
     known = FAMILIES[type(source)]
     if source.architecture not in known:
         raise ConvertError(
-            f'{source.path}: architecture "{source.architecture}": not supported (expected one of {", ".join(known)})'
+            f'{source.path}: architecture "{source.architecture}": not supported (expected one of {", ".join(known)}); '
+            + REMAINS
         )
     return known[source.architecture](source)

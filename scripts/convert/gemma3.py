@@ -8,7 +8,7 @@ from gguf_file import GgufFile
 from hf_folder import HfFolder
 from language_model import LanguageModel
 from onnx_writer import MICROSOFT, OnnxWriter
-from rotary import config_rates, gguf_rates, rates, rope_options
+from rotary import GGUF_BASE, config_rates, gguf_rates, rates, rope_options
 from shape import config_shape, gguf_shape
 from weights import QKV, Weights, folder_naming, gguf_naming, llama_shapes
 
@@ -36,13 +36,13 @@ class Gemma3(LanguageModel):
     architecture = "gemma3"
 
     def from_gguf(self, file: GgufFile) -> None:
-        head_dim = file.count("attention.key_length")
-        self.shape = s = gguf_shape(file, head_dim)
+        self.shape = s = gguf_shape(file)
         if s.layers == LAYERS_27B:
             raise ConvertError(f"{file.path}: Gemma 3 27B ({LAYERS_27B} layers) from GGUF: not supported")
-        self._scalar = head_dim
-        self._base, self._local_base = file.number("rope.freq_base"), file.number("rope.freq_base_swa", LOCAL_BASE)
-        self._rates = gguf_rates(file, head_dim, self._base)
+        self._scalar = s.head_dim
+        self._base = file.number("rope.freq_base", GGUF_BASE)
+        self._local_base = file.number("rope.freq_base_swa", LOCAL_BASE)
+        self._rates = gguf_rates(file, s.head_dim, self._base)
         self._window = file.count("attention.sliding_window")
         self._types = self._gguf_types(file)
         self.weights = Weights(file, gguf_naming(*NORMS), self._shapes())
@@ -71,7 +71,7 @@ class Gemma3(LanguageModel):
         self._types = config.get("layer_types", layer_types(s.layers, pattern))
         if not isinstance(self._types, list) or len(self._types) != s.layers or not set(self._types) <= {FULL, SLIDING}:
             raise config.refuse("layer_types", f"expected {s.layers} times {FULL} or {SLIDING}")
-        naming = folder_naming(s.tied, **NORMS, ffn_norm="pre_feedforward_layernorm")
+        naming = folder_naming(**NORMS, ffn_norm="pre_feedforward_layernorm")
         # Hugging Face stores w - 1 where a norm multiplies by w.
         added = lambda name, array: array.astype(np.float32) + np.float32(1) if name.endswith("norm") else array
         self.weights = Weights(folder, naming, self._shapes(), added)

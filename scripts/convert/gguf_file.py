@@ -5,6 +5,8 @@ what llama.cpp makes of them (`load_hparams` in its src/llama-model.cpp, and src
 """
 
 import mmap
+import re
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,11 @@ from errors import ConvertError
 from files import refuse_pointer
 from source import Source
 
+# How llama.cpp names the parts of a model, the first of which has all the metadata.
+PART = re.compile(r"(?P<base>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
+COUNT, NUMBER, TENSORS = "split.count", "split.no", "split.tensors.count"
+# What makes a file of types that can be read of any other.
+REQUANTISE = "llama.cpp makes one of it that can be: llama-quantize --allow-requantize FILE.gguf NEW.gguf F32"
 # What GGUFReader and numpy raise on a file that is cut off, mangled or no GGUF at all.
 UNREADABLE = (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError)
 
@@ -31,29 +38,65 @@ HARMLESS = frozenset(
 NEUTRAL = {"attention.causal": True, "expert_count": 0, "expert_used_count": 0, "rope.scaling.attn_factor": 1}
 
 
+def opened(path: Path) -> GGUFReader:
+    """One file."""
+    refuse_pointer(path)
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic != b"GGUF":
+        raise ConvertError(f"{path}: not a GGUF file (it starts with {magic!r})")
+    try:
+        return GGUFReader(path)
+    except UNREADABLE as err:
+        unknown = re.search(r"(\d+)\)? is not a valid GGMLQuantizationType", str(err))
+        if unknown:
+            what = f"a tensor of type {unknown[1]}, which gguf {version('gguf')} does not know"
+            raise ConvertError(f"{path}: {what}: {REQUANTISE}") from err
+        raise ConvertError(f"{path}: damaged or truncated GGUF file ({err})") from err
+
+
 class GgufFile(Source):
-    """One GGUF file. `tensor` gives float32 arrays in numpy order: a matrix is [out, in]."""
+    """A GGUF file, or all parts of one. `tensor` gives float32 arrays in numpy order: a matrix is [out, in]."""
 
     def __init__(self, path: Path):
+        """`path` may be any of the parts."""
         self.path = path
         self._seen: set[str] = set()
-        refuse_pointer(path)
-        with path.open("rb") as file:
-            magic = file.read(4)
-        if magic != b"GGUF":
-            raise ConvertError(f"{path}: not a GGUF file (it starts with {magic!r})")
-        try:
-            self._reader = GGUFReader(path)
-        except UNREADABLE as err:
-            raise ConvertError(f"{path}: damaged or truncated GGUF file ({err})") from err
-        self._tensors = {tensor.name: tensor for tensor in self._reader.tensors}
+        self._paths = self._parts()
+        self._readers = [opened(part) for part in self._paths]
+        self._fields = self._readers[0].fields
+        self._tensors = {tensor.name: tensor for reader in self._readers for tensor in reader.tensors}
+        self._check_parts()
         self.architecture = self.text("general.architecture")
         self.license = self.get("general.license")
+
+    def _parts(self) -> list[Path]:
+        """Every part, by their names."""
+        split = PART.fullmatch(self.path.name)
+        if split is None:
+            return [self.path]
+        count = int(split["count"])
+        paths = [self.path.with_name(f"{split['base']}-{n:05}-of-{count:05}.gguf") for n in range(1, count + 1)]
+        for path in paths:
+            if not path.is_file():
+                raise ConvertError(f"{path}: no such file, and {self.path.name} is one of {count} parts")
+        return paths if self.path in paths else [self.path]
+
+    def _check_parts(self) -> None:
+        """Hold the parts against what each of them says of itself, then of the whole."""
+        parts, count = list(zip(self._paths, self._readers)), len(self._paths)
+        expected = [(*part, key, value) for i, part in enumerate(parts) for key, value in ((COUNT, count), (NUMBER, i))]
+        for path, reader, key, value in [*expected, *((*part, TENSORS, len(self._tensors)) for part in parts)]:
+            found = reader.fields[key].contents() if key in reader.fields else None
+            # llama.cpp leaves the keys in a file that it has joined, with a count of 0.
+            if found != value and (count > 1 or key == COUNT and found not in (None, 0)):
+                what = f"metadata {key}: {found!r:.40}, but by the names and tensors of its {count} parts it is {value}"
+                raise ConvertError(f"{path}: {what} (parts are named NAME-00001-of-00003.gguf, all of one model)")
 
     def get(self, key: str, default=None):
         """The value under `key`, or `default` where the file has none."""
         self._seen.add(key)
-        field = self._reader.fields.get(key)
+        field = self._fields.get(key)
         if field is None:
             return default
         try:
@@ -61,16 +104,16 @@ class GgufFile(Source):
         except UNREADABLE as err:
             raise ConvertError(f"{self.path}: metadata {key}: unreadable ({err})") from err
 
-    def _typed(self, key: str, types, wanted: str):
-        value = self.get(key)
+    def _typed(self, key: str, types, wanted: str, default=None):
+        value = self.get(key, default)
         if value is None:
             raise ConvertError(f"{self.path}: metadata {key}: missing (expected {wanted})")
         if not isinstance(value, types) or (types is not bool and isinstance(value, bool)):
             raise ConvertError(f"{self.path}: metadata {key}: expected {wanted}, found {value!r:.40}")
         return value
 
-    def text(self, key: str) -> str:
-        return self._typed(key, str, "a string")
+    def text(self, key: str, default: str | None = None) -> str:
+        return self._typed(key, str, "a string", default)
 
     def own(self, key: str, default=None):
         """The value under `key` of the model's own section."""
@@ -90,34 +133,30 @@ class GgufFile(Source):
         """Refuse what nobody has read of the model's own section and what is not known to be harmless."""
         for key, value in NEUTRAL.items():
             self.expect(key, value)
-        for key in self._reader.fields:
+        for key in self._fields:
             section, _, own = key.partition(".")
             if section == self.architecture and key not in self._seen and own not in HARMLESS:
                 raise self.refuse(own, f"{self.get(key)!r:.40}: not known to this converter")
 
     def count(self, key: str, default: int | None = None) -> int:
         """A positive integer of the model's own section, `block_count` say."""
-        if default is not None and self.own(key) is None:
-            return default
         key = f"{self.architecture}.{key}"
-        value = self._typed(key, int, "one integer")
+        value = self._typed(key, int, "one integer", default)
         if value < 1:
             raise ConvertError(f"{self.path}: metadata {key}: expected a positive integer, found {value}")
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
         """A positive finite number of the model's own section."""
-        if default is not None and self.own(key) is None:
-            return default
         key = f"{self.architecture}.{key}"
         # Files hold float32; its shortest decimal is the number the model's makers wrote.
-        value = float(str(np.float32(self._typed(key, (int, float), "a number"))))
+        value = float(str(np.float32(self._typed(key, (int, float), "a number", default))))
         if not 0 < value < float("inf"):
             raise ConvertError(f"{self.path}: metadata {key}: expected a positive number, found {value}")
         return value
 
-    def array(self, key: str) -> list:
-        return self._typed(key, list, "a list")
+    def array(self, key: str, default: list | None = None) -> list:
+        return self._typed(key, list, "a list", default)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: tuple(int(n) for n in reversed(tensor.shape)) for name, tensor in self._tensors.items()}
@@ -127,7 +166,10 @@ class GgufFile(Source):
         tensor = self._tensors[name]
         try:
             values = dequantize(tensor.data, tensor.tensor_type)
-        except (*UNREADABLE, NotImplementedError) as err:
+        except NotImplementedError as err:
+            what = f"tensor {name}: type {tensor.tensor_type.name} cannot be read"
+            raise ConvertError(f"{self.path}: {what}: {REQUANTISE}") from err
+        except UNREADABLE as err:
             raise ConvertError(f"{self.path}: tensor {name} ({tensor.tensor_type.name}): {err}") from err
         values = np.array(values, dtype=np.float32, copy=values.base is not None)
         self._forget()
@@ -146,8 +188,9 @@ class GgufFile(Source):
         return any(name.startswith("blk.") and t.tensor_type in TAKEN_APART for name, t in self._tensors.items())
 
     def _forget(self) -> None:
-        """The reader maps the file; without this, every page that was read would stay resident."""
-        self._reader.data._mmap.madvise(mmap.MADV_DONTNEED)
+        """Readers map their files; without this, every page that was read would stay resident."""
+        for reader in self._readers:
+            reader.data._mmap.madvise(mmap.MADV_DONTNEED)
 
     def files(self) -> list[Path]:
-        return [self.path]
+        return self._paths

@@ -4,12 +4,15 @@ Two kinds exist. `gpt2`: BPE over bytes, the merges are in the file. `llama`: Se
 the file has scores, and merges follow from them.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from errors import ConvertError
 from gguf_file import GgufFile
 from hf_tokenizer import bos_template
 
+# Special tokens of SentencePiece vocabularies that do not name them, by llama.cpp.
+SENTENCEPIECE = {"unknown": 0, "bos": 1, "eos": 2}
 # tokenizer.ggml.token_type, as in llama.cpp's llama_token_type.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
 SPACE = "\u2581"
@@ -32,11 +35,13 @@ def _split(digits: str) -> dict:
 
 @dataclass(frozen=True)
 class PreTokenizer:
-    """What runs before the merges, and whether a word that is one token is never taken apart (`whole_words`)."""
+    """What runs before the merges; whether a word that is one token is never taken apart (`whole_words`), and whether
+    texts begin with BOS where a file is silent."""
 
     steps: dict
     normalizer: dict | None = None
     whole_words: bool = False
+    adds_bos: bool = False
 
 
 # By tokenizer.ggml.pre. SmolLM splits numbers into digits first; Qwen's and Llama 3's are as in their tokenizer.json.
@@ -44,8 +49,14 @@ PRE_TOKENIZERS = {
     "gpt-2": PreTokenizer(BYTE_LEVEL),
     "smollm": PreTokenizer(_sequence({"type": "Digits", "individual_digits": True}, BYTE_LEVEL)),
     "qwen2": PreTokenizer(_split(r"\p{N}"), {"type": "NFC"}),
-    "llama-bpe": PreTokenizer(_split(r"\p{N}{1,3}"), whole_words=True),
+    "llama-bpe": PreTokenizer(_split(r"\p{N}{1,3}"), whole_words=True, adds_bos=True),
 }
+
+
+MISSING_PRE = (
+    "missing, so that nobody knows how words are split (an old file): convert the Hugging Face folder instead, or say it "
+    "with `gguf-new-metadata --pre-tokenizer NAME FILE.gguf NEW.gguf` (pip install gguf), NAME one of"
+)
 
 
 class GgufTokenizer:
@@ -55,21 +66,23 @@ class GgufTokenizer:
         self.source = source
         self.kind = source.text("tokenizer.ggml.model")
         self.tokens = source.array("tokenizer.ggml.tokens")
-        self.types = source.array("tokenizer.ggml.token_type")
+        self.types = source.array("tokenizer.ggml.token_type", [NORMAL] * len(self.tokens))
         if len(self.types) != len(self.tokens):
             self._refuse("token_type", f"{len(self.types)} types for {len(self.tokens)} tokens")
-        self.ids = {token: id for id, token in enumerate(self.tokens)}
-        if len(self.ids) != len(self.tokens):
-            self._refuse("tokens", f"{len(self.tokens) - len(self.ids)} tokens occur twice")
+        # A text that several tokens have, `<unused>` say, stands for none: `infer` names it where a prompt needs it.
+        times = Counter(self.tokens)
+        self.ids = {token: id for id, token in enumerate(self.tokens) if times[token] == 1}
         self.bos = self._special("bos")
         # An end of a turn or message ends an answer, too, as in llama.cpp.
         ends = [self._special(name) for name in ("eos", "eot", "eom")]
         ends = list(dict.fromkeys(id for id in ends if id is not None))
         self.eos = ends[0] if len(ends) == 1 else ends or None
-        # llama.cpp's defaults where a file is silent: SentencePiece vocabularies begin with BOS, GPT-2's do not.
-        self.adds_bos = source.get("tokenizer.ggml.add_bos_token", self.kind == "llama")
+        # llama.cpp's defaults where a file is silent: SentencePiece vocabularies begin with BOS, and Llama 3's.
+        self._pre = source.text("tokenizer.ggml.pre", "") if self.kind == "gpt2" else ""
+        adds = self.kind == "llama" or self._pre in PRE_TOKENIZERS and PRE_TOKENIZERS[self._pre].adds_bos
+        self.adds_bos = source.get("tokenizer.ggml.add_bos_token", adds)
         if self.adds_bos and self.bos is None:
-            self._refuse("bos_token_id", "missing, but add_bos_token is set")
+            self._refuse("bos_token_id", "missing, but texts begin with it (add_bos_token)")
         if source.get("tokenizer.ggml.add_eos_token", False):
             self._refuse("add_eos_token", "a tokenizer that ends each text is not supported")
 
@@ -77,9 +90,12 @@ class GgufTokenizer:
         raise ConvertError(f"{self.source.path}: metadata tokenizer.ggml.{key}: {why}")
 
     def _special(self, name: str) -> int | None:
-        id = self.source.get(f"tokenizer.ggml.{name}_token_id")
+        default = SENTENCEPIECE.get(name) if self.kind == "llama" else None
+        id = self.source.get(f"tokenizer.ggml.{name}_token_id", default)
         if id is not None and not 0 <= id < len(self.tokens):
             self._refuse(f"{name}_token_id", f"{id} is not one of {len(self.tokens)} tokens")
+        if id is not None and self.tokens[id] not in self.ids:
+            self._refuse(f"{name}_token_id", f"{id} is {self.tokens[id]!r:.40}, and so is another token")
         return id
 
     def json(self) -> dict:
@@ -115,28 +131,31 @@ class GgufTokenizer:
                 "special": kind == CONTROL,
             }
             for id, (token, kind) in enumerate(zip(self.tokens, self.types))
-            if kind in (CONTROL, USER_DEFINED)
+            if kind in (CONTROL, USER_DEFINED) and token in self.ids
         ]
 
     def _post_processor(self) -> dict | None:
         return bos_template(self.tokens[self.bos], self.bos) if self.adds_bos else None
 
     def _byte_level(self) -> dict:
-        pre = self.source.text("tokenizer.ggml.pre")
-        if pre not in PRE_TOKENIZERS:
-            self._refuse("pre", f'expected one of {", ".join(sorted(PRE_TOKENIZERS))}, found "{pre}"')
+        known = ", ".join(sorted(PRE_TOKENIZERS))
+        if not self._pre:
+            self._refuse("pre", f"{MISSING_PRE} {known}")
+        if self._pre not in PRE_TOKENIZERS:
+            self._refuse("pre", f'expected one of {known}, found "{self._pre}"')
+        pre = PRE_TOKENIZERS[self._pre]
         merges = []
         for index, merge in enumerate(self.source.array("tokenizer.ggml.merges")):
             left, _, right = merge.partition(" ")
             if left not in self.ids or right not in self.ids or left + right not in self.ids:
-                self._refuse(f"merges[{index}]", f"{merge!r} joins or makes an unknown token")
+                self._refuse(f"merges[{index}]", f"{merge!r} joins or makes a token that is unknown or there twice")
             merges.append([left, right])
         return {
-            "normalizer": PRE_TOKENIZERS[pre].normalizer,
-            "pre_tokenizer": PRE_TOKENIZERS[pre].steps,
+            "normalizer": pre.normalizer,
+            "pre_tokenizer": pre.steps,
             "post_processor": self._post_processor(),
             "decoder": BYTE_LEVEL,
-            "model": self._bpe(merges, whole_words=PRE_TOKENIZERS[pre].whole_words),
+            "model": self._bpe(merges, whole_words=pre.whole_words),
         }
 
     def _sentencepiece(self) -> dict:
@@ -145,9 +164,6 @@ class GgufTokenizer:
         scores = self.source.array("tokenizer.ggml.scores")
         if len(scores) != len(self.tokens):
             self._refuse("scores", f"{len(scores)} scores for {len(self.tokens)} tokens")
-        unknown = self._special("unknown")
-        if unknown is None:
-            self._refuse("unknown_token_id", "missing")
         for value in range(256):
             id = self.ids.get(f"<0x{value:02X}>")
             if id is None or self.types[id] != BYTE:
@@ -164,7 +180,7 @@ class GgufTokenizer:
                     {"type": "Fuse"},
                 ],
             },
-            "model": self._bpe(self._merges(scores), self.tokens[unknown]),
+            "model": self._bpe(self._merges(scores), self.tokens[self._special("unknown")]),
         }
 
     def _merges(self, scores: list[float]) -> list[list[str]]:

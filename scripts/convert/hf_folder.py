@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+import fp8
 import safetensors_file
 from errors import ConvertError
 from files import read_json
@@ -22,7 +23,12 @@ class HfFolder(Source):
         self._read: list[Path] = []
         self.config = HfConfig(path / "config.json", self.table("config.json"))
         self.architecture = self.config.text("model_type")
+        self._block = fp8.block_of(self.config)
         self._entries = self._weights()
+        narrow = {name: entry for name, entry in self._entries.items() if entry.dtype == safetensors_file.FP8}
+        self._scales = {name: self._scales_of(name, entry) for name, entry in narrow.items()}
+        if self._block and not narrow:
+            raise self.config.refuse("quantization_config", f"no tensor is {safetensors_file.FP8}; {fp8.REMAINS}")
 
     def table(self, name: str) -> dict:
         """A JSON file of the folder that has to be there."""
@@ -74,11 +80,26 @@ class HfFolder(Source):
                 raise ConvertError(f"{self.path / shard}: tensor {name}: missing, but {INDEX} names it")
         return table
 
+    def _scales_of(self, name: str, entry: safetensors_file.Entry) -> safetensors_file.Entry:
+        """The scales of a matrix of 8-bit floats, which are then no tensor of the model."""
+        scales = self._entries.pop(name + fp8.SCALES, None)
+        if self._block is None or scales is None or len(entry.shape) != 2:
+            what = f"{entry.dtype} without blocks that have scales ({name}{fp8.SCALES})"
+            raise ConvertError(f"{entry.path}: tensor {name}: {what}; {fp8.REMAINS}")
+        expected = fp8.scales_shape(entry.shape, self._block)
+        if scales.shape != expected:
+            raise ConvertError(f"{scales.path}: tensor {name}{fp8.SCALES}: shape {scales.shape}, expected {expected}")
+        return scales
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: entry.shape for name, entry in self._entries.items()}
 
     def tensor(self, name: str) -> np.ndarray:
-        return safetensors_file.read(name, self._entries[name])
+        array = safetensors_file.read(name, self._entries[name])
+        if name not in self._scales:
+            return array
+        scales = safetensors_file.read(name + fp8.SCALES, self._scales[name])
+        return fp8.widened(array, scales, self._block)
 
     def files(self) -> list[Path]:
         return sorted(self._read)

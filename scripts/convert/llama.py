@@ -7,7 +7,7 @@ from gguf_file import GgufFile
 from hf_folder import HfFolder
 from language_model import LanguageModel
 from onnx_writer import OnnxWriter
-from rotary import config_rates, gguf_rates, rope_options
+from rotary import GGUF_BASE, config_rates, gguf_rates, rope_options
 from shape import config_shape, gguf_shape
 from weights import QKV, Weights, folder_naming, gguf_naming, llama_shapes
 
@@ -21,11 +21,9 @@ class Llama(LanguageModel):
     architecture = "llama"
 
     def from_gguf(self, file: GgufFile) -> None:
-        shared = file.count("embedding_length") // file.count("attention.head_count")
-        head_dim = file.count("attention.key_length", shared)
-        self.shape = s = gguf_shape(file, head_dim)
-        self._base = file.number("rope.freq_base")
-        self._rates = gguf_rates(file, head_dim, self._base)
+        self.shape = s = gguf_shape(file)
+        self._base = file.number("rope.freq_base", GGUF_BASE)
+        self._rates = gguf_rates(file, s.head_dim, self._base)
 
         def unpaired(name: str, array: np.ndarray) -> np.ndarray:
             heads = {"attn_q": s.heads, "attn_k": s.kv_heads}.get(name.rpartition(".")[2])
@@ -42,7 +40,7 @@ class Llama(LanguageModel):
         self.shape = s = config_shape(config)
         self._base, scaling = rope_options(config, "rope_theta", DEFAULT_BASE)
         self._rates = config_rates(config, s.head_dim, self._base, scaling)
-        self.weights = Weights(folder, folder_naming(s.tied), llama_shapes(s))
+        self.weights = Weights(folder, folder_naming(), llama_shapes(s))
 
     def config(self) -> dict:
         return {"model_type": "llama", "hidden_act": "silu", "rope_theta": self._base}

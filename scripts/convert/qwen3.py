@@ -8,7 +8,7 @@ from gguf_file import GgufFile
 from hf_folder import HfFolder
 from language_model import LanguageModel
 from onnx_writer import OnnxWriter
-from rotary import config_rates, gguf_rates, rope_options
+from rotary import GGUF_BASE, config_rates, gguf_rates, rope_options
 from shape import config_shape, gguf_shape
 from weights import QKV, Weights, folder_naming, gguf_naming, llama_shapes
 
@@ -23,11 +23,10 @@ class Qwen3(LanguageModel):
     architecture = "qwen3"
 
     def from_gguf(self, file: GgufFile) -> None:
-        head_dim = file.count("attention.key_length")
-        self.shape = s = gguf_shape(file, head_dim)
-        self._base = file.number("rope.freq_base")
-        self._rates = gguf_rates(file, head_dim, self._base)
-        size = (head_dim,)
+        self.shape = s = gguf_shape(file)
+        self._base = file.number("rope.freq_base", GGUF_BASE)
+        self._rates = gguf_rates(file, s.head_dim, self._base)
+        size = (s.head_dim,)
         shapes = llama_shapes(s, attn_q_norm=size, attn_k_norm=size)
         self.weights = Weights(file, gguf_naming("attn_q_norm", "attn_k_norm"), shapes)
 
@@ -41,7 +40,7 @@ class Qwen3(LanguageModel):
         config.expect("layer_types", ["full_attention"] * s.layers)
         self._base, scaling = rope_options(config, "rope_theta", DEFAULT_BASE)
         self._rates = config_rates(config, s.head_dim, self._base, scaling)
-        naming = folder_naming(s.tied, attn_q_norm="self_attn.q_norm", attn_k_norm="self_attn.k_norm")
+        naming = folder_naming(attn_q_norm="self_attn.q_norm", attn_k_norm="self_attn.k_norm")
         size = (s.head_dim,)
         self.weights = Weights(folder, naming, llama_shapes(s, attn_q_norm=size, attn_k_norm=size))
 

@@ -14,6 +14,8 @@ from hf_config import HfConfig
 
 # Where llama.cpp keeps Llama 3's scaling: one divisor for each pair of dimensions.
 FACTORS = "rope_freqs.weight"
+# llama.cpp's base where a file has none, whatever the architecture.
+GGUF_BASE = 10000.0
 
 
 def rates(base: float, dims: int) -> np.ndarray:

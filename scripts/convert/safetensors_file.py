@@ -17,8 +17,14 @@ import numpy as np
 from errors import ConvertError
 from files import refuse_pointer
 
-# The types that weights come in. Others (float8, integers) belong to quantised models and are refused.
-DTYPES = {"F32": np.dtype(np.float32), "F16": np.dtype(np.float16), "BF16": np.dtype(ml_dtypes.bfloat16)}
+# The types that weights come in, float8 with scales (fp8.py). Others (integers) belong to quantised models: refused.
+FP8 = "F8_E4M3"
+DTYPES = {
+    "F32": np.dtype(np.float32),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    FP8: np.dtype(ml_dtypes.float8_e4m3fn),
+}
 # The largest header that the format's own library takes.
 MAX_HEADER = 100_000_000
 

@@ -28,8 +28,10 @@ class Shape:
     tied: bool
 
 
-def gguf_shape(file: GgufFile, head_dim: int) -> Shape:
+def gguf_shape(file: GgufFile) -> Shape:
     """The sizes in a GGUF file's metadata."""
+    head_dim = file.count("embedding_length") // file.count("attention.head_count")
+    head_dim = file.count("attention.key_length", head_dim)
     for key in ("attention.key_length", "attention.value_length", "rope.dimension_count"):
         file.expect(key, head_dim)
     return _checked(
@@ -38,7 +40,7 @@ def gguf_shape(file: GgufFile, head_dim: int) -> Shape:
             layers=file.count("block_count"),
             width=file.count("embedding_length"),
             heads=file.count("attention.head_count"),
-            kv_heads=file.count("attention.head_count_kv"),
+            kv_heads=file.count("attention.head_count_kv", file.count("attention.head_count")),
             head_dim=head_dim,
             hidden=file.count("feed_forward_length"),
             vocabulary=len(file.array("tokenizer.ggml.tokens")),

@@ -69,12 +69,11 @@ COMMON = {
 QKV = ("attn_q", "attn_k", "attn_v")
 
 
-def folder_naming(tied: bool, **parts: str) -> Naming:
+def folder_naming(**parts: str) -> Naming:
     """Hugging Face's names for a family like llama; `parts` are its layers' own, or those it names otherwise."""
     whole = {"embedding": "model.embed_tokens", "output_norm": "model.norm", "head": "lm_head"}
-    # Old checkpoints carry the rotary rates, and some the tied output matrix, which transformers does not read.
-    ignored = r".*\.rotary_emb\.inv_freq" + (r"|lm_head\.weight" if tied else "")
-    return Naming("model.layers.{}.", whole, COMMON | parts, re.compile(ignored))
+    # Old checkpoints carry the rotary rates.
+    return Naming("model.layers.{}.", whole, COMMON | parts, re.compile(r".*\.rotary_emb\.inv_freq"))
 
 
 def llama_shapes(s: Shape, **own: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
@@ -143,12 +142,18 @@ class Weights:
 
         What it does to a matrix in blocks must be to order rows.
         """
-        self._source, self._naming, self._shapes, self._edit = source, naming, shapes, edit
-        expected = {naming.name(name): shape for name, shape in shapes.items()}
-        source.check_tensors(expected, lambda name: naming.ignored.fullmatch(name) is not None)
+        self._source, self._shapes, self._edit = source, shapes, edit
+        self._names = {name: naming.name(name) for name in shapes}
+        # A tied matrix may have both names, of which transformers reads the embedding's, or the head's alone.
+        head, found = None if "head" in shapes else naming.name("head"), source.shapes()
+        if head in found and self._names["embedding"] not in found:
+            self._names["embedding"] = head
+        expected = {self._names[name]: shape for name, shape in shapes.items()}
+        ignored = lambda name: name == head or naming.ignored.fullmatch(name) is not None
+        source.check_tensors(expected, ignored)
 
     def __call__(self, name: str) -> Weight:
-        own = self._naming.name(name)
+        own = self._names[name]
         edit = lambda array: self._edit(name, array)
 
         def blocks() -> Blocks | None:

@@ -33,11 +33,11 @@ def setting(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
-def run(*command: str) -> str:
-    """What a command prints; its failure is ours."""
+def run(*command: str, then: str = "") -> str:
+    """What a command prints; its failure is ours, and `then` what it leaves."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=outside_make())
     if done.returncode != 0:
-        fail(f"{shlex.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+        fail(f"{shlex.join(command)}: {done.stderr.strip() or done.stdout.strip()}{then}")
     return done.stdout
 
 
@@ -119,12 +119,14 @@ def flags(kind: str) -> list[str]:
     return given + shlex.split(setting("JOB_FLAGS"))
 
 
-def sbatch(kind: str, options: list[str], arguments: list[str], folder: Folder) -> str:
-    """Submits a job and gives its number."""
+def sbatch(kind: str, options: list[str], arguments: list[str], folder: Folder, sent: list[str]) -> str:
+    """Submits a job and gives its number. `sent` are those that this command has submitted already."""
+    rest = "The same command submits the rest."
+    then = f"\nIn the queue already: array job {', '.join(sent)}. {rest}" if sent else ""
     log = folder.path / "logs" / ("%A_%a.log" if kind == "shard" else "merge-%j.log")
     fixed = ["--parsable", f"--job-name=shotline-{kind}", f"--output={log}", "--open-mode=append"]
     script = str(HERE / f"{kind}.sbatch")
-    return run("sbatch", *fixed, *flags(kind), *options, script, *arguments).strip().split(";")[0]
+    return run("sbatch", *fixed, *flags(kind), *options, script, *arguments, then=then).strip().split(";")[0]
 
 
 def check_settings() -> None:
@@ -165,12 +167,15 @@ def largest_array() -> int:
     return int(found[1]) if found else 1001
 
 
-def submit_shards(folder: Folder, run_file: Path, shards: list[str]) -> list[str]:
-    """Submits arrays of these shards, as many as it takes, and gives their numbers."""
+def submit_shards(folder: Folder, run_file: Path, shards: list[str], before: list[str]) -> list[str]:
+    """Submits arrays of these shards, as many as it takes, and gives their numbers.
+
+    A throttle holds for all tasks together: an array waits for the one before, the first for those `before`.
+    """
     throttle = setting("THROTTLE")
     limit = f"%{throttle}" if throttle else ""
     most = largest_array()
-    arrays = []
+    arrays: list[str] = []
     for begin in range(0, len(shards), most):
         part = shards[begin : begin + most]
         name = f"{time.strftime('%Y%m%dT%H%M%S')}-{begin}"
@@ -178,19 +183,26 @@ def submit_shards(folder: Folder, run_file: Path, shards: list[str]) -> list[str
         listed.write_text("\n".join(part) + "\n")
         grace = setting("JOB_GRACE", GRACE)
         options = [f"--array=0-{len(part) - 1}{limit}", "--requeue", f"--signal=B:USR1@{grace}"]
-        array = sbatch("shard", options, [str(run_file), str(listed), setting("JOB_PROLOG")], folder)
+        after = (arrays[-1:] or before) if throttle else []
+        if after:
+            options.append(f"--dependency=afterany:{':'.join(after)}")
+        array = sbatch("shard", options, [str(run_file), str(listed), setting("JOB_PROLOG")], folder, arrays)
         folder.keep(name, {"array": array, "shards": part, "settings": folder.settings})
-        print(f"Array job {array}: tasks 0 to {len(part) - 1}" + (f", {throttle} at a time" if throttle else ""))
+        when = f", {throttle} at a time" if throttle else ""
+        when += f", when {', '.join(after)} is over" if after else ""
+        print(f"Array job {array}: tasks 0 to {len(part) - 1}{when}")
         arrays.append(array)
     return arrays
 
 
-def submit_merge(folder: Folder, run_file: Path, after: list[str], others: list[str]) -> None:
-    """Submits the merge job, to begin when the jobs `after` have done well, and `others` are over."""
+def submit_merge(folder: Folder, run_file: Path, sent: list[str], waiting: list[str], others: list[str]) -> None:
+    """Submits the merge job, to begin when the arrays `sent` now and the tasks `waiting` have done well, and `others`
+    are over."""
+    after = sent + waiting
     conditions = [f"afterok:{':'.join(after)}"] if after else []
     conditions += [f"afterany:{':'.join(others)}"] if others else []
     options = [f"--dependency={','.join(conditions)}", "--kill-on-invalid-dep=yes"] if conditions else []
-    merge = sbatch("merge", options, [str(run_file), setting("JOB_PROLOG")], folder)
+    merge = sbatch("merge", options, [str(run_file), setting("JOB_PROLOG")], folder, sent)
     merges = folder.path / f"{run_file.stem}.merges"
     with merges.open("a") as kept:
         kept.write(f"{merge}\n")
@@ -216,11 +228,12 @@ def main(names: list[str]) -> None:
     if not todo and ours:
         print(f"Nothing to submit: the merge job {ours[-1]} is in the queue, too. Look: squeue --me")
         return
-    arrays = submit_shards(folder, run_file, todo)
+    before = sorted({task.partition("_")[0] for task in waiting.values()})
+    arrays = submit_shards(folder, run_file, todo, before)
     # A merge job that waits for a task that has failed would never run: a new one takes its place.
     if ours:
         run("scancel", *ours)
-    submit_merge(folder, run_file, arrays + [waiting[shard] for shard in lacking if shard in waiting], others)
+    submit_merge(folder, run_file, arrays, [waiting[shard] for shard in lacking if shard in waiting], others)
     print(f"Look: squeue --me; logs: {folder.path / 'logs'}. The same command submits again what has failed.")
 
 

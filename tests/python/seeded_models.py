@@ -18,7 +18,8 @@ END, BEGIN = "<|end|>", "<|begin|>"
 # A line break and a space as byte-level BPE writes them, the printable characters, two pairs that merge.
 TOKENS = [END, BEGIN, "\u010a", "\u0120", *(chr(c) for c in range(0x21, 0x7F)), "AT", "GC"]
 POSITIONS = 2304
-DTYPES = {np.dtype(np.float32): "F32", np.dtype(ml_dtypes.bfloat16): "BF16", np.dtype(np.float16): "F16"}
+DTYPES = {np.dtype(np.float32): "F32", np.dtype(ml_dtypes.bfloat16): "BF16", np.dtype(np.float16): "F16",
+          np.dtype(ml_dtypes.float8_e4m3fn): "F8_E4M3"}
 
 
 def pick(rng: np.random.Generator, *choices):

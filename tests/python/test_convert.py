@@ -8,22 +8,27 @@ those are held against transformers' logits in tests/fixtures/models, too.
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import gguf
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 from tokenizers import Tokenizer
 
-from converter import POINTED, POINTER, ROOT, refused, run_convert
+from converter import POINTED, POINTER, ROOT, convert, refused, run_convert
 from onnx_model import Model
 
+BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release"))
 FIXTURES = ROOT / "tests" / "fixtures" / "models"
 LAYERS, WIDTH, HEADS, KV_HEADS, HEAD_DIM, HIDDEN, WINDOW = 7, 48, 4, 2, 16, 40, 5
 EPSILON, BASE, LOCAL_BASE = 1e-6, 50000.0, 10000.0
 LENGTH = 23
+REQUANTISE = "llama-quantize --allow-requantize"
 # The architectures with a byte-level vocabulary, and what its files call the splitting of words.
 BYTE_LEVEL = {"llama": "smollm", "qwen3": "qwen2"}
 
@@ -87,13 +92,14 @@ def interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
 
 def write_gguf(path: Path, arch: str, tied: bool = True, extra: str | None = None, says: str | None = None,
                omit: str | None = None, head_dim: int = HEAD_DIM, factors: np.ndarray | None = None,
-               keys: dict | None = None) -> Path:
+               keys: dict | None = None, without: tuple = (), tensors: int = 0, bare_first: bool = False,
+               narrow: gguf.GGMLQuantizationType | None = None, renamed: dict | None = None) -> Path:
     """A GGUF file with the tiny model; the options spoil it. `says` is the architecture it claims, `keys` are more of its
-    metadata, those of the model's own section without the architecture."""
-    w, words = gguf.GGUFWriter(path, says or arch), vocabulary(arch)
-    for key, value in (keys or {}).items():
-        add = {bool: w.add_bool, int: w.add_uint32, float: w.add_float32, str: w.add_string, list: w.add_array}[type(value)]
-        add(key if key.startswith("tokenizer.") else f"{arch}.{key}", value)
+    metadata, those of the model's own section without the architecture; `without` are ends of keys that it lacks,
+    `tensors` is how many go into a part (`bare_first`: none into the first), `narrow` the type of matrices, `renamed`
+    other texts for tokens."""
+    w, words = gguf.GGUFWriter(path, says or arch, split_max_tensors=tensors), vocabulary(arch)
+    words["tokens"] = [(renamed or {}).get(token, token) for token in words["tokens"]]
     w.add_license("MIT")
     w.add_block_count(LAYERS)
     w.add_context_length(64)
@@ -126,11 +132,22 @@ def write_gguf(path: Path, arch: str, tied: bool = True, extra: str | None = Non
             continue
         if arch == "llama" and name.endswith(("attn_q", "attn_k")):
             array = interleaved(array, HEADS if name.endswith("q") else KV_HEADS)
-        w.add_tensor(f"{name}.weight", array)
+        if narrow is not None and array.ndim == 2:
+            w.add_tensor(f"{name}.weight", gguf.quants.quantize(array, narrow), raw_dtype=narrow)
+        else:
+            w.add_tensor(f"{name}.weight", array)
     if factors is not None:
         w.add_tensor("rope_freqs.weight", factors)
     if extra:
         w.add_tensor(extra, np.ones(4, np.float32))
+    w.kv_data[0] = {key: value for key, value in w.kv_data[0].items() if not key.endswith(without)}
+    for key, value in (keys or {}).items():
+        add = {bool: w.add_bool, int: w.add_uint32, float: w.add_float32, str: w.add_string, list: w.add_array}[type(value)]
+        key = key if key.startswith(("tokenizer.", "split.")) else f"{arch}.{key}"
+        w.kv_data[0].pop(key, None)
+        add(key, value)
+    if bare_first:
+        w.tensors.insert(0, {})
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -281,6 +298,49 @@ def test_a_key_that_is_not_supported_is_named(arch, key, value, tmp_path):
     refused(tmp_path, write_gguf(tmp_path / "t.gguf", arch, keys={key: value}), f"metadata {arch}.{key}: ")
 
 
+@pytest.mark.parametrize(
+    "arch, silent",
+    [
+        ("llama", ("freq_base", "key_length", "value_length", "head_count_kv", "token_type")),
+        ("qwen3", ("freq_base", "key_length", "value_length")),
+        ("gemma3", ("freq_base", "key_length", "value_length", "add_bos_token")),
+    ],
+)
+def test_a_key_that_is_absent_is_llama_cpps_default(arch, silent, tmp_path, monkeypatch):
+    """Its `load_hparams`: base 10000, heads that share the width, keys and values for each; every token is normal."""
+    changed = {"WIDTH": HEADS * HEAD_DIM, "BASE": 10000.0} | ({"KV_HEADS": HEADS} if arch == "llama" else {})
+    for name, value in changed.items():
+        monkeypatch.setattr(sys.modules[__name__], name, value)
+    folder = convert(write_gguf(tmp_path / "t.gguf", arch, without=silent), tmp_path / "model")
+    ids = np.random.default_rng(3).integers(0, len(vocabulary(arch)["tokens"]), LENGTH)
+    np.testing.assert_allclose(Model(folder).whole(ids), forward(arch, True, ids), atol=2e-4)
+
+
+def test_special_tokens_that_are_absent_are_llama_cpps_defaults(tmp_path):
+    """SentencePiece vocabularies: 0 is unknown, 1 begins every text, 2 ends it. Llama 3's begin texts, too."""
+    silent = ("bos_token_id", "eos_token_id", "unknown_token_id", "add_bos_token")
+    folder = convert(write_gguf(tmp_path / "t.gguf", "gemma3", without=silent), tmp_path / "model")
+    config, tokenizer = (json.loads((folder / name).read_text()) for name in ("config.json", "tokenizer.json"))
+    assert (config["bos_token_id"], config["eos_token_id"]) == (1, 2)
+    first, second, _ = vocabulary("gemma3")["tokens"][:3]
+    assert tokenizer["model"]["unk_token"] == first
+    assert tokenize(folder, "a") == [second, "a"]
+    keys = {"tokenizer.ggml.pre": "llama-bpe"}
+    refused(tmp_path, write_gguf(tmp_path / "none.gguf", "llama", keys=keys), "bos_token_id: missing", name="none")
+    keys["tokenizer.ggml.bos_token_id"] = 0
+    folder = convert(write_gguf(tmp_path / "3.gguf", "llama", keys=keys), tmp_path / "3")
+    assert tokenize(folder, "A") == ["<|end|>", "A"]
+
+
+def test_a_file_that_does_not_say_how_words_are_split_is_refused_with_what_to_do(tmp_path):
+    source = write_gguf(tmp_path / "t.gguf", "qwen3", without=("ggml.pre",))
+    told = ("tokenizer.ggml.pre: missing", "Hugging Face folder", "gguf-new-metadata --pre-tokenizer NAME", "qwen2")
+    refused(tmp_path, source, *told)
+    tool, new = Path(sys.executable).with_name("gguf-new-metadata"), tmp_path / "new.gguf"
+    subprocess.run([tool, "--pre-tokenizer", "qwen2", source, new], check=True, capture_output=True)
+    convert(new, tmp_path / "model")
+
+
 def test_every_token_that_ends_a_turn_ends_an_answer(tmp_path):
     keys = {"tokenizer.ggml.eot_token_id": 3, "tokenizer.ggml.eom_token_id": 0}
     done = run_convert(write_gguf(tmp_path / "t.gguf", "llama", keys=keys), "-o", tmp_path / "model")
@@ -364,9 +424,96 @@ def test_tokenizers_follow_the_vocabulary(converted):
         assert tokenize(folder, "\u00e9") == ["<bos>", "<0xC3>", "<0xA9>"]
 
 
-def test_an_unknown_architecture_is_named(tmp_path):
+def test_tokens_of_one_text_are_left_out_and_named_where_one_is_needed(tmp_path):
+    twice = {"(": "<unused>", "G": "<unused>"}
+    folder = convert(write_gguf(tmp_path / "t.gguf", "llama", renamed=twice), tmp_path / "model")
+    whole = convert(write_gguf(tmp_path / "once.gguf", "llama"), tmp_path / "once")
+    theirs = json.loads((whole / "tokenizer.json").read_text())["model"]["vocab"]
+    ours = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
+    assert ours == {token: id for token, id in theirs.items() if token not in twice}
+    assert (folder / "config.json").read_bytes() == (whole / "config.json").read_bytes()
+
+    def answers(alphabet: str) -> subprocess.CompletedProcess:
+        pipe = f"gen-tasks --task identity --shots 1 --trials 9 | encode --alphabet {alphabet} | infer --model {folder}"
+        environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "SHOTLINE_ORT_LIB": str(ROOT / "runtime")}
+        return subprocess.run(["bash", "-c", pipe], env=environment, capture_output=True, text=True, check=False)
+
+    done = answers("ACT")
+    assert done.returncode == 0 and done.stdout.count("\n") == 9, done.stderr
+    done = answers("AGT")
+    assert done.returncode == 1 and "'G'" in done.stderr, done.stderr
+    source = write_gguf(tmp_path / "2.gguf", "llama", renamed={"C": "T"})
+    refused(tmp_path, source, "merges[0]: 'A T' joins or makes", "there twice", name="other")
+    source = write_gguf(tmp_path / "3.gguf", "llama", renamed={"<|end|>": "A"})
+    refused(tmp_path, source, "eos_token_id: 0 is 'A', and so is another token", name="other")
+
+
+def test_an_unknown_architecture_is_named_with_the_ways_that_remain(tmp_path):
     source = write_gguf(tmp_path / "t.gguf", "llama", says="mamba")
-    refused(tmp_path, source, "t.gguf", '"mamba"', "llama, gemma3, qwen3")
+    ways = ("optimum-cli export onnx --task text-generation-", "exec:python3 scripts/engines/hf-transformers.py")
+    refused(tmp_path, source, "t.gguf", '"mamba"', "llama, gemma3, qwen3", *ways)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["tensors in all", "none in the first"])
+def parts(request, tmp_path_factory) -> list[Path]:
+    """A model in several files, as llama.cpp's tools split it, with and without --no-tensor-first-split."""
+    folder = tmp_path_factory.mktemp("parts")
+    write_gguf(folder / "tiny.gguf", "qwen3", tensors=30, bare_first=request.param)
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("given", [0, 1, -1])
+def test_a_model_in_parts_is_read_from_any_of_them(given, parts, tmp_path):
+    folder = convert(parts[given], tmp_path / "parts")
+    whole = convert(write_gguf(tmp_path / "tiny.gguf", "qwen3"), tmp_path / "whole")
+    assert (folder / "model.onnx.data").read_bytes() == (whole / "model.onnx.data").read_bytes()
+    assert (folder / "tokenizer.json").read_bytes() == (whole / "tokenizer.json").read_bytes()
+    sources = json.loads((folder / "card.json").read_text())["sources"]
+    assert len(parts) > 2 and [source["file"] for source in sources] == [part.name for part in parts]
+
+
+def test_parts_that_do_not_belong_together_are_named(tmp_path):
+    write_gguf(tmp_path / "tiny.gguf", "qwen3", tensors=30)
+    first, second, third = sorted(tmp_path.iterdir())
+    write_gguf(tmp_path / "other.gguf", "qwen3", tensors=60)
+    other, content = tmp_path / "other-00002-of-00002.gguf", second.read_bytes()
+    second.unlink()
+    refused(tmp_path, third, f"{second.name}: no such file", "one of 3 parts")
+    for wrong, said in (
+        (other.read_bytes(), "metadata split.count: 2, but by"),
+        (third.read_bytes(), "metadata split.no: 2, but by"),
+        (content.replace(b"blk.3.", b"blk.0."), "metadata split.tensors.count: 79, but by"),
+        (content[:-50000], "damaged or truncated"),
+        (POINTER.encode(), POINTED),
+    ):
+        second.write_bytes(wrong)
+        refused(tmp_path, first, (first if "tensors.count" in said else second).name, said)
+    second.write_bytes(content)
+    first = first.rename(tmp_path / "renamed.gguf")
+    refused(tmp_path, first, "renamed.gguf: metadata split.count: 3, but", "NAME-00001-of-00003.gguf")
+
+
+def test_parts_that_llama_cpp_has_joined_are_one_file(tmp_path):
+    """It leaves their keys, the count as 0."""
+    keys = {"split.no": 0, "split.count": 0, "split.tensors.count": 66}
+    convert(write_gguf(tmp_path / "t.gguf", "llama", keys=keys), tmp_path / "model")
+
+
+def test_bfloat16_is_read_exactly(tmp_path):
+    source = write_gguf(tmp_path / "t.gguf", "llama", narrow=gguf.GGMLQuantizationType.BF16)
+    folder = convert(source, tmp_path / "model")
+    constants = {i.name: onnx.numpy_helper.to_array(i) for i in onnx.load(folder / "model.onnx").graph.initializer}
+    expected = weights("llama", True)["blk.3.ffn_up"].astype(ml_dtypes.bfloat16).astype(np.float32)
+    np.testing.assert_array_equal(constants["layers.3.ffn_up"], expected)
+
+
+def test_a_type_that_is_not_known_yet_is_named_with_what_to_do(tmp_path):
+    source = write_gguf(tmp_path / "t.gguf", "llama")
+    name, data = b"blk.6.ffn_down.weight", bytearray(source.read_bytes())
+    # Behind a tensor's name: the number of its sizes, two sizes, its type.
+    data[data.index(name) + len(name) + 4 + 16] = 99
+    source.write_bytes(data)
+    refused(tmp_path, source, "a tensor of type 99, which gguf", REQUANTISE)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -426,7 +573,7 @@ def test_an_unreadable_weight_leaves_nothing_behind(tmp_path):
     field.parts[field.data[2]][:] = gguf.GGMLQuantizationType.I32
     reader.data.flush()
     del reader, field
-    refused(tmp_path, source, "blk.6.ffn_down.weight")
+    refused(tmp_path, source, "tensor blk.6.ffn_down.weight: type I32 cannot be read", REQUANTISE)
 
 
 def test_usage_errors_exit_with_2(tmp_path):

@@ -108,7 +108,6 @@ def test_a_weight_that_does_not_fit_is_refused_with_its_tensor(value, tmp_path):
         ("llama", "attention_bias", True),
         ("llama", "mlp_bias", True),
         ("llama", "rope_interleaved", True),
-        ("llama", "quantization_config", {"quant_method": "gptq"}),
         ("llama", "some_new_option", 3),
         ("llama", "rope_scaling", {"rope_type": "yarn", "factor": 4.0}),
         ("llama", "rope_scaling", {"type": "dynamic", "factor": 2.0}),
@@ -141,8 +140,10 @@ def test_an_option_that_is_not_supported_is_named(family, key, value, tmp_path):
     refused(tmp_path, write(tmp_path / "source", family, **{key: value}), "config.json", f'"{key}"')
 
 
-def test_an_unknown_model_type_is_named_with_the_known_ones(tmp_path):
-    refused(tmp_path, write(tmp_path / "source", model_type="mamba2"), '"mamba2"', "llama", "qwen3", "gpt_neox")
+def test_an_unknown_model_type_is_named_with_the_known_ones_and_the_ways_that_remain(tmp_path):
+    known = ('"mamba2"', "llama", "qwen3", "gpt_neox")
+    ways = ("optimum-cli export onnx --task text-generation-", "exec:python3 scripts/engines/hf-transformers.py")
+    refused(tmp_path, write(tmp_path / "source", model_type="mamba2"), *known, *ways)
 
 
 def test_newer_spellings_of_the_rotary_options_are_the_same_model(tmp_path):
@@ -183,6 +184,23 @@ def test_an_unknown_tensor_is_named_and_known_ballast_is_not_read(tmp_path):
     convert(source, tmp_path / "with-ballast")
     write_safetensors(source / "model.safetensors", tensors | {"model.layers.0.adapter.weight": np.ones(4, np.float32)})
     refused(tmp_path, source, "model.layers.0.adapter.weight")
+
+
+@pytest.mark.parametrize("family, embedding, head", [
+    ("llama", "model.embed_tokens.weight", "lm_head.weight"),
+    ("gpt_neox", "gpt_neox.embed_in.weight", "embed_out.weight"),
+])
+def test_a_tied_matrix_may_have_either_name_or_both(family, embedding, head, tmp_path):
+    source = write(tmp_path / "source", family)
+    expected = convert(source, tmp_path / "model")
+    tensors = draw_weights(draw_config(family, SEED), SEED)
+    matrix = tensors.pop(embedding)
+    for names in ({head: matrix}, {embedding: matrix, head: np.zeros_like(matrix)}):
+        write_safetensors(source / "model.safetensors", tensors | names)
+        folder = convert(source, tmp_path / f"model-{len(names)}")
+        assert (folder / "model.onnx.data").read_bytes() == (expected / "model.onnx.data").read_bytes()
+    write_safetensors(source / "model.safetensors", tensors)
+    refused(tmp_path, source, f"{embedding}: missing", name="other")
 
 
 def test_a_tensor_of_another_shape_is_refused(tmp_path):
@@ -245,6 +263,77 @@ def test_a_quantised_tensor_is_refused_with_its_type(tmp_path):
     # As long as F32, so that the file is whole.
     path.write_bytes(path.read_bytes().replace(b'"F32"', b'"I32"'))
     refused(tmp_path, source, "I32", "tensor")
+
+
+# As Qwen3's FP8 folders have it, but for the size of a block.
+FP8 = {"quant_method": "fp8", "activation_scheme": "dynamic", "fmt": "e4m3", "weight_block_size": [48, 32],
+       "modules_to_not_convert": ["lm_head", "model.layers.0.input_layernorm"]}
+INSTEAD = "convert the model that was quantised, or a GGUF file of it, or let transformers answer: infer --model 'exec:"
+
+
+def quantised(tensors: dict, dtype, rows: int, columns: int) -> tuple[dict, dict]:
+    """The layers' matrices in 8-bit floats, with the scales of their blocks in this type; and what they stand for."""
+    narrow, wide = {}, {}
+    for name, array in tensors.items():
+        if not name.endswith("proj.weight"):
+            narrow[name] = wide[name] = array
+            continue
+        largest = np.zeros([-(-size // length) for size, length in zip(array.shape, (rows, columns))])
+        for (i, j), _ in np.ndenumerate(largest):
+            largest[i, j] = np.abs(array[i * rows : (i + 1) * rows, j * columns : (j + 1) * columns]).max()
+        scales = (largest / 448).astype(dtype)
+        each = np.kron(scales.astype(np.float64), np.ones((rows, columns)))[: array.shape[0], : array.shape[1]]
+        narrow[name] = (array / each).astype(ml_dtypes.float8_e4m3fn)
+        narrow[f"{name}_scale_inv"] = scales
+        wide[name] = (narrow[name].astype(np.float64) * each).astype(np.float32)
+    return narrow, wide
+
+
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+def test_8_bit_floats_are_their_numbers_times_their_blocks_scales(dtype, tmp_path):
+    config = draw_config("qwen3", SEED)
+    narrow, wide = quantised(draw_weights(config, SEED), dtype, *FP8["weight_block_size"])
+    source = write_folder(tmp_path / "source", config | {"quantization_config": FP8}, narrow, shards=2)
+    expected = write_folder(tmp_path / "wide", config, wide)
+    folders = [convert(path, tmp_path / f"{path.name}-model") for path in (source, expected)]
+    ours, theirs = ((folder / "model.onnx.data").read_bytes() for folder in folders)
+    assert ours == theirs
+    cards = [json.loads((folder / "card.json").read_text()) for folder in folders]
+    assert cards[0]["params"] == cards[1]["params"]
+
+
+def test_8_bit_floats_without_their_scales_are_refused_with_what_remains(tmp_path):
+    config = draw_config("qwen3", SEED) | {"quantization_config": FP8}
+    narrow, _ = quantised(draw_weights(config, SEED), np.float32, *FP8["weight_block_size"])
+    name = "model.layers.1.mlp.up_proj.weight"
+    scales = narrow.pop(f"{name}_scale_inv")
+    refused(tmp_path, write_folder(tmp_path / "none", config, narrow), f"tensor {name}: F8_E4M3 without", INSTEAD)
+    for key, value in ((f"{name}_scale", scales), (f"{name}_scale_inv", scales[:, 1:])):
+        source = write_folder(tmp_path / key.rpartition(".")[2], config, narrow | {key: value})
+        refused(tmp_path, source, name)
+    source = write_folder(tmp_path / "silent", draw_config("qwen3", SEED), narrow | {f"{name}_scale_inv": scales})
+    refused(tmp_path, source, "F8_E4M3 without", INSTEAD)
+
+
+@pytest.mark.parametrize(
+    "options, word",
+    [
+        ({"quant_method": "fp8"}, "no tensor is F8_E4M3"),
+        ({"quant_method": "gptq", "bits": 4}, "'gptq' is not supported"),
+        ({"quant_method": "awq"}, "'awq' is not supported"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "'bitsandbytes' is not supported"),
+        ({"load_in_8bit": True}, "load_in_8bit"),
+        (FP8 | {"activation_scheme": "static"}, "activation_scheme"),
+        (FP8 | {"fmt": "e5m2"}, "fmt"),
+        (FP8 | {"weight_block_size": [128]}, "weight_block_size"),
+        ("fp8", "expected an object"),
+    ],
+    ids=str,
+)
+def test_another_quantisation_is_named_with_what_remains_and_no_advice_to_delete_it(options, word, tmp_path):
+    source = write(tmp_path / "source", quantization_config=options)
+    refused(tmp_path, source, "config.json", '"quantization_config"', word, *([INSTEAD] if options != "fp8" else []))
+    assert "take it out" not in run_convert(source, "-o", tmp_path / "model").stderr
 
 
 def test_an_index_must_place_every_tensor_in_the_folder(tmp_path):

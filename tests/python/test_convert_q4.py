@@ -35,6 +35,8 @@ MATRICES = {
 }
 KEPT = [Kind.Q4_0, Kind.Q4_1, Kind.Q4_K]
 # Bytes of a block and the float16 numbers at its start.
+# Types of models of the last years, for the five matrices of a layer whose rows keep their order.
+NEWER = [Kind[name] for name in "IQ1_S IQ1_M IQ2_XXS IQ2_S IQ3_S IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4".split()]
 LAYOUT = {Kind.Q4_0: (18, 1), Kind.Q4_1: (20, 2), Kind.Q4_K: (144, 2), Kind.Q8_0: (34, 1)}
 
 
@@ -50,8 +52,9 @@ def random_blocks(rng: np.random.Generator, kind: Kind, shape: tuple[int, int]) 
     return data.reshape(shape[0], -1)
 
 
-def write_gguf(path: Path, kind: Kind | None, infinite: bool = False) -> Path:
-    """A llama whose matrices are of the type (None: float32), but for attn_v, which is Q8_0."""
+def write_gguf(path: Path, kind: Kind | None, infinite: bool = False, others: dict | None = None) -> Path:
+    """A llama whose matrices are of the type (None: float32), but for attn_v, which is Q8_0, and for others: theirs are
+    those of NEWER, and come back."""
     rng = np.random.default_rng(5)
     w = gguf.GGUFWriter(path, "llama")
     w.add_block_count(LAYERS)
@@ -76,6 +79,13 @@ def write_gguf(path: Path, kind: Kind | None, infinite: bool = False) -> Path:
             w.add_tensor(f"blk.{i}.{norm}.weight", rng.uniform(0.5, 1.5, WIDTH).astype(np.float32))
         for part, shape in MATRICES.items():
             own = Kind.Q8_0 if part == "attn_v" else kind
+            if others is not None and part not in ("attn_q", "attn_k"):
+                own = NEWER[len(others)]
+                # No scale is above 2, wherever a type has it.
+                data = rng.integers(0, 64, gguf.quant_shape_to_byte_shape(shape, own), dtype=np.uint8)
+                others[f"layers.{i}.{part}"] = gguf.quants.dequantize(data, own)
+                w.add_tensor(f"blk.{i}.{part}.weight", data, raw_dtype=own)
+                continue
             if own is None:
                 w.add_tensor(f"blk.{i}.{part}.weight", rng.normal(0, 0.05, shape).astype(np.float32))
                 continue
@@ -98,6 +108,16 @@ def constants(folder: Path) -> dict[str, np.ndarray]:
 def multiplied(folder: Path) -> list[onnx.NodeProto]:
     graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
     return [node for node in graph.node if node.op_type == "MatMulNBits"]
+
+
+def test_types_that_are_not_kept_are_widened(tmp_path):
+    expected = {}
+    folder = convert(write_gguf(tmp_path / "t.gguf", Kind.Q4_0, others=expected), tmp_path / "model")
+    found = constants(folder)
+    assert len(expected) == len(NEWER)
+    for name, array in expected.items():
+        assert array.any()
+        np.testing.assert_array_equal(found[name], array)
 
 
 @pytest.fixture(scope="module", params=KEPT, ids=lambda kind: kind.name)

@@ -277,6 +277,37 @@ def test_an_engine_without_its_packages_says_so_in_one_line(engine, tmp_path):
     assert done.stderr.startswith(f"{engine}: no torch here") and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        ("AssertionError('Device compute capability 8.9 or higher required for FP8')", "AssertionError: Device compute"),
+        ("torch.OutOfMemoryError('CUDA out of memory.\\nTried to allocate')", "OutOfMemoryError: CUDA out of memory. Tried"),
+    ],
+)
+def test_an_error_in_the_forward_pass_is_one_line(error, words, tmp_path):
+    """With stand-ins for vortex's packages, and more prompts to come."""
+    (tmp_path / "vortex" / "model").mkdir(parents=True)
+    for path, text in {
+        "torch.py": "class OutOfMemoryError(RuntimeError): ...\nclass nn:\n class Module: ...\n"
+                    "Tensor = None\ntensor = lambda *a, **b: 0",
+        "evo2.py": "import torch\nclass Model(torch.nn.Module):\n def eval(self): return self\n"
+                   "class Evo2:\n model, tokenizer = Model(), None\n def __init__(self, *a, **b): ...",
+        "vortex/model/generation.py": "import torch\nclass Generator:\n def __init__(self, *a, **b): ...\n"
+                                      f" def generate(self, **b): raise {error}",
+    }.items():
+        (tmp_path / path).write_text(text)
+    command = [sys.executable, ENGINES / "evo2-vortex.py", "evo2_40b"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env={"PYTHONPATH": str(tmp_path)}, text=True, **pipes) as engine:
+        request = {"id": 0, "prompt": "ACGT", "symbols": ["A", "C"], "max_symbols": 2, "constrained": False}
+        print(json.dumps(request), file=engine.stdin, flush=True)
+        assert engine.wait(30) == 1
+        assert engine.stdout.read() == ""
+        loaded, said = engine.stderr.read().splitlines()
+    assert loaded.startswith("evo2-vortex: evo2_40b on")
+    assert said.startswith(f"evo2-vortex: {words}")
+
+
 @pytest.fixture(scope="module")
 def letters(tmp_path_factory) -> Path:
     """A model folder's tokenizer that knows the nucleotides, and joins A and T."""

@@ -54,17 +54,19 @@ class Run:
         self.out = out
         self.slurm = slurm
 
-    def make(self, fails: bool = False, **settings: str) -> str:
+    def make(self, fails: bool = False, tools: Path | None = None, **settings: str) -> str:
         words = [f"{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
         command = ["make", "-f", "scripts/reproduce.mk", f"BIN={BIN}", f"OUT={self.out}", *words]
         environment = {**self.slurm.environment, "SHOTLINE_ORT_LIB": str(ROOT / "runtime")}
+        if tools:
+            environment["PATH"] = f"{tools}:{environment['PATH']}"
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         said = done.stdout + done.stderr
         assert (done.returncode != 0) == fails, said
         return said
 
-    def submit(self, **settings: str) -> str:
-        return self.make(**{**CLUSTER, **settings})
+    def submit(self, fails: bool = False, tools: Path | None = None, **settings: str) -> str:
+        return self.make(fails, tools, **{**CLUSTER, **settings})
 
     def queue(self) -> dict[str, str]:
         """The state of what is in the queue: tasks as JOB_TASK, the merge job as JOB."""
@@ -226,6 +228,48 @@ def test_tasks_that_are_warned_or_pre_empted_go_back_into_the_queue_and_go_on(sl
         slurm.say("scontrol", "update", f"JobId={array}_{index}", "StartTime=now", check=False)
     run.wait("the merge job", lambda: not run.queue())
     assert all("1 restarts" in run.log(f"{array}_{index}") for index in [0, *taken])
+    assert_same(run, alone)
+
+
+def test_arrays_that_follow_each_other_keep_the_throttle_and_a_refused_one_is_submitted_by_the_same_command(
+    slurm, alone, tmp_path
+):
+    """On a cluster whose arrays have two tasks at most, and that refuses every second submission."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    real = {tool: shutil.which(tool, path=slurm.environment["PATH"]) for tool in ("scontrol", "sbatch")}
+    for tool, lines in {
+        "scontrol": 'if [ "$*" = "show config" ]; then echo "MaxArraySize = 2"; exit; fi',
+        "sbatch": f"if [ -e {tools}/once ]; then rm {tools}/once; echo Job violates QOS policy >&2; exit 1; fi\n"
+                  f"touch {tools}/once",
+    }.items():
+        (tools / tool).write_text(f'#!/bin/bash\n{lines}\nexec {real[tool]} "$@"\n')
+        (tools / tool).chmod(0o755)
+    run = Run(tmp_path / "out", slurm)
+
+    # The second array is refused: the first goes on, and nothing merges.
+    said = run.submit(fails=True, tools=tools)
+    assert "Job violates QOS policy" in said
+    first = re.search(r"^Array job (\d+): tasks 0 to 1, 2 at a time$", said, re.M)[1]
+    assert f"In the queue already: array job {first}. The same command submits the rest." in said
+    assert set(run.queue()) == {f"{first}_0", f"{first}_1"}
+
+    # The same command submits the second one; the merge job is refused.
+    said = run.submit(fails=True, tools=tools)
+    assert f"{SHARDS} shards: 0 are there, 2 in the queue, 2 to submit" in said
+    second = re.search(rf"^Array job (\d+): tasks 0 to 1, 2 at a time, when {first} is over$", said, re.M)[1]
+    assert f"In the queue already: array job {second}. The same command submits the rest." in said
+    assert run.states(second) == {f"{second}_0": "PENDING", f"{second}_1": "PENDING"}
+    assert "in the queue, 0 to submit" in run.submit(tools=tools)
+    most = 0
+
+    def over() -> bool:
+        nonlocal most
+        most = max(most, list(run.queue().values()).count("RUNNING"))
+        return not run.queue()
+
+    run.wait("the merge job", over)
+    assert most == 2
     assert_same(run, alone)
 
 
