@@ -122,22 +122,16 @@ fn what_is_no_graph_is_told_what_to_give_instead() {
     );
     fs::remove_file(dir.path("tiny/model.onnx")).unwrap();
     refused("tiny", "tiny/model.onnx: no such file");
-    for (file, rest) in [
-        (
-            "tiny/model-00001-of-00002.safetensors",
-            "weights without a graph",
-        ),
-        ("tiny/a.Q4_K.gguf", "weights without a graph"),
-    ] {
+    for file in ["tiny/model-00001-of-00002.safetensors", "tiny/a.Q4_K.gguf"] {
         dir.write(file, "");
-        refused(
-            "tiny",
-            &format!("{file}: {rest}: scripts/convert makes a model folder of them"),
-        );
-        refused(
-            file,
-            &format!("{file}: no graph: scripts/convert makes a model folder of it"),
-        );
+        for model in ["tiny", file] {
+            refused(
+                model,
+                &format!(
+                    "{file}: weights without a graph: make a model folder of them with scripts/convert"
+                ),
+            );
+        }
     }
 }
 

@@ -21,8 +21,9 @@ pub(super) const GENAI: &str = "genai_config.json";
 const GRAPH: &str = "model.onnx";
 /// Where transformers.js keeps graphs.
 const INSIDE: &str = "onnx";
-/// How files of weights are called that `scripts/convert` reads.
-const WEIGHTS: [&str; 3] = ["gguf", "pt", "safetensors"];
+/// What files of weights alone end in, and what is said of them.
+const WEIGHTS: [&str; 4] = ["bin", "gguf", "pt", "safetensors"];
+const NO_GRAPH: &str = "weights without a graph: make a model folder of them with scripts/convert or optimum-cli export onnx";
 
 /// Where a model's files are.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,19 +38,19 @@ pub(super) struct Folder {
 impl Folder {
     /// The files of a model: of a folder, or of one of its graphs.
     pub(super) fn find(path: &Path) -> Result<Self> {
-        let refuse = |problem| Err(Error::model(format!("{}: {problem}", path.display())));
+        let refuse = |problem: &str| Err(Error::model(format!("{}: {problem}", path.display())));
         let (graph, folder) = if path.is_dir() {
             (graph_in(path)?, path)
         } else if !path.exists() {
             let name = format!("builtin:{}", path.display());
-            return refuse(format!("no such model folder{}", meant(&name, &BUILTINS)));
+            return refuse(&format!("no such model folder{}", meant(&name, &BUILTINS)));
         } else if ends(path, &["onnx"]) {
             let folder = path.parent().filter(|folder| *folder != Path::new(""));
             (path.to_owned(), folder.unwrap_or(Path::new(".")))
         } else if ends(path, &WEIGHTS) {
-            return refuse("no graph: scripts/convert makes a model folder of it".to_owned());
+            return refuse(NO_GRAPH);
         } else {
-            return refuse("a file; give the folder that it is in".to_owned());
+            return refuse("a file; give the folder that it is in");
         };
         let homes = [
             folder.to_owned(),
@@ -74,11 +75,10 @@ impl Folder {
 
 /// The one graph of a folder.
 fn graph_in(folder: &Path) -> Result<PathBuf> {
-    let genai: Option<Value> = read_json(&folder.join(GENAI))?;
+    let genai: Value = read_json(&folder.join(GENAI))?.unwrap_or_default();
     let named = (genai
-        .as_ref()
-        .and_then(|json| json.pointer("/model/decoder/filename")))
-    .and_then(Value::as_str)
+        .pointer("/model/decoder/filename")
+        .and_then(Value::as_str))
     .filter(|name| Path::new(name).file_name() == Some(OsStr::new(name)));
     let usual = folder.join(GRAPH);
     let places = [
@@ -100,14 +100,10 @@ fn graph_in(folder: &Path) -> Result<PathBuf> {
     if let Some(graph) = graphs.pop() {
         return Ok(graph);
     }
-    let problem = match files(folder, &WEIGHTS).first() {
-        Some(weights) => format!(
-            "{}: weights without a graph: scripts/convert makes a model folder of them",
-            weights.display()
-        ),
+    Err(Error::model(match files(folder, &WEIGHTS).first() {
+        Some(weights) => format!("{}: {NO_GRAPH}", weights.display()),
         None => format!("{}: no such file", usual.display()),
-    };
-    Err(Error::model(problem))
+    }))
 }
 
 /// The other graphs beside one, as a sentence's end.
