@@ -26,7 +26,7 @@ const WEIGHTS: [&str; 4] = ["bin", "gguf", "pt", "safetensors"];
 const NO_GRAPH: &str = "weights without a graph: make a model folder of them with scripts/convert or optimum-cli export onnx";
 
 /// Where a model's files are.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Folder {
     /// Everything but the graph and its weights.
     pub home: PathBuf,
