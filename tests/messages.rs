@@ -125,7 +125,7 @@ fn a_git_lfs_pointer_in_the_place_of_any_file_is_named() {
 fn a_slip_in_a_name_is_told_from_what_is_not_there() {
     let dir = Workdir::new();
     let prompt = prompt(&dir);
-    dir.write("file.onnx", "");
+    dir.write("notes.txt", "");
     for (model, code, words) in [
         ("builtin:mdoe", 2, "; did you mean builtin:mode?"),
         ("builtin:Nearset", 2, "; did you mean builtin:nearest?"),
@@ -136,9 +136,9 @@ fn a_slip_in_a_name_is_told_from_what_is_not_there() {
         ),
         ("models/gone", 3, "models/gone: no such model folder"),
         (
-            "file.onnx",
+            "notes.txt",
             3,
-            "file.onnx: a file; give the folder that it is in",
+            "notes.txt: a file; give the folder that it is in",
         ),
     ] {
         let ran = dir.pipe(prompt.clone(), "infer", &format!("--model {model}"));

@@ -20,6 +20,8 @@ use shotline::predictor::onnx::{
 };
 
 const TINY: [&str; 2] = ["tiny-hf", "tiny-subset"];
+/// The same model in every layout.
+const ALL: [&str; 3] = ["tiny-hf", "tiny-subset", "tiny-genai"];
 /// transformers' logits and ours differ by less than 1e-4 on the tiny models (tiny.json); sums of eight by less.
 const CLOSE: f64 = 1e-3;
 
@@ -108,7 +110,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 
 #[test]
 fn both_signatures_go_on_as_transformers_does() {
-    for name in TINY {
+    for name in ALL {
         let mut model = load(name);
         for row in continuations() {
             let (prompt, text) = (
@@ -132,7 +134,7 @@ fn both_signatures_go_on_as_transformers_does() {
 
 #[test]
 fn log_probabilities_are_those_of_transformers() {
-    for name in TINY {
+    for name in ALL {
         let mut model = load(name);
         let mut checked = 0;
         for row in continuations() {
@@ -273,7 +275,7 @@ fn nested(
 
 #[test]
 fn a_nested_prompt_gives_what_separate_prompts_give() {
-    for name in TINY {
+    for name in ALL {
         let mut model = load(name);
         let mut rng = rng(3);
         for shots in 0..9 {
@@ -318,7 +320,7 @@ fn a_nested_prompt_gives_what_separate_prompts_give() {
 
 #[test]
 fn a_prompt_read_in_pieces_gives_the_same_answers() {
-    for name in TINY {
+    for name in ALL {
         let mut whole = load(name);
         let limit = |prefill_chunk, logits_bytes| Options {
             prefill_chunk,
@@ -1028,17 +1030,17 @@ fn liar(logits: Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn a_graph_that_does_not_keep_its_promises_is_an_error_and_no_panic() {
-    let row = |logit: f32| floats("constant", &[1, 1, 256], &[logit; 256]);
+    let rows = |logit: f32| floats("constant", &[1, 2, 256], &[logit; 512]);
     for (logits, prompt, problem) in [
         (
-            row(0.0),
+            rows(0.0),
             "011",
-            "gives logits of shape [1, 1, 256], expected [1, 3, 256]",
+            "gives logits of shape [1, 2, 256], expected [1, 3, 256]",
         ),
         (
-            row(0.0),
-            "0",
-            "gives present.0.key of shape [1, 1, 0, 1], expected [1, 1, 1, 1]",
+            rows(0.0),
+            "01",
+            "gives present.0.key of shape [1, 1, 0, 1], expected [1, 1, 2, 1]",
         ),
         (
             floats("constant", &[1, 1, 3], &[0.0; 3]),

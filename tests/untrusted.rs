@@ -78,7 +78,7 @@ fn operators_of_a_custom_library_are_not_there() {
     folder_with(&dir, &[node], &[], &opset);
     // A library beside the model is no more than a file.
     fs::copy(common::binary("score"), dir.path("model/libcustom_ops.so")).unwrap();
-    ask(&dir, "model").refused(3, &["model: ", "com.example.custom"]);
+    ask(&dir, "model").refused(3, &["model/model.onnx: ", "com.example.custom"]);
 }
 
 #[test]

@@ -174,13 +174,18 @@ def largest_difference(model: LlamaForCausalLM, table: list[dict]) -> dict[str, 
     return worst
 
 
-def main() -> None:
+def tiny_model() -> LlamaForCausalLM:
     torch.manual_seed(SEED)
     model = LlamaForCausalLM(LlamaConfig(**CONFIG)).eval()
     with torch.no_grad():
         for name, tensor in model.named_parameters():
             if "norm" in name:
                 tensor.uniform_(0.5, 1.5)
+    return model
+
+
+def main() -> None:
+    model = tiny_model()
     for name in ("tiny-hf", "tiny-subset"):
         shutil.rmtree(MODELS / name, ignore_errors=True)
     with tempfile.TemporaryDirectory() as temp:

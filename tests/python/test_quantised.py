@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,10 +14,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from converter import ROOT
+from greedy import TINY, Greedy, infer, prompts, refused
 
-BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release"))
-TINY = ROOT / "tests" / "fixtures" / "models" / "tiny-hf"
 # In a process of its own: it imports a module that is called as one of ours.
 QUANTISE = """
 import sys
@@ -36,64 +33,6 @@ def folder(tmp_path_factory) -> Path:
     command = [sys.executable, "-c", QUANTISE, folder / "model_fp32.onnx", folder / "model.onnx"]
     subprocess.run(list(map(str, command)), check=True, capture_output=True)
     return folder
-
-
-class Greedy:
-    """Greedy decoding as any runtime does it: the whole prompt in one call, then a token a call."""
-
-    def __init__(self, folder: Path):
-        self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-        self.config = json.loads((folder / "config.json").read_text())
-        self.past = [i.name for i in self.session.get_inputs() if i.name.startswith("past")]
-        vocabulary = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
-        # Printable characters are themselves in a byte-level vocabulary.
-        self.ids = vocabulary | {"\n": vocabulary["\u010a"], " ": vocabulary["\u0120"]}
-        self.symbols = {id: token for token, id in self.ids.items()}
-
-    def call(self, ids: list[int], cache: list | None) -> tuple[np.ndarray, list]:
-        empty = np.zeros((1, self.config["num_key_value_heads"], 0, self.config["head_dim"]), np.float32)
-        cache = cache or [empty] * len(self.past)
-        read = cache[0].shape[2]
-        feed = {
-            "input_ids": np.array([ids], np.int64),
-            "attention_mask": np.ones((1, read + len(ids)), np.int64),
-            "position_ids": np.arange(read, read + len(ids), dtype=np.int64)[None],
-        }
-        logits, *cache = self.session.run(None, feed | dict(zip(self.past, cache)))
-        return logits[0], cache
-
-    def answer(self, prompt: str, symbols: int) -> str:
-        ids, cache, text = [self.ids[symbol] for symbol in prompt], None, ""
-        for _ in range(symbols):
-            logits, cache = self.call(ids, cache)
-            ids = [int(logits[-1].argmax())]
-            if ids == [self.config["eos_token_id"]]:
-                break
-            text += self.symbols[ids[0]]
-        return text
-
-
-def run(program: str, *arguments, data: bytes = b"") -> subprocess.CompletedProcess:
-    return subprocess.run([BIN / program, *map(str, arguments)], input=data, capture_output=True, check=False)
-
-
-def infer(folder: Path, data: bytes, *options) -> subprocess.CompletedProcess:
-    library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
-    return run("infer", "--model", folder, *(["--ort-lib", library[0]] if library else []), *options, data=data)
-
-
-def prompts(*trials) -> bytes:
-    drawn = run("gen-tasks", "--suite", "primitives", "--bits", 4, "--trials", 1, *trials)
-    encoded = run("encode", "--alphabet", "linguistic", "--template", "{x}>{y}\\n", data=drawn.stdout)
-    assert encoded.returncode == 0, drawn.stderr + encoded.stderr
-    return encoded.stdout
-
-
-def refused(done: subprocess.CompletedProcess, code: int, *words: str) -> None:
-    message = done.stderr.decode().splitlines()[-1]
-    assert (done.returncode, done.stdout) == (code, b""), message
-    for word in words:
-        assert word in message
 
 
 def test_a_tokens_logits_depend_on_what_else_is_read_in_its_call(folder):
@@ -115,8 +54,10 @@ def test_a_quantised_graph_is_refused_with_the_reason_and_the_others_in_its_fold
     shutil.copytree(folder, tmp_path / "js")
     (tmp_path / "js" / "onnx").mkdir()
     shutil.move(tmp_path / "js" / "model.onnx", tmp_path / "js" / "onnx" / "model_int8.onnx")
-    listed = "also has model_fp32.onnx, onnx/model_int8.onnx (dynamically quantised)"
-    refused(infer(tmp_path / "js", data), 3, "no such file", listed)
+    js = tmp_path / "js"
+    listed = f"several graphs; give the path of one of them: {js}/model_fp32.onnx, {js}/onnx/model_int8.onnx (dynamically quantised)"
+    refused(infer(js, data), 3, listed)
+    assert infer(js / "model_fp32.onnx", data).returncode == 0
 
 
 def test_with_allow_inexact_whole_prompts_are_read_alone_and_the_provenance_says_so(folder, tmp_path):

@@ -44,8 +44,8 @@ struct Args {
     #[command(flatten)]
     input: InputArgs,
 
-    /// A model folder (model.onnx, config.json, tokenizer.json), or builtin:mode (the papers'
-    /// baseline), builtin:nearest, builtin:copy, builtin:bayes (the ideal observer of a suite), or
+    /// A model folder or one of its graphs (see below), or builtin:mode (the papers' baseline),
+    /// builtin:nearest, builtin:copy, builtin:bayes (the ideal observer of a suite), or
     /// builtin:compress (context-tree weighting: a model that knows nothing but the prompt), or
     /// 'exec:COMMAND ARGS', a program that answers JSON lines (see below).
     #[arg(long, value_name = "FOLDER|builtin:NAME|exec:COMMAND", required_unless_present_any = ["doctor", "version"],
@@ -206,6 +206,13 @@ Examples:
     infer --doctor
   Is the converted model right? (Evo2, on the sequences of upstream's own test)
     infer --model models/evo2_7b --verify evo2/test/data/prompts.csv
+
+Models (what is read of each: docs/models/onnx.md):
+    an export of optimum or onnxruntime-genai; what scripts/convert made   --model FOLDER
+    the same with its graph in FOLDER/onnx, as for transformers.js         --model FOLDER
+    one of several graphs                          --model FOLDER/onnx/model_q4.onnx
+    weights: safetensors, GGUF, Evo 2              scripts/convert SOURCE -o FOLDER, then FOLDER
+    a server, or a program of any kind             --model 'exec:COMMAND ARGS'
 
 Engines (exec:COMMAND ARGS): COMMAND is started once and never by a shell. It reads requests on its
 standard input, one JSON object a line, and writes answers on its standard output, in any order:

@@ -12,14 +12,36 @@ wanted.
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
+use std::slice;
 
 use ort::AsPointer;
 use ort::memory::{AllocationDevice, Allocator};
-use ort::value::{DynTensor, DynValue, Shape, Tensor, TensorElementType};
+use ort::value::{DynTensor, DynTensorValueType, DynValue, Shape, Tensor, TensorElementType};
 
 use super::graph::{Content, Graph, Slot};
 use super::runtime::{dimension, failure};
 use crate::error::{Error, Result};
+
+/// Does something with `$T`, the type of a plain export's numbers.
+macro_rules! with_numbers {
+    ($element:expr, $T:ident, $does:expr) => {
+        match $element {
+            ort::value::TensorElementType::Float16 => {
+                type $T = half::f16;
+                $does
+            }
+            ort::value::TensorElementType::Bfloat16 => {
+                type $T = half::bf16;
+                $does
+            }
+            _ => {
+                type $T = f32;
+                $does
+            }
+        }
+    };
+}
+pub(super) use with_numbers;
 
 /// The recurrent states of a batch, in the order of the graph's slots.
 pub(super) type States = Rc<Vec<DynTensor>>;
@@ -50,8 +72,11 @@ impl Cache {
                 let shape = slot.shape(sequences, capacity);
                 if graph.is_plain() {
                     // ONNX Runtime's allocator gives no tensor without elements.
-                    let nothing = Tensor::from_array((slot.shape(sequences, 0), Vec::<f32>::new()));
-                    return nothing.map(Tensor::upcast).map_err(failure);
+                    let shape = slot.shape(sequences, 0);
+                    return with_numbers!(slot.element, T, {
+                        let nothing = Tensor::from_array((shape, Vec::<T>::new()));
+                        nothing.map(Tensor::upcast).map_err(failure)
+                    });
                 }
                 let memory = allocator.memory_info();
                 if slot.element == TensorElementType::Bfloat16 || memory.is_cpu_accessible() {
@@ -98,7 +123,7 @@ impl Cache {
             let (found, expected) = (value.shape(), slot.shape(self.sequences, length));
             if *found != expected {
                 return Err(Error::model(format!(
-                    "model.onnx gives {} of shape {found}, expected {expected}",
+                    "the graph gives {} of shape {found}, expected {expected}",
                     slot.present
                 )));
             }
@@ -162,11 +187,20 @@ pub(super) fn view(
     sequences: &Range<usize>,
     allocator: &Allocator,
 ) -> Result<DynValue> {
+    view_as(tensor, *tensor.data_type(), sequences, allocator)
+}
+
+/// A [`view`] of the same bits as numbers of another type.
+fn view_as(
+    tensor: &DynTensor,
+    element: TensorElementType,
+    sequences: &Range<usize>,
+    allocator: &Allocator,
+) -> Result<DynValue> {
     let mut shape = tensor.shape().clone();
     let whole = shape.num_elements();
     let all = usize::try_from(shape[0]).unwrap_or_default().max(1);
     shape[0] = dimension(sequences.len());
-    let element = *tensor.data_type();
     let bytes = |numbers: usize| element.byte_size(numbers).unwrap_or_default();
     debug_assert!(sequences.end <= all, "the tensor has these sequences");
     let mut value = ptr::null_mut();
@@ -200,22 +234,39 @@ fn shortened(slot: &Slot, value: &DynTensor, sequences: usize, length: usize) ->
     let value = if value.memory_info().is_cpu_accessible() {
         value
     } else {
-        here = value.to(AllocationDevice::CPU, 0).map_err(failure)?;
+        // `ort` copies by a graph that knows no bfloat16.
+        let bits = match slot.element {
+            TensorElementType::Bfloat16 => TensorElementType::Float16,
+            other => other,
+        };
+        here = view_as(value, bits, &(0..sequences), &Allocator::default())?
+            .downcast::<DynTensorValueType>()
+            .and_then(|view| view.to(AllocationDevice::CPU, 0))
+            .map_err(failure)?;
         &here
     };
-    let (_, all) = value.try_extract_tensor::<f32>().map_err(failure)?;
     let parts = match slot.content {
         Content::Rows { heads, .. } => sequences * heads,
         Content::State { .. } => sequences,
     };
     let shape = slot.shape(sequences, length);
-    let (before, after) = (all.len() / parts, shape.num_elements() / parts);
-    let mut tensor = DynTensor::new(&Allocator::default(), TensorElementType::Float32, shape)
-        .map_err(failure)?;
-    let (_, place) = tensor.try_extract_tensor_mut::<f32>().map_err(failure)?;
+    let bytes = |shape: &Shape| {
+        slot.element
+            .byte_size(shape.num_elements())
+            .unwrap_or_default()
+    };
+    let (old, new) = (bytes(value.shape()), bytes(&shape));
+    let mut tensor = DynTensor::new(&Allocator::default(), slot.element, shape).map_err(failure)?;
+    // SAFETY: both tensors lie here, with so many bytes, and only `tensor`, which nobody else has, is written.
+    let (all, place) = unsafe {
+        (
+            slice::from_raw_parts(value.data_ptr().cast::<u8>(), old),
+            slice::from_raw_parts_mut(tensor.data_ptr_mut().cast::<u8>(), new),
+        )
+    };
     // A head's rows lie together, so the copy goes head by head.
-    for (new, old) in place.chunks_exact_mut(after).zip(all.chunks_exact(before)) {
-        new.copy_from_slice(&old[..after]);
+    for (new, old) in (place.chunks_exact_mut(new / parts)).zip(all.chunks_exact(old / parts)) {
+        new.copy_from_slice(&old[..new.len()]);
     }
     Ok(tensor)
 }

@@ -9,12 +9,26 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::folder::{CONFIG, Folder, GENAI};
 use super::runtime::Device;
 use super::verify::{Acceptance, Recorded};
 use crate::error::{Error, Result};
 use crate::text;
+
+/// What configurations call the longest sequence, in tokens; the first that there is counts.
+const LENGTHS: [&str; 9] = [
+    "max_position_embeddings",
+    "n_positions",
+    "max_sequence_length",
+    "max_seq_length",
+    "max_seq_len",
+    "seq_length",
+    "n_ctx",
+    "context_length",
+    "model_max_length",
+];
 
 /// How `card.json` names a vocabulary whose token ids are byte values.
 const BYTES: &str = "bytes";
@@ -48,18 +62,11 @@ pub struct Card {
 }
 
 impl Card {
-    /// Reads `card.json` of a model folder; without one, only the folder's name is known.
-    ///
-    /// # Errors
-    /// [`Error::Model`] if the file is there but is not a card.
-    pub fn read(folder: &Path) -> Result<Self> {
-        let mut card: Self = read_json(&folder.join("card.json"))?.unwrap_or_default();
+    /// Reads a model's `card.json`; without one, only the name of its folder is known.
+    pub(super) fn read(folder: &Folder) -> Result<Self> {
+        let mut card: Self = read_json(&folder.home.join("card.json"))?.unwrap_or_default();
         if card.name.is_empty() {
-            // `.` and `..` have no name of their own.
-            let named = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-            card.name = named
-                .file_name()
-                .map_or_else(|| "model".into(), |name| name.to_string_lossy().into());
+            card.name.clone_from(&folder.name);
         }
         Ok(card)
     }
@@ -112,20 +119,31 @@ pub(super) struct Config {
 impl Config {
     /// Reads the configuration of a model folder.
     pub(super) fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("config.json");
-        let json: Value = read_json(&path)?.ok_or_else(|| {
-            Error::model(format!(
-                "{}: no such file (a model folder holds model.onnx, config.json and tokenizer.json)",
-                path.display()
-            ))
-        })?;
+        let path = folder.join(CONFIG);
+        let genai: Option<Value> = read_json(&folder.join(GENAI))?;
+        let (path, json) = match (read_json(&path)?, &genai) {
+            (Some(json), _) => (path, json),
+            (None, Some(genai)) => (folder.join(GENAI), as_hugging_face(genai)),
+            (None, None) => {
+                return Err(Error::model(format!(
+                    "{}: no such file (a model folder holds a graph, config.json or genai_config.json, and tokenizer.json)",
+                    path.display()
+                )));
+            }
+        };
         let mut config = Self::from_json(&json).map_err(|error| error.at(path.display()))?;
+        if config.max_positions.is_none() {
+            // 10^30, which is no count here, where nobody knows.
+            let words: Option<Value> = read_json(&folder.join("tokenizer_config.json"))?;
+            config.max_positions = (words.as_ref())
+                .and_then(|words| words.get("model_max_length"))
+                .and_then(count);
+        }
         // Where there is this file, transformers ends an answer by it alone.
         let path = folder.join("generation_config.json");
         if let Some(json) = read_json::<Value>(&path)? {
             config.eos = ends(&json).map_err(|error| error.at(path.display()))?;
         }
-        let genai: Option<Value> = read_json(&folder.join("genai_config.json"))?;
         let window = genai
             .as_ref()
             .and_then(|json| json.pointer("/model/decoder/sliding_window/window_size"))
@@ -159,7 +177,9 @@ impl Config {
             bos: field(json, "bos_token_id")
                 .map(|id| token("bos_token_id", id))
                 .transpose()?,
-            max_positions: number(json, "max_position_embeddings")?,
+            max_positions: (LENGTHS.iter())
+                .find_map(|name| number(json, name).transpose())
+                .transpose()?,
             kv_heads: number(json, "num_key_value_heads")?.or(heads),
             head_dim: match number(json, "head_dim")? {
                 Some(dim) => Some(dim),
@@ -173,6 +193,19 @@ impl Config {
                 .map(str::to_owned),
         })
     }
+}
+
+/// What `genai_config.json` says, as `config.json` has it.
+fn as_hugging_face(genai: &Value) -> Value {
+    let at = |path: &str| genai.pointer(path);
+    json!({
+        "vocab_size": at("/model/vocab_size"),
+        "eos_token_id": at("/model/eos_token_id"),
+        "bos_token_id": at("/model/bos_token_id"),
+        "context_length": at("/model/context_length"),
+        "num_key_value_heads": at("/model/decoder/num_key_value_heads"),
+        "head_dim": at("/model/decoder/head_size"),
+    })
 }
 
 /// Tokens that end an answer: one, several, or none.
@@ -272,17 +305,18 @@ pub(super) fn check_size(path: &Path) -> Result<()> {
 #[cfg(fuzzing)]
 pub fn fuzz_folder(folder: &Path) {
     let config = Config::read(folder).unwrap_or_default();
-    if let Ok(card) = Card::read(folder) {
-        let _ = super::symbols::Symbols::read(folder, &card, &config, 1 << 16)
-            .and_then(|mut symbols| symbols.id('A'));
+    if let Ok(folder) = Folder::find(folder) {
+        if let Ok(card) = Card::read(&folder) {
+            let _ = super::symbols::Symbols::read(&folder.home, &card, &config, 1 << 16)
+                .and_then(|mut symbols| symbols.id('A'));
+        }
+        let _ = super::weights::contents(&folder.graph);
     }
-    let _ = super::weights::contents(&folder.join("model.onnx"));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
     use std::fs;
 
     #[test]
@@ -370,7 +404,9 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("smol");
         fs::create_dir(&folder).unwrap();
-        let card = Card::read(&folder).unwrap();
+        fs::write(folder.join("model.onnx"), "").unwrap();
+        let read = || Card::read(&Folder::find(&folder).unwrap());
+        let card = read().unwrap();
         assert_eq!(
             (card.name.as_str(), card.modality, card.params),
             ("smol", None, None)
@@ -380,17 +416,12 @@ mod tests {
             r#"{"name": "Smol", "params": 1.35e8, "vocabulary": "bytes"}"#,
         )
         .unwrap();
-        let card = Card::read(&folder).unwrap();
+        let card = read().unwrap();
         assert_eq!(
             (card.name.as_str(), card.params, card.is_bytes()),
             ("Smol", Some(1.35e8), true)
         );
         fs::write(folder.join("card.json"), "{").unwrap();
-        assert!(
-            Card::read(&folder)
-                .unwrap_err()
-                .to_string()
-                .contains("card.json: EOF")
-        );
+        assert!(read().unwrap_err().to_string().contains("card.json: EOF"));
     }
 }

@@ -334,8 +334,9 @@ impl Pass {
         let length = fed.first().map_or(0, Vec::len);
         let places = sequences.first().map_or(&[][..], |first| &first.places);
         let keeps_states = engine.graph.is_recurrent() && reads.goes_on();
+        let parts = keeps_states || engine.graph.is_last_only;
         let mut stops: Vec<usize> = (places.iter().map(|place| place.start))
-            .filter(|_| keeps_states)
+            .filter(|_| parts)
             .collect();
         let capacity = sequences.first().map_or(0, Sequence::longest);
         let mut pass = Self {

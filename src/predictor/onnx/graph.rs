@@ -4,8 +4,8 @@ Which graphs can be run: the two signatures that are recognised from a session's
 - the reading graph of `scripts/convert` (its decoder.py states the contract): `input_ids`, `seqlens_k`,
   `total_sequence_length`, `positions`, `choices` and the cache give what there is to know of the logits at the wanted
   positions, and the cache is written in place;
-- the plain Hugging Face export: `input_ids`, `attention_mask`, maybe `position_ids`, and the cache give logits at
-  every position over the whole vocabulary.
+- the plain export of Hugging Face's and onnxruntime-genai's tools: `input_ids`, `attention_mask`, maybe some of [`OPTIONAL`],
+  and the cache give logits at every position, or at the last, over the whole vocabulary.
 
 The cache is what a graph keeps of the tokens that it has read: keys and values of attention layers, which grow by a row a
 token, and the states of recurrent layers (Evo2's convolutions), which stay the same size.
@@ -35,6 +35,22 @@ const READING: [(&str, TensorElementType); 4] = [
     ("chosen", TensorElementType::Float32),
 ];
 
+/// What a plain export may take beside tokens, mask and cache.
+const OPTIONAL: [&str; 3] = [POSITION_IDS, LOGITS_TO_KEEP, CACHE_BRANCH];
+pub(super) const POSITION_IDS: &str = "position_ids";
+/// The number of last tokens whose logits are wanted, or 0 for all.
+pub(super) const LOGITS_TO_KEEP: &str = "num_logits_to_keep";
+/// Whether a merged decoder takes the branch for what follows a past. That one was traced with one token, so that it may mask
+/// nothing, and for a call of more attend to what comes later.
+pub(super) const CACHE_BRANCH: &str = "use_cache_branch";
+
+/// The types of a plain export's numbers.
+const FLOATS: [TensorElementType; 3] = [
+    TensorElementType::Float32,
+    TensorElementType::Float16,
+    TensorElementType::Bfloat16,
+];
+
 /// Name and type of an input or output.
 pub(super) type Port<'a> = (&'a str, &'a ValueType);
 
@@ -43,11 +59,8 @@ pub(super) type Port<'a> = (&'a str, &'a ValueType);
 pub(super) enum Signature {
     /// What is asked for of the logits, and where; the cache is written in place.
     Reading,
-    /// A Hugging Face export: logits everywhere.
-    Plain {
-        /// Whether it wants `position_ids`.
-        position_ids: bool,
-    },
+    /// An export: all logits.
+    Plain,
 }
 
 /// What one tensor of the cache holds, for one sequence.
@@ -93,6 +106,12 @@ impl Slot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Graph {
     pub signature: Signature,
+    /// What it takes beside the cache.
+    inputs: Vec<String>,
+    /// The type of a plain export's logits.
+    pub logits: TensorElementType,
+    /// Whether those are the last token's only.
+    pub is_last_only: bool,
     /// Key and value, or the states, of layer 0, of layer 1, ...
     pub slots: Vec<Slot>,
     /// Number of token ids.
@@ -108,7 +127,7 @@ impl Graph {
     ) -> Result<Self> {
         let unknown = |problem: &str| {
             Error::model(format!(
-                "model.onnx {problem}: found inputs {}, outputs {}; {EXPECTED}",
+                "the graph {problem}: found inputs {}, outputs {}; {EXPECTED}",
                 listing(inputs),
                 listing(outputs)
             ))
@@ -129,57 +148,77 @@ impl Graph {
             ] => Signature::Reading,
             ["attention_mask", "input_ids", "positions", "vocab_ids"] => {
                 return Err(Error::model(
-                    "model.onnx was converted for an earlier version: convert the model again (scripts/convert)",
+                    "the graph was converted for an earlier version: convert the model again (scripts/convert)",
                 ));
             }
-            ["attention_mask", "input_ids"] => Signature::Plain {
-                position_ids: false,
-            },
-            ["attention_mask", "input_ids", "position_ids"] => {
-                Signature::Plain { position_ids: true }
+            ["attention_mask", "input_ids", ref more @ ..]
+                if more.iter().all(|name| OPTIONAL.contains(name)) =>
+            {
+                Signature::Plain
             }
             _ => return Err(unknown("takes inputs that are not known here")),
         };
-        // Keys and values of a graph for a GPU.
-        let narrow: &[TensorElementType] = match signature {
-            Signature::Reading => &[TensorElementType::Bfloat16],
-            Signature::Plain { .. } => &[],
+        let elements = match signature {
+            // bfloat16 in a graph for a GPU.
+            Signature::Reading => &[TensorElementType::Float32, TensorElementType::Bfloat16],
+            Signature::Plain => &FLOATS[..],
         };
-        let slots = slots(inputs, config, narrow, &unknown)?;
-        for name in others {
+        let slots = slots(inputs, config, elements, &unknown)?;
+        for &name in &others {
             let element = match name {
                 "seqlens_k" | "total_sequence_length" => TensorElementType::Int32,
+                CACHE_BRANCH => TensorElementType::Bool,
                 _ => TensorElementType::Int64,
             };
-            typed(inputs, name, &[element], &unknown)?;
+            let (_, shape) = typed(inputs, name, &[element], &unknown)?;
+            if let Some(&length) = shape
+                .get(1)
+                .filter(|&&length| length > 0 && name == "input_ids")
+            {
+                return Err(unknown(&format!(
+                    "takes calls of {length} tokens only, not of any number"
+                )));
+            }
         }
         for slot in &slots {
             typed(outputs, &slot.present, &[slot.element], &unknown)?;
         }
-        let given: &[(&str, TensorElementType)] = match signature {
-            Signature::Reading => &READING,
-            Signature::Plain { .. } => &[("logits", TensorElementType::Float32)],
-        };
-        let mut width = -1;
-        for &(name, element) in given {
-            let (_, shape) = typed(outputs, name, &[element], &unknown)?;
-            if name == "logits" {
-                let &[_, _, vocabulary] = shape else {
-                    return Err(unknown(
-                        "gives logits that are not of shape [batch, positions, vocabulary]",
-                    ));
-                };
-                width = vocabulary;
+        let (mut logits, mut positions, mut width, mut given) = (FLOATS[0], -1, -1, 1);
+        if signature == Signature::Reading {
+            for (name, element) in READING {
+                typed(outputs, name, &[element], &unknown)?;
             }
+            given = READING.len();
+        } else {
+            let (element, shape) = typed(outputs, "logits", &FLOATS, &unknown)?;
+            let &[_, declared, vocabulary] = shape else {
+                return Err(unknown(
+                    "gives logits that are not of shape [batch, positions, vocabulary]",
+                ));
+            };
+            (logits, positions, width) = (element, declared, vocabulary);
         }
-        if outputs.len() != slots.len() + given.len() {
+        if outputs.len() != slots.len() + given {
             return Err(unknown("gives outputs that are not known here"));
         }
         Ok(Self {
             signature,
+            inputs: others.into_iter().map(str::to_owned).collect(),
+            logits,
+            is_last_only: positions == 1,
             slots,
             vocab: vocab(width, config)?,
         })
+    }
+
+    /// Whether it takes an input of this name.
+    pub(super) fn takes(&self, name: &str) -> bool {
+        self.inputs.iter().any(|input| input == name)
+    }
+
+    /// Whether a prompt has to be read in one call, and what follows it token by token.
+    pub(super) fn reads_whole(&self) -> bool {
+        self.is_last_only || self.takes(CACHE_BRANCH)
     }
 
     /// Whether it is an export that gives its whole cache anew with every call.
@@ -213,7 +252,7 @@ impl Graph {
 fn vocab(declared: i64, config: &Config) -> Result<usize> {
     match (size(declared), config.vocab_size.filter(|&width| width > 0)) {
         (Some(declared), Some(configured)) if declared != configured => Err(Error::model(format!(
-            "model.onnx gives logits over {declared} tokens, config.json says \"vocab_size\": {configured}"
+            "the graph gives logits over {declared} tokens, config.json says \"vocab_size\": {configured}"
         ))),
         (Some(width), _) | (None, Some(width)) => Ok(width),
         (None, None) => Err(Error::model("config.json gives no \"vocab_size\"")),
@@ -224,7 +263,7 @@ fn vocab(declared: i64, config: &Config) -> Result<usize> {
 fn slots(
     inputs: &[Port<'_>],
     config: &Config,
-    narrow: &[TensorElementType],
+    elements: &[TensorElementType],
     unknown: &dyn Fn(&str) -> Error,
 ) -> Result<Vec<Slot>> {
     let mut layers: BTreeMap<usize, Vec<(&str, &str)>> = BTreeMap::new();
@@ -248,9 +287,12 @@ fn slots(
         }
         for (prefix, part) in parts {
             let past = format!("{prefix}.{layer}.{part}");
-            let narrow = if prefix == ROWS[0] { narrow } else { &[] };
-            let elements = [&[TensorElementType::Float32], narrow].concat();
-            let (element, shape) = typed(inputs, &past, &elements, unknown)?;
+            let elements = if prefix == ROWS[0] {
+                elements
+            } else {
+                &FLOATS[..1]
+            };
+            let (element, shape) = typed(inputs, &past, elements, unknown)?;
             if let Some(&batch) = shape.first().filter(|&&batch| batch > 1) {
                 return Err(unknown(&format!("takes batches of {batch} only, not of 1")));
             }
@@ -340,7 +382,7 @@ fn typed<'a>(
     match dtype {
         ValueType::Tensor { ty, shape, .. } if expected.contains(ty) => Ok((*ty, shape)),
         other => Err(Error::model(format!(
-            "model.onnx has {name} as {other}, expected elements of type {}",
+            "the graph has {name} as {other}, expected elements of type {}",
             expected
                 .iter()
                 .map(ToString::to_string)
@@ -466,12 +508,12 @@ mod tests {
             ("past_key_values.10.value", "present.10.value")
         );
         assert_eq!(slot.content, Content::Rows { heads: 3, dim: 64 });
-        for position_ids in [false, true] {
-            let inputs =
-                &["input_ids", "attention_mask", "position_ids"][..2 + usize::from(position_ids)];
+        for count in 2..=3 {
+            let inputs = &["input_ids", "attention_mask", "position_ids"][..count];
+            let graph = recognise(inputs, 1, &config()).unwrap();
             assert_eq!(
-                recognise(inputs, 1, &config()).unwrap().signature,
-                Signature::Plain { position_ids }
+                (graph.signature, graph.takes(POSITION_IDS)),
+                (Signature::Plain, count == 3)
             );
         }
     }
@@ -548,7 +590,7 @@ mod tests {
     }
 
     #[test]
-    fn half_precision_caches_are_refused_by_name() {
+    fn a_reading_graphs_cache_in_half_precision_is_refused_by_name() {
         let mut inputs: Vec<Owned> = TAKEN.iter().map(|name| ids(name)).collect();
         for part in ["key", "value"] {
             let name = format!("past_key_values.0.{part}");
@@ -588,7 +630,7 @@ mod tests {
         let text = vocab(99, &config()).unwrap_err().to_string();
         assert_eq!(
             text,
-            "model.onnx gives logits over 99 tokens, config.json says \"vocab_size\": 100"
+            "the graph gives logits over 99 tokens, config.json says \"vocab_size\": 100"
         );
         assert_eq!(vocab(99, &Config::default()).unwrap(), 99);
         assert!(vocab(-1, &Config::default()).is_err());

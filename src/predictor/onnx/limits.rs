@@ -33,7 +33,8 @@ pub(super) struct Limits {
     cache_bytes: usize,
     /// Whether a sequence that is read in pieces is a batch of its own.
     is_long_alone: bool,
-    /// Whether a call reads all of a sequence, and of one only, whatever that takes: a token's logits depend on the call.
+    /// Whether a call reads all of a sequence, and of one only, whatever that takes: a token's logits depend on the call, or the
+    /// graph cannot go on with several tokens.
     is_whole: bool,
     /// How often everything is halved.
     halved: u32,

@@ -3,7 +3,8 @@ A predictor in ONNX Runtime: a model folder that answers encoded prompts.
 
 - [`runtime`]: finds and loads the library, opens sessions on a device;
 - [`card`]: what the folder says about the model;
-- `weights`: the files that hold it;
+- `folder`: where its files lie;
+- `weights`: what the graph's file says, and which files hold its weights;
 - `graph`: the two graph signatures that can be run;
 - `symbols`: one symbol, one token;
 - `limits`: how much goes together;
@@ -21,6 +22,7 @@ pub mod card;
 mod cuda;
 mod decode;
 pub mod doctor;
+mod folder;
 mod graph;
 mod limits;
 mod probe;
@@ -42,19 +44,17 @@ use serde_json::json;
 use batch::Batches;
 use card::Config;
 use decode::{Decoded, Over, Place, Reads, Sequence};
+use folder::Folder;
 use graph::{Graph, Port};
 use limits::Limits;
 use runtime::Runtime;
 use session::Engine;
 use symbols::Symbols;
 
-use super::{Answer, BUILTINS, Job, Jobs, Predictor, bit_symbols, points};
-use crate::error::{Error, Result, meant};
+use super::{Answer, Job, Jobs, Predictor, bit_symbols, points};
+use crate::error::{Error, Result};
 use crate::record::Prompt;
 use crate::record::provenance::Facts;
-
-/// A model folder's graph.
-const GRAPH: &str = "model.onnx";
 
 /// How a model is run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -159,12 +159,12 @@ pub struct Request<'a> {
     pub one: char,
 }
 
-/// SHA-256 of a folder's `model.onnx` followed by its external data in the order of their names, in hexadecimal.
+/// SHA-256 of a model's graph followed by its external data in the order of their names, in hexadecimal.
 ///
 /// # Errors
 /// [`Error::Model`] if there is no ONNX model, [`Error::Io`] if a file cannot be read.
-pub fn sha256(folder: &Path) -> Result<String> {
-    crate::digest::sha256(&weights::contents(&folder.join(GRAPH))?.files)
+pub fn sha256(model: &Path) -> Result<String> {
+    crate::digest::sha256(&weights::contents(&Folder::find(model)?.graph)?.files)
 }
 
 /// A model in memory, ready to answer.
@@ -181,33 +181,24 @@ pub struct OnnxModel {
 }
 
 impl OnnxModel {
-    /// Loads a model folder.
+    /// Loads a model: a folder, or one of its graphs.
     ///
     /// # Errors
     /// [`Error::Model`] naming what is missing or not as expected: runtime, device, file, graph.
-    pub fn load(folder: &Path, options: &Options) -> Result<Self> {
-        let here = |error: Error| error.at(folder.display());
-        if !folder.is_dir() {
-            let found = if folder.exists() {
-                "a file; give the folder that it is in".to_owned()
-            } else {
-                let name = format!("builtin:{}", folder.display());
-                format!("no such model folder{}", meant(&name, &BUILTINS))
-            };
-            return Err(Error::model(format!("{}: {found}", folder.display())));
-        }
-        let card = Card::read(folder)?;
-        let config = Config::read(folder)?;
-        let model = folder.join(GRAPH);
-        if !model.exists() {
-            let others = weights::others(&model);
-            return Err(Error::model(format!(
-                "{}: no such file{others}",
-                model.display()
+    pub fn load(model: &Path, options: &Options) -> Result<Self> {
+        let folder = Folder::find(model)?;
+        let (model, home) = (&folder.graph, &folder.home);
+        let here = |error: Error| error.at(model.display());
+        let card = Card::read(&folder)?;
+        let config = Config::read(home)?;
+        // What the graph keeps elsewhere is refused before the runtime reads it.
+        let contents = weights::contents(model)?;
+        if contents.slides {
+            return Err(here(Error::model(
+                "sliding_window_cache: its cache loses what is behind the window, so that no answer can go on from a prompt's \
+                 beginning; build it with --extra_options windowed_kv_cache=false",
             )));
         }
-        // What the graph keeps elsewhere is refused before the runtime reads it.
-        let contents = weights::contents(&model)?;
         let inexact = contents
             .quantising
             .into_iter()
@@ -217,26 +208,27 @@ impl OnnxModel {
                 "{}: dynamically quantised ({operators}): a token's logits depend on what else is read in its call, so that \
                  answers depend on method and batch; take a graph that is not, or --allow-inexact with --method generate{}",
                 model.display(),
-                weights::others(&model)
+                folder::others(model)
             )));
         }
         let bytes = (contents.files.iter())
             .filter_map(|file| Some(file.metadata().ok()?.len()))
             .sum();
         let runtime = Runtime::get(options.ort_lib.as_deref())?;
-        let open = |builder: &mut SessionBuilder| builder.commit_from_file(&model);
+        let open = |builder: &mut SessionBuilder| builder.commit_from_file(model);
         let (session, taken) = runtime
             .open_for(options, &card, bytes, &open)
             .map_err(here)?;
         let graph = Graph::recognise(&ports(session.inputs()), &ports(session.outputs()), &config)
             .map_err(here)?;
         config.check_tokens(graph.vocab).map_err(here)?;
-        let symbols = Symbols::read(folder, &card, &config, graph.vocab)?;
+        let symbols = Symbols::read(home, &card, &config, graph.vocab)?;
         let free = match taken.device {
             Device::Cuda(number) => cuda::free_memory(number),
             Device::Cpu | Device::Auto => None,
         };
-        let limits = Limits::of(taken.device, free).with(options, inexact.is_some());
+        let is_whole = inexact.is_some() || graph.reads_whole();
+        let limits = Limits::of(taken.device, free).with(options, is_whole);
         let memories = taken.memories(&session)?;
         let engine = Engine::new(session, graph, limits, memories);
         Ok(Self {
@@ -340,9 +332,16 @@ impl OnnxModel {
 
     /// A request in tokens, checked.
     fn sequence(&mut self, request: &Request<'_>, settings: Settings) -> Result<Sequence> {
-        if self.inexact.is_some() && settings.method != Method::Generate {
+        let problem = if self.inexact.is_some() {
+            Some("is dynamically quantised, so that its targets would change each other")
+        } else if self.engine.graph.is_last_only {
+            Some("gives logits of the last token only (prune_lm_head)")
+        } else {
+            None
+        };
+        if let Some(problem) = problem.filter(|_| settings.method != Method::Generate) {
             return Err(Error::usage(format!(
-                "--method score: {} is dynamically quantised, so that its targets would change each other; use --method generate",
+                "--method score: {} {problem}; use --method generate",
                 self.card.name
             )));
         }

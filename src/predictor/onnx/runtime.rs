@@ -281,7 +281,12 @@ impl Runtime {
     ) -> Result<Session> {
         self.builder(options)
             .and_then(|mut builder| open(&mut builder))
-            .map_err(failure)
+            .map_err(|error| match failure(error) {
+                Error::Model(text) if text.contains("Could not find an implementation") => {
+                    Error::Model(text + "; graphs in bfloat16 run on a GPU only (--device cuda)")
+                }
+                other => other,
+            })
     }
 
     fn on_cuda(

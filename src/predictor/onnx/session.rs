@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use ort::memory::{Allocator, MemoryInfo};
 use ort::session::{IoBinding, RunOptions, Session, SessionOutputs};
-use ort::value::{DynTensor, DynTensorValueType, Shape, Tensor};
+use ort::value::{DynTensor, DynTensorValueType, PrimitiveTensorElementType, Shape, Tensor};
 
-use super::cache::{Cache, view};
-use super::graph::{Graph, Signature};
+use super::cache::{Cache, view, with_numbers};
+use super::graph::{CACHE_BRANCH, Graph, LOGITS_TO_KEEP, POSITION_IDS, Signature};
 use super::limits::Limits;
 use super::runtime::{dimension, failure};
 use crate::error::{Error, Result};
@@ -197,7 +197,7 @@ impl Engine {
                     let first_too_many = feed.asks.get(asked + places);
                     first_too_many.map_or(end, |ask| end.min(ask.after))
                 }
-                Signature::Plain { .. } => end.min(start + places),
+                Signature::Plain => end.min(start + places),
             };
             let asks = asked + feed.asks[asked..].partition_point(|ask| ask.after < end);
             pieces.push((start..end, asked..asks));
@@ -295,9 +295,10 @@ impl Engine {
         let seen = if let Signature::Reading = self.graph.signature {
             read(&outputs, &asks, choices)?
         } else {
-            let vocab = self.graph.vocab;
             let begin = part.tokens.start;
-            let seen = survey_all(&outputs, &asks, [rows, length, vocab], begin)?;
+            let seen = with_numbers!(self.graph.logits, T, {
+                survey_all::<T>(&outputs, &asks, &self.graph, [rows, length], begin)?
+            });
             let given = (self.graph.rows())
                 .map(|slot| {
                     let value = outputs
@@ -345,21 +346,23 @@ impl Engine {
                         .map_err(failure)?;
                 }
             }
-            Signature::Plain { position_ids } => {
-                bind(
-                    binding,
-                    "attention_mask",
-                    vec![1i64; rows * total],
-                    &[rows, total],
-                )?;
-                if position_ids {
+            Signature::Plain => {
+                let mask = vec![1i64; rows * total];
+                bind(binding, "attention_mask", mask, &[rows, total])?;
+                if self.graph.takes(POSITION_IDS) {
                     let places = (0..rows).flat_map(|_| (part.before..total).map(dimension));
                     bind(
                         binding,
-                        "position_ids",
+                        POSITION_IDS,
                         places.collect::<Vec<i64>>(),
                         &[rows, length],
                     )?;
+                }
+                if self.graph.takes(LOGITS_TO_KEEP) {
+                    bind(binding, LOGITS_TO_KEEP, vec![0i64], &[])?;
+                }
+                if self.graph.takes(CACHE_BRANCH) {
+                    bind(binding, CACHE_BRANCH, vec![part.before > 0], &[1])?;
                 }
                 binding
                     .bind_output_to_device("logits", &self.memories.here)
@@ -373,14 +376,14 @@ impl Engine {
 /// Binds an input to values that lie here.
 fn bind<T>(binding: &mut IoBinding, name: &str, values: Vec<T>, shape: &[usize]) -> Result<()>
 where
-    T: ort::value::PrimitiveTensorElementType + std::fmt::Debug + Clone + 'static,
+    T: PrimitiveTensorElementType + std::fmt::Debug + Clone + 'static,
 {
     let tensor = Tensor::from_array((shape, values)).map_err(failure)?;
     binding.bind_input(name, &tensor).map_err(failure)
 }
 
 /// An output's numbers, after a check of its shape.
-fn numbers<'a, T: ort::value::PrimitiveTensorElementType>(
+fn numbers<'a, T: PrimitiveTensorElementType>(
     outputs: &'a SessionOutputs<'_>,
     name: &str,
     shape: &[usize],
@@ -392,7 +395,7 @@ fn numbers<'a, T: ort::value::PrimitiveTensorElementType>(
     let expected = Shape::new(shape.iter().copied().map(dimension));
     if *found != expected {
         return Err(Error::model(format!(
-            "model.onnx gives {name} of shape {found}, expected {expected}"
+            "the graph gives {name} of shape {found}, expected {expected}"
         )));
     }
     Ok(data)
@@ -422,31 +425,43 @@ fn read(outputs: &SessionOutputs<'_>, asks: &[&[Ask]], choices: usize) -> Result
         .collect())
 }
 
-/// What there is to know of a plain export's logits `[rows, tokens, vocabulary]`, whose first token is number `begin` of those fed.
-fn survey_all(
+/// What there is to know of a plain export's logits, for `[rows, tokens]` whose first token is number `begin` of those fed.
+fn survey_all<T>(
     outputs: &SessionOutputs<'_>,
     asks: &[&[Ask]],
-    shape: [usize; 3],
+    graph: &Graph,
+    [rows, length]: [usize; 2],
     begin: usize,
-) -> Result<Vec<Vec<Seen>>> {
-    let logits: &[f32] = numbers(outputs, "logits", &shape)?;
-    let [_, length, vocab] = shape;
-    Ok((asks.iter().enumerate())
-        .map(|(row, asks)| {
-            (asks.iter())
-                .map(|ask| {
-                    let place = row * length + ask.after - begin;
-                    survey(&logits[place * vocab..][..vocab], &ask.choices)
-                })
-                .collect()
-        })
-        .collect())
+) -> Result<Vec<Vec<Seen>>>
+where
+    T: PrimitiveTensorElementType + Copy + Into<f32>,
+{
+    // The places that logits are given for.
+    let (first, places) = if graph.is_last_only {
+        (length - 1, 1)
+    } else {
+        (0, length)
+    };
+    let logits: &[T] = numbers(outputs, "logits", &[rows, places, graph.vocab])?;
+    let read = |row: usize, ask: &Ask| {
+        let place = (ask.after - begin).checked_sub(first).ok_or_else(|| {
+            Error::model(
+                "the graph gives logits of the last token only (prune_lm_head), more are asked for",
+            )
+        })?;
+        let at = (row * places + place) * graph.vocab;
+        Ok(survey(&logits[at..][..graph.vocab], &ask.choices))
+    };
+    (asks.iter().enumerate())
+        .map(|(row, asks)| asks.iter().map(|ask| read(row, ask)).collect())
+        .collect()
 }
 
 /// What there is to know of a row of logits.
-fn survey(logits: &[f32], choices: &[u32]) -> Seen {
+fn survey<T: Copy + Into<f32>>(logits: &[T], choices: &[u32]) -> Seen {
     let (mut best, mut top, mut second) = (0, f32::NEG_INFINITY, f32::NEG_INFINITY);
     for (index, &logit) in logits.iter().enumerate() {
+        let logit = logit.into();
         if logit > top {
             (best, second, top) = (index, top, logit);
         } else if logit > second {
@@ -455,7 +470,7 @@ fn survey(logits: &[f32], choices: &[u32]) -> Seen {
     }
     // A logit that is no number leaves none here either.
     let sum: f64 = (logits.iter())
-        .map(|&logit| f64::from(logit - top).exp())
+        .map(|&logit| f64::from(logit.into() - top).exp())
         .sum();
     Seen {
         // Token ids are 32 bits wide everywhere; a vocabulary beyond them has no row to get here.
@@ -463,7 +478,10 @@ fn survey(logits: &[f32], choices: &[u32]) -> Seen {
         top: [top, second],
         log_sum: sum.ln(),
         // Below the vocabulary's size: the symbol table checks it.
-        chosen: choices.iter().map(|&id| logits[id as usize]).collect(),
+        chosen: choices
+            .iter()
+            .map(|&id| logits[id as usize].into())
+            .collect(),
     }
 }
 

@@ -7,7 +7,7 @@ Field numbers are those of onnx.proto (ONNX 1.x, IR version 3 and later).
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek};
 use std::path::{Component, Path, PathBuf};
 
@@ -39,6 +39,8 @@ const QUANTISING: [&str; 6] = [
 /// window in the arithmetic of a mask, which nobody can tell.
 const WINDOWED: [&str; 2] = ["GroupQueryAttention", "PagedAttention"];
 const WINDOW: &str = "local_window_size";
+/// Their attribute where the cache is as long as the window.
+const SLIDING: &str = "sliding_window_cache";
 
 /// The messages on the way from a model to its external data.
 #[derive(Clone, Copy, PartialEq)]
@@ -78,12 +80,14 @@ impl Message {
 /// What a model's file says of itself.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// `model.onnx` and its external data, the latter in the order of their names.
+    /// The graph and its external data, the latter in the order of their names.
     pub files: Vec<PathBuf>,
     /// The operators by which a token's logits depend on what else a call reads.
     pub quantising: BTreeSet<String>,
     /// Whether an operator that could have a window attends, and none has one.
     pub is_without_window: bool,
+    /// Whether an operator keeps a cache of its window only, which loses the beginning of what it has read.
+    pub slides: bool,
 }
 
 /// Reads a model's file, but for its weights.
@@ -98,6 +102,7 @@ pub(super) fn contents(model: &Path) -> Result<Contents> {
         locations: BTreeSet::new(),
         quantising: BTreeSet::new(),
         windows: Vec::new(),
+        slides: false,
     };
     walk.message(Message::Model, length, 0).map_err(|error| {
         refuse(&format!(
@@ -132,7 +137,7 @@ pub(super) fn contents(model: &Path) -> Result<Contents> {
         }
         if !path.is_file() {
             return Err(Error::model(format!(
-                "{}: no such file, but model.onnx keeps weights in it",
+                "{}: no such file, but the graph keeps weights in it",
                 path.display()
             )));
         }
@@ -144,37 +149,8 @@ pub(super) fn contents(model: &Path) -> Result<Contents> {
         files,
         quantising: walk.quantising,
         is_without_window: walk.windows.contains(&false) && !walk.windows.contains(&true),
+        slides: walk.slides,
     })
-}
-
-/// The other graphs beside a model, as a sentence's end; dynamically quantised ones are marked.
-pub(super) fn others(model: &Path) -> String {
-    let folder = model.parent().unwrap_or(Path::new(""));
-    let mut names: Vec<String> = ["", "onnx"]
-        .iter()
-        .filter_map(|inside| fs::read_dir(folder.join(inside)).ok())
-        .flat_map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())))
-        .filter(|path| path != model && path.extension().is_some_and(|end| end == "onnx"))
-        .map(|path| {
-            let name = path
-                .strip_prefix(folder)
-                .unwrap_or(&path)
-                .display()
-                .to_string();
-            match contents(&path) {
-                Ok(contents) if !contents.quantising.is_empty() => {
-                    format!("{name} (dynamically quantised)")
-                }
-                _ => name,
-            }
-        })
-        .collect();
-    names.sort_unstable();
-    if names.is_empty() {
-        String::new()
-    } else {
-        format!("; its folder also has {}", names.join(", "))
-    }
 }
 
 struct Walk<R> {
@@ -184,6 +160,7 @@ struct Walk<R> {
     quantising: BTreeSet<String>,
     /// For each operator that could have a window: whether it has one.
     windows: Vec<bool>,
+    slides: bool,
 }
 
 /// What the fields of a message say: the key of an entry, the name of an attribute or the operator of a node; an entry's
@@ -236,6 +213,7 @@ impl<R: BufRead + Seek> Walk<R> {
                                 // A window is a signed number, -1 where there is none.
                                 has_window |=
                                     inner.name == WINDOW && (1..1 << 63).contains(&inner.number);
+                                self.slides |= inner.name == SLIDING && inner.number != 0;
                             }
                             None => self.skip(length)?,
                         },

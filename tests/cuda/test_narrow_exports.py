@@ -1,0 +1,41 @@
+"""Exports of other tools with caches of 16 bits, on a device that computes nothing: they run there, and their caches stay there.
+
+    make test-cuda
+"""
+
+import json
+
+import pytest
+from onnx import TensorProto
+
+from device import run_infer
+from exports import GENAI, TINY, model_of, narrowed, written
+
+
+@pytest.mark.parametrize("method", ["score", "generate"])
+@pytest.mark.parametrize(
+    "source, element",
+    [(GENAI, TensorProto.FLOAT16), (GENAI, TensorProto.BFLOAT16), (TINY, TensorProto.FLOAT16)],
+    ids=["genai-float16", "genai-bfloat16", "optimum-float16"],
+)
+def test_narrow_caches_run_on_the_device(source, element, method, prompts, tmp_path):
+    folder = written(narrowed(model_of(source), element), tmp_path / "model", source)
+    # What the device always answers, the token 0, must not be what ends an answer.
+    path = folder / ("genai_config.json" if source == GENAI else "config.json")
+    path.write_text(path.read_text().replace('"eos_token_id": 0', '"eos_token_id": 2'))
+    out = tmp_path / "out.jsonl"
+
+    def run(prompts: str) -> dict:
+        ran = run_infer(tmp_path, "--model", folder, "--method", method, "-o", out, prompts=prompts)
+        assert ran.code == 0, ran.err
+        assert len(out.read_text().splitlines()) >= len(prompts.splitlines())
+        assert ran.report["launches"] > 0 and ran.report["launches_without_code"] == 0
+        return ran.report
+
+    text = prompts("llama")
+    run(text)
+    # Independent prompts' caches are never cut, which is done here: nothing but 99 logits a token comes back.
+    if method == "generate":
+        report = run("".join(line for line in text.splitlines(True) if json.loads(line)["design"] == "independent"))
+        chain = json.loads((tmp_path / "out.jsonl.provenance.json").read_text())
+        assert report["to_host"]["bytes"] == chain[-1]["measured"]["tokens"] * 99 * 2
