@@ -6,7 +6,7 @@ use arrow::ipc::reader::StreamReader;
 use serde_json::{Value, json};
 use shotline::record::{
     Contrast, ErrorShare, Fit, Identifiability, Listing, Power, Prediction, Prompt, Record,
-    Scaling, Score, Similarity, Trial, Versus, VersusTask, schema,
+    Scaling, Score, ShapeFit, Similarity, Trial, Versus, VersusTask, schema,
 };
 use std::fs;
 use std::io::Write as _;
@@ -230,6 +230,32 @@ fn scalings() -> Vec<String> {
         .collect()
 }
 
+/// Independent and nested curves, one function, and fewer functions than points left over.
+fn shapes() -> Vec<String> {
+    [
+        "--shots 1,2,4 --trials 2 --condition clean,deranged",
+        "--shots 0,1,2,4,8,16 --trials 2 --design nested",
+        "--shots 1,2,4 --trials 2 --task majority",
+        "--shots 1,2,4,8,16 --trials 2 --task majority --task rotl1",
+    ]
+    .map(|draw| {
+        let trials = run(GEN_TASKS, &draw.split(' ').collect::<Vec<_>>(), "");
+        let prompts = run(ENCODE, &["--alphabet", "linguistic"], &trials);
+        let answer = ["--model", "builtin:mode", "--params", "7e9", "--quiet"];
+        let named = if draw.contains("nested") {
+            &answer[..]
+        } else {
+            &["--model", "builtin:mode", "--quiet"]
+        };
+        run(
+            FIT,
+            &["--shape", "--to", "jsonl"],
+            &run(INFER, named, &prompts),
+        )
+    })
+    .to_vec()
+}
+
 fn listings() -> Vec<String> {
     ["8", "5"]
         .map(|bits| run(GEN_TASKS, &["--list", "--bits", bits, "--to", "jsonl"], ""))
@@ -312,6 +338,7 @@ fn written() -> Vec<(&'static str, Vec<String>)> {
         ("power", powers()),
         ("fit", fits()),
         ("scaling", scalings()),
+        ("shape", shapes()),
         ("listing", listings()),
         ("contrast", [contrasts(""), contrasts("--by task")].concat()),
         ("versus", contrasts("--models")),
@@ -553,6 +580,7 @@ fn the_schemas_are_the_tables_of_the_code() {
     held_against_the_code::<Fit>();
     held_against_the_code::<Listing>();
     held_against_the_code::<Scaling>();
+    held_against_the_code::<ShapeFit>();
     held_against_the_code::<ErrorShare>();
     held_against_the_code::<Power>();
     held_against_the_code::<Contrast>();

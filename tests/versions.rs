@@ -24,7 +24,7 @@ use std::slice::from_ref;
 use std::sync::Arc;
 
 /// How the kept tables were made: kind, and the command without `-o`. Each may read those before it.
-const COMMANDS: [(&str, &str); 14] = [
+const COMMANDS: [(&str, &str); 15] = [
     (
         "trial",
         "gen-tasks --task meta_constant --task rotl1 --shots 1,2 --trials 2 --condition clean,deranged --quiet",
@@ -36,6 +36,7 @@ const COMMANDS: [(&str, &str); 14] = [
     ("power", "score --power .1 prediction.jsonl"),
     ("fit", "fit-loglinear --replicates 20 prediction.jsonl"),
     ("scaling", "fit-loglinear --families sizes.csv"),
+    ("shape", "fit-loglinear --shape curve.jsonl"),
     ("contrast", "contrast prediction.jsonl"),
     (
         "versus",
@@ -94,6 +95,14 @@ fn make(dir: &Workdir) {
     for (kind, command) in COMMANDS {
         if kind == "versus" {
             run("infer --model builtin:mode prompt.jsonl", "mode.jsonl");
+        }
+        if kind == "shape" {
+            run(
+                "gen-tasks --task majority --task rotl1 --shots 1,2,4 --trials 2",
+                "drawn.jsonl",
+            );
+            run("encode --alphabet genomic drawn.jsonl", "dressed.jsonl");
+            run("infer --model builtin:nearest dressed.jsonl", "curve.jsonl");
         }
         for format in formats(kind) {
             run(command, &format!("{kind}.{format}"));

@@ -16,6 +16,7 @@ mod power;
 mod resample;
 mod scaling;
 mod score;
+mod shape;
 mod versus;
 
 pub use cells::{Cell, Cells, CurveCells, Seen};
@@ -30,4 +31,5 @@ pub use power::power;
 pub use resample::{Replicates, replicates};
 pub use scaling::scalings;
 pub use score::{Complexities, Stratum, by_bitdiversity, by_bitload, score_cell, score_tasks};
+pub use shape::shapes;
 pub use versus::{versus, versus_tasks};

@@ -3,11 +3,12 @@
 use clap::Parser;
 use shotline::analysis::{
     Cells, CurveCells, Family, Points, Seen, fit_means, fit_predictions, points_of, scalings,
+    shapes,
 };
 use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
 use shotline::error::{Error, Result};
 use shotline::record::provenance::Step;
-use shotline::record::{Design, Fit, FromRow, Mean, Outcome, Place, Reader, Row};
+use shotline::record::{Design, Fit, FromRow, Mean, Outcome, Place, Reader, Row, ShapeFit};
 use shotline::stats::Bootstrap;
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -32,6 +33,12 @@ use std::process::ExitCode;
 /// --families regresses across models: accuracy at every shot count, a0 and a1 against ln(params),
 /// by least squares over the models of a family, with the one-sided t-test of a positive slope.
 ///
+/// --shape asks whether it is a line in ln(shots) at all, from predictions: a row for each shape that the
+/// curve could have, one curve for all functions, fitted by marginal binomial likelihood. `gain` says how
+/// much better than the line it foretells the answers to a function left out of the fit, in nats a
+/// function; f and p, whether the means leave the shape by more than functions differ (Hotelling's test,
+/// for nested curves, too). docs/shapes.md has the formulas.
+///
 /// Of a table of scores only the columns model, shots and accuracy are required.
 #[derive(Parser)]
 #[command(name = "fit-loglinear", version, after_help = EXAMPLES)]
@@ -47,6 +54,10 @@ struct Args {
     /// Repeatable; other models are left out.
     #[arg(long, value_name = "NAME=PREFIX")]
     family: Vec<Family>,
+
+    /// One row a curve and shape, from predictions: log, constant, linear, root, logistic, saturating, break.
+    #[arg(long, conflicts_with_all = ["families", "family"])]
+    shape: bool,
 
     /// Bootstrap replicates, where predictions are read. Memory grows by about 30 bytes for each, at
     /// every shot count of a curve.
@@ -74,6 +85,8 @@ Examples:
     fit-loglinear scores.csv
   From predictions, with a bootstrap interval of the slope:
     fit-loglinear predictions.parquet -o fits.csv
+  Is it a line? Beside it: constant, linear, square root, logistic, saturating, with a break:
+    fit-loglinear --shape predictions.parquet
   How do the curves change with the models' size?
     fit-loglinear --families table4.csv
     fit-loglinear --family Qwen3=Qwen3- --family Evo2=evo2 table4.csv
@@ -125,6 +138,15 @@ fn run(args: &Args) -> Result<()> {
     let mut step = Step::here("fit-loglinear");
     step.seed = Some(args.seed.seed);
     let chain = reader.provenance().with(step);
+    if args.shape {
+        if !means.is_empty() {
+            return Err(Error::usage(
+                "--shape: these are scores; give the predictions, whose functions are left out one by one",
+            ));
+        }
+        let rows = shape_rows(&cells.finish(args.allow_partial)?)?;
+        return args.output.write_table(&chain, &rows);
+    }
     let across = args.families || !args.family.is_empty();
     if !across && means.iter().any(|m| m.key.design == Some(Design::Nested)) {
         warn(
@@ -155,6 +177,24 @@ fn run(args: &Args) -> Result<()> {
     };
     cli::warn_of_one_function(curves.iter().filter(lone).count());
     args.output.write_table(&chain, &fits)
+}
+
+/// The shapes of all curves.
+fn shape_rows(curves: &[CurveCells]) -> Result<Vec<ShapeFit>> {
+    let mut rows = Vec::new();
+    for curve in curves {
+        let (fitted, left_out) = shapes(curve)?;
+        rows.extend(fitted);
+        if !left_out.is_empty() {
+            let names: Vec<&str> = left_out.iter().map(|shape| shape.word()).collect();
+            let (model, names) = (&curve.key.model, names.join(", "));
+            warn(
+                "fit-loglinear",
+                format!("model {model:?}: too few shot counts for the shapes {names}, left out"),
+            );
+        }
+    }
+    Ok(rows)
 }
 
 /// Adds a cell's mean to its curve.

@@ -38,7 +38,7 @@ pub use extra::Extra;
 pub use kinds::{
     Condition, Contrast, CurveKey, Design, ErrorKind, ErrorShare, Fit, Identifiability, Listed,
     Listing, Mean, Outcome, PairKey, Power, Prediction, Prompt, Quantity, SLIM, Scaling, Score,
-    Side, Similarity, Trial, Verdict, Versus, VersusTask,
+    Shape, ShapeFit, Side, Similarity, Trial, Verdict, Versus, VersusTask,
 };
 pub use place::Place;
 pub use pretty::{Brief, BriefCell, BriefColumn, visible};

@@ -38,7 +38,11 @@ fn value(rest: &str) -> Option<&str> {
                 [b'1'..=b'9', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
                 _ => false,
             };
-            (is_whole || serde_json::from_str::<IgnoredAny>(value).is_ok()).then_some(value)
+            let is_value = || {
+                !value.contains(|c: char| c.is_ascii_whitespace())
+                    && serde_json::from_str::<IgnoredAny>(value).is_ok()
+            };
+            (is_whole || is_value()).then_some(value)
         }
     }
 }
@@ -141,5 +145,6 @@ mod tests {
         let fields = fields(line).unwrap();
         assert_eq!(fields[3], ("list".into(), "[\"01010101\",\"11111111\"]"));
         assert_eq!(fields.len(), 6);
+        assert!(super::fields(r#"{"a":1 }"#).is_none());
     }
 }

@@ -9,7 +9,7 @@ is looked for everywhere, so that this reader refuses what it would misread.
 
 use super::kinds::{
     Contrast, ErrorShare, Fit, Identifiability, Listing, Power, Prediction, Prompt, Scaling, Score,
-    Similarity, Trial, Versus, VersusTask,
+    ShapeFit, Similarity, Trial, Versus, VersusTask,
 };
 pub use super::provenance::SCHEMA_KEY;
 use super::table::Record;
@@ -19,7 +19,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
 /// The kinds of records that are written, and the version of each that is written and read.
-pub const VERSIONS: [(&str, u32); 14] = [
+pub const VERSIONS: [(&str, u32); 15] = [
     (Trial::KIND, 1),
     (Prompt::KIND, 1),
     (Prediction::KIND, 1),
@@ -28,6 +28,7 @@ pub const VERSIONS: [(&str, u32); 14] = [
     (Power::KIND, 1),
     (Fit::KIND, 1),
     (Scaling::KIND, 1),
+    (ShapeFit::KIND, 1),
     (Contrast::KIND, 1),
     (Versus::KIND, 1),
     (VersusTask::KIND, 1),

@@ -2,10 +2,13 @@
 Numeric functions on slices: no records, no files.
 */
 
+mod binomial;
 mod bootstrap;
 mod clusters;
 mod components;
+mod lack_of_fit;
 mod least_squares;
+mod linear;
 mod multiple;
 mod normal;
 mod paired;
@@ -13,9 +16,11 @@ mod rank;
 mod rounding;
 mod swap;
 
+pub use binomial::{Curve, Link, Share, likeliest, log_likelihood};
 pub use bootstrap::{Bootstrap, Task, bootstrap_p, quantile, standard_deviation};
 pub use clusters::{ClusteredLine, Group, clustered_line};
 pub use components::Components;
+pub use lack_of_fit::{FTest, lack_of_fit};
 pub use least_squares::{Line, line};
 pub use multiple::{adjusted, benjamini_hochberg, holm};
 pub use normal::{NORMAL_95, one_sided_p, z_difference};

@@ -12,5 +12,6 @@ pub use contrasts::{Contrast, Listed, PairKey, Side, Similarity, Versus, VersusT
 pub use predictions::{CurveKey, Outcome, Prediction, SLIM, Verdict};
 pub use results::{
     ErrorKind, ErrorShare, Fit, Identifiability, Listing, Mean, Power, Quantity, Scaling, Score,
+    Shape, ShapeFit,
 };
 pub use trials::{Condition, Design, Prompt, Trial};

@@ -140,6 +140,52 @@ record! {
     ];
 }
 
+words! {
+    /// What a curve could be, of n shots.
+    enum Shape {
+        Log = "log", "a + b ln n: the line.";
+        Constant = "constant", "a.";
+        Linear = "linear", "a + b n.";
+        Root = "root", "a + b sqrt(n).";
+        Logistic = "logistic", "1 / (1 + exp(-(a + b ln n))).";
+        Saturating = "saturating", "a + b n / (n + c).";
+        Break = "break", "a + b ln n + d max(0, ln(n / c)).";
+    }
+}
+
+record! {
+    /// One shape of one curve, one for all functions (`--shape`).
+    struct ShapeFit: "shape" {
+        ..curve: CurveKey, "The columns of a curve.";
+        params: Option<f64>, "Number of parameters of the model; null if unknown.";
+        shape: Shape, "The shape.";
+        parameters: u32, "Number of the shape's parameters.";
+        points: u32, "Number of shot counts above 0.";
+        tasks: u32, "Number of functions.";
+        a: f64, "The shape's a.";
+        b: Option<f64>, "Its b; null where it has none.";
+        c: Option<f64>, "Its c, in shots; null where it has none.";
+        d: Option<f64>, "Its d; null where it has none.";
+        log_likelihood: f64, "Of all answers, in nats, without binomial coefficients.";
+        log_score: Option<f64>,
+            "Mean over functions of the log-likelihood of a function's answers by the shape fitted to all others.";
+        gain: Option<f64>, "`log_score` less the line's; null of the line.";
+        gain_se: Option<f64>, "Its paired error: sd of the functions' gains (ddof 1) / sqrt(functions).";
+        f: Option<f64>, "Lack of fit against free means, by Hotelling's test over functions; null of curved shapes.";
+        df1: Option<u32>, "Its degrees of freedom: shot counts less parameters.";
+        df2: Option<u32>, "Functions - `df1`.";
+        p: Option<f64>, "P(F >= f).";
+        curvature: Option<f64>, "Of the line: mean over functions of the coefficient of (ln n)^2 beside it.";
+        curvature_se: Option<f64>, "Its error over functions.";
+        p_curvature: Option<f64>, "Two-sided p of Student's t, functions - 1 degrees of freedom.";
+    }
+    brief [
+        "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
+        "constrained", "bos", "shape", "parameters", "a", "b", "c", "d", "log_score", "gain",
+        "gain_se", "f", "p", "p_curvature",
+    ];
+}
+
 record! {
     /// How surely demonstrations tell a function from its rivals.
     struct Identifiability: "identifiability" {

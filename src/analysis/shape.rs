@@ -1,0 +1,276 @@
+/*!
+Shapes of learning curves: the line in ln(shots) beside what else a curve could be, compared by functions left out.
+
+A shape is one curve for all functions. What is fitted are the functions' answers at all shot counts above 0, by marginal
+binomial likelihood; what it is worth is the likelihood of the answers to a function that it was fitted without.
+*/
+
+use super::cells::{CurveCells, TaskUnits};
+use crate::error::{Error, Result};
+use crate::record::{Shape, ShapeFit};
+use crate::stats::{
+    Curve, Link, Paired, Share, lack_of_fit, likeliest, line, log_likelihood, paired,
+};
+use clap::ValueEnum as _;
+use std::collections::BTreeSet;
+
+impl Shape {
+    /// Number of parameters.
+    #[must_use]
+    pub fn parameters(self) -> u32 {
+        match self {
+            Self::Constant => 1,
+            Self::Log | Self::Linear | Self::Root | Self::Logistic => 2,
+            Self::Saturating => 3,
+            Self::Break => 4,
+        }
+    }
+
+    fn link(self) -> Link {
+        match self {
+            Self::Logistic => Link::Logit,
+            _ => Link::Identity,
+        }
+    }
+
+    /// Its terms at `n` shots; `c` is what it has beside coefficients.
+    fn terms(self, n: f64, c: f64) -> Vec<f64> {
+        match self {
+            Self::Constant => vec![1.0],
+            Self::Linear => vec![1.0, n],
+            Self::Root => vec![1.0, n.sqrt()],
+            Self::Log | Self::Logistic => vec![1.0, n.ln()],
+            Self::Saturating => vec![1.0, n / (n + c)],
+            Self::Break => vec![1.0, n.ln(), (n / c).ln().max(0.0)],
+        }
+    }
+
+    /// The likeliest curve of this shape, and its `c`.
+    fn fit(self, shots: &[f64], shares: &[Share], margin: f64) -> Option<(Curve, Option<f64>)> {
+        let at = |c: f64| {
+            let terms: Vec<Vec<f64>> = shots.iter().map(|&n| self.terms(n, c)).collect();
+            likeliest(shares, &terms, self.link(), margin)
+        };
+        match self {
+            Self::Saturating => {
+                let (first, last) = (shots.first()?, shots.last()?);
+                let range = first.ln()..last.ln();
+                let log_c = highest(range, |log_c| Some(at(log_c.exp())?.log_likelihood))?;
+                let c = log_c.exp();
+                Some((at(c)?, Some(c)))
+            }
+            Self::Break => {
+                let inner = shots.get(1..shots.len().saturating_sub(1))?;
+                let curves = inner.iter().filter_map(|&c| Some((at(c)?, Some(c))));
+                // The first of several that are as likely.
+                curves.reduce(|best, next| {
+                    let is_likelier = next.0.log_likelihood > best.0.log_likelihood;
+                    if is_likelier { next } else { best }
+                })
+            }
+            _ => Some((at(0.0)?, None)),
+        }
+    }
+}
+
+/// Where a function is highest: the best of a grid, made finer by golden sections.
+fn highest(range: std::ops::Range<f64>, of: impl Fn(f64) -> Option<f64>) -> Option<f64> {
+    const CELLS: u32 = 48;
+    const SECTIONS: usize = 40;
+    let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
+    let width = (range.end - range.start) / f64::from(CELLS);
+    let value = |x: f64| of(x).unwrap_or(f64::NEG_INFINITY);
+    let grid = (0..=CELLS).map(|i| range.start + width * f64::from(i));
+    let best = grid
+        .map(|x| (value(x), x))
+        .reduce(|a, b| if b.0 > a.0 { b } else { a })?
+        .1;
+    let (mut low, mut high) = (
+        (best - width).max(range.start),
+        (best + width).min(range.end),
+    );
+    let mut inner = (high - golden * (high - low), low + golden * (high - low));
+    let mut values = (value(inner.0), value(inner.1));
+    for _ in 0..SECTIONS {
+        if values.0 >= values.1 {
+            (high, inner.1, values.1) = (inner.1, inner.0, values.0);
+            inner.0 = high - golden * (high - low);
+            values.0 = value(inner.0);
+        } else {
+            (low, inner.0, values.0) = (inner.0, inner.1, values.1);
+            inner.1 = low + golden * (high - low);
+            values.1 = value(inner.1);
+        }
+    }
+    Some(f64::midpoint(low, high))
+}
+
+/// What the shapes of one curve are fitted to.
+struct Data {
+    /// Shot counts above 0.
+    shots: Vec<f64>,
+    /// By function, at each of them.
+    functions: Vec<Vec<Share>>,
+    /// Probabilities are within `[margin, 1 - margin]`: half an answer of the most trials that a function has.
+    margin: f64,
+}
+
+impl Data {
+    /// Of the functions that are at every shot count.
+    fn of(curve: &CurveCells) -> Self {
+        let cells = || curve.cells.range(1..).map(|(_, cell)| &cell.tasks);
+        let names: BTreeSet<&String> = cells().flat_map(|tasks| tasks.keys()).collect();
+        let share = |task: &TaskUnits| Share {
+            hits: count(task.units.iter().filter(|unit| unit.correct).count()),
+            trials: count(task.units.len()),
+        };
+        let everywhere =
+            |name: &&String| cells().map(|tasks| tasks.get(*name).map(share)).collect();
+        let functions: Vec<Vec<Share>> = names.iter().filter_map(everywhere).collect();
+        let most = functions
+            .iter()
+            .flatten()
+            .fold(1.0, |most: f64, share| most.max(share.trials));
+        Self {
+            shots: curve
+                .cells
+                .range(1..)
+                .map(|(&shots, _)| f64::from(shots))
+                .collect(),
+            functions,
+            margin: 0.5 / most,
+        }
+    }
+
+    /// All functions' answers together, but for one function's.
+    fn pooled(&self, without: Option<usize>) -> Vec<Share> {
+        let nothing = Share {
+            hits: 0.0,
+            trials: 0.0,
+        };
+        let mut sums = vec![nothing; self.shots.len()];
+        for (at, function) in self.functions.iter().enumerate() {
+            if Some(at) != without {
+                for (sum, share) in sums.iter_mut().zip(function) {
+                    sum.hits += share.hits;
+                    sum.trials += share.trials;
+                }
+            }
+        }
+        sums
+    }
+
+    /// The log-likelihood of each function's answers by the shape that was fitted to all others.
+    fn log_scores(&self, shape: Shape) -> Option<Vec<f64>> {
+        let of_one = |(at, function): (usize, &Vec<Share>)| {
+            let (curve, _) = shape.fit(&self.shots, &self.pooled(Some(at)), self.margin)?;
+            let each = function.iter().zip(&curve.probabilities);
+            Some(each.map(|(share, p)| log_likelihood(*share, *p)).sum())
+        };
+        let is_enough = self.functions.len() > 1;
+        is_enough.then(|| self.functions.iter().enumerate().map(of_one).collect())?
+    }
+}
+
+// Far below 2^53 trials.
+#[allow(clippy::cast_precision_loss)]
+fn count(n: usize) -> f64 {
+    n as f64
+}
+
+/// The shapes of one curve, those that have fewer parameters than there are shot counts above 0, and which of them were left
+/// out. Gains are over the line in ln(shots).
+///
+/// # Errors
+/// Fewer than three shot counts above 0, or no function that is at all of them.
+pub fn shapes(curve: &CurveCells) -> Result<(Vec<ShapeFit>, Vec<Shape>)> {
+    let data = Data::of(curve);
+    let model = &curve.key.model;
+    if data.shots.len() < 3 {
+        let found = data.shots.len();
+        return Err(Error::data(format!(
+            "model {model:?}: a shape needs three shot counts above 0, found {found}"
+        )));
+    }
+    if data.functions.is_empty() {
+        return Err(Error::data(format!(
+            "model {model:?}: no function is at every shot count"
+        )));
+    }
+    let points = u32::try_from(data.shots.len()).unwrap_or(u32::MAX);
+    let (fitted, left_out): (Vec<Shape>, Vec<Shape>) =
+        (Shape::value_variants().iter()).partition(|shape| shape.parameters() < points);
+    let line = data.log_scores(Shape::Log);
+    let rows = fitted
+        .iter()
+        .filter_map(|&shape| row(curve, &data, shape, line.as_deref()));
+    Ok((rows.collect(), left_out))
+}
+
+fn row(curve: &CurveCells, data: &Data, shape: Shape, line: Option<&[f64]>) -> Option<ShapeFit> {
+    let (fit, c) = shape.fit(&data.shots, &data.pooled(None), data.margin)?;
+    let log_scores = data.log_scores(shape);
+    let gains: Option<Vec<f64>> = log_scores.as_ref().zip(line).map(|(scores, line)| {
+        scores
+            .iter()
+            .zip(line)
+            .map(|(score, line)| score - line)
+            .collect()
+    });
+    let gain = gains
+        .as_deref()
+        .filter(|_| shape != Shape::Log)
+        .and_then(paired);
+    let profile = |function: &Vec<Share>| -> Vec<f64> {
+        function
+            .iter()
+            .map(|share| share.hits / share.trials)
+            .collect()
+    };
+    let profiles: Vec<Vec<f64>> = data.functions.iter().map(profile).collect();
+    let is_linear = shape.link() == Link::Identity && c.is_none();
+    let terms: Vec<Vec<f64>> = data.shots.iter().map(|&n| shape.terms(n, 0.0)).collect();
+    let test = is_linear.then(|| lack_of_fit(&profiles, &terms)).flatten();
+    let curvature = (shape == Shape::Log)
+        .then(|| curvature(&data.shots, &profiles))
+        .flatten();
+    Some(ShapeFit {
+        curve: curve.key.clone(),
+        params: curve.params,
+        shape,
+        parameters: shape.parameters(),
+        points: u32::try_from(data.shots.len()).unwrap_or(u32::MAX),
+        tasks: u32::try_from(data.functions.len()).unwrap_or(u32::MAX),
+        a: fit.coefficients[0],
+        b: fit.coefficients.get(1).copied(),
+        c,
+        d: fit.coefficients.get(2).copied(),
+        log_likelihood: fit.log_likelihood,
+        log_score: log_scores.map(|scores| scores.iter().sum::<f64>() / count(scores.len())),
+        gain: gain.map(|gain| gain.mean),
+        gain_se: gain.and_then(|gain| gain.se),
+        f: test.map(|test| test.f),
+        df1: test.map(|test| test.df.0),
+        df2: test.map(|test| test.df.1),
+        p: test.map(|test| test.p),
+        curvature: curvature.map(|curvature| curvature.mean),
+        curvature_se: curvature.and_then(|curvature| curvature.se),
+        p_curvature: curvature.and_then(|curvature| Some(curvature.test?.two_sided())),
+    })
+}
+
+/// The functions' coefficients of ln(n)^2 beside a line in ln(n), by least squares: their mean, error and test.
+fn curvature(shots: &[f64], profiles: &[Vec<f64>]) -> Option<Paired> {
+    let x: Vec<f64> = shots.iter().map(|n| n.ln()).collect();
+    let square: Vec<f64> = x.iter().map(|x| x * x).collect();
+    let line = line(&x, &square)?;
+    let bend: Vec<f64> = x
+        .iter()
+        .zip(&square)
+        .map(|(x, y)| y - line.a0 - line.a1 * x)
+        .collect();
+    let length: f64 = bend.iter().map(|b| b * b).sum();
+    let coefficient =
+        |profile: &Vec<f64>| profile.iter().zip(&bend).map(|(y, b)| y * b).sum::<f64>() / length;
+    paired(&profiles.iter().map(coefficient).collect::<Vec<_>>())
+}
