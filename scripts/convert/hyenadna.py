@@ -74,12 +74,10 @@ class HyenaDna(Family):
         config.finish()
         expected = self._expected()
         self._parameters = sum(math.prod(shape) for name, shape in expected.items() if not is_table(name))
-        frequencies = [f"{self._filter(i)}implicit_filter.{1 + 2 * j}.freq"
-                       for i in range(self.shape.layers) for j in range(1 + self._inner)]
-        # One module in several places: saved under one of its names, or under all.
-        known = {*frequencies, *([HEAD] if self.shape.tied else [])}
+        frequencies = [self._frequency_names(i) for i in range(self.shape.layers)]
+        known = {*sum(frequencies, []), *([HEAD] if self.shape.tied else [])}
         source.check_tensors(expected, known.__contains__)
-        self._frequencies = [self._shared_frequency(i) for i in range(self.shape.layers)]
+        self._frequencies = list(map(self._shared_frequency, frequencies))
 
     def _filter(self, layer: int) -> str:
         return f"hyena.backbone.layers.{layer}.mixer.filter_fn."
@@ -110,11 +108,15 @@ class HyenaDna(Family):
                 table |= linear(f"{filter}implicit_filter.{2 * j}", order, self._bands if j == 0 else order)
         return table
 
-    def _shared_frequency(self, layer: int) -> np.ndarray:
-        """By what the network's activations multiply before the sine, which is the same in all of them."""
-        if self._frequency is not None:
+    def _frequency_names(self, layer: int) -> list[str]:
+        """The names of one trained module in several places: it is saved under one of them, or under all."""
+        count = 1 + self._inner if self._frequency is None else 0
+        return [f"{self._filter(layer)}implicit_filter.{1 + 2 * j}.freq" for j in range(count)]
+
+    def _shared_frequency(self, names: list[str]) -> np.ndarray:
+        """By what a filter's activations all multiply before the sine."""
+        if not names:
             return np.full((1, self._order), self._frequency)
-        names = [f"{self._filter(layer)}implicit_filter.{1 + 2 * j}.freq" for j in range(1 + self._inner)]
         shapes = self.source.shapes()
         found = [name for name in names if name in shapes]
         if not found:
