@@ -1,7 +1,7 @@
 """The reading graph of a HyenaDNA model: the contract of decoder.py, with what a layer keeps of each token as its cache.
 
-    past_key_values.N.key     float32 [B,1,P,H]    the gated inputs of layer N's long filter
-    past_key_values.N.value   E [B,1,P,3H]         its projections, before its short filter
+    past_key_values.N.key     E [B,1,P,H]     the gated inputs of layer N's long filter
+    past_key_values.N.value   E [B,1,P,3H]    its projections, before its short filter
 H is the width. An implicit filter has no finite state: y[t] = sum_s h[t-s] u[s] needs every u. As such a cache is cut by
 saying that less was read, a nested prompt is read in as few calls as a transformer's. Nothing behind the tokens read is
 ever looked at. Rows may have read unequally much, and there may be several in any call.
@@ -14,8 +14,9 @@ so that u' is laid out n times, each a block further, and h C times, each a toke
 numbers, where a Toeplitz matrix would hold d P T. h's rows are made by repeating a vector and cutting the repeated one
 into rows one longer than it was, so that no index is looked up. For a call of one token C is 1, and the product a sum.
 
-For CUDA, what goes through a matrix of the checkpoint is bfloat16, as is the projections' cache, which holds what a
-product gave; the residual is float32, as in the reference implementation, and so are norms, filters and gates.
+For CUDA, what goes through a matrix of the checkpoint is bfloat16, and so are the caches: projections are what a product
+gave, and gated inputs are rounded where the reference implementation rounds them. The residual is float32, as it is
+there, and so are norms, filters and gates.
 
 Sources: Nguyen et al., "HyenaDNA" (arXiv 2306.15794); Poli et al., "Hyena Hierarchy" (arXiv 2302.10866), section 3.
 """
@@ -34,7 +35,7 @@ from weights import Weight
 # Taps of the filter over the projections.
 SHORT_TAPS = 3
 # The most tokens of a block, by device: on a CPU 16 goes with calls of 256 tokens, for which both layouts are as large.
-BLOCK = {"cpu": 16, "cuda": 64}
+BLOCK = {"cpu": 16, "cuda": 32}
 END = np.iinfo(np.int64).max
 
 
@@ -66,7 +67,7 @@ class HyenaGraph(Decoder):
         super().__init__(writer, shape, embedding)
         writer.require(SCATTER_OPSET)
         self._block = BLOCK[writer.device]
-        self._kept: list[tuple[str, str, int, int]] = []
+        self._kept: list[tuple[str, str, int]] = []
 
     def _narrowed(self, x: str) -> str:
         """A float32 value in the type that is computed in."""
@@ -93,7 +94,7 @@ class HyenaGraph(Decoder):
         `long` [H,positions] has the direct path in its first lag.
         """
         w, width = self.writer, self.shape.width
-        cache = self._cached(layer, "value", w.element, z, 3 * width)
+        cache = self._cached(layer, "value", z, 3 * width)
         before, there = self._shared("before", self._before)
         z = w.node("Concat", w.node("Mul", w.node("GatherND", cache, before, batch_dims=1), there), z, axis=1)
         taps = w.constant(f"layers.{layer}.short", taps.astype(np.float32)[:, None])
@@ -101,13 +102,13 @@ class HyenaGraph(Decoder):
         z, _ = w.nodes("CausalConvWithState", 2, w.exact(z), taps, bias, channels_last=1, domain=MICROSOFT)
         z = w.node("Slice", z, w.integers(SHORT_TAPS - 1), w.integers(END), w.integers(1))
         x0, x1, v = w.nodes("Split", 3, z, w.integers(width, width, width), axis=2)
-        u = self._cached(layer, "key", TensorProto.FLOAT, w.node("Mul", v, x1), width)
+        u = self._cached(layer, "key", self._narrowed(w.node("Mul", v, x1)), width)
         return self._narrowed(w.node("Mul", x0, self._long(layer, u, long)))
 
     def _long(self, layer: int, u: str, long: np.ndarray) -> str:
         """y[t] = sum_s h[t-s] u[s] at the call's tokens, [B,T,H]; `u` is the cache."""
         w, s = self.writer, self._sizes
-        u = w.node("Mul", w.node("GatherND", u, s.window, batch_dims=1), s.there)
+        u = w.node("Mul", w.exact(w.node("GatherND", u, s.window, batch_dims=1)), s.there)
         u = w.node("Reshape", w.node("Transpose", u, perm=[2, 0, 1]), s.blocks)
         u = w.node("Reshape", w.node("Gather", u, s.order, axis=2), s.columns)
         # Lags before the first are zero; lags behind the last that is read meet zeros.
@@ -169,16 +170,16 @@ class HyenaGraph(Decoder):
         index = w.node("Unsqueeze", w.node("Max", places, self._integer(0)), w.integers(2))
         return w.node("Mul", index, w.integers(0, 1)), w.node("Unsqueeze", there, w.integers(2))
 
-    def _cached(self, layer: int, kind: str, element: int, x: str, size: int) -> str:
+    def _cached(self, layer: int, kind: str, x: str, size: int) -> str:
         """The cache with x [B,T,size] behind what it holds, [B,1,P,size]."""
         w = self.writer
-        past = w.input(f"past_key_values.{layer}.{kind}", element, ["B", 1, "P", size])
+        past = w.input(f"past_key_values.{layer}.{kind}", w.element, ["B", 1, "P", size])
         first = self._shared("first places", self._first_places)
         present = w.node("TensorScatter", past, w.node("Unsqueeze", x, w.integers(1)), first)
-        self._kept.append((present, f"present.{layer}.{kind}", element, size))
+        self._kept.append((present, f"present.{layer}.{kind}", size))
         return present
 
     def finish(self, n: str, head: Weight | None) -> None:
         super().finish(n, head)
-        for value, name, element, size in self._kept:
-            self.writer.output(value, name, element, ["B", 1, "P", size])
+        for value, name, size in self._kept:
+            self.writer.output(value, name, self.writer.element, ["B", 1, "P", size])
