@@ -164,7 +164,7 @@ class HyenaGraph(Decoder):
         return self._looked_up(w.node("Add", first, w.integers(-2, -1)), w.element)
 
     def _looked_up(self, places: str, element: int) -> tuple[str, str]:
-        """For GatherND: places [B,M] of a cache, the first where there is none; and whether there is one, as a number."""
+        """For GatherND: places [B,M] of a cache, the first where there is none; and whether there is one, 1 or 0."""
         w = self.writer
         there = w.node("Cast", w.node("GreaterOrEqual", places, self._integer(0)), to=element)
         index = w.node("Unsqueeze", w.node("Max", places, self._integer(0)), w.integers(2))

@@ -37,6 +37,7 @@ FILES = (
     "scripts/record-logits.py",
     "tests/python/seeded_models.py",
     "tests/oracle/evo2_checkpoint.py",
+    "tests/oracle/hyenadna_checkpoint.py",
     "tests/large/*_shapes.py",
     "LICENSE-*",
 )

@@ -21,6 +21,8 @@ WAYS = {
     "alone": ("--batch-tokens", "1"),
     "stepwise": ("--method", "generate"),
 }
+# Families of byte or character tokens, beside the language models.
+GENOMIC = ("evo2", "hyenadna")
 # What rounding in float32 may do to ln p of a symbol and to a margin.
 FLOAT32 = 1e-3
 
@@ -89,14 +91,14 @@ def tiny(kit: Kit) -> None:
     from seeded_models import FAMILIES
 
     with ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(tiny_family, kit, family) for family in (*FAMILIES, "evo2")]:
+        for done in [pool.submit(tiny_family, kit, family) for family in (*FAMILIES, *GENOMIC)]:
             done.result()
 
 
 def tiny_family(kit: Kit, family: str) -> None:
     source, options = tiny_source(kit, family)
-    prompts = kit.prompts("genomic" if family == "evo2" else "linguistic", "1,4,16", 8)
-    prompts += kit.prompts("genomic" if family == "evo2" else "linguistic", "1,4,16", 8, "nested")
+    alphabet = "genomic" if family in GENOMIC else "linguistic"
+    prompts = kit.prompts(alphabet, "1,4,16", 8) + kit.prompts(alphabet, "1,4,16", 8, "nested")
     truth = kit.infer(kit.convert(source, *options, "--device", "cpu"), prompts, device="cpu").records
     for weights in ("float32", "bfloat16"):
         model = kit.convert(source, *options, *kit.for_device(weights))
@@ -125,6 +127,14 @@ def tiny_source(kit: Kit, family: str, seed: int = 11) -> tuple[Path, tuple]:
         if not path.exists():
             evo2_checkpoint.write(path, evo2_checkpoint.tensors(config, seed))
         return path, ("--rope-scaling", "1", "--max-positions", "2304")
+    if family == "hyenadna":
+        import hyenadna_checkpoint
+
+        folder = kit.work / "tiny_hyenadna"
+        config = hyenadna_checkpoint.drawn(seed)
+        if not folder.exists():
+            hyenadna_checkpoint.write(folder, config, hyenadna_checkpoint.tensors(config, seed))
+        return folder, ()
     from seeded_models import write_seeded
 
     folder = kit.work / f"tiny_{family}"

@@ -115,7 +115,8 @@ def tensors(config: Config, seed: int) -> dict[str, np.ndarray]:
         table[f"{layer}mixer.short_filter.bias"] = draw(0.2, 3 * width)
         table[f"{filter}bias"] = draw(1, width)
         # Waves that training has moved a little.
-        waves = np.outer(2 * math.pi * steps / config.context, np.linspace(1e-4, config.bands // 2 - 1, config.bands // 2))
+        bands = config.bands // 2
+        waves = np.outer(2 * math.pi * steps / config.context, np.linspace(1e-4, bands - 1, bands))
         z = np.concatenate([np.linspace(0, 1, config.context)[:, None], np.cos(-waves), np.sin(-waves)], 1)
         table[f"{filter}pos_emb.z"] = (z + rng.normal(0, 1e-3, z.shape)).astype(np.float32)[None]
         table[f"{filter}pos_emb.t"] = np.linspace(0, 1, config.context, dtype=np.float32)[None, :, None]
