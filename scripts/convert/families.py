@@ -1,6 +1,7 @@
 """Which family a source belongs to: the one place to add an architecture."""
 
 from errors import TRANSFORMERS, ConvertError
+from evo1 import Evo1
 from evo2 import Told, variant_of
 from family import Family
 from gemma3 import Gemma3
@@ -18,7 +19,7 @@ from striped_hyena import StripedHyena
 FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
     GgufFile: {"llama": Llama, "gemma3": Gemma3, "qwen3": Qwen3},
     HfFolder: {"llama": Llama, "gemma3_text": Gemma3, "qwen3": Qwen3, "gpt_neox": GptNeoX,
-               "hyenadna": HyenaDna},
+               "hyenadna": HyenaDna, "stripedhyena": Evo1},
 }
 # What is left to a user whose architecture is not here.
 REMAINS = (
