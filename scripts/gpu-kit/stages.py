@@ -1,5 +1,6 @@
 """The stages of `check`."""
 
+import importlib
 import json
 import re
 import shutil
@@ -22,7 +23,7 @@ WAYS = {
     "stepwise": ("--method", "generate"),
 }
 # Families of byte or character tokens, beside the language models.
-GENOMIC = ("evo2", "hyenadna")
+GENOMIC = ("evo1", "evo2", "hyenadna")
 # What rounding in float32 may do to ln p of a symbol and to a margin.
 FLOAT32 = 1e-3
 
@@ -127,18 +128,14 @@ def tiny_source(kit: Kit, family: str, seed: int = 11) -> tuple[Path, tuple]:
         if not path.exists():
             evo2_checkpoint.write(path, evo2_checkpoint.tensors(config, seed))
         return path, ("--rope-scaling", "1", "--max-positions", "2304")
-    if family == "hyenadna":
-        import hyenadna_checkpoint
-
-        folder = kit.work / "tiny_hyenadna"
-        config = hyenadna_checkpoint.drawn(seed)
-        if not folder.exists():
-            hyenadna_checkpoint.write(folder, config, hyenadna_checkpoint.tensors(config, seed))
-        return folder, ()
     from seeded_models import write_seeded
 
     folder = kit.work / f"tiny_{family}"
-    if not folder.exists():
+    if not folder.exists() and family in GENOMIC:
+        module = importlib.import_module(f"{family}_checkpoint")
+        config = module.drawn(seed)
+        module.write(folder, config, module.tensors(config, seed))
+    elif not folder.exists():
         write_seeded(folder, family, seed)
     return folder, ()
 
