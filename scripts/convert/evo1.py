@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from decoder import Rotary
 from errors import ConvertError
 from family import Family
 from hf_folder import HfFolder
@@ -30,8 +31,8 @@ RATES_TOLERANCE = 2.0**-8
 # Kernels, training, storage, and splits that matter with several groups of projections only.
 WITHOUT_EFFECT = (
     "auto_map column_split compile inference_mode inner_size_multiple_of log_intermediate_values low_mem_mode"
-    " make_vocab_size_divisible_by max_batch_size mlp_init_method mlp_output_init_method model_parallel_size num_filters"
-    " pile_parallel_size pipe_parallel_size prefill_style rng_fork split_k0 tie_word_embeddings tokenizer_type"
+    " make_vocab_size_divisible_by max_batch_size mlp_init_method mlp_output_init_method model_parallel_size"
+    " num_filters pile_parallel_size pipe_parallel_size prefill_style rng_fork split_k0 tie_word_embeddings tokenizer_type"
     " use_flash_attention_2 use_flash_attn use_flash_depthwise use_flash_rmsnorm use_flashfft"
 ).split()
 
@@ -173,8 +174,8 @@ class Evo1(Family):
     def verified(self) -> list[str]:
         return [
             "The stripedhyena graphs of this converter, on random weights of random shapes: logits within 1e-5 of the "
-            "model in float64, and of stripedhyena 0.2.2 in float32 but for what that is off itself (make test-oracle). "
-            "These weights themselves: nothing."
+            "model in float64, and of stripedhyena 0.2.2 in float32 but for what that is off itself (make "
+            "test-oracle). These weights themselves: nothing."
         ]
 
     def write(self, writer: OnnxWriter) -> None:
@@ -185,9 +186,11 @@ class Evo1(Family):
             load = lambda name: self._weight(f"{ROOT}blocks.{number}.{name}")
             x, n = graph.residual(x, y, load("pre_norm.scale"))
             if kind == "attention":
-                dense, is_biased, y = "inner_mha_cls.out_proj", self._out_bias, self._attention(graph, number, n, rotary)
+                dense, is_biased = "inner_mha_cls.out_proj", self._out_bias
+                y = self._attention(graph, number, n, rotary)
             else:
-                dense, is_biased, y = "out_filter_dense", True, self._hyena(graph, number, n)
+                dense, is_biased = "out_filter_dense", True
+                y = self._hyena(graph, number, n)
             if number == self.shape.layers - 1:
                 x, y = graph.wanted(x), graph.wanted(y)
             y = graph.linear(y, load(f"{dense}.weight"), load(f"{dense}.bias") if is_biased else None)
@@ -206,14 +209,15 @@ class Evo1(Family):
         own = own.removesuffix(end) + part + end
         return Weight(own, lambda: edit(self.source.tensor(name)), f"{self.source.path}: tensor {name}")
 
-    def _attention(self, graph: StripedHyenaGraph, number: int, n: str, rotary) -> str:
+    def _attention(self, graph: StripedHyenaGraph, number: int, n: str, rotary: Rotary) -> str:
         ends = ("weight", "bias") if self._qkv_bias else ("weight",)
 
         def third(part: int) -> Callable[[np.ndarray], np.ndarray]:
             return lambda rows: np.split(rows, 3)[part]
 
+        name = f"{ROOT}blocks.{number}.inner_mha_cls.Wqkv."
         qkv = [
-            tuple(self._weight(f"{ROOT}blocks.{number}.inner_mha_cls.Wqkv.{end}", third(part), f".{letter}") for end in ends)
+            tuple(self._weight(name + end, third(part), f".{letter}") for end in ends)
             for part, letter in enumerate("qkv")
         ]
         return graph.heads(number, n, qkv, rotary)

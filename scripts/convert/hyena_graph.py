@@ -1,22 +1,23 @@
-"""The reading graph of a HyenaDNA model: the contract of decoder.py, with what a layer keeps of each token as its cache.
+"""The reading graph of a HyenaDNA: the contract of decoder.py, with what a layer keeps of each token as its cache.
 
     past_key_values.N.key     E [B,1,P,H]     the gated inputs of layer N's long filter
     past_key_values.N.value   E [B,1,P,3H]    its projections, before its short filter
-H is the width. An implicit filter has no finite state: y[t] = sum_s h[t-s] u[s] needs every u. As such a cache is cut by
-saying that less was read, a nested prompt is read in as few calls as a transformer's. Nothing behind the tokens read is
-ever looked at. Rows may have read unequally much, and there may be several in any call.
+H is the width. An implicit filter has no finite state: y[t] = sum_s h[t-s] u[s] needs every u. As such a cache is cut
+by saying that less was read, a nested prompt is read in as few calls as a transformer's. Nothing behind the tokens
+read is ever looked at. Rows may have read unequally much, and there may be several in any call.
 
 The long filter is a product of two matrices a channel. With C tokens a block and n blocks a call (n C >= T),
 
     y[i C + a] = sum_r u'[(n-1-i) C + r] h[r + a - (C-1)]        u'[r]: r tokens before the call's last, padded
 
-so that u' is laid out n times, each a block further, and h C times, each a token further: both together hold d P (n + C)
-numbers, where a Toeplitz matrix would hold d P T. h's rows are made by repeating a vector and cutting the repeated one
-into rows one longer than it was, so that no index is looked up. For a call of one token C is 1, and the product a sum.
+so that u' is laid out n times, each a block further, and h C times, each a token further: both together hold d P (n +
+C) numbers, where a Toeplitz matrix would hold d P T. h's rows are made by repeating a vector and cutting the repeated
+one into rows one longer than it was, so that no index is looked up. For a call of one token C is 1, and the product a
+sum.
 
-For CUDA, what goes through a matrix of the checkpoint is bfloat16, and so are the caches: projections are what a product
-gave, and gated inputs are rounded where the reference implementation rounds them. The residual is float32, as it is
-there, and so are norms, filters and gates.
+For CUDA, what goes through a matrix of the checkpoint is bfloat16, and so are the caches: projections are what a
+product gave, and gated inputs are rounded where the reference implementation rounds them. The residual is float32, as
+it is there, and so are norms, filters and gates.
 
 Sources: Nguyen et al., "HyenaDNA" (arXiv 2306.15794); Poli et al., "Hyena Hierarchy" (arXiv 2302.10866), section 3.
 """
@@ -112,7 +113,8 @@ class HyenaGraph(Decoder):
         u = w.node("Reshape", w.node("Transpose", u, perm=[2, 0, 1]), s.blocks)
         u = w.node("Reshape", w.node("Gather", u, s.order, axis=2), s.columns)
         # Lags before the first are zero; lags behind the last that is read meet zeros.
-        h = w.constant(f"layers.{layer}.long", np.pad(long, ((0, 0), (self._block - 1, self._block))).astype(np.float32))
+        padded = np.pad(long, ((0, 0), (self._block - 1, self._block)))
+        h = w.constant(f"layers.{layer}.long", padded.astype(np.float32))
         h = w.node("Slice", h, *s.lags, w.integers(1))
         h = w.node("Expand", w.node("Unsqueeze", h, w.integers(1)), s.copies)
         h = w.node("Slice", w.node("Reshape", h, w.integers(0, -1)), w.integers(0), s.numbers, w.integers(1))

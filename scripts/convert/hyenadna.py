@@ -153,9 +153,9 @@ class HyenaDna(Family):
 
     def verified(self) -> list[str]:
         return [
-            "The hyenadna graphs of this converter, on random weights of random shapes: logits within 1e-5 of the model "
-            "in float64, and of its published arithmetic in float32 but for what that is off itself (make test-oracle). "
-            "These weights themselves: nothing."
+            "The hyenadna graphs of this converter, on random weights of random shapes: logits within 1e-5 of the "
+            "model in float64, and of its published arithmetic in float32 but for what that is off itself (make "
+            "test-oracle). These weights themselves: nothing."
         ]
 
     def write(self, writer: OnnxWriter) -> None:

@@ -1,4 +1,4 @@
-"""The reading graph of a StripedHyena model, 1 or 2: the contract of decoder.py, and beside it the states of convolutions.
+"""The reading graph of a StripedHyena, 1 or 2: the contract of decoder.py, and beside it the states of convolutions.
 
 Further inputs and outputs, float32; N is the layer's index in the model, H the width, K a filter's taps:
     past_states.N.short [B,3H,2]      the last projections of layer N, before its short filter
@@ -12,9 +12,10 @@ For CUDA, what goes through a matrix of the checkpoint and through attention is 
 the reference implementation; norms sum in float32. Between the two products of a Hyena layer all is float32: states,
 filters and gates, behind each of which the reference rounds. No operator needs cuDNN, none reads a length off the GPU.
 
-Sources: the reference implementations, stripedhyena (PyPI, 0.2.2, Apache-2.0) and vortex (PyPI `vtx` 1.1.0, Apache-2.0), Ku et al., "Systems and algorithms for
-convolutional multi-hybrid language models at scale" (arXiv 2503.01868). Long convolutions are computed without a
-Fourier transform, whose operator ONNX Runtime has for the CPU only: in chunks, by matrix products.
+Sources: the reference implementations, stripedhyena (PyPI, 0.2.2, Apache-2.0) and vortex (PyPI `vtx` 1.1.0,
+Apache-2.0), Ku et al., "Systems and algorithms for convolutional multi-hybrid language models at scale" (arXiv
+2503.01868). Long convolutions are computed without a Fourier transform, whose operator ONNX Runtime has for the CPU
+only: in chunks, by matrix products.
 """
 
 import math
@@ -123,7 +124,7 @@ class StripedHyenaGraph(Decoder):
     def long_implicit(
         self, layer: int, u: str, log_poles: np.ndarray, residues: np.ndarray, direct: np.ndarray
     ) -> str:
-        """LI: y[t] = sum_s h[t-s] u[s] + direct u[t], h[t] = sum_k residues[c,k] exp(log_poles[c,k] t), or its real part.
+        """LI: y[t] = sum_s h[t-s] u[s] + direct u[t], h[t] = sum_k residues[c,k] exp(log_poles[c,k] t), its real part.
 
         u is [B,H,T]; log_poles and residues are [H,modes], direct [H]. A chunk's y comes from its own tokens and from
         the modes before it. Products are by channel, each over the chunks of all rows: every matrix is read once.

@@ -67,7 +67,7 @@ class MHA(nn.Module):
 
 
 def _import_stripedhyena():
-    names = ("flash_attn", "flash_attn.layers", "flash_attn.layers.rotary", "flash_attn.modules", "flash_attn.modules.mha")
+    names = ("flash_attn", *(f"flash_attn.{part}" for part in ("layers", "layers.rotary", "modules", "modules.mha")))
     stands = {name: types.ModuleType(name) for name in names}
     stands["flash_attn.layers.rotary"].RotaryEmbedding = RotaryEmbedding
     stands["flash_attn.modules.mha"].MHA = MHA

@@ -8,6 +8,7 @@ The folders are written here from seeds (tests/oracle/evo1_checkpoint.py), the t
 
 import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
@@ -24,6 +25,8 @@ sys.path[:0] = [str(ROOT / "scripts" / "convert"), str(ROOT / "tests" / "oracle"
 
 import evo1_checkpoint  # noqa: E402
 import evo1_reference  # noqa: E402
+from evo1 import Evo1  # noqa: E402
+from shape import Shape  # noqa: E402
 
 # Of the largest absolute logit.
 TOLERANCE = 1e-5
@@ -211,6 +214,18 @@ def test_infer_answers_as_the_model_in_float64_does(seed, tmp_path):
             assert done.returncode == 0, done.stderr
             found = [json.loads(line) for line in done.stdout.splitlines()]
             assert [(row["function"], row["shots"], row["output"]) for row in found] == expected, (method, options)
+
+
+def test_the_tensors_that_are_expected_have_the_size_of_the_published_ones():
+    """metadata.total_size of model.safetensors.index.json in togethercomputer/evo-1-8k-base: bfloat16, but for modes."""
+    model = object.__new__(Evo1)
+    model.shape = Shape(32, 4096, 32, 32, 128, 10928, 512, 8192, 1e-6, tied=True)
+    model.kinds = ["attention" if i in (8, 16, 24) else "long" for i in range(32)]
+    model._modes, model._qkv_bias, model._out_bias = 8, True, True
+    shapes = model._expected()
+    size = lambda name: 4 if name.endswith((".poles", ".residues")) else 2
+    rates = 3 * 64 * 2
+    assert rates + sum(size(name) * math.prod(shape) for name, shape in shapes.items()) == 12913164672
 
 
 # --- refusals ---
