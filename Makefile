@@ -208,7 +208,8 @@ gpu-kit: build runtime-cuda
 
 # Every family of models on random weights of random shapes, in the environment of the reference implementations; engines
 # against them, and against a server that has one of its own.
-test-oracle: build runtime model-smollm2 target/venv-oracle/.whole target/venv-oracle-llama-cpp/.whole
+test-oracle: build runtime model-smollm2 target/venv-oracle/.whole target/venv-oracle-llama-cpp/.whole \
+             target/oracle-stripedhyena/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) target/venv-oracle/bin/python -m pytest -q tests/oracle
 
 # For a machine that does nothing else; the figures stand in docs/models.
@@ -236,6 +237,13 @@ target/venv-oracle/.whole: tests/oracle/requirements.txt
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+# A package beside that environment, without what it says that it needs.
+target/oracle-%/.whole: tests/oracle/%-requirements.txt target/venv-oracle/.whole
+	rm -rf $(@D)
+	target/venv-oracle/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --target $(@D) -r $<
 	touch $@
 
 # Each test keeps the faults that it injected and the records that were lost.

@@ -7,7 +7,8 @@ SOURCE is
     FILE.gguf      architectures llama, gemma3, qwen3; quantised weights are dequantised exactly; of a model in parts
                    (NAME-00001-of-00003.gguf ..) any part
     a folder       of Hugging Face's: config.json, model.safetensors or its shards, tokenizer.json; model types llama,
-                   qwen3, gemma3_text, gpt_neox; weights in float32, float16, bfloat16, or FP8 with scales in blocks
+                   qwen3, gemma3_text, gpt_neox, hyenadna, stripedhyena (Evo 1); weights in float32, float16, bfloat16, or
+                   FP8 with scales in blocks
     FILE.pt        an Evo 2 checkpoint, or one of its parts FILE.pt.part0, FILE.pt.part1 .., or their folder
 MODEL_DIR receives
     model.onnx, model.onnx.data   the graph (contract: decoder.py) and, in the second file, its weights
@@ -30,7 +31,8 @@ blocks of 4 bits (Q4_0, Q4_1, Q4_K) as these blocks; nothing is quantised anew, 
 stored as float32. blocks.py has the arithmetic.
 
 --evo2-model NAME says which published Evo 2 model a checkpoint is, where its file's name does not; one that is not
-published takes --rope-scaling FACTOR (what positions are divided by) and --max-positions COUNT instead.
+published takes --rope-scaling FACTOR (what positions are divided by) and --max-positions COUNT instead. Of a HyenaDNA
+model, --max-positions is the longest prompt that its filters are computed for (8192, if its context is longer).
 
 --record FILE copies logits of a reference implementation into the card (scripts/record-logits.py makes the file).
 
@@ -108,7 +110,8 @@ def main() -> int:
     parser.add_argument("--record", type=Path, metavar="FILE.json", help="a reference's logits, for infer --verify")
     parser.add_argument("--evo2-model", choices=PUBLISHED, metavar="NAME", help=", ".join(PUBLISHED))
     parser.add_argument("--rope-scaling", type=positive, metavar="FACTOR", help="of an unpublished Evo 2 checkpoint")
-    parser.add_argument("--max-positions", type=positive, metavar="COUNT", help="of an unpublished Evo 2 checkpoint")
+    lags = "of an unpublished Evo 2 checkpoint, or the longest prompt of a HyenaDNA model"
+    parser.add_argument("--max-positions", type=positive, metavar="COUNT", help=lags)
     args = parser.parse_args()
     args.weights = args.weights or DEVICES[args.device][0]
     if args.weights not in DEVICES[args.device]:

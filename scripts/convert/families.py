@@ -1,12 +1,14 @@
 """Which family a source belongs to: the one place to add an architecture."""
 
 from errors import TRANSFORMERS, ConvertError
+from evo1 import Evo1
 from evo2 import Told, variant_of
 from family import Family
 from gemma3 import Gemma3
 from gguf_file import GgufFile
 from gpt_neox import GptNeoX
 from hf_folder import HfFolder
+from hyenadna import HyenaDna
 from llama import Llama
 from pt_file import PtFile
 from qwen3 import Qwen3
@@ -16,7 +18,8 @@ from striped_hyena import StripedHyena
 # By kind of source, then by the architecture's name there: `general.architecture`, or `model_type` of config.json.
 FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
     GgufFile: {"llama": Llama, "gemma3": Gemma3, "qwen3": Qwen3},
-    HfFolder: {"llama": Llama, "gemma3_text": Gemma3, "qwen3": Qwen3, "gpt_neox": GptNeoX},
+    HfFolder: {"llama": Llama, "gemma3_text": Gemma3, "qwen3": Qwen3, "gpt_neox": GptNeoX,
+               "hyenadna": HyenaDna, "stripedhyena": Evo1},
 }
 # What is left to a user whose architecture is not here.
 REMAINS = (
@@ -29,6 +32,8 @@ def family_of(source: Source, told: Told) -> Family:
     """The model in the source, its sizes and tensors checked. `told` is what the user says of an Evo 2 checkpoint."""
     if isinstance(source, PtFile):
         return StripedHyena(source, variant_of(source.path, told))
+    if FAMILIES[type(source)].get(source.architecture) is HyenaDna:
+        return HyenaDna(source, told)
     if told != Told():
         raise ConvertError(f"{source.path}: no Evo 2 checkpoint, the only kind with a --evo2-model or a --rope-scaling")
     known = FAMILIES[type(source)]

@@ -1,9 +1,10 @@
-"""The reading graph of a StripedHyena 2 model: the contract of decoder.py, and beside it the states of convolutions.
+"""The reading graph of a StripedHyena, 1 or 2: the contract of decoder.py, and beside it the states of convolutions.
 
 Further inputs and outputs, float32; N is the layer's index in the model, H the width, K a filter's taps:
     past_states.N.short [B,3H,2]      the last projections of layer N, before its short filter
     past_states.N.taps  [B,H,K-1]     the last inputs of its inner filter (SE and MR layers)
-    past_states.N.modes [B,H,16]      the modes of its inner filter (LI layers)
+    past_states.N.modes [B,H,16]      the modes of its inner filter (LI layers; where they are complex, as in version 1,
+                                      the real parts of all, then the imaginary parts)
     present_states.N.*                the same after this call's tokens
 All are zero before the first token. Attention layers have past_key_values.N.* and present.N.*.
 
@@ -11,9 +12,10 @@ For CUDA, what goes through a matrix of the checkpoint and through attention is 
 the reference implementation; norms sum in float32. Between the two products of a Hyena layer all is float32: states,
 filters and gates, behind each of which the reference rounds. No operator needs cuDNN, none reads a length off the GPU.
 
-Sources: the reference implementation vortex (PyPI `vtx` 1.1.0, Apache-2.0), Ku et al., "Systems and algorithms for
-convolutional multi-hybrid language models at scale" (arXiv 2503.01868). Long convolutions are computed without a
-Fourier transform, whose operator ONNX Runtime has for the CPU only: in chunks, by matrix products.
+Sources: the reference implementations, stripedhyena (PyPI, 0.2.2, Apache-2.0) and vortex (PyPI `vtx` 1.1.0,
+Apache-2.0), Ku et al., "Systems and algorithms for convolutional multi-hybrid language models at scale" (arXiv
+2503.01868). Long convolutions are computed without a Fourier transform, whose operator ONNX Runtime has for the CPU
+only: in chunks, by matrix products.
 """
 
 import math
@@ -90,53 +92,60 @@ class StripedHyenaGraph(Decoder):
 
     # --- convolutions ---
 
-    def hyena(self, layer: int, z: str, short: np.ndarray, inner: Callable[[str], str]) -> str:
-        """x2 * inner(x1 * v) [B,T,H]: x2, x1 and v are z [B,T,3H] behind the short filter [3H,3]."""
+    def hyena(
+        self, layer: int, z: str, short: np.ndarray, inner: Callable[[str], str], bias: np.ndarray | None = None
+    ) -> str:
+        """x2 * inner(x1 * v) [B,T,H]: x2, x1 and v are z [B,T,3H] behind the short filter [3H,3] and its bias [3H]."""
         w, width = self.writer, self.shape.width
         z = w.exact(w.node("Transpose", z, perm=[0, 2, 1]))
-        z = self.explicit(layer, "short", z, short)
+        z = self.explicit(layer, "short", z, short, bias)
         x2, x1, v = w.nodes("Split", 3, z, w.integers(width, width, width), axis=1)
         y = w.node("Mul", x2, inner(w.node("Mul", x1, v)))
         if self._is_narrow:
             y = w.node("Cast", y, to=w.element)
         return w.node("Transpose", y, perm=[0, 2, 1])
 
-    def explicit(self, layer: int, kind: str, x: str, taps: np.ndarray) -> str:
-        """y[t] = sum_j taps[c,j] x[t-K+1+j] for x [B,C,T], taps [C,K]; `kind` is the state's name."""
+    def explicit(self, layer: int, kind: str, x: str, taps: np.ndarray, bias: np.ndarray | None = None) -> str:
+        """y[t] = sum_j taps[c,j] x[t-K+1+j] + bias[c] for x [B,C,T], taps [C,K]; `kind` is the state's name."""
         w, (channels, size) = self.writer, taps.shape
+        named = lambda array: w.constant(f"layers.{layer}.{kind}.bias", array.astype(np.float32))
+        biases = () if bias is None else (named(bias),)
         past = self._past(layer, kind, channels, size - 1)
         taps = w.constant(f"layers.{layer}.{kind}", taps.astype(np.float32)[:, None])
         if w.device == "cpu" and size > FEW_TAPS:
             x = w.node("Concat", past, x, axis=2)
             present = w.node("Slice", x, w.integers(1 - size), w.integers(END), w.integers(2))
-            y = w.node("Conv", x, taps, group=channels)
+            y = w.node("Conv", x, taps, *biases, group=channels)
         else:
-            y, present = w.nodes("CausalConvWithState", 2, x, taps, "", past, domain=MICROSOFT)
+            y, present = w.nodes("CausalConvWithState", 2, x, taps, *(biases or ("",)), past, domain=MICROSOFT)
         self._present(layer, kind, channels, size - 1, present)
         return y
 
     def long_implicit(
         self, layer: int, u: str, log_poles: np.ndarray, residues: np.ndarray, direct: np.ndarray
     ) -> str:
-        """LI: y[t] = sum_s h[t-s] u[s] + direct u[t], h[t] = sum_k residues[c,k] exp(log_poles[c,k] t).
+        """LI: y[t] = sum_s h[t-s] u[s] + direct u[t], h[t] = sum_k residues[c,k] exp(log_poles[c,k] t), its real part.
 
         u is [B,H,T]; log_poles and residues are [H,modes], direct [H]. A chunk's y comes from its own tokens and from
         the modes before it. Products are by channel, each over the chunks of all rows: every matrix is read once.
         """
-        w, (width, modes), sizes = self.writer, log_poles.shape, self._sizes
+        w, width, sizes = self.writer, len(log_poles), self._sizes
         constant = lambda part, array: w.constant(f"layers.{layer}.modes.{part}", np.asarray(array, np.float32))
+        exact = np.complex128 if np.iscomplexobj(log_poles) else np.float64
+        poles, residues = log_poles.astype(exact), residues.astype(exact)
+        modes = parts(poles).shape[1]
         past = self._past(layer, "modes", width, modes)
-        poles, residues = log_poles.astype(np.float64), residues.astype(np.float64)
         powers = np.exp(poles * np.arange(CHUNK + 1)[:, None, None])
         # From a chunk's tokens to what they add to the modes at its end, from tokens to y, and from modes to y.
-        into = constant("into", powers[CHUNK - 1 :: -1].swapaxes(0, 1))
-        response = np.einsum("hk,thk->ht", residues, powers[:CHUNK])
+        into = constant("into", parts(powers[CHUNK - 1 :: -1].swapaxes(0, 1)))
+        response = np.einsum("hk,thk->ht", residues, powers[:CHUNK]).real
         response[:, 0] += direct
         # ONNX Runtime makes the matrices when it loads the graph; stored, they would be 64 times as large.
         lags = np.maximum(np.arange(CHUNK) - np.arange(CHUNK)[:, None], -1)
         places = self._shared("lags", lambda: w.constant("lags", lags + 1))
         own = w.node("Gather", constant("response", np.pad(response, ((0, 0), (1, 0)))), places, axis=1)
-        carried = constant("carried", np.moveaxis(powers[1:] * residues, 0, 2))
+        # The real part of a product, by the parts of its second factor.
+        carried = constant("carried", np.moveaxis(parts((powers[1:] * residues).conj()), 0, 2))
         u = w.node("Transpose", u, perm=[1, 0, 2])
         chunks = w.node("Reshape", w.node("Concat", u, sizes.filler, axis=2), w.integers(width, -1, CHUNK))
         sums = w.node("Transpose", w.node("MatMul", chunks, into), perm=[1, 0, 2])
@@ -150,8 +159,12 @@ class StripedHyenaGraph(Decoder):
         y = w.node("Slice", y, w.integers(0), sizes.tokens, w.integers(2))
         # The last chunk may have only a part of its tokens.
         last = w.node("Slice", entry, w.integers(-1), w.integers(END), w.integers(1))
-        decay = w.node("Slice", constant("decays", powers[1:]), sizes.rest, sizes.last, w.integers(0))
-        last = w.node("Squeeze", w.node("Mul", last, decay), w.integers(1))
+
+        def decayed(x: str, name: str, factors: np.ndarray) -> str:
+            factors = w.node("Slice", constant(name, factors), sizes.rest, sizes.last, w.integers(0))
+            return w.node("Mul", x, factors)
+
+        last = w.node("Squeeze", self._multiplied(last, "decays", powers[1:], decayed), w.integers(1))
         part = w.node("Slice", u, sizes.before, w.integers(END), w.integers(2))
         part = w.node("MatMul", part, w.node("Slice", into, sizes.missing, w.integers(END), w.integers(1)))
         part = w.node("Transpose", part, perm=[1, 0, 2])
@@ -163,13 +176,28 @@ class StripedHyenaGraph(Decoder):
         w = self.writer
         for level, first in enumerate(self._sizes.taps):
             reach = self._taps**level
+
+            def filtered(x: str, name: str, factors: np.ndarray) -> str:
+                taps = constant(name, np.moveaxis(factors, 0, 2).reshape(-1, 1, self._taps))
+                # No more taps than reach back to the first of the N: the operator keeps a state for each.
+                taps = w.node("Slice", taps, first, w.integers(END), w.integers(2))
+                options = {"dilation": reach, "channels_last": 1, "domain": MICROSOFT}
+                return w.nodes("CausalConvWithState", 2, x, taps, **options)[0]
+
             lags = CHUNK * reach * np.arange(self._taps - 1, -1, -1)
-            taps = constant(f"scan.{level}", np.exp(poles[:, :, None] * lags).reshape(-1, 1, self._taps))
-            # No more taps than reach back to the first of the N: the operator keeps a state for each.
-            taps = w.node("Slice", taps, first, w.integers(END), w.integers(2))
-            options = {"dilation": reach, "channels_last": 1, "domain": MICROSOFT}
-            x, _ = w.nodes("CausalConvWithState", 2, x, taps, **options)
+            x = self._multiplied(x, f"scan.{level}", np.exp(poles * lags[:, None, None]), filtered)
         return x
+
+    def _multiplied(self, x: str, name: str, factors: np.ndarray, by: Callable[[str, str, np.ndarray], str]) -> str:
+        """x times factors [.., modes], `by` what multiplies number by number; complex ones by their parts."""
+        if not np.iscomplexobj(factors):
+            return by(x, name, factors)
+        w, modes = self.writer, factors.shape[-1]
+        real, imaginary = w.nodes("Split", 2, x, w.integers(modes, modes), axis=-1)
+        swapped = w.node("Concat", imaginary, real, axis=-1)
+        own = by(x, name, np.concatenate([factors.real, factors.real], -1))
+        other = by(swapped, f"{name}.other", np.concatenate([-factors.imag, factors.imag], -1))
+        return w.node("Add", own, other)
 
     @cached_property
     def _sizes(self) -> Sizes:
@@ -200,3 +228,8 @@ class StripedHyenaGraph(Decoder):
         super().finish(n, head)
         for value, name, shape in self._states:
             self.writer.output(value, name, TensorProto.FLOAT, shape)
+
+
+def parts(numbers: np.ndarray) -> np.ndarray:
+    """Numbers [.., modes]; of complex ones the real parts of all modes, then the imaginary parts."""
+    return np.concatenate([numbers.real, numbers.imag], -1) if np.iscomplexobj(numbers) else numbers

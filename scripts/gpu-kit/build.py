@@ -36,7 +36,7 @@ FILES = (
     *(f"scripts/gpu-kit/{name}.py" for name in ("check", "kit", "stages", "reference")),
     "scripts/record-logits.py",
     "tests/python/seeded_models.py",
-    "tests/oracle/evo2_checkpoint.py",
+    *(f"tests/oracle/{family}_checkpoint.py" for family in ("evo1", "evo2", "hyenadna")),
     "tests/large/*_shapes.py",
     "LICENSE-*",
 )

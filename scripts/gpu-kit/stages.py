@@ -1,5 +1,6 @@
 """The stages of `check`."""
 
+import importlib
 import json
 import re
 import shutil
@@ -21,6 +22,8 @@ WAYS = {
     "alone": ("--batch-tokens", "1"),
     "stepwise": ("--method", "generate"),
 }
+# Families of byte or character tokens, beside the language models.
+GENOMIC = ("evo1", "evo2", "hyenadna")
 # What rounding in float32 may do to ln p of a symbol and to a margin.
 FLOAT32 = 1e-3
 
@@ -89,14 +92,14 @@ def tiny(kit: Kit) -> None:
     from seeded_models import FAMILIES
 
     with ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(tiny_family, kit, family) for family in (*FAMILIES, "evo2")]:
+        for done in [pool.submit(tiny_family, kit, family) for family in (*FAMILIES, *GENOMIC)]:
             done.result()
 
 
 def tiny_family(kit: Kit, family: str) -> None:
     source, options = tiny_source(kit, family)
-    prompts = kit.prompts("genomic" if family == "evo2" else "linguistic", "1,4,16", 8)
-    prompts += kit.prompts("genomic" if family == "evo2" else "linguistic", "1,4,16", 8, "nested")
+    alphabet = "genomic" if family in GENOMIC else "linguistic"
+    prompts = kit.prompts(alphabet, "1,4,16", 8) + kit.prompts(alphabet, "1,4,16", 8, "nested")
     truth = kit.infer(kit.convert(source, *options, "--device", "cpu"), prompts, device="cpu").records
     for weights in ("float32", "bfloat16"):
         model = kit.convert(source, *options, *kit.for_device(weights))
@@ -128,7 +131,11 @@ def tiny_source(kit: Kit, family: str, seed: int = 11) -> tuple[Path, tuple]:
     from seeded_models import write_seeded
 
     folder = kit.work / f"tiny_{family}"
-    if not folder.exists():
+    if not folder.exists() and family in GENOMIC:
+        module = importlib.import_module(f"{family}_checkpoint")
+        config = module.drawn(seed)
+        module.write(folder, config, module.tensors(config, seed))
+    elif not folder.exists():
         write_seeded(folder, family, seed)
     return folder, ()
 

@@ -10,7 +10,9 @@ from device import ROOT, filtered
 
 sys.path[:0] = [str(ROOT / "tests" / "python"), str(ROOT / "tests" / "oracle")]
 
+import evo1_checkpoint  # noqa: E402
 import evo2_checkpoint  # noqa: E402
+import hyenadna_checkpoint  # noqa: E402
 from converter import convert  # noqa: E402
 from seeded_models import write_seeded  # noqa: E402
 
@@ -26,13 +28,19 @@ def make(family: str, weights: str, temp: Path) -> Path:
     if family == "evo2":
         source = evo2_checkpoint.write(temp / "m.pt", evo2_checkpoint.tensors(EVO2, SEED))
         options += ("--rope-scaling", str(EVO2.scaling), "--max-positions", "2048")
+    elif family == "evo1":
+        config = evo1_checkpoint.drawn(SEED)
+        source = evo1_checkpoint.write(temp / "source", config, evo1_checkpoint.tensors(config, SEED))
+    elif family == "hyenadna":
+        config = hyenadna_checkpoint.drawn(SEED)
+        source = hyenadna_checkpoint.write(temp / "source", config, hyenadna_checkpoint.tensors(config, SEED))
     else:
         source = temp / "source"
         write_seeded(source, family, SEED)
     folder = convert(source, temp / "model", *options)
     # What the device always answers, the token 0, must not be what ends an answer.
     config = json.loads((folder / "config.json").read_text())
-    assert config["eos_token_id"] == 0
+    assert config["eos_token_id"] == (1 if family == "hyenadna" else 0)
     (folder / "config.json").write_text(json.dumps(config | {"eos_token_id": 1}))
     return folder
 
@@ -69,7 +77,7 @@ def prompts():
     """Several of each length, independent and nested, the longest of 280 symbols."""
 
     def of(family: str) -> str:
-        alphabet = "genomic" if family == "evo2" else "linguistic"
+        alphabet = "genomic" if family in ("evo1", "evo2", "hyenadna") else "linguistic"
         text = ""
         for design in ("independent", "nested"):
             drawn = filtered("gen-tasks", *"--suite paper --bits 8 --shots 1,4,16 --trials 1 --seed 5".split(), *("--design", design))

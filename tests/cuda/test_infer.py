@@ -16,7 +16,7 @@ import pytest
 
 from device import ROOT, RUNTIME, run_infer
 
-FAMILIES = ("llama", "gemma3_text", "evo2")
+FAMILIES = ("llama", "gemma3_text", "evo1", "evo2", "hyenadna")
 PROVIDER = "libonnxruntime_providers_cuda.so"
 # For every place: the best token, two logits, the sum and the wanted logits take 28 bytes at most. An answer of 8 symbols has
 # 8 places, and as many again where it is completed in a batch. One that is completed alone is drafted: each call asks for

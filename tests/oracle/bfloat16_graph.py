@@ -75,8 +75,8 @@ class Operators:
         return np.take(x, index, axis)
 
     def GatherND(x, index, batch_dims):
-        assert batch_dims == 1 and index.shape[-1] == 1
-        return x[np.arange(len(x))[:, None], index[..., 0]]
+        assert batch_dims == 1
+        return x[(np.arange(len(x))[:, None], *np.moveaxis(index, -1, 0))]
 
     def GatherElements(x, index, axis):
         return np.take_along_axis(x, index, axis)
@@ -110,7 +110,7 @@ class Operators:
         return x.transpose(perm)
 
     def Expand(x, shape):
-        return np.broadcast_to(x, shape)
+        return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(shape)))
 
     def Flatten(x, axis):
         return x.reshape(np.prod(x.shape[:axis]), -1)
@@ -137,6 +137,21 @@ class Operators:
     def Neg(x):
         return -x
 
+    def Min(x, y):
+        return np.minimum(x, y)
+
+    def Max(x, y):
+        return np.maximum(x, y)
+
+    def GreaterOrEqual(x, y):
+        return x >= y
+
+    def TensorScatter(cache, x, first):
+        cache = cache.copy()
+        for row, start in enumerate(first):
+            cache[row, :, start : start + x.shape[2]] = x[row]
+        return cache
+
     def Equal(x, y):
         return x == y
 
@@ -161,7 +176,7 @@ class Operators:
 
     def CausalConvWithState(x, taps, bias=None, past=None, dilation=1, channels_last=0):
         channels, _, size = taps.shape
-        assert bias is None and (past is None) == bool(channels_last)
+        assert (past is None) == bool(channels_last)
         shape, before = x.shape, dilation * (size - 1)
         if channels_last:
             x = x.reshape(*shape[:2], channels).swapaxes(1, 2)
@@ -169,6 +184,7 @@ class Operators:
         x = np.concatenate([past, x], 2)
         tokens = x.shape[2] - before
         y = sum(taps[:, :, lag] * x[:, :, lag * dilation :][:, :, :tokens] for lag in range(size))
+        y = y if bias is None else y + bias[:, None]
         return y.swapaxes(1, 2).reshape(shape) if channels_last else y, x[:, :, tokens:]
 
     def ScaledSiLU(x):

@@ -1,0 +1,319 @@
+"""HyenaDNA from a Hugging Face folder to answers: what the model in plain float64 says is what comes out.
+
+    SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_hyenadna.py
+
+The folders are written here from seeds (tests/oracle/hyenadna_checkpoint.py), the truth is computed from the equations
+(hyenadna_reference.py).
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from converter import ROOT, convert, refused
+from onnx_model import Model
+
+sys.path[:0] = [str(ROOT / "scripts" / "convert"), str(ROOT / "tests" / "oracle")]
+
+import hyenadna_checkpoint  # noqa: E402
+import hyenadna_reference  # noqa: E402
+from hyenadna import TOKENS  # noqa: E402
+
+# Of the largest absolute logit.
+TOLERANCE = 1e-5
+DRAWN = (20, 21, 22, 23)
+CONFIG = hyenadna_checkpoint.Config(layers=2, width=24, hidden=40, context=1026)
+FILTER = "hyena.backbone.layers.1.mixer.filter_fn."
+
+
+def error(found: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+class Drawn:
+    """A drawn model: its folder, its weights, the truth."""
+
+    def __init__(self, temp: Path, seed: int, config: hyenadna_checkpoint.Config | None = None):
+        self.seed, self.config = seed, config or hyenadna_checkpoint.drawn(seed)
+        self.weights = hyenadna_checkpoint.tensors(self.config, seed)
+        self.source = hyenadna_checkpoint.write(temp / "source", self.config, self.weights)
+
+    def tokens(self, length: int, row: int = 0) -> np.ndarray:
+        return hyenadna_checkpoint.bases(self.seed + 100 * row, length)
+
+    def truth(self, ids) -> np.ndarray:
+        return hyenadna_reference.logits(self.config, self.weights, ids)
+
+
+@pytest.fixture(scope="module", params=DRAWN)
+def pair(request, tmp_path_factory):
+    """(converted model, what it was drawn as)"""
+    temp = tmp_path_factory.mktemp("drawn")
+    drawn = Drawn(temp, request.param)
+    return Model(convert(drawn.source, temp / "model")), drawn
+
+
+def test_logits_are_true_in_one_pass_in_chunks_and_step_by_step(pair):
+    model, drawn = pair
+    ids = drawn.tokens(300)
+    truth = drawn.truth(ids)
+    assert error(model.whole(ids), truth) < TOLERANCE
+    # Fewer tokens than a block of the long filter, one more than blocks, and one at a time.
+    for sizes in ([1, 2, 3, 14, 280], [33, 130, 1, 136], [200] + [1] * 100):
+        assert error(model.chunks(ids, sizes), truth) < TOLERANCE, sizes
+
+
+def test_rows_that_have_read_unequally_much_go_on_together(pair):
+    """Several tokens of each, too: nothing here attends."""
+    model, drawn = pair
+    lengths = np.array([5, 64, 130, 1])
+    rows = [drawn.tokens(length + 9, number) for number, length in enumerate(lengths)]
+    truths = [drawn.truth(row) for row in rows]
+    pasts = [model(row[:length], [0])[1] for row, length in zip(rows, lengths)]
+    room = lambda cache: np.pad(cache, ((0, 0), (0, 0), (0, 130 - cache.shape[2]), (0, 0)), constant_values=7e2)
+    past = {name: np.concatenate([room(one[name]) for one in pasts]) for name in pasts[0]}
+    for count, before in ((1, 0), (7, 1), (1, 8)):
+        tokens = [row[length + before :][:count] for row, length in zip(rows, lengths)]
+        answers, past = model(tokens, np.tile(np.arange(count), (4, 1)), past=past, read=lengths + before)
+        for row, length in enumerate(lengths):
+            expected = truths[row][length + before :][:count]
+            assert error(answers["chosen"][row], expected) < TOLERANCE
+
+
+def test_several_rows_in_a_first_call(pair):
+    model, drawn = pair
+    rows = [drawn.tokens(50, row) for row in range(3)]
+    places = ([49, 3], [0, 17], [20, 21])
+    answers, _ = model(rows, places)
+    for found, row, at in zip(answers["chosen"], rows, places):
+        assert error(found, drawn.truth(row)[at]) < TOLERANCE
+
+
+def test_a_cache_is_cut_by_saying_that_less_was_read(pair):
+    model, drawn = pair
+    ids, other = drawn.tokens(90), drawn.tokens(30, 1)
+    _, past = model(ids, [0])
+    answers, _ = model(other, np.arange(30), past=past, read=41)
+    assert error(answers["chosen"][0], drawn.truth(np.concatenate([ids[:41], other]))[41:]) < TOLERANCE
+
+
+def test_the_graph_for_cuda_in_float32_has_the_same_numbers(tmp_path):
+    """On a CPU: larger blocks and nothing else; no operator of cuDNN's, no control flow."""
+    drawn = Drawn(tmp_path, DRAWN[0])
+    folder = convert(drawn.source, tmp_path / "model", "--device", "cuda", "--weights", "float32")
+    graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
+    assert not {"If", "Loop", "Scan", "Conv"} & {node.op_type for node in graph.node}
+    ids = drawn.tokens(300)
+    truth = drawn.truth(ids)
+    for sizes in ([300], [130, 1, 65, 100, 1, 3]):
+        assert error(Model(folder).chunks(ids, sizes), truth) < TOLERANCE, sizes
+
+
+@pytest.mark.parametrize("weights", ["bfloat16", "float16"])
+def test_narrow_weights_are_rounded_matrices_and_nothing_else(tmp_path, weights):
+    drawn = Drawn(tmp_path, DRAWN[1])
+    wide, narrow = (convert(drawn.source, tmp_path / name, "--weights", name) for name in ("float32", weights))
+    ids = drawn.tokens(200)
+    found = Model(narrow).whole(ids)
+    assert 1e-5 < error(found, Model(wide).whole(ids)) < 0.05
+    assert error(Model(narrow).chunks(ids, [150, 1, 49]), found) < TOLERANCE
+
+
+def test_the_seeds_cover_what_the_family_can_do():
+    drawn = list(map(hyenadna_checkpoint.drawn, DRAWN))
+    assert {config.tied for config in drawn} == {config.trained for config in drawn} == {True, False}
+    assert {config.every for config in drawn} == {True, False}
+    assert {config.inner for config in drawn} == {1, 2, 3} and len({config.bands for config in drawn}) > 1
+
+
+def test_filters_of_bfloat16_folders_are_read(tmp_path):
+    """As `save_pretrained` writes a model that was loaded in that type."""
+    import ml_dtypes
+
+    drawn = Drawn(tmp_path, 1, CONFIG)
+    narrow = {name: array.astype(ml_dtypes.bfloat16) for name, array in drawn.weights.items()}
+    source = hyenadna_checkpoint.write(tmp_path / "narrow", CONFIG, narrow, torch_dtype="bfloat16")
+    ids = drawn.tokens(100)
+    truth = hyenadna_reference.logits(CONFIG, narrow, ids)
+    assert error(Model(convert(source, tmp_path / "model")).whole(ids), truth) < TOLERANCE
+
+
+# --- what stands beside the graph ---
+
+
+def test_the_folder_says_what_is_in_it(tmp_path):
+    drawn = Drawn(tmp_path, 1, CONFIG)
+    folder = convert(drawn.source, tmp_path / "model")
+    card, config = (json.loads((folder / name).read_text()) for name in ("card.json", "config.json"))
+    assert (card["architecture"], card["modality"], card["vocabulary"]) == ("hyenadna", "genomic", "tokenizer.json")
+    tables = (".pos_emb.z", ".pos_emb.t", ".modulation.deltas")
+    assert card["params"] == sum(array.size for name, array in drawn.weights.items() if not name.endswith(tables))
+    assert card["max_positions"] == config["max_position_embeddings"] == CONFIG.context
+    assert config["vocab_size"] == 16
+    assert [config[f"{kind}_token_id"] for kind in ("eos", "bos", "pad")] == [1, 2, 4]
+    assert [source["file"] for source in card["sources"]] == ["config.json", "model.safetensors"]
+
+
+def test_filters_are_kept_for_as_many_lags_as_are_asked_for(tmp_path):
+    config = dataclasses.replace(CONFIG, context=40_000)
+    drawn = Drawn(tmp_path, 1, config)
+    sizes = {}
+    for name, asked in (("default", ()), ("short", ("--max-positions", "500")), ("all", ("--max-positions", "40000"))):
+        folder = convert(drawn.source, tmp_path / name, *asked)
+        sizes[name] = json.loads((folder / "card.json").read_text())["max_positions"]
+    assert sizes == {"default": 8192, "short": 500, "all": 40_000}
+    ids = drawn.tokens(500)
+    np.testing.assert_allclose(Model(tmp_path / "short").whole(ids), Model(tmp_path / "all").whole(ids), atol=1e-4)
+
+
+def infer(folder: Path, prompts: str, *options: str) -> subprocess.CompletedProcess:
+    program = Path(os.environ.get("SHOTLINE_BIN", "")).resolve() / "infer"
+    assert program.is_file(), "SHOTLINE_BIN must name the folder of the built filters"
+    library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
+    command = [program, "--model", folder, *options, *(["--ort-lib", library[0]] if library else [])]
+    return subprocess.run(list(map(str, command)), input=prompts, capture_output=True, text=True, check=False)
+
+
+def filtered(name: str, *arguments: str, text: str = "") -> str:
+    program = Path(os.environ["SHOTLINE_BIN"]).resolve() / name
+    return subprocess.run([program, *arguments], input=text, capture_output=True, text=True, check=True).stdout
+
+
+def encoded(alphabet: str, *draw: str) -> str:
+    return filtered("encode", "--alphabet", alphabet, text=filtered("gen-tasks", *draw))
+
+
+def drawn_prompts() -> str:
+    """Independent and nested ones, several of a length."""
+    draw = "--task rotl1 --task flip_bits --task identity --bits 6 --trials 2 --seed 5".split()
+    designs = (("--shots", "1,4"), ("--shots", "1,2,4,8", "--design", "nested"))
+    return "".join(encoded("genomic", *draw, *how) for how in designs)
+
+
+def continued(drawn: Drawn, text: str, symbols: int) -> str:
+    """The greedy continuation, each step a whole pass in float64."""
+    ids, output = [TOKENS.index(symbol) for symbol in text], ""
+    for _ in range(symbols):
+        best = int(drawn.truth(ids)[-1].argmax())
+        if best == TOKENS.index("[SEP]"):
+            break
+        # Special tokens have no text; ids that only fill the matrix have none that is known.
+        output += "\ufffd" if best >= len(TOKENS) else TOKENS[best] if best > TOKENS.index("[UNK]") else ""
+        ids.append(best)
+    return output
+
+
+@pytest.mark.parametrize("seed", DRAWN[:2])
+def test_infer_answers_as_the_model_in_float64_does(seed, tmp_path):
+    """Both methods, alone and in batches, in pieces, independent and nested."""
+    drawn = Drawn(tmp_path, seed)
+    folder, prompts = convert(drawn.source, tmp_path / "model"), drawn_prompts()
+    expected = []
+    for prompt in map(json.loads, prompts.splitlines()):
+        whole = prompt["prompt"] + prompt["answer"]
+        starts = [(prompt["shots"], len(prompt["prompt"]))]
+        if prompt["design"] == "nested":
+            starts = zip(prompt["eval_shots"], prompt["answer_starts"])
+        for shots, start in starts:
+            expected.append((prompt["function"], shots, continued(drawn, whole[:start], prompt["bits"])))
+    for options in ((), ("--batch-tokens", "64"), ("--prefill-chunk", "20"), ("--batch-tokens", "4096")):
+        for method in ("score", "generate"):
+            done = infer(folder, prompts, "--method", method, *options)
+            assert done.returncode == 0, done.stderr
+            found = [json.loads(line) for line in done.stdout.splitlines()]
+            assert [(row["function"], row["shots"], row["output"]) for row in found] == expected, (method, options)
+            # In place: a runtime that copied caches would say so.
+            assert "TensorScatter" not in done.stderr
+
+
+def test_a_prompt_that_is_longer_than_the_filters_is_refused(tmp_path):
+    drawn = Drawn(tmp_path, 1, CONFIG)
+    folder = convert(drawn.source, tmp_path / "model", "--max-positions", "30")
+    done = infer(folder, drawn_prompts())
+    assert done.returncode == 1 and "30" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_symbols_that_are_no_bases_are_refused(tmp_path):
+    drawn = Drawn(tmp_path, 1, CONFIG)
+    folder = convert(drawn.source, tmp_path / "model")
+    done = infer(folder, encoded("linguistic", *"--task identity --shots 1 --trials 1".split()))
+    assert done.returncode == 1 and "is not one token of this model" in done.stderr
+
+
+# --- refusals ---
+
+
+def spoilt(temp: Path, *words: str, change=lambda weights: None, options=(), config=CONFIG, **keys) -> None:
+    weights = hyenadna_checkpoint.tensors(config, 0)
+    change(weights)
+    source = hyenadna_checkpoint.write(temp / "source", config, weights, **keys)
+    refused(temp, source, "source", *words, options=options)
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("hyena_order", 3), ("short_filter_order", 5), ("vocab_size", 4096), ("layer_norm_epsilon", 1e-6),
+        ("d_model", "wide"), ("checkpoint_mixer", True), ("hidden_size", 24), ("quantization_config", {"bits": 4}),
+    ],
+)
+def test_keys_that_are_unknown_or_not_supported_are_named(tmp_path, key, value):
+    spoilt(tmp_path, f'"{key}"', **{key: value})
+
+
+def test_a_missing_tensor_is_named(tmp_path):
+    spoilt(tmp_path, f"tensor {FILTER}pos_emb.z: missing", change=lambda w: w.pop(f"{FILTER}pos_emb.z"))
+
+
+def test_a_missing_frequency_is_named(tmp_path):
+    name = f"{FILTER}implicit_filter.1.freq"
+    spoilt(tmp_path, f"tensor {name}: missing", change=lambda w: w.pop(name))
+
+
+def test_frequencies_that_differ_are_named(tmp_path):
+    name = f"{FILTER}implicit_filter.3.freq"
+    spoilt(tmp_path, f"tensor {name}: differs", change=lambda w: w.update({name: np.ones((1, 16), np.float32)}))
+
+
+def test_a_frequency_of_another_shape_is_named(tmp_path):
+    name = f"{FILTER}implicit_filter.1.freq"
+    change = lambda w: w.update({name: np.ones((1, 15), np.float32)})
+    spoilt(tmp_path, f"tensor {name}: shape (1, 15), expected (1, 16)", change=change)
+
+
+def test_a_frequency_of_a_model_without_is_named(tmp_path):
+    """The configuration says that there is none to be trained, the weights have one."""
+    spoilt(tmp_path, "implicit_filter.1.freq: not part of the hyenadna architecture", train_freq=False)
+
+
+def test_an_unknown_tensor_is_named(tmp_path):
+    extra = lambda w: w.update({"score.weight": np.zeros((2, 24), np.float32)})
+    spoilt(tmp_path, "tensor score.weight: not part of the hyenadna architecture", change=extra)
+
+
+def test_a_tensor_of_another_shape_is_named(tmp_path):
+    name = "hyena.backbone.layers.0.mlp.fc1.weight"
+    spoilt(tmp_path, f"tensor {name}: shape (40, 24), expected (48, 24)", d_inner=48)
+
+
+def test_a_context_that_the_model_does_not_have_is_refused(tmp_path):
+    spoilt(tmp_path, "--max-positions 2000: max_seq_len is 1026", options=("--max-positions", "2000"))
+
+
+def test_what_is_said_of_evo_2_checkpoints_is_refused(tmp_path):
+    spoilt(tmp_path, "only --max-positions", options=("--rope-scaling", "1"))
+
+
+@pytest.mark.parametrize("part", ["mlp.fc2.weight", "mixer.filter_fn.bias"])
+def test_a_weight_that_is_not_finite_leaves_nothing_behind(tmp_path, part):
+    def change(weights):
+        weights[f"hyena.backbone.layers.1.{part}"].flat[7] = np.inf
+
+    spoilt(tmp_path, f"layers.1.{part}: a weight is not finite", change=change)
