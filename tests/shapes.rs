@@ -1,7 +1,8 @@
 //! `fit-loglinear --shape` against scipy (`tests/oracle/make_shape_fixtures.py`), and its tests under a true line.
 //!
-//! Tolerances: scipy's searches end within 1e-9 of the greatest likelihood, so that ours may be above theirs by that, and
-//! never below; what functions left out are worth hangs on where each search ends, and agrees to 1e-5 nats. Lack of fit and
+//! Tolerances: scipy's searches end within 1e-6 of the greatest likelihood, so that ours may be above theirs by that, and
+//! never below; what functions left out are worth hangs on where each search ends, which where probabilities are clipped is
+//! 2e-5 nats apart: 1e-4, a hundredth of the errors. Lack of fit and
 //! curvature are sums: 1e-9 relative.
 
 mod common;
@@ -69,9 +70,9 @@ fn shapes_are_those_of_scipy() {
                 (-1e-9..1e-6).contains(&(ours - theirs)),
                 "{what}: {ours}, but {theirs}"
             );
-            assert_close(&row["log_score"], &expected["log_score"], 1e-5, &what);
-            assert_close(&row["gain"], &expected["gain"], 1e-5, &what);
-            assert_close(&row["gain_se"], &expected["gain_se"], 1e-5, &what);
+            assert_close(&row["log_score"], &expected["log_score"], 1e-4, &what);
+            assert_close(&row["gain"], &expected["gain"], 1e-4, &what);
+            assert_close(&row["gain_se"], &expected["gain_se"], 1e-4, &what);
             for (at, name) in ["a", "b", "d"].into_iter().enumerate() {
                 // What a saturating curve's likelihood hardly tells is left open.
                 if expected["shape"] != "saturating" {

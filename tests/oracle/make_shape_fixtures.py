@@ -94,7 +94,10 @@ def lack_of_fit(profiles: np.ndarray, terms: np.ndarray) -> dict | None:
     if count <= q:
         return None
     z = profiles @ outside
-    w = count * z.mean(0) @ np.linalg.solve(np.atleast_2d(np.cov(z.T)), z.mean(0))
+    covariance = np.atleast_2d(np.cov(z.T))
+    if np.linalg.matrix_rank(covariance, tol=1e-12) < q:
+        return None
+    w = count * z.mean(0) @ np.linalg.solve(covariance, z.mean(0))
     f = w * (count - q) / (q * (count - 1))
     return {"f": float(f), "df1": q, "df2": count - q, "p": float(scipy.stats.f.sf(f, q, count - q))}
 
