@@ -67,13 +67,21 @@ def test_a_run_goes_on_where_it_was_interrupted(model, tmp_path):
 
 
 def test_each_allocation_may_be_refused_once(model, tmp_path):
+    refuse_in_turn(*model, tmp_path)
+
+
+def test_each_allocation_may_be_refused_once_in_float32(converted, prompts, tmp_path):
+    """There, caches are filled with zeros."""
+    refuse_in_turn(converted("llama", "float32"), prompts("llama"), tmp_path)
+
+
+def refuse_in_turn(folder, prompts, tmp_path):
     """Either the answers are those of a run in which none was, or the run ends with the code for memory."""
-    folder, prompts = model
     run = lambda **variables: run_infer(tmp_path, "--quiet", "--model", folder, prompts=prompts, **variables)
     whole = run()
     allocations = whole.report["allocations"]
     codes = set()
-    for number in sorted({1, 2, 3, 5, *(allocations * part // 12 for part in range(1, 13))}):
+    for number in sorted({1, 2, 3, 5, *(allocations * part // 16 for part in range(1, 17))}):
         ran = run(NULL_CUDA_REFUSE=number)
         assert ran.report["refused"] == 1
         codes.add(ran.code)

@@ -18,6 +18,7 @@ use ort::AsPointer;
 use ort::memory::{AllocationDevice, Allocator};
 use ort::value::{DynTensor, DynTensorValueType, DynValue, Shape, Tensor, TensorElementType};
 
+use super::cuda;
 use super::graph::{Content, Graph, Slot};
 use super::runtime::{dimension, failure};
 use crate::error::{Error, Result};
@@ -79,14 +80,15 @@ impl Cache {
                     });
                 }
                 let memory = allocator.memory_info();
-                if slot.element == TensorElementType::Bfloat16 || memory.is_cpu_accessible() {
-                    return DynTensor::new(allocator, slot.element, shape).map_err(failure);
-                }
+                let mut row = DynTensor::new(allocator, slot.element, shape).map_err(failure)?;
                 // A GPU gives memory as it is, and what attends in float32 there multiplies what lies behind the tokens read by
                 // zero, which has to be a number.
-                DynTensor::new(&Allocator::default(), slot.element, shape)
-                    .and_then(|zeros| zeros.to(AllocationDevice::CUDA, memory.device_id()))
-                    .map_err(failure)
+                if slot.element != TensorElementType::Bfloat16 && !memory.is_cpu_accessible() {
+                    let device = u16::try_from(memory.device_id()).unwrap_or_default();
+                    let bytes = slot.bytes(capacity) * sequences;
+                    cuda::zero(device, row.data_ptr_mut(), bytes)?;
+                }
+                Ok(row)
             })
             .collect::<Result<_>>()?;
         // Here, where `ort` fills new tensors with zeros; the first call takes them to its device.

@@ -2,7 +2,7 @@
 What CUDA says of a device, asked of its runtime library: ONNX Runtime tells none of it.
 */
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -157,6 +157,21 @@ pub(super) fn suits(device: u16, weights: Option<&str>, bytes: u64) -> Result<()
     Ok(())
 }
 
+/// Fills memory of a device with zeros.
+///
+/// # Errors
+/// [`Error::Model`] in CUDA's words.
+pub(super) fn zero(device: u16, memory: *mut c_void, bytes: usize) -> Result<()> {
+    let cuda = Cuda::load()?;
+    cuda.on(device, |_| {
+        // SAFETY: the caller has so many bytes there; that they are zero is waited for.
+        unsafe {
+            cuda.check((cuda.fill)(memory, 0, bytes))?;
+            cuda.check((cuda.wait)())
+        }
+    })
+}
+
 /// 10^9 bytes, for people.
 #[expect(clippy::cast_precision_loss, reason = "one decimal is printed")]
 pub(super) fn gigabytes(bytes: u64) -> f64 {
@@ -228,6 +243,8 @@ struct Cuda {
     properties: unsafe extern "C" fn(*mut Properties, c_int) -> c_int,
     driver: unsafe extern "C" fn(*mut c_int) -> c_int,
     runtime: unsafe extern "C" fn(*mut c_int) -> c_int,
+    fill: unsafe extern "C" fn(*mut c_void, c_int, usize) -> c_int,
+    wait: unsafe extern "C" fn() -> c_int,
     words: unsafe extern "C" fn(c_int) -> *const c_char,
     /// Last: the functions are its.
     _library: Library,
@@ -247,6 +264,8 @@ impl Cuda {
                     properties: *library.get(b"cudaGetDeviceProperties")?,
                     driver: *library.get(b"cudaDriverGetVersion")?,
                     runtime: *library.get(b"cudaRuntimeGetVersion")?,
+                    fill: *library.get(b"cudaMemset")?,
+                    wait: *library.get(b"cudaDeviceSynchronize")?,
                     words: *library.get(b"cudaGetErrorString")?,
                     _library: library,
                 })
