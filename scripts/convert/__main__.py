@@ -4,7 +4,7 @@
                             [--name NAME] [--modality MODALITY] [--record FILE]
 
 SOURCE is
-    FILE.gguf      architectures llama, gemma3, qwen3; quantised weights are dequantised exactly; of a model in parts
+    FILE.gguf      architectures llama, gemma3, qwen2, qwen3; quantised weights are dequantised exactly; of a model in parts
                    (NAME-00001-of-00003.gguf ..) any part
     a folder       of Hugging Face's: config.json, model.safetensors or its shards, tokenizer.json; model types llama,
                    qwen3, gemma3_text, gpt_neox; weights in float32, float16, bfloat16, or FP8 with scales in blocks

@@ -202,9 +202,9 @@ class Decoder:
     ) -> str:
         """Causal attention over past and present, rotary embedding included, with the caches of this layer.
 
-        `qkv` are matrices, each with its bias where there is one, `norms` those of each head of Q and of K. `window` is
-        how many tokens a token sees, itself included (-1: all); `scale` goes before the softmax, where it is not one
-        over the root of the head's size.
+        `qkv` are matrices, each with its bias where there is one, `norms` those of each head of Q and of K, or of all
+        heads at once. `window` is how many tokens a token sees, itself included (-1: all); `scale` goes before the
+        softmax, where it is not one over the root of the head's size.
         """
         w, s = self.writer, self.shape
         scale = s.head_dim**-0.5 if scale is None else scale
@@ -215,14 +215,15 @@ class Decoder:
         # ONNX Runtime's own operator has no float32 kernel for CUDA. Its kernels there take Q, K and V in one.
         is_grouped = w.device == "cpu" or w.element != TensorProto.FLOAT
         rotates = is_grouped and s.head_dim % HEAD_MULTIPLE == 0 and rotary.dims % ROTARY_MULTIPLE == 0
-        if rotates and w.device == "cuda":
+        by_head = all(norm.array.size == s.head_dim for norm in norms)
+        if rotates and by_head and w.device == "cuda":
             matrix, *bias = (joined(f"layers.{layer}.attn_qkv{end}", part) for end, part in zip(ENDS, zip(*qkv)))
             q, k, v = self.linear(n, matrix, *bias), "", ""
         else:
             q, k, v = (self.linear(n, *part) for part in qkv)
             if norms:
-                q = self._norm_heads(q, s.heads, norms[0])
-                k = self._norm_heads(k, s.kv_heads, norms[1])
+                normed = self._norm_heads if by_head else self.norm
+                q, k = (normed(x, norm) for x, norm in zip((q, k), norms))
                 norms = ()
         if not rotates:
             q, k = self._rotated(q, s.heads, rotary), self._rotated(k, s.kv_heads, rotary)
@@ -256,11 +257,11 @@ class Decoder:
         places = self._shared("wanted", lambda: w.node("Unsqueeze", self._positions, w.integers(2)))
         return w.node("GatherND", x, places, batch_dims=1)
 
-    def _norm_heads(self, x: str, heads: int, weight: Weight) -> str:
+    def _norm_heads(self, x: str, weight: Weight) -> str:
         """Root-mean-square normalisation of each head of x [B,T,heads * head_dim]."""
-        w, size = self.writer, self.shape.head_dim
-        split = w.node("Reshape", x, w.integers(0, 0, heads, size))
-        return w.node("Reshape", self.norm(split, weight), w.integers(0, 0, heads * size))
+        w = self.writer
+        split = w.node("Reshape", x, w.integers(0, 0, -1, self.shape.head_dim))
+        return w.node("Reshape", self.norm(split, weight), w.integers(0, 0, -1))
 
     def _rotated(self, x: str, heads: int, rotary: Rotary) -> str:
         """x [B,T,heads * head_dim], rotated."""

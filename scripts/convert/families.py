@@ -8,15 +8,31 @@ from gguf_file import GgufFile
 from gpt_neox import GptNeoX
 from hf_folder import HfFolder
 from llama import Llama
+from mistral import Mistral
+from olmo2 import Olmo2
 from pt_file import PtFile
-from qwen3 import Qwen3
+from qwen import Qwen2, Qwen3
 from source import Source
 from striped_hyena import StripedHyena
 
 # By kind of source, then by the architecture's name there: `general.architecture`, or `model_type` of config.json.
 FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
-    GgufFile: {"llama": Llama, "gemma3": Gemma3, "qwen3": Qwen3},
-    HfFolder: {"llama": Llama, "gemma3_text": Gemma3, "qwen3": Qwen3, "gpt_neox": GptNeoX},
+    GgufFile: {
+        "llama": Llama,
+        "gemma3": Gemma3,
+        "qwen3": Qwen3,
+        "qwen2": Qwen2,
+        "olmo2": Olmo2,
+    },
+    HfFolder: {
+        "llama": Llama,
+        "gemma3_text": Gemma3,
+        "qwen3": Qwen3,
+        "gpt_neox": GptNeoX,
+        "qwen2": Qwen2,
+        "mistral": Mistral,
+        "olmo2": Olmo2,
+    },
 }
 # What is left to a user whose architecture is not here.
 REMAINS = (

@@ -13,7 +13,10 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
-FAMILIES = ("llama", "qwen3", "gemma3_text", "gpt_neox")
+# Seeds go by places here: a new family goes to the end.
+FAMILIES = ("llama", "qwen3", "gemma3_text", "gpt_neox", "qwen2", "mistral", "olmo2")
+# What the embedding and the output matrix are called.
+MATRICES = {"gpt_neox": ("gpt_neox.embed_in.weight", "embed_out.weight")}
 END, BEGIN = "<|end|>", "<|begin|>"
 # A line break and a space as byte-level BPE writes them, the printable characters, two pairs that merge.
 TOKENS = [END, BEGIN, "\u010a", "\u0120", *(chr(c) for c in range(0x21, 0x7F)), "AT", "GC"]
@@ -81,6 +84,31 @@ def draw_config(family: str, seed: int) -> dict:
             "rope_theta": 1000000,
             "rope_scaling": scaling,
         }
+    if family == "qwen2":
+        return shared_width(config) | {
+            "architectures": ["Qwen2ForCausalLM"],
+            "hidden_act": "silu",
+            "use_mrope": False,
+            "use_sliding_window": False,
+            "rope_theta": 1000000.0,
+            "rope_scaling": scaling,
+            "sliding_window": 32768,
+        }
+    if family == "mistral":
+        return config | {
+            "architectures": ["MistralForCausalLM"],
+            "hidden_act": "silu",
+            "rope_theta": pick(rng, 10000.0, 1000000.0),
+            "sliding_window": turn(int(rng.integers(5, 100)), 4096, None),
+        }
+    if family == "olmo2":
+        return shared_width(config) | {
+            "architectures": ["Olmo2ForCausalLM"],
+            "hidden_act": "silu",
+            "attention_bias": False,
+            "rope_theta": pick(rng, 10000.0, 500000.0),
+            "rope_scaling": scaling and {"type": "linear", "factor": scaling["factor"]},
+        }
     llama3 = {
         "rope_type": "llama3",
         "factor": 8.0,
@@ -94,6 +122,12 @@ def draw_config(family: str, seed: int) -> dict:
         "rope_theta": pick(rng, 10000.0, 500000.0),
         "rope_scaling": turn(None, linear, llama3),
     }
+
+
+def shared_width(config: dict) -> dict:
+    """As families say it whose heads share the width."""
+    dim = config["head_dim"]
+    return {k: v for k, v in config.items() if k != "head_dim"} | {"hidden_size": config["num_attention_heads"] * dim}
 
 
 def shapes_of(config: dict) -> dict[str, tuple[int, ...]]:
@@ -115,11 +149,14 @@ def shapes_of(config: dict) -> dict[str, tuple[int, ...]]:
         final = "gpt_neox.final_layer_norm"
         table |= {"gpt_neox.embed_in.weight": (rows, width), f"{final}.weight": (width,), f"{final}.bias": (width,)}
         return table if config["tie_word_embeddings"] else table | {"embed_out.weight": (rows, width)}
-    dim = config["head_dim"]
+    dim = config.get("head_dim", width // config["num_attention_heads"])
     q, kv = config["num_attention_heads"] * dim, config["num_key_value_heads"] * dim
     norms = {"input_layernorm": width, "post_attention_layernorm": width}
-    if config["model_type"] != "llama":
+    if config["model_type"] in ("qwen3", "gemma3_text"):
         norms |= {"self_attn.q_norm": dim, "self_attn.k_norm": dim}
+    if config["model_type"] == "olmo2":
+        norms = {"post_attention_layernorm": width, "post_feedforward_layernorm": width}
+        norms |= {"self_attn.q_norm": q, "self_attn.k_norm": kv}
     if config["model_type"] == "gemma3_text":
         norms |= {"pre_feedforward_layernorm": width, "post_feedforward_layernorm": width}
     for i in range(config["num_hidden_layers"]):
@@ -133,6 +170,8 @@ def shapes_of(config: dict) -> dict[str, tuple[int, ...]]:
             f"{p}mlp.up_proj.weight": (hidden, width),
             f"{p}mlp.down_proj.weight": (width, hidden),
         } | {f"{p}{name}.weight": (size,) for name, size in norms.items()}
+        if config["model_type"] == "qwen2":
+            table |= {f"{p}self_attn.{name}_proj.bias": (size,) for name, size in (("q", q), ("k", kv), ("v", kv))}
     table |= {"model.embed_tokens.weight": (rows, width), "model.norm.weight": (width,)}
     return table if config["tie_word_embeddings"] else table | {"lm_head.weight": (rows, width)}
 
@@ -156,6 +195,11 @@ def draw_weights(config: dict, seed: int) -> dict[str, np.ndarray]:
             array = rng.normal(0, 1.2 * shape[1] ** -0.5, shape)
         table[name] = array.astype(np.float32)
     return table
+
+
+def matrix_names(family: str) -> tuple[str, str]:
+    """The embedding and the output matrix."""
+    return MATRICES.get(family, ("model.embed_tokens.weight", "lm_head.weight"))
 
 
 def write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
