@@ -84,14 +84,20 @@ class Decoder:
         """A constant without dimensions."""
         return self.writer.constant(name, np.array(value, self.writer.computed))
 
-    def embed(self) -> str:
-        return self.writer.widened(self.writer.node("Gather", self._embedding, self._ids, axis=0))
+    def embed(self, positions: Weight | None = None) -> str:
+        """What stands for each token, and for its place where places have an embedding."""
+        w = self.writer
+        x = w.widened(w.node("Gather", self._embedding, self._ids, axis=0))
+        if positions is None:
+            return x
+        places = self._shared("places", self._token_places)
+        return w.node("Add", x, w.widened(w.node("Gather", self._stored(positions), places, axis=0)))
 
-    def rotary(self, name: str, rates: np.ndarray) -> Rotary:
+    def rotary(self, name: str, rates: np.ndarray, magnitude: float = 1.0) -> Rotary:
         """Tables for rotating the first 2 len(rates) dimensions of each head, by position times rate."""
         angles = np.outer(np.arange(self.shape.positions, dtype=np.float32), rates)
         cos, sin = (
-            self.writer.constant(f"{name}.{part}", of(angles).astype(self.writer.computed))
+            self.writer.constant(f"{name}.{part}", (of(angles) * np.float32(magnitude)).astype(self.writer.computed))
             for part, of in (("cos", np.cos), ("sin", np.sin))
         )
         return Rotary(cos, sin, 2 * len(rates))
@@ -195,12 +201,12 @@ class Decoder:
         layer: int,
         n: str,
         qkv: Sequence[tuple[Weight, ...]],
-        rotary: Rotary,
+        rotary: Rotary | None,
         norms: Sequence[Weight] = (),
         window: int = -1,
         scale: float | None = None,
     ) -> str:
-        """Causal attention over past and present, rotary embedding included, with the caches of this layer.
+        """Causal attention over past and present, rotary embedding included if there is one, with this layer's caches.
 
         `qkv` are matrices, each with its bias where there is one, `norms` those of each head of Q and of K, or of all
         heads at once. `window` is how many tokens a token sees, itself included (-1: all); `scale` goes before the
@@ -214,7 +220,8 @@ class Decoder:
         ]
         # ONNX Runtime's own operator has no float32 kernel for CUDA. Its kernels there take Q, K and V in one.
         is_grouped = w.device == "cpu" or w.element != TensorProto.FLOAT
-        rotates = is_grouped and s.head_dim % HEAD_MULTIPLE == 0 and rotary.dims % ROTARY_MULTIPLE == 0
+        rotates = rotary is None or s.head_dim % HEAD_MULTIPLE == rotary.dims % ROTARY_MULTIPLE == 0
+        rotates = is_grouped and rotates
         by_head = all(norm.array.size == s.head_dim for norm in norms)
         if rotates and by_head and w.device == "cuda":
             matrix, *bias = (joined(f"layers.{layer}.attn_qkv{end}", part) for end, part in zip(ENDS, zip(*qkv)))
@@ -225,7 +232,7 @@ class Decoder:
                 normed = self._norm_heads if by_head else self.norm
                 q, k = (normed(x, norm) for x, norm in zip((q, k), norms))
                 norms = ()
-        if not rotates:
+        if not rotates and rotary is not None:
             q, k = self._rotated(q, s.heads, rotary), self._rotated(k, s.kv_heads, rotary)
         attend = self._grouped if is_grouped else self._scattered
         out, *self._caches[layer] = attend((q, k, v), cache, rotary if rotates else None, norms, window, scale)

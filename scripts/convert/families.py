@@ -5,11 +5,13 @@ from evo2 import Told, variant_of
 from family import Family
 from gemma3 import Gemma3
 from gguf_file import GgufFile
+from gpt2 import Gpt2
 from gpt_neox import GptNeoX
 from hf_folder import HfFolder
 from llama import Llama
 from mistral import Mistral
 from olmo2 import Olmo2
+from phi3 import Phi3
 from pt_file import PtFile
 from qwen import Qwen2, Qwen3
 from source import Source
@@ -23,6 +25,7 @@ FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
         "qwen3": Qwen3,
         "qwen2": Qwen2,
         "olmo2": Olmo2,
+        "gpt2": Gpt2,
     },
     HfFolder: {
         "llama": Llama,
@@ -32,7 +35,10 @@ FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
         "qwen2": Qwen2,
         "mistral": Mistral,
         "olmo2": Olmo2,
+        "gpt2": Gpt2,
+        "phi3": Phi3,
     },
+    PtFile: {"gpt2": Gpt2},
 }
 # What is left to a user whose architecture is not here.
 REMAINS = (
@@ -43,7 +49,7 @@ REMAINS = (
 
 def family_of(source: Source, told: Told) -> Family:
     """The model in the source, its sizes and tensors checked. `told` is what the user says of an Evo 2 checkpoint."""
-    if isinstance(source, PtFile):
+    if isinstance(source, PtFile) and source.config is None:
         return StripedHyena(source, variant_of(source.path, told))
     if told != Told():
         raise ConvertError(f"{source.path}: no Evo 2 checkpoint, the only kind with a --evo2-model or a --rope-scaling")

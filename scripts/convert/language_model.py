@@ -7,13 +7,15 @@ from gguf_file import GgufFile
 from gguf_tokenizer import GgufTokenizer
 from hf_folder import HfFolder
 from hf_tokenizer import HfTokenizer
+from nano_gpt import Characters
 from onnx_writer import Q4
+from pt_file import PtFile
 from shape import Shape
 from weights import Weights
 
 
 class LanguageModel(Family):
-    """A transformer decoder with a tokenizer, from GGUF or from a Hugging Face folder.
+    """A transformer decoder with a tokenizer, from GGUF, from a Hugging Face folder or from a checkpoint of nanoGPT's.
 
     A family sets `shape` and `weights`, and whatever else its layers need, in one method for each kind of source.
     """
@@ -21,12 +23,16 @@ class LanguageModel(Family):
     shape: Shape
     weights: Weights
 
-    def __init__(self, source: GgufFile | HfFolder):
+    def __init__(self, source: GgufFile | HfFolder | PtFile):
         self.source = source
         if isinstance(source, HfFolder):
             self.from_folder(source)
             source.config.finish()
             self._tokenizer = HfTokenizer(source, self.shape.vocabulary)
+        elif isinstance(source, PtFile):
+            self.from_checkpoint(source)
+            source.config.finish()
+            self._tokenizer = Characters(source, self.shape.vocabulary)
         else:
             self.from_gguf(source)
             source.finish()
@@ -40,6 +46,10 @@ class LanguageModel(Family):
     def from_gguf(self, file: GgufFile) -> None:
         """Take sizes and weights from a GGUF file; what is not supported is refused."""
         raise NotImplementedError(f"{file.architecture} in GGUF")
+
+    def from_checkpoint(self, file: PtFile) -> None:
+        """Take sizes and weights from a checkpoint of nanoGPT's."""
+        raise NotImplementedError(f"{file.architecture} in a checkpoint")
 
     @abstractmethod
     def config(self) -> dict:

@@ -1,5 +1,7 @@
 """The llama architecture (Llama, SmolLM2 and others) and what families like it share: sizes, tensors and layers."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from decoder import ENDS, Decoder
@@ -10,7 +12,7 @@ from language_model import LanguageModel
 from onnx_writer import OnnxWriter
 from rotary import GGUF_BASE, config_rates, gguf_rates, rope_options
 from shape import config_shape, gguf_shape
-from weights import QKV, Weights, folder_naming, gguf_naming, llama_shapes
+from weights import QKV, Weight, Weights, folder_naming, gguf_naming, llama_shapes
 
 # transformers' configurations.
 DEFAULT_BASE = 10000.0
@@ -26,6 +28,10 @@ class Llama(LanguageModel):
     biased = False
     # The norms of a layer beyond llama's, with Hugging Face's names.
     norms: dict[str, str] = {}
+    # Matrices that are several of llama's, in the same manner.
+    fused: dict[str, str] = {}
+    # What cosines and sines are multiplied with.
+    magnitude = 1.0
     # How many tokens a token sees, itself included; -1: all.
     window = -1
 
@@ -44,16 +50,20 @@ class Llama(LanguageModel):
         config = folder.config
         config.expect("hidden_act", "silu")
         self.options(config)
-        self.shape = s = config_shape(config, self.default_head)
-        self._base, scaling = rope_options(config, "rope_theta", DEFAULT_BASE)
-        self._rates = config_rates(config, s.head_dim, self._base, scaling)
-        self.weights = Weights(folder, folder_naming(**self.norms), self._shapes())
+        self.shape = config_shape(config, self.default_head)
+        self.rotate(config)
+        self.weights = Weights(folder, folder_naming(**self.norms, **self.fused), self._shapes())
 
     def options(self, config: HfConfig) -> None:
         """Read what a family has in config.json beyond sizes and rotary options."""
         config.expect("attention_bias", False)
         config.expect("mlp_bias", False)
         config.expect("rope_interleaved", False)
+
+    def rotate(self, config: HfConfig) -> None:
+        """Read the rotary options."""
+        self._base, scaling = rope_options(config, "rope_theta", DEFAULT_BASE)
+        self._rates = config_rates(config, self.shape.head_dim, self._base, scaling)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         s = self.shape
@@ -72,10 +82,10 @@ class Llama(LanguageModel):
     def write(self, writer: OnnxWriter) -> None:
         s, weights = self.shape, self.weights
         d = Decoder(writer, s, weights("embedding"))
-        tables = d.rotary("rotary", self._rates)
+        tables = d.rotary("rotary", self._rates, self.magnitude)
         x, y = d.embed(), None
         for i in range(s.layers):
-            layer = weights.layer(i)
+            layer = self.layer(i)
             x, n = d.residual(x, y, layer("attn_norm"))
             qkv = [tuple(layer(f"{part}{end}") for end in ENDS[: 1 + self.biased]) for part in QKV]
             x, a = d.attention(x, n, qkv, tables, [layer(norm) for norm in self.norms], self.window)
@@ -83,6 +93,10 @@ class Llama(LanguageModel):
             y = d.gated(n, layer, d.silu)
         _, n = d.residual(x, y, weights("output_norm"))
         d.finish(n, None if s.tied else weights("head"))
+
+    def layer(self, number: int) -> Callable[[str], Weight]:
+        """The weights of one layer by llama's parts."""
+        return self.weights.layer(number)
 
 
 def halves(weight: np.ndarray, heads: int) -> np.ndarray:

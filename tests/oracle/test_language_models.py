@@ -162,9 +162,9 @@ def test_the_seeds_cover_what_the_families_can_do():
     for family, configs in drawn.items():
         assert {c["tie_word_embeddings"] for c in configs} == {True, False}, family
         scalings = {options.get("rope_type", options.get("type")) for options in (c.get("rope_scaling") or {} for c in configs)}
-        expected = {"llama": {None, "linear", "llama3"}, "mistral": {None}}
+        expected = {"llama": {None, "linear", "llama3"}, "phi3": {None, "longrope"}, "mistral": {None}, "gpt2": {None}}
         assert scalings >= expected.get(family, {None, "linear"}), family
-        if family != "gpt_neox":
+        if family not in ("gpt_neox", "gpt2"):
             assert any(c["num_attention_heads"] > c["num_key_value_heads"] > 1 for c in configs), family
     assert {c["use_parallel_residual"] for c in drawn["gpt_neox"]} == {True, False}
     assert len({c["rotary_pct"] for c in drawn["gpt_neox"]}) == 3

@@ -14,9 +14,12 @@ import ml_dtypes
 import numpy as np
 
 # Seeds go by places here: a new family goes to the end.
-FAMILIES = ("llama", "qwen3", "gemma3_text", "gpt_neox", "qwen2", "mistral", "olmo2")
+FAMILIES = ("llama", "qwen3", "gemma3_text", "gpt_neox", "qwen2", "mistral", "olmo2", "gpt2", "phi3")
 # What the embedding and the output matrix are called.
-MATRICES = {"gpt_neox": ("gpt_neox.embed_in.weight", "embed_out.weight")}
+MATRICES = {
+    "gpt_neox": ("gpt_neox.embed_in.weight", "embed_out.weight"),
+    "gpt2": ("transformer.wte.weight", "lm_head.weight"),
+}
 END, BEGIN = "<|end|>", "<|begin|>"
 # A line break and a space as byte-level BPE writes them, the printable characters, two pairs that merge.
 TOKENS = [END, BEGIN, "\u010a", "\u0120", *(chr(c) for c in range(0x21, 0x7F)), "AT", "GC"]
@@ -50,6 +53,19 @@ def draw_config(family: str, seed: int) -> dict:
     }
     linear = {"rope_type": "linear", "factor": pick(rng, 2.0, 8.0)}
     scaling = turn(None, linear, every=2)
+    if family == "gpt2":
+        width, heads = kv_heads * group * head_dim, kv_heads * group
+        shared = {key: config[key] for key in config if key.startswith(("model", "vocab", "bos", "eos", "tie", "torch"))}
+        return shared | {
+            "architectures": ["GPT2LMHeadModel"],
+            "activation_function": "gelu_new",
+            "n_embd": width,
+            "n_head": heads,
+            "n_layer": config["num_hidden_layers"],
+            "n_positions": POSITIONS,
+            "n_inner": turn(None, config["intermediate_size"]),
+            "layer_norm_epsilon": 1e-5,
+        }
     if family == "gpt_neox":
         return config | {
             "architectures": ["GPTNeoXForCausalLM"],
@@ -101,6 +117,24 @@ def draw_config(family: str, seed: int) -> dict:
             "rope_theta": pick(rng, 10000.0, 1000000.0),
             "sliding_window": turn(int(rng.integers(5, 100)), 4096, None),
         }
+    if family == "phi3":
+        # Every dimension rotated, or a part; the longrope of texts up to 2304 tokens.
+        dims = int(head_dim * turn(1.0, 0.75)) // 2
+        longrope = {"type": "longrope", "long_factor": rng.uniform(2, 9, dims).tolist()}
+        longrope["short_factor"] = rng.uniform(1, 3, dims).tolist()
+        return shared_width(config) | {
+            "architectures": ["Phi3ForCausalLM"],
+            "auto_map": {"AutoConfig": "configuration_phi3.Phi3Config"},
+            "hidden_act": "silu",
+            "max_position_embeddings": POSITIONS * turn(1, 8, every=2),
+            "original_max_position_embeddings": POSITIONS,
+            "pad_token_id": None,
+            "partial_rotary_factor": turn(1.0, 0.75),
+            "rope_theta": 10000.0,
+            "rope_scaling": turn(None, longrope, every=2),
+            "sliding_window": turn(int(rng.integers(5, 100)), None),
+            "tie_word_embeddings": turn(True, False, every=3),
+        }
     if family == "olmo2":
         return shared_width(config) | {
             "architectures": ["Olmo2ForCausalLM"],
@@ -132,6 +166,8 @@ def shared_width(config: dict) -> dict:
 
 def shapes_of(config: dict) -> dict[str, tuple[int, ...]]:
     """The tensors of a model under Hugging Face's names, written down from its modelling code."""
+    if config["model_type"] == "gpt2":
+        return gpt2_shapes(config)
     width, hidden, rows = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
     table = {}
     if config["model_type"] == "gpt_neox":
@@ -161,6 +197,14 @@ def shapes_of(config: dict) -> dict[str, tuple[int, ...]]:
         norms |= {"pre_feedforward_layernorm": width, "post_feedforward_layernorm": width}
     for i in range(config["num_hidden_layers"]):
         p = f"model.layers.{i}."
+        if config["model_type"] == "phi3":
+            table |= {
+                f"{p}self_attn.qkv_proj.weight": (q + 2 * kv, width),
+                f"{p}self_attn.o_proj.weight": (width, q),
+                f"{p}mlp.gate_up_proj.weight": (2 * hidden, width),
+                f"{p}mlp.down_proj.weight": (width, hidden),
+            } | {f"{p}{name}.weight": (size,) for name, size in norms.items()}
+            continue
         table |= {
             f"{p}self_attn.q_proj.weight": (q, width),
             f"{p}self_attn.k_proj.weight": (kv, width),
@@ -176,6 +220,22 @@ def shapes_of(config: dict) -> dict[str, tuple[int, ...]]:
     return table if config["tie_word_embeddings"] else table | {"lm_head.weight": (rows, width)}
 
 
+def gpt2_shapes(config: dict) -> dict[str, tuple[int, ...]]:
+    """GPT-2 keeps its matrices as [in, out]."""
+    width, rows, p = config["n_embd"], config["vocab_size"], "transformer."
+    hidden = config["n_inner"] or 4 * width
+    table = {f"{p}wte.weight": (rows, width), f"{p}wpe.weight": (config["n_positions"], width)}
+    for i in range(config["n_layer"]):
+        for name, into, out in (
+            ("attn.c_attn", width, 3 * width), ("attn.c_proj", width, width),
+            ("mlp.c_fc", width, hidden), ("mlp.c_proj", hidden, width),
+        ):
+            table |= {f"{p}h.{i}.{name}.weight": (into, out), f"{p}h.{i}.{name}.bias": (out,)}
+    for norm in [f"h.{i}.ln_{n}" for i in range(config["n_layer"]) for n in (1, 2)] + ["ln_f"]:
+        table |= {f"{p}{norm}.weight": (width,), f"{p}{norm}.bias": (width,)}
+    return table if config["tie_word_embeddings"] else table | {"lm_head.weight": (rows, width)}
+
+
 def draw_weights(config: dict, seed: int) -> dict[str, np.ndarray]:
     """Random weights, float32."""
     rng = np.random.default_rng([seed, FAMILIES.index(config["model_type"]), 1])
@@ -187,6 +247,8 @@ def draw_weights(config: dict, seed: int) -> dict[str, np.ndarray]:
         elif len(shape) == 1:
             # Gemma's norms multiply by one more than what is stored.
             array = rng.uniform(0.5, 1.5, shape) - gemma
+        elif "wte" in name or "wpe" in name:
+            array = rng.normal(0, 0.7 if "wte" in name else 0.3, shape)
         elif "embed_tokens" in name or "embed_in" in name:
             array = rng.normal(0, shape[1] ** -0.5 if gemma else 0.7, shape)
         elif "lm_head" in name or "embed_out" in name:

@@ -55,7 +55,7 @@ def test_the_folder_describes_the_model(family, tmp_path):
     read = {entry["file"]: entry["sha256"] for entry in card["sources"]}
     assert read == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in source.iterdir()}
     for key in ("vocab_size", "num_attention_heads", "bos_token_id", "eos_token_id", "tie_word_embeddings"):
-        assert config[key] == drawn[key]
+        assert config[key] == drawn.get(key, drawn.get("n_head"))
 
 
 @pytest.mark.parametrize("weights", ["float32", "bfloat16", "float16"])
@@ -127,6 +127,13 @@ def test_a_weight_that_does_not_fit_is_refused_with_its_tensor(value, tmp_path):
         ("mistral", "sliding_window", 0),
         ("mistral", "rope_scaling", {"rope_type": "yarn", "factor": 4.0}),
         ("olmo2", "attention_bias", True),
+        ("gpt2", "activation_function", "relu"),
+        ("gpt2", "scale_attn_by_inverse_layer_idx", True),
+        ("gpt2", "n_head", 5),
+        ("phi3", "rope_scaling", {"type": "yarn", "factor": 4.0}),
+        ("phi3", "rope_scaling", {"type": "longrope", "short_factor": [1.0], "long_factor": [1.0]}),
+        ("phi3", "rope_scaling", {"type": "longrope", "short_factor": None, "long_factor": None}),
+        ("phi3", "lm_head_bias", True),
         ("qwen2", "dual_chunk_attention_config", {"chunk_size": 262144}),
         ("gemma3_text", "final_logit_softcapping", 30.0),
         ("gemma3_text", "attn_logit_softcapping", 50.0),

@@ -104,6 +104,8 @@ LAYERS = {
         "Gemm": 4, "Flatten": 4, "Reshape": 4, "GroupQueryAttention": 1, "Gelu": 1, "Add": 1, "LayerNormalization": 1,
         "SkipLayerNormalization": 1,
     },
+    "phi3": LLAMA,
+    "gpt2": {"Gemm": 4, "Flatten": 4, "Reshape": 4, "GroupQueryAttention": 1, "FastGelu": 1, "SkipLayerNormalization": 2},
     # Q, K and V are one product with a bias.
     "mistral": LLAMA,
     # Queries and keys are normalised over all heads, each by itself, before they are rotated.
@@ -114,9 +116,11 @@ LAYERS = {
 
 def operators(folder: Path, family: str, layers: int) -> Counter:
     """Those of a bfloat16 graph whose heads are of a size that attention rotates."""
-    config = draw_config(family, 12) | {"num_hidden_layers": layers}
+    config = draw_config(family, 12) | {"n_layer" if family == "gpt2" else "num_hidden_layers": layers}
     if family == "gpt_neox":
         config |= {"use_parallel_residual": True, "rotary_pct": 1}
+    if family == "phi3":
+        config |= {"partial_rotary_factor": 1.0, "hidden_size": 32 * config["num_attention_heads"]}
     if family == "gemma3_text":
         config["layer_types"] = ["sliding_attention", "full_attention"] * (layers // 2)
     if family == "olmo2":
