@@ -1,8 +1,8 @@
 """A decoder's weights under one set of names, whatever its source calls them.
 
-The names: `embedding`, `place_embedding` (where there is one), `output_norm`, `head` (absent where tied), and `layers.N.PART` for the parts of layer N, of
-which every decoder has attn_norm, attn_output, ffn_norm, ffn_up and ffn_down, and most attn_q, attn_k, attn_v and
-ffn_gate; a bias is PART.bias. A matrix is [out, in].
+The names: `embedding`, `place_embedding` (where there is one), `output_norm`, `head` (absent where tied), and
+`layers.N.PART` for the parts of layer N, of which every decoder has attn_output, ffn_up and ffn_down, and most attn_norm,
+attn_q, attn_k, attn_v, ffn_norm and ffn_gate; a bias is PART.bias. A matrix is [out, in].
 """
 
 import math

@@ -92,8 +92,8 @@ def test_float32_graphs_for_cuda_give_the_same_on_the_processor(expected, tmp_pa
         test_logits_are_those_of_transformers((expected, folder))
 
 
-# What a layer of a bfloat16 graph consists of. onnxruntime-genai 0.18's builder has 11 operators for llama, 12 for
-# qwen3 and 17 for gemma3 (docs/gpu.md).
+# What a layer of a bfloat16 graph consists of. onnxruntime-genai 0.18's builder has 11 operators for llama, mistral
+# and phi3, 12 for qwen2 and qwen3, 17 for gemma3 (docs/gpu.md).
 GATED = {"FusedMatMul": 5, "GroupQueryAttention": 1, "Mul": 1}
 LLAMA = GATED | {"SkipSimplifiedLayerNormalization": 2, "ScaledSiLU": 1}
 LAYERS = {
