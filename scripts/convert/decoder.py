@@ -325,8 +325,8 @@ class Decoder:
 
         return self._shared(f"seen {window}", build)
 
-    def finish(self, n: str, head: Weight | None) -> None:
-        """What the logits say, of `n` at the wanted positions by `head` (None: the embedding, tied).
+    def finish(self, n: str, head: Weight | None, bias: Weight | None = None) -> None:
+        """What the logits say, of `n` at the wanted positions by `head` (None: the embedding, tied) and its bias.
 
         Only operators that need no cuDNN, and none that may take any one of equal logits.
         """
@@ -337,7 +337,8 @@ class Decoder:
             # it learns at run time only - zeros stand for the sizes as they are - is used as it lies.
             same = w.node("Mul", w.node("Shape", self._ids), w.integers(0))
             matrix = w.node("Reshape", matrix, same)
-        logits = w.exact(self._product(n, w.widened(matrix)))
+        matrix = w.widened(matrix)
+        logits = w.exact(self._product(n, matrix) if bias is None else self._sum(n, matrix, self.vector(bias)))
         top, _ = w.nodes("TopK", 2, logits, w.integers(2))
         most = w.node("Gather", top, w.integers(0), axis=2)
         # Where is ten times slower on a CPU than this product, exact in float32.

@@ -12,6 +12,7 @@ from llama import Llama
 from mistral import Mistral
 from olmo2 import Olmo2
 from phi3 import Phi3
+from progen2 import ProGen2
 from pt_file import PtFile
 from qwen import Qwen2, Qwen3
 from source import Source
@@ -37,6 +38,7 @@ FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
         "olmo2": Olmo2,
         "gpt2": Gpt2,
         "phi3": Phi3,
+        "progen": ProGen2,
     },
     PtFile: {"gpt2": Gpt2},
 }

@@ -55,7 +55,8 @@ class Gpt2(LanguageModel):
             config.get(harmless)
         epsilon = config.number("layer_norm_epsilon", DEFAULT_EPSILON)
         tied = config.flag("tie_word_embeddings", True)
-        self.shape = config_shape(config, "n_positions", config.count("n_inner", 4 * config.count("n_embd")), epsilon, tied)
+        hidden = config.count("n_inner", 4 * config.count("n_embd"))
+        self.shape = config_shape(config, "n_positions", hidden, epsilon, tied)
         # These modules keep matrices as [in, out].
         is_turned = lambda name: name.endswith(MATRICES)
         shapes = {name: shape[::-1] if is_turned(name) else shape for name, shape in self._shapes.items()}
@@ -117,9 +118,11 @@ class Gpt2(LanguageModel):
 SUMMARY = [f"summary_{key}" for key in ("activation", "first_dropout", "proj_to_labels", "type", "use_proj")]
 
 
-def config_shape(config: HfConfig, positions: str, hidden: int, epsilon: float, tied: bool) -> Shape:
-    """The sizes under the names of GPT-2."""
-    width, heads = config.count("n_embd"), config.count("n_head")
+def config_shape(
+    config: HfConfig, positions: str, hidden: int, epsilon: float, tied: bool, width="n_embd", vocabulary="vocab_size"
+) -> Shape:
+    """The sizes under the names of GPT-2; texts are names that may be others."""
+    width, heads = config.count(width), config.count("n_head")
     if width % heads:
         raise config.refuse("n_head", f"{heads} heads do not share {width} dimensions")
     return checked(
@@ -131,7 +134,7 @@ def config_shape(config: HfConfig, positions: str, hidden: int, epsilon: float, 
             kv_heads=heads,
             head_dim=width // heads,
             hidden=hidden,
-            vocabulary=config.count("vocab_size"),
+            vocabulary=config.count(vocabulary),
             positions=config.count(positions),
             epsilon=epsilon,
             tied=tied,

@@ -23,6 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "python"))
 
+import progen  # noqa: E402, F401, for AutoModelForCausalLM
 from seeded_models import FAMILIES, write_seeded  # noqa: E402
 
 FIXTURE = ROOT / "tests" / "fixtures" / "models" / "families.json"

@@ -14,11 +14,12 @@ import ml_dtypes
 import numpy as np
 
 # Seeds go by places here: a new family goes to the end.
-FAMILIES = ("llama", "qwen3", "gemma3_text", "gpt_neox", "qwen2", "mistral", "olmo2", "gpt2", "phi3")
+FAMILIES = ("llama", "qwen3", "gemma3_text", "gpt_neox", "qwen2", "mistral", "olmo2", "gpt2", "phi3", "progen")
 # What the embedding and the output matrix are called.
 MATRICES = {
     "gpt_neox": ("gpt_neox.embed_in.weight", "embed_out.weight"),
     "gpt2": ("transformer.wte.weight", "lm_head.weight"),
+    "progen": ("transformer.wte.weight", "lm_head.weight"),
 }
 END, BEGIN = "<|end|>", "<|begin|>"
 # A line break and a space as byte-level BPE writes them, the printable characters, two pairs that merge.
@@ -53,10 +54,11 @@ def draw_config(family: str, seed: int) -> dict:
     }
     linear = {"rope_type": "linear", "factor": pick(rng, 2.0, 8.0)}
     scaling = turn(None, linear, every=2)
-    if family == "gpt2":
-        width, heads = kv_heads * group * head_dim, kv_heads * group
+    if family in ("gpt2", "progen"):
+        heads = kv_heads * group if family == "gpt2" else 8
+        width = heads * head_dim
         shared = {key: config[key] for key in config if key.startswith(("model", "vocab", "bos", "eos", "tie", "torch"))}
-        return shared | {
+        shared |= {
             "architectures": ["GPT2LMHeadModel"],
             "activation_function": "gelu_new",
             "n_embd": width,
@@ -66,6 +68,10 @@ def draw_config(family: str, seed: int) -> dict:
             "n_inner": turn(None, config["intermediate_size"]),
             "layer_norm_epsilon": 1e-5,
         }
+        if family == "gpt2":
+            return shared
+        own = {"architectures": ["ProGenForCausalLM"], "tie_word_embeddings": False}
+        return shared | own | {"rotary_dim": turn(head_dim, head_dim // 2, every=2)}
     if family == "gpt_neox":
         return config | {
             "architectures": ["GPTNeoXForCausalLM"],
@@ -166,8 +172,8 @@ def shared_width(config: dict) -> dict:
 
 def shapes_of(config: dict) -> dict[str, tuple[int, ...]]:
     """The tensors of a model under Hugging Face's names, written down from its modelling code."""
-    if config["model_type"] == "gpt2":
-        return gpt2_shapes(config)
+    if config["model_type"] in ("gpt2", "progen"):
+        return (gpt2_shapes if config["model_type"] == "gpt2" else progen_shapes)(config)
     width, hidden, rows = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
     table = {}
     if config["model_type"] == "gpt_neox":
@@ -234,6 +240,25 @@ def gpt2_shapes(config: dict) -> dict[str, tuple[int, ...]]:
     for norm in [f"h.{i}.ln_{n}" for i in range(config["n_layer"]) for n in (1, 2)] + ["ln_f"]:
         table |= {f"{p}{norm}.weight": (width,), f"{p}{norm}.bias": (width,)}
     return table if config["tie_word_embeddings"] else table | {"lm_head.weight": (rows, width)}
+
+
+def progen_shapes(config: dict) -> dict[str, tuple[int, ...]]:
+    """ProGen2 has no biases in attention, and one in its output matrix."""
+    width, rows, p = config["n_embd"], config["vocab_size"], "transformer."
+    hidden = config["n_inner"] or 4 * width
+    table = {f"{p}wte.weight": (rows, width), "lm_head.weight": (rows, width), "lm_head.bias": (rows,)}
+    for i in range(config["n_layer"]):
+        table |= {
+            f"{p}h.{i}.attn.qkv_proj.weight": (3 * width, width),
+            f"{p}h.{i}.attn.out_proj.weight": (width, width),
+            f"{p}h.{i}.mlp.fc_in.weight": (hidden, width),
+            f"{p}h.{i}.mlp.fc_in.bias": (hidden,),
+            f"{p}h.{i}.mlp.fc_out.weight": (width, hidden),
+            f"{p}h.{i}.mlp.fc_out.bias": (width,),
+        }
+    for norm in [f"h.{i}.ln_1" for i in range(config["n_layer"])] + ["ln_f"]:
+        table |= {f"{p}{norm}.weight": (width,), f"{p}{norm}.bias": (width,)}
+    return table
 
 
 def draw_weights(config: dict, seed: int) -> dict[str, np.ndarray]:

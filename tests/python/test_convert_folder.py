@@ -48,7 +48,8 @@ def test_the_folder_describes_the_model(family, tmp_path):
     card, config = (json.loads((folder / name).read_text()) for name in ("card.json", "config.json"))
     drawn = draw_config(family, SEED)
     assert card["params"] == sum(array.size for array in draw_weights(drawn, SEED).values())
-    assert (card["name"], card["modality"], card["weights"]) == ("model-bfloat16", "linguistic", "bfloat16")
+    modality = "protein" if family == "progen" else "linguistic"
+    assert (card["name"], card["modality"], card["weights"]) == ("model-bfloat16", modality, "bfloat16")
     assert card["device"] == "cpu"
     assert card["architecture"] == family.removesuffix("_text")
     assert card["verified"] and "recorded" not in card
@@ -134,6 +135,10 @@ def test_a_weight_that_does_not_fit_is_refused_with_its_tensor(value, tmp_path):
         ("phi3", "rope_scaling", {"type": "longrope", "short_factor": [1.0], "long_factor": [1.0]}),
         ("phi3", "rope_scaling", {"type": "longrope", "short_factor": None, "long_factor": None}),
         ("phi3", "lm_head_bias", True),
+        ("progen", "n_head", 4),
+        ("progen", "rotary_dim", 900),
+        ("progen", "vocab_size_emb", 900),
+        ("progen", "tie_word_embeddings", True),
         ("qwen2", "dual_chunk_attention_config", {"chunk_size": 262144}),
         ("gemma3_text", "final_logit_softcapping", 30.0),
         ("gemma3_text", "attn_logit_softcapping", 50.0),
@@ -174,6 +179,16 @@ def test_newer_spellings_of_the_rotary_options_are_the_same_model(tmp_path):
                 rope_scaling={"rope_type": "linear", "factor": 8.0})
     new = write(tmp_path / "g-new", "gemma3_text", rope_theta=None, rope_local_base_freq=None, rope_scaling=None,
                 rope_parameters={"full_attention": far, "sliding_attention": near})
+    answers = [logits(convert(source, tmp_path / f"{source.name}-model")) for source in (old, new)]
+    np.testing.assert_array_equal(*answers)
+
+
+def test_newer_names_of_progens_sizes_are_the_same_model(tmp_path):
+    """xlarge's config.json has no vocab_size."""
+    config = draw_config("progen", SEED)
+    rows, width = config["vocab_size"], config["n_embd"]
+    names = {"vocab_size": None, "n_embd": None, "vocab_size_emb": rows, "vocab_size_lm_head": rows, "embed_dim": width}
+    old, new = write(tmp_path / "old", "progen"), write(tmp_path / "new", "progen", **names)
     answers = [logits(convert(source, tmp_path / f"{source.name}-model")) for source in (old, new)]
     np.testing.assert_array_equal(*answers)
 
