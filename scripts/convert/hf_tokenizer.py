@@ -7,6 +7,7 @@ folders that were not converted (src/predictor/onnx/symbols.rs); tests/fixtures/
 both.
 """
 
+import kmer_tokenizer
 from errors import ConvertError
 from hf_folder import HfFolder
 
@@ -18,6 +19,7 @@ REPLACING = {
     "GemmaTokenizer": (True, "<bos>"),
     "CohereTokenizer": (True, "<BOS_TOKEN>"),
     "GPTNeoXTokenizer": (False, "<|endoftext|>"),
+    kmer_tokenizer.CLASS: (True, "<s>"),
 }
 ENDS = "a tokenizer that ends each text is not supported"
 
@@ -28,8 +30,10 @@ class HfTokenizer:
     def __init__(self, folder: HfFolder, vocabulary: int):
         """`vocabulary` is the number of token ids that the model knows."""
         self.path = folder.path / "tokenizer.json"
-        self._json = folder.table("tokenizer.json")
         self._words = folder.optional_table("tokenizer_config.json") or {}
+        # Whether a token is a word of bases.
+        self.is_genomic = self._words.get("tokenizer_class") == kmer_tokenizer.CLASS
+        self._json = self._of_words() if self.is_genomic else folder.table("tokenizer.json")
         self._ids = self._vocabulary()
         largest = max(self._ids.values(), default=-1)
         if largest >= vocabulary:
@@ -46,6 +50,13 @@ class HfTokenizer:
         self._class = (self._words.get("tokenizer_class") or folder.config.get("tokenizer_class") or "").removesuffix("Fast")
         self.bos = bos[0] if bos else None
         self.eos = eos[0] if len(eos) == 1 else eos or None
+
+    def _of_words(self) -> dict:
+        """tokenizer.json of a folder that has code instead."""
+        k = self._words.get("k")
+        if not isinstance(k, int) or not 1 <= k <= 8:
+            raise ConvertError(f"{self.path.with_name('tokenizer_config.json')}: k: expected 1 to 8 bases, found {k!r:.40}")
+        return kmer_tokenizer.kmer_json(k)
 
     def _vocabulary(self) -> dict[str, int]:
         """Every token by its text."""

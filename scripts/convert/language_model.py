@@ -29,6 +29,7 @@ class LanguageModel(Family):
             self.from_folder(source)
             source.config.finish()
             self._tokenizer = HfTokenizer(source, self.shape.vocabulary)
+            self.modality = "genomic" if self._tokenizer.is_genomic else self.modality
         elif isinstance(source, PtFile):
             self.from_checkpoint(source)
             source.config.finish()
