@@ -19,7 +19,6 @@ REPLACING = {
     "GemmaTokenizer": (True, "<bos>"),
     "CohereTokenizer": (True, "<BOS_TOKEN>"),
     "GPTNeoXTokenizer": (False, "<|endoftext|>"),
-    kmer_tokenizer.CLASS: (True, "<s>"),
 }
 ENDS = "a tokenizer that ends each text is not supported"
 
@@ -56,7 +55,10 @@ class HfTokenizer:
         k = self._words.get("k")
         if not isinstance(k, int) or not 1 <= k <= 8:
             raise ConvertError(f"{self.path.with_name('tokenizer_config.json')}: k: expected 1 to 8 bases, found {k!r:.40}")
-        return kmer_tokenizer.kmer_json(k)
+        if self._words.get("add_eos_token"):
+            raise ConvertError(f"{self.path.with_name('tokenizer_config.json')}: add_eos_token: {ENDS}")
+        begins = self._words.get("add_bos_token", True)
+        return kmer_tokenizer.kmer_json(k) | {"post_processor": bos_template("<s>", 1) if begins else None}
 
     def _vocabulary(self) -> dict[str, int]:
         """Every token by its text."""

@@ -39,6 +39,7 @@ class ProGen2(LanguageModel):
 
     architecture = "progen"
     modality = "protein"
+    reference = "CodeGen in transformers 4.57.6"
 
     def from_folder(self, folder: HfFolder) -> None:
         config = folder.config

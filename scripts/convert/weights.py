@@ -132,10 +132,13 @@ def split(weight: Weight, rows: dict[str, int]) -> list[Weight]:
     """A layer's matrix or bias cut into parts of so many rows, each with its name, which is read once for all."""
     before, bias = re.fullmatch(r"(layers\.\d+\.)\w+?(\.bias)?", weight.name).groups(default="")
     ends = np.cumsum([*rows.values()])
-    cut = lambda start, end: lambda: weight.array[start:end]
-    return [
-        Weight(f"{before}{part}{bias}", cut(end - count, end), weight.origin) for (part, count), end in zip(rows.items(), ends)
-    ]
+
+    def part(name: str, start: int, end: int) -> Weight:
+        cut = lambda array: array[start:end]
+        blocks = lambda: None if weight.blocks is None else weight.blocks.edited(cut)
+        return Weight(f"{before}{name}{bias}", lambda: cut(weight.array), weight.origin, blocks)
+
+    return [part(name, end - count, end) for (name, count), end in zip(rows.items(), ends)]
 
 
 class Weights:

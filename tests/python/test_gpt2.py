@@ -14,6 +14,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+import onnx
 import pytest
 
 from converter import ROOT, convert, refused
@@ -160,8 +161,8 @@ def test_published_names_are_the_same_model(tmp_path):
     assert (found / "model.onnx.data").read_bytes() == (expected / "model.onnx.data").read_bytes()
 
 
-def write_gguf(path: Path, config: dict, tensors: dict[str, np.ndarray]) -> Path:
-    """As llama.cpp's converter writes it."""
+def write_gguf(path: Path, config: dict, tensors: dict[str, np.ndarray], narrow=None) -> Path:
+    """As llama.cpp's converter writes it; `narrow` is the type of the layers' matrices."""
     w = gguf.GGUFWriter(path, "gpt2")
     w.add_block_count(config["n_layer"])
     w.add_context_length(config["n_positions"])
@@ -176,7 +177,12 @@ def write_gguf(path: Path, config: dict, tensors: dict[str, np.ndarray]) -> Path
     w.add_eos_token_id(0)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.GPT2, config["n_layer"])
     for name, array in tensors.items():
-        w.add_tensor(names.get_name(name, (".weight", ".bias")), np.ascontiguousarray(array.T if ".c_" in name else array))
+        array = np.ascontiguousarray(array.T if ".c_" in name else array)
+        own = names.get_name(name, (".weight", ".bias"))
+        if narrow is not None and ".c_" in name and array.ndim == 2:
+            w.add_tensor(own, gguf.quants.quantize(array, narrow), raw_dtype=narrow)
+        else:
+            w.add_tensor(own, array)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -193,3 +199,15 @@ def test_gguf_is_the_same_model(seed, tmp_path):
     ids = np.arange(60) % config["vocab_size"]
     np.testing.assert_array_equal(found.whole(ids), expected.whole(ids))
     assert {**found.config, "bos_token_id": None} == {**expected.config, "bos_token_id": None}
+
+
+def test_blocks_of_4_bits_stay_blocks_where_they_are_cut(tmp_path):
+    config = draw_config("gpt2", 12) | {"n_embd": 64, "n_head": 2, "n_layer": 2, "n_inner": 96}
+    kind = gguf.GGMLQuantizationType.Q4_1
+    source = write_gguf(tmp_path / "t.gguf", config, draw_weights(config, 12), kind)
+    packed = convert(source, tmp_path / "packed", "--weights", "q4")
+    nodes = onnx.load(packed / "model.onnx", load_external_data=False).graph.node
+    assert sum(node.op_type == "MatMulNBits" for node in nodes) == 2 * 6
+    ids = np.arange(60) % config["vocab_size"]
+    wide = Model(convert(source, tmp_path / "wide")).whole(ids)
+    np.testing.assert_allclose(Model(packed).whole(ids), wide, atol=1e-4 * np.abs(wide).max())
