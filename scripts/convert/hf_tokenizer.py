@@ -52,11 +52,11 @@ class HfTokenizer:
 
     def _of_words(self) -> dict:
         """tokenizer.json of a folder that has code instead."""
-        k = self._words.get("k")
+        k, where = self._words.get("k"), self.path.with_name("tokenizer_config.json")
         if not isinstance(k, int) or not 1 <= k <= 8:
-            raise ConvertError(f"{self.path.with_name('tokenizer_config.json')}: k: expected 1 to 8 bases, found {k!r:.40}")
+            raise ConvertError(f"{where}: k: expected 1 to 8 bases, found {k!r:.40}")
         if self._words.get("add_eos_token"):
-            raise ConvertError(f"{self.path.with_name('tokenizer_config.json')}: add_eos_token: {ENDS}")
+            raise ConvertError(f"{where}: add_eos_token: {ENDS}")
         begins = self._words.get("add_bos_token", True)
         return kmer_tokenizer.kmer_json(k) | {"post_processor": bos_template("<s>", 1) if begins else None}
 

@@ -1,12 +1,12 @@
-"""The tokenizer of GENERator, which its folders hold as Python code: words of k bases, with the ids that the code gives them."""
+"""The tokenizer of GENERator, which its folders hold as Python code: words of k bases, their ids as the code has them."""
 
 import itertools
 
 # The name of the class, and its special tokens in their order.
 CLASS = "DNAKmerTokenizer"
 SPECIAL = """
-    <oov> <s> </s> <pad> <mask> <bog> <eog> <bok> <eok> <+> <-> <cds> <pseudo> <tRNA> <rRNA> <ncRNA> <miscRNA> <mam> <vrt> <inv>
-    <pln> <fng> <prt> <arc> <bct> <mit> <plt> <plm> <vir> <sp0> <sp1> <sp2>
+    <oov> <s> </s> <pad> <mask> <bog> <eog> <bok> <eok> <+> <-> <cds> <pseudo> <tRNA> <rRNA> <ncRNA> <miscRNA> <mam> <vrt>
+    <inv> <pln> <fng> <prt> <arc> <bct> <mit> <plt> <plm> <vir> <sp0> <sp1> <sp2>
 """.split()
 # Bases in the order that words are counted in.
 BASES = "ATCG"

@@ -18,7 +18,7 @@ class Characters:
         is_one = lambda text, id: isinstance(text, str) and len(text) == 1 and type(id) is int and 0 <= id < vocabulary
         if not isinstance(self._ids, dict) or not all(is_one(*pair) for pair in self._ids.items()):
             path = checkpoint.path.with_name(META)
-            raise ConvertError(f'{path}: expected "stoi", a table of single characters and token ids below {vocabulary}')
+            raise ConvertError(f'{path}: expected "stoi", a table of characters and token ids below {vocabulary}')
 
     def json(self) -> dict:
         """tokenizer.json: every character is a token, and nothing joins them."""

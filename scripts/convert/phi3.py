@@ -1,7 +1,7 @@
-"""The phi3 architecture (Phi-3, Phi-3.5, Phi-4; arXiv 2404.14219): llama's, with fused matrices, a window, and longrope.
+"""The phi3 architecture (Phi-3, Phi-3.5, Phi-4; arXiv 2404.14219): llama's, with fused matrices, a window and longrope.
 
-longrope has rates for texts up to the length trained at first and others for longer ones, so that a text that grows beyond it
-is read anew. The graph takes texts up to that length, 4096 tokens, by the first.
+longrope has rates for texts up to the length trained at first and others for longer ones, so that a text that grows
+beyond it is read anew. The graph takes texts up to that length, 4096 tokens, by the first.
 """
 
 import math

@@ -1,7 +1,7 @@
 """The progen architecture (ProGen2, arXiv 2206.13517): a decoder of proteins in the manner of GPT-J.
 
 Attention and feed-forward stand side by side on one layer normalisation; a part of each head is rotated, neighbouring
-dimensions together; the output matrix has a bias. Published code names no version: modeling_progen.py of salesforce/progen.
+dimensions together; the output matrix has a bias. The code is modeling_progen.py of salesforce/progen on GitHub.
 """
 
 import re
@@ -17,6 +17,7 @@ from rotary import rates
 from weights import QKV, Naming, Weights, decoder_shapes, split
 
 BASE = 10000.0
+HARMLESS = ("attn_pdrop", "auto_map", "embd_pdrop", "gradient_checkpointing", "n_ctx", "resid_pdrop")
 # The cores that the models were trained on: each has its heads' rows of q, of v and of k.
 CORES = 8
 NAMING = Naming(
@@ -46,7 +47,7 @@ class ProGen2(LanguageModel):
         config.expect("activation_function", "gelu_new")
         config.expect("scale_attn_weights", True)
         config.expect("tie_word_embeddings", False)
-        for harmless in ("attn_pdrop", "auto_map", "embd_pdrop", "gradient_checkpointing", "n_ctx", "resid_pdrop", *SUMMARY):
+        for harmless in (*HARMLESS, *SUMMARY):
             config.get(harmless)
         # Salesforce's names, and those of the folders on Hugging Face.
         newer = lambda name, old: old if config.get(name) is None else name

@@ -1,7 +1,7 @@
-"""The qwen2 and qwen3 architectures (Qwen2.5, arXiv 2412.15115; Qwen3, dense, arXiv 2505.09388), as llama's but for this:
+"""The qwen2 and qwen3 architectures (Qwen2.5, arXiv 2412.15115; Qwen3, dense, arXiv 2505.09388), as llama's but for this.
 
-Qwen2 adds biases to queries, keys and values; Qwen3 normalises queries and keys head by head before they are rotated, and
-gives the head's size.
+Qwen2 adds biases to queries, keys and values. Qwen3 normalises queries and keys head by head before they are rotated,
+and gives the head's size.
 """
 
 from hf_config import HfConfig
