@@ -4,12 +4,13 @@
                             [--name NAME] [--modality MODALITY] [--record FILE]
 
 SOURCE is
-    FILE.gguf      architectures llama, gemma3, qwen3; quantised weights are dequantised exactly; of a model in parts
-                   (NAME-00001-of-00003.gguf ..) any part
+    FILE.gguf      architectures llama, gemma3, gpt2, olmo2, qwen2, qwen3; quantised weights are dequantised exactly; of a
+                   model in parts (NAME-00001-of-00003.gguf ..) any part
     a folder       of Hugging Face's: config.json, model.safetensors or its shards, tokenizer.json; model types llama,
-                   qwen3, gemma3_text, gpt_neox, hyenadna, stripedhyena (Evo 1); weights in float32, float16, bfloat16, or
-                   FP8 with scales in blocks
-    FILE.pt        an Evo 2 checkpoint, or one of its parts FILE.pt.part0, FILE.pt.part1 .., or their folder
+                   gemma3_text, gpt2, gpt_neox, hyenadna, mistral, olmo2, phi3, progen, qwen2, qwen3, stripedhyena (Evo 1);
+                   weights in float32, float16, bfloat16, or FP8 with scales in blocks
+    FILE.pt        an Evo 2 checkpoint, or one of its parts FILE.pt.part0, FILE.pt.part1 .., or their folder; or one of
+                   nanoGPT's, with the meta.pkl of its characters beside it
 MODEL_DIR receives
     model.onnx, model.onnx.data   the graph (contract: decoder.py) and, in the second file, its weights
     config.json                   sizes and special tokens, named as in Hugging Face's config.json

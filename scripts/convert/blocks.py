@@ -34,7 +34,7 @@ class Blocks:
     offsets: np.ndarray | None
 
     def edited(self, edit: Callable[[np.ndarray], np.ndarray]) -> "Blocks":
-        """With its rows in another order: that which `edit` gives to the rows of any matrix."""
+        """With its rows in another order, or some of them: what `edit` makes of the rows of any matrix."""
         offsets = None if self.offsets is None else edit(self.offsets)
         return replace(self, codes=edit(self.codes), scales=edit(self.scales), offsets=offsets)
 

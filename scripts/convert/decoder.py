@@ -84,14 +84,20 @@ class Decoder:
         """A constant without dimensions."""
         return self.writer.constant(name, np.array(value, self.writer.computed))
 
-    def embed(self) -> str:
-        return self.writer.widened(self.writer.node("Gather", self._embedding, self._ids, axis=0))
+    def embed(self, positions: Weight | None = None) -> str:
+        """What stands for each token, and for its place where places have an embedding."""
+        w = self.writer
+        x = w.widened(w.node("Gather", self._embedding, self._ids, axis=0))
+        if positions is None:
+            return x
+        places = self._shared("places", self._token_places)
+        return w.node("Add", x, w.widened(w.node("Gather", self._stored(positions), places, axis=0)))
 
-    def rotary(self, name: str, rates: np.ndarray) -> Rotary:
+    def rotary(self, name: str, rates: np.ndarray, magnitude: float = 1.0) -> Rotary:
         """Tables for rotating the first 2 len(rates) dimensions of each head, by position times rate."""
         angles = np.outer(np.arange(self.shape.positions, dtype=np.float32), rates)
         cos, sin = (
-            self.writer.constant(f"{name}.{part}", of(angles).astype(self.writer.computed))
+            self.writer.constant(f"{name}.{part}", (of(angles) * np.float32(magnitude)).astype(self.writer.computed))
             for part, of in (("cos", np.cos), ("sin", np.sin))
         )
         return Rotary(cos, sin, 2 * len(rates))
@@ -195,16 +201,16 @@ class Decoder:
         layer: int,
         n: str,
         qkv: Sequence[tuple[Weight, ...]],
-        rotary: Rotary,
+        rotary: Rotary | None,
         norms: Sequence[Weight] = (),
         window: int = -1,
         scale: float | None = None,
     ) -> str:
-        """Causal attention over past and present, rotary embedding included, with the caches of this layer.
+        """Causal attention over past and present, rotary embedding included if there is one, with this layer's caches.
 
-        `qkv` are matrices, each with its bias where there is one, `norms` those of each head of Q and of K. `window` is
-        how many tokens a token sees, itself included (-1: all); `scale` goes before the softmax, where it is not one
-        over the root of the head's size.
+        `qkv` are matrices, each with its bias where there is one, `norms` those of each head of Q and of K, or of all
+        heads at once. `window` is how many tokens a token sees, itself included (-1: all); `scale` goes before the
+        softmax, where it is not one over the root of the head's size.
         """
         w, s = self.writer, self.shape
         scale = s.head_dim**-0.5 if scale is None else scale
@@ -214,17 +220,19 @@ class Decoder:
         ]
         # ONNX Runtime's own operator has no float32 kernel for CUDA. Its kernels there take Q, K and V in one.
         is_grouped = w.device == "cpu" or w.element != TensorProto.FLOAT
-        rotates = is_grouped and s.head_dim % HEAD_MULTIPLE == 0 and rotary.dims % ROTARY_MULTIPLE == 0
-        if rotates and w.device == "cuda":
+        rotates = rotary is None or s.head_dim % HEAD_MULTIPLE == rotary.dims % ROTARY_MULTIPLE == 0
+        rotates = is_grouped and rotates
+        by_head = all(norm.array.size == s.head_dim for norm in norms)
+        if rotates and by_head and w.device == "cuda":
             matrix, *bias = (joined(f"layers.{layer}.attn_qkv{end}", part) for end, part in zip(ENDS, zip(*qkv)))
             q, k, v = self.linear(n, matrix, *bias), "", ""
         else:
             q, k, v = (self.linear(n, *part) for part in qkv)
             if norms:
-                q = self._norm_heads(q, s.heads, norms[0])
-                k = self._norm_heads(k, s.kv_heads, norms[1])
+                normed = self._norm_heads if by_head else self.norm
+                q, k = (normed(x, norm) for x, norm in zip((q, k), norms))
                 norms = ()
-        if not rotates:
+        if not rotates and rotary is not None:
             q, k = self._rotated(q, s.heads, rotary), self._rotated(k, s.kv_heads, rotary)
         attend = self._grouped if is_grouped else self._scattered
         out, *self._caches[layer] = attend((q, k, v), cache, rotary if rotates else None, norms, window, scale)
@@ -256,11 +264,11 @@ class Decoder:
         places = self._shared("wanted", lambda: w.node("Unsqueeze", self._positions, w.integers(2)))
         return w.node("GatherND", x, places, batch_dims=1)
 
-    def _norm_heads(self, x: str, heads: int, weight: Weight) -> str:
+    def _norm_heads(self, x: str, weight: Weight) -> str:
         """Root-mean-square normalisation of each head of x [B,T,heads * head_dim]."""
-        w, size = self.writer, self.shape.head_dim
-        split = w.node("Reshape", x, w.integers(0, 0, heads, size))
-        return w.node("Reshape", self.norm(split, weight), w.integers(0, 0, heads * size))
+        w = self.writer
+        split = w.node("Reshape", x, w.integers(0, 0, -1, self.shape.head_dim))
+        return w.node("Reshape", self.norm(split, weight), w.integers(0, 0, -1))
 
     def _rotated(self, x: str, heads: int, rotary: Rotary) -> str:
         """x [B,T,heads * head_dim], rotated."""
@@ -317,8 +325,8 @@ class Decoder:
 
         return self._shared(f"seen {window}", build)
 
-    def finish(self, n: str, head: Weight | None) -> None:
-        """What the logits say, of `n` at the wanted positions by `head` (None: the embedding, tied).
+    def finish(self, n: str, head: Weight | None, bias: Weight | None = None) -> None:
+        """What the logits say, of `n` at the wanted positions by `head` (None: the embedding, tied) and its bias.
 
         Only operators that need no cuDNN, and none that may take any one of equal logits.
         """
@@ -329,7 +337,8 @@ class Decoder:
             # it learns at run time only - zeros stand for the sizes as they are - is used as it lies.
             same = w.node("Mul", w.node("Shape", self._ids), w.integers(0))
             matrix = w.node("Reshape", matrix, same)
-        logits = w.exact(self._product(n, w.widened(matrix)))
+        matrix = w.widened(matrix)
+        logits = w.exact(self._product(n, matrix) if bias is None else self._sum(n, matrix, self.vector(bias)))
         top, _ = w.nodes("TopK", 2, logits, w.integers(2))
         most = w.node("Gather", top, w.integers(0), axis=2)
         # Where is ten times slower on a CPU than this product, exact in float32.

@@ -6,20 +6,45 @@ from evo2 import Told, variant_of
 from family import Family
 from gemma3 import Gemma3
 from gguf_file import GgufFile
+from gpt2 import Gpt2
 from gpt_neox import GptNeoX
 from hf_folder import HfFolder
 from hyenadna import HyenaDna
 from llama import Llama
+from mistral import Mistral
+from olmo2 import Olmo2
+from phi3 import Phi3
+from progen2 import ProGen2
 from pt_file import PtFile
-from qwen3 import Qwen3
+from qwen import Qwen2, Qwen3
 from source import Source
 from striped_hyena import StripedHyena
 
 # By kind of source, then by the architecture's name there: `general.architecture`, or `model_type` of config.json.
 FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
-    GgufFile: {"llama": Llama, "gemma3": Gemma3, "qwen3": Qwen3},
-    HfFolder: {"llama": Llama, "gemma3_text": Gemma3, "qwen3": Qwen3, "gpt_neox": GptNeoX,
-               "hyenadna": HyenaDna, "stripedhyena": Evo1},
+    GgufFile: {
+        "llama": Llama,
+        "gemma3": Gemma3,
+        "qwen3": Qwen3,
+        "qwen2": Qwen2,
+        "olmo2": Olmo2,
+        "gpt2": Gpt2,
+    },
+    HfFolder: {
+        "llama": Llama,
+        "gemma3_text": Gemma3,
+        "qwen3": Qwen3,
+        "gpt_neox": GptNeoX,
+        "qwen2": Qwen2,
+        "mistral": Mistral,
+        "olmo2": Olmo2,
+        "gpt2": Gpt2,
+        "phi3": Phi3,
+        "progen": ProGen2,
+        "hyenadna": HyenaDna,
+        "stripedhyena": Evo1,
+    },
+    PtFile: {"gpt2": Gpt2},
 }
 # What is left to a user whose architecture is not here.
 REMAINS = (
@@ -30,7 +55,7 @@ REMAINS = (
 
 def family_of(source: Source, told: Told) -> Family:
     """The model in the source, its sizes and tensors checked. `told` is what the user says of an Evo 2 checkpoint."""
-    if isinstance(source, PtFile):
+    if isinstance(source, PtFile) and source.config is None:
         return StripedHyena(source, variant_of(source.path, told))
     if FAMILIES[type(source)].get(source.architecture) is HyenaDna:
         return HyenaDna(source, told)

@@ -50,6 +50,8 @@ PRE_TOKENIZERS = {
     "smollm": PreTokenizer(_sequence({"type": "Digits", "individual_digits": True}, BYTE_LEVEL)),
     "qwen2": PreTokenizer(_split(r"\p{N}"), {"type": "NFC"}),
     "llama-bpe": PreTokenizer(_split(r"\p{N}{1,3}"), whole_words=True, adds_bos=True),
+    # What llama.cpp calls the split of OLMo 2.
+    "dbrx": PreTokenizer(_split(r"\p{N}{1,3}")),
 }
 
 

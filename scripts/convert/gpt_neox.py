@@ -5,9 +5,6 @@ models attention and feed-forward side by side on the same residual.
 """
 
 import re
-from functools import partial
-
-import numpy as np
 
 from decoder import Decoder
 from hf_config import HfConfig
@@ -16,7 +13,7 @@ from language_model import LanguageModel
 from onnx_writer import MICROSOFT, OnnxWriter
 from rotary import config_rates, rope_options
 from shape import config_shape
-from weights import Naming, Weight, Weights, decoder_shapes
+from weights import QKV, Naming, Weights, decoder_shapes, split
 
 # transformers' GPTNeoXConfig.
 DEFAULT_BASE, DEFAULT_SHARE, DEFAULT_EPSILON = 10000.0, 0.25, 1e-5
@@ -53,7 +50,10 @@ class GptNeoX(LanguageModel):
         config.expect("rope_theta", self._base)
         self._share = self._rotary_share(config, scaling)
         self._rates = config_rates(config, int(s.head_dim * self._share), self._base, scaling, self._share)
-        self.weights = Weights(folder, NAMING, self._shapes())
+        # A fused matrix has each head's q, k and v in turn; here all q are first.
+        in_order = lambda array: array.reshape(s.heads, 3, s.head_dim, -1).swapaxes(0, 1).reshape(array.shape)
+        edit = lambda name, array: in_order(array) if "attn_qkv" in name else array
+        self.weights = Weights(folder, NAMING, self._shapes(), edit)
 
     @staticmethod
     def _rotary_share(config: HfConfig, scaling: dict | None) -> float:
@@ -96,7 +96,8 @@ class GptNeoX(LanguageModel):
             layer = weights.layer(i)
             biased = lambda part: (layer(part), layer(f"{part}.bias"))
             x, n = d.residual(x, y, *biased("attn_norm"))
-            x, a = d.attention(x, n, list(zip(*(unfused(part, s.heads) for part in biased("attn_qkv")))), tables)
+            qkv = zip(*(split(part, dict.fromkeys(QKV, s.width)) for part in biased("attn_qkv")))
+            x, a = d.attention(x, n, list(qkv), tables)
             y = d.linear(a, *biased("attn_output"))
             if self._parallel:
                 n = d.norm(x, *biased("ffn_norm"))
@@ -107,18 +108,3 @@ class GptNeoX(LanguageModel):
             y = writer.node("Add", y, h) if self._parallel else h
         _, n = d.residual(x, y, weights("output_norm"), weights("output_norm.bias"))
         d.finish(n, None if s.tied else weights("head"))
-
-
-def unfused(weight: Weight, heads: int) -> list[Weight]:
-    """Q, K and V of a matrix or bias whose rows lie head by head, each head's q, k and v in turn."""
-    name, bias = weight.name.removesuffix(".bias"), ".bias" if weight.name.endswith(".bias") else ""
-    parts = weight.array.reshape(heads, 3, -1, *weight.array.shape[1:])
-    return [
-        Weight(f"{name.replace('qkv', part)}{bias}", partial(joined, parts[:, i]), weight.origin)
-        for i, part in enumerate("qkv")
-    ]
-
-
-def joined(parts: np.ndarray) -> np.ndarray:
-    """[heads, rows of a head, ...] as [rows, ...]."""
-    return parts.reshape(-1, *parts.shape[2:])

@@ -48,6 +48,11 @@ class HfConfig:
         value = self._table.get(key)
         return default if value is None else value
 
+    def is_null(self, key: str) -> bool:
+        """Whether the key is there and null, where that says something else than nothing."""
+        self._seen.add(key)
+        return self._table.get(key, "absent") is None
+
     def _typed(self, key: str, types, wanted: str, default):
         value = self.get(key, default)
         if value is None:

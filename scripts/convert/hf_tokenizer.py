@@ -7,6 +7,7 @@ folders that were not converted (src/predictor/onnx/symbols.rs); tests/fixtures/
 both.
 """
 
+import kmer_tokenizer
 from errors import ConvertError
 from hf_folder import HfFolder
 
@@ -28,8 +29,10 @@ class HfTokenizer:
     def __init__(self, folder: HfFolder, vocabulary: int):
         """`vocabulary` is the number of token ids that the model knows."""
         self.path = folder.path / "tokenizer.json"
-        self._json = folder.table("tokenizer.json")
         self._words = folder.optional_table("tokenizer_config.json") or {}
+        # Whether a token is a word of bases.
+        self.is_genomic = self._words.get("tokenizer_class") == kmer_tokenizer.CLASS
+        self._json = self._of_words() if self.is_genomic else folder.table("tokenizer.json")
         self._ids = self._vocabulary()
         largest = max(self._ids.values(), default=-1)
         if largest >= vocabulary:
@@ -46,6 +49,16 @@ class HfTokenizer:
         self._class = (self._words.get("tokenizer_class") or folder.config.get("tokenizer_class") or "").removesuffix("Fast")
         self.bos = bos[0] if bos else None
         self.eos = eos[0] if len(eos) == 1 else eos or None
+
+    def _of_words(self) -> dict:
+        """tokenizer.json of a folder that has code instead."""
+        k, where = self._words.get("k"), self.path.with_name("tokenizer_config.json")
+        if not isinstance(k, int) or not 1 <= k <= 8:
+            raise ConvertError(f"{where}: k: expected 1 to 8 bases, found {k!r:.40}")
+        if self._words.get("add_eos_token"):
+            raise ConvertError(f"{where}: add_eos_token: {ENDS}")
+        begins = self._words.get("add_bos_token", True)
+        return kmer_tokenizer.kmer_json(k) | {"post_processor": bos_template("<s>", 1) if begins else None}
 
     def _vocabulary(self) -> dict[str, int]:
         """Every token by its text."""

@@ -7,26 +7,35 @@ from gguf_file import GgufFile
 from gguf_tokenizer import GgufTokenizer
 from hf_folder import HfFolder
 from hf_tokenizer import HfTokenizer
+from nano_gpt import Characters
 from onnx_writer import Q4
+from pt_file import PtFile
 from shape import Shape
 from weights import Weights
 
 
 class LanguageModel(Family):
-    """A transformer decoder with a tokenizer, from GGUF or from a Hugging Face folder.
+    """A transformer decoder with a tokenizer, from GGUF, from a Hugging Face folder or from a checkpoint of nanoGPT's.
 
     A family sets `shape` and `weights`, and whatever else its layers need, in one method for each kind of source.
     """
 
     shape: Shape
     weights: Weights
+    # What the logits are held against.
+    reference = "transformers 4.57.6"
 
-    def __init__(self, source: GgufFile | HfFolder):
+    def __init__(self, source: GgufFile | HfFolder | PtFile):
         self.source = source
         if isinstance(source, HfFolder):
             self.from_folder(source)
             source.config.finish()
             self._tokenizer = HfTokenizer(source, self.shape.vocabulary)
+            self.modality = "genomic" if self._tokenizer.is_genomic else self.modality
+        elif isinstance(source, PtFile):
+            self.from_checkpoint(source)
+            source.config.finish()
+            self._tokenizer = Characters(source, self.shape.vocabulary)
         else:
             self.from_gguf(source)
             source.finish()
@@ -41,6 +50,10 @@ class LanguageModel(Family):
         """Take sizes and weights from a GGUF file; what is not supported is refused."""
         raise NotImplementedError(f"{file.architecture} in GGUF")
 
+    def from_checkpoint(self, file: PtFile) -> None:
+        """Take sizes and weights from a checkpoint of nanoGPT's."""
+        raise NotImplementedError(f"{file.architecture} in a checkpoint")
+
     @abstractmethod
     def config(self) -> dict:
         """The family's own part of config.json, under the names that transformers uses."""
@@ -51,7 +64,7 @@ class LanguageModel(Family):
     def verified(self) -> list[str]:
         return [
             f"The {self.architecture} graphs of this converter, on random weights of random shapes: logits within 1e-5 "
-            "of transformers 4.57.6 in float32 (make test-oracle). These weights themselves: nothing."
+            f"of {self.reference} in float32 (make test-oracle). These weights themselves: nothing."
         ]
 
     def tables(self, weights: str) -> dict[str, dict]:

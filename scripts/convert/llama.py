@@ -1,24 +1,39 @@
-"""The llama architecture (Llama, SmolLM2 and others): its sizes, its tensors and its layers."""
+"""The llama architecture (Llama, SmolLM2 and others) and what families like it share: sizes, tensors and layers."""
+
+from collections.abc import Callable
 
 import numpy as np
 
-from decoder import Decoder
+from decoder import ENDS, Decoder
 from gguf_file import GgufFile
+from hf_config import HfConfig
 from hf_folder import HfFolder
 from language_model import LanguageModel
 from onnx_writer import OnnxWriter
 from rotary import GGUF_BASE, config_rates, gguf_rates, rope_options
 from shape import config_shape, gguf_shape
-from weights import QKV, Weights, folder_naming, gguf_naming, llama_shapes
+from weights import QKV, Weight, Weights, folder_naming, gguf_naming, llama_shapes
 
-# transformers' LlamaConfig.
+# transformers' configurations.
 DEFAULT_BASE = 10000.0
 
 
 class Llama(LanguageModel):
-    """A llama model."""
+    """A llama model, or one of a family like it, which says where it differs."""
 
     architecture = "llama"
+    # The size of a head where config.json is silent; None: the heads share the width.
+    default_head: int | None = None
+    # Whether q, k and v have biases.
+    biased = False
+    # The norms of a layer beyond llama's, with Hugging Face's names.
+    norms: dict[str, str] = {}
+    # Matrices that are several of llama's, in the same manner.
+    fused: dict[str, str] = {}
+    # What cosines and sines are multiplied with.
+    magnitude = 1.0
+    # How many tokens a token sees, itself included; -1: all.
+    window = -1
 
     def from_gguf(self, file: GgufFile) -> None:
         self.shape = s = gguf_shape(file)
@@ -27,37 +42,61 @@ class Llama(LanguageModel):
 
         def unpaired(name: str, array: np.ndarray) -> np.ndarray:
             heads = {"attn_q": s.heads, "attn_k": s.kv_heads}.get(name.rpartition(".")[2])
-            return array if heads is None else halves(array, heads)
+            return array if heads is None or file.architecture != "llama" else halves(array, heads)
 
-        self.weights = Weights(file, gguf_naming(), llama_shapes(s), unpaired)
+        self.weights = Weights(file, gguf_naming(*self.norms), self._shapes(), unpaired)
 
     def from_folder(self, folder: HfFolder) -> None:
         config = folder.config
         config.expect("hidden_act", "silu")
+        self.options(config)
+        self.shape = config_shape(config, self.default_head)
+        self.rotate(config)
+        self.weights = Weights(folder, folder_naming(**self.norms, **self.fused), self._shapes())
+
+    def options(self, config: HfConfig) -> None:
+        """Read what a family has in config.json beyond sizes and rotary options."""
         config.expect("attention_bias", False)
         config.expect("mlp_bias", False)
         config.expect("rope_interleaved", False)
-        self.shape = s = config_shape(config)
+
+    def rotate(self, config: HfConfig) -> None:
+        """Read the rotary options."""
         self._base, scaling = rope_options(config, "rope_theta", DEFAULT_BASE)
-        self._rates = config_rates(config, s.head_dim, self._base, scaling)
-        self.weights = Weights(folder, folder_naming(), llama_shapes(s))
+        self._rates = config_rates(config, self.shape.head_dim, self._base, scaling)
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        s = self.shape
+        q, kv = s.heads * s.head_dim, s.kv_heads * s.head_dim
+        biases = {"attn_q.bias": (q,), "attn_k.bias": (kv,), "attn_v.bias": (kv,)} if self.biased else {}
+        return llama_shapes(s, **biases, **self.norm_shapes())
+
+    def norm_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of `norms`: those of heads."""
+        return dict.fromkeys(self.norms, (self.shape.head_dim,))
 
     def config(self) -> dict:
-        return {"model_type": "llama", "hidden_act": "silu", "rope_theta": self._base}
+        window = {"sliding_window": self.window} if self.window > 0 else {}
+        return {"model_type": self.architecture, "hidden_act": "silu", "rope_theta": self._base} | window
 
     def write(self, writer: OnnxWriter) -> None:
         s, weights = self.shape, self.weights
         d = Decoder(writer, s, weights("embedding"))
-        tables = d.rotary("rotary", self._rates)
+        tables = d.rotary("rotary", self._rates, self.magnitude)
         x, y = d.embed(), None
         for i in range(s.layers):
-            layer = weights.layer(i)
+            layer = self.layer(i)
             x, n = d.residual(x, y, layer("attn_norm"))
-            x, a = d.attention(x, n, [(layer(part),) for part in QKV], tables)
+            qkv = [tuple(layer(f"{part}{end}") for end in ENDS[: 1 + self.biased]) for part in QKV]
+            x, a = d.attention(x, n, qkv, tables, [layer(norm) for norm in self.norms], self.window)
             x, n = d.residual(x, d.linear(a, layer("attn_output")), layer("ffn_norm"))
             y = d.gated(n, layer, d.silu)
         _, n = d.residual(x, y, weights("output_norm"))
         d.finish(n, None if s.tied else weights("head"))
+
+    def layer(self, number: int) -> Callable[[str], Weight]:
+        """The weights of one layer by llama's parts."""
+        return self.weights.layer(number)
 
 
 def halves(weight: np.ndarray, heads: int) -> np.ndarray:

@@ -21,6 +21,7 @@ import numpy as np
 
 from errors import ConvertError
 from files import refuse_pointer
+from hf_config import HfConfig
 from source import Source
 
 # Storages that hold weights. Evo2's have bfloat16 matrices and float32 poles.
@@ -240,11 +241,14 @@ def _is_named(path: Path) -> bool:
 class PtFile(Source):
     """One checkpoint, whole or in parts."""
 
-    # A checkpoint does not name its architecture; there is one that is published in this form.
+    # A checkpoint does not name its architecture; this one is published as nothing but tensors.
     architecture = "striped_hyena_2"
+    # nanoGPT's `model_args`, beside which the tensors stand as `model`.
+    config: HfConfig | None = None
 
     def __init__(self, path: Path):
         self._paths = parts_of(path)
+        self._beside: list[Path] = []
         first = self._paths[0]
         self.path = first.with_name(PART.sub(r"\g<base>", first.name))
         self._file = Parts(self._paths)
@@ -284,9 +288,24 @@ class PtFile(Source):
             content = _Unpickler(io.BytesIO(self._read(entry))).load()
         except UNREADABLE as err:
             raise ConvertError(f"{self.path}: {entry} refused: {err}") from err
+        if isinstance(content, dict) and isinstance(content.get("model_args"), dict):
+            self.architecture, self.config = "gpt2", HfConfig(f"{self.path}: model_args", content["model_args"])
+            content = content.get("model")
         if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
             raise ConvertError(f"{self.path}: {entry}: expected a table of tensors, found {type(content).__name__}")
         return {name: value for name, value in content.items() if self._is_weight(name, value)}
+
+    def beside(self, name: str, what: str):
+        """What a pickle beside the checkpoint holds, `what` in words; plain containers only."""
+        path = self.path.with_name(name)
+        if not path.is_file():
+            raise ConvertError(f"{path}: no such file (expected {what})")
+        refuse_pointer(path)
+        self._beside.append(path)
+        try:
+            return _Unpickler(io.BytesIO(path.read_bytes())).load()
+        except UNREADABLE as err:
+            raise ConvertError(f"{path}: refused: {err}") from err
 
     def _is_weight(self, name: str, value) -> bool:
         if name.endswith(EXTRA):
@@ -329,4 +348,4 @@ class PtFile(Source):
         return np.frombuffer(self._read(self._storage(tensor), first, count), dtype).reshape(tensor.shape)
 
     def files(self) -> list[Path]:
-        return self._paths
+        return [*self._paths, *self._beside]

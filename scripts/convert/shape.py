@@ -28,13 +28,13 @@ class Shape:
     tied: bool
 
 
-def gguf_shape(file: GgufFile) -> Shape:
-    """The sizes in a GGUF file's metadata."""
+def gguf_shape(file: GgufFile, epsilon: str = "attention.layer_norm_rms_epsilon") -> Shape:
+    """The sizes in a GGUF file's metadata; `epsilon` is its key."""
     head_dim = file.count("embedding_length") // file.count("attention.head_count")
     head_dim = file.count("attention.key_length", head_dim)
     for key in ("attention.key_length", "attention.value_length", "rope.dimension_count"):
         file.expect(key, head_dim)
-    return _checked(
+    return checked(
         file,
         Shape(
             layers=file.count("block_count"),
@@ -45,7 +45,7 @@ def gguf_shape(file: GgufFile) -> Shape:
             hidden=file.count("feed_forward_length"),
             vocabulary=len(file.array("tokenizer.ggml.tokens")),
             positions=min(file.count("context_length"), MAX_POSITIONS),
-            epsilon=file.number("attention.layer_norm_rms_epsilon"),
+            epsilon=file.number(epsilon),
             tied="output.weight" not in file.shapes(),
         ),
     )
@@ -61,7 +61,7 @@ def config_shape(
     width, heads = config.count("hidden_size"), config.count("num_attention_heads")
     if head_dim is None:
         head_dim = width // heads
-    return _checked(
+    return checked(
         config,
         Shape(
             layers=config.count("num_hidden_layers"),
@@ -78,7 +78,7 @@ def config_shape(
     )
 
 
-def _checked(source: GgufFile | HfConfig, shape: Shape) -> Shape:
+def checked(source: GgufFile | HfConfig, shape: Shape) -> Shape:
     """The shape, as far as ONNX Runtime can run it."""
     if shape.head_dim % HEAD_MULTIPLE:
         raise ConvertError(f"{source.path}: heads of size {shape.head_dim}: expected a multiple of {HEAD_MULTIPLE}")

@@ -1,8 +1,8 @@
 """A decoder's weights under one set of names, whatever its source calls them.
 
-The names: `embedding`, `output_norm`, `head` (absent where tied), and `layers.N.PART` for the parts of layer N, of
-which every decoder has attn_norm, attn_output, ffn_norm, ffn_up and ffn_down, and most attn_q, attn_k, attn_v and
-ffn_gate; a bias is PART.bias. A matrix is [out, in].
+The names: `embedding`, `place_embedding` (where there is one), `output_norm`, `head` (absent where tied), and
+`layers.N.PART` for the parts of layer N, of which every decoder has attn_output, ffn_up and ffn_down, and most attn_norm,
+attn_q, attn_k, attn_v, ffn_norm and ffn_gate; a bias is PART.bias. A matrix is [out, in].
 """
 
 import math
@@ -46,7 +46,7 @@ class Naming:
 
 def gguf_naming(*parts: str) -> Naming:
     """GGUF's names, which ours inside the layers were taken from; `parts` are those of the family's layers."""
-    whole = {"embedding": "token_embd", "output_norm": "output_norm", "head": "output"}
+    whole = {"embedding": "token_embd", "place_embedding": "position_embd", "output_norm": "output_norm", "head": "output"}
     # The rotary factors are read with the angles, and are no weight of the graph.
     return Naming("blk.{}.", whole, {part: part for part in (*COMMON, *parts)}, re.compile(re.escape(FACTORS)))
 
@@ -126,6 +126,19 @@ class Weight:
 def joined(name: str, parts: Sequence[Weight]) -> Weight:
     """Weights of the same columns, one below the other."""
     return Weight(name, lambda: np.concatenate([part.read() for part in parts]), parts[0].origin, parts=tuple(parts))
+
+
+def split(weight: Weight, rows: dict[str, int]) -> list[Weight]:
+    """A layer's matrix or bias cut into parts of so many rows, each with its name, which is read once for all."""
+    before, bias = re.fullmatch(r"(layers\.\d+\.)\w+?(\.bias)?", weight.name).groups(default="")
+    ends = np.cumsum([*rows.values()])
+
+    def part(name: str, start: int, end: int) -> Weight:
+        cut = lambda array: array[start:end]
+        blocks = lambda: None if weight.blocks is None else weight.blocks.edited(cut)
+        return Weight(f"{before}{name}{bias}", lambda: cut(weight.array), weight.origin, blocks)
+
+    return [part(name, end - count, end) for (name, count), end in zip(rows.items(), ends)]
 
 
 class Weights:

@@ -109,7 +109,7 @@ def tensors(config: Config, seed: int, matrix: Callable[[int, int], np.ndarray] 
     return table | {"norm.scale": near_one(width)}
 
 
-def _text(value: str) -> bytes:
+def text(value: str) -> bytes:
     data = value.encode()
     return b"X" + struct.pack("<I", len(data)) + data
 
@@ -125,9 +125,9 @@ def pickled(table: dict[str, np.ndarray]) -> bytes:
     out.write(b"\x80\x02}(")
     for number, (name, array) in enumerate(table.items()):
         strides = [stride // array.itemsize for stride in array.strides]
-        storage = _text("storage") + b"ctorch\n" + STORAGES[array.dtype].encode() + b"\n"
-        storage += _text(str(number)) + _text("cpu") + b"J" + struct.pack("<i", array.size)
-        out.write(_text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n((" + storage + b"tQK\x00")
+        storage = text("storage") + b"ctorch\n" + STORAGES[array.dtype].encode() + b"\n"
+        storage += text(str(number)) + text("cpu") + b"J" + struct.pack("<i", array.size)
+        out.write(text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n((" + storage + b"tQK\x00")
         out.write(_integers(array.shape) + _integers(strides) + b"\x89ccollections\nOrderedDict\n)RtR")
     out.write(b"u.")
     return out.getvalue()

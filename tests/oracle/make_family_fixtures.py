@@ -1,10 +1,10 @@
 """What transformers says of the seeded models, kept for `make test`.
 
-    python3 tests/oracle/make_family_fixtures.py        (needs the built filters)
+    python3 tests/oracle/make_family_fixtures.py [FAMILY ..]        (needs the built filters)
 
-Writes tests/fixtures/models/families.json: for SEEDS models of every family (tests/python/seeded_models.py), with
-weights as drawn (float32) and with matrices rounded to bfloat16, transformers' float32 logits at a few places of random
-tokens; and its own greedy answers to real prompts, drawn by gen-tasks and encode, at every shot count, independent and
+Writes tests/fixtures/models/families.json, or of it the models of some families: for SEEDS models of every family
+(tests/python/seeded_models.py) with weights as drawn (float32), and one with matrices rounded to bfloat16, transformers'
+float32 logits at a few places of random tokens; and its own greedy answers to real prompts, drawn by gen-tasks and encode, at every shot count, independent and
 nested, with the margins on the way. Runs in the environment of tests/oracle/requirements.txt; the result is committed.
 """
 
@@ -23,6 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "python"))
 
+import progen  # noqa: E402, F401, for AutoModelForCausalLM
 from seeded_models import FAMILIES, write_seeded  # noqa: E402
 
 FIXTURE = ROOT / "tests" / "fixtures" / "models" / "families.json"
@@ -122,12 +123,13 @@ def entry(family: str, seed: int, weights: str, questions: list[dict]) -> dict:
 
 def main() -> None:
     questions = prompts()
-    models = [
-        entry(family, seed, weights, questions)
-        for family in FAMILIES
-        for seed in SEEDS
-        for weights in ("float32", "bfloat16")
-    ]
+    wanted = sys.argv[1:] or FAMILIES
+    kept = json.loads(FIXTURE.read_text())["models"]
+    models = []
+    for family in FAMILIES:
+        drawn = [(seed, "float32") for seed in SEEDS] + [(SEEDS[0], "bfloat16")]
+        anew = (entry(family, *pair, questions) for pair in drawn)
+        models += anew if family in wanted else [model for model in kept if model["family"] == family]
     header = {
         "made_with": {p: version(p) for p in ("torch", "transformers", "tokenizers", "numpy")},
         "positions": list(POSITIONS),

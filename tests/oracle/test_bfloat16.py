@@ -17,6 +17,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+import progen  # noqa: F401, for AutoModelForCausalLM
 from bfloat16_graph import Graph
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))

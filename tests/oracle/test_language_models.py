@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "tests" / "python"))
 
 from converter import convert  # noqa: E402
 from onnx_model import Model  # noqa: E402
+import progen  # noqa: E402, F401, for AutoModelForCausalLM
 from seeded_models import FAMILIES, draw_config, write_seeded  # noqa: E402
 
 SEEDS = range(6)
@@ -160,13 +161,16 @@ def test_the_seeds_cover_what_the_families_can_do():
     """Tied and untied, groups, rotary scalings, residual orders: each is drawn at least once."""
     drawn = {family: [draw_config(family, seed) for seed in SEEDS] for family in FAMILIES}
     for family, configs in drawn.items():
-        assert {c["tie_word_embeddings"] for c in configs} == {True, False}, family
-        scalings = {(c["rope_scaling"] or {}).get("rope_type") for c in configs}
-        assert scalings >= {None, "linear"} | ({"llama3"} if family == "llama" else set()), family
-        if family != "gpt_neox":
+        assert {c["tie_word_embeddings"] for c in configs} == {True, False} or family == "progen", family
+        scalings = {options.get("rope_type", options.get("type")) for options in (c.get("rope_scaling") or {} for c in configs)}
+        expected = {"llama": {None, "linear", "llama3"}, "phi3": {None, "longrope"}, "mistral": {None}, "gpt2": {None}, "progen": {None}}
+        assert scalings >= expected.get(family, {None, "linear"}), family
+        if family not in ("gpt_neox", "gpt2", "progen"):
             assert any(c["num_attention_heads"] > c["num_key_value_heads"] > 1 for c in configs), family
     assert {c["use_parallel_residual"] for c in drawn["gpt_neox"]} == {True, False}
     assert len({c["rotary_pct"] for c in drawn["gpt_neox"]}) == 3
+    windows = {c["sliding_window"] for c in drawn["mistral"]}
+    assert {None, 4096} < windows and min(windows - {None}) < 100
 
 
 def test_recorded_logits_are_those_of_the_converted_model(tmp_path):

@@ -13,7 +13,14 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
-FAMILIES = ("llama", "qwen3", "gemma3_text", "gpt_neox")
+# Seeds go by places here: a new family goes to the end.
+FAMILIES = ("llama", "qwen3", "gemma3_text", "gpt_neox", "qwen2", "mistral", "olmo2", "gpt2", "phi3", "progen")
+# What the embedding and the output matrix are called.
+MATRICES = {
+    "gpt_neox": ("gpt_neox.embed_in.weight", "embed_out.weight"),
+    "gpt2": ("transformer.wte.weight", "lm_head.weight"),
+    "progen": ("transformer.wte.weight", "lm_head.weight"),
+}
 END, BEGIN = "<|end|>", "<|begin|>"
 # A line break and a space as byte-level BPE writes them, the printable characters, two pairs that merge.
 TOKENS = [END, BEGIN, "\u010a", "\u0120", *(chr(c) for c in range(0x21, 0x7F)), "AT", "GC"]
@@ -47,6 +54,24 @@ def draw_config(family: str, seed: int) -> dict:
     }
     linear = {"rope_type": "linear", "factor": pick(rng, 2.0, 8.0)}
     scaling = turn(None, linear, every=2)
+    if family in ("gpt2", "progen"):
+        heads = kv_heads * group if family == "gpt2" else 8
+        width = heads * head_dim
+        shared = {key: config[key] for key in config if key.startswith(("model", "vocab", "bos", "eos", "tie", "torch"))}
+        shared |= {
+            "architectures": ["GPT2LMHeadModel"],
+            "activation_function": "gelu_new",
+            "n_embd": width,
+            "n_head": heads,
+            "n_layer": config["num_hidden_layers"],
+            "n_positions": POSITIONS,
+            "n_inner": turn(None, config["intermediate_size"]),
+            "layer_norm_epsilon": 1e-5,
+        }
+        if family == "gpt2":
+            return shared
+        own = {"architectures": ["ProGenForCausalLM"], "tie_word_embeddings": False}
+        return shared | own | {"rotary_dim": turn(head_dim, head_dim // 2, every=2)}
     if family == "gpt_neox":
         return config | {
             "architectures": ["GPTNeoXForCausalLM"],
@@ -81,6 +106,49 @@ def draw_config(family: str, seed: int) -> dict:
             "rope_theta": 1000000,
             "rope_scaling": scaling,
         }
+    if family == "qwen2":
+        return shared_width(config) | {
+            "architectures": ["Qwen2ForCausalLM"],
+            "hidden_act": "silu",
+            "use_mrope": False,
+            "use_sliding_window": False,
+            "rope_theta": 1000000.0,
+            "rope_scaling": scaling,
+            "sliding_window": 32768,
+        }
+    if family == "mistral":
+        return config | {
+            "architectures": ["MistralForCausalLM"],
+            "hidden_act": "silu",
+            "rope_theta": pick(rng, 10000.0, 1000000.0),
+            "sliding_window": turn(int(rng.integers(5, 100)), 4096, None),
+        }
+    if family == "phi3":
+        # Every dimension rotated, or a part; the longrope of texts up to 2304 tokens.
+        dims = int(head_dim * turn(1.0, 0.75)) // 2
+        longrope = {"type": "longrope", "long_factor": rng.uniform(2, 9, dims).tolist()}
+        longrope["short_factor"] = rng.uniform(1, 3, dims).tolist()
+        return shared_width(config) | {
+            "architectures": ["Phi3ForCausalLM"],
+            "auto_map": {"AutoConfig": "configuration_phi3.Phi3Config"},
+            "hidden_act": "silu",
+            "max_position_embeddings": POSITIONS * turn(1, 8, every=2),
+            "original_max_position_embeddings": POSITIONS,
+            "pad_token_id": None,
+            "partial_rotary_factor": turn(1.0, 0.75),
+            "rope_theta": 10000.0,
+            "rope_scaling": turn(None, longrope, every=2),
+            "sliding_window": turn(int(rng.integers(5, 100)), None),
+            "tie_word_embeddings": turn(True, False, every=3),
+        }
+    if family == "olmo2":
+        return shared_width(config) | {
+            "architectures": ["Olmo2ForCausalLM"],
+            "hidden_act": "silu",
+            "attention_bias": False,
+            "rope_theta": pick(rng, 10000.0, 500000.0),
+            "rope_scaling": scaling and {"type": "linear", "factor": scaling["factor"]},
+        }
     llama3 = {
         "rope_type": "llama3",
         "factor": 8.0,
@@ -96,8 +164,16 @@ def draw_config(family: str, seed: int) -> dict:
     }
 
 
+def shared_width(config: dict) -> dict:
+    """As families say it whose heads share the width."""
+    dim = config["head_dim"]
+    return {k: v for k, v in config.items() if k != "head_dim"} | {"hidden_size": config["num_attention_heads"] * dim}
+
+
 def shapes_of(config: dict) -> dict[str, tuple[int, ...]]:
     """The tensors of a model under Hugging Face's names, written down from its modelling code."""
+    if config["model_type"] in ("gpt2", "progen"):
+        return (gpt2_shapes if config["model_type"] == "gpt2" else progen_shapes)(config)
     width, hidden, rows = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
     table = {}
     if config["model_type"] == "gpt_neox":
@@ -115,15 +191,26 @@ def shapes_of(config: dict) -> dict[str, tuple[int, ...]]:
         final = "gpt_neox.final_layer_norm"
         table |= {"gpt_neox.embed_in.weight": (rows, width), f"{final}.weight": (width,), f"{final}.bias": (width,)}
         return table if config["tie_word_embeddings"] else table | {"embed_out.weight": (rows, width)}
-    dim = config["head_dim"]
+    dim = config.get("head_dim", width // config["num_attention_heads"])
     q, kv = config["num_attention_heads"] * dim, config["num_key_value_heads"] * dim
     norms = {"input_layernorm": width, "post_attention_layernorm": width}
-    if config["model_type"] != "llama":
+    if config["model_type"] in ("qwen3", "gemma3_text"):
         norms |= {"self_attn.q_norm": dim, "self_attn.k_norm": dim}
+    if config["model_type"] == "olmo2":
+        norms = {"post_attention_layernorm": width, "post_feedforward_layernorm": width}
+        norms |= {"self_attn.q_norm": q, "self_attn.k_norm": kv}
     if config["model_type"] == "gemma3_text":
         norms |= {"pre_feedforward_layernorm": width, "post_feedforward_layernorm": width}
     for i in range(config["num_hidden_layers"]):
         p = f"model.layers.{i}."
+        if config["model_type"] == "phi3":
+            table |= {
+                f"{p}self_attn.qkv_proj.weight": (q + 2 * kv, width),
+                f"{p}self_attn.o_proj.weight": (width, q),
+                f"{p}mlp.gate_up_proj.weight": (2 * hidden, width),
+                f"{p}mlp.down_proj.weight": (width, hidden),
+            } | {f"{p}{name}.weight": (size,) for name, size in norms.items()}
+            continue
         table |= {
             f"{p}self_attn.q_proj.weight": (q, width),
             f"{p}self_attn.k_proj.weight": (kv, width),
@@ -133,8 +220,45 @@ def shapes_of(config: dict) -> dict[str, tuple[int, ...]]:
             f"{p}mlp.up_proj.weight": (hidden, width),
             f"{p}mlp.down_proj.weight": (width, hidden),
         } | {f"{p}{name}.weight": (size,) for name, size in norms.items()}
+        if config["model_type"] == "qwen2":
+            table |= {f"{p}self_attn.{name}_proj.bias": (size,) for name, size in (("q", q), ("k", kv), ("v", kv))}
     table |= {"model.embed_tokens.weight": (rows, width), "model.norm.weight": (width,)}
     return table if config["tie_word_embeddings"] else table | {"lm_head.weight": (rows, width)}
+
+
+def gpt2_shapes(config: dict) -> dict[str, tuple[int, ...]]:
+    """GPT-2 keeps its matrices as [in, out]."""
+    width, rows, p = config["n_embd"], config["vocab_size"], "transformer."
+    hidden = config["n_inner"] or 4 * width
+    table = {f"{p}wte.weight": (rows, width), f"{p}wpe.weight": (config["n_positions"], width)}
+    for i in range(config["n_layer"]):
+        for name, into, out in (
+            ("attn.c_attn", width, 3 * width), ("attn.c_proj", width, width),
+            ("mlp.c_fc", width, hidden), ("mlp.c_proj", hidden, width),
+        ):
+            table |= {f"{p}h.{i}.{name}.weight": (into, out), f"{p}h.{i}.{name}.bias": (out,)}
+    for norm in [f"h.{i}.ln_{n}" for i in range(config["n_layer"]) for n in (1, 2)] + ["ln_f"]:
+        table |= {f"{p}{norm}.weight": (width,), f"{p}{norm}.bias": (width,)}
+    return table if config["tie_word_embeddings"] else table | {"lm_head.weight": (rows, width)}
+
+
+def progen_shapes(config: dict) -> dict[str, tuple[int, ...]]:
+    """ProGen2 has no biases in attention, and one in its output matrix."""
+    width, rows, p = config["n_embd"], config["vocab_size"], "transformer."
+    hidden = config["n_inner"] or 4 * width
+    table = {f"{p}wte.weight": (rows, width), "lm_head.weight": (rows, width), "lm_head.bias": (rows,)}
+    for i in range(config["n_layer"]):
+        table |= {
+            f"{p}h.{i}.attn.qkv_proj.weight": (3 * width, width),
+            f"{p}h.{i}.attn.out_proj.weight": (width, width),
+            f"{p}h.{i}.mlp.fc_in.weight": (hidden, width),
+            f"{p}h.{i}.mlp.fc_in.bias": (hidden,),
+            f"{p}h.{i}.mlp.fc_out.weight": (width, hidden),
+            f"{p}h.{i}.mlp.fc_out.bias": (width,),
+        }
+    for norm in [f"h.{i}.ln_1" for i in range(config["n_layer"])] + ["ln_f"]:
+        table |= {f"{p}{norm}.weight": (width,), f"{p}{norm}.bias": (width,)}
+    return table
 
 
 def draw_weights(config: dict, seed: int) -> dict[str, np.ndarray]:
@@ -148,6 +272,8 @@ def draw_weights(config: dict, seed: int) -> dict[str, np.ndarray]:
         elif len(shape) == 1:
             # Gemma's norms multiply by one more than what is stored.
             array = rng.uniform(0.5, 1.5, shape) - gemma
+        elif "wte" in name or "wpe" in name:
+            array = rng.normal(0, 0.7 if "wte" in name else 0.3, shape)
         elif "embed_tokens" in name or "embed_in" in name:
             array = rng.normal(0, shape[1] ** -0.5 if gemma else 0.7, shape)
         elif "lm_head" in name or "embed_out" in name:
@@ -156,6 +282,11 @@ def draw_weights(config: dict, seed: int) -> dict[str, np.ndarray]:
             array = rng.normal(0, 1.2 * shape[1] ** -0.5, shape)
         table[name] = array.astype(np.float32)
     return table
+
+
+def matrix_names(family: str) -> tuple[str, str]:
+    """The embedding and the output matrix."""
+    return MATRICES.get(family, ("model.embed_tokens.weight", "lm_head.weight"))
 
 
 def write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:

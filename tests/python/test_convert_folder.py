@@ -48,14 +48,15 @@ def test_the_folder_describes_the_model(family, tmp_path):
     card, config = (json.loads((folder / name).read_text()) for name in ("card.json", "config.json"))
     drawn = draw_config(family, SEED)
     assert card["params"] == sum(array.size for array in draw_weights(drawn, SEED).values())
-    assert (card["name"], card["modality"], card["weights"]) == ("model-bfloat16", "linguistic", "bfloat16")
+    modality = "protein" if family == "progen" else "linguistic"
+    assert (card["name"], card["modality"], card["weights"]) == ("model-bfloat16", modality, "bfloat16")
     assert card["device"] == "cpu"
     assert card["architecture"] == family.removesuffix("_text")
     assert card["verified"] and "recorded" not in card
     read = {entry["file"]: entry["sha256"] for entry in card["sources"]}
     assert read == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in source.iterdir()}
     for key in ("vocab_size", "num_attention_heads", "bos_token_id", "eos_token_id", "tie_word_embeddings"):
-        assert config[key] == drawn[key]
+        assert config[key] == drawn.get(key, drawn.get("n_head"))
 
 
 @pytest.mark.parametrize("weights", ["float32", "bfloat16", "float16"])
@@ -122,6 +123,23 @@ def test_a_weight_that_does_not_fit_is_refused_with_its_tensor(value, tmp_path):
         ("llama", "vocab_size", "many"),
         ("qwen3", "use_sliding_window", True),
         ("qwen3", "layer_types", ["sliding_attention"] * 4),
+        ("qwen2", "use_sliding_window", True),
+        ("qwen2", "use_mrope", True),
+        ("mistral", "sliding_window", 0),
+        ("mistral", "rope_scaling", {"rope_type": "yarn", "factor": 4.0}),
+        ("olmo2", "attention_bias", True),
+        ("gpt2", "activation_function", "relu"),
+        ("gpt2", "scale_attn_by_inverse_layer_idx", True),
+        ("gpt2", "n_head", 5),
+        ("phi3", "rope_scaling", {"type": "yarn", "factor": 4.0}),
+        ("phi3", "rope_scaling", {"type": "longrope", "short_factor": [1.0], "long_factor": [1.0]}),
+        ("phi3", "rope_scaling", {"type": "longrope", "short_factor": None, "long_factor": None}),
+        ("phi3", "lm_head_bias", True),
+        ("progen", "n_head", 4),
+        ("progen", "rotary_dim", 900),
+        ("progen", "vocab_size_emb", 900),
+        ("progen", "tie_word_embeddings", True),
+        ("qwen2", "dual_chunk_attention_config", {"chunk_size": 262144}),
         ("gemma3_text", "final_logit_softcapping", 30.0),
         ("gemma3_text", "attn_logit_softcapping", 50.0),
         ("gemma3_text", "use_bidirectional_attention", True),
@@ -161,6 +179,16 @@ def test_newer_spellings_of_the_rotary_options_are_the_same_model(tmp_path):
                 rope_scaling={"rope_type": "linear", "factor": 8.0})
     new = write(tmp_path / "g-new", "gemma3_text", rope_theta=None, rope_local_base_freq=None, rope_scaling=None,
                 rope_parameters={"full_attention": far, "sliding_attention": near})
+    answers = [logits(convert(source, tmp_path / f"{source.name}-model")) for source in (old, new)]
+    np.testing.assert_array_equal(*answers)
+
+
+def test_newer_names_of_progens_sizes_are_the_same_model(tmp_path):
+    """xlarge's config.json has no vocab_size."""
+    config = draw_config("progen", SEED)
+    rows, width = config["vocab_size"], config["n_embd"]
+    names = {"vocab_size": None, "n_embd": None, "vocab_size_emb": rows, "vocab_size_lm_head": rows, "embed_dim": width}
+    old, new = write(tmp_path / "old", "progen"), write(tmp_path / "new", "progen", **names)
     answers = [logits(convert(source, tmp_path / f"{source.name}-model")) for source in (old, new)]
     np.testing.assert_array_equal(*answers)
 
@@ -377,6 +405,24 @@ def test_texts_begin_and_answers_end_as_in_transformers(case, tmp_path):
     *first, _ = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("A").ids
     end = json.loads((folder / "config.json").read_text())["eos_token_id"]
     assert (first, [] if end is None else end if isinstance(end, list) else [end]) == (case["first"], case["end"])
+
+
+def test_a_llama_of_words_of_bases_has_the_tokenizer_of_its_code(tmp_path):
+    """GENERator: 32 special tokens, then the words in the order of ATCG; ids as its own tokenizer.py gives them."""
+    config = draw_config("llama", SEED) | {"vocab_size": 4128}
+    source = write_folder(tmp_path / "source", config, draw_weights(config, SEED))
+    (source / "tokenizer.json").unlink()
+    words = {"tokenizer_class": "DNAKmerTokenizer", "k": 6, "bos_token": "<s>"}
+    (source / "tokenizer_config.json").write_text(json.dumps(words))
+    folder = convert(source, tmp_path / "model")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    assert tokenizer.get_vocab_size() == 4128
+    assert tokenizer.encode("AAAAAATTTTTTGG").ids == [1, 32, 1397, 0]
+    assert tokenizer.encode("<mam>AAAAATGGGGGGACGTNA").ids == [1, 17, 33, 4127, 0]
+    assert tokenizer.decode([33, 4127]) == "AAAAATGGGGGG"
+    assert json.loads((folder / "card.json").read_text())["modality"] == "genomic"
+    (source / "tokenizer_config.json").write_text(json.dumps(words | {"k": "six"}))
+    refused(tmp_path, source, "tokenizer_config.json: k: ", name="other")
 
 
 def test_a_token_beyond_the_vocabulary_is_refused(tmp_path):

@@ -18,7 +18,7 @@ import pytest
 
 from converter import ROOT, convert
 from onnx_model import Model
-from seeded_models import FAMILIES, draw_config, draw_weights, write_folder, write_seeded
+from seeded_models import FAMILIES, draw_config, draw_weights, matrix_names, write_folder, write_seeded
 
 FIXTURE = json.loads((ROOT / "tests" / "fixtures" / "models" / "families.json").read_text())
 # Of the largest absolute logit.
@@ -51,13 +51,14 @@ def test_among_equal_logits_the_lowest_id_is_the_best(family, device, tmp_path):
     """Each token has the output row of two others: whatever is best, it has equals."""
     config = draw_config(family, 11)
     tensors = draw_weights(config, 11)
-    embedding = "gpt_neox.embed_in.weight" if family == "gpt_neox" else "model.embed_tokens.weight"
-    head = "embed_out.weight" if family == "gpt_neox" else "lm_head.weight"
+    embedding, head = matrix_names(family)
     matrix = tensors[head if head in tensors else embedding]
     rows = np.arange(len(matrix))
     # The equals of a token lie a third of the vocabulary apart, the last as far behind as there are tokens.
     third = len(matrix) // 3
     matrix[:] = matrix[rows % third]
+    if "lm_head.bias" in tensors:
+        tensors["lm_head.bias"] = tensors["lm_head.bias"][rows % third]
     folder = convert(write_folder(tmp_path / "source", config, tensors), tmp_path / "model", *for_device(device))
     answers, _ = Model(folder)(np.arange(70) % len(matrix), np.arange(70))
     logits = answers["chosen"][0]
@@ -93,27 +94,45 @@ def test_float32_graphs_for_cuda_give_the_same_on_the_processor(expected, tmp_pa
         test_logits_are_those_of_transformers((expected, folder))
 
 
-# What a layer of a bfloat16 graph consists of. onnxruntime-genai 0.18's builder has 11 operators for llama, 12 for
-# qwen3 and 17 for gemma3 (docs/gpu.md).
+# What a layer of a bfloat16 graph consists of. onnxruntime-genai 0.18's builder has 11 operators for llama, mistral
+# and phi3, 12 for qwen2 and qwen3, 17 for gemma3 (docs/gpu.md).
 GATED = {"FusedMatMul": 5, "GroupQueryAttention": 1, "Mul": 1}
+LLAMA = GATED | {"SkipSimplifiedLayerNormalization": 2, "ScaledSiLU": 1}
 LAYERS = {
-    "llama": GATED | {"SkipSimplifiedLayerNormalization": 2, "ScaledSiLU": 1},
-    "qwen3": GATED | {"SkipSimplifiedLayerNormalization": 2, "ScaledSiLU": 1},
+    "llama": LLAMA,
+    "qwen3": LLAMA,
     "gemma3_text": GATED | {"BranchwiseRMSNorm": 4, "Add": 2, "FastGelu": 1},
     "gpt_neox": {
         "Gemm": 4, "Flatten": 4, "Reshape": 4, "GroupQueryAttention": 1, "Gelu": 1, "Add": 1, "LayerNormalization": 1,
         "SkipLayerNormalization": 1,
     },
+    "phi3": LLAMA,
+    "progen": {
+        "FusedMatMul": 2, "Gemm": 2, "Flatten": 2, "Reshape": 2, "GroupQueryAttention": 1, "FastGelu": 1, "Add": 1,
+        "SkipLayerNormalization": 1,
+    },
+    "gpt2": {"Gemm": 4, "Flatten": 4, "Reshape": 4, "GroupQueryAttention": 1, "FastGelu": 1, "SkipLayerNormalization": 2},
+    # Q, K and V are one product with a bias.
+    "mistral": LLAMA,
+    # Queries and keys are normalised over all heads, each by itself, before they are rotated.
+    "olmo2": GATED | {"FusedMatMul": 7, "SimplifiedLayerNormalization": 4, "ScaledSiLU": 1, "Add": 2},
+    "qwen2": LLAMA | {"FusedMatMul": 4, "Gemm": 1, "Flatten": 1, "Reshape": 1},
 }
 
 
 def operators(folder: Path, family: str, layers: int) -> Counter:
     """Those of a bfloat16 graph whose heads are of a size that attention rotates."""
-    config = draw_config(family, 12) | {"num_hidden_layers": layers}
+    config = draw_config(family, 12) | {"n_layer" if family in ("gpt2", "progen") else "num_hidden_layers": layers}
+    if family == "progen":
+        config |= {"n_embd": 8 * 16, "rotary_dim": 16}
     if family == "gpt_neox":
         config |= {"use_parallel_residual": True, "rotary_pct": 1}
+    if family == "phi3":
+        config |= {"partial_rotary_factor": 1.0, "hidden_size": 32 * config["num_attention_heads"]}
     if family == "gemma3_text":
         config["layer_types"] = ["sliding_attention", "full_attention"] * (layers // 2)
+    if family == "olmo2":
+        config |= {"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2}
     source = write_folder(folder / f"source-{layers}", config, draw_weights(config, 12))
     model = convert(source, folder / f"model-{layers}", "--device", "cuda")
     card = json.loads((model / "card.json").read_text())

@@ -1,0 +1,34 @@
+"""The tokenizer of GENERator, which its folders hold as Python code: words of k bases, their ids as the code has them."""
+
+import itertools
+
+# The name of the class, and its special tokens in their order.
+CLASS = "DNAKmerTokenizer"
+SPECIAL = """
+    <oov> <s> </s> <pad> <mask> <bog> <eog> <bok> <eok> <+> <-> <cds> <pseudo> <tRNA> <rRNA> <ncRNA> <miscRNA> <mam> <vrt>
+    <inv> <pln> <fng> <prt> <arc> <bct> <mit> <plt> <plm> <vir> <sp0> <sp1> <sp2>
+""".split()
+# Bases in the order that words are counted in.
+BASES = "ATCG"
+
+
+def kmer_json(k: int) -> dict:
+    """tokenizer.json: a run of capitals is cut into words of k from its start; what is none is <oov>."""
+    words = ("".join(word) for word in itertools.product(BASES, repeat=k))
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    pattern = {"Regex": f"[A-Z]{{{k}}}|[A-Z]+"}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": id, "content": token, "special": True} | flags for id, token in enumerate(SPECIAL)],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False},
+        "post_processor": None,
+        "decoder": {"type": "Fuse"},
+        "model": {
+            "type": "WordLevel",
+            "vocab": {token: id for id, token in enumerate((*SPECIAL, *words))},
+            "unk_token": SPECIAL[0],
+        },
+    }

@@ -1,0 +1,82 @@
+"""The phi3 architecture (Phi-3, Phi-3.5, Phi-4; arXiv 2404.14219): llama's, with fused matrices, a window and longrope.
+
+longrope has rates for texts up to the length trained at first and others for longer ones, so that a text that grows
+beyond it is read anew. The graph takes texts up to that length, 4096 tokens, by the first.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from hf_config import HfConfig
+from llama import DEFAULT_BASE, Llama
+from rotary import config_rates, rates, rope_options
+from weights import QKV, Weight, split
+
+# transformers' Phi3Config.
+DEFAULT_TRAINED = 4096
+# Its names for longrope.
+LONGROPE = ("longrope", "su")
+
+
+class Phi3(Llama):
+    """A Phi-3 model."""
+
+    architecture = "phi3"
+    fused = {"attn_qkv": "self_attn.qkv_proj", "ffn_gate_up": "mlp.gate_up_proj"}
+
+    def options(self, config: HfConfig) -> None:
+        for key in ("attention_bias", "lm_head_bias", "mlp_bias"):
+            config.expect(key, False)
+        for key in ("full_attn_mod", "interpolate_factor"):
+            config.expect(key, 1)
+        for harmless in ("auto_map", "embd_pdrop", "resid_pdrop"):
+            config.get(harmless)
+        if config.get("sliding_window") is not None:
+            self.window = config.count("sliding_window")
+
+    def rotate(self, config: HfConfig) -> None:
+        s, share = self.shape, config.number("partial_rotary_factor", 1.0)
+        dims, trained = int(s.head_dim * share), config.count("original_max_position_embeddings", DEFAULT_TRAINED)
+        self._base, scaling = rope_options(config, "rope_theta", DEFAULT_BASE)
+        options = config.inside("rope_scaling", scaling or {})
+        if options.text("rope_type", options.get("type", "default")) not in LONGROPE:
+            self._rates = config_rates(config, dims, self._base, scaling, share)
+            return
+        for key, value in {
+            "rope_theta": self._base, "partial_rotary_factor": share, "original_max_position_embeddings": trained
+        }.items():
+            options.expect(key, value)
+        factors = options.get("short_factor")
+        is_number = lambda value: type(value) in (int, float) and 0 < value < math.inf
+        if not isinstance(factors, list) or len(factors) != dims // 2 or not all(map(is_number, factors)):
+            raise options.refuse("short_factor", f"expected {dims // 2} positive numbers")
+        options.get("long_factor")
+        options.finish()
+        self._rates = rates(self._base, dims, np.array(factors, np.float32))
+        longer = config.count("max_position_embeddings") / trained
+        if longer > 1:
+            self.magnitude = math.sqrt(1 + math.log(longer) / math.log(trained))
+        self.shape = replace(s, positions=min(s.positions, trained))
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        s, shapes = self.shape, super()._shapes()
+        for i in range(s.layers):
+            for whole, rows in self._rows().items():
+                for part in rows:
+                    del shapes[f"layers.{i}.{part}"]
+                shapes[f"layers.{i}.{whole}"] = (sum(rows.values()), s.width)
+        return shapes
+
+    def _rows(self) -> dict[str, dict[str, int]]:
+        """What each fused matrix is made of."""
+        s = self.shape
+        sizes = (s.heads * s.head_dim, s.kv_heads * s.head_dim, s.kv_heads * s.head_dim)
+        return {"attn_qkv": dict(zip(QKV, sizes)), "ffn_gate_up": dict.fromkeys(("ffn_gate", "ffn_up"), s.hidden)}
+
+    def layer(self, number: int) -> Callable[[str], Weight]:
+        layer = super().layer(number)
+        parts = {p: w for whole, rows in self._rows().items() for p, w in zip(rows, split(layer(whole), rows))}
+        return lambda part: parts.get(part) or layer(part)
