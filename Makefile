@@ -226,6 +226,7 @@ fixtures: build model-smollm2 model-gemma3 target/venv-oracle/.whole target/venv
 	  ../../models/gguf/gemma-3-270m-q4_k_m.gguf ../../models/gemma3-270m
 	target/venv-oracle/bin/python tests/oracle/make_family_fixtures.py
 	target/venv-oracle-stats/bin/python tests/oracle/make_stats_fixtures.py
+	target/venv-oracle-stats/bin/python tests/oracle/make_shape_fixtures.py
 
 target/venv-oracle-%/.whole: tests/oracle/%-requirements.txt
 	rm -rf $(@D)

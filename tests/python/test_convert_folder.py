@@ -504,7 +504,7 @@ def test_memory_is_one_tensor_and_little_more(scratch):
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_conversion_leaves_nothing_under_the_models_name(kind, scratch):
-    source = write_wide(scratch / "source", 100_000)
+    source = write_wide(scratch / "source", 300_000)
     command = [sys.executable, ROOT / "scripts" / "convert", source, "-o", scratch / "model"]
     process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
     begun = lambda: [path for path in scratch.glob(".model.*/model.onnx.data") if path.stat().st_size > 1 << 20]
