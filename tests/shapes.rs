@@ -111,11 +111,8 @@ fn shapes_with_as_many_parameters_as_shot_counts_are_left_out_by_name() {
         ),
         "{ran}"
     );
-    let two: String = three
-        .lines()
-        .filter(|line| !line.contains("/n4/"))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let of_two = |line: &&str| !line.contains("/n4/");
+    let two: String = three.split_inclusive('\n').filter(of_two).collect();
     dir.pipe(two, "fit-loglinear", "--shape").refused(
         1,
         &["model \"m\": a shape needs three shot counts above 0, found 2"],
