@@ -10,8 +10,8 @@ use shotline::predictor::{Identity, Journal, fuzz_answer};
 use shotline::program::{Program, RandomSuite, Suite};
 use shotline::record::provenance::{Chain, Step};
 use shotline::record::{
-    Contrast, Entry, Extra, Fit, Format, FromRow, Mean, Outcome, Prediction, Prompt, Reader, Record,
-    Score, Trial, Verdict, Writer,
+    Contrast, Entry, Extra, Fit, Format, FromRow, Mean, Outcome, Prediction, Prompt, Reader,
+    Record, Score, Trial, Verdict, Writer,
 };
 use shotline::report::figures::Finding;
 use shotline::trial::shard::Shard;
@@ -51,12 +51,7 @@ fn records(bytes: &[u8]) {
         4 => read_and_write::<Fit>(file),
         5 => read_and_write::<Contrast>(file),
         6 => _ = read::<Outcome>(file, false),
-        7 => {
-            _ = (
-                read::<Mean>(file, false),
-                read::<Verdict>(file, false),
-            )
-        }
+        7 => _ = (read::<Mean>(file, false), read::<Verdict>(file, false)),
         _ => _ = read::<Finding>(file, false),
     }
 }
