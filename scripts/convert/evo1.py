@@ -18,7 +18,7 @@ from hf_folder import HfFolder
 from onnx_writer import MICROSOFT, OnnxWriter
 from rotary import rates
 from shape import MAX_POSITIONS, Shape
-from striped_hyena import END, HEAD_MULTIPLE, PAD
+from striped_hyena import HEAD_MULTIPLE, config_of
 from striped_hyena_graph import SHORT_TAPS, StripedHyenaGraph
 from weights import Weight
 
@@ -146,30 +146,8 @@ class Evo1(Family):
         return self._parameters
 
     def tables(self, weights: str) -> dict[str, dict]:
-        s = self.shape
-        return {
-            "config.json": {
-                "model_type": self.architecture,
-                "layer_types": self.kinds,
-                "rotary_emb_base": self._base,
-                "rotary_scaling_factor": self._scaling,
-                "vocab_size": s.vocabulary,
-                "hidden_size": s.width,
-                "intermediate_size": s.hidden,
-                "hidden_act": self._activation,
-                "num_hidden_layers": s.layers,
-                "num_attention_heads": s.heads,
-                "num_key_value_heads": s.kv_heads,
-                "head_dim": s.head_dim,
-                "max_position_embeddings": s.positions,
-                "rms_norm_eps": s.epsilon,
-                "bos_token_id": None,
-                "eos_token_id": END,
-                "pad_token_id": PAD,
-                "tie_word_embeddings": s.tied,
-                "torch_dtype": weights,
-            }
-        }
+        config = config_of(self.architecture, self.shape, self.kinds, self._scaling, weights)
+        return {"config.json": config | {"rotary_emb_base": self._base, "hidden_act": self._activation}}
 
     def verified(self) -> list[str]:
         return [

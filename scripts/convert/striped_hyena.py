@@ -36,6 +36,29 @@ class Layer:
     tensors: dict[str, tuple[int, ...]]
 
 
+def config_of(architecture: str, shape: Shape, kinds: list[str], scaling: float, weights: str) -> dict:
+    """config.json of either version."""
+    return {
+        "model_type": architecture,
+        "layer_types": kinds,
+        "rotary_scaling_factor": scaling,
+        "vocab_size": shape.vocabulary,
+        "hidden_size": shape.width,
+        "intermediate_size": shape.hidden,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "head_dim": shape.head_dim,
+        "max_position_embeddings": shape.positions,
+        "rms_norm_eps": shape.epsilon,
+        "bos_token_id": None,
+        "eos_token_id": END,
+        "pad_token_id": PAD,
+        "tie_word_embeddings": shape.tied,
+        "torch_dtype": weights,
+    }
+
+
 class StripedHyena(Family):
     """A StripedHyena 2 model in a `.pt` checkpoint."""
 
@@ -148,28 +171,8 @@ class StripedHyena(Family):
         )
 
     def tables(self, weights: str) -> dict[str, dict]:
-        s = self.shape
-        return {
-            "config.json": {
-                "model_type": self.architecture,
-                "layer_types": [layer.kind for layer in self.layers],
-                "rotary_scaling_factor": self.variant.scaling,
-                "vocab_size": s.vocabulary,
-                "hidden_size": s.width,
-                "intermediate_size": s.hidden,
-                "num_hidden_layers": s.layers,
-                "num_attention_heads": s.heads,
-                "num_key_value_heads": s.kv_heads,
-                "head_dim": s.head_dim,
-                "max_position_embeddings": s.positions,
-                "rms_norm_eps": s.epsilon,
-                "bos_token_id": None,
-                "eos_token_id": END,
-                "pad_token_id": PAD,
-                "tie_word_embeddings": True,
-                "torch_dtype": weights,
-            }
-        }
+        kinds = [layer.kind for layer in self.layers]
+        return {"config.json": config_of(self.architecture, self.shape, kinds, self.variant.scaling, weights)}
 
     def verified(self) -> list[str]:
         return [
