@@ -1,7 +1,6 @@
 """The filters on prompts of a few tokens, and greedy decoding beside them, by ONNX Runtime itself."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import numpy as np
 import onnxruntime
 
 from converter import ROOT
+from filters import filtered
 
-BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release"))
 TINY = ROOT / "tests" / "fixtures" / "models" / "tiny-hf"
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -51,24 +50,13 @@ class Greedy:
         return text
 
 
-def run(program: str, *arguments, data: bytes = b"") -> subprocess.CompletedProcess:
-    return subprocess.run([BIN / program, *map(str, arguments)], input=data, capture_output=True, check=False)
-
-
-def infer(folder: Path, data: bytes, *options) -> subprocess.CompletedProcess:
-    library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
-    return run("infer", "--model", folder, *(["--ort-lib", library[0]] if library else []), *options, data=data)
-
-
-def prompts(*trials) -> bytes:
-    drawn = run("gen-tasks", "--suite", "primitives", "--bits", 4, "--trials", 1, *trials)
-    encoded = run("encode", "--alphabet", "linguistic", "--template", "{x}>{y}\\n", data=drawn.stdout)
-    assert encoded.returncode == 0, drawn.stderr + encoded.stderr
-    return encoded.stdout
+def prompts(*trials) -> str:
+    drawn = filtered("gen-tasks", "--suite", "primitives", "--bits", 4, "--trials", 1, *trials)
+    return filtered("encode", "--alphabet", "linguistic", "--template", "{x}>{y}\\n", text=drawn)
 
 
 def refused(done: subprocess.CompletedProcess, code: int, *words: str) -> None:
-    message = done.stderr.decode().splitlines()[-1]
-    assert (done.returncode, done.stdout) == (code, b""), message
+    message = done.stderr.splitlines()[-1]
+    assert (done.returncode, done.stdout) == (code, ""), message
     for word in words:
         assert word in message

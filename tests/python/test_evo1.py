@@ -9,16 +9,16 @@ The folders are written here from seeds (tests/oracle/evo1_checkpoint.py), the t
 import dataclasses
 import json
 import math
-import os
-import subprocess
 import sys
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import onnx
 import pytest
 
-from converter import ROOT, convert, refused
+import drawn_model
+from converter import ROOT, convert
+from drawn_model import answers_are, error, stacked
 from onnx_model import Model
 
 sys.path[:0] = [str(ROOT / "scripts" / "convert"), str(ROOT / "tests" / "oracle")]
@@ -34,23 +34,8 @@ DRAWN = (21, 22, 23, 24)
 CONFIG = evo1_checkpoint.Config(kinds=("long", "attention", "long"), width=32, heads=2, hidden=48)
 
 
-def error(found: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
-
-
-class Drawn:
-    """A drawn model: its folder, its weights, the truth."""
-
-    def __init__(self, temp: Path, seed: int, config: evo1_checkpoint.Config | None = None):
-        self.seed, self.config = seed, config or evo1_checkpoint.drawn(seed)
-        self.weights = evo1_checkpoint.tensors(self.config, seed)
-        self.source = evo1_checkpoint.write(temp / "source", self.config, self.weights)
-
-    def tokens(self, length: int, row: int = 0) -> np.ndarray:
-        return evo1_checkpoint.bases(self.seed + 100 * row, length)
-
-    def truth(self, ids) -> np.ndarray:
-        return evo1_reference.logits(self.config, self.weights, ids)
+Drawn = partial(drawn_model.Drawn, evo1_checkpoint, evo1_reference)
+spoilt = partial(drawn_model.spoilt, evo1_checkpoint, CONFIG)
 
 
 @pytest.fixture(scope="module", params=DRAWN)
@@ -82,17 +67,6 @@ def test_rows_that_have_read_unequally_much_go_on_together(pair):
         answers, past = model(tokens, np.zeros((4, 1)), past=past, read=lengths + step)
         for row, length in enumerate(lengths):
             assert error(answers["chosen"][row, 0], truths[row][length + step]) < TOLERANCE
-
-
-def stacked(pasts: list[dict]) -> dict:
-    """The pasts of rows that were read alone as that of all, each cache with room for the longest."""
-    room = max(value.shape[2] for past in pasts for name, value in past.items() if name.endswith(".key"))
-
-    def roomy(name: str, value: np.ndarray) -> np.ndarray:
-        missing = 0 if name.startswith("past_states") else room - value.shape[2]
-        return np.pad(value, [(0, 0), (0, 0), (0, missing), (0, 0)][: value.ndim], constant_values=1e3)
-
-    return {name: np.concatenate([roomy(name, past[name]) for past in pasts]) for name in pasts[0]}
 
 
 def test_several_rows_in_a_first_call(pair):
@@ -165,20 +139,7 @@ def test_a_graph_takes_no_longer_prompts_than_there_are_rotary_angles_for(tmp_pa
     assert card["max_positions"] == 32768
 
 
-def filtered(name: str, *arguments: str, text: str = "") -> str:
-    program = Path(os.environ["SHOTLINE_BIN"]).resolve() / name
-    return subprocess.run([program, *arguments], input=text, capture_output=True, text=True, check=True).stdout
-
-
-def drawn_prompts() -> str:
-    """Independent and nested ones, several of a length."""
-    draw = "--task rotl1 --task flip_bits --bits 6 --trials 2 --seed 5".split()
-    designs = (("--shots", "1,4"), ("--shots", "1,2,4,8", "--design", "nested"))
-    encoded = lambda how: filtered("encode", "--alphabet", "genomic", text=filtered("gen-tasks", *draw, *how))
-    return "".join(map(encoded, designs))
-
-
-def continued(drawn: Drawn, text: str, symbols: int) -> str:
+def continued(drawn: drawn_model.Drawn, text: str, symbols: int) -> str:
     """The greedy continuation, each step a whole pass in float64; bytes that are no ASCII have no text of their own."""
     ids, output = list(text.encode()), ""
     for _ in range(symbols):
@@ -192,28 +153,8 @@ def continued(drawn: Drawn, text: str, symbols: int) -> str:
 
 @pytest.mark.parametrize("seed", DRAWN[:2])
 def test_infer_answers_as_the_model_in_float64_does(seed, tmp_path):
-    """Both methods, alone and in batches, in pieces, independent and nested."""
-    drawn = Drawn(tmp_path, seed)
-    folder, prompts = convert(drawn.source, tmp_path / "model"), drawn_prompts()
-    expected = []
-    for prompt in map(json.loads, prompts.splitlines()):
-        whole = prompt["prompt"] + prompt["answer"]
-        starts = [(prompt["shots"], len(prompt["prompt"]))]
-        if prompt["design"] == "nested":
-            starts = zip(prompt["eval_shots"], prompt["answer_starts"])
-        for shots, start in starts:
-            expected.append((prompt["function"], shots, continued(drawn, whole[:start], prompt["bits"])))
-    program = Path(os.environ.get("SHOTLINE_BIN", "")).resolve() / "infer"
-    assert program.is_file(), "SHOTLINE_BIN must name the folder of the built filters"
-    library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
-    command = [program, "--model", folder, *(["--ort-lib", library[0]] if library else [])]
-    for options in ((), ("--batch-tokens", "64"), ("--prefill-chunk", "20"), ("--batch-tokens", "4096")):
-        for method in ("score", "generate"):
-            whole = list(map(str, [*command, "--method", method, *options]))
-            done = subprocess.run(whole, input=prompts, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            found = [json.loads(line) for line in done.stdout.splitlines()]
-            assert [(row["function"], row["shots"], row["output"]) for row in found] == expected, (method, options)
+    model = Drawn(tmp_path, seed)
+    answers_are(convert(model.source, tmp_path / "model"), partial(continued, model))
 
 
 def test_the_tensors_that_are_expected_have_the_size_of_the_published_ones():
@@ -229,13 +170,6 @@ def test_the_tensors_that_are_expected_have_the_size_of_the_published_ones():
 
 
 # --- refusals ---
-
-
-def spoilt(temp: Path, *words: str, change=lambda weights: None, options=(), config=CONFIG, **keys) -> None:
-    weights = evo1_checkpoint.tensors(config, 0)
-    change(weights)
-    source = evo1_checkpoint.write(temp / "source", config, weights, **keys)
-    refused(temp, source, "source", *words, options=options)
 
 
 @pytest.mark.parametrize(

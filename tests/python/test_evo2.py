@@ -9,9 +9,7 @@ truth.
 
 import dataclasses
 import json
-import os
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +19,8 @@ import onnx
 import pytest
 
 from converter import ROOT, convert, refused, run_convert
+from drawn_model import error, stacked
+from filters import infer
 from onnx_model import Model
 
 sys.path[:0] = [str(ROOT / "scripts" / "convert"), str(ROOT / "tests" / "oracle")]
@@ -49,10 +49,6 @@ def described(config: evo2_checkpoint.Config, positions: int = 2048) -> tuple[st
 def converted_of(folder: Path, config: evo2_checkpoint.Config, seed: int, *options: str) -> Path:
     source = evo2_checkpoint.write(folder / "m.pt", evo2_checkpoint.tensors(config, seed), parts=1 + seed % 3)
     return convert(source, folder / "model", *described(config), *options)
-
-
-def error(found: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
 @pytest.mark.parametrize("expected", FIXTURE["models"], ids=lambda row: str(row["seed"]))
@@ -102,17 +98,6 @@ def test_rows_are_read_together_and_go_on_token_by_token(pair):
         answers, past = model(tokens, np.zeros((len(rows), 1)), past=past, read=lengths + step)
         for row, length in enumerate(lengths):
             assert error(answers["chosen"][row, 0], truths[row][length + step]) < TOLERANCE
-
-
-def stacked(pasts: list[dict]) -> dict:
-    """The pasts of rows that were read alone as that of all, each cache with room for the longest."""
-    room = max(value.shape[2] for past in pasts for name, value in past.items() if name.endswith(".key"))
-
-    def roomy(name: str, value: np.ndarray) -> np.ndarray:
-        missing = 0 if name.startswith("past_states") else room - value.shape[2]
-        return np.pad(value, [(0, 0), (0, 0), (0, missing), (0, 0)][: value.ndim], constant_values=1e3)
-
-    return {name: np.concatenate([roomy(name, past[name]) for past in pasts]) for name in pasts[0]}
 
 
 def test_the_seeds_cover_what_the_architecture_can_do():
@@ -304,13 +289,8 @@ def test_the_committed_model_continues_as_vortex_did():
 
 @pytest.mark.parametrize("method", ["generate", "score"])
 def test_infer_answers_as_vortex_generates(method):
-    infer = Path(os.environ.get("SHOTLINE_BIN", "")).resolve() / "infer"
-    assert infer.is_file(), "SHOTLINE_BIN must name the folder of the built filters"
-    library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
-    command = [infer, "--model", MODELS / "tiny-evo2", "--method", method]
-    command += ["--ort-lib", library[0]] if library else []
     prompts = "".join(json.dumps(record) + "\n" for record in TINY["records"])
-    done = subprocess.run(list(map(str, command)), input=prompts, capture_output=True, text=True, check=False)
+    done = infer(MODELS / "tiny-evo2", prompts, "--method", method)
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
     keys = ("function", "design", "shots", "output")

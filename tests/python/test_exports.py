@@ -14,18 +14,19 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from exports import GENAI, model_of, narrowed, written
-from greedy import TINY, Greedy, infer, prompts, refused
+from filters import infer
+from greedy import TINY, Greedy, prompts, refused
 
 CLOSE = 1e-4
 
 
 @pytest.fixture(params=["independent", "nested"])
-def data(request) -> bytes:
+def data(request) -> str:
     return prompts("--design", request.param, "--shots", "1,2,5")
 
 
 @pytest.fixture
-def independent() -> bytes:
+def independent() -> str:
     return prompts("--shots", "1,2,5")
 
 
@@ -42,7 +43,7 @@ def sliced_logits(model: onnx.ModelProto, starts: str) -> None:
     model.graph.node.append(helper.make_node("Slice", inputs, ["logits"]))
 
 
-def answers(folder: Path, data: bytes, *options) -> list[dict]:
+def answers(folder: Path, data: str, *options) -> list[dict]:
     done = infer(folder, data, "--quiet", *options)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -160,7 +161,7 @@ def test_a_pruned_head_scores_and_verifies_nothing(pruned, independent):
     refused(infer(pruned, independent), 2, "--method score", "prune_lm_head", "use --method generate")
     recorded = {"reference": "", "input_ids": [18, 19, 19], "positions": [1, 2], "ids": [[1], [2]], "logits": [[0.0], [0.0]]}
     (pruned / "card.json").write_text(json.dumps({"recorded": recorded}))
-    refused(infer(pruned, b"", "--verify"), 3, "prune_lm_head")
+    refused(infer(pruned, "", "--verify"), 3, "prune_lm_head")
 
 
 def test_a_graph_for_single_tokens_is_refused(independent, tmp_path):

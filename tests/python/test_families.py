@@ -7,7 +7,6 @@ tests/fixtures/models/families.json (tests/oracle/make_family_fixtures.py).
 """
 
 import json
-import os
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -17,6 +16,7 @@ import onnx
 import pytest
 
 from converter import ROOT, convert
+from filters import infer
 from onnx_model import Model
 from seeded_models import FAMILIES, draw_config, draw_weights, matrix_names, write_folder, write_seeded
 
@@ -152,12 +152,7 @@ def test_a_layer_for_cuda_has_these_operators_and_no_more(family, tmp_path):
 
 def run_infer(folder: Path, method: str) -> subprocess.CompletedProcess:
     """infer on the fixture's prompts."""
-    infer = Path(os.environ.get("SHOTLINE_BIN", "")).resolve() / "infer"
-    assert infer.is_file(), "SHOTLINE_BIN must name the folder of the built filters"
-    library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
-    prompts = "".join(json.dumps(prompt) + "\n" for prompt in FIXTURE["prompts"])
-    command = [infer, "--model", folder, "--method", method, *(["--ort-lib", library[0]] if library else [])]
-    return subprocess.run(list(map(str, command)), input=prompts, capture_output=True, text=True, check=False)
+    return infer(folder, "".join(json.dumps(prompt) + "\n" for prompt in FIXTURE["prompts"]), "--method", method)
 
 
 @pytest.mark.parametrize("method", ["generate", "score"])

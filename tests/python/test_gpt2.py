@@ -17,7 +17,9 @@ import numpy as np
 import onnx
 import pytest
 
+import filters
 from converter import ROOT, convert, refused
+from filters import filtered
 from onnx_model import Model
 from seeded_models import TOKENS, draw_config, draw_weights, write_folder, write_safetensors
 
@@ -99,13 +101,8 @@ def test_a_checkpoint_of_nano_gpts_is_its_model(bias, options, tmp_path):
 
 def infer(folder: Path, *encoding: str, shots: int = 2) -> subprocess.CompletedProcess:
     """What infer says of one prompt."""
-    bin = Path(os.environ["SHOTLINE_BIN"]).resolve()
-    run = lambda name, *arguments, text="": subprocess.run(
-        [bin / name, *map(str, arguments)], input=text, capture_output=True, text=True, check=name != "infer"
-    )
-    trials = run("gen-tasks", *f"--task rotl1 --bits 4 --shots {shots} --trials 1 --seed 5".split()).stdout
-    library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
-    return run("infer", "--model", folder, "--ort-lib", library[0], text=run("encode", *encoding, text=trials).stdout)
+    trials = filtered("gen-tasks", *f"--task rotl1 --bits 4 --shots {shots} --trials 1 --seed 5".split())
+    return filters.infer(folder, filtered("encode", *encoding, text=trials))
 
 
 def test_infer_answers_in_the_characters_of_a_checkpoint(tmp_path):

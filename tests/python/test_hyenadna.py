@@ -8,16 +8,17 @@ The folders are written here from seeds (tests/oracle/hyenadna_checkpoint.py), t
 
 import dataclasses
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import onnx
 import pytest
 
-from converter import ROOT, convert, refused
+import drawn_model
+from converter import ROOT, convert
+from drawn_model import answers_are, encoded, error, genomic_prompts, stacked
+from filters import infer
 from onnx_model import Model
 
 sys.path[:0] = [str(ROOT / "scripts" / "convert"), str(ROOT / "tests" / "oracle")]
@@ -33,23 +34,8 @@ CONFIG = hyenadna_checkpoint.Config(layers=2, width=24, hidden=40, context=1026)
 FILTER = "hyena.backbone.layers.1.mixer.filter_fn."
 
 
-def error(found: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
-
-
-class Drawn:
-    """A drawn model: its folder, its weights, the truth."""
-
-    def __init__(self, temp: Path, seed: int, config: hyenadna_checkpoint.Config | None = None):
-        self.seed, self.config = seed, config or hyenadna_checkpoint.drawn(seed)
-        self.weights = hyenadna_checkpoint.tensors(self.config, seed)
-        self.source = hyenadna_checkpoint.write(temp / "source", self.config, self.weights)
-
-    def tokens(self, length: int, row: int = 0) -> np.ndarray:
-        return hyenadna_checkpoint.bases(self.seed + 100 * row, length)
-
-    def truth(self, ids) -> np.ndarray:
-        return hyenadna_reference.logits(self.config, self.weights, ids)
+Drawn = partial(drawn_model.Drawn, hyenadna_checkpoint, hyenadna_reference)
+spoilt = partial(drawn_model.spoilt, hyenadna_checkpoint, CONFIG)
 
 
 @pytest.fixture(scope="module", params=DRAWN)
@@ -76,9 +62,7 @@ def test_rows_that_have_read_unequally_much_go_on_together(pair):
     lengths = np.array([5, 64, 130, 1])
     rows = [drawn.tokens(length + 9, number) for number, length in enumerate(lengths)]
     truths = [drawn.truth(row) for row in rows]
-    pasts = [model(row[:length], [0])[1] for row, length in zip(rows, lengths)]
-    room = lambda cache: np.pad(cache, ((0, 0), (0, 0), (0, 130 - cache.shape[2]), (0, 0)), constant_values=7e2)
-    past = {name: np.concatenate([room(one[name]) for one in pasts]) for name in pasts[0]}
+    past = stacked([model(row[:length], [0])[1] for row, length in zip(rows, lengths)])
     for count, before in ((1, 0), (7, 1), (1, 8)):
         tokens = [row[length + before :][:count] for row, length in zip(rows, lengths)]
         answers, past = model(tokens, np.tile(np.arange(count), (4, 1)), past=past, read=lengths + before)
@@ -173,31 +157,7 @@ def test_filters_are_kept_for_as_many_lags_as_are_asked_for(tmp_path):
     np.testing.assert_allclose(Model(tmp_path / "short").whole(ids), Model(tmp_path / "all").whole(ids), atol=1e-4)
 
 
-def infer(folder: Path, prompts: str, *options: str) -> subprocess.CompletedProcess:
-    program = Path(os.environ.get("SHOTLINE_BIN", "")).resolve() / "infer"
-    assert program.is_file(), "SHOTLINE_BIN must name the folder of the built filters"
-    library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
-    command = [program, "--model", folder, *options, *(["--ort-lib", library[0]] if library else [])]
-    return subprocess.run(list(map(str, command)), input=prompts, capture_output=True, text=True, check=False)
-
-
-def filtered(name: str, *arguments: str, text: str = "") -> str:
-    program = Path(os.environ["SHOTLINE_BIN"]).resolve() / name
-    return subprocess.run([program, *arguments], input=text, capture_output=True, text=True, check=True).stdout
-
-
-def encoded(alphabet: str, *draw: str) -> str:
-    return filtered("encode", "--alphabet", alphabet, text=filtered("gen-tasks", *draw))
-
-
-def drawn_prompts() -> str:
-    """Independent and nested ones, several of a length."""
-    draw = "--task rotl1 --task flip_bits --task identity --bits 6 --trials 2 --seed 5".split()
-    designs = (("--shots", "1,4"), ("--shots", "1,2,4,8", "--design", "nested"))
-    return "".join(encoded("genomic", *draw, *how) for how in designs)
-
-
-def continued(drawn: Drawn, text: str, symbols: int) -> str:
+def continued(drawn: drawn_model.Drawn, text: str, symbols: int) -> str:
     """The greedy continuation, each step a whole pass in float64."""
     ids, output = [TOKENS.index(symbol) for symbol in text], ""
     for _ in range(symbols):
@@ -212,31 +172,14 @@ def continued(drawn: Drawn, text: str, symbols: int) -> str:
 
 @pytest.mark.parametrize("seed", DRAWN[:2])
 def test_infer_answers_as_the_model_in_float64_does(seed, tmp_path):
-    """Both methods, alone and in batches, in pieces, independent and nested."""
-    drawn = Drawn(tmp_path, seed)
-    folder, prompts = convert(drawn.source, tmp_path / "model"), drawn_prompts()
-    expected = []
-    for prompt in map(json.loads, prompts.splitlines()):
-        whole = prompt["prompt"] + prompt["answer"]
-        starts = [(prompt["shots"], len(prompt["prompt"]))]
-        if prompt["design"] == "nested":
-            starts = zip(prompt["eval_shots"], prompt["answer_starts"])
-        for shots, start in starts:
-            expected.append((prompt["function"], shots, continued(drawn, whole[:start], prompt["bits"])))
-    for options in ((), ("--batch-tokens", "64"), ("--prefill-chunk", "20"), ("--batch-tokens", "4096")):
-        for method in ("score", "generate"):
-            done = infer(folder, prompts, "--method", method, *options)
-            assert done.returncode == 0, done.stderr
-            found = [json.loads(line) for line in done.stdout.splitlines()]
-            assert [(row["function"], row["shots"], row["output"]) for row in found] == expected, (method, options)
-            # In place: a runtime that copied caches would say so.
-            assert "TensorScatter" not in done.stderr
+    model = Drawn(tmp_path, seed)
+    answers_are(convert(model.source, tmp_path / "model"), partial(continued, model))
 
 
 def test_a_prompt_that_is_longer_than_the_filters_is_refused(tmp_path):
     drawn = Drawn(tmp_path, 1, CONFIG)
     folder = convert(drawn.source, tmp_path / "model", "--max-positions", "30")
-    done = infer(folder, drawn_prompts())
+    done = infer(folder, genomic_prompts())
     assert done.returncode == 1 and "30" in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
 
@@ -248,13 +191,6 @@ def test_symbols_that_are_no_bases_are_refused(tmp_path):
 
 
 # --- refusals ---
-
-
-def spoilt(temp: Path, *words: str, change=lambda weights: None, options=(), config=CONFIG, **keys) -> None:
-    weights = hyenadna_checkpoint.tensors(config, 0)
-    change(weights)
-    source = hyenadna_checkpoint.write(temp / "source", config, weights, **keys)
-    refused(temp, source, "source", *words, options=options)
 
 
 @pytest.mark.parametrize(
