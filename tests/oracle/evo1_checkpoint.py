@@ -1,6 +1,6 @@
 """Random StripedHyena 1 models from a seed, as the folders of Evo 1 on Hugging Face have them.
 
-The oracle (test_evo1.py) and the tests (tests/python/test_evo1.py) draw the same weights through this module, so that
+The oracle (test_drawn_models.py) and the tests (tests/python/test_evo1.py) draw the same weights through this module, so that
 none need be kept.
 """
 

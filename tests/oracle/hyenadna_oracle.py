@@ -4,7 +4,7 @@ That code comes with the weights (LongSafari/hyenadna-*-seqlen-hf, modeling_hyen
 computes is written down here anew: long convolutions by Fourier transforms of twice the length in float32, the residual
 in float32, norms and products in the weights' type. But for the filters' network, which is float32 here in any type: in
 bfloat16, the sines of ten times a rounded number leave little of a filter (half of the logits, on the models of
-test_hyenadna.py).
+test_drawn_models.py).
 """
 
 import numpy as np
