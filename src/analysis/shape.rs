@@ -198,29 +198,43 @@ pub fn shapes(curve: &CurveCells) -> Result<(Vec<ShapeFit>, Vec<Shape>)> {
         )));
     }
     let points = u32::try_from(data.shots.len()).unwrap_or(u32::MAX);
-    let (fitted, left_out): (Vec<Shape>, Vec<Shape>) =
-        (Shape::value_variants().iter()).partition(|shape| shape.parameters() < points);
-    let line = data.log_scores(Shape::Log);
-    let rows = fitted
-        .iter()
-        .filter_map(|&shape| row(curve, &data, shape, line.as_deref()));
-    Ok((rows.collect(), left_out))
+    let (mut rows, mut left_out, mut line) = (Vec::new(), Vec::new(), None);
+    for &shape in Shape::value_variants() {
+        let fit = (shape.parameters() < points)
+            .then(|| shape.fit(&data.shots, &data.pooled(None), data.margin));
+        let Some((fit, c)) = fit.flatten() else {
+            left_out.push(shape);
+            continue;
+        };
+        let log_scores = data.log_scores(shape);
+        rows.push(row(
+            curve,
+            &data,
+            shape,
+            (fit, c),
+            log_scores.as_deref(),
+            line.as_deref(),
+        ));
+        // The line is the first.
+        line = line.or(log_scores);
+    }
+    Ok((rows, left_out))
 }
 
-fn row(curve: &CurveCells, data: &Data, shape: Shape, line: Option<&[f64]>) -> Option<ShapeFit> {
-    let (fit, c) = shape.fit(&data.shots, &data.pooled(None), data.margin)?;
-    let log_scores = data.log_scores(shape);
-    let gains: Option<Vec<f64>> = log_scores.as_ref().zip(line).map(|(scores, line)| {
-        scores
-            .iter()
-            .zip(line)
-            .map(|(score, line)| score - line)
-            .collect()
+/// A shape as it fits; without `line`, the log scores of the line in ln(shots), it is that itself.
+fn row(
+    curve: &CurveCells,
+    data: &Data,
+    shape: Shape,
+    (fit, c): (Curve, Option<f64>),
+    log_scores: Option<&[f64]>,
+    line: Option<&[f64]>,
+) -> ShapeFit {
+    let gains = log_scores.zip(line).map(|(scores, line)| {
+        let gains = scores.iter().zip(line).map(|(score, line)| score - line);
+        gains.collect::<Vec<f64>>()
     });
-    let gain = gains
-        .as_deref()
-        .filter(|_| shape != Shape::Log)
-        .and_then(paired);
+    let gain = gains.as_deref().and_then(paired);
     let profile = |function: &Vec<Share>| -> Vec<f64> {
         function
             .iter()
@@ -234,7 +248,7 @@ fn row(curve: &CurveCells, data: &Data, shape: Shape, line: Option<&[f64]>) -> O
     let curvature = (shape == Shape::Log)
         .then(|| curvature(&data.shots, &profiles))
         .flatten();
-    Some(ShapeFit {
+    ShapeFit {
         curve: curve.key.clone(),
         params: curve.params,
         shape,
@@ -256,7 +270,7 @@ fn row(curve: &CurveCells, data: &Data, shape: Shape, line: Option<&[f64]>) -> O
         curvature: curvature.map(|curvature| curvature.mean),
         curvature_se: curvature.and_then(|curvature| curvature.se),
         p_curvature: curvature.and_then(|curvature| Some(curvature.test?.two_sided())),
-    })
+    }
 }
 
 /// The functions' coefficients of ln(n)^2 beside a line in ln(n), by least squares: their mean, error and test.

@@ -1,7 +1,7 @@
 """Random StripedHyena 1 models from a seed, as the folders of Evo 1 on Hugging Face have them.
 
-The oracle (test_drawn_models.py) and the tests (tests/python/test_evo1.py) draw the same weights through this module, so that
-none need be kept.
+The oracle (test_drawn_models.py) and the tests (tests/python/test_evo1.py) draw the same weights through this module,
+so that none need be kept.
 """
 
 import json

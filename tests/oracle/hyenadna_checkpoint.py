@@ -1,7 +1,7 @@
 """Random HyenaDNA models from a seed, as the folders of Hugging Face have them.
 
-The oracle (test_drawn_models.py) and the tests (tests/python/test_hyenadna.py) draw the same weights through this module,
-so that none need be kept.
+The oracle (test_drawn_models.py) and the tests (tests/python/test_hyenadna.py) draw the same weights through this
+module, so that none need be kept.
 """
 
 import json

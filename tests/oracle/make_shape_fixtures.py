@@ -2,11 +2,11 @@
 
     python3 tests/oracle/make_shape_fixtures.py
 
-Draws numbers of right answers and fits every shape of docs/shapes.md to them: by scipy's BFGS from many starts and Nelder and
-Mead's search behind it, which know nothing of the form of a likelihood; the break at every inner shot count, the half of a
-saturating curve by a dense grid and a bounded search. Each function is left out in turn. Lack of fit is Hotelling's test
-on scipy's null space of the terms, curvature a one-sample t-test of numpy's polynomials. Runs in the environment of
-tests/oracle/stats-requirements.txt.
+Draws numbers of right answers and fits every shape of docs/shapes.md to them: by scipy's BFGS from many starts and
+Nelder and Mead's search behind it, which know nothing of the form of a likelihood; the break at every inner shot count,
+the half of a saturating curve by a dense grid and a bounded search. Each function is left out in turn. Lack of fit is
+Hotelling's test on scipy's null space of the terms, curvature a one-sample t-test of numpy's polynomials. Runs in the
+environment of tests/oracle/stats-requirements.txt.
 """
 
 import json
@@ -46,7 +46,9 @@ def curve(shape: str, terms: np.ndarray, coefficients: np.ndarray, margin: float
     return np.clip(p, margin, 1 - margin)
 
 
-def fit_at(shape: str, terms: np.ndarray, hits: np.ndarray, trials: np.ndarray, margin: float, last: bool = True) -> tuple:
+def fit_at(
+    shape: str, terms: np.ndarray, hits: np.ndarray, trials: np.ndarray, margin: float, last: bool = True
+) -> tuple[float, np.ndarray]:
     """The greatest likelihood and its coefficients, where c is known; `last` searches on by another method."""
     shares = hits / trials
     if shape == "logistic":
@@ -54,7 +56,8 @@ def fit_at(shape: str, terms: np.ndarray, hits: np.ndarray, trials: np.ndarray, 
     level = np.zeros(len(terms))
     level[0] = shares.mean()
     # Clipping makes several peaks: starts at the lines through all points but the first or last few.
-    ranges = [slice(i, None) for i in range(len(shares) - len(terms) + 1)] + [slice(None, -i) for i in range(1, len(shares) - len(terms) + 1)]
+    most = len(shares) - len(terms)
+    ranges = [*(slice(i, None) for i in range(most + 1)), *(slice(None, -i) for i in range(1, most + 1))]
     starts = [level, *(np.linalg.lstsq(terms.T[r], shares[r], rcond=None)[0] for r in ranges)]
 
     def lost(x: np.ndarray) -> float:
@@ -79,7 +82,9 @@ def fit(shape: str, n: np.ndarray, hits: np.ndarray, trials: np.ndarray, margin:
         values = [at(np.exp(x))[0] for x in grid]
         i = int(np.argmax(values))
         bounds = (grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)])
-        found = scipy.optimize.minimize_scalar(lambda x: -at(np.exp(x))[0], bounds=bounds, method="bounded", options={"xatol": 1e-9})
+        found = scipy.optimize.minimize_scalar(
+            lambda x: -at(np.exp(x))[0], bounds=bounds, method="bounded", options={"xatol": 1e-9}
+        )
         c = float(np.exp(found.x))
     else:
         c = None

@@ -1,4 +1,4 @@
-"""Evo 1 and HyenaDNA against the model in float64 and against their published arithmetic, on random models of random shapes.
+"""Evo 1 and HyenaDNA against the model in float64 and their published arithmetic, on random models of random shapes.
 
     make test-oracle            (target/venv-oracle, tests/oracle/requirements.txt; target/oracle-stripedhyena)
 
@@ -31,8 +31,8 @@ from drawn_model import Drawn, error  # noqa: E402
 from onnx_model import Model  # noqa: E402
 
 TOLERANCE = 1e-5
-# Checkpoints, the model in float64, the published arithmetic (of a configuration, its weights and a type a function from
-# rows of tokens to logits), and the weights with matrices that are bfloat16 numbers, as Evo 1's are anyway.
+# Checkpoints, the model in float64, the published arithmetic (of a configuration, its weights and a type a function
+# from rows of tokens to logits), and the weights with matrices that are bfloat16 numbers, as Evo 1's are anyway.
 FAMILIES = {
     "evo1": (
         evo1_checkpoint,

@@ -58,8 +58,8 @@ def genomic_prompts() -> str:
 
 
 def answers_are(folder: Path, continued: Callable[[str, int], str]) -> None:
-    """infer's answers are what `continued` says of a text and a number of symbols: by both methods, alone and in batches,
-    in pieces, independent and nested."""
+    """infer's answers are what `continued` says of a text and a number of symbols: by both methods, alone and in
+    batches, in pieces, independent and nested."""
     prompts, expected = genomic_prompts(), []
     for prompt in map(json.loads, prompts.splitlines()):
         whole = prompt["prompt"] + prompt["answer"]
@@ -78,7 +78,9 @@ def answers_are(folder: Path, continued: Callable[[str, int], str]) -> None:
             assert "TensorScatter" not in done.stderr
 
 
-def spoilt(checkpoint: ModuleType, config, temp: Path, *words: str, change=lambda weights: None, options=(), **keys) -> None:
+def spoilt(
+    checkpoint: ModuleType, config, temp: Path, *words: str, change=lambda weights: None, options=(), **keys
+) -> None:
     """A folder with changed weights or keys is refused with these words."""
     weights = checkpoint.tensors(config, 0)
     change(weights)

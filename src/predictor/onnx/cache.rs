@@ -86,7 +86,8 @@ impl Cache {
                 if slot.element != TensorElementType::Bfloat16 && !memory.is_cpu_accessible() {
                     let device = u16::try_from(memory.device_id()).unwrap_or_default();
                     let bytes = slot.bytes(capacity) * sequences;
-                    cuda::zero(device, row.data_ptr_mut(), bytes)?;
+                    // SAFETY: the tensor is new, lies there and has so many bytes.
+                    unsafe { cuda::zero(device, row.data_ptr_mut(), bytes)? };
                 }
                 Ok(row)
             })

@@ -161,10 +161,13 @@ pub(super) fn suits(device: u16, weights: Option<&str>, bytes: u64) -> Result<()
 ///
 /// # Errors
 /// [`Error::Model`] in CUDA's words.
-pub(super) fn zero(device: u16, memory: *mut c_void, bytes: usize) -> Result<()> {
+///
+/// # Safety
+/// The device has so many bytes there, and nobody else uses them.
+pub(super) unsafe fn zero(device: u16, memory: *mut c_void, bytes: usize) -> Result<()> {
     let cuda = Cuda::load()?;
     cuda.on(device, |_| {
-        // SAFETY: the caller has so many bytes there; that they are zero is waited for.
+        // SAFETY: the memory is the caller's; that it is zero is waited for.
         unsafe {
             cuda.check((cuda.fill)(memory, 0, bytes))?;
             cuda.check((cuda.wait)())
