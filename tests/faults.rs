@@ -272,9 +272,11 @@ fn write_prompts(dir: &Workdir, trials: u32) {
     dir.write("prompts.jsonl", prompts);
 }
 
+/// One prompt a call: the last bits of a margin hang on what a prompt is batched with, and a run that goes on begins its
+/// batches elsewhere.
 fn infer(output: &str) -> String {
     let model = fixture_model("tiny-subset");
-    format!("--model {model} prompts.jsonl -o {output} --resume --quiet")
+    format!("--model {model} prompts.jsonl -o {output} --resume --batch-tokens 1 --quiet")
 }
 
 /// A run of `infer` to the end; the output is then that of `whole.jsonl`, and the journal gone.
