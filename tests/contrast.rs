@@ -3,7 +3,10 @@
 mod common;
 
 use common::{Workdir, assert_close, csv_rows, float, json_lines, lines, number, text, to_lines};
+use rand_core::{Rng as _, SeedableRng as _};
+use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::{Value, json};
+use shotline::stats::spearman;
 use std::collections::BTreeSet;
 
 /// The answers of a model to `trials` trials of each function, of which so many are right.
@@ -432,7 +435,13 @@ fn neither_order_nor_threads_change_a_number() {
     let mut reversed: Vec<&str> = lines(&predictions);
     reversed.reverse();
     let reversed = reversed.join("\n");
-    for arguments in ["", "--by task", "--profiles --permutations 500", "--models"] {
+    for arguments in [
+        "",
+        "--by task",
+        "--profiles --permutations 500",
+        "--profiles --of accuracy --permutations 500",
+        "--models",
+    ] {
         let table = |input: Vec<u8>, threads: u32| -> Vec<Value> {
             let arguments = format!("{arguments} --threads {threads} --to jsonl");
             json_lines(&dir.pipe(input, "contrast", &arguments).ok())
@@ -451,8 +460,82 @@ fn neither_order_nor_threads_change_a_number() {
     }
 }
 
+/// Answers of models to the same trials of 60 functions, each right in a trial where its accuracy is above the trial's
+/// number between 0 and 1: models err at the same trials, as those do that find the same trials hard.
+fn on_the_same_trials(models: &[(&str, &[f64])], trials: u32) -> Vec<Value> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+    let mut records = Vec::new();
+    for function in 0..60 {
+        for trial in 0..trials {
+            let hard = uniform(&mut rng);
+            for (model, accuracies) in models {
+                let correct = hard < accuracies[function];
+                records.push(json!({
+                    "trial_id": format!("{function}/{trial}"), "function": format!("f{function:02}"),
+                    "bits": 4, "condition": "clean", "shots": 2, "trial": trial,
+                    "design": "independent", "target": "0110", "model": model,
+                    "prediction": if correct { "0110" } else { "1" }, "correct": correct,
+                }));
+            }
+        }
+    }
+    records
+}
+
+fn uniform(rng: &mut Xoshiro256PlusPlus) -> f64 {
+    f64::from(rng.next_u32()) / f64::from(u32::MAX)
+}
+
 #[test]
-fn a_seed_moves_permutation_ps_only() {
+fn profiles_of_accuracies_need_no_deranged_ones_and_say_what_noise_allows() {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
+    let mut draw = || -> Vec<f64> { (0..60).map(|_| uniform(&mut rng)).collect() };
+    let (one, other) = (draw(), draw());
+    let predictions = on_the_same_trials(&[("a", &one), ("b", &one), ("c", &other)], 12);
+    let rows = contrast(
+        &predictions,
+        "--profiles --of accuracy --permutations 99 --to csv",
+    );
+    assert_eq!(rows.len(), 3);
+    for row in &rows {
+        let is_equal = row["model_b"] == "b";
+        assert_eq!(row["profile"], "accuracy");
+        // Uniform accuracies have a variance of 1/12, twelve trials leave 1/6 / 12 on top: a reliability of 6/7.
+        for model in ["reliability_a", "reliability_b"] {
+            assert_close(number(row, model), 6.0 / 7.0, 0.06);
+        }
+        let ceiling = (number(row, "reliability_a") * number(row, "reliability_b")).sqrt();
+        assert_close(number(row, "ceiling"), ceiling, 1e-12);
+        let [equal, low, high] =
+            ["rho_if_equal", "rho_if_equal_low", "rho_if_equal_high"].map(|c| number(row, c));
+        assert_close(equal, ceiling, 0.08);
+        assert!(low < ceiling && ceiling < high, "{low} {ceiling} {high}");
+        assert_close(number(row, "rho_if_independent"), 0.0, 0.01);
+        let (low, high) = (
+            number(row, "disattenuated_low"),
+            number(row, "disattenuated_high"),
+        );
+        if is_equal {
+            // One model under two names.
+            assert_close(number(row, "rho"), 1.0, 1e-12);
+            assert_close(number(row, "disattenuated"), 1.0, 1e-12);
+        } else {
+            // The two lists have a correlation of their own by chance.
+            let drawn = spearman(&one, &other).unwrap();
+            assert!(low < drawn && drawn < high, "{low} {drawn} {high}");
+        }
+    }
+    // With a trial a function there are no halves, and no variance is left.
+    let once = on_the_same_trials(&[("a", &one), ("b", &other)], 1);
+    let rows = contrast(&once, "--profiles --of accuracy --permutations 9 --to csv");
+    for column in ["reliability_a", "ceiling", "disattenuated", "rho_if_equal"] {
+        assert_eq!(rows[0][column], "", "{column}");
+    }
+    assert_ne!(rows[0]["rho"], "");
+}
+
+#[test]
+fn a_seed_moves_what_is_drawn_only() {
     let predictions = baselines();
     let dir = Workdir::new();
     let with = |seed: u32| {

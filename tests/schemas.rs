@@ -348,6 +348,7 @@ fn written() -> Vec<(&'static str, Vec<String>)> {
             [
                 contrasts("--profiles --permutations 99"),
                 contrasts("--profiles --permutations 0"),
+                contrasts("--profiles --of accuracy --permutations 9"),
             ]
             .concat(),
         ),
@@ -416,8 +417,9 @@ fn every_column_is_met_with_a_value_and_every_nullable_one_without() {
     }
 }
 
-/// Columns that only tables made of foreign predictions lack.
-const SELDOM_NULL: [&str; 18] = [
+/// Columns that only tables made of foreign predictions, or older ones, lack.
+const SELDOM_NULL: [&str; 19] = [
+    "profile",
     "modality",
     "encoding",
     "template",

@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use shotline::program::{Bits, Program, measures};
 use shotline::stats::{
-    Group, Line, average_ranks, benjamini_hochberg, clustered_line, condition_swap, holm, line,
-    one_sided_p, paired, quantile, spearman, standard_deviation, z_difference,
+    Attenuation, Beta, Group, Halves, Line, average_ranks, benjamini_hochberg, clustered_line,
+    condition_swap, holm, line, one_sided_p, paired, quantile, spearman, standard_deviation,
+    z_difference,
 };
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::collections::HashMap;
@@ -655,6 +656,61 @@ fn rank_correlations_are_scipys() {
         let n = u32::try_from(a.len()).unwrap();
         let sum: f64 = average_ranks(&a).iter().sum();
         assert_close(sum, f64::from(n * (n + 1) / 2), 0.0, "sum of ranks");
+    }
+}
+
+#[test]
+fn reliabilities_and_what_noise_leaves_are_scipys() {
+    let all = fixture("tests.json");
+    let mut nulls = 0;
+    for (i, row) in list(&all, "attenuation").iter().enumerate() {
+        let halves = |split: &Value, model: &str| {
+            let half = |half: usize| list(split, model)[half].as_array().unwrap().clone();
+            [half(0), half(1)].map(|half| half.iter().map(|v| v.as_f64().unwrap()).collect())
+        };
+        let splits: Vec<Halves> = list(row, "splits")
+            .iter()
+            .map(|split| Halves {
+                a: halves(split, "a"),
+                b: halves(split, "b"),
+            })
+            .collect();
+        let found = Attenuation::of(&splits);
+        let mut equal = |found: Option<f64>, expected: &Value, what: &str| match found {
+            Some(found) => assert_close(
+                found,
+                expected.as_f64().unwrap_or(f64::NAN),
+                RELATIVE,
+                &format!("set {i}, {what}"),
+            ),
+            None => {
+                nulls += 1;
+                assert!(expected.is_null(), "set {i}, {what}: {expected}");
+            }
+        };
+        equal(found.rho, &row["rho"], "rho");
+        equal(found.reliability[0], &row["reliability"][0], "a");
+        equal(found.reliability[1], &row["reliability"][1], "b");
+        equal(found.interval.map(|i| i.0), &row["interval"][0], "low");
+        equal(found.interval.map(|i| i.1), &row["interval"][1], "high");
+    }
+    // A model whose halves disagree has its reliability, correlation and interval missing; a constant half everything.
+    assert_eq!(nulls, 4 + 5);
+}
+
+#[test]
+fn betas_have_numpys_moments() {
+    for row in list(&fixture("tests.json"), "moments") {
+        let counts = |key: &str| -> Vec<u32> {
+            let counts = list(row, key).iter();
+            counts
+                .map(|n| u32::try_from(n.as_u64().unwrap()).unwrap())
+                .collect()
+        };
+        let tallies: Vec<(u32, u32)> = counts("right").into_iter().zip(counts("trials")).collect();
+        let beta = Beta::by_moments(&tallies).unwrap();
+        assert_close(beta.alpha, number(row, "alpha"), RELATIVE, "alpha");
+        assert_close(beta.beta, number(row, "beta"), RELATIVE, "beta");
     }
 }
 

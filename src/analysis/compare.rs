@@ -2,7 +2,7 @@
 Two lists of task accuracies against each other: mean gap, its error, and tests paired by task.
 */
 
-use super::cells::{Cell, TaskUnits, mean};
+use super::cells::{Cell, Unit, mean};
 use crate::error::{Error, Result};
 use crate::stats::{
     NORMAL_95, Paired, SwapTest, adjusted, benjamini_hochberg, condition_swap, holm, paired,
@@ -45,17 +45,12 @@ impl TaskPair<'_> {
 
     /// First less second, exactly.
     pub fn exact_gap(&self) -> Share {
-        let ((a, of_a), (b, of_b)) = (self.exact_a(), self.exact_b());
-        (a * of_b - b * of_a, of_a * of_b)
+        exact_gap(self.a, self.b)
     }
 
     /// First less second, rounded once: equal where they are equal.
     pub fn gap(&self) -> f64 {
-        let (over, under) = self.exact_gap();
-        // Products of trials are far below 2^53.
-        #[allow(clippy::cast_precision_loss)]
-        let gap = over as f64 / under as f64;
-        gap
+        gap(self.a, self.b)
     }
 
     /// Trials of the first.
@@ -115,8 +110,8 @@ impl<'a> Compared<'a> {
             .filter_map(|(function, task)| {
                 Some(TaskPair {
                     function,
-                    a: tally(task),
-                    b: tally(b.tasks.get(function)?),
+                    a: tally(&task.units),
+                    b: tally(&b.tasks.get(function)?.units),
                 })
             })
             .collect();
@@ -206,9 +201,23 @@ pub fn corrected<T>(
     rows
 }
 
+/// The difference of two shares of right answers among trials, exactly.
+fn exact_gap((a, of_a): (u32, u32), (b, of_b): (u32, u32)) -> Share {
+    let [a, of_a, b, of_b] = [a, of_a, b, of_b].map(i64::from);
+    (a * of_b - b * of_a, of_a * of_b)
+}
+
+/// The same, rounded once.
+pub fn gap(a: (u32, u32), b: (u32, u32)) -> f64 {
+    let (over, under) = exact_gap(a, b);
+    // Products of trials are far below 2^53.
+    #[allow(clippy::cast_precision_loss)]
+    let gap = over as f64 / under as f64;
+    gap
+}
+
 /// Right answers and trials.
-fn tally(task: &TaskUnits) -> (u32, u32) {
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let right = task.units.iter().filter(|u| u.correct).count();
-    (count(right), count(task.units.len()))
+pub fn tally<'a>(units: impl IntoIterator<Item = &'a Unit>) -> (u32, u32) {
+    let add = |(right, trials), unit: &Unit| (right + u32::from(unit.correct), trials + 1);
+    units.into_iter().fold((0, 0), add)
 }

@@ -5,10 +5,8 @@ Clean against deranged: how much of a model's accuracy comes from the mapping th
 use super::cells::CurveCells;
 use super::compare::{Compared, Summary, TaskPair, corrected};
 use super::score::Complexities;
-use super::versus::{are_models, assert_distinct, pair_key};
 use crate::error::{Error, Result};
-use crate::record::{Condition, Contrast, CurveKey, Similarity};
-use crate::stats::rank_correlations;
+use crate::record::{Condition, Contrast, CurveKey};
 use rayon::prelude::*;
 
 /// A model's clean and deranged cells at one shot count.
@@ -22,6 +20,7 @@ struct Point<'a> {
 /// A model in both conditions, by shot count.
 struct Both<'a> {
     clean: &'a CurveCells,
+    deranged: &'a CurveCells,
     points: Vec<Point<'a>>,
 }
 
@@ -68,6 +67,14 @@ impl<'a> Contrasts<'a> {
         }
         Ok(Self { models, unpaired })
     }
+
+    /// The clean and deranged curves of each model, and its largest shot count.
+    pub(super) fn last(&self) -> impl Iterator<Item = (&'a CurveCells, &'a CurveCells, u32)> {
+        self.models.iter().filter_map(|model| {
+            let last = model.points.iter().find(|point| point.is_last)?;
+            Some((model.clean, model.deranged, last.shots))
+        })
+    }
 }
 
 impl<'a> Both<'a> {
@@ -90,7 +97,11 @@ impl<'a> Both<'a> {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { clean, points })
+        Ok(Self {
+            clean,
+            deranged,
+            points,
+        })
     }
 }
 
@@ -208,88 +219,5 @@ pub fn contrast_tasks(
             }
         }
     }
-    Ok(rows)
-}
-
-/// The rank correlations of the models' profiles: each one's gaps at its largest shot count. Only
-/// models of one width are compared.
-///
-/// # Errors
-/// Fewer than two models of any width; models that cannot be told apart; functions that differ.
-pub fn similarities(
-    contrasts: &Contrasts<'_>,
-    permutations: u32,
-    seed: i64,
-) -> Result<Vec<Similarity>> {
-    let mut rows = Vec::new();
-    let mut widths: Vec<_> = contrasts.models.iter().map(|m| m.clean.key.bits).collect();
-    widths.sort_unstable();
-    widths.dedup();
-    for bits in widths {
-        let profiles: Vec<(&CurveCells, &Point<'_>)> = contrasts
-            .models
-            .iter()
-            .filter(|m| m.clean.key.bits == bits)
-            .filter_map(|m| Some((m.clean, m.points.iter().find(|p| p.is_last)?)))
-            .collect();
-        assert_distinct(profiles.iter().map(|(curve, _)| &curve.key))?;
-        rows.extend(correlate(&profiles, permutations, seed)?);
-    }
-    if rows.is_empty() {
-        return Err(Error::data(
-            "--profiles: needs two models of one width with clean and deranged predictions",
-        ));
-    }
-    Ok(corrected(rows, |row: &mut Similarity| {
-        (row.p, [&mut row.p_holm, &mut row.p_bh])
-    }))
-}
-
-fn correlate(
-    profiles: &[(&CurveCells, &Point<'_>)],
-    permutations: u32,
-    seed: i64,
-) -> Result<Vec<(bool, Similarity)>> {
-    let functions = |point: &Point<'_>| -> Vec<String> {
-        let tasks = point.tasks.tasks.iter();
-        tasks.map(|t| t.function.to_owned()).collect()
-    };
-    let Some((first, expected)) = profiles.first().map(|(c, p)| (c, functions(p))) else {
-        return Ok(Vec::new());
-    };
-    if let Some((other, _)) = profiles.iter().find(|(_, p)| functions(p) != expected) {
-        return Err(Error::data(format!(
-            "--profiles: models {:?} and {:?} have answered different functions",
-            first.key.model, other.key.model
-        )));
-    }
-    let gaps: Vec<Vec<f64>> = profiles
-        .iter()
-        .map(|(_, p)| {
-            p.tasks
-                .ranks(TaskPair::exact_gap)
-                .into_iter()
-                .map(f64::from)
-                .collect()
-        })
-        .collect();
-    let rows = rank_correlations(&gaps, permutations, seed)
-        .into_iter()
-        .map(|found| {
-            let (a, b) = (&profiles[found.a], &profiles[found.b]);
-            let row = Similarity {
-                pair: pair_key(&a.0.key, &b.0.key),
-                shots_a: a.1.shots,
-                shots_b: b.1.shots,
-                tasks: u32::try_from(expected.len()).unwrap_or(u32::MAX),
-                rho: found.rho,
-                permutations,
-                p: found.p,
-                p_holm: None,
-                p_bh: None,
-            };
-            (are_models(&a.0.key, &b.0.key), row)
-        })
-        .collect();
     Ok(rows)
 }

@@ -2,8 +2,8 @@
 
 use clap::{Parser, ValueEnum, ValueHint};
 use shotline::analysis::{
-    Cells, Complexities, Contrasts, CurveCells, Rivalry, Seen, contrast_cells, contrast_tasks,
-    similarities, versus, versus_tasks,
+    Cells, Complexities, Contrasts, CurveCells, Profile, Rivalry, Seen, contrast_cells,
+    contrast_tasks, similarities, versus, versus_tasks,
 };
 use shotline::cli::{
     self, InputArgs, Offer, OutputArgs, Progress, SeedArg, ThreadArgs, parse_shots, warn,
@@ -11,7 +11,7 @@ use shotline::cli::{
 use shotline::error::{Error, Result};
 use shotline::program::{MAX_BITS, Suite};
 use shotline::record::provenance::{Chain, Step};
-use shotline::record::{Identifiability, Reader, Verdict};
+use shotline::record::{Identifiability, ProfileOf, Reader, Verdict};
 use std::process::ExitCode;
 
 /// Contrasts conditions and models, paired function by function.
@@ -27,7 +27,7 @@ struct Args {
     #[arg(long, group = "what")]
     models: bool,
 
-    /// Rank correlations of the models' gaps.
+    /// Rank correlations of the models' profiles, and how much of them noise allows.
     #[arg(long, group = "what")]
     profiles: bool,
 
@@ -46,6 +46,10 @@ struct Args {
     /// Only these shot counts. Default: all; for --identifiability 1,2,4,8,16,32,64.
     #[arg(long, value_delimiter = ',', value_parser = parse_shots)]
     shots: Vec<u32>,
+
+    /// --profiles: what a profile has for each function.
+    #[arg(long, default_value = "gap", requires = "profiles")]
+    of: Of,
 
     /// --profiles: number of random permutations.
     #[arg(long, default_value_t = 1_000_000)]
@@ -84,6 +88,14 @@ enum By {
     Task,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Of {
+    /// Accuracy with clean less accuracy with deranged demonstrations.
+    Gap,
+    /// Accuracy with clean demonstrations.
+    Accuracy,
+}
+
 const MANUAL: &str = "\
 Contrasts conditions and models, paired function by function.\n\n\
 By default: clean against deranged demonstrations, one row a model and shot count. gap is the \
@@ -100,9 +112,15 @@ over those in either list; ties in accuracy, by exact counts, go by name, and ti
 count what a list left out though it is as good as its last). Pairs with a control are not \
 corrected. With --by task: the functions in either list, and \
 those that favour one model most.\n\n\
---profiles: Spearman's rank correlation of every two models' gaps function by function, each \
-model at its largest shot count, with a one-sided permutation p and both corrections over the \
-pairs of models. (--by task without --profiles prints the gaps themselves.)\n\n\
+--profiles: Spearman's rank correlation of every two models' gaps (or accuracies) function by \
+function, each model at its largest shot count, with a one-sided permutation p and both \
+corrections over the pairs of models. Finite trials keep it low: ceiling is what equal profiles \
+would have, from the reliability of each (split halves, Spearman-Brown, 20 seeded splits), and \
+disattenuated is the correlation without that noise, one model's half against the other's other \
+half, so that errors on the same trials do not count as likeness; its interval is by the jackknife \
+over functions. --of accuracy also simulates rho_if_equal and rho_if_independent: models of equal, \
+and of independent true accuracies, of one beta distribution fitted to both. (--by task without \
+--profiles prints the gaps themselves.)\n\n\
 --identifiability needs no input: how surely n demonstrations tell a function from its rivals in \
 the suite, a lower bound by the union over them.\n\n\
 Memory grows with the number of predictions, by about 50 bytes each.";
@@ -117,6 +135,7 @@ Examples:
     contrast --by task both.parquet -o gaps.csv
   Do two models learn the same functions?
     contrast --profiles evo2-both.parquet qwen3-both.parquet
+    contrast --profiles --of accuracy evo2.parquet qwen3.parquet
     contrast --models evo2.parquet qwen3.parquet
     contrast --models --by task evo2.parquet qwen3.parquet
   How many demonstrations does the suite need at least?
@@ -155,6 +174,13 @@ fn run(args: &Args) -> Result<()> {
             }
         };
     }
+    let similar = |of: ProfileOf, profiles: &[Profile<'_>]| {
+        let rows = similarities(of, profiles, args.permutations, args.seed.seed)?;
+        args.output.write_table(&chain, &rows)
+    };
+    if args.profiles && args.of == Of::Accuracy {
+        return similar(ProfileOf::Accuracy, &Profile::accuracies(&curves));
+    }
     let contrasts = Contrasts::new(&curves, args.allow_partial)?;
     for key in &contrasts.unpaired {
         warn(
@@ -163,8 +189,7 @@ fn run(args: &Args) -> Result<()> {
         );
     }
     if args.profiles {
-        let rows = similarities(&contrasts, args.permutations, args.seed.seed)?;
-        return args.output.write_table(&chain, &rows);
+        return similar(ProfileOf::Gap, &Profile::gaps(&contrasts));
     }
     match args.by {
         By::Cell => args.output.write_table(&chain, &contrast_cells(&contrasts)),

@@ -2,6 +2,7 @@
 Numeric functions on slices: no records, no files.
 */
 
+mod attenuation;
 mod binomial;
 mod bootstrap;
 mod clusters;
@@ -14,8 +15,10 @@ mod normal;
 mod paired;
 mod rank;
 mod rounding;
+mod sampling;
 mod swap;
 
+pub use attenuation::{Attenuation, Halves};
 pub use binomial::{Curve, Link, Share, likeliest, log_likelihood};
 pub use bootstrap::{Bootstrap, Task, bootstrap_p, quantile, standard_deviation};
 pub use clusters::{ClusteredLine, Group, clustered_line};
@@ -26,4 +29,5 @@ pub use multiple::{adjusted, benjamini_hochberg, holm};
 pub use normal::{NORMAL_95, one_sided_p, z_difference};
 pub use paired::{Paired, PairedTest, paired};
 pub use rank::{Correlation, average_ranks, rank_correlations, spearman};
+pub use sampling::{Beta, Expected, Truth};
 pub use swap::{SwapTest, condition_swap};

@@ -415,6 +415,64 @@ def spearman(a: list[float], b: list[float]) -> float | None:
     return same(scipy.stats.spearmanr(a, b).statistic, np.corrcoef(*ranks)[0, 1], "rho")
 
 
+def attenuation(splits: list[dict]) -> dict:
+    """Split-half reliabilities, the correlation without noise and its jackknife interval, by scipy's correlations."""
+
+    def correlations(keep: np.ndarray) -> np.ndarray | None:
+        pairs = [[(s["a"][0], s["a"][1]), (s["b"][0], s["b"][1]), (s["a"][0], s["b"][1]), (s["a"][1], s["b"][0])]
+                 for s in splits]  # fmt: skip
+        found = [[spearman(np.array(x)[keep].tolist(), np.array(y)[keep].tolist()) for x, y in four] for four in pairs]
+        if any(rho is None for four in found for rho in four):
+            return None
+        within_a, within_b, *across = np.mean(found, axis=0)
+        return np.array([within_a, within_b, np.mean(across)])
+
+    def rho(means: np.ndarray | None) -> float | None:
+        return means[2] / math.sqrt(means[0] * means[1]) if means is not None and min(means[:2]) > 0 else None
+
+    items = np.arange(len(splits[0]["a"][0]))
+    means = correlations(items >= 0)
+    whole = rho(means)
+    without = [rho(correlations(items != item)) for item in items]
+    interval = None
+    if whole is not None and None not in without:
+        n = len(without)
+        half = scipy.stats.norm.ppf(0.975) * math.sqrt((n - 1) * np.var(without))
+        interval = [whole - half, whole + half]
+    reliability = [None if means is None or r <= 0 else 2 * r / (1 + r) for r in ([0, 0] if means is None else means[:2])]
+    return {"splits": splits, "reliability": reliability, "rho": whole, "interval": interval}
+
+
+def attenuations() -> list[dict]:
+    """Two models whose true values have a correlation, seen through noise of its own in each half; halves that do not
+    agree; a constant half."""
+    rng = np.random.default_rng(SEED + 2)
+    sets = []
+    for items, count, noise, sign in ((6, 1, 0.5, 1), (30, 3, 0.5, 1), (100, 4, 1.0, 1), (40, 2, 0.3, -1)):
+        true_a = rng.normal(size=items)
+        true_b = 0.6 * true_a + 0.8 * rng.normal(size=items)
+        # Ties, as accuracies of few trials have.
+        seen = lambda true, sign=1: np.round(4 * (sign * true + noise * rng.normal(size=items))).tolist()  # noqa: E731
+        sets.append([{"a": [seen(true_a), seen(true_a, sign)], "b": [seen(true_b), seen(true_b)]} for _ in range(count)])
+    sets.append([{"a": [[0.0] * 5, [1.0, 2.0, 3.0, 4.0, 5.0]], "b": [[1.0, 2.0, 3.0, 5.0, 4.0]] * 2}])
+    return [attenuation(splits) for splits in sets]
+
+
+def moments() -> list[dict]:
+    """Beta distributions of true accuracies by numpy's moments, less the mean variance of the trials."""
+    rng = np.random.default_rng(SEED + 3)
+    sets = []
+    for items, alpha, beta in ((20, 0.4, 0.8), (100, 0.8, 1.5), (200, 3.0, 9.0)):
+        trials = rng.choice([8, 128], items)
+        right = rng.binomial(trials, rng.beta(alpha, beta, items))
+        share = right / trials
+        variance = np.var(share, ddof=1) - np.mean(share * (1 - share) / (trials - 1))
+        concentration = share.mean() * (1 - share.mean()) / variance - 1
+        sets.append({"right": right.tolist(), "trials": trials.tolist(), "alpha": share.mean() * concentration,
+                     "beta": (1 - share.mean()) * concentration})  # fmt: skip
+    return sets
+
+
 def swap_tails(differences: list[int]) -> dict:
     """Both exact tails of the sum under random signs: sign by sign, a dictionary of sums in Python's integers."""
     sums = {0: 1}
@@ -575,6 +633,8 @@ def tests() -> dict:
     return {
         "families": families,
         "trial_fits": trial_fits,
+        "attenuation": attenuations(),
+        "moments": moments(),
         "spearman": [{"a": a, "b": b, "rho": spearman(a, b)} for a, b in lists],
         "multiple": [
             {"p": p, **{name: multipletests(p, method=method)[1].tolist() for name, method in CORRECTIONS.items()}}

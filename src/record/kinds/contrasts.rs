@@ -129,19 +129,49 @@ record! {
     }
 }
 
+words! {
+    /// What a model's profile has for each function.
+    enum ProfileOf {
+        Gap = "gap", "Accuracy with clean less accuracy with deranged demonstrations.";
+        Accuracy = "accuracy", "Accuracy with clean demonstrations.";
+    }
+}
+
 record! {
-    /// How alike two models' profiles of per-function gaps are.
+    /// How alike two models' profiles, one number a function, are, and how alike finite trials let them be.
     struct Similarity: "similarity" {
         ..pair: PairKey, "The columns of a pair of models.";
+        profile: Option<ProfileOf>, "What the profiles are of; null, in older tables, is gaps.";
         shots_a: u32, "The first's largest shot count.";
         shots_b: u32, "The second's largest shot count.";
         tasks: u32, "Number of functions.";
-        rho: Option<f64>, "Spearman's rank correlation of the gaps; null where all gaps of a model are equal.";
+        rho: Option<f64>, "Spearman's rank correlation; null where all functions of a model are equal.";
         permutations: u32, "Number of permutations.";
         p: Option<f64>, "One-sided permutation p of rho > 0.";
         p_holm: Option<f64>, "p after Holm's correction over the pairs; null of a pair with a control.";
         p_bh: Option<f64>, "The same after Benjamini and Hochberg's correction.";
+        reliability_a: Option<f64>,
+            "The first profile's, by split halves and Spearman-Brown; null where it is not positive, or where a half is \
+             constant.";
+        reliability_b: Option<f64>, "The second's.";
+        ceiling: Option<f64>, "sqrt of their product: what rho would be, on average, of equal profiles.";
+        disattenuated: Option<f64>,
+            "rho without the noise of finite trials: one's half against the other's other half, over the halves' own \
+             correlations. May be above 1; null where `ceiling` is.";
+        disattenuated_low: Option<f64>, "`disattenuated` - 1.96 errors, jackknife over functions.";
+        disattenuated_high: Option<f64>, "`disattenuated` + 1.96 errors.";
+        rho_if_equal: Option<f64>,
+            "Mean rho if both had the same true accuracies, simulated; null of gaps, and where trials are unequal.";
+        rho_if_equal_low: Option<f64>, "Its 2.5 % quantile.";
+        rho_if_equal_high: Option<f64>, "Its 97.5 % quantile.";
+        rho_if_independent: Option<f64>, "Mean rho if their true accuracies were independent.";
+        rho_if_independent_low: Option<f64>, "Its 2.5 % quantile.";
+        rho_if_independent_high: Option<f64>, "Its 97.5 % quantile.";
     }
+    brief [
+        "model_a", "model_b", "profile", "shots_a", "shots_b", "tasks", "rho", "p_holm", "reliability_a", "reliability_b",
+        "ceiling", "disattenuated", "disattenuated_low", "disattenuated_high", "rho_if_equal",
+    ];
 }
 
 fn contrast(row: &Contrast) -> Checked {

@@ -8,7 +8,7 @@ mod predictions;
 mod results;
 mod trials;
 
-pub use contrasts::{Contrast, Listed, PairKey, Side, Similarity, Versus, VersusTask};
+pub use contrasts::{Contrast, Listed, PairKey, ProfileOf, Side, Similarity, Versus, VersusTask};
 pub use predictions::{CurveKey, Outcome, Prediction, SLIM, Verdict};
 pub use results::{
     ErrorKind, ErrorShare, Fit, Identifiability, Listing, Mean, Power, Quantity, Scaling, Score,

@@ -10,7 +10,7 @@ use super::super::rows::{Row, Rows};
 use super::curves::{Group, group};
 use super::{Findings, page_for};
 use crate::error::{Error, Result};
-use crate::record::{Contrast, PairKey};
+use crate::record::{Contrast, PairKey, ProfileOf, Similarity};
 
 /// The level of the tests that figures mark.
 const LEVEL: f64 = 0.05;
@@ -138,7 +138,7 @@ fn mean(values: &[Option<f64>]) -> f64 {
     known.iter().sum::<f64>() / super::super::page::float(known.len().max(1))
 }
 
-/// Spearman's correlations of the models' profiles of gaps.
+/// Spearman's correlations of the models' profiles.
 ///
 /// # Errors
 /// [`Error::Data`] if there is no pair, or one stands twice.
@@ -187,10 +187,18 @@ pub fn similarity(findings: &Findings) -> Result<Heat> {
         });
     }
     let page = Heat::page_for(names.len());
-    let note = "Correlation over functions of the gap, clean less deranged, at each model's largest shot count. *: p < .05, one-sided permutation test, Holm's correction.";
+    let is_accuracy = |row: &Similarity| row.profile == Some(ProfileOf::Accuracy);
+    let of = if findings.similarities.iter().all(is_accuracy) {
+        "accuracy with clean demonstrations"
+    } else {
+        "the gap, clean less deranged"
+    };
+    let note = format!(
+        "Correlation over functions of {of}, at each model's largest shot count. *: p < .05, one-sided permutation test, Holm's correction."
+    );
     Ok(Heat {
         page: Page {
-            note: Some(note.to_owned()),
+            note: Some(note),
             ..page
         },
         names,

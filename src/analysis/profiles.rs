@@ -1,0 +1,265 @@
+/*!
+Profiles: one number a function, of each model at its largest shot count. How alike are two, and how alike do finite trials
+let them be?
+*/
+
+use super::cells::{CurveCells, TaskUnits, Unit};
+use super::compare::{corrected, gap, tally};
+use super::contrast::Contrasts;
+use super::versus::{are_models, assert_distinct, pair_key};
+use crate::chance::{Below as _, Key};
+use crate::error::{Error, Result};
+use crate::record::{Condition, ProfileOf, Similarity};
+use crate::stats::{Attenuation, Beta, Halves, Truth, rank_correlations};
+use rand_core::SeedableRng as _;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rayon::prelude::*;
+
+/// Ways in which trials are split in halves. The spread that is left between them is a fifth of that of one.
+const SPLITS: u32 = 20;
+
+/// A model's profile.
+pub struct Profile<'a> {
+    curve: &'a CurveCells,
+    shots: u32,
+    tasks: Vec<Task<'a>>,
+}
+
+/// A function's trials.
+struct Task<'a> {
+    function: &'a str,
+    clean: &'a [Unit],
+    /// Where the profile is of gaps.
+    deranged: Option<&'a [Unit]>,
+}
+
+impl<'a> Profile<'a> {
+    /// Gaps of the models that have both conditions.
+    #[must_use]
+    pub fn gaps(contrasts: &Contrasts<'a>) -> Vec<Self> {
+        let profile = |(curve, deranged, shots): (&'a CurveCells, &'a CurveCells, u32)| {
+            let partners = &deranged.cells.get(&shots)?.tasks;
+            Self::new(curve, shots, |function| partners.get(function).map(Some))
+        };
+        contrasts.last().filter_map(profile).collect()
+    }
+
+    /// Accuracies of all curves but those with deranged demonstrations.
+    #[must_use]
+    pub fn accuracies(curves: &'a [CurveCells]) -> Vec<Self> {
+        let is_clean = |curve: &&CurveCells| curve.key.condition != Some(Condition::Deranged);
+        let profile = |curve: &'a CurveCells| {
+            let shots = *curve.cells.keys().next_back()?;
+            Self::new(curve, shots, |_| Some(None))
+        };
+        curves.iter().filter(is_clean).filter_map(profile).collect()
+    }
+
+    /// Of the functions for which there is a partner, or for which none is needed.
+    fn new(
+        curve: &'a CurveCells,
+        shots: u32,
+        partner: impl Fn(&str) -> Option<Option<&'a TaskUnits>>,
+    ) -> Option<Self> {
+        let task = |(function, task): (&'a String, &'a TaskUnits)| {
+            Some(Task {
+                function,
+                clean: &task.units,
+                deranged: partner(function)?.map(|task| task.units.as_slice()),
+            })
+        };
+        Some(Self {
+            curve,
+            shots,
+            tasks: curve
+                .cells
+                .get(&shots)?
+                .tasks
+                .iter()
+                .filter_map(task)
+                .collect(),
+        })
+    }
+
+    fn values(&self) -> Vec<f64> {
+        let value = |task: &Task<'_>| value(tally(task.clean), task.deranged.map(tally));
+        self.tasks.iter().map(value).collect()
+    }
+
+    fn functions(&self) -> impl Iterator<Item = &str> {
+        self.tasks.iter().map(|task| task.function)
+    }
+
+    /// Trials of each function, where it is the same number.
+    fn trials(&self) -> Option<u32> {
+        let mut trials = self.tasks.iter().map(|task| tally(task.clean).1);
+        let first = trials.next()?;
+        trials.all(|other| other == first).then_some(first)
+    }
+}
+
+/// What a profile has for a function of so many right answers among trials.
+fn value(clean: (u32, u32), deranged: Option<(u32, u32)>) -> f64 {
+    // No right answer to one trial takes nothing off.
+    gap(clean, deranged.unwrap_or((0, 1)))
+}
+
+/// The rank correlations of every two profiles of one width. All are of gaps, or all of accuracies.
+///
+/// # Errors
+/// Fewer than two models of any width; models that cannot be told apart; functions that differ.
+pub fn similarities(
+    of: ProfileOf,
+    profiles: &[Profile<'_>],
+    permutations: u32,
+    seed: i64,
+) -> Result<Vec<Similarity>> {
+    let mut rows = Vec::new();
+    let mut widths: Vec<_> = profiles.iter().map(|p| p.curve.key.bits).collect();
+    widths.sort_unstable();
+    widths.dedup();
+    for bits in widths {
+        let of_width = |p: &&Profile<'_>| p.curve.key.bits == bits;
+        let profiles: Vec<&Profile<'_>> = profiles.iter().filter(of_width).collect();
+        assert_distinct(profiles.iter().map(|p| &p.curve.key))?;
+        rows.extend(correlate(of, &profiles, permutations, seed)?);
+    }
+    if rows.is_empty() {
+        return Err(Error::data(match of {
+            ProfileOf::Gap => {
+                "--profiles: needs two models of one width with clean and deranged predictions"
+            }
+            ProfileOf::Accuracy => "--profiles --of accuracy: needs two models of one width",
+        }));
+    }
+    Ok(corrected(rows, |row: &mut Similarity| {
+        (row.p, [&mut row.p_holm, &mut row.p_bh])
+    }))
+}
+
+fn correlate(
+    of: ProfileOf,
+    profiles: &[&Profile<'_>],
+    permutations: u32,
+    seed: i64,
+) -> Result<Vec<(bool, Similarity)>> {
+    let Some((first, others)) = profiles.split_first() else {
+        return Ok(Vec::new());
+    };
+    let differs = |other: &&&Profile<'_>| !other.functions().eq(first.functions());
+    if let Some(other) = others.iter().find(differs) {
+        return Err(Error::data(format!(
+            "--profiles: models {:?} and {:?} have answered different functions",
+            first.curve.key.model, other.curve.key.model
+        )));
+    }
+    let values: Vec<Vec<f64>> = profiles.iter().map(|profile| profile.values()).collect();
+    let rows = rank_correlations(&values, permutations, seed)
+        .into_par_iter()
+        .map(|found| {
+            let (a, b) = (profiles[found.a], profiles[found.b]);
+            let noise = Attenuation::of(&halves(a, b, seed));
+            let [equal, independent] = [Truth::Equal, Truth::Independent].map(|truth| {
+                let beta = match of {
+                    ProfileOf::Gap => None,
+                    ProfileOf::Accuracy => Beta::by_moments(&tallies(a, b)),
+                };
+                beta?.expected(truth, [a.trials()?, b.trials()?], a.tasks.len(), seed)
+            });
+            let row = Similarity {
+                pair: pair_key(&a.curve.key, &b.curve.key),
+                profile: Some(of),
+                shots_a: a.shots,
+                shots_b: b.shots,
+                tasks: u32::try_from(a.tasks.len()).unwrap_or(u32::MAX),
+                rho: found.rho,
+                permutations,
+                p: found.p,
+                p_holm: None,
+                p_bh: None,
+                reliability_a: noise.reliability[0],
+                reliability_b: noise.reliability[1],
+                ceiling: noise.ceiling(),
+                disattenuated: noise.rho,
+                disattenuated_low: noise.interval.map(|i| i.0),
+                disattenuated_high: noise.interval.map(|i| i.1),
+                rho_if_equal: equal.map(|e| e.rho),
+                rho_if_equal_low: equal.map(|e| e.low),
+                rho_if_equal_high: equal.map(|e| e.high),
+                rho_if_independent: independent.map(|e| e.rho),
+                rho_if_independent_low: independent.map(|e| e.low),
+                rho_if_independent_high: independent.map(|e| e.high),
+            };
+            (are_models(&a.curve.key, &b.curve.key), row)
+        })
+        .collect();
+    Ok(rows)
+}
+
+/// The right answers and trials of all functions of both.
+fn tallies(a: &Profile<'_>, b: &Profile<'_>) -> Vec<(u32, u32)> {
+    let tasks = a.tasks.iter().chain(&b.tasks);
+    tasks.map(|task| tally(task.clean)).collect()
+}
+
+/// Two profiles from halves of their trials, split by the trials' numbers, for both models alike; clean and deranged
+/// ones each for themselves. Nothing where a half of some function is empty.
+fn halves(a: &Profile<'_>, b: &Profile<'_>, seed: i64) -> Vec<Halves> {
+    let split = |number: u32| {
+        let key = Key::new(&[b"split", &seed.to_le_bytes(), &number.to_le_bytes()]);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(key.seed());
+        let mut halves = Halves {
+            a: Default::default(),
+            b: Default::default(),
+        };
+        for (a, b) in a.tasks.iter().zip(&b.tasks) {
+            let clean = Split::new([a.clean, b.clean], &mut rng);
+            let deranged = a.deranged.zip(b.deranged);
+            let deranged = deranged.map(|(a, b)| (Split::new([a, b], &mut rng), [a, b]));
+            for half in 0..2 {
+                let value = |model: usize, units: &[Unit]| {
+                    let clean = clean.tally(units, half)?;
+                    let deranged = match &deranged {
+                        Some((split, units)) => Some(split.tally(units[model], half)?),
+                        None => None,
+                    };
+                    Some(value(clean, deranged))
+                };
+                halves.a[half].push(value(0, a.clean)?);
+                halves.b[half].push(value(1, b.clean)?);
+            }
+        }
+        Some(halves)
+    };
+    let splits: Option<Vec<Halves>> = (0..SPLITS).map(split).collect();
+    splits.unwrap_or_default()
+}
+
+/// The trials of one function in halves; with an odd number, one is in neither.
+struct Split {
+    /// Numbers of trials, in order.
+    numbers: Vec<u32>,
+    /// The half that each is in.
+    halves: Vec<usize>,
+}
+
+impl Split {
+    fn new(models: [&[Unit]; 2], rng: &mut Xoshiro256PlusPlus) -> Self {
+        let mut numbers: Vec<u32> = models.concat().iter().map(|unit| unit.trial).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let half = (numbers.len() / 2).max(1);
+        let mut halves: Vec<usize> = (0..numbers.len()).map(|i| i / half).collect();
+        rng.shuffle(&mut halves);
+        Self { numbers, halves }
+    }
+
+    /// Right answers and trials in a half, if any are.
+    fn tally(&self, units: &[Unit], half: usize) -> Option<(u32, u32)> {
+        let is_in = |unit: &&Unit| {
+            let place = self.numbers.binary_search(&unit.trial);
+            place.is_ok_and(|place| self.halves[place] == half)
+        };
+        Some(tally(units.iter().filter(is_in))).filter(|(_, trials)| *trials > 0)
+    }
+}
