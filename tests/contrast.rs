@@ -429,6 +429,94 @@ fn baselines() -> Vec<u8> {
 }
 
 #[test]
+fn groups_are_the_contrasts_of_their_functions_alone() {
+    let dir = Workdir::new();
+    let predictions = worked_example();
+    dir.write(
+        "groups.csv",
+        "function,group\nidentity,easy\nrotl1,easy\nflip_bits,hard\nmajority,hard\nrotl1,hard\nrotr1,hard\n",
+    );
+    dir.write("all.jsonl", to_lines(&predictions));
+    let ran = dir.run(
+        "contrast",
+        "--by group --groups groups.csv all.jsonl --to csv",
+    );
+    assert!(
+        ran.stderr
+            .contains("groups.csv: 1 functions without predictions, rotr1 first"),
+        "{ran}"
+    );
+    let rows = csv_rows(&ran.loud_ok());
+    let columns = ["group", "tasks", "gap", "gap_se", "p_swap"];
+    assert_eq!(
+        rows.iter().map(|r| &*r["group"]).collect::<Vec<_>>(),
+        ["easy", "hard"]
+    );
+    for (row, members) in rows.iter().zip([
+        ["identity", "rotl1", ""],
+        ["flip_bits", "majority", "rotl1"],
+    ]) {
+        let alone: Vec<Value> = predictions
+            .iter()
+            .filter(|p| members.contains(&p["function"].as_str().unwrap()))
+            .cloned()
+            .collect();
+        let alone = contrast(&alone, "");
+        for column in &columns[1..] {
+            assert_eq!(row[*column], alone[0][*column], "{members:?} {column}");
+        }
+    }
+    // Two tests, corrected together.
+    assert_close(
+        number(&rows[0], "p_holm"),
+        2.0 * number(&rows[0], "p_swap"),
+        1e-15,
+    );
+    // Those of the primitives, a function in the groups of each of its own.
+    let rows = contrast(&predictions, "--by group");
+    assert_eq!(
+        rows.iter()
+            .map(|r| (&*r["group"], &*r["tasks"]))
+            .collect::<Vec<_>>(),
+        [
+            ("rotations", "1"),
+            ("inversions", "1"),
+            ("global_readouts", "1"),
+        ]
+    );
+    for (arguments, code, words) in [
+        (
+            "--groups groups.csv all.jsonl",
+            2,
+            "--groups groups.csv: needs --by group",
+        ),
+        (
+            "--by group --groups none.csv all.jsonl",
+            2,
+            "--groups none.csv: neither `primitives` nor a file",
+        ),
+        (
+            "--by group --groups groups.csv -o groups.csv all.jsonl",
+            2,
+            "is the input",
+        ),
+        (
+            "--by group --models all.jsonl",
+            2,
+            "--by group: groups are of clean against deranged only",
+        ),
+    ] {
+        dir.run("contrast", arguments).refused(code, &[words]);
+    }
+    dir.write("other.csv", "function,group\na,b\nc,b\n");
+    dir.run("contrast", "--by group --groups other.csv all.jsonl")
+        .refused(
+            1,
+            &["--by group: no function of the predictions is in a group"],
+        );
+}
+
+#[test]
 fn neither_order_nor_threads_change_a_number() {
     let dir = Workdir::new();
     let predictions = baselines();
@@ -440,6 +528,7 @@ fn neither_order_nor_threads_change_a_number() {
         "--by task",
         "--profiles --permutations 500",
         "--profiles --of accuracy --permutations 500",
+        "--by group",
         "--models",
     ] {
         let table = |input: Vec<u8>, threads: u32| -> Vec<Value> {
@@ -526,8 +615,8 @@ fn profiles_of_accuracies_need_no_deranged_ones_and_say_what_noise_allows() {
         }
     }
     // With a trial a function there are no halves, and no variance is left.
-    let once = on_the_same_trials(&[("a", &one), ("b", &other)], 1);
-    let rows = contrast(&once, "--profiles --of accuracy --permutations 9 --to csv");
+    let bare = on_the_same_trials(&[("a", &one), ("b", &other)], 1);
+    let rows = contrast(&bare, "--profiles --of accuracy --permutations 9 --to csv");
     for column in ["reliability_a", "ceiling", "disattenuated", "rho_if_equal"] {
         assert_eq!(rows[0][column], "", "{column}");
     }

@@ -339,7 +339,7 @@ fn scores_of_a_baseline_run_draw_without_a_word() {
 }
 
 /// The figures of the fixtures, each with the words that draw it.
-const FIGURES: [(&str, &str); 13] = [
+const FIGURES: [(&str, &str); 14] = [
     ("curve", "curve scores.csv"),
     (
         "published",
@@ -355,6 +355,7 @@ const FIGURES: [(&str, &str); 13] = [
     ("errors", "errors errors.csv"),
     ("contrast", "contrast contrasts.csv"),
     ("tasks", "tasks contrast-tasks.csv"),
+    ("groups", "groups contrast-groups.csv"),
     ("similarity", "similarity profiles.csv"),
 ];
 
@@ -464,6 +465,14 @@ fn results_of_another_sort_are_refused_with_the_filter_that_makes_the_right_one(
         (
             "contrast contrast-tasks.csv -o a.svg",
             ["(`contrast`)", "`contrast --by task`"],
+        ),
+        (
+            "groups contrasts.csv -o a.svg",
+            ["--by group", "found contrasts of conditions"],
+        ),
+        (
+            "tasks contrast-groups.csv -o a.svg",
+            ["`contrast --by task`", "found groups of functions"],
         ),
         (
             "similarity contrasts.csv -o a.svg",
@@ -591,6 +600,9 @@ fn a_report_holds_tables_of_every_sort_from_every_format() {
         ("fit-loglinear", "", "Fits"),
         ("contrast", "", "Contrasts: clean against deranged"),
         ("contrast", "--by task", "Contrasts of functions"),
+        ("contrast", "--by group", "Contrasts of groups"),
+        ("score", "--by group", "Scores of groups"),
+        ("fit-loglinear", "--by group", "Fits of groups"),
         ("contrast", "--models", "Model against model"),
         (
             "contrast",

@@ -150,6 +150,11 @@ fn scores() -> Vec<String> {
                 )
             })
         })
+        .chain([run(
+            SCORE,
+            &["--by", "group", "--to", "jsonl"],
+            &both_conditions(),
+        )])
         .collect()
 }
 
@@ -186,15 +191,18 @@ fn fits() -> Vec<String> {
         let prompts = run(ENCODE, &["--alphabet", "linguistic"], &trials);
         run(INFER, &["--model", "builtin:mode", "--quiet"], &prompts)
     };
+    let both = answered("--shots 1,2,4 --trials 2 --condition clean,deranged");
+    let by_group = run(FIT, &["--by", "group", "--to", "jsonl"], &both);
     [
         table,
-        answered("--shots 1,2,4 --trials 2 --condition clean,deranged"),
+        both,
         answered("--shots 0,1,2,4 --trials 2 --design nested"),
         // Two points, and no variation.
         "model,params,shots,accuracy\na,7e9,1,0.5\na,7e9,2,0.5\n".to_owned(),
     ]
     .iter()
     .map(|input| run(FIT, &["--to", "jsonl", "--replicates", "200"], input))
+    .chain([by_group])
     .collect()
 }
 
@@ -340,7 +348,15 @@ fn written() -> Vec<(&'static str, Vec<String>)> {
         ("scaling", scalings()),
         ("shape", shapes()),
         ("listing", listings()),
-        ("contrast", [contrasts(""), contrasts("--by task")].concat()),
+        (
+            "contrast",
+            [
+                contrasts(""),
+                contrasts("--by task"),
+                contrasts("--by group"),
+            ]
+            .concat(),
+        ),
         ("versus", contrasts("--models")),
         ("versus-task", contrasts("--models --by task --top 3")),
         (

@@ -862,3 +862,52 @@ fn every_format_holds_the_same_scores() {
     );
     assert_eq!(text(&expected[0], "model"), "m");
 }
+
+/// A group's scores, and its fit, are those of its functions alone: draws are by name, and no other function moves them.
+#[test]
+fn groups_are_scored_and_fitted_as_their_functions_alone() {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--suite primitives --shots 1,4,16 --trials 4",
+        "--alphabet genomic",
+    );
+    let predictions = dir.pipe(prompts, "infer", "--model builtin:nearest").ok();
+    dir.write("all.jsonl", &predictions);
+    dir.write(
+        "groups.csv",
+        "group,function\nmine,rotl1\nmine,majority\nmine,identity\nyours,rotl1\nyours,edge_mask\n",
+    );
+    for filter in ["score", "fit-loglinear"] {
+        let table = |arguments: &str| {
+            let arguments = format!("--replicates 200 --to csv {arguments}");
+            csv_rows(&dir.run(filter, &arguments).ok())
+        };
+        let grouped = table("--by group --groups groups.csv all.jsonl");
+        for (group, members) in [
+            ("mine", &["rotl1", "majority", "identity"][..]),
+            ("yours", &["rotl1", "edge_mask"]),
+        ] {
+            let own: Vec<Value> = json_lines(&predictions)
+                .into_iter()
+                .filter(|p| members.contains(&text(p, "function")))
+                .collect();
+            dir.write("own.jsonl", to_lines(&own));
+            let mut expected = table("own.jsonl");
+            for row in &mut expected {
+                row.insert("group".to_owned(), group.to_owned());
+            }
+            let found: Vec<Row> = grouped
+                .iter()
+                .filter(|r| r["group"] == group)
+                .cloned()
+                .collect();
+            assert_eq!(found, expected, "{filter} {group}");
+        }
+    }
+    // Scores of groups are no curve.
+    let scores = dir.run("score", "--by group --replicates 9 all.jsonl").ok();
+    dir.pipe(scores.clone(), "fit-loglinear", "")
+        .refused(1, &["column \"group\": scores of groups"]);
+    dir.pipe(scores, "fit-loglinear", "--by group")
+        .refused(1, &["column \"group\": scores of groups"]);
+}

@@ -676,16 +676,11 @@ fn reliabilities_and_what_noise_leaves_are_scipys() {
             })
             .collect();
         let found = Attenuation::of(&splits);
-        let mut equal = |found: Option<f64>, expected: &Value, what: &str| match found {
-            Some(found) => assert_close(
-                found,
-                expected.as_f64().unwrap_or(f64::NAN),
-                RELATIVE,
-                &format!("set {i}, {what}"),
-            ),
-            None => {
-                nulls += 1;
-                assert!(expected.is_null(), "set {i}, {what}: {expected}");
+        let mut equal = |found: Option<f64>, expected: &Value, what: &str| {
+            assert_eq!(found.is_none(), expected.is_null(), "set {i}, {what}");
+            nulls += u32::from(found.is_none());
+            if let (Some(found), Some(expected)) = (found, expected.as_f64()) {
+                assert_close(found, expected, RELATIVE, &format!("set {i}, {what}"));
             }
         };
         equal(found.rho, &row["rho"], "rho");

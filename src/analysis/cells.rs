@@ -170,6 +170,8 @@ impl Cell {
 pub struct CurveCells {
     /// What the cells share.
     pub key: CurveKey,
+    /// The group that its functions are, where they are not all.
+    pub group: Option<String>,
     /// Number of parameters.
     pub params: Option<f64>,
     /// By shot count.
@@ -228,6 +230,7 @@ impl CurveCells {
         };
         Self {
             key: self.key.clone(),
+            group: self.group.clone(),
             params: self.params,
             cells: self
                 .cells
@@ -348,6 +351,7 @@ impl Cells {
         let at = self.curves.iter().rposition(same).unwrap_or_else(|| {
             self.curves.push(CurveCells {
                 key: verdict.curve.clone(),
+                group: None,
                 params: verdict.params,
                 cells: BTreeMap::new(),
             });

@@ -42,7 +42,9 @@ impl<'a> Contrasts<'a> {
                 condition: Some(condition),
                 ..curve.key.clone()
             };
-            curves.iter().find(|c| c.key == key)
+            curves
+                .iter()
+                .find(|c| c.key == key && c.group == curve.group)
         };
         let mut models = Vec::new();
         let mut unpaired = Vec::new();
@@ -168,6 +170,7 @@ fn of_model(curve: &CurveCells, shots: u32) -> Contrast {
         function: None,
         bitload: None,
         bitdiversity: None,
+        group: curve.group.clone(),
         tasks: 0,
         trials: 0,
         clean_accuracy: 0.0,

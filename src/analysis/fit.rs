@@ -40,6 +40,7 @@ pub fn fit_means(curve: &Points) -> Result<Fit> {
     let test = least.test.filter(|_| independent);
     Ok(Fit {
         curve: curve.key.clone(),
+        group: None,
         params: curve.params,
         a0: least.a0,
         a0_se: test.map(|t| t.a0_se),
@@ -106,6 +107,7 @@ fn trial_level(curve: &CurveCells) -> Option<ClusteredLine> {
 pub fn fit_predictions(curve: &CurveCells, bootstrap: Bootstrap) -> Result<(Fit, usize)> {
     let points = points_of(curve);
     let mut fit = fit_means(&points)?;
+    fit.group.clone_from(&curve.group);
     let cells = replicates(curve, bootstrap)?;
     let fitted = || cells.range(1..);
     let replicates = fitted().map(|(_, r)| r.accuracy.len()).min();

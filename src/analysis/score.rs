@@ -198,6 +198,7 @@ fn with_counts(
         function: None,
         bitload: None,
         bitdiversity: None,
+        group: curve.group.clone(),
         params: curve.params,
         tasks: None,
         trials: Some(n),

@@ -6,7 +6,7 @@ use shotline::analysis::{
     contrast_tasks, similarities, versus, versus_tasks,
 };
 use shotline::cli::{
-    self, InputArgs, Offer, OutputArgs, Progress, SeedArg, ThreadArgs, parse_shots, warn,
+    self, GroupArgs, InputArgs, Offer, OutputArgs, Progress, SeedArg, ThreadArgs, parse_shots, warn,
 };
 use shotline::error::{Error, Result};
 use shotline::program::{MAX_BITS, Suite};
@@ -35,9 +35,12 @@ struct Args {
     #[arg(long, group = "what")]
     identifiability: bool,
 
-    /// One row a cell (or pair), or one row a function in it.
+    /// One row a cell (or pair), one row a function in it, or one row a group of functions.
     #[arg(long, default_value = "cell")]
     by: By,
+
+    #[command(flatten)]
+    groups: GroupArgs,
 
     /// --models: length of the lists of functions, at least 1.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
@@ -86,6 +89,8 @@ enum By {
     Cell,
     /// One row a function in it.
     Task,
+    /// Clean against deranged: one row a group of functions in it.
+    Group,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -103,8 +108,8 @@ mean over functions of accuracy (clean) - accuracy (deranged), with its paired e
 the exact one-sided p of the condition-swap test (under the null each function's difference has \
 a random sign; all 2^r signs are counted, in integers of any size), p_t that of the paired \
 t-test. p_holm (Holm) and p_bh (Benjamini and Hochberg, false discovery rate) correct p_swap over \
-the models, each at its largest shot count; controls, those of method builtin, are none of them \
-and have neither. A model at one shot count is paired where everything but the condition is \
+the models (by group: models and groups), each at its largest shot count; controls, those of method \
+builtin, are none of them and have neither. A model at one shot count is paired where everything but the condition is \
 equal.\n\n\
 --models: every two models of one width and condition, at the largest shot count that both \
 have: the gap, its two-sided tests, and what their best functions share (iou: shared functions \
@@ -131,6 +136,8 @@ Examples:
     gen-tasks --condition clean,deranged --shots 8,64 | encode --alphabet genomic \\
       | infer --model models/evo2_7b -o both.parquet
     contrast both.parquet
+  Which kinds of functions?
+    contrast --by group both.parquet
   The gap of every function, for a picture:
     contrast --by task both.parquet -o gaps.csv
   Do two models learn the same functions?
@@ -156,16 +163,24 @@ fn run(args: &Args) -> Result<()> {
             "--profiles --by task: the gaps function by function are those of --by task alone",
         ));
     }
+    if args.by == By::Group && (args.models || args.profiles || args.identifiability) {
+        return Err(Error::usage(
+            "--by group: groups are of clean against deranged only",
+        ));
+    }
     if args.identifiability {
         return identifiability(args, &Chain::default().with(step));
     }
     let (curves, chain) = read(args)?;
+    let curves = args
+        .groups
+        .split(args.by == By::Group, curves, &args.output)?;
     let chain = chain.with(step);
     let mut known = Complexities::default();
     let top = args.top as usize;
     if args.models {
         return match args.by {
-            By::Cell => args
+            By::Cell | By::Group => args
                 .output
                 .write_table(&chain, &versus(&curves, top, args.allow_partial)?),
             By::Task => {
@@ -192,7 +207,7 @@ fn run(args: &Args) -> Result<()> {
         return similar(ProfileOf::Gap, &Profile::gaps(&contrasts));
     }
     match args.by {
-        By::Cell => args.output.write_table(&chain, &contrast_cells(&contrasts)),
+        By::Cell | By::Group => args.output.write_table(&chain, &contrast_cells(&contrasts)),
         By::Task => args
             .output
             .write_table(&chain, &contrast_tasks(&contrasts, &mut known)?),

@@ -114,6 +114,12 @@ enum Figure {
         #[command(flatten)]
         picture: PictureArgs,
     },
+    /// Accuracy, slope or gap of groups of functions, one row each. Reads scores, fits or contrasts by group.
+    #[command(after_help = GROUPS_EXAMPLES)]
+    Groups {
+        #[command(flatten)]
+        picture: PictureArgs,
+    },
     /// One page of HTML with every figure that the results allow, their tables and how they were made.
     #[command(long_about = REPORT_MANUAL, after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
@@ -276,9 +282,15 @@ Examples:
   Which functions are learnt? All 100 on one page:
     contrast --by task clean.parquet deranged.parquet | figure tasks -o tasks.svg";
 
+const GROUPS_EXAMPLES: &str = "\
+Examples:
+  Which kinds of functions are learnt, and which from more examples?
+    contrast --by group both.parquet | figure groups -o gaps.svg
+    fit-loglinear --by group predictions.parquet | figure groups -o slopes.svg";
+
 const REPORT_MANUAL: &str = "\
 One page of HTML with every figure that the results allow, their tables and how they were made.\n\n\
-Reads any results: scores (by cell, task, BitLoad, BitDiversity), fits, contrasts, similarities. The page needs no \
+Reads any results: scores (by cell, task, BitLoad, BitDiversity, group), fits, contrasts, similarities. The page needs no \
 network and holds nothing but itself: figures are inline SVG, tables sort by a press on a heading. Where a file has a \
 FILE.provenance.json beside it, or its provenance inside (Arrow, Parquet), the page shows the commands behind it.";
 
@@ -345,9 +357,12 @@ fn run(args: &Args) -> Result<()> {
             Ok(figures::similarity(findings)?.into())
         }),
         Figure::Tasks { picture } => picture.draw(&[Sort::TaskContrast], |findings| {
-            Ok(figures::tasks(findings)?.into())
+            Ok(figures::tasks(&findings.task_contrasts).into())
         }),
         Figure::Report(args) => report(args),
+        Figure::Groups { picture } => picture.draw(&[Sort::Group], |findings| {
+            Ok(figures::groups(findings)?.into())
+        }),
         Figure::Understandable { picture } => picture.draw(&[Sort::Cell], |findings| {
             Ok(figures::understandable(findings)?.into())
         }),
@@ -439,6 +454,9 @@ fn tables(findings: &Findings) -> Vec<html::Table> {
         html::Table::of("Correlations of profiles", &findings.similarities),
         html::Table::of("Scores by BitLoad", &findings.bit_loads),
         html::Table::of("Scores by BitDiversity", &findings.bit_diversities),
+        html::Table::of("Scores of groups", &findings.group_scores),
+        html::Table::of("Fits of groups", &findings.group_fits),
+        html::Table::of("Contrasts of groups", &findings.group_contrasts),
         html::Table::of("Kinds of wrong answers, beside chance", &findings.errors),
         html::Table::of("Families against ln(parameters)", &findings.scalings),
         html::Table::of("Designs for a wanted error", &findings.powers),

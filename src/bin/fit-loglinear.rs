@@ -1,11 +1,11 @@
 //! `fit-loglinear`: accuracy = a0 + a1 ln(shots).
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use shotline::analysis::{
     Cells, CurveCells, Family, Points, Seen, fit_means, fit_predictions, points_of, scalings,
     shapes,
 };
-use shotline::cli::{self, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
+use shotline::cli::{self, GroupArgs, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
 use shotline::error::{Error, Result};
 use shotline::record::provenance::Step;
 use shotline::record::{Design, Fit, FromRow, Mean, Outcome, Place, Reader, Row, ShapeFit};
@@ -55,6 +55,13 @@ struct Args {
     #[arg(long, value_name = "NAME=PREFIX")]
     family: Vec<Family>,
 
+    /// One row a curve, or a group of functions in it.
+    #[arg(long, default_value = "curve", conflicts_with_all = ["families", "family", "shape"])]
+    by: By,
+
+    #[command(flatten)]
+    groups: GroupArgs,
+
     /// One row a curve and shape, from predictions: log, constant, linear, root, logistic, saturating, break.
     #[arg(long, conflicts_with_all = ["families", "family"])]
     shape: bool,
@@ -79,12 +86,22 @@ struct Args {
     output: OutputArgs,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// One row a curve.
+    Curve,
+    /// One row a group of functions in it, from predictions.
+    Group,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   From a table of scores, one's own or published:
     fit-loglinear scores.csv
   From predictions, with a bootstrap interval of the slope:
     fit-loglinear predictions.parquet -o fits.csv
+  Which kinds of functions does the model learn from more examples?
+    fit-loglinear --by group predictions.parquet
   Is it a line? Beside it: constant, linear, square root, logistic, saturating, with a break:
     fit-loglinear --shape predictions.parquet
   How do the curves change with the models' size?
@@ -95,7 +112,7 @@ Examples:
 
 /// A row with an accuracy, or one with a prediction.
 enum MeanOrOutcome {
-    Mean(Mean),
+    Mean(Box<Mean>),
     Outcome(Box<Outcome>),
 }
 
@@ -106,7 +123,7 @@ impl FromRow for MeanOrOutcome {
         if row.has("correct") {
             return Outcome::from_row(row).map(|outcome| Self::Outcome(Box::new(outcome)));
         }
-        Mean::from_row(row).map(Self::Mean)
+        Mean::from_row(row).map(|mean| Self::Mean(Box::new(mean)))
     }
 }
 
@@ -154,7 +171,15 @@ fn run(args: &Args) -> Result<()> {
             "scores of nested curves have no errors for a fit; give the predictions instead",
         );
     }
+    if args.by == By::Group && !means.is_empty() {
+        return Err(Error::usage(
+            "--by group: these are scores; give the predictions, whose functions are in groups",
+        ));
+    }
     let curves = cells.finish(args.allow_partial)?;
+    let curves = args
+        .groups
+        .split(args.by == By::Group, curves, &args.output)?;
     if across {
         means.extend(curves.iter().map(points_of));
         let rows = scalings(&means, &args.family)?;
@@ -202,6 +227,11 @@ fn add_score(means: &mut Vec<Points>, score: &Mean) -> Result<()> {
     if score.function.is_some() {
         return Err(Error::data(
             "column \"function\": scores of single functions (--by task); fit the scores of cells",
+        ));
+    }
+    if score.group.is_some() {
+        return Err(Error::data(
+            "column \"group\": scores of groups; fit the predictions with --by group",
         ));
     }
     let point = (score.shots, score.accuracy);

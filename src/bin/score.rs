@@ -5,7 +5,9 @@ use shotline::analysis::{
     Cell, Cells, Complexities, CurveCells, Judge, by_bitdiversity, by_bitload, error_shares, power,
     replicates, score_cell, score_tasks,
 };
-use shotline::cli::{self, InputArgs, Offer, OutputArgs, Progress, SeedArg, ThreadArgs, warn};
+use shotline::cli::{
+    self, GroupArgs, InputArgs, Offer, OutputArgs, Progress, SeedArg, ThreadArgs, warn,
+};
 use shotline::error::Result;
 use shotline::program::{PAPER_BITS, Suite};
 use shotline::record::provenance::Step;
@@ -41,10 +43,13 @@ struct Args {
     #[command(flatten)]
     input: InputArgs,
 
-    /// One row a cell, a function, a `BitLoad`, or a bin of mean `BitDiversity` (width 0.5) in
-    /// every cell.
+    /// One row a cell, a function, a `BitLoad`, a bin of mean `BitDiversity` (width 0.5), or a group of
+    /// functions in every cell.
     #[arg(long, default_value = "cell")]
     by: By,
+
+    #[command(flatten)]
+    groups: GroupArgs,
 
     /// Kinds of wrong answers, one row a cell and kind.
     #[arg(long, conflicts_with_all = ["by", "power", "replicates"])]
@@ -89,6 +94,8 @@ enum By {
     Bitload,
     /// One row a bin of mean minority bits of the outputs.
     Bitdiversity,
+    /// One row a group of functions.
+    Group,
 }
 
 const EXAMPLES: &str = "\
@@ -101,6 +108,8 @@ Examples:
     score --by task predictions.parquet --to csv | qsv sort -s accuracy -N -R
   How does accuracy fall with the number of bits that matter?
     score --by bitload predictions.parquet
+  Which kinds of functions does it learn?
+    score --by group predictions.parquet
   What are the wrong answers like?
     score --errors predictions.parquet
   How many functions and trials would halve an error of .04?
@@ -127,6 +136,9 @@ fn run(args: &Args) -> Result<()> {
     step.seed = Some(args.seed.seed);
     let chain = reader.provenance().with(step);
     let curves = cells.finish(args.allow_partial)?;
+    let curves = args
+        .groups
+        .split(args.by == By::Group, curves, &args.output)?;
     if args.errors {
         return args.output.write_table(
             &chain,
@@ -177,7 +189,7 @@ fn scores(args: &Args, curves: &[CurveCells]) -> Result<Vec<Score>> {
     let mut rows = Vec::new();
     for curve in curves {
         let strata = match args.by {
-            By::Cell => {
+            By::Cell | By::Group => {
                 rows.extend(score_cells(args, curve)?);
                 continue;
             }

@@ -3,7 +3,8 @@ Arguments that several filters take.
 */
 
 use super::output::{Sink, keep_apart};
-use super::{note, program};
+use super::{note, program, warn};
+use crate::analysis::{CurveCells, Groups};
 use crate::compression::{Compression, name_inside};
 use crate::error::{Error, Result};
 use crate::memory;
@@ -11,7 +12,7 @@ use crate::program::Suite;
 use crate::record::provenance::{self, Chain};
 use crate::record::{Extra, Format, Record, Writer};
 use clap::builder::{NonEmptyStringValueParser, PossibleValue, TypedValueParser};
-use clap::{Arg, ArgMatches, Args, Command};
+use clap::{Arg, ArgMatches, Args, Command, ValueHint};
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -196,6 +197,50 @@ impl OutputArgs {
     #[must_use]
     pub fn file(&self) -> Option<&PathBuf> {
         self.output.as_ref().filter(|f| f.as_os_str() != "-")
+    }
+}
+
+/// The groups of functions.
+#[derive(Debug, Args)]
+pub struct GroupArgs {
+    /// --by group: `primitives` (rotations, shifts, masks and so on: functions that have such a primitive), or a CSV file
+    /// of columns function and group. A function may be in several groups: their rows then overlap. [default: primitives]
+    #[arg(long, value_name = "primitives|FILE", value_parser = Offer(&[Groups::PRIMITIVES]),
+          hide_possible_values = true, value_hint = ValueHint::AnyPath)]
+    groups: Option<String>,
+}
+
+impl GroupArgs {
+    /// The curves as they are, or by group.
+    ///
+    /// # Errors
+    /// Groups are given, and not asked for; those of [`Groups`]; an output that is their file.
+    pub fn split(
+        &self,
+        by_group: bool,
+        curves: Vec<CurveCells>,
+        output: &OutputArgs,
+    ) -> Result<Vec<CurveCells>> {
+        if !by_group {
+            return match &self.groups {
+                Some(groups) => Err(Error::usage(format!("--groups {groups}: needs --by group"))),
+                None => Ok(curves),
+            };
+        }
+        let name = self.groups.as_deref().unwrap_or(Groups::PRIMITIVES);
+        if name != Groups::PRIMITIVES {
+            keep_apart(&[PathBuf::from(name)], output.files()?)?;
+        }
+        let groups = Groups::load(name)?;
+        let absent = groups.absent(&curves);
+        if let Some(first) = absent.first() {
+            let count = absent.len();
+            warn(
+                program(),
+                format!("{name}: {count} functions without predictions, {first} first"),
+            );
+        }
+        groups.split(&curves)
     }
 }
 

@@ -3,6 +3,7 @@ Bitstring functions: primitives, programs in dot notation, their truth tables, m
 */
 
 mod bits;
+mod groups;
 mod hypotheses;
 mod measure;
 mod primitive;

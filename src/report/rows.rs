@@ -1,7 +1,8 @@
 /*!
-One row a function, one marker a model: per-task gaps, all of them with their names.
+One row a function or group, one marker a model: all of them with their names.
 
-Rows are in the order given. Markers of one row stand on its line, which shows how far they are apart.
+Rows are in the order given. Markers of one row stand on its line, which shows how far they are apart; with intervals, each
+on a line of its own.
 */
 
 use std::fmt::Write as _;
@@ -21,7 +22,24 @@ pub struct Row {
     /// Left of it.
     pub name: String,
     /// By series.
-    pub values: Vec<Option<f64>>,
+    pub values: Vec<Option<Value>>,
+}
+
+/// A value, and its 95 % interval if it has one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Value {
+    /// Where the marker stands.
+    pub at: f64,
+    /// Its ends.
+    pub interval: Option<(f64, f64)>,
+}
+
+impl Value {
+    /// All numbers to be drawn.
+    fn numbers(&self) -> impl Iterator<Item = f64> {
+        let ends = self.interval.map(|(low, high)| [low, high]);
+        [self.at].into_iter().chain(ends.into_iter().flatten())
+    }
 }
 
 /// The figure.
@@ -46,10 +64,11 @@ const RADIUS: f64 = 1.7;
 const GROUP: usize = 5;
 
 impl Rows {
-    /// The height in millimetres that shows every row at a readable size.
+    /// The height in millimetres that shows every row, of so many lines, at a readable size.
     #[must_use]
-    pub fn height_for(rows: usize) -> f64 {
-        (float(rows) * (style::NOTE_PT * LEADING) + 62.0) / super::canvas::PT_PER_MM
+    pub fn height_for(rows: usize, lines: usize) -> f64 {
+        let lines = float(lines).mul_add(0.5, 0.5);
+        (float(rows) * lines * (style::NOTE_PT * LEADING) + 62.0) / super::canvas::PT_PER_MM
     }
 
     /// The figure as SVG; equal figures give equal bytes.
@@ -58,12 +77,11 @@ impl Rows {
     /// [`Error::Data`] if there is no value or one is no number, [`Error::Usage`] if the page is too small.
     pub fn to_svg(&self) -> Result<String> {
         self.page.check()?;
-        let values = || self.rows.iter().flat_map(|row| row.values.iter().flatten());
-        if values().next().is_none() {
-            return Err(Error::data("nothing to draw: no function has a value"));
+        if self.numbers().next().is_none() {
+            return Err(Error::data("nothing to draw: no row has a value"));
         }
-        if let Some(bad) = values().find(|value| !value.is_finite()) {
-            return Err(Error::data(format!("a gap of {bad}, expected a number")));
+        if let Some(bad) = self.numbers().find(|value| !value.is_finite()) {
+            return Err(Error::data(format!("a value of {bad}, expected a number")));
         }
         let body = self.page.body();
         let cramped = || {
@@ -113,7 +131,7 @@ impl Rows {
                 y + size * CAP_HEIGHT / 2.0,
                 &TextStyle::regular(size, Anchor::End),
             );
-            draw_markers(&mut canvas, row, &across, y);
+            draw_markers(&mut canvas, row, &across, (y, pitch));
             canvas.close_group();
         }
         across.draw(&mut canvas, &frame);
@@ -170,20 +188,27 @@ impl Rows {
 
     /// An axis with round ticks around 0 and all values.
     fn across(&self, frame: &Rect) -> Across {
-        let values = || self.rows.iter().flat_map(|row| row.values.iter().flatten());
         let ends = axis::Upwards::around_zero(
-            values().copied().fold(0.0, f64::min),
-            values().copied().fold(0.0, f64::max),
+            self.numbers().fold(0.0, f64::min),
+            self.numbers().fold(0.0, f64::max),
         );
         let ticks = ends.ticks(frame).into_iter().map(|tick| tick.value);
         Across::new(Quantity::Plain, ticks, frame.left, frame.right, INSET)
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = f64> {
+        let values = self.rows.iter().flat_map(|row| row.values.iter().flatten());
+        values.flat_map(Value::numbers)
     }
 
     fn words(&self, row: &Row) -> String {
         let mut text = row.name.clone();
         for (label, value) in self.labels.iter().zip(&row.values) {
             if let Some(value) = value {
-                let _ = write!(text, "; {label} {value:.4}");
+                let _ = write!(text, "; {label} {:.4}", value.at);
+                if let Some((low, high)) = value.interval {
+                    let _ = write!(text, " ({low:.4} to {high:.4})");
+                }
             }
         }
         text
@@ -195,25 +220,39 @@ impl Rows {
     }
 }
 
-/// Draws the markers of a row at the height `y`, the first on top, and the line that joins them.
-fn draw_markers(canvas: &mut Canvas, row: &Row, across: &Across, y: f64) {
-    let places = || {
-        let known = row.values.iter().flatten();
-        known.map(|&value| across.position(value))
-    };
+/// Draws the markers of a row around the height `y`, the first on top, and the line that joins them, or their intervals.
+fn draw_markers(canvas: &mut Canvas, row: &Row, across: &Across, (y, pitch): (f64, f64)) {
+    let known = || row.values.iter().flatten();
+    let places = || known().map(|value| across.position(value.at));
     let (low, high) = (
         places().fold(f64::INFINITY, f64::min),
         places().fold(f64::NEG_INFINITY, f64::max),
     );
-    if high > low {
+    let apart = known().any(|value| value.interval.is_some());
+    if high > low && !apart {
         canvas.polyline(
             &[(low, y), (high, y)],
             Stroke::solid(style::ROW_LINE, style::GRID_LINE),
         );
     }
+    let lines = float(row.values.len());
     for (i, value) in row.values.iter().enumerate().rev() {
-        if let Some(value) = value {
-            mark::draw(canvas, style::marker(i), across.position(*value), y, RADIUS);
+        let Some(value) = value else { continue };
+        let off = (float(i) + 0.5) / lines - 0.5;
+        let y = if apart { y + off * pitch * 0.8 } else { y };
+        if let Some((low, high)) = value.interval {
+            let ends = [low, high].map(|end| (across.position(end), y));
+            canvas.polyline(
+                &ends,
+                Stroke::solid(style::marker(i).tint, style::ERROR_LINE),
+            );
         }
+        mark::draw(
+            canvas,
+            style::marker(i),
+            across.position(value.at),
+            y,
+            RADIUS,
+        );
     }
 }

@@ -7,7 +7,7 @@ use crate::record::check::{Checked, SHARE, range};
 
 record! {
     /// Clean against deranged demonstrations: one model at one shot count, or one function there
-    /// (`--by task`).
+    /// (`--by task`), or one group of functions (`--by group`).
     struct Contrast: "contrast" {
         model: String, "The predictor's name.";
         modality: Option<String>, "The modality it was trained on.";
@@ -23,6 +23,7 @@ record! {
         function: Option<String>, "`--by task`: the function.";
         bitload: Option<u32>, "`--by task`: number of input bits that matter.";
         bitdiversity: Option<f64>, "`--by task`: mean minority bits of the outputs.";
+        group: Option<String>, "`--by group`: the group of functions.";
         tasks: u32, "Number of functions.";
         trials: u32, "Number of predictions with clean demonstrations.";
         clean_accuracy: f64, "Mean over functions of the accuracy with clean demonstrations.";
@@ -45,7 +46,7 @@ record! {
     check contrast;
     brief [
         "model", "modality", "encoding", "template", "bits", "design", "method", "constrained",
-        "bos", "shots", "function", "bitload", "tasks", "clean_accuracy", "deranged_accuracy",
+        "bos", "shots", "function", "bitload", "group", "tasks", "clean_accuracy", "deranged_accuracy",
         "gap", "ci_low", "ci_high", "up", "equal", "down", "p_swap", "p_t", "p_holm", "p_bh",
     ];
 }

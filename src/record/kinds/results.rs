@@ -7,7 +7,7 @@ use crate::record::check::{Checked, LOG, SHARE, SHARE_ERROR, range};
 
 record! {
     /// Accuracy and errors of one cell, of one function in it (`--by task`), or of its functions of
-    /// one complexity (`--by bitload`, `--by bitdiversity`).
+    /// one complexity (`--by bitload`, `--by bitdiversity`) or group (`--by group`).
     struct Score: "score" {
         ..curve: CurveKey, "The columns of a curve.";
         shots: u32, "Number of demonstrations.";
@@ -15,6 +15,7 @@ record! {
         bitload: Option<u32>, "`--by task`, `--by bitload`: number of input bits that matter.";
         bitdiversity: Option<f64>,
             "`--by task`: mean minority bits of the outputs; `--by bitdiversity`: from here to 0.5 more.";
+        group: Option<String>, "`--by group`: the group of functions.";
         params: Option<f64>, "Number of parameters; null if unknown.";
         tasks: Option<u32>, "Number of functions.";
         trials: Option<u32>, "Number of predictions.";
@@ -44,7 +45,7 @@ record! {
     check score;
     brief [
         "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
-        "constrained", "bos", "shots", "function", "bitload", "tasks", "trials", "accuracy", "se",
+        "constrained", "bos", "shots", "function", "bitload", "group", "tasks", "trials", "accuracy", "se",
         "ci_low", "ci_high", "mode_accuracy", "p_mode_paired", "malformed",
     ];
 }
@@ -113,6 +114,7 @@ record! {
     /// The log-linear fit of one curve: accuracy = a0 + a1 ln(shots).
     struct Fit: "fit" {
         ..curve: CurveKey, "The columns of a curve.";
+        group: Option<String>, "`--by group`: the group of functions.";
         params: Option<f64>, "Number of parameters; null if unknown.";
         a0: f64, "Accuracy at one shot.";
         a0_se: Option<f64>, "Its standard error.";
@@ -135,7 +137,7 @@ record! {
     }
     brief [
         "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
-        "constrained", "bos", "a0", "a0_se", "a1", "a1_se", "a1_ci_low", "a1_ci_high", "t", "df",
+        "constrained", "bos", "group", "a0", "a0_se", "a1", "a1_se", "a1_ci_low", "a1_ci_high", "t", "df",
         "p", "r2", "points", "trial_a1_se", "trial_p",
     ];
 }
@@ -253,6 +255,7 @@ record! {
         ..curve: CurveKey, "The columns of a curve.";
         shots: u32, "Number of demonstrations.";
         function: Option<String>, "The function, where the score is that of one.";
+        group: Option<String>, "The group, where the score is that of its functions.";
         params: Option<f64>, "Number of parameters; null if unknown.";
         accuracy: f64, "Mean accuracy.";
         se: Option<f64>, "Its error.";

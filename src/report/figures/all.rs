@@ -6,9 +6,13 @@ use super::super::Drawing;
 use super::super::chart::Series;
 use super::curves::{clean, group};
 use super::{Findings, bit_diversity, bit_load, coefficients, contrast, curve, families};
-use super::{errors, similarity, size, tasks, understandable, zero_bd};
+use super::{
+    errors, group_accuracies, group_gaps, group_slopes, similarity, size, tasks, understandable,
+    zero_bd,
+};
 use crate::analysis::Family;
 use crate::error::Result;
+use crate::record::Score;
 
 /// A line against parameters needs models of several sizes.
 const LEAST_SIZES: usize = 2;
@@ -84,8 +88,24 @@ pub fn all(findings: &Findings, named: &[Family], published: Vec<Series>) -> Res
         add("contrast", "Clean against deranged", drawing.into());
     }
     if !findings.task_contrasts.is_empty() {
-        let drawing = tasks(findings)?;
+        let drawing = tasks(&findings.task_contrasts);
         add("tasks", "Gap of every function", drawing.into());
+    }
+    if !findings.group_scores.is_empty() {
+        let rows: Vec<Score> = clean(&findings.group_scores).cloned().collect();
+        add(
+            "groups",
+            "Accuracy by group",
+            group_accuracies(&rows).into(),
+        );
+    }
+    if !findings.group_fits.is_empty() {
+        let drawing = group_slopes(&findings.group_fits);
+        add("group-slopes", "Slope by group", drawing.into());
+    }
+    if !findings.group_contrasts.is_empty() {
+        let drawing = group_gaps(&findings.group_contrasts);
+        add("group-gaps", "Gap by group", drawing.into());
     }
     if !findings.similarities.is_empty() {
         let drawing = similarity(findings)?;

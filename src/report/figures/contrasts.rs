@@ -5,8 +5,7 @@ Clean against deranged demonstrations: by shots, by function, and how alike mode
 use super::super::axis::Quantity;
 use super::super::chart::{Chart, Line, Panel, Point, Range, Role, Series};
 use super::super::heat::{Cell, Heat};
-use super::super::page::{DOUBLE_COLUMN_MM, Page};
-use super::super::rows::{Row, Rows};
+use super::super::page::Page;
 use super::curves::{Group, group};
 use super::{Findings, page_for};
 use crate::error::{Error, Result};
@@ -14,7 +13,7 @@ use crate::record::{Contrast, PairKey, ProfileOf, Similarity};
 
 /// The level of the tests that figures mark.
 const LEVEL: f64 = 0.05;
-const GAP_LABEL: &str = "Gap (clean − deranged)";
+pub(super) const GAP_LABEL: &str = "Gap (clean − deranged)";
 
 /// Accuracy with clean and deranged demonstrations against shots, one panel a model, and in a last panel the gaps of all.
 ///
@@ -75,67 +74,6 @@ pub fn contrast(findings: &Findings) -> Result<Chart> {
         x_label: "Shots (log scale)".to_owned(),
         y_max: None,
     })
-}
-
-/// The gap of every function at each model's largest shot count, the largest mean gap first.
-///
-/// # Errors
-/// [`Error::Data`] if there is no contrast of a function.
-pub fn tasks(findings: &Findings) -> Result<Rows> {
-    let groups = group(&findings.task_contrasts);
-    let largest = |model: &Group<Contrast>| model.rows.iter().map(|row| row.shots).max();
-    let gap = |model: &Group<Contrast>, function: &str| {
-        let shots = largest(model);
-        let at = |row: &&&Contrast| {
-            row.function.as_deref() == Some(function) && Some(row.shots) == shots
-        };
-        model.rows.iter().find(at).map(|row| row.gap)
-    };
-    let mut functions: Vec<&str> = Vec::new();
-    for row in &findings.task_contrasts {
-        if let Some(function) = row.function.as_deref()
-            && !functions.contains(&function)
-        {
-            functions.push(function);
-        }
-    }
-    let mut rows: Vec<Row> = functions
-        .into_iter()
-        .map(|function| Row {
-            name: function.to_owned(),
-            values: groups.iter().map(|model| gap(model, function)).collect(),
-        })
-        .collect();
-    rows.sort_by(|a, b| {
-        let order = mean(&b.values).total_cmp(&mean(&a.values));
-        order.then_with(|| a.name.cmp(&b.name))
-    });
-    let labels = groups
-        .iter()
-        .map(|model| {
-            format!(
-                "{}, {} shots",
-                model.label,
-                largest(model).unwrap_or_default()
-            )
-        })
-        .collect();
-    let mut page = Page::new(DOUBLE_COLUMN_MM, Rows::height_for(rows.len()));
-    page.note = Some(
-        "One row a function, the largest mean gap first. Gap: accuracy with clean less accuracy with deranged demonstrations."
-            .to_owned(),
-    );
-    Ok(Rows {
-        page,
-        labels,
-        rows,
-        x_label: GAP_LABEL.to_owned(),
-    })
-}
-
-fn mean(values: &[Option<f64>]) -> f64 {
-    let known: Vec<f64> = values.iter().flatten().copied().collect();
-    known.iter().sum::<f64>() / super::super::page::float(known.len().max(1))
 }
 
 /// Spearman's correlations of the models' profiles.

@@ -8,6 +8,7 @@ filter that makes the right one.
 mod accuracy;
 mod all;
 mod answers;
+mod by_row;
 mod complexity;
 mod contrasts;
 mod curves;
@@ -17,8 +18,9 @@ mod scale;
 pub use accuracy::{curve, families};
 pub use all::{Figure, all};
 pub use answers::{errors, understandable, zero_bd};
+pub use by_row::{group_accuracies, group_gaps, group_slopes, groups, tasks};
 pub use complexity::{bit_diversity, bit_load};
-pub use contrasts::{contrast, similarity, tasks};
+pub use contrasts::{contrast, similarity};
 pub use published::Published;
 pub use scale::{coefficients, size};
 
@@ -94,6 +96,8 @@ pub enum Sort {
     BitLoad,
     /// The accuracy of the functions of one bin of `BitDiversity` in a cell.
     BitDiversity,
+    /// The accuracy, fit or contrast of a group of functions.
+    Group,
     /// A log-linear fit.
     Fit,
     /// Clean against deranged in a cell.
@@ -119,6 +123,9 @@ pub enum Sort {
 impl Sort {
     fn of(finding: &Finding) -> Self {
         match finding {
+            Finding::Score(Score { group: Some(_), .. })
+            | Finding::Fit(Fit { group: Some(_), .. })
+            | Finding::Contrast(Contrast { group: Some(_), .. }) => Self::Group,
             Finding::Score(score) if score.function.is_some() => Self::Task,
             Finding::Score(score) if score.bitload.is_some() => Self::BitLoad,
             Finding::Score(score) if score.bitdiversity.is_some() => Self::BitDiversity,
@@ -143,6 +150,9 @@ impl Sort {
             Self::Task => "scores of single functions (`score --by task`)",
             Self::BitLoad => "scores by BitLoad (`score --by bitload`)",
             Self::BitDiversity => "scores by BitDiversity (`score --by bitdiversity`)",
+            Self::Group => {
+                "groups of functions (`score`, `fit-loglinear` or `contrast`, --by group)"
+            }
             Self::Fit => "fits (`fit-loglinear`)",
             Self::Contrast => "contrasts of conditions (`contrast`)",
             Self::TaskContrast => "contrasts of single functions (`contrast --by task`)",
@@ -170,6 +180,12 @@ pub struct Findings {
     pub bit_loads: Vec<Score>,
     /// By `BitDiversity`.
     pub bit_diversities: Vec<Score>,
+    /// By group of functions.
+    pub group_scores: Vec<Score>,
+    /// Log-linear fits by group of functions.
+    pub group_fits: Vec<Fit>,
+    /// Clean against deranged, by group of functions.
+    pub group_contrasts: Vec<Contrast>,
     /// Log-linear fits.
     pub fits: Vec<Fit>,
     /// Clean against deranged, by cell.
@@ -232,7 +248,11 @@ impl Findings {
         }
         let sort = Sort::of(&entry.record);
         match entry.record {
+            Finding::Fit(fit) if sort == Sort::Group => self.group_fits.push(fit),
             Finding::Fit(fit) => self.fits.push(fit),
+            Finding::Contrast(contrast) if sort == Sort::Group => {
+                self.group_contrasts.push(contrast);
+            }
             Finding::Contrast(contrast) if sort == Sort::TaskContrast => {
                 self.task_contrasts.push(contrast);
             }
@@ -248,6 +268,7 @@ impl Findings {
             }
             Finding::Score(score) => match sort {
                 Sort::Task => self.tasks.push(score),
+                Sort::Group => self.group_scores.push(score),
                 Sort::BitLoad => self.bit_loads.push(score),
                 Sort::BitDiversity => self.bit_diversities.push(score),
                 _ => self.cells.push(score),
@@ -261,11 +282,13 @@ impl Findings {
 fn about(finding: &Finding) -> Option<String> {
     Some(match finding {
         Finding::Score(s) => {
-            let part = (&s.function, s.bitload, s.bitdiversity);
+            let part = (&s.function, s.bitload, s.bitdiversity, &s.group);
             format!("score {:?}", (&s.curve, s.shots, part))
         }
-        Finding::Fit(fit) => format!("fit {:?}", fit.curve),
-        Finding::Contrast(c) => format!("contrast {:?}", (c.key(), c.shots, &c.function)),
+        Finding::Fit(fit) => format!("fit {:?}", (&fit.curve, &fit.group)),
+        Finding::Contrast(c) => {
+            format!("contrast {:?}", (c.key(), c.shots, &c.function, &c.group))
+        }
         Finding::ErrorShare(e) => format!("error {:?}", (&e.curve, e.shots, e.kind)),
         _ => return None,
     })
