@@ -339,7 +339,7 @@ fn scores_of_a_baseline_run_draw_without_a_word() {
 }
 
 /// The figures of the fixtures, each with the words that draw it.
-const FIGURES: [(&str, &str); 14] = [
+const FIGURES: [(&str, &str); 15] = [
     ("curve", "curve scores.csv"),
     (
         "published",
@@ -356,6 +356,7 @@ const FIGURES: [(&str, &str); 14] = [
     ("contrast", "contrast contrasts.csv"),
     ("tasks", "tasks contrast-tasks.csv"),
     ("groups", "groups contrast-groups.csv"),
+    ("shapes", "shapes shapes.csv shape-scores.csv"),
     ("similarity", "similarity profiles.csv"),
 ];
 
@@ -467,6 +468,13 @@ fn results_of_another_sort_are_refused_with_the_filter_that_makes_the_right_one(
             ["(`contrast`)", "`contrast --by task`"],
         ),
         (
+            "shapes shapes.csv scores.csv -o a.svg",
+            [
+                "no scores of the curve that has shapes",
+                "the table of `score`",
+            ],
+        ),
+        (
             "groups contrasts.csv -o a.svg",
             ["--by group", "found contrasts of conditions"],
         ),
@@ -576,7 +584,7 @@ fn a_report_is_one_page_with_figures_tables_and_provenance() {
 fn a_report_holds_tables_of_every_sort_from_every_format() {
     let dir = Workdir::new();
     let prompts = dir.prompts(
-        "--suite primitives --shots 2,4 --trials 2 --condition clean,deranged",
+        "--suite primitives --shots 2,4,8 --trials 2 --condition clean,deranged",
         "--alphabet genomic",
     );
     for model in ["nearest", "mode"] {
@@ -599,6 +607,7 @@ fn a_report_holds_tables_of_every_sort_from_every_format() {
         ("score", "--power .01", "Designs for a wanted error"),
         ("fit-loglinear", "", "Fits"),
         ("contrast", "", "Contrasts: clean against deranged"),
+        ("fit-loglinear", "--shape", "Shapes of curves"),
         ("contrast", "--by task", "Contrasts of functions"),
         ("contrast", "--by group", "Contrasts of groups"),
         ("score", "--by group", "Scores of groups"),

@@ -73,6 +73,24 @@ impl Shape {
     }
 }
 
+impl ShapeFit {
+    /// The fitted accuracy at `n` shots, more than 0; none where a parameter of the shape is missing.
+    #[must_use]
+    pub fn at(&self, n: f64) -> Option<f64> {
+        let parameters = [Some(self.a), self.b, self.d];
+        let terms = self.shape.terms(n, self.c.unwrap_or_default());
+        let sum = terms
+            .iter()
+            .zip(parameters)
+            .map(|(term, parameter)| Some(term * parameter?))
+            .sum::<Option<f64>>()?;
+        Some(match self.shape.link() {
+            Link::Identity => sum,
+            Link::Logit => 1.0 / (1.0 + (-sum).exp()),
+        })
+    }
+}
+
 /// Where a function is highest: the best of a grid, made finer by golden sections.
 fn highest(range: std::ops::Range<f64>, of: impl Fn(f64) -> Option<f64>) -> Option<f64> {
     const CELLS: u32 = 48;

@@ -66,6 +66,12 @@ enum Figure {
         #[command(flatten)]
         family: FamilyArgs,
     },
+    /// The shapes that curves could have through their points, residuals beside. Reads shapes and scores.
+    #[command(after_help = SHAPES_EXAMPLES)]
+    Shapes {
+        #[command(flatten)]
+        picture: PictureArgs,
+    },
     /// Accuracy by `BitLoad`, one panel a model. Reads scores by `BitLoad`.
     #[command(name = "bitload", after_help = BITLOAD_EXAMPLES)]
     BitLoad {
@@ -282,6 +288,16 @@ Examples:
   Which functions are learnt? All 100 on one page:
     contrast --by task clean.parquet deranged.parquet | figure tasks -o tasks.svg";
 
+const SHAPES_EXAMPLES: &str = "\
+Examples:
+  Is it a line in ln(shots)?
+    score predictions.parquet -o scores.csv
+    fit-loglinear --shape predictions.parquet -o shapes.csv
+    figure shapes shapes.csv scores.csv -o shapes.svg
+  Two of the shapes only:
+    grep -E ',(shape|log|logistic),' shapes.csv > two.csv
+    figure shapes two.csv scores.csv -o two.svg";
+
 const GROUPS_EXAMPLES: &str = "\
 Examples:
   Which kinds of functions are learnt, and which from more examples?
@@ -337,6 +353,9 @@ fn run(args: &Args) -> Result<()> {
         }),
         Figure::Coefficients { picture, family } => picture.draw(&[Sort::Fit], |findings| {
             Ok(figures::coefficients(findings, &family.family)?.into())
+        }),
+        Figure::Shapes { picture } => picture.draw(&[Sort::Shape, Sort::Cell], |findings| {
+            Ok(figures::shapes(findings)?.into())
         }),
         Figure::BitLoad { picture } => picture.draw(&[Sort::BitLoad], |findings| {
             Ok(figures::bit_load(findings)?.into())
@@ -449,6 +468,7 @@ fn tables(findings: &Findings) -> Vec<html::Table> {
     [
         html::Table::of("Scores", &findings.cells),
         html::Table::of("Fits: accuracy = a0 + a1 ln(shots)", &findings.fits),
+        html::Table::of("Shapes of curves, beside the line", &findings.shapes),
         html::Table::of("Contrasts: clean against deranged", &findings.contrasts),
         html::Table::of("Model against model", &findings.versus),
         html::Table::of("Correlations of profiles", &findings.similarities),

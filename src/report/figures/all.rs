@@ -7,12 +7,12 @@ use super::super::chart::Series;
 use super::curves::{clean, group};
 use super::{Findings, bit_diversity, bit_load, coefficients, contrast, curve, families};
 use super::{
-    errors, group_accuracies, group_gaps, group_slopes, similarity, size, tasks, understandable,
-    zero_bd,
+    errors, group_accuracies, group_gaps, group_slopes, shapes, similarity, size, tasks,
+    understandable, zero_bd,
 };
 use crate::analysis::Family;
 use crate::error::Result;
-use crate::record::Score;
+use crate::record::{Score, ShapeFit};
 
 /// A line against parameters needs models of several sizes.
 const LEAST_SIZES: usize = 2;
@@ -62,6 +62,10 @@ pub fn all(findings: &Findings, named: &[Family], published: Vec<Series>) -> Res
         let drawing = coefficients(findings, named)?;
         let heading = "Intercept and slope by parameters";
         add("coefficients", heading, drawing.into());
+    }
+    let with_scores = |fit: &ShapeFit| cells.iter().any(|score| score.curve == fit.curve);
+    if !findings.shapes.is_empty() && findings.shapes.iter().all(with_scores) {
+        add("shapes", "Shapes of curves", shapes(findings)?.into());
     }
     if !findings.bit_loads.is_empty() {
         let drawing = bit_load(findings)?;

@@ -26,6 +26,12 @@ impl OnCurve for record::Fit {
     }
 }
 
+impl OnCurve for record::ShapeFit {
+    fn key(&self) -> CurveKey {
+        self.curve.clone()
+    }
+}
+
 impl OnCurve for record::ErrorShare {
     fn key(&self) -> CurveKey {
         self.curve.clone()

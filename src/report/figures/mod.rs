@@ -14,6 +14,7 @@ mod contrasts;
 mod curves;
 mod published;
 mod scale;
+mod shapes;
 
 pub use accuracy::{curve, families};
 pub use all::{Figure, all};
@@ -23,12 +24,13 @@ pub use complexity::{bit_diversity, bit_load};
 pub use contrasts::{contrast, similarity};
 pub use published::Published;
 pub use scale::{coefficients, size};
+pub use shapes::shapes;
 
 use super::page::{DOUBLE_COLUMN_MM, Page};
 use crate::error::{Error, Result};
 use crate::record::{
     Contrast, Entry, ErrorShare, Fit, FromRow, Identifiability, Place, Power, Reader, Row, Scaling,
-    Score, Similarity, Versus, VersusTask,
+    Score, ShapeFit, Similarity, Versus, VersusTask,
 };
 use curves::OnCurve as _;
 use std::collections::HashMap;
@@ -40,6 +42,8 @@ use std::collections::HashMap;
 pub enum Finding {
     /// A log-linear fit.
     Fit(Fit),
+    /// A shape of a curve.
+    Shape(ShapeFit),
     /// Clean against deranged.
     Contrast(Contrast),
     /// How alike two models' profiles are.
@@ -71,6 +75,7 @@ impl FromRow for Finding {
                  results of predictions"
                     .to_owned(),
             ),
+            () if row.has("log_likelihood") => ShapeFit::from_row(row).map(Self::Shape),
             () if row.has("a0") => Fit::from_row(row).map(Self::Fit),
             () if row.has("clean_accuracy") => Contrast::from_row(row).map(Self::Contrast),
             () if row.has("rho") => Similarity::from_row(row).map(Self::Similarity),
@@ -100,6 +105,8 @@ pub enum Sort {
     Group,
     /// A log-linear fit.
     Fit,
+    /// A shape of a curve.
+    Shape,
     /// Clean against deranged in a cell.
     Contrast,
     /// Clean against deranged for one function in a cell.
@@ -131,6 +138,7 @@ impl Sort {
             Finding::Score(score) if score.bitdiversity.is_some() => Self::BitDiversity,
             Finding::Score(_) => Self::Cell,
             Finding::Fit(_) => Self::Fit,
+            Finding::Shape(_) => Self::Shape,
             Finding::Contrast(contrast) if contrast.function.is_some() => Self::TaskContrast,
             Finding::Contrast(_) => Self::Contrast,
             Finding::Similarity(_) => Self::Similarity,
@@ -154,6 +162,7 @@ impl Sort {
                 "groups of functions (`score`, `fit-loglinear` or `contrast`, --by group)"
             }
             Self::Fit => "fits (`fit-loglinear`)",
+            Self::Shape => "shapes of curves (`fit-loglinear --shape`)",
             Self::Contrast => "contrasts of conditions (`contrast`)",
             Self::TaskContrast => "contrasts of single functions (`contrast --by task`)",
             Self::Similarity => "correlations of profiles (`contrast --profiles`)",
@@ -188,6 +197,8 @@ pub struct Findings {
     pub group_contrasts: Vec<Contrast>,
     /// Log-linear fits.
     pub fits: Vec<Fit>,
+    /// Shapes of curves.
+    pub shapes: Vec<ShapeFit>,
     /// Clean against deranged, by cell.
     pub contrasts: Vec<Contrast>,
     /// Clean against deranged, by function.
@@ -253,6 +264,7 @@ impl Findings {
             Finding::Contrast(contrast) if sort == Sort::Group => {
                 self.group_contrasts.push(contrast);
             }
+            Finding::Shape(shape) => self.shapes.push(shape),
             Finding::Contrast(contrast) if sort == Sort::TaskContrast => {
                 self.task_contrasts.push(contrast);
             }
@@ -285,6 +297,7 @@ fn about(finding: &Finding) -> Option<String> {
             let part = (&s.function, s.bitload, s.bitdiversity, &s.group);
             format!("score {:?}", (&s.curve, s.shots, part))
         }
+        Finding::Shape(fit) => format!("shape {:?}", (&fit.curve, fit.shape)),
         Finding::Fit(fit) => format!("fit {:?}", (&fit.curve, &fit.group)),
         Finding::Contrast(c) => {
             format!("contrast {:?}", (c.key(), c.shots, &c.function, &c.group))
