@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Workdir, assert_close, json_lines, repository, sha256, to_lines};
+use common::{Workdir, assert_close, csv_rows, json_lines, repository, sha256, to_lines};
 use serde_json::json;
 use std::collections::HashSet;
 
@@ -687,4 +687,60 @@ fn what_no_report_can_be_is_refused() {
     dir.run("figure", "report scores.csv -o report.html")
         .refused(1, &["scores.csv.provenance.json", "not a provenance chain"]);
     assert_eq!(dir.names().len(), before.len() + 1);
+}
+
+/// One row a model with what each table says of it: the numbers are those of the tables.
+#[test]
+fn a_report_begins_with_the_models_of_a_campaign() {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--suite primitives --shots 2,4,8,16 --trials 2 --condition clean,deranged",
+        "--alphabet genomic",
+    );
+    for model in ["nearest", "bayes"] {
+        let arguments = format!("--model builtin:{model}");
+        let predictions = dir.pipe(prompts.clone(), "infer", &arguments).ok();
+        dir.write(&format!("{model}.jsonl"), predictions);
+    }
+    for (filter, arguments, file) in [
+        ("score", "--replicates 99", "scores.csv"),
+        ("fit-loglinear", "--replicates 99", "fits.csv"),
+        ("fit-loglinear", "--shape", "shapes.csv"),
+        ("contrast", "", "contrasts.csv"),
+    ] {
+        dir.run(
+            filter,
+            &format!("{arguments} nearest.jsonl bayes.jsonl -o {file}"),
+        )
+        .loud_ok();
+    }
+    dir.run(
+        "figure",
+        "report scores.csv fits.csv shapes.csv contrasts.csv -o report.html",
+    )
+    .ok();
+    let page = String::from_utf8(dir.read("report.html")).unwrap();
+    let (_, models) = page.split_once("<h2>Models</h2>").unwrap();
+    let (models, _) = models.split_once("</section>").unwrap();
+    let rows: Vec<&str> = models.split("<tr>").skip(2).collect();
+    assert_eq!(rows.len(), 2);
+    for (row, model) in rows.iter().zip(["builtin:nearest", "builtin:bayes"]) {
+        assert!(row.contains(model), "{row}");
+        let has = |file: &str, column: &str, of: &[(&str, &str)]| {
+            let table = csv_rows(&dir.read(file));
+            let found = table.iter().find(|r| {
+                let condition = r.get("condition").is_none_or(|c| c == "clean");
+                condition && r["model"] == model && of.iter().all(|(c, v)| r[*c] == *v)
+            });
+            let value = &found.unwrap()[column];
+            assert!(
+                row.contains(&format!("data-value=\"{value}\"")),
+                "{column} {value}: {row}"
+            );
+        };
+        has("scores.csv", "accuracy", &[("shots", "16")]);
+        has("fits.csv", "a1", &[]);
+        has("contrasts.csv", "gap", &[("shots", "16")]);
+        has("shapes.csv", "p", &[("shape", "log")]);
+    }
 }

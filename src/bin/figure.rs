@@ -8,7 +8,7 @@ use shotline::error::{Error, Result};
 use shotline::record::Reader;
 use shotline::record::provenance::Step;
 use shotline::report::figures::{self, Findings, Published, Sort};
-use shotline::report::{Drawing, html, svg_to_png};
+use shotline::report::{Drawing, campaign, html, svg_to_png};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -465,7 +465,9 @@ fn report(args: &ReportArgs) -> Result<()> {
 
 /// The tables of all results, each with its heading.
 fn tables(findings: &Findings) -> Vec<html::Table> {
+    let models = campaign(findings);
     [
+        html::Table::of("Models", &models),
         html::Table::of("Scores", &findings.cells),
         html::Table::of("Fits: accuracy = a0 + a1 ln(shots)", &findings.fits),
         html::Table::of("Shapes of curves, beside the line", &findings.shapes),

@@ -38,7 +38,7 @@ pub use extra::Extra;
 pub use kinds::{
     Condition, Contrast, CurveKey, Design, ErrorKind, ErrorShare, Fit, Identifiability, Listed,
     Listing, Mean, Outcome, PairKey, Power, Prediction, ProfileOf, Prompt, Quantity, SLIM, Scaling,
-    Score, Shape, ShapeFit, Side, Similarity, Trial, Verdict, Versus, VersusTask,
+    Score, Shape, ShapeFit, Side, Similarity, Summary, Trial, Verdict, Versus, VersusTask,
 };
 pub use place::Place;
 pub use pretty::{Brief, BriefCell, BriefColumn, visible};

@@ -6,10 +6,10 @@ Four forms of figure, of plain numbers, stand on a shared page:
 - [`chart`] draws points, error bars and lines over a horizontal axis, in panels;
 - [`bars`] draws stacked bars in groups, in panels;
 - [`heat`] draws a table of correlations as coloured cells;
-- [`rows`] draws one row a function.
+- [`rows`] draws one row a function or group.
 
-[`figures`] has one file a figure: from scores, fits and contrasts to one of the forms; [`html`]
-puts all of them on one page.
+[`figures`] has one file a figure: from scores, fits and contrasts to one of the forms; [`campaign`] says what they found, a row
+a model; [`html`] puts all of them on one page.
 Below them:
 
 - [`page`] has size, title, note and the grid of panels;
@@ -27,6 +27,7 @@ marker shapes, label collisions or broken axes; what is left of it for these fig
 
 pub mod axis;
 pub mod bars;
+pub mod campaign;
 pub mod canvas;
 pub mod chart;
 pub mod figures;
@@ -41,6 +42,7 @@ pub mod rows;
 pub mod style;
 
 pub use bars::Bars;
+pub use campaign::campaign;
 pub use chart::Chart;
 pub use heat::Heat;
 pub use png::svg_to_png;

@@ -12,6 +12,6 @@ pub use contrasts::{Contrast, Listed, PairKey, ProfileOf, Side, Similarity, Vers
 pub use predictions::{CurveKey, Outcome, Prediction, SLIM, Verdict};
 pub use results::{
     ErrorKind, ErrorShare, Fit, Identifiability, Listing, Mean, Power, Quantity, Scaling, Score,
-    Shape, ShapeFit,
+    Shape, ShapeFit, Summary,
 };
 pub use trials::{Condition, Design, Prompt, Trial};

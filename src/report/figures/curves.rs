@@ -9,7 +9,7 @@ use crate::stats::NORMAL_95;
 use std::collections::BTreeMap;
 
 /// What rows of one curve share, whatever the rows are.
-pub(super) trait OnCurve {
+pub(in crate::report) trait OnCurve {
     /// What they share.
     fn key(&self) -> CurveKey;
 }

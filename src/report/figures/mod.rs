@@ -32,7 +32,7 @@ use crate::record::{
     Contrast, Entry, ErrorShare, Fit, FromRow, Identifiability, Place, Power, Reader, Row, Scaling,
     Score, ShapeFit, Similarity, Versus, VersusTask,
 };
-use curves::OnCurve as _;
+pub(super) use curves::OnCurve;
 use std::collections::HashMap;
 
 /// A row of results.
