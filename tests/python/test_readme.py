@@ -1,4 +1,5 @@
-"""README's pipelines run as they stand, in a shell where `make build` was run, and keep their provenance.
+"""README's pipelines, and behind them those of docs/questions.md, run as they stand, in a shell where `make build` was run,
+and keep their provenance.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_readme.py
 """
@@ -19,7 +20,8 @@ FOREIGN = ("models/mine", "exec:", "raw/", "| jq")
 
 def commands() -> list[str]:
     """The commands of the filters in the order in which they stand, each with the lines that go on with it."""
-    text = (ROOT / "README.md").read_text().replace("\\\n      ", "")
+    pages = [(ROOT / page).read_text() for page in ("README.md", "docs/questions.md")]
+    text = "".join(pages).replace("\\\n      ", "")
     filters = "export|gen-tasks|encode|infer|score|fit-loglinear|contrast|figure"
     found = re.findall(rf"^    ((?:{filters}) .*)$", text, re.MULTILINE)
     return [line for line in found if not any(word in line for word in FOREIGN)]
