@@ -694,10 +694,10 @@ fn what_no_report_can_be_is_refused() {
 fn a_report_begins_with_the_models_of_a_campaign() {
     let dir = Workdir::new();
     let prompts = dir.prompts(
-        "--suite primitives --shots 2,4,8,16 --trials 2 --condition clean,deranged",
+        "--suite primitives --shots 2,4,8,16 --trials 4 --condition clean,deranged",
         "--alphabet genomic",
     );
-    for model in ["nearest", "bayes"] {
+    for model in ["nearest", "mode"] {
         let arguments = format!("--model builtin:{model}");
         let predictions = dir.pipe(prompts.clone(), "infer", &arguments).ok();
         dir.write(&format!("{model}.jsonl"), predictions);
@@ -707,24 +707,38 @@ fn a_report_begins_with_the_models_of_a_campaign() {
         ("fit-loglinear", "--replicates 99", "fits.csv"),
         ("fit-loglinear", "--shape", "shapes.csv"),
         ("contrast", "", "contrasts.csv"),
+        ("contrast", "--profiles --permutations 99", "gaps.csv"),
+        (
+            "contrast",
+            "--profiles --of accuracy --permutations 99",
+            "accuracies.csv",
+        ),
     ] {
         dir.run(
             filter,
-            &format!("{arguments} nearest.jsonl bayes.jsonl -o {file}"),
+            &format!("{arguments} nearest.jsonl mode.jsonl -o {file}"),
         )
         .loud_ok();
     }
     dir.run(
         "figure",
-        "report scores.csv fits.csv shapes.csv contrasts.csv -o report.html",
+        "report scores.csv fits.csv shapes.csv contrasts.csv gaps.csv accuracies.csv -o report.html",
     )
     .ok();
     let page = String::from_utf8(dir.read("report.html")).unwrap();
+    for heading in [
+        "Shapes of curves",
+        "Likeness of gaps",
+        "Likeness of accuracies",
+        "Likeness of accuracies that noise allows",
+    ] {
+        assert!(page.contains(&format!("<h2>{heading}</h2>")), "{heading}");
+    }
     let (_, models) = page.split_once("<h2>Models</h2>").unwrap();
     let (models, _) = models.split_once("</section>").unwrap();
     let rows: Vec<&str> = models.split("<tr>").skip(2).collect();
     assert_eq!(rows.len(), 2);
-    for (row, model) in rows.iter().zip(["builtin:nearest", "builtin:bayes"]) {
+    for (row, model) in rows.iter().zip(["builtin:nearest", "builtin:mode"]) {
         assert!(row.contains(model), "{row}");
         let has = |file: &str, column: &str, of: &[(&str, &str)]| {
             let table = csv_rows(&dir.read(file));

@@ -5,14 +5,14 @@ Every figure that some results allow, with its heading: what a report shows.
 use super::super::Drawing;
 use super::super::chart::Series;
 use super::curves::{clean, group};
-use super::{Findings, bit_diversity, bit_load, coefficients, contrast, curve, families};
+use super::{Findings, bit_diversity, bit_load, ceilings, coefficients, contrast, curve, families};
 use super::{
     errors, group_accuracies, group_gaps, group_slopes, shapes, similarity, size, tasks,
     understandable, zero_bd,
 };
 use crate::analysis::Family;
 use crate::error::Result;
-use crate::record::{Score, ShapeFit};
+use crate::record::{ProfileOf, Score, ShapeFit, Similarity};
 
 /// A line against parameters needs models of several sizes.
 const LEAST_SIZES: usize = 2;
@@ -111,9 +111,50 @@ pub fn all(findings: &Findings, named: &[Family], published: Vec<Series>) -> Res
         let drawing = group_gaps(&findings.group_contrasts);
         add("group-gaps", "Gap by group", drawing.into());
     }
-    if !findings.similarities.is_empty() {
-        let drawing = similarity(findings)?;
-        add("similarity", "Likeness of profiles", drawing.into());
+    figures.extend(likenesses(findings)?);
+    Ok(figures)
+}
+
+/// Correlations of profiles and their ceilings, of gaps and of accuracies.
+fn likenesses(findings: &Findings) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for (is_accuracy, names, headings) in [
+        (
+            false,
+            ["similarity", "ceiling"],
+            ["Likeness of gaps", "Likeness of gaps that noise allows"],
+        ),
+        (
+            true,
+            ["similarity-accuracy", "ceiling-accuracy"],
+            [
+                "Likeness of accuracies",
+                "Likeness of accuracies that noise allows",
+            ],
+        ),
+    ] {
+        let mut alike = Findings::default();
+        let is_of = |row: &&Similarity| (row.profile == Some(ProfileOf::Accuracy)) == is_accuracy;
+        alike.similarities = findings
+            .similarities
+            .iter()
+            .filter(is_of)
+            .cloned()
+            .collect();
+        if !alike.similarities.is_empty() {
+            figures.push(Figure {
+                name: names[0],
+                heading: headings[0],
+                drawing: similarity(&alike)?.into(),
+            });
+        }
+        if alike.similarities.iter().any(|s| s.ceiling.is_some()) {
+            figures.push(Figure {
+                name: names[1],
+                heading: headings[1],
+                drawing: ceilings(&alike)?.into(),
+            });
+        }
     }
     Ok(figures)
 }

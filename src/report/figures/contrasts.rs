@@ -5,7 +5,6 @@ Clean against deranged demonstrations: by shots, by function, and how alike mode
 use super::super::axis::Quantity;
 use super::super::chart::{Chart, Line, Panel, Point, Range, Role, Series};
 use super::super::heat::{Cell, Heat};
-use super::super::page::Page;
 use super::curves::{Group, group};
 use super::{Findings, page_for};
 use crate::error::{Error, Result};
@@ -81,6 +80,37 @@ pub fn contrast(findings: &Findings) -> Result<Chart> {
 /// # Errors
 /// [`Error::Data`] if there is no pair, or one stands twice.
 pub fn similarity(findings: &Findings) -> Result<Heat> {
+    let is_accuracy = |row: &Similarity| row.profile == Some(ProfileOf::Accuracy);
+    let of = if findings.similarities.iter().all(is_accuracy) {
+        "accuracy with clean demonstrations"
+    } else {
+        "the gap, clean less deranged"
+    };
+    let note = format!(
+        "Correlation over functions of {of}, at each model's largest shot count. *: p < .05, one-sided permutation test, Holm's correction."
+    );
+    let starred = |row: &Similarity| row.p_holm.is_some_and(|p| p < LEVEL);
+    let cell = |row: &Similarity| (row.rho, starred(row));
+    heat(findings, cell, "Spearman's ρ", note)
+}
+
+/// The correlations that equal profiles would have, as far as the noise of finite trials allows.
+///
+/// # Errors
+/// As [`similarity`].
+pub fn ceilings(findings: &Findings) -> Result<Heat> {
+    let note = "What the correlation would be, on average, if the two profiles were equal: from their reliabilities, by split halves of the trials.";
+    let cell = |row: &Similarity| (row.ceiling, false);
+    heat(findings, cell, "Ceiling of ρ", note.to_owned())
+}
+
+/// A cell a pair, with its value and whether it has a star.
+fn heat(
+    findings: &Findings,
+    cell: impl Fn(&Similarity) -> (Option<f64>, bool),
+    scale_label: &str,
+    note: String,
+) -> Result<Heat> {
     let mut names: Vec<String> = Vec::new();
     let mut cells: Vec<Cell> = Vec::new();
     let ambiguous = |model: &str| {
@@ -117,31 +147,21 @@ pub fn similarity(findings: &Findings) -> Result<Heat> {
                 names[column], names[row_at]
             )));
         }
+        let (value, starred) = cell(row);
         cells.push(Cell {
             row: row_at,
             column,
-            value: row.rho,
-            starred: row.p_holm.is_some_and(|p| p < LEVEL),
+            value,
+            starred,
         });
     }
-    let page = Heat::page_for(names.len());
-    let is_accuracy = |row: &Similarity| row.profile == Some(ProfileOf::Accuracy);
-    let of = if findings.similarities.iter().all(is_accuracy) {
-        "accuracy with clean demonstrations"
-    } else {
-        "the gap, clean less deranged"
-    };
-    let note = format!(
-        "Correlation over functions of {of}, at each model's largest shot count. *: p < .05, one-sided permutation test, Holm's correction."
-    );
+    let mut page = Heat::page_for(names.len());
+    page.note = Some(note);
     Ok(Heat {
-        page: Page {
-            note: Some(note),
-            ..page
-        },
+        page,
         names,
         cells,
-        scale_label: "Spearman's ρ".to_owned(),
+        scale_label: scale_label.to_owned(),
     })
 }
 

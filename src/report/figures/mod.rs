@@ -21,7 +21,7 @@ pub use all::{Figure, all};
 pub use answers::{errors, understandable, zero_bd};
 pub use by_row::{group_accuracies, group_gaps, group_slopes, groups, tasks};
 pub use complexity::{bit_diversity, bit_load};
-pub use contrasts::{contrast, similarity};
+pub use contrasts::{ceilings, contrast, similarity};
 pub use published::Published;
 pub use scale::{coefficients, size};
 pub use shapes::shapes;
