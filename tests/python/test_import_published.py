@@ -163,8 +163,8 @@ def test_an_archive_holds_what_its_folder_does(tmp_path):
     cut = tmp_path / "cut.tar.gz"
     cut.write_bytes((tmp_path / "a.tar.gz").read_bytes()[:-2000])
     assert b"cut.tar.gz: not a whole archive" in imported(cut, fails=True)
-    (tmp_path / "words.txt").write_text("no archive")
-    assert b"words.txt: not a whole archive" in imported(tmp_path / "words.txt", fails=True)
+    (tmp_path / "words.tgz").write_text("no archive")
+    assert b"words.tgz: not a whole archive" in imported(tmp_path / "words.tgz", fails=True)
     nothing = archive_of(write(tmp_path / "none" / "a.csv", 1).parent, tmp_path / "none.tar", "w")
     assert b"none.tar: no *.json in it" in imported(nothing, fails=True)
     write(tmp_path / "bad" / "b.json", broken(lambda d: d["config"].update(seed=12)))
