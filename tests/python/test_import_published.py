@@ -212,6 +212,7 @@ def broken(change, modality: str = "genomic") -> dict:
         (lambda d: d["tasks"][3].update(program=["unheard_of"]), "one of the 100 published functions"),
         (lambda d: d["config"].update(bit_length=5), "bit_length 5, expected 8"),
         (lambda d: d["config"].pop("model"), "config: expected model"),
+        (lambda d: d.update(config=[]), "expected the JSON of a cell"),
         (lambda d: d["tasks"][0]["trials"][0].update(prompt="\u266b\u266b"), "expected one of the alphabets"),
         (lambda d: d.pop("tasks"), "expected the JSON of a cell"),
     ],
