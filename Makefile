@@ -2,6 +2,7 @@
 #
 #   make demo     build, fetch a small model, run the experiment, draw the curve
 #   make reproduce MODELS="dir dir ..."   the papers' whole protocol for any models, in out/reproduce
+#   make reproduce-published DIR=results_128   the follow-up's tables and figures from its raw results, in out/published
 #   make test     every test; needs nothing installed but Rust, Python 3.11+ with venv, make, and Chromium, which it
 #                 installs from Debian's packages where it is root; Slurm, too
 
@@ -25,13 +26,15 @@ STAGE := target/install
 # What help and messages name, under PREFIX/share/shotline by the names that it has here.
 SHARED := docs examples scripts/convert scripts/engines scripts/import-published scripts/requirements
 
-.PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce browser slurm-tools \
-        test test-rust test-python test-slurm test-cuda gpu-kit test-oracle test-large fixtures \
-        man completions install uninstall faults fuzz lint deny deny-advisories bench bench-infer bench-designs bench-growth clean
+.PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce \
+        reproduce-published browser slurm-tools test test-rust test-python test-slurm test-cuda gpu-kit test-oracle \
+        test-large fixtures man completions install uninstall faults fuzz lint deny deny-advisories bench bench-infer \
+        bench-designs bench-growth bench-published clean
 
 help:
 	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
 	@echo 'make reproduce MODELS="dir dir ..."   the whole protocol, in out/reproduce (settings: scripts/reproduce.mk)'
+	@echo 'make reproduce-published DIR=dir   the follow-up from its published raw results (settings: scripts/reproduce-published.mk)'
 	@echo 'make test           all tests'
 	@echo 'make test-slurm     the cluster jobs of `make reproduce CLUSTER=slurm`, on a real Slurm of one node'
 	@echo 'make test-oracle    converters and engines against the reference implementations (5 GB to fetch, a quarter of an hour)'
@@ -54,6 +57,7 @@ help:
 	@echo 'make bench-infer    infer beside transformers and llama.cpp (5 GB to fetch, half an hour)'
 	@echo 'make bench-designs  nested and independent trials: do they agree, what does a slope cost (an hour)'
 	@echo 'make bench-growth   time and memory at 10^5, 10^6 and 10^7 records (some minutes, 100 MB of disk)'
+	@echo 'make bench-published   importing an archive of the published size (an hour, 1 GB of disk)'
 	@echo 'make lint           rustfmt and clippy, warnings denied'
 	@echo 'make fixtures       the reference logits and statistics, anew (3 GB to fetch)'
 
@@ -106,6 +110,9 @@ demo: build runtime model-gemma3
 # MODELS and the other settings of scripts/reproduce.mk pass through.
 reproduce: build runtime
 	$(MAKE) --no-print-directory -f scripts/reproduce.mk BIN=$(BIN)
+
+reproduce-published: build
+	$(MAKE) --no-print-directory -f scripts/reproduce-published.mk BIN=$(BIN)
 
 # --- the filters on a system: a tree in $(STAGE), copied under PREFIX with a list of its files ---
 
@@ -286,6 +293,9 @@ bench-designs: build runtime model-smollm2 $(TEST_ENV)/.whole
 # The figures of docs/scale.md.
 bench-growth: build
 	$(PYTHON) benches/growth.py --bin $(BIN)
+
+bench-published: build
+	$(PYTHON) benches/published.py --bin $(BIN)
 
 clean:
 	rm -rf out target

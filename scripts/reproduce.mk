@@ -107,19 +107,16 @@ PREDICTIONS := $(foreach model,$(answering),$(call of_cells,$(model)))
 CLEAN_PREDICTIONS = $(foreach file,$(1),$(if $(findstring .deranged.,$(file)),,$(file)))
 MODEL_PREDICTIONS := $(foreach model,$(MODELS),$(call of_cells,$(model)))
 
-made = echo $@
-score := $(BIN)/score --quiet --seed $(SEED)
-contrast := $(BIN)/contrast --quiet --seed $(SEED)
 TABLES := scores tasks bitload bitdiversity errors fits
 ifeq ($(CONTROL),1)
 TABLES += contrasts contrast-tasks $(if $(word 2,$(MODELS)),profiles)
 endif
 TABLES += $(if $(word 2,$(MODELS)),versus)
-RESULTS := $(TABLES:%=$(OUT)/%.csv)
 
-# Before a command: one run at a time in OUT, and another waits. Single files are made without, as a cluster's tasks do.
-alone = mkdir -p $(OUT) && { flock --nonblock $(OUT)/.lock true || \
-  echo '$(OUT): another run is at work there; this one waits until it is done' >&2; } && flock $(OUT)/.lock
+# What scripts/results.mk compares. --shots leaves out what has no deranged side.
+CONTRASTED := $(PREDICTIONS)
+PROFILED := $(MODEL_PREDICTIONS)
+CONTRAST_FLAGS := --shots $(subst $() ,$(comma),$(strip $(counts_deranged)))
 
 ifeq ($(CLUSTER),slurm)
 # What a task has to know to do what was asked here; submit.py writes it down.
@@ -142,22 +139,10 @@ made: $(OUT)/report.html
 	echo 'Everything on one page: $(OUT)/report.html; figures in $(OUT)/figures, tables in $(OUT)/*.csv,'
 	echo 'predictions in $(OUT)/predictions.'
 
-# --- settings: what was drawn with others is drawn anew ---
-
-.PHONY: always
-always:
-
-# $(call setting,TEXT): a file that changes when the text does.
-define keep_setting
-mkdir -p $(@D)
-if ! [ -f $@ ] || [ "$$(cat $@)" != '$(1)' ]; then echo '$(1)' > $@.new && mv $@.new $@; fi
-endef
+# --- what was drawn with other settings is drawn anew ---
 
 $(OUT)/prompts/.settings: always
 	$(call keep_setting,design=$(DESIGN) trials=$(TRIALS) seed=$(SEED) suite=$(SUITE) nested-shots=$(if $(filter nested,$(DESIGN)),$(SHOTS)))
-
-$(OUT)/.models: always
-	$(call keep_setting,$(PREDICTIONS))
 
 # --- prompts, one file an alphabet and cell, or shard of one ---
 
@@ -235,47 +220,4 @@ shards: $(foreach m,$(sharded),$(call of_cells,$(m)))
 count:
 	echo $(words $(foreach m,$(sharded),$(foreach c,$(cells),$(shards))))
 
-# --- results ---
-
-$(OUT)/scores.csv: $(PREDICTIONS) $(OUT)/.models
-	$(made)
-	$(score) $(PREDICTIONS) -o $@
-
-$(OUT)/tasks.csv: $(MODEL_PREDICTIONS) $(OUT)/.models
-	$(made)
-	$(score) --by task $(MODEL_PREDICTIONS) -o $@
-
-$(OUT)/bitload.csv $(OUT)/bitdiversity.csv: $(OUT)/%.csv: $(MODEL_PREDICTIONS) $(OUT)/.models
-	$(made)
-	$(score) --by $* $(MODEL_PREDICTIONS) -o $@
-
-$(OUT)/errors.csv: $(MODEL_PREDICTIONS) $(OUT)/.models
-	$(made)
-	$(score) --errors $(MODEL_PREDICTIONS) -o $@
-
-$(OUT)/fits.csv: $(call CLEAN_PREDICTIONS,$(PREDICTIONS)) $(OUT)/.models
-	$(made)
-	$(BIN)/fit-loglinear --quiet --seed $(SEED) $(filter %.parquet,$^) -o $@
-
-# --shots leaves out what has no deranged side.
-control_shots := $(subst $() ,$(comma),$(strip $(counts_deranged)))
-$(OUT)/contrasts.csv: $(PREDICTIONS) $(OUT)/.models
-	$(made)
-	$(contrast) --shots $(control_shots) $(PREDICTIONS) -o $@
-
-$(OUT)/contrast-tasks.csv: $(MODEL_PREDICTIONS) $(OUT)/.models
-	$(made)
-	$(contrast) --shots $(control_shots) --by task $(MODEL_PREDICTIONS) -o $@
-
-$(OUT)/profiles.csv: $(MODEL_PREDICTIONS) $(OUT)/.models
-	$(made)
-	$(contrast) --shots $(control_shots) --profiles $(MODEL_PREDICTIONS) -o $@
-
-$(OUT)/versus.csv: $(MODEL_PREDICTIONS) $(OUT)/.models
-	$(made)
-	$(contrast) --models $(MODEL_PREDICTIONS) -o $@
-
-$(OUT)/report.html: $(RESULTS)
-	$(made)
-	mkdir -p $(OUT)/figures
-	$(BIN)/figure report $(RESULTS) $(if $(PUBLISHED),--published $(PUBLISHED)) --figures $(OUT)/figures -o $@
+include $(dir $(lastword $(MAKEFILE_LIST)))results.mk
