@@ -11,7 +11,7 @@ use crate::program::Suite;
 use crate::record::provenance::{self, Chain};
 use crate::record::{Extra, Format, Record, Writer};
 use clap::builder::{NonEmptyStringValueParser, PossibleValue, TypedValueParser};
-use clap::{Arg, ArgMatches, Args, Command};
+use clap::{Arg, ArgMatches, Args, Command, ValueHint};
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -196,6 +196,47 @@ impl OutputArgs {
     #[must_use]
     pub fn file(&self) -> Option<&PathBuf> {
         self.output.as_ref().filter(|f| f.as_os_str() != "-")
+    }
+}
+
+/// The functions that records are of.
+#[derive(Debug, Args)]
+pub struct SuiteArg {
+    /// The functions that may be behind the demonstrations: `paper`, `primitives`, `random:...`,
+    /// `random-tables:...` or a file (see gen-tasks). Default: those of your own from which the
+    /// input was drawn, if its provenance has any; else `paper`.
+    #[arg(long, value_parser = Offer(&Suite::NAMES), hide_possible_values = true, value_hint = ValueHint::AnyPath)]
+    suite: Option<String>,
+}
+
+impl SuiteArg {
+    /// Refuses an output that is the suite's file.
+    ///
+    /// # Errors
+    /// It is.
+    pub fn keep_from(&self, output: &OutputArgs) -> Result<()> {
+        self.suite
+            .iter()
+            .try_for_each(|name| output.keep_suite(name))
+    }
+
+    /// The suite that is given, or that records of this provenance are of. `bits` as in [`Suite::load`].
+    ///
+    /// # Errors
+    /// A suite that cannot be had, or is another than the one in the provenance.
+    pub fn load(&self, chain: &Chain, bits: Option<u32>) -> Result<Suite> {
+        let drawn = chain.suite()?;
+        let Some(name) = &self.suite else {
+            return drawn.map_or_else(Suite::paper, Ok);
+        };
+        let given = Suite::load(name, bits)?;
+        match drawn.map(|suite| suite.sha256()) {
+            Some(drawn) if drawn != given.sha256() => Err(Error::data(format!(
+                "--suite {name}: SHA-256 {} of its functions, but the input was drawn from {drawn}; it has them itself",
+                given.sha256()
+            ))),
+            _ => Ok(given),
+        }
     }
 }
 
