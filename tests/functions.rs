@@ -410,12 +410,12 @@ fn bad_functions_are_refused_by_line() {
         (
             4,
             format!("identity\n{cut}"),
-            "bad:2: \"f\": expected 16 hexadecimal digits at 4 bits, found 15",
+            "bad:2: \"f\": expected 16 hexadecimal digits for --bits 4, found 15",
         ),
         (
             8,
             short.clone(),
-            "bad:1: \"f\": expected 512 hexadecimal digits at 8 bits, found 16, which are a table of 4 bits",
+            "bad:1: \"f\": expected 512 hexadecimal digits for --bits 8, found 16",
         ),
         (
             13,
@@ -488,8 +488,8 @@ fn bad_functions_are_refused_by_line() {
     dir.pipe(predictions, "score", "--suite bad").refused(
         1,
         &[
-            "bad:1: \"f\": expected the k 2^k / 4",
-            "(1, 2, 6, 16, 40, 96, 224, 512, ",
+            "bad:1: \"f\": expected 1, 2, 6, 16, 40, 96, 224, 512, ",
+            "12288 hexadecimal digits for 1 to 12 bits",
             "found 15",
         ],
     );
@@ -531,7 +531,7 @@ fn a_bad_csv_is_refused_by_line() {
         ),
         (
             "function,input,output\nf,00,10\n",
-            "bad:2: \"f\": expected inputs of 1 bits, found \"00\"",
+            "bad:2: \"f\": expected inputs of 1 bits (--bits), found \"00\"",
         ),
         (
             "function,input,output\nrotl1,0,1\n",

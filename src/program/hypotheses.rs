@@ -28,7 +28,8 @@ impl Hypotheses {
     /// The hypotheses of a suite, those that can be had at this width (memory: 2^bits numbers a function).
     #[must_use]
     pub fn new(suite: &Suite, bits: u32) -> Self {
-        let programs = suite.programs().iter().filter(|p| p.has_width(bits));
+        let programs = suite.programs().iter();
+        let programs = programs.filter(|p| p.width().is_none_or(|width| width == bits));
         let (with_constant, fixed): (Vec<&Program>, Vec<&Program>) =
             programs.partition(|p| p.uses_constant());
         Self {

@@ -56,8 +56,8 @@ impl Program {
         })
     }
 
-    /// The program's value at `input`, with `meta_constant` returning `constant`. A table has values at its own width only
-    /// ([`Program::width`]).
+    /// The program's value at `input`, with `meta_constant` returning `constant`. A table has values at its own width
+    /// only ([`Program::width`]).
     #[must_use]
     pub fn apply(&self, input: u16, bits: u32, constant: u16) -> u16 {
         let context = Context {
@@ -95,12 +95,6 @@ impl Program {
             Body::Table { bits, .. } => Some(bits),
             Body::Primitives(_) | Body::Rule(_) => None,
         }
-    }
-
-    /// Whether the function can be had at this width.
-    #[must_use]
-    pub fn has_width(&self, bits: u32) -> bool {
-        self.width().is_none_or(|width| width == bits)
     }
 }
 

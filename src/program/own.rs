@@ -1,6 +1,6 @@
 /*!
-Functions of one's own, as a file of functions defines them: `NAME = table:HEX`, `NAME = rule:N`, `NAME = PROGRAM`, or all
-of them as a CSV of function, input and output.
+Functions of one's own, as a file of functions defines them: `NAME = table:HEX`, `NAME = rule:N`, `NAME = PROGRAM`, or
+all of them as a CSV of function, input and output.
 */
 
 use super::primitive::Context;
@@ -12,8 +12,8 @@ use std::fmt;
 pub(super) const MAX_TABLE_BITS: u32 = 12;
 
 /// One step of the elementary cellular automaton of that number (Wolfram, Rev. Mod. Phys. 55, 601, 1983): bit
-/// `4 l + 2 c + r` of the number is a cell's next state, where c is its own, l its left neighbour's and r its right's. The
-/// cells are a ring.
+/// `4 l + 2 c + r` of the number is a cell's next state, where c is its own, l its left neighbour's and r its right's.
+/// The cells are a ring.
 pub(super) fn step(number: u8, context: Context) -> u16 {
     let cells = context.input;
     let neighbours = [
@@ -43,8 +43,8 @@ impl Program {
         }
     }
 
-    /// A function as a file of functions has it: a program, or `NAME = ` a table, a rule or a program. `bits` is the only
-    /// width that will do, if there is one.
+    /// A function as a file of functions has it: a program, or `NAME = ` a table, a rule or a program. `bits` is the
+    /// only width that will do, if there is one.
     pub(super) fn defined(text: &str, bits: Option<u32>) -> Result<Self, String> {
         let Some((name, body)) = text.split_once('=') else {
             if text.starts_with("table:") || text.starts_with("rule:") {
@@ -125,44 +125,32 @@ fn digits(bits: u32) -> usize {
 /// The width and the outputs that hexadecimal digits spell.
 fn from_hex(text: &str, bits: Option<u32>) -> Result<(u32, Vec<u16>), String> {
     let found = text.chars().count();
-    let width = (1..=MAX_TABLE_BITS).find(|&k| digits(k) == found);
-    let width = match (width, bits) {
-        (Some(width), None) => width,
-        (Some(width), Some(bits)) if width == bits => width,
-        (of, Some(bits)) => {
-            let of = of.map_or_else(String::new, |k| format!(", which are a table of {k} bits"));
-            check_width(bits)?;
-            return Err(format!(
-                "expected {} hexadecimal digits at {bits} bits, found {found}{of}",
-                digits(bits)
-            ));
-        }
-        (None, None) => {
-            let all: Vec<String> = (1..=MAX_TABLE_BITS)
-                .map(|k| digits(k).to_string())
-                .collect();
-            return Err(format!(
-                "expected the k 2^k / 4 hexadecimal digits of a table of k bits ({}), found {found}",
-                all.join(", ")
-            ));
-        }
-    };
-    let mut outputs = Vec::with_capacity(1 << width);
-    let (mut held, mut count) = (0u32, 0);
+    let widths = bits.map_or(1..=MAX_TABLE_BITS, |bits| bits..=bits);
+    check_width(*widths.end())?;
+    let of = |k: &u32| digits(*k) == found;
+    let width = widths.clone().find(of).ok_or_else(|| {
+        let all: Vec<String> = widths.clone().map(|k| digits(k).to_string()).collect();
+        let bits = bits.map_or(format!("1 to {MAX_TABLE_BITS} bits"), |bits| {
+            format!("--bits {bits}")
+        });
+        let all = all.join(", ");
+        format!("expected {all} hexadecimal digits for {bits}, found {found}")
+    })?;
+    let mut all = Vec::with_capacity(4 * found);
     for (at, c) in (1..).zip(text.chars()) {
         let digit = c.to_digit(16);
-        held = held << 4 | digit.ok_or_else(|| format!("{c:?}, digit {at}, is not hexadecimal"))?;
-        count += 4;
-        while count >= width && outputs.len() < 1 << width {
-            count -= width;
-            // Of the 32 bits only the low 16 can be asked for.
-            #[allow(clippy::cast_possible_truncation)]
-            outputs.push((held >> count) as u16 & mask(width));
-        }
+        let digit = digit.ok_or_else(|| format!("{c:?}, digit {at}, is not hexadecimal"))?;
+        all.extend((0..4).rev().map(|i| digit >> i & 1 == 1));
     }
-    if held & ((1 << count) - 1) != 0 {
+    let (outputs, rest) = all.split_at((width as usize) << width);
+    if rest.contains(&true) {
         return Err("expected zeros behind the last output".to_owned());
     }
+    let value = |bits: &[bool]| {
+        bits.iter()
+            .fold(0, |value, &bit| value << 1 | u16::from(bit))
+    };
+    let outputs = outputs.chunks(width as usize).map(value).collect();
     Ok((width, outputs))
 }
 
@@ -199,8 +187,26 @@ struct Begun {
     rows: Vec<Option<(u16, u64)>>,
 }
 
-/// The functions of a CSV with the columns function, input and output, one row an input, in the order in which they begin.
-/// Errors begin with the line, if they have one.
+impl Begun {
+    fn whole(self) -> Result<Program, String> {
+        let Self {
+            name, line, bits, ..
+        } = self;
+        if let Some((missing, _)) = (0..).zip(&self.rows).find(|(_, row)| row.is_none()) {
+            return Err(format!(
+                "{line}: {name:?}, which begins here, has {} of {} inputs: {} is missing",
+                self.rows.iter().flatten().count(),
+                self.rows.len(),
+                Bits::new(missing, bits)
+            ));
+        }
+        let outputs = self.rows.into_iter().flatten().map(|(y, _)| y);
+        Ok(Program::of_table(&name, bits, outputs.collect()))
+    }
+}
+
+/// The functions of a CSV with the columns function, input and output, one row an input, in the order in which they
+/// begin. Errors begin with the line, if they have one.
 pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, String> {
     const COLUMNS: [&str; 3] = ["function", "input", "output"];
     let mut reader = csv::ReaderBuilder::new()
@@ -230,69 +236,43 @@ pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, St
         let name = &record[function];
         let bitstring = |column: &str, place: usize| {
             let value = record[place].parse::<Bits>();
-            value.map_err(|e| format!("{line}: column {column:?}: {e}"))
+            value.map_err(|e| at(format!("column {column:?}: {e}")))
         };
         let (x, y) = (bitstring("input", input)?, bitstring("output", output)?);
-        let place = match known.get(name) {
-            Some(&place) => place,
-            None => {
-                check_name(name).map_err(at)?;
-                if let Some(bits) = bits.filter(|&bits| bits != x.len()) {
-                    return Err(format!(
-                        "{line}: {name:?}: expected inputs of {bits} bits, found {:?}",
-                        &record[input]
-                    ));
-                }
-                check_width(x.len()).map_err(|e| at(format!("{name:?}: {e}")))?;
-                begun.push(Begun {
-                    name: name.to_owned(),
-                    line,
-                    bits: x.len(),
-                    rows: vec![None; 1 << x.len()],
-                });
-                known.insert(name.to_owned(), begun.len() - 1);
-                begun.len() - 1
+        let place = if let Some(&place) = known.get(name) {
+            place
+        } else {
+            check_name(name).map_err(at)?;
+            if let Some(bits) = bits.filter(|&bits| bits != x.len()) {
+                return Err(at(format!(
+                    "{name:?}: expected inputs of {bits} bits (--bits), found \"{x}\""
+                )));
             }
+            check_width(x.len()).map_err(|e| at(format!("{name:?}: {e}")))?;
+            begun.push(Begun {
+                name: name.to_owned(),
+                line,
+                bits: x.len(),
+                rows: vec![None; 1 << x.len()],
+            });
+            known.insert(name.to_owned(), begun.len() - 1);
+            begun.len() - 1
         };
         let Begun { bits, rows, .. } = &mut begun[place];
         for (column, value) in [("input", x), ("output", y)] {
             if value.len() != *bits {
-                return Err(format!(
-                    "{line}: column {column:?}: expected {bits} bits, as in the first row of {name:?}, found \"{value}\""
-                ));
+                return Err(at(format!(
+                    "column {column:?}: expected {bits} bits, as in the first row of {name:?}, found \"{value}\""
+                )));
             }
         }
         let row = &mut rows[usize::from(x.value())];
         if let Some((_, first)) = row {
-            return Err(format!(
-                "{line}: {name:?}: input {x} stands twice, first in line {first}"
-            ));
+            return Err(at(format!(
+                "{name:?}: input {x} stands twice, first in line {first}"
+            )));
         }
         *row = Some((y.value(), line));
     }
     begun.into_iter().map(Begun::whole).collect()
-}
-
-impl Begun {
-    fn whole(self) -> Result<Program, String> {
-        let Self {
-            name,
-            line,
-            bits,
-            rows,
-        } = self;
-        let there = rows.iter().flatten().count();
-        let all = rows.len();
-        let outputs: Option<Vec<u16>> = rows.iter().map(|row| row.map(|(y, _)| y)).collect();
-        outputs
-            .map(|outputs| Program::of_table(&name, bits, outputs))
-            .ok_or_else(|| {
-                let missing = (0..).zip(&rows).find(|(_, row)| row.is_none());
-                let missing = missing.map_or(0, |(x, _)| x);
-                format!(
-                    "{line}: {name:?}, which begins here, has {there} of {all} inputs: {} is missing",
-                    Bits::new(missing, bits)
-                )
-            })
-    }
 }

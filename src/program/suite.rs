@@ -28,9 +28,9 @@ impl Suite {
     /// The suites that have a name; `random:` and `random-tables:` go on.
     pub const NAMES: [&str; 4] = ["paper", "primitives", "random:", "random-tables:"];
 
-    /// `paper`, `primitives`, `random:...` (see [`RandomSuite`]), `random-tables:...` (see [`RandomTables`]), or the path of
-    /// a file (see [`Suite::parse`]; gzip and zstd are unpacked). `bits` is the width that all functions must have, and at
-    /// which random ones differ; without it, that is the papers', and tables may have any.
+    /// `paper`, `primitives`, `random:...` (see [`RandomSuite`]), `random-tables:...` (see [`RandomTables`]), or the path
+    /// of a file (see [`Suite::parse`]; gzip and zstd are unpacked). `bits` is the width that all functions must have,
+    /// and at which random ones differ; without it, that is the papers', and tables may have any.
     ///
     /// # Errors
     /// A file that cannot be read; a line that is no function or repeats one, by file and line; a
@@ -155,9 +155,9 @@ impl Suite {
         Ok(Self::of_programs(programs))
     }
 
-    /// A file of functions: a program or a definition (`NAME = table:HEX`, `rule:N` or a program) a line, behind a tab the
-    /// names of its groups with commas between them, behind `#` a comment; or a CSV of function, input and output. `place`
-    /// is what errors call it; `bits`, the width that all functions must have, if there is one.
+    /// A file of functions: a program or a definition (`NAME = table:HEX`, `rule:N` or a program) a line, behind a tab
+    /// the names of its groups with commas between them, behind `#` a comment; or a CSV of function, input and output.
+    /// `place` is what errors call it; `bits`, the width that all functions must have, if there is one.
     ///
     /// # Errors
     /// What is no function, or is there twice, by line.

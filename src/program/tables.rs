@@ -12,13 +12,13 @@ use std::ops::RangeInclusive;
 
 /// What is asked of a suite of random tables.
 ///
-/// **How it is drawn.** In rounds: in each, every `BitLoad` in range, from the lowest to the highest, gives one function that
-/// the suite has not got yet. A function of `BitLoad` B on k bits: B of the k input bits are drawn, all choices equally
-/// probable, then an output of k bits for each of the 2^B values that they can have, and these outputs again until every
-/// one of the B bits matters for some value of the others. As every function has one set of bits that matter, and sets of
-/// one size have equally many functions, each function of that `BitLoad` is equally probable. A `BitLoad` for which
-/// 10,000 draws in a row bring no new function has no more, and is left out of later rounds. A shorter suite is the beginning
-/// of a longer one.
+/// **How it is drawn.** In rounds: in each, every `BitLoad` in range, from the lowest to the highest, gives one
+/// function that the suite has not got yet. A function of `BitLoad` B on k bits: B of the k input bits are drawn, all
+/// choices equally probable, then an output of k bits for each of the 2^B values that they can have, and these outputs
+/// again until every one of the B bits matters for some value of the others. As every function has one set of bits that
+/// matter, and sets of one size have equally many functions, each function of that `BitLoad` is equally probable. A
+/// `BitLoad` for which 10,000 draws in a row bring no new function has no more, and is left out of later rounds. A
+/// shorter suite is the beginning of a longer one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RandomTables {
     count: usize,
