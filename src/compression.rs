@@ -6,6 +6,7 @@ stream that does not end as its format says is an error, never the end of a shor
 stream's length.
 */
 
+use crate::{memory, text};
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use std::fmt;
@@ -98,6 +99,17 @@ pub fn peek(mut stream: Stream) -> io::Result<(Vec<u8>, Stream)> {
     stream.by_ref().take(HEAD).read_to_end(&mut head)?;
     let whole: Chain<_, _> = Cursor::new(head.clone()).chain(stream);
     Ok((head, Box::new(whole)))
+}
+
+/// A small file's text, unpacked; while it is read, it is the file that a limit of memory names.
+///
+/// # Errors
+/// Those of [`open`] and of [`text::read`].
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let before = memory::reading(Some(path.display().to_string().into()));
+    let text = open(path).and_then(text::read);
+    memory::reading(before);
+    text
 }
 
 /// A file, unpacked.

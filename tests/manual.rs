@@ -260,7 +260,7 @@ fn bash_completes_flags_values_and_subcommands() {
         offered(&gen_tasks, &["gen-tasks", "--seed", "1", "--to", "p"]),
         set(&["parquet"])
     );
-    let suites = set(&["paper", "primitives", "random:"]);
+    let suites = set(&["paper", "primitives", "random:", "random-tables:"]);
     for filter in ["gen-tasks", "infer", "score", "contrast"] {
         assert_eq!(offered(&script(filter), &[filter, "--suite", ""]), suites);
     }

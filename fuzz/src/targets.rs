@@ -7,7 +7,7 @@ use shotline::cli::{parse_shots, read_sequences};
 use shotline::encoding::{Alphabet, Template};
 use shotline::predictor::onnx::{self, Device};
 use shotline::predictor::{Identity, Journal, fuzz_answer};
-use shotline::program::{Program, RandomSuite, Suite};
+use shotline::program::{Program, RandomSuite, RandomTables, Suite};
 use shotline::record::provenance::{Chain, Step};
 use shotline::record::{
     Contrast, Entry, Extra, Fit, Format, FromRow, Mean, Outcome, Prediction, Prompt, Reader,
@@ -128,14 +128,16 @@ fn suite(bytes: &[u8]) {
     if let Some(request) = bytes.strip_prefix(b"random:") {
         if let Ok(request) = std::str::from_utf8(request) {
             let _ = RandomSuite::parse(request, 8);
+            let _ = RandomTables::parse(request, None);
         }
         return;
     }
     let memory = Memory::new(bytes);
-    if let Ok(suite) = Suite::load(&memory.path.to_string_lossy(), 8) {
-        let names = suite.programs().iter().map(ToString::to_string);
-        let again = Suite::of(names).expect("a suite's programs are a suite");
+    if let Ok(suite) = Suite::load(&memory.path.to_string_lossy(), None) {
+        let lines = suite.lines().join("\n");
+        let again = Suite::parse(&lines, "memory", None).expect("a suite's lines are a suite");
         assert_eq!(suite.programs(), again.programs());
+        assert_eq!(suite.groups(), again.groups());
     }
 }
 

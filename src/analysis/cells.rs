@@ -210,7 +210,8 @@ impl CurveCells {
     }
 
     /// The functions of all its cells.
-    pub(super) fn functions(&self) -> BTreeSet<&str> {
+    #[must_use]
+    pub fn functions(&self) -> BTreeSet<&str> {
         let cells = self.cells.values();
         cells
             .flat_map(|cell| cell.tasks.keys().map(String::as_str))

@@ -5,9 +5,7 @@ Groups of functions: the same curves again, each with the functions of one group
 use super::cells::CurveCells;
 use crate::compression;
 use crate::error::{Error, Result};
-use crate::memory;
-use crate::program::{Primitive, Program};
-use crate::text;
+use crate::program::{Primitive, Program, Suite};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
@@ -15,46 +13,59 @@ use std::path::Path;
 /// Functions by the name of their group; a function may be in several.
 #[derive(Debug, Clone)]
 pub struct Groups {
-    /// In the order in which they are first named.
     named: Vec<(String, BTreeSet<String>)>,
-    /// Whether functions are in the groups of their primitives instead.
-    by_primitives: bool,
 }
 
 impl Groups {
     /// The name of the groups that follow from the primitives.
     pub const PRIMITIVES: &str = "primitives";
 
-    /// `primitives`, or a file: CSV with the columns function and group.
+    /// `primitives`, or a file: CSV with the columns function and group. Without a name, those that the suite names, or
+    /// else `primitives`. `functions` are those that the groups of the primitives may have.
     ///
     /// # Errors
     /// A file that cannot be read; by its line another header, a function that stands twice in a group, a group of one.
-    pub fn load(name: &str) -> Result<Self> {
-        if name == Self::PRIMITIVES {
-            let mut groups: Vec<&str> = Vec::new();
-            for group in Primitive::ALL.iter().filter_map(|p| p.group()) {
-                if !groups.contains(&group) {
-                    groups.push(group);
+    pub fn load(name: Option<&str>, suite: &Suite, functions: &BTreeSet<&str>) -> Result<Self> {
+        match name {
+            None if !suite.groups().is_empty() => {
+                let groups = suite.groups().iter();
+                Ok(Self {
+                    named: groups
+                        .map(|(name, all)| (name.clone(), all.iter().cloned().collect()))
+                        .collect(),
+                })
+            }
+            None | Some(Self::PRIMITIVES) => Ok(Self::by_primitives(suite, functions)),
+            Some(path) => {
+                let text = compression::read_text(Path::new(path)).map_err(|e| match e.kind() {
+                    io::ErrorKind::NotFound => {
+                        Error::usage(format!("--groups {path}: neither `primitives` nor a file"))
+                    }
+                    _ => Error::file(Path::new(path), e),
+                })?;
+                Self::parse(&text, path)
+            }
+        }
+    }
+
+    /// Each group of the primitives, with the functions that have one of them.
+    fn by_primitives(suite: &Suite, functions: &BTreeSet<&str>) -> Self {
+        let mut named: Vec<(String, BTreeSet<String>)> = Vec::new();
+        for group in Primitive::ALL.iter().filter_map(|p| p.group()) {
+            if !named.iter().any(|(name, _)| name == group) {
+                named.push((group.to_owned(), BTreeSet::new()));
+            }
+        }
+        for function in functions {
+            let program = suite.named(function);
+            for group in program.iter().flat_map(Program::groups) {
+                let found = named.iter_mut().find(|(name, _)| name == group);
+                if let Some((_, functions)) = found {
+                    functions.insert((*function).to_owned());
                 }
             }
-            return Ok(Self {
-                named: groups
-                    .into_iter()
-                    .map(|g| (g.to_owned(), BTreeSet::new()))
-                    .collect(),
-                by_primitives: true,
-            });
         }
-        let before = memory::reading(Some(name.into()));
-        let text = compression::open(Path::new(name)).and_then(text::read);
-        memory::reading(before);
-        let text = text.map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => {
-                Error::usage(format!("--groups {name}: neither `primitives` nor a file"))
-            }
-            _ => Error::file(Path::new(name), e),
-        })?;
-        Self::parse(&text, name)
+        Self { named }
     }
 
     fn parse(text: &str, place: &str) -> Result<Self> {
@@ -111,20 +122,15 @@ impl Groups {
         if named.is_empty() {
             return Err(Error::data(format!("{place}: no group in this file")));
         }
-        Ok(Self {
-            named,
-            by_primitives: false,
-        })
+        Ok(Self { named })
     }
 
-    /// The functions of the groups that no prediction is of.
+    /// The functions of the groups that are not among these.
     #[must_use]
-    pub fn absent(&self, curves: &[CurveCells]) -> BTreeSet<&str> {
-        let seen: BTreeSet<&str> = curves.iter().flat_map(CurveCells::functions).collect();
-        let functions = self.named.iter().flat_map(|(_, functions)| functions);
-        functions
-            .map(String::as_str)
-            .filter(|function| !seen.contains(function))
+    pub fn absent(&self, functions: &BTreeSet<&str>) -> BTreeSet<&str> {
+        let all = self.named.iter().flat_map(|(_, functions)| functions);
+        all.map(String::as_str)
+            .filter(|function| !functions.contains(function))
             .collect()
     }
 
@@ -133,17 +139,10 @@ impl Groups {
     /// # Errors
     /// No function is in any group.
     pub fn split(&self, curves: &[CurveCells]) -> Result<Vec<CurveCells>> {
-        let has = |group: &str, functions: &BTreeSet<String>, function: &str| {
-            if self.by_primitives {
-                let program = function.parse::<Program>();
-                return program.is_ok_and(|program| program.groups().any(|g| g == group));
-            }
-            functions.contains(function)
-        };
         let mut parts = Vec::new();
         for curve in curves {
             for (group, functions) in &self.named {
-                let mut part = curve.of_tasks(|function| has(group, functions, function));
+                let mut part = curve.of_tasks(|function| functions.contains(function));
                 if !part.cells.is_empty() {
                     part.group = Some(group.clone());
                     parts.push(part);
@@ -204,22 +203,16 @@ mod tests {
 
     #[test]
     fn every_primitive_but_two_is_in_a_group_of_several() {
-        let groups = Groups::load("primitives").unwrap();
-        let of = |group: &str| {
-            Primitive::ALL
-                .iter()
-                .filter(|p| p.group() == Some(group))
-                .count()
-        };
-        assert!(groups.named.iter().all(|(group, _)| of(group) > 1));
-        assert_eq!(
+        let functions = Primitive::ALL.iter().map(|p| p.name()).collect();
+        let groups = Groups::load(None, &Suite::paper().unwrap(), &functions).unwrap();
+        assert!(
             groups
                 .named
                 .iter()
-                .map(|(group, _)| of(group))
-                .sum::<usize>(),
-            28
+                .all(|(_, functions)| functions.len() > 1)
         );
+        let all = groups.named.iter().map(|(_, functions)| functions.len());
+        assert_eq!(all.sum::<usize>(), 28);
         let program: Program = "rotl1.flip_bits.rotr1".parse().unwrap();
         assert_eq!(
             program.groups().collect::<Vec<_>>(),

@@ -4,17 +4,15 @@ Looks at one prediction: the mode baseline beside it, and what kind of answer it
 
 use super::cells::{Counts, Errors, Seen};
 use super::mode::{mode_accuracy, modes};
-use crate::program::{Bits, Hypotheses, Suite, Survivor, bit_diversity, mask};
+use crate::error::Result;
+use crate::program::{Bits, Rivals, Suite, Survivor, bit_diversity, mask};
 use crate::record::{Condition, ErrorKind, Outcome};
-use std::collections::HashMap;
 
 /// Judges predictions; a suite holds the rivals of understandable mistakes.
 pub struct Judge {
-    suite: Suite,
+    rivals: Rivals,
     /// Whether kinds of wrong answers are told apart, too, which takes some time.
     with_errors: bool,
-    /// The suite at each width met.
-    rivals: HashMap<u32, Hypotheses>,
 }
 
 impl Judge {
@@ -23,60 +21,64 @@ impl Judge {
     #[must_use]
     pub fn new(suite: Suite, with_errors: bool) -> Self {
         Self {
-            suite,
+            rivals: Rivals::new(suite),
             with_errors,
-            rivals: HashMap::new(),
         }
     }
 
     /// What is to be seen of a prediction.
-    pub fn see(&mut self, outcome: &Outcome) -> Seen {
+    ///
+    /// # Errors
+    /// A wrong answer for which rivals are sought, of a function that is neither of the suite nor a program.
+    pub fn see(&mut self, outcome: &Outcome) -> Result<Seen> {
         let target = outcome.verdict.target;
         let outputs = outcome.outputs.as_deref();
-        Seen {
+        Ok(Seen {
             mode: outputs.and_then(|outputs| mode_accuracy(outputs, target)),
             logprob: outcome.answer_logprob,
             with_demonstrations: outputs.is_some(),
-            counts: self.count(outcome),
-        }
+            counts: self.count(outcome)?,
+        })
     }
 
-    fn count(&mut self, outcome: &Outcome) -> Counts {
+    fn count(&mut self, outcome: &Outcome) -> Result<Counts> {
         let verdict = &outcome.verdict;
         let zero_bd = |bits: Bits| bit_diversity(bits.value(), bits.len()) == 0;
         let whole = verdict.prediction.len() == verdict.bits;
         let target_zero = zero_bd(verdict.target);
-        Counts {
+        Ok(Counts {
             malformed: u32::from(!whole),
             edits: edit_distance(verdict.prediction, verdict.target),
             zero_bd_targets: u32::from(target_zero),
             zero_bd_predictions: u32::from(whole && zero_bd(verdict.prediction)),
             correct_zero_bd: u32::from(verdict.correct && target_zero),
             correct_other: u32::from(verdict.correct && !target_zero),
-            understandable: u32::from(whole && !verdict.correct && self.is_understandable(outcome)),
+            understandable: u32::from(
+                whole && !verdict.correct && self.is_understandable(outcome)?,
+            ),
             errors: if self.with_errors && !verdict.correct {
-                self.errors(outcome)
+                self.errors(outcome)?
             } else {
                 Errors::default()
             },
-        }
+        })
     }
 
     /// The kinds of one wrong answer. What needs demonstrations is of no kind without them.
-    fn errors(&mut self, outcome: &Outcome) -> Errors {
+    fn errors(&mut self, outcome: &Outcome) -> Result<Errors> {
         let verdict = &outcome.verdict;
         let mut errors = Errors::default();
         if verdict.prediction.len() != verdict.bits {
             errors.count[ErrorKind::Malformed as usize] = 1;
             errors.once[ErrorKind::Malformed as usize] = 1;
-            return errors;
+            return Ok(errors);
         }
         let target = verdict.target.value();
         let outputs = outcome.outputs.as_deref().unwrap_or_default();
         let values = |bits: &[Bits]| -> Vec<u16> { bits.iter().map(|b| b.value()).collect() };
         // In the order in which an answer is counted once.
         let mut kinds = [
-            (ErrorKind::Rival, self.rival_answers(outcome)),
+            (ErrorKind::Rival, self.rival_answers(outcome)?),
             (ErrorKind::Mode, values(&modes(outputs))),
             (ErrorKind::Demonstration, values(outputs)),
             (ErrorKind::Query, vec![outcome.query.value()]),
@@ -103,40 +105,40 @@ impl Judge {
         errors.candidates[other] = u64::from(mask(verdict.bits)) - all.len() as u64;
         errors.count[other] = u32::from(once.is_none());
         errors.once[once.unwrap_or(ErrorKind::Other) as usize] = 1;
-        errors
+        Ok(errors)
     }
 
     /// What the functions that agree with all demonstrations answer; nothing where there are no
     /// demonstrations, or deranged ones.
-    fn rival_answers(&mut self, outcome: &Outcome) -> Vec<u16> {
-        self.survivors(outcome)
-            .map(|survivor| survivor.output)
-            .collect()
+    fn rival_answers(&mut self, outcome: &Outcome) -> Result<Vec<u16>> {
+        let survivors = self.survivors(outcome)?;
+        Ok(survivors.map(|survivor| survivor.output).collect())
     }
 
     /// Whether some function of the suite agrees with all demonstrations and gives the wrong answer.
-    fn is_understandable(&mut self, outcome: &Outcome) -> bool {
+    fn is_understandable(&mut self, outcome: &Outcome) -> Result<bool> {
         let answer = outcome.verdict.prediction.value();
-        self.survivors(outcome).any(|rival| rival.output == answer)
+        let mut survivors = self.survivors(outcome)?;
+        Ok(survivors.any(|rival| rival.output == answer))
     }
 
     /// The functions of the suite that agree with all demonstrations; none where there are no
     /// demonstrations, or deranged ones.
-    fn survivors<'a>(&'a mut self, outcome: &'a Outcome) -> impl Iterator<Item = Survivor> + 'a {
+    fn survivors<'a>(
+        &'a mut self,
+        outcome: &'a Outcome,
+    ) -> Result<impl Iterator<Item = Survivor> + 'a> {
         let verdict = &outcome.verdict;
         let shown = match (&outcome.inputs, &outcome.outputs) {
             (Some(inputs), Some(outputs)) if verdict.condition == Condition::Clean => {
-                Some((inputs, outputs))
+                let rivals = self.rivals.of(&verdict.function, verdict.bits)?;
+                Some((rivals, inputs, outputs))
             }
             _ => None,
         };
-        let rivals = self
-            .rivals
-            .entry(verdict.bits)
-            .or_insert_with(|| Hypotheses::new(&self.suite, verdict.bits));
-        shown
+        Ok(shown
             .into_iter()
-            .flat_map(|(inputs, outputs)| rivals.survivors(inputs, outputs, outcome.query))
+            .flat_map(|(rivals, inputs, outputs)| rivals.survivors(inputs, outputs, outcome.query)))
     }
 }
 

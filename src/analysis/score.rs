@@ -4,8 +4,8 @@ Scores: accuracy, errors, the mode baseline and counts, per cell or per function
 
 use super::cells::{Cell, Counts, CurveCells, TaskUnits, logprob, mean};
 use super::resample::Replicates;
-use crate::error::{Error, Result};
-use crate::program::{Program, measures};
+use crate::error::Result;
+use crate::program::{Suite, measures};
 use crate::record::{Condition, Score};
 use crate::stats::{
     NORMAL_95, bootstrap_p, one_sided_p, quantile, standard_deviation, z_difference,
@@ -160,24 +160,33 @@ fn strata(
 }
 
 /// BitLoad and mean BitDiversity of functions, computed once each.
-#[derive(Debug, Default)]
-pub struct Complexities(HashMap<(String, u32), (u32, f64)>);
+#[derive(Debug)]
+pub struct Complexities {
+    suite: Suite,
+    known: HashMap<(String, u32), (u32, f64)>,
+}
 
 impl Complexities {
+    /// Those of programs, and of the suite's own functions.
+    #[must_use]
+    pub fn new(suite: Suite) -> Self {
+        Self {
+            suite,
+            known: HashMap::new(),
+        }
+    }
+
     /// `BitLoad` and mean BitDiversity of a function at one width.
     ///
     /// # Errors
-    /// It is no program.
+    /// It is neither a program nor a function of the suite at that width.
     pub fn of(&mut self, function: &str, bits: u32) -> Result<(u32, f64)> {
         let key = (function.to_owned(), bits);
-        if let Some(&known) = self.0.get(&key) {
+        if let Some(&known) = self.known.get(&key) {
             return Ok(known);
         }
-        let program: Program = function
-            .parse()
-            .map_err(|e| Error::data(format!("column \"function\": {e}")))?;
-        let m = measures(&program, bits);
-        self.0.insert(key, (m.bitload, m.bitdiversity));
+        let m = measures(&self.suite.function(function, bits)?, bits);
+        self.known.insert(key, (m.bitload, m.bitdiversity));
         Ok((m.bitload, m.bitdiversity))
     }
 }

@@ -1,15 +1,16 @@
 //! `contrast`: clean against deranged, model against model.
 
-use clap::{Parser, ValueEnum, ValueHint};
+use clap::{Parser, ValueEnum};
 use shotline::analysis::{
     Cells, Complexities, Contrasts, CurveCells, Profile, Rivalry, Seen, contrast_cells,
     contrast_tasks, similarities, versus, versus_tasks,
 };
 use shotline::cli::{
-    self, GroupArgs, InputArgs, Offer, OutputArgs, Progress, SeedArg, ThreadArgs, parse_shots, warn,
+    self, GroupArgs, InputArgs, OutputArgs, Progress, SeedArg, SuiteArg, ThreadArgs, parse_shots,
+    warn,
 };
 use shotline::error::{Error, Result};
-use shotline::program::{MAX_BITS, Suite};
+use shotline::program::{MAX_BITS, Suite, measures};
 use shotline::record::provenance::{Chain, Step};
 use shotline::record::{Identifiability, ProfileOf, Reader, Verdict};
 use std::process::ExitCode;
@@ -58,11 +59,8 @@ struct Args {
     #[arg(long, default_value_t = 1_000_000)]
     permutations: u32,
 
-    /// --identifiability: the functions, `paper`, `primitives`, `random:...` (see gen-tasks) or a
-    /// file.
-    #[arg(long, default_value = "paper", value_parser = Offer(&Suite::NAMES),
-          hide_possible_values = true, value_hint = ValueHint::AnyPath)]
-    suite: String,
+    #[command(flatten)]
+    suite: SuiteArg,
 
     /// --identifiability: width of the bitstrings, 1..16.
     #[arg(long, default_value_t = 8)]
@@ -172,11 +170,13 @@ fn run(args: &Args) -> Result<()> {
         return identifiability(args, &Chain::default().with(step));
     }
     let (curves, chain) = read(args)?;
+    args.suite.keep_from(&args.output)?;
+    let suite = args.suite.load(&chain, None)?;
     let curves = args
         .groups
-        .split(args.by == By::Group, curves, &args.output)?;
+        .split(args.by == By::Group, curves, &suite, &args.output)?;
+    let mut known = Complexities::new(suite);
     let chain = chain.with(step);
-    let mut known = Complexities::default();
     let top = args.top as usize;
     if args.models {
         return match args.by {
@@ -253,47 +253,42 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
             args.bits
         )));
     }
-    args.output.keep_suite(&args.suite)?;
-    let suite = Suite::load(&args.suite, args.bits)?;
+    args.suite.keep_from(&args.output)?;
+    let suite = args.suite.load(chain, Some(args.bits))?;
     cli::warn_of_equal(&suite, args.bits);
     let rivalry = Rivalry::new(&suite, args.bits);
     let mut rows = Vec::new();
     for shots in shots {
-        rows.extend(identified(args, &suite, &rivalry, shots)?);
+        rows.extend(identified(args, &suite, &rivalry, shots));
     }
     args.output.write_table(chain, &rows)
 }
 
 /// The rows of one shot count.
-fn identified(
-    args: &Args,
-    suite: &Suite,
-    rivalry: &Rivalry,
-    shots: u32,
-) -> Result<Vec<Identifiability>> {
+fn identified(args: &Args, suite: &Suite, rivalry: &Rivalry, shots: u32) -> Vec<Identifiability> {
     let shares = rivalry.identified(shots);
-    let named = suite.programs().iter().map(ToString::to_string).zip(shares);
     if args.by == By::Task {
-        let mut known = Complexities::default();
-        return named
-            .map(|(function, identified)| {
-                Ok(Identifiability {
-                    bits: args.bits,
-                    shots,
-                    bitload: Some(known.of(&function, args.bits)?.0),
-                    function: Some(function),
-                    tasks: 1,
-                    identified,
-                    worst: None,
-                    worst_function: None,
-                })
+        return suite
+            .programs()
+            .iter()
+            .zip(shares)
+            .map(|(program, identified)| Identifiability {
+                bits: args.bits,
+                shots,
+                bitload: Some(measures(program, args.bits).bitload),
+                function: Some(program.to_string()),
+                tasks: 1,
+                identified,
+                worst: None,
+                worst_function: None,
             })
             .collect();
     }
+    let named = suite.programs().iter().map(ToString::to_string).zip(shares);
     let named: Vec<(String, f64)> = named.collect();
     let tasks = u32::try_from(named.len()).unwrap_or(u32::MAX);
     let worst = named.iter().min_by(|a, b| a.1.total_cmp(&b.1));
-    Ok(vec![Identifiability {
+    vec![Identifiability {
         bits: args.bits,
         shots,
         function: None,
@@ -302,5 +297,5 @@ fn identified(
         identified: named.iter().map(|n| n.1).sum::<f64>() / f64::from(tasks),
         worst: worst.map(|w| w.1),
         worst_function: worst.map(|w| w.0.clone()),
-    }])
+    }]
 }

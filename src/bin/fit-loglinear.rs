@@ -7,6 +7,7 @@ use shotline::analysis::{
 };
 use shotline::cli::{self, GroupArgs, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
 use shotline::error::{Error, Result};
+use shotline::program::Suite;
 use shotline::record::provenance::Step;
 use shotline::record::{Design, Fit, FromRow, Mean, Outcome, Place, Reader, Row, ShapeFit};
 use shotline::stats::Bootstrap;
@@ -177,9 +178,10 @@ fn run(args: &Args) -> Result<()> {
         ));
     }
     let curves = cells.finish(args.allow_partial)?;
+    let suite = chain.suite()?.map_or_else(Suite::paper, Ok)?;
     let curves = args
         .groups
-        .split(args.by == By::Group, curves, &args.output)?;
+        .split(args.by == By::Group, curves, &suite, &args.output)?;
     if across {
         means.extend(curves.iter().map(points_of));
         let rows = scalings(&means, &args.family)?;

@@ -5,8 +5,8 @@ use serde_json::json;
 use shotline::cli::{self, Offer, OutputArgs, Progress, SeedArg, parse_shots, warn};
 use shotline::encoding::Alphabet;
 use shotline::error::{Error, Result};
-use shotline::program::{Suite, measures};
-use shotline::record::provenance::{Chain, Facts, Step};
+use shotline::program::{MAX_BITS, Suite, measures};
+use shotline::record::provenance::{Chain, Facts, Step, of_functions};
 use shotline::record::{Condition, Design, Extra, Listing, Trial};
 use shotline::trial::shard::Shard;
 use shotline::trial::{Grid, Replay};
@@ -23,10 +23,12 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "gen-tasks", version, after_help = EXAMPLES)]
 struct Args {
-    /// The functions: `paper` (the 100 of Breslow et al.), `primitives` (30), a file with one
-    /// program a line (`#` begins a comment), or `random:COUNT,depth=D,seed=S[,bitload=LO-HI]`:
-    /// COUNT random programs of 1 to D primitives whose truth tables at this width are new and
-    /// pairwise different, spread evenly over the values of `BitLoad` as far as there are any.
+    /// The functions: `paper` (the 100 of Breslow et al.), `primitives` (30), a file of functions
+    /// (see below), or random ones that all differ, spread evenly over the values of `BitLoad` as
+    /// far as there are any: `random:COUNT,depth=D,seed=S[,bitload=LO-HI]`, programs of 1 to D
+    /// primitives whose truth tables at this width are not the paper's;
+    /// `random-tables:COUNT,k=K,seed=S[,bitload=LO-HI]`, any functions of K bits (1 to 12), each
+    /// of one `BitLoad` as probable as any other.
     #[arg(long, default_value = "paper", value_parser = Offer(&Suite::NAMES),
           hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     suite: String,
@@ -116,7 +118,21 @@ Examples:
     gen-tasks --list
   A hundred functions that nobody has published, as a file to keep:
     gen-tasks --suite random:100,depth=3,seed=1 --list \\
-      | tail -n +2 | cut -d, -f1 > mine.txt";
+      | tail -n +2 | cut -d, -f1 > mine.txt
+  A hundred tables of BitLoad 2 to 4, which no program of primitives need have:
+    gen-tasks --suite random-tables:100,k=8,seed=1,bitload=2-4 -o trials.arrow
+
+Files of functions (docs/functions.md): one a line, `#` begins a comment. A program, or a name of
+letters, digits, _ and - that no primitive has, and what it stands for:
+    flip_bits.rotl1
+    twice = rotl1.rotl1
+    pascal = rule:90                  one step of a cellular automaton (0 to 255), its ends joined
+    fill = table:1f                   the outputs 00, 01, 11, 11, as one hexadecimal number
+A table of k bits (1 to 12) has k 2^k / 4 digits: every output in k bits, in the order of the
+inputs, and is for --bits k. Behind a tab may stand the groups that a function is in, with commas
+between them. Or the file is a CSV of function, input, output, one row an input. The functions go
+into the records' provenance, where later filters find them; where it was lost, they take
+--suite FILE.";
 
 fn main() -> ExitCode {
     cli::main("gen-tasks", run)
@@ -148,11 +164,11 @@ fn run(args: &Args) -> Result<()> {
 fn settings(args: &Args, suite: &Suite, shots: &[u32], total: u64) -> Facts {
     let nested = args.design == Design::Nested;
     let mut facts = Shard::settings(args.shard, total, if nested { shots.len() } else { 1 });
+    facts.extend(of_functions(suite));
     let conditions: Vec<&str> = args.condition.iter().map(|c| c.word()).collect();
     let own = [
         ("replay", json!(args.replay)),
         ("alphabet", json!(args.alphabet)),
-        ("functions_sha256", json!(suite.sha256())),
         ("bits", json!(args.bits)),
         ("shots", json!(shots)),
         ("trials", json!(args.trials)),
@@ -168,8 +184,14 @@ fn settings(args: &Args, suite: &Suite, shots: &[u32], total: u64) -> Facts {
 }
 
 fn suite(args: &Args) -> Result<Suite> {
+    if !(1..=MAX_BITS).contains(&args.bits) {
+        return Err(Error::usage(format!(
+            "--bits {}: expected 1..16",
+            args.bits
+        )));
+    }
     if args.task.is_empty() {
-        Suite::load(&args.suite, args.bits)
+        Suite::load(&args.suite, Some(args.bits))
     } else {
         Suite::of(args.task.iter().cloned())
     }
@@ -255,12 +277,6 @@ fn replay(args: &Args, alphabet: &str, mut step: Step) -> Result<()> {
 }
 
 fn list(args: &Args, chain: &Chain) -> Result<()> {
-    if !(1..=shotline::program::MAX_BITS).contains(&args.bits) {
-        return Err(Error::usage(format!(
-            "--bits {}: expected 1..16",
-            args.bits
-        )));
-    }
     let suite = suite(args)?;
     cli::warn_of_equal(&suite, args.bits);
     let mut writer = args.output.table::<Listing>(chain)?;

@@ -1,15 +1,14 @@
 //! `score`: from predictions to accuracies, errors and baselines.
 
-use clap::{Parser, ValueEnum, ValueHint};
+use clap::{Parser, ValueEnum};
 use shotline::analysis::{
     Cell, Cells, Complexities, CurveCells, Judge, by_bitdiversity, by_bitload, error_shares, power,
     replicates, score_cell, score_tasks,
 };
 use shotline::cli::{
-    self, GroupArgs, InputArgs, Offer, OutputArgs, Progress, SeedArg, ThreadArgs, warn,
+    self, GroupArgs, InputArgs, OutputArgs, Progress, SeedArg, SuiteArg, ThreadArgs, warn,
 };
 use shotline::error::Result;
-use shotline::program::{PAPER_BITS, Suite};
 use shotline::record::provenance::Step;
 use shotline::record::{Outcome, Reader, Score};
 use shotline::stats::Bootstrap;
@@ -25,6 +24,9 @@ use std::process::ExitCode;
 ///
 /// Functions are drawn by name, once for all shot counts of a curve, from all functions that it has.
 /// Errors over functions need two: of a cell with one they are null.
+///
+/// "understandable" counts wrong answers that another function of the suite, true to all
+/// demonstrations, gives.
 ///
 /// --errors says what the wrong answers are like, each kind beside the share that wrong answers
 /// drawn uniformly would have. An answer may be of several kinds, and is counted once under the
@@ -63,11 +65,8 @@ struct Args {
     #[arg(long, default_value_t = 5000)]
     replicates: u32,
 
-    /// The suite of the rivals of "understandable" mistakes: wrong answers that another function,
-    /// true to all demonstrations, gives. `paper`, `primitives`, `random:...` (see gen-tasks) or a file.
-    #[arg(long, default_value = "paper", value_parser = Offer(&Suite::NAMES),
-          hide_possible_values = true, value_hint = ValueHint::AnyPath)]
-    suite: String,
+    #[command(flatten)]
+    suite: SuiteArg,
 
     /// Score functions with unequal numbers of trials, and shot counts with other functions, too,
     /// instead of refusing them. Replicates that draw no function of a cell are left out of its errors.
@@ -122,12 +121,13 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     args.threads.install(args.output.quiet)?;
     let mut reader = Reader::<Outcome>::open(args.input.paths(args.output.files()?)?, false)?;
-    args.output.keep_suite(&args.suite)?;
-    let mut judge = Judge::new(Suite::load(&args.suite, PAPER_BITS)?, args.errors);
+    args.suite.keep_from(&args.output)?;
+    let suite = args.suite.load(&reader.provenance(), None)?;
+    let mut judge = Judge::new(suite.clone(), args.errors);
     let mut cells = Cells::default();
     let progress = Progress::new("predictions", reader.total(), args.output.quiet);
     while let Some(entry) = reader.read()? {
-        let seen = judge.see(&entry.record);
+        let seen = judge.see(&entry.record).map_err(|e| e.at(&entry.place))?;
         cells.add(&entry.record.verdict, &seen, entry.place.file());
         progress.step();
     }
@@ -138,7 +138,8 @@ fn run(args: &Args) -> Result<()> {
     let curves = cells.finish(args.allow_partial)?;
     let curves = args
         .groups
-        .split(args.by == By::Group, curves, &args.output)?;
+        .split(args.by == By::Group, curves, &suite, &args.output)?;
+    let mut known = Complexities::new(suite);
     if args.errors {
         return args.output.write_table(
             &chain,
@@ -162,7 +163,7 @@ fn run(args: &Args) -> Result<()> {
         }
         return args.output.write_table(&chain, &rows);
     }
-    let rows = scores(args, &curves)?;
+    let rows = scores(args, &curves, &mut known)?;
     let lone = rows
         .iter()
         .filter(|r| r.function.is_none() && r.tasks == Some(1));
@@ -184,8 +185,7 @@ fn each_cell<T>(
     Ok(all)
 }
 
-fn scores(args: &Args, curves: &[CurveCells]) -> Result<Vec<Score>> {
-    let mut known = Complexities::default();
+fn scores(args: &Args, curves: &[CurveCells], known: &mut Complexities) -> Result<Vec<Score>> {
     let mut rows = Vec::new();
     for curve in curves {
         let strata = match args.by {
@@ -195,12 +195,12 @@ fn scores(args: &Args, curves: &[CurveCells]) -> Result<Vec<Score>> {
             }
             By::Task => {
                 for (&shots, cell) in &curve.cells {
-                    rows.extend(score_tasks(curve, shots, cell, &mut known)?);
+                    rows.extend(score_tasks(curve, shots, cell, known)?);
                 }
                 continue;
             }
-            By::Bitload => by_bitload(curve, &mut known)?,
-            By::Bitdiversity => by_bitdiversity(curve, &mut known)?,
+            By::Bitload => by_bitload(curve, known)?,
+            By::Bitdiversity => by_bitdiversity(curve, known)?,
         };
         for stratum in strata {
             for score in score_cells(args, &stratum.curve)? {

@@ -204,7 +204,8 @@ impl OutputArgs {
 #[derive(Debug, Args)]
 pub struct GroupArgs {
     /// --by group: `primitives` (rotations, shifts, masks and so on: functions that have such a primitive), or a CSV file
-    /// of columns function and group. A function may be in several groups: their rows then overlap. [default: primitives]
+    /// of columns function and group. A function may be in several groups: their rows then overlap. [default: those that
+    /// the suite names, or else primitives]
     #[arg(long, value_name = "primitives|FILE", value_parser = Offer(&[Groups::PRIMITIVES]),
           hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     groups: Option<String>,
@@ -219,6 +220,7 @@ impl GroupArgs {
         &self,
         by_group: bool,
         curves: Vec<CurveCells>,
+        suite: &Suite,
         output: &OutputArgs,
     ) -> Result<Vec<CurveCells>> {
         if !by_group {
@@ -227,20 +229,62 @@ impl GroupArgs {
                 None => Ok(curves),
             };
         }
-        let name = self.groups.as_deref().unwrap_or(Groups::PRIMITIVES);
-        if name != Groups::PRIMITIVES {
-            keep_apart(&[PathBuf::from(name)], output.files()?)?;
+        let name = self.groups.as_deref();
+        if let Some(file) = name.filter(|name| *name != Groups::PRIMITIVES) {
+            keep_apart(&[PathBuf::from(file)], output.files()?)?;
         }
-        let groups = Groups::load(name)?;
-        let absent = groups.absent(&curves);
+        let functions = curves.iter().flat_map(CurveCells::functions).collect();
+        let groups = Groups::load(name, suite, &functions)?;
+        let absent = groups.absent(&functions);
         if let Some(first) = absent.first() {
-            let count = absent.len();
+            let (count, name) = (absent.len(), name.unwrap_or("the suite's groups"));
             warn(
                 program(),
                 format!("{name}: {count} functions without predictions, {first} first"),
             );
         }
         groups.split(&curves)
+    }
+}
+
+/// The functions that records are of.
+#[derive(Debug, Args)]
+pub struct SuiteArg {
+    /// The functions that may be behind the demonstrations: `paper`, `primitives`, `random:...`,
+    /// `random-tables:...` or a file (see gen-tasks). Default: those of your own from which the
+    /// input was drawn, if its provenance has any; else `paper`.
+    #[arg(long, value_parser = Offer(&Suite::NAMES), hide_possible_values = true, value_hint = ValueHint::AnyPath)]
+    suite: Option<String>,
+}
+
+impl SuiteArg {
+    /// Refuses an output that is the suite's file.
+    ///
+    /// # Errors
+    /// It is.
+    pub fn keep_from(&self, output: &OutputArgs) -> Result<()> {
+        self.suite
+            .iter()
+            .try_for_each(|name| output.keep_suite(name))
+    }
+
+    /// The suite that is given, or that records of this provenance are of. `bits` as in [`Suite::load`].
+    ///
+    /// # Errors
+    /// A suite that cannot be had, or is another than the one in the provenance.
+    pub fn load(&self, chain: &Chain, bits: Option<u32>) -> Result<Suite> {
+        let drawn = chain.suite()?;
+        let Some(name) = &self.suite else {
+            return drawn.map_or_else(Suite::paper, Ok);
+        };
+        let given = Suite::load(name, bits)?;
+        match drawn.map(|suite| suite.sha256()) {
+            Some(drawn) if drawn != given.sha256() => Err(Error::data(format!(
+                "--suite {name}: SHA-256 {} of its functions, but the input was drawn from {drawn}; it has them itself",
+                given.sha256()
+            ))),
+            _ => Ok(given),
+        }
     }
 }
 

@@ -9,7 +9,9 @@ mod pages;
 mod progress;
 mod sequences;
 
-pub use args::{GroupArgs, InputArgs, Offer, OutputArgs, SeedArg, ThreadArgs, parse_shots};
+pub use args::{
+    GroupArgs, InputArgs, Offer, OutputArgs, SeedArg, SuiteArg, ThreadArgs, parse_shots,
+};
 pub use output::{Sink, destination, keep_apart, when_interrupted};
 pub use progress::Progress;
 pub use sequences::read_sequences;

@@ -8,9 +8,9 @@ use crate::analysis::modes;
 use crate::chance::{Below, Key, Purpose};
 use crate::encoding::{Symbols, encode_bits};
 use crate::error::{Error, Result, meant};
-use crate::program::{Bits, Hypotheses, Suite};
-use crate::record::{Condition, Prompt};
-use std::collections::{BTreeMap, HashMap};
+use crate::program::{Bits, Hypotheses, Rivals, Suite};
+use crate::record::{Condition, Prompt, Trial};
+use std::collections::BTreeMap;
 
 /// What `infer --model` knows by name: the rules, and a model that is none of them.
 pub const BUILTINS: [&str; 5] = [
@@ -57,10 +57,9 @@ impl Rule {
 /// A baseline.
 pub struct Builtin {
     rule: Rule,
-    suite: Suite,
+    /// What [`Rule::Bayes`] believes in.
+    hypotheses: Rivals,
     seed: i64,
-    /// The suite at each width met.
-    hypotheses: HashMap<u32, Hypotheses>,
     fallbacks: u64,
 }
 
@@ -71,9 +70,8 @@ impl Builtin {
     pub fn new(rule: Rule, suite: Suite, seed: i64) -> Self {
         Self {
             rule,
-            suite,
+            hypotheses: Rivals::new(suite),
             seed,
-            hypotheses: HashMap::new(),
             fallbacks: 0,
         }
     }
@@ -85,26 +83,23 @@ impl Builtin {
     }
 
     /// The equally good answers; every string if nothing speaks for any.
-    fn candidates(&mut self, point: &Point<'_>, condition: Condition) -> Vec<Bits> {
-        match self.rule {
+    fn candidates(&mut self, point: &Point<'_>, trial: &Trial) -> Result<Vec<Bits>> {
+        Ok(match self.rule {
             Rule::Copy => vec![point.query],
             Rule::Mode => modes(point.outputs),
             Rule::Nearest => nearest(point),
             Rule::Bayes => {
                 let bits = point.query.len();
-                let hypotheses = self
-                    .hypotheses
-                    .entry(bits)
-                    .or_insert_with(|| Hypotheses::new(&self.suite, bits));
+                let hypotheses = self.hypotheses.of(&trial.function, bits)?;
                 let best = most_probable(hypotheses, point);
                 if best.is_empty() {
                     // Of deranged demonstrations no function is to be expected.
-                    self.fallbacks += u64::from(condition == Condition::Clean);
-                    return modes(point.outputs);
+                    self.fallbacks += u64::from(trial.condition == Condition::Clean);
+                    return Ok(modes(point.outputs));
                 }
                 best
             }
-        }
+        })
     }
 }
 
@@ -156,7 +151,7 @@ impl Builtin {
         points
             .iter()
             .map(|point| {
-                let candidates = self.candidates(point, prompt.trial.condition);
+                let candidates = self.candidates(point, &prompt.trial)?;
                 let key = Key::new(&[
                     b"builtin",
                     &self.seed.to_le_bytes(),

@@ -2,7 +2,7 @@
 Groups of functions that follow from the primitives that they are made of.
 */
 
-use super::{Primitive, Program};
+use super::{Body, Primitive, Program};
 
 impl Primitive {
     /// The group that it belongs to; `identity`, which does nothing, and `xor_with_s0`, which joins a program's output
@@ -33,10 +33,12 @@ impl Primitive {
 }
 
 impl Program {
-    /// The groups of its primitives.
+    /// The groups of its primitives; a table or rule has none.
     pub fn groups(&self) -> impl Iterator<Item = &'static str> {
-        self.primitives
-            .iter()
-            .filter_map(|primitive| primitive.group())
+        let primitives: &[Primitive] = match &self.body {
+            Body::Primitives(primitives) => primitives,
+            Body::Table { .. } | Body::Rule(_) => &[],
+        };
+        primitives.iter().filter_map(|primitive| primitive.group())
     }
 }

@@ -3,6 +3,8 @@ Which functions of a suite agree with what a prompt shows.
 */
 
 use super::{Bits, Program, Suite, mask};
+use crate::error::Result;
+use std::collections::{HashMap, HashSet};
 
 /// A suite's functions at one width, ready to be held against demonstrations.
 pub struct Hypotheses {
@@ -23,11 +25,13 @@ pub struct Survivor {
 }
 
 impl Hypotheses {
-    /// The hypotheses of a suite (memory: 2^bits numbers a function).
+    /// The hypotheses of a suite, those that can be had at this width (memory: 2^bits numbers a function).
     #[must_use]
     pub fn new(suite: &Suite, bits: u32) -> Self {
+        let programs = suite.programs().iter();
+        let programs = programs.filter(|p| p.width().is_none_or(|width| width == bits));
         let (with_constant, fixed): (Vec<&Program>, Vec<&Program>) =
-            suite.programs().iter().partition(|p| p.uses_constant());
+            programs.partition(|p| p.uses_constant());
         Self {
             bits,
             tables: fixed.iter().map(|p| p.table(bits, 0)).collect(),
@@ -72,6 +76,40 @@ impl Hypotheses {
             })
         });
         fixed.chain(drawn)
+    }
+}
+
+/// A suite's functions at every width met.
+pub struct Rivals {
+    suite: Suite,
+    /// By width, with the names of records that have been looked up.
+    met: HashMap<u32, (Hypotheses, HashSet<String>)>,
+}
+
+impl Rivals {
+    /// The functions of `suite`.
+    #[must_use]
+    pub fn new(suite: Suite) -> Self {
+        Self {
+            suite,
+            met: HashMap::new(),
+        }
+    }
+
+    /// The rivals, at this width, of the function that a record names so.
+    ///
+    /// # Errors
+    /// Nobody knows that function, so that the suite is not the one that it is of.
+    pub fn of(&mut self, function: &str, bits: u32) -> Result<&Hypotheses> {
+        let (hypotheses, known) = self
+            .met
+            .entry(bits)
+            .or_insert_with(|| (Hypotheses::new(&self.suite, bits), HashSet::new()));
+        if !known.contains(function) {
+            self.suite.function(function, bits)?;
+            known.insert(function.to_owned());
+        }
+        Ok(hypotheses)
     }
 }
 

@@ -1,21 +1,24 @@
 /*!
-Bitstring functions: primitives, programs in dot notation, their truth tables, measures and suites.
+Bitstring functions: primitives, programs in dot notation, functions of one's own, truth tables, measures and suites.
 */
 
 mod bits;
 mod groups;
 mod hypotheses;
 mod measure;
+mod own;
 mod primitive;
 mod random;
 mod suite;
+mod tables;
 
 pub use bits::Bits;
-pub use hypotheses::{Hypotheses, Survivor};
+pub use hypotheses::{Hypotheses, Rivals, Survivor};
 pub use measure::{Measures, bit_diversity, measures};
 pub use primitive::{MAX_BITS, Primitive, mask};
 pub use random::RandomSuite;
 pub use suite::Suite;
+pub use tables::RandomTables;
 
 /// The width of the papers' bitstrings.
 pub const PAPER_BITS: u32 = 8;
@@ -23,22 +26,39 @@ pub const PAPER_BITS: u32 = 8;
 use primitive::Context;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-/// One or more primitives, applied from left to right: `flip_bits.reverse_bits` is
-/// `f(x) = reverse_bits(flip_bits(x))`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// A bitstring function: primitives, or a function of one's own, which has a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
-    primitives: Vec<Primitive>,
+    name: Option<Arc<str>>,
+    body: Body,
+}
+
+/// What a program computes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Body {
+    /// One or more, applied from left to right: `flip_bits.reverse_bits` is
+    /// `f(x) = reverse_bits(flip_bits(x))`.
+    Primitives(Vec<Primitive>),
+    /// Any function of one width: its outputs in the order of the inputs.
+    Table { bits: u32, outputs: Arc<[u16]> },
+    /// One step of an elementary cellular automaton, its cells in a ring.
+    Rule(u8),
 }
 
 impl Program {
     /// A program of these primitives, of which there must be one at least.
     #[must_use]
     pub fn new(primitives: Vec<Primitive>) -> Option<Self> {
-        (!primitives.is_empty()).then_some(Self { primitives })
+        (!primitives.is_empty()).then_some(Self {
+            name: None,
+            body: Body::Primitives(primitives),
+        })
     }
 
-    /// The program's value at `input`, with `meta_constant` returning `constant`.
+    /// The program's value at `input`, with `meta_constant` returning `constant`. A table has values at its own width
+    /// only ([`Program::width`]).
     #[must_use]
     pub fn apply(&self, input: u16, bits: u32, constant: u16) -> u16 {
         let context = Context {
@@ -46,9 +66,13 @@ impl Program {
             input,
             constant,
         };
-        self.primitives
-            .iter()
-            .fold(input, |value, primitive| primitive.apply(value, context))
+        match &self.body {
+            Body::Primitives(primitives) => primitives
+                .iter()
+                .fold(input, |value, primitive| primitive.apply(value, context)),
+            Body::Table { outputs, .. } => outputs[usize::from(input)],
+            Body::Rule(number) => own::step(*number, context),
+        }
     }
 
     /// The value at every input, in numeric order: `2^bits` entries.
@@ -62,19 +86,25 @@ impl Program {
     /// Whether the function depends on a constant that every trial draws anew.
     #[must_use]
     pub fn uses_constant(&self) -> bool {
-        self.primitives.contains(&Primitive::MetaConstant)
+        matches!(&self.body, Body::Primitives(all) if all.contains(&Primitive::MetaConstant))
+    }
+
+    /// The one width that the function has, if it is a table; any other has every width.
+    #[must_use]
+    pub fn width(&self) -> Option<u32> {
+        match self.body {
+            Body::Table { bits, .. } => Some(bits),
+            Body::Primitives(_) | Body::Rule(_) => None,
+        }
     }
 }
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, primitive) in self.primitives.iter().enumerate() {
-            if i > 0 {
-                f.write_str(".")?;
-            }
-            write!(f, "{primitive}")?;
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => self.body.fmt(f),
         }
-        Ok(())
     }
 }
 

@@ -37,50 +37,20 @@ impl RandomSuite {
     /// # Errors
     /// Anything else, as a usage error.
     pub fn parse(text: &str, bits: u32) -> Result<Self> {
-        let wrong = |what: &str| {
-            Error::usage(format!(
-                "--suite random:{text}: {what}; expected random:COUNT,depth=D,seed=S[,bitload=LO-HI]"
-            ))
-        };
-        let mut parts = text.split(',');
-        let number = |text: &str| text.parse::<u32>().ok();
-        let count = parts.next().and_then(number).filter(|&n| n > 0);
-        let count = count.ok_or_else(|| wrong("COUNT is a number from 1"))?;
-        let mut named: BTreeMap<&str, &str> = BTreeMap::new();
-        for part in parts {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            if !["depth", "seed", "bitload", "bits"].contains(&name) {
-                return Err(wrong(&format!("{name:?} is no part of it")));
-            }
-            if named.insert(name, value).is_some() {
-                return Err(wrong(&format!("{name} is given twice")));
-            }
-        }
-        let in_range = |name: &str, most: u32| {
-            let value = named.get(name).copied();
-            let found = value.and_then(number).filter(|n| (1..=most).contains(n));
-            found.ok_or_else(|| wrong(&format!("{name} is a number from 1 to {most}")))
-        };
-        let bits = match named.get("bits") {
-            Some(_) => in_range("bits", MAX_BITS)?,
+        let request = Request::parse(
+            text,
+            "random:COUNT,depth=D,seed=S[,bitload=LO-HI]",
+            &["depth", "seed", "bitload", "bits"],
+        )?;
+        let bits = match request.named.get("bits") {
+            Some(_) => request.number("bits", MAX_BITS)?,
             None => bits,
         };
-        let seed = named.get("seed").and_then(|s| s.parse::<i64>().ok());
-        let bitload = match named.get("bitload") {
-            None => 1..=bits,
-            Some(text) => text
-                .split_once('-')
-                .and_then(|(low, high)| Some(number(low)?..=number(high)?))
-                .filter(|range| !range.is_empty() && *range.end() <= bits)
-                .ok_or_else(|| wrong(&format!("bitload is LO-HI with LO <= HI <= {bits}")))?,
-        };
         Ok(Self {
-            count: count as usize,
-            depth: in_range("depth", MAX_DEPTH)?,
-            seed: seed
-                .filter(|s| *s >= 0)
-                .ok_or_else(|| wrong("seed is a number from 0"))?,
-            bitload,
+            count: request.count,
+            depth: request.number("depth", MAX_DEPTH)?,
+            seed: request.seed()?,
+            bitload: request.bitload(bits)?,
             bits,
         })
     }
@@ -145,6 +115,73 @@ impl RandomSuite {
         let primitives = 1 + chance.below(self.depth);
         let drawn = (0..primitives).map(|_| draw_primitive(chance)).collect();
         Program::new(drawn)
+    }
+}
+
+/// What is asked of a suite that is drawn: `PREFIX:COUNT,name=value,...`.
+pub(super) struct Request<'a> {
+    text: &'a str,
+    /// What is expected.
+    form: &'a str,
+    pub(super) count: usize,
+    named: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Request<'a> {
+    /// What stands behind the prefix of `form`, in which these names may stand.
+    pub(super) fn parse(text: &'a str, form: &'a str, names: &[&str]) -> Result<Self> {
+        let mut parts = text.split(',');
+        let count = parts.next().and_then(|n| n.parse::<u32>().ok());
+        let mut request = Self {
+            text,
+            form,
+            count: count.unwrap_or_default() as usize,
+            named: BTreeMap::new(),
+        };
+        if request.count == 0 {
+            return Err(request.wrong("COUNT is a number from 1"));
+        }
+        for part in parts {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            if !names.contains(&name) {
+                return Err(request.wrong(&format!("{name:?} is no part of it")));
+            }
+            if request.named.insert(name, value).is_some() {
+                return Err(request.wrong(&format!("{name} is given twice")));
+            }
+        }
+        Ok(request)
+    }
+
+    pub(super) fn wrong(&self, what: &str) -> Error {
+        let Self { text, form, .. } = self;
+        let prefix = form.split(':').next().unwrap_or_default();
+        Error::usage(format!("--suite {prefix}:{text}: {what}; expected {form}"))
+    }
+
+    /// A number from 1, which has to be there.
+    pub(super) fn number(&self, name: &str, most: u32) -> Result<u32> {
+        let value = self.named.get(name).and_then(|n| n.parse().ok());
+        value
+            .filter(|n| (1..=most).contains(n))
+            .ok_or_else(|| self.wrong(&format!("{name} is a number from 1 to {most}")))
+    }
+
+    pub(super) fn seed(&self) -> Result<i64> {
+        let seed = self.named.get("seed").and_then(|s| s.parse().ok());
+        seed.filter(|s| *s >= 0)
+            .ok_or_else(|| self.wrong("seed is a number from 0"))
+    }
+
+    /// The values of `BitLoad`; if nothing is said, all but that of constants.
+    pub(super) fn bitload(&self, bits: u32) -> Result<RangeInclusive<u32>> {
+        let Some(text) = self.named.get("bitload") else {
+            return Ok(1..=bits);
+        };
+        text.split_once('-')
+            .and_then(|(low, high)| Some(low.parse().ok()?..=high.parse().ok()?))
+            .filter(|range| !range.is_empty() && *range.end() <= bits)
+            .ok_or_else(|| self.wrong(&format!("bitload is LO-HI with LO <= HI <= {bits}")))
     }
 }
 

@@ -1,57 +1,57 @@
 /*!
-Suites: lists of programs that an experiment runs over.
+Suites: lists of functions that an experiment runs over.
 */
 
+use super::own::{from_csv, written};
 use super::random::digest;
-use super::{Primitive, Program, RandomSuite, mask};
+use super::{PAPER_BITS, Primitive, Program, RandomSuite, RandomTables, mask};
 use crate::compression;
 use crate::digest::sha256_of_text;
 use crate::error::{Error, Result, meant};
-use crate::memory;
-use crate::text;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 
 /// The text of the suite `paper`, in the format of a suite file.
 const PAPER: &str = include_str!("paper.txt");
 
-/// Programs in a fixed order, each at most once.
-#[derive(Debug, Clone)]
+/// Functions in a fixed order, each at most once, and groups of them.
+#[derive(Debug, Clone, Default)]
 pub struct Suite {
     programs: Vec<Program>,
+    groups: BTreeMap<String, Vec<String>>,
 }
 
 impl Suite {
-    /// The suites that have a name; `random:` goes on.
-    pub const NAMES: [&str; 3] = ["paper", "primitives", "random:"];
+    /// The suites that have a name; `random:` and `random-tables:` go on.
+    pub const NAMES: [&str; 4] = ["paper", "primitives", "random:", "random-tables:"];
 
-    /// `paper`, `primitives`, `random:...` (see [`RandomSuite`]), or the path of a file with one
-    /// program a line (`#` begins a comment; gzip and zstd are unpacked). `bits` is the width at which random functions differ,
-    /// if they do not say themselves.
+    /// `paper`, `primitives`, `random:...` (see [`RandomSuite`]), `random-tables:...` (see [`RandomTables`]), or the path
+    /// of a file (see [`Suite::parse`]; gzip and zstd are unpacked). `bits` is the width that all functions must have,
+    /// and at which random ones differ; without it, that is the papers', and tables may have any.
     ///
     /// # Errors
-    /// A file that cannot be read; a line that is no program or repeats one, by file and line; a
+    /// A file that cannot be read; a line that is no function or repeats one, by file and line; a
     /// random suite that cannot be drawn.
-    pub fn load(name: &str, bits: u32) -> Result<Self> {
+    pub fn load(name: &str, bits: Option<u32>) -> Result<Self> {
         if let Some(request) = name.strip_prefix("random:") {
-            return RandomSuite::parse(request, bits)?.draw();
+            return RandomSuite::parse(request, bits.unwrap_or(PAPER_BITS))?.draw();
+        }
+        if let Some(request) = name.strip_prefix("random-tables:") {
+            return RandomTables::parse(request, bits)?.draw();
         }
         match name {
             "paper" => Self::paper(),
             "primitives" => Self::of(Primitive::ALL.iter().map(|p| p.name().to_owned())),
             path => {
-                let before = memory::reading(Some(path.into()));
-                let text = compression::open(Path::new(path)).and_then(text::read);
-                memory::reading(before);
-                let text = text.map_err(|e| match e.kind() {
+                let text = compression::read_text(Path::new(path)).map_err(|e| match e.kind() {
                     io::ErrorKind::NotFound => Error::usage(format!(
                         "--suite {path}: neither `paper` nor `primitives` nor a file{}",
                         meant(path, &Self::NAMES)
                     )),
                     _ => Error::file(Path::new(path), e),
                 })?;
-                Self::parse(&text, path)
+                Self::parse(&text, path, bits)
             }
         }
     }
@@ -59,8 +59,11 @@ impl Suite {
     /// The file that [`Suite::load`] reads, if it reads one.
     #[must_use]
     pub fn file(name: &str) -> Option<&Path> {
-        let own = matches!(name, "paper" | "primitives") || name.starts_with("random:");
-        (!own).then(|| Path::new(name))
+        let is_file = match name.split_once(':') {
+            Some((kind, _)) => !matches!(kind, "random" | "random-tables"),
+            None => !matches!(name, "paper" | "primitives"),
+        };
+        is_file.then(|| Path::new(name))
     }
 
     /// The 100 functions of the paper, in the published order.
@@ -68,14 +71,75 @@ impl Suite {
     /// # Errors
     /// None in practice: the list is part of the program and tested.
     pub fn paper() -> Result<Self> {
-        Self::parse(PAPER, "paper")
+        Self::parse(PAPER, "paper", None)
     }
 
-    /// What the list is known by in provenance, whatever its file is called: SHA-256 of its programs, one a line.
+    /// Functions of different names.
+    pub(super) fn of_programs(programs: Vec<Program>) -> Self {
+        Self {
+            programs,
+            groups: BTreeMap::new(),
+        }
+    }
+
+    /// What the list is known by in provenance, whatever its file is called and whatever groups it has: SHA-256 of its
+    /// functions, one a line, as [`Suite::lines`] has them.
     #[must_use]
     pub fn sha256(&self) -> String {
-        let lines: Vec<String> = self.programs.iter().map(|p| format!("{p}\n")).collect();
-        sha256_of_text(&lines.concat())
+        let lines = self.programs.iter().map(|p| p.definition() + "\n");
+        sha256_of_text(&lines.collect::<String>())
+    }
+
+    /// Whether it has what its functions' names do not say: functions of one's own, or groups.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.programs.iter().any(Program::is_own) || !self.groups.is_empty()
+    }
+
+    /// The suite as lines of a file of functions.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let programs = self.programs.iter();
+        programs
+            .map(|program| {
+                let name = program.to_string();
+                let groups = self.groups.iter().filter(|(_, all)| all.contains(&name));
+                let groups: Vec<&str> = groups.map(|(group, _)| group.as_str()).collect();
+                let tab = if groups.is_empty() { "" } else { "\t" };
+                format!("{}{tab}{}", program.definition(), groups.join(","))
+            })
+            .collect()
+    }
+
+    /// The function of that name: one of the suite's own, or a program.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn named(&self, name: &str) -> std::result::Result<Program, String> {
+        let mut own = self.programs.iter().filter(|p| p.is_own());
+        match own.find(|p| p.to_string() == name) {
+            Some(program) => Ok(program.clone()),
+            None => name.parse(),
+        }
+    }
+
+    /// The same of a record, and whether it can be had at its width.
+    ///
+    /// # Errors
+    /// It is neither, or has another width.
+    pub fn function(&self, name: &str, bits: u32) -> Result<Program> {
+        let wrong = |e: String| Error::data(format!("column \"function\": {e}"));
+        let program = self.named(name).map_err(|e| {
+            wrong(format!(
+                "{e}; of functions of your own, --suite FILE says what they are"
+            ))
+        })?;
+        match program.width().filter(|&width| width != bits) {
+            Some(width) => Err(wrong(format!(
+                "{name:?} is a table of {width} bits, not {bits}"
+            ))),
+            None => Ok(program),
+        }
     }
 
     /// The named programs, each at most once.
@@ -91,30 +155,76 @@ impl Suite {
             }
             programs.push(program);
         }
-        Ok(Self { programs })
+        Ok(Self::of_programs(programs))
     }
 
-    fn parse(text: &str, place: &str) -> Result<Self> {
-        let mut seen = HashMap::new();
-        let mut programs = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let name = line.split('#').next().unwrap_or_default().trim();
-            if name.is_empty() {
-                continue;
-            }
-            let at = format!("{place}:{number}");
-            let program = written(name).map_err(|e| Error::data(format!("{at}: {e}")))?;
-            if let Some(first) = seen.insert(program.clone(), number) {
-                return Err(Error::data(format!(
-                    "{at}: {program} stands twice, first in line {first}"
-                )));
-            }
-            programs.push(program);
-        }
-        if programs.is_empty() {
+    /// A file of functions: a program or a definition (`NAME = table:HEX`, `rule:N` or a program) a line, behind a tab
+    /// the names of its groups with commas between them, behind `#` a comment; or a CSV of function, input and output.
+    /// `place` is what errors call it; `bits`, the width that all functions must have, if there is one.
+    ///
+    /// # Errors
+    /// What is no function, or is there twice, by line.
+    pub fn parse(text: &str, place: &str, bits: Option<u32>) -> Result<Self> {
+        let first = text.lines().next().unwrap_or_default();
+        let suite = if first
+            .split(['#', '\t', '='])
+            .next()
+            .is_some_and(|text| text.contains(','))
+        {
+            let programs = from_csv(text, bits);
+            Self::of_programs(programs.map_err(|e| Error::data(format!("{place}:{e}")))?)
+        } else {
+            Self::of_lines(text, place, bits)?
+        };
+        if suite.programs.is_empty() {
             return Err(Error::data(format!("{place}: no program in this suite")));
         }
-        Ok(Self { programs })
+        Ok(suite)
+    }
+
+    fn of_lines(text: &str, place: &str, bits: Option<u32>) -> Result<Self> {
+        let mut seen = HashMap::new();
+        let mut named_at = HashMap::new();
+        let mut suite = Self::default();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if line.is_empty() {
+                continue;
+            }
+            let wrong = |e: String| Error::data(format!("{place}:{number}: {e}"));
+            let (definition, groups) = line.split_once('\t').unwrap_or((line, ""));
+            let program = Program::defined(definition.trim(), bits).map_err(wrong)?;
+            let name = program.to_string();
+            if let Some(first) = seen.insert(name.clone(), number) {
+                return Err(wrong(format!("{name} stands twice, first in line {first}")));
+            }
+            for group in groups.split(',').map(str::trim) {
+                let members = match group {
+                    "" if groups.is_empty() => break,
+                    "" => return Err(wrong("a group without a name".to_owned())),
+                    group => suite.groups.entry(group.to_owned()).or_default(),
+                };
+                if members.last() == Some(&name) {
+                    return Err(wrong(format!("group {group:?} stands twice")));
+                }
+                members.push(name.clone());
+                named_at.entry(group.to_owned()).or_insert(number);
+            }
+            suite.programs.push(program);
+        }
+        if let Some((lone, _)) = suite.groups.iter().find(|(_, all)| all.len() == 1) {
+            return Err(Error::data(format!(
+                "{place}:{}: the group {lone} has one function; errors over functions need two",
+                named_at[lone]
+            )));
+        }
+        Ok(suite)
+    }
+
+    /// The groups by name, each with its functions in the suite's order.
+    #[must_use]
+    pub fn groups(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.groups
     }
 
     /// The programs, in order.
@@ -144,15 +254,6 @@ impl Suite {
         groups.retain(|group| group.len() > 1);
         groups
     }
-}
-
-/// A program as people write it, with spaces around its dots.
-fn written(name: &str) -> std::result::Result<Program, String> {
-    name.split('.')
-        .map(str::trim)
-        .collect::<Vec<_>>()
-        .join(".")
-        .parse()
 }
 
 #[cfg(test)]
@@ -216,7 +317,7 @@ mod tests {
     fn programs_of_one_truth_table_are_found() {
         let suite = "identity\nflip_bits\nflip_bits.flip_bits\nmeta_constant\nrotl1.rotr1\nmeta_constant.flip_bits\n\
                      flip_bits.xor_with_s0\nmeta_constant.rotl1.rotr1";
-        let suite = Suite::parse(suite, "s.txt").unwrap();
+        let suite = Suite::parse(suite, "s.txt", None).unwrap();
         let equal = suite.equal(8);
         let equal: Vec<String> = equal
             .iter()
@@ -239,8 +340,49 @@ mod tests {
     }
 
     #[test]
+    fn groups_and_definitions_are_read_back_as_they_were() {
+        let text =
+            "rotl1\tturns, left\nflip_bits\nmine = rule:90\tsums,turns # both\ntwo = table:1B\n";
+        let suite = Suite::parse(text, "s.txt", None).unwrap();
+        let groups: Vec<(&str, String)> = suite
+            .groups()
+            .iter()
+            .map(|(group, functions)| (group.as_str(), functions.join(" ")))
+            .collect();
+        assert_eq!(
+            groups,
+            [
+                ("left", "rotl1".to_owned()),
+                ("sums", "mine".to_owned()),
+                ("turns", "rotl1 mine".to_owned())
+            ]
+        );
+        let lines = suite.lines();
+        assert_eq!(
+            lines,
+            [
+                "rotl1\tleft,turns",
+                "flip_bits",
+                "mine = rule:90\tsums,turns",
+                "two = table:1b"
+            ]
+        );
+        let again = Suite::parse(&lines.join("\n"), "s.txt", None).unwrap();
+        assert_eq!(
+            (again.programs(), again.groups()),
+            (suite.programs(), suite.groups())
+        );
+        assert!(suite.is_own() && Suite::parse("rotl1\tleft", "s.txt", None).unwrap().is_own());
+        assert!(!Suite::paper().unwrap().is_own());
+        // Groups say nothing of what the functions are.
+        let bare = text.lines().map(|line| line.split('\t').next().unwrap());
+        let bare = Suite::parse(&bare.collect::<Vec<_>>().join("\n"), "s.txt", None).unwrap();
+        assert_eq!(bare.sha256(), suite.sha256());
+    }
+
+    #[test]
     fn files_say_where_they_are_wrong() {
-        let parse = |text| Suite::parse(text, "s.txt").map_err(|e| e.to_string());
+        let parse = |text| Suite::parse(text, "s.txt", None).map_err(|e| e.to_string());
         let suite = parse("# mine\nflip_bits\n\nrotl1.rotl1 # twice round\n").unwrap();
         assert_eq!(suite.programs()[1].to_string(), "rotl1.rotl1");
         assert!(
@@ -254,7 +396,7 @@ mod tests {
                 .contains("s.txt:2: identity stands twice, first in line 1")
         );
         assert!(parse("# nothing\n").unwrap_err().contains("no program"));
-        let missing = Suite::load("no/such/file", 8).unwrap_err();
+        let missing = Suite::load("no/such/file", None).unwrap_err();
         assert_eq!(missing.exit_code(), 2);
     }
 }

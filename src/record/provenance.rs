@@ -3,6 +3,7 @@ Where records come from, as samtools' @PG lines: every filter appends one step t
 */
 
 use crate::error::{Error, Result};
+use crate::program::Suite;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,25 @@ pub fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".provenance.json");
     name.into()
+}
+
+/// The filter that draws trials of functions.
+const DRAWING: &str = "gen-tasks";
+
+/// The setting of a step that says which functions it drew, or believes in: SHA-256 of their list.
+pub const FUNCTIONS_SHA256: &str = "functions_sha256";
+
+/// The setting that has the list itself, where names do not say what the functions are.
+const SUITE: &str = "suite";
+
+/// What the step that draws trials says of their functions.
+#[must_use]
+pub fn of_functions(suite: &Suite) -> Facts {
+    let mut facts = Facts::from([(FUNCTIONS_SHA256.to_owned(), suite.sha256().into())]);
+    if suite.is_own() {
+        facts.insert(SUITE.to_owned(), suite.lines().into());
+    }
+    facts
 }
 
 /// What one filter did.
@@ -127,6 +147,31 @@ impl Chain {
             .and_then(crate::text::read)
             .map_err(|e| Error::file(&file, e))?;
         Self::from_json(&text).map_err(|e| Error::data(format!("{}: {e}", file.display())))
+    }
+
+    /// The functions of one's own of which the records are, if they are of any.
+    ///
+    /// # Errors
+    /// They are of several suites, or the list is not the one that was drawn from.
+    pub fn suite(&self) -> Result<Option<Suite>> {
+        let drawn = || {
+            let steps = self.0.iter().filter(|step| step.program == DRAWING);
+            let settings = steps.map(|step| &step.settings);
+            settings.filter_map(|own| Some((own.get(FUNCTIONS_SHA256)?, own.get(SUITE))))
+        };
+        let Some(lines) = drawn().find_map(|(_, suite)| suite) else {
+            return Ok(None);
+        };
+        let lines = lines.as_array().into_iter().flatten();
+        let lines: Vec<&str> = lines.filter_map(|line| line.as_str()).collect();
+        let suite = Suite::parse(&lines.join("\n"), "provenance: suite", None)?;
+        let sha256 = suite.sha256();
+        match drawn().find(|(other, _)| *other != &sha256) {
+            Some((other, _)) => Err(Error::data(format!(
+                "provenance: records of several suites, of SHA-256 {sha256} and {other}: give one after the other"
+            ))),
+            None => Ok(Some(suite)),
+        }
     }
 
     /// The steps.

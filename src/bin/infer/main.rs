@@ -7,16 +7,15 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum, ValueHint};
 use serde_json::json;
 use shotline::cli::{
-    self, InputArgs, Offer, OutputArgs, SeedArg, Sink, ThreadArgs, destination, keep_apart, note,
-    read_sequences, warn,
+    self, InputArgs, Offer, OutputArgs, SeedArg, Sink, SuiteArg, ThreadArgs, destination,
+    keep_apart, note, read_sequences, warn,
 };
 use shotline::error::{Error, Result};
 use shotline::predictor::onnx::{self, Bos, Device, Method, Onnx, OnnxModel, Settings, doctor};
 use shotline::predictor::{
     BUILTINS, Builtin, Compress, Exec, ExecSettings, Identity, Journal, Rule,
 };
-use shotline::program::{PAPER_BITS, Suite};
-use shotline::record::provenance::{Facts, Step};
+use shotline::record::provenance::{FUNCTIONS_SHA256, Facts, Step};
 use shotline::record::{Prompt, Reader};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -71,11 +70,8 @@ struct Args {
     #[arg(long, default_value = "auto")]
     bos: BosArg,
 
-    /// The suite that builtin:bayes believes in: `paper`, `primitives`, `random:...` (see
-    /// gen-tasks) or a file.
-    #[arg(long, default_value = "paper", value_parser = Offer(&Suite::NAMES),
-          hide_possible_values = true, value_hint = ValueHint::AnyPath)]
-    suite: String,
+    #[command(flatten)]
+    suite: SuiteArg,
 
     /// exec: requests to send before the first of them is answered.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
@@ -272,7 +268,7 @@ fn run(args: &Args) -> Result<()> {
             .file()
             .map(|file| Journal::path_of(&destination(file))),
     );
-    args.output.keep_suite(&args.suite)?;
+    args.suite.keep_from(&args.output)?;
     let reader = Reader::open(args.input.paths(&outputs)?, true)?;
     match model.strip_prefix("builtin:") {
         Some(name) => builtin(args, reader, name),
@@ -335,7 +331,7 @@ fn load(args: &Args, folder: &Path, options: &onnx::Options) -> Result<OnnxModel
     Ok(model)
 }
 
-fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
+fn builtin(args: &Args, mut reader: Reader<Prompt>, name: &str) -> Result<()> {
     let identity = Identity {
         model: args
             .name
@@ -366,9 +362,9 @@ fn builtin(args: &Args, reader: Reader<Prompt>, name: &str) -> Result<()> {
         return run.answer(reader, &mut Compress::new(args.seed.seed), step);
     }
     let rule = Rule::named(name)?;
-    let suite = Suite::load(&args.suite, PAPER_BITS)?;
+    let suite = args.suite.load(&reader.provenance(), None)?;
     step.settings
-        .insert("functions_sha256".to_owned(), json!(suite.sha256()));
+        .insert(FUNCTIONS_SHA256.to_owned(), json!(suite.sha256()));
     let mut predictor = Builtin::new(rule, suite, args.seed.seed);
     run.answer(reader, &mut predictor, step)?;
     if predictor.fallbacks() > 0 {

@@ -11,7 +11,7 @@ record! {
     struct Prediction: "prediction" {
         trial_id: String, "Unique; that of the trial, or of one point of a nested trial.";
         sequence_id: Option<String>, "The nested trial that this point was read from; null if independent.";
-        function: String, "The hidden function, in dot notation.";
+        function: String, "The hidden function: in dot notation, or by its own name.";
         bits: u32, "Width of the bitstrings.";
         condition: Condition, "Clean or deranged demonstrations.";
         shots: u32, "Number of demonstrations before this query.";
@@ -57,7 +57,7 @@ record! {
     struct Verdict: "prediction" {
         trial_id: String, "Unique; that of the trial, or of one point of a nested trial.";
         sequence_id: Option<String>, "The nested trial that this point was read from.";
-        function: String, "The hidden function, in dot notation.";
+        function: String, "The hidden function: in dot notation, or by its own name.";
         bits: u32, "Width of the bitstrings.";
         condition: Condition, "Clean or deranged demonstrations.";
         design: Design, "Independent or nested shot counts.";

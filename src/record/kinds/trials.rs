@@ -25,7 +25,7 @@ record! {
     /// A trial: demonstrations, a query and the target that a predictor should answer.
     struct Trial: "trial" {
         trial_id: String, "Unique among all trials of all seeds.";
-        function: String, "The hidden function, in dot notation.";
+        function: String, "The hidden function: in dot notation, or by its own name.";
         bits: u32, "Width of the bitstrings.";
         condition: Condition, "Clean or deranged demonstrations.";
         shots: u32, "Number of demonstrations.";
