@@ -300,7 +300,8 @@ fn a_suite_of_other_functions_is_refused() {
         "copy.txt",
         suite()
             .replace("# mine", "#")
-            .replace("rule:90", "rule:90\twith neighbours, sums"),
+            .replace("rule:90", "rule:90\twith neighbours, sums")
+            .replace("rule:110", "rule:110\tsums, with neighbours"),
     );
     dir.pipe(predictions.clone(), "score", "--suite copy.txt")
         .ok();
@@ -623,4 +624,42 @@ fn the_documentation_runs() {
     assert!(shell.len() > 12);
     let printed = run("bash", &shell);
     assert!(printed.contains("table_0020"), "{printed}");
+}
+
+/// The groups that a suite names travel with its records, and are what --by group goes by; a program under another name is
+/// in the groups of its primitives.
+#[test]
+fn groups_of_the_suite_are_those_of_its_records() {
+    let dir = Workdir::new();
+    dir.write(
+        "grouped.txt",
+        "rotl1\tturns\npascal = rule:90\tmine\nback = rotr1\tturns,mine\n",
+    );
+    dir.write("bare.txt", "rotl1\nback = rotr1\npascal = rule:90\n");
+    for (suite, expected) in [
+        ("grouped.txt", vec![("mine", "2"), ("turns", "2")]),
+        ("bare.txt", vec![("rotations", "2")]),
+    ] {
+        let draw = format!("--suite {suite} --shots 2,4 --trials 2 --condition clean,deranged");
+        let prompts = dir.prompts(
+            &format!("{draw} --to arrow"),
+            "--alphabet genomic --to arrow",
+        );
+        dir.pipe(prompts, "infer", "--model builtin:nearest -o p.parquet")
+            .ok();
+        for filter in ["score", "contrast", "fit-loglinear"] {
+            let rows = csv_rows(&dir.run(filter, "--by group --to csv p.parquet").ok());
+            let mut found: Vec<(&str, &str)> = rows
+                .iter()
+                .map(|r| (&*r["group"], r.get("tasks").map_or("2", |n| n)))
+                .collect();
+            found.sort_unstable();
+            found.dedup();
+            assert_eq!(found, expected, "{filter} {suite}");
+        }
+        std::fs::remove_file(dir.path("p.parquet")).unwrap();
+    }
+    dir.write("lone.txt", "rotl1\tturns\nrotr1\tturns,left\n");
+    dir.run("gen-tasks", "--suite lone.txt --shots 2 --trials 1")
+        .refused(1, &["lone.txt:2: the group left has one function"]);
 }

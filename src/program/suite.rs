@@ -341,8 +341,7 @@ mod tests {
 
     #[test]
     fn groups_and_definitions_are_read_back_as_they_were() {
-        let text =
-            "rotl1\tturns, left\nflip_bits\nmine = rule:90\tsums,turns # both\ntwo = table:1B\n";
+        let text = "rotl1\tturns, left\nflip_bits\tleft\nmine = rule:90\tsums,turns # both\ntwo = table:1B\tsums\n";
         let suite = Suite::parse(text, "s.txt", None).unwrap();
         let groups: Vec<(&str, String)> = suite
             .groups()
@@ -352,8 +351,8 @@ mod tests {
         assert_eq!(
             groups,
             [
-                ("left", "rotl1".to_owned()),
-                ("sums", "mine".to_owned()),
+                ("left", "rotl1 flip_bits".to_owned()),
+                ("sums", "mine two".to_owned()),
                 ("turns", "rotl1 mine".to_owned())
             ]
         );
@@ -362,9 +361,9 @@ mod tests {
             lines,
             [
                 "rotl1\tleft,turns",
-                "flip_bits",
+                "flip_bits\tleft",
                 "mine = rule:90\tsums,turns",
-                "two = table:1b"
+                "two = table:1b\tsums"
             ]
         );
         let again = Suite::parse(&lines.join("\n"), "s.txt", None).unwrap();
@@ -372,7 +371,8 @@ mod tests {
             (again.programs(), again.groups()),
             (suite.programs(), suite.groups())
         );
-        assert!(suite.is_own() && Suite::parse("rotl1\tleft", "s.txt", None).unwrap().is_own());
+        let grouped = Suite::parse("rotl1\tleft\nrotr1\tleft", "s.txt", None);
+        assert!(suite.is_own() && grouped.unwrap().is_own());
         assert!(!Suite::paper().unwrap().is_own());
         // Groups say nothing of what the functions are.
         let bare = text.lines().map(|line| line.split('\t').next().unwrap());

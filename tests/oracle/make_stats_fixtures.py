@@ -437,7 +437,7 @@ def attenuation(splits: list[dict]) -> dict:
     interval = None
     if whole is not None and None not in without:
         n = len(without)
-        half = scipy.stats.norm.ppf(0.975) * math.sqrt((n - 1) * np.var(without))
+        half = 1.96 * math.sqrt((n - 1) * np.var(without))
         interval = [whole - half, whole + half]
     reliability = [None if means is None or r <= 0 else 2 * r / (1 + r) for r in ([0, 0] if means is None else means[:2])]
     return {"splits": splits, "reliability": reliability, "rho": whole, "interval": interval}

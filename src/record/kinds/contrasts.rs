@@ -23,7 +23,6 @@ record! {
         function: Option<String>, "`--by task`: the function.";
         bitload: Option<u32>, "`--by task`: number of input bits that matter.";
         bitdiversity: Option<f64>, "`--by task`: mean minority bits of the outputs.";
-        group: Option<String>, "`--by group`: the group of functions.";
         tasks: u32, "Number of functions.";
         trials: u32, "Number of predictions with clean demonstrations.";
         clean_accuracy: f64, "Mean over functions of the accuracy with clean demonstrations.";
@@ -42,6 +41,7 @@ record! {
             "`p_swap` after Holm's correction over the models, each at its largest shot count; null at the others, \
              and of controls.";
         p_bh: Option<f64>, "The same after Benjamini and Hochberg's correction.";
+        group: Option<String>, "`--by group`: the group of functions.";
     }
     check contrast;
     brief [
@@ -142,7 +142,6 @@ record! {
     /// How alike two models' profiles, one number a function, are, and how alike finite trials let them be.
     struct Similarity: "similarity" {
         ..pair: PairKey, "The columns of a pair of models.";
-        profile: Option<ProfileOf>, "What the profiles are of; null, in older tables, is gaps.";
         shots_a: u32, "The first's largest shot count.";
         shots_b: u32, "The second's largest shot count.";
         tasks: u32, "Number of functions.";
@@ -151,6 +150,7 @@ record! {
         p: Option<f64>, "One-sided permutation p of rho > 0.";
         p_holm: Option<f64>, "p after Holm's correction over the pairs; null of a pair with a control.";
         p_bh: Option<f64>, "The same after Benjamini and Hochberg's correction.";
+        profile: Option<ProfileOf>, "What the profiles are of; null, in older tables, is gaps.";
         reliability_a: Option<f64>,
             "The first profile's, by split halves and Spearman-Brown; null where it is not positive, or where a half is \
              constant.";

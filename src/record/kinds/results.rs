@@ -15,7 +15,6 @@ record! {
         bitload: Option<u32>, "`--by task`, `--by bitload`: number of input bits that matter.";
         bitdiversity: Option<f64>,
             "`--by task`: mean minority bits of the outputs; `--by bitdiversity`: from here to 0.5 more.";
-        group: Option<String>, "`--by group`: the group of functions.";
         params: Option<f64>, "Number of parameters; null if unknown.";
         tasks: Option<u32>, "Number of functions.";
         trials: Option<u32>, "Number of predictions.";
@@ -41,6 +40,7 @@ record! {
         correct_other: Option<u32>, "Correct predictions with any other target.";
         understandable: Option<u32>,
             "Wrong answers that another function of the suite, true to all demonstrations, gives.";
+        group: Option<String>, "`--by group`: the group of functions.";
     }
     check score;
     brief [
@@ -114,7 +114,6 @@ record! {
     /// The log-linear fit of one curve: accuracy = a0 + a1 ln(shots).
     struct Fit: "fit" {
         ..curve: CurveKey, "The columns of a curve.";
-        group: Option<String>, "`--by group`: the group of functions.";
         params: Option<f64>, "Number of parameters; null if unknown.";
         a0: f64, "Accuracy at one shot.";
         a0_se: Option<f64>, "Its standard error.";
@@ -134,6 +133,7 @@ record! {
         trial_t: Option<f64>, "`trial_a1` / `trial_a1_se`.";
         trial_df: Option<u32>, "Functions - 1.";
         trial_p: Option<f64>, "One-sided p of `trial_t`.";
+        group: Option<String>, "`--by group`: the group of functions.";
     }
     brief [
         "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
