@@ -339,7 +339,7 @@ fn scores_of_a_baseline_run_draw_without_a_word() {
 }
 
 /// The figures of the fixtures, each with the words that draw it.
-const FIGURES: [(&str, &str); 15] = [
+const FIGURES: [(&str, &str); 16] = [
     ("curve", "curve scores.csv"),
     (
         "published",
@@ -347,6 +347,7 @@ const FIGURES: [(&str, &str); 15] = [
     ),
     ("families", "families scores.csv"),
     ("size", "size scores.csv"),
+    ("gap-size", "size contrast-sizes.csv"),
     ("coefficients", "coefficients fits.csv"),
     ("bitload", "bitload bitload.csv"),
     ("bitdiversity", "bitdiversity bitdiversity.csv"),
@@ -497,6 +498,10 @@ fn results_of_another_sort_are_refused_with_the_filter_that_makes_the_right_one(
         (
             "size counts.csv -o a.svg",
             ["column \"params\"", "infer --params"],
+        ),
+        (
+            "size scores.csv contrasts.csv -o a.svg",
+            ["scores and contrasts", "give one of them"],
         ),
         (
             "size scores.csv --shots 3 -o a.svg",

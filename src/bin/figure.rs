@@ -47,14 +47,14 @@ enum Figure {
         #[command(flatten)]
         family: FamilyArgs,
     },
-    /// Accuracy at one shot count against parameters.
+    /// Accuracy at one shot count, or the gap, against parameters. Reads scores, or contrasts.
     #[command(after_help = SIZE_EXAMPLES)]
     Size {
         #[command(flatten)]
         picture: PictureArgs,
         #[command(flatten)]
         family: FamilyArgs,
-        /// The shot count; else the largest that all models have.
+        /// The shot count. Default: the largest that all models have; of gaps, each model's largest.
         #[arg(long)]
         shots: Option<u32>,
     },
@@ -236,6 +236,8 @@ Examples:
   At the largest shot count that all models have, and at 16 shots:
     figure size scores.csv -o size.svg
     figure size scores.csv --shots 16 -o size-16.svg
+  The gap, clean less deranged, at each model's largest shot count:
+    figure size contrasts.csv -o gap-size.svg
 Models need a number of parameters (column params): the model folder's card has it, or `infer --params`.";
 
 const COEFFICIENTS_EXAMPLES: &str = "\
@@ -348,8 +350,15 @@ fn run(args: &Args) -> Result<()> {
             picture,
             family,
             shots,
-        } => picture.draw(&[Sort::Cell], |findings| {
-            Ok(figures::size(findings, *shots, &family.family)?.into())
+        } => picture.draw(&[Sort::Cell, Sort::Contrast], |findings| {
+            let (families, is_gap) = (&family.family, !findings.contrasts.is_empty());
+            match (findings.cells.is_empty(), is_gap) {
+                (false, true) => Err(Error::data(
+                    "scores and contrasts are different pictures; give one of them",
+                )),
+                (true, true) => Ok(figures::gap_size(findings, *shots, families)?.into()),
+                (_, false) => Ok(figures::size(findings, *shots, families)?.into()),
+            }
         }),
         Figure::Coefficients { picture, family } => picture.draw(&[Sort::Fit], |findings| {
             Ok(figures::coefficients(findings, &family.family)?.into())

@@ -62,7 +62,7 @@ def test_every_table_has_its_models(reproduced):
     assert len(rows(out / "profiles.csv")) == 15
     assert {f["condition"] for f in rows(out / "fits.csv")} == {"clean"}
     figures = {path.stem for path in (out / "figures").iterdir()}
-    assert {"curve", "families", "size", "coefficients", "contrast", "tasks", "similarity"} <= figures
+    assert {"curve", "families", "size", "gap-size", "coefficients", "contrast", "tasks", "similarity"} <= figures
     assert "<svg" in (out / "report.html").read_text()
 
 

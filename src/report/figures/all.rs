@@ -7,7 +7,7 @@ use super::super::chart::Series;
 use super::curves::{clean, group};
 use super::{Findings, bit_diversity, bit_load, ceilings, coefficients, contrast, curve, families};
 use super::{
-    errors, group_accuracies, group_gaps, group_slopes, shapes, similarity, size, tasks,
+    errors, gap_size, group_accuracies, group_gaps, group_slopes, shapes, similarity, size, tasks,
     understandable, zero_bd,
 };
 use crate::analysis::Family;
@@ -90,6 +90,10 @@ pub fn all(findings: &Findings, named: &[Family], published: Vec<Series>) -> Res
     if !findings.contrasts.is_empty() {
         let drawing = contrast(findings)?;
         add("contrast", "Clean against deranged", drawing.into());
+    }
+    if sizes(findings.contrasts.iter().map(|c| c.params)) >= LEAST_SIZES {
+        let drawing = gap_size(findings, None, named)?;
+        add("gap-size", "Gap by parameters", drawing.into());
     }
     if !findings.task_contrasts.is_empty() {
         let drawing = tasks(&findings.task_contrasts);

@@ -23,7 +23,7 @@ pub use by_row::{group_accuracies, group_gaps, group_slopes, groups, tasks};
 pub use complexity::{bit_diversity, bit_load};
 pub use contrasts::{ceilings, contrast, similarity};
 pub use published::Published;
-pub use scale::{coefficients, size};
+pub use scale::{coefficients, gap_size, size};
 pub use shapes::shapes;
 
 use super::page::{DOUBLE_COLUMN_MM, Page};

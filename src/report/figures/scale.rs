@@ -1,15 +1,16 @@
 /*!
-What grows with the number of parameters: accuracy at one shot count, and both coefficients of the log-linear fit.
+What grows with the number of parameters: accuracy at one shot count, the gap, and both coefficients of the log-linear fit.
 */
 
 use super::super::axis::Quantity;
 use super::super::chart::{Chart, Fit, Line, Panel, Point, Range, Role, Series};
 use super::super::page::{DOUBLE_COLUMN_MM, Page};
+use super::contrasts::GAP_LABEL;
 use super::curves::{Group, around, clean, group, interval};
 use super::{Findings, lacking};
 use crate::analysis::Family;
 use crate::error::{Error, Result};
-use crate::record::Score;
+use crate::record::{Contrast, Score};
 use crate::stats;
 
 const X_LABEL: &str = "Parameters (log scale)";
@@ -42,23 +43,61 @@ pub fn size(findings: &Findings, shots: Option<u32>, families: &[Family]) -> Res
             add(&mut series, family, point);
         }
     }
+    let what = format!("Accuracy at {shots} shots");
+    Ok(one_panel(series, &what, Range::Share, &what))
+}
+
+/// The gap against parameters at `shots`, or at each model's largest shot count; one series a family.
+///
+/// # Errors
+/// [`Error::Data`] if no model has a number of parameters, or none such a shot count.
+pub fn gap_size(findings: &Findings, shots: Option<u32>, families: &[Family]) -> Result<Chart> {
+    let mut series: Vec<Series> = Vec::new();
+    for model in group(&findings.contrasts) {
+        let at = |row: &&&Contrast| shots.is_none_or(|shots| row.shots == shots);
+        let rows = model.rows.iter().filter(at);
+        let Some(row) = rows.max_by_key(|row| row.shots) else {
+            continue;
+        };
+        let Some(params) = row.params.filter(|_| !model.is_baseline()) else {
+            continue;
+        };
+        let family = model.family(families);
+        let point = Point {
+            name: Some(member(&model.label, &family)),
+            ..Point::new(params, row.gap, row.ci_low.zip(row.ci_high))
+        };
+        add(&mut series, family, point);
+    }
+    if series.is_empty() {
+        return Err(lacking("params", NO_PARAMS));
+    }
+    let what = shots.map_or_else(
+        || "Gap, clean less deranged, at the largest shot count of each model".to_owned(),
+        |shots| format!("Gap, clean less deranged, at {shots} shots"),
+    );
+    Ok(one_panel(series, GAP_LABEL, Range::Any, &what))
+}
+
+/// Families against parameters.
+fn one_panel(mut series: Vec<Series>, y_label: &str, range: Range, what: &str) -> Chart {
     fit_lines(&mut series);
     let mut page = Page::new(120.0, 80.0);
     page.note = Some(format!(
-        "Accuracy at {shots} shots. Bars: 95 % intervals. Lines: least squares on ln(parameters), families of three and more."
+        "{what}. Bars: 95 % intervals. Lines: least squares on ln(parameters), families of three and more."
     ));
-    Ok(Chart {
+    Chart {
         page,
         panels: vec![Panel {
             title: None,
-            y_label: format!("Accuracy at {shots} shots"),
-            range: Range::Share,
+            y_label: y_label.to_owned(),
+            range,
             series,
         }],
         quantity: Quantity::Parameters,
         x_label: X_LABEL.to_owned(),
         y_max: None,
-    })
+    }
 }
 
 /// The shot count asked for, or the largest in common.
