@@ -14,7 +14,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from greedy import TINY, Greedy, infer, prompts, refused
+from filters import infer
+from greedy import TINY, Greedy, prompts, refused
 
 # In a process of its own: it imports a module that is called as one of ours.
 QUANTISE = """
