@@ -171,10 +171,14 @@ def test_no_text_of_a_record_is_markup(tab, tmp_path):
     assert tab.evaluate("document.body.textContent.includes('<img src=x onerror=')")
 
 
+# Before them stand the models of the campaign.
+SCORES = "document.querySelectorAll('table')[1]"
+
+
 def column(tab: Tab, heading: str) -> list[str]:
-    """The values of a column of the first table, as they stand."""
+    """The values of a column of the scores, as they stand."""
     return tab.evaluate(f"""(() => {{
-        const table = document.querySelector('table');
+        const table = {SCORES};
         const at = [...table.tHead.rows[0].cells].findIndex(c => c.textContent.trim() === {json.dumps(heading)});
         return [...table.tBodies[0].rows].map(r => r.cells[at].dataset.value ?? r.cells[at].textContent);
     }})()""")
@@ -183,7 +187,7 @@ def column(tab: Tab, heading: str) -> list[str]:
 def press(tab: Tab, heading: str) -> str:
     """Presses a heading; the order that it now announces."""
     return tab.evaluate(f"""(() => {{
-        const button = [...document.querySelectorAll('table')[0].tHead.querySelectorAll('button')]
+        const button = [...{SCORES}.tHead.querySelectorAll('button')]
             .find(b => b.textContent.trim() === {json.dumps(heading)});
         button.click();
         return button.parentElement.getAttribute('aria-sort');
@@ -205,7 +209,7 @@ def test_tables_sort_numbers_and_text_both_ways_and_keep_rows_whole(tab, report)
     # One model after the other; sizes as numbers: 4B before 14B.
     assert [model for model, _ in itertools.groupby(models)] == list(dict.fromkeys(models))
     assert models.index("Qwen3-4B-Base") < models.index("Qwen3-14B-Base")
-    assert tab.evaluate("document.querySelectorAll('table')[0].querySelectorAll('[aria-sort]').length") == 1
+    assert tab.evaluate(f"{SCORES}.querySelectorAll('[aria-sort]').length") == 1
     assert tab.complaints() == []
 
 
