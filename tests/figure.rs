@@ -763,3 +763,30 @@ fn a_report_begins_with_the_models_of_a_campaign() {
         has("shapes.csv", "p", &[("shape", "log")]);
     }
 }
+
+/// Figures of clean demonstrations have nothing to draw then; the tables stand by themselves.
+#[test]
+fn a_report_of_deranged_demonstrations_alone_has_their_tables() {
+    let dir = Workdir::new();
+    let prompts = dir.prompts(
+        "--suite primitives --shots 2,4 --trials 2 --condition deranged",
+        "--alphabet genomic",
+    );
+    for (model, params) in [("nearest", "1e9"), ("mode", "2e9")] {
+        let arguments = format!("--model builtin:{model} --params {params}");
+        let predictions = dir.pipe(prompts.clone(), "infer", &arguments).ok();
+        dir.write(&format!("{model}.jsonl"), predictions);
+    }
+    for (filter, arguments) in [
+        ("score", ""),
+        ("score", "--by group"),
+        ("fit-loglinear", ""),
+        ("fit-loglinear", "--by group"),
+    ] {
+        let arguments = format!("{arguments} nearest.jsonl mode.jsonl --replicates 9 -o r.csv");
+        dir.run(filter, &arguments).loud_ok();
+        dir.run("figure", "report r.csv -o report.html").ok();
+        let page = String::from_utf8(dir.read("report.html")).unwrap();
+        assert!(page.contains("<table"), "{filter} {arguments}");
+    }
+}

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::analysis::Family;
 use crate::error::Result;
-use crate::record::{ProfileOf, Score, ShapeFit, Similarity};
+use crate::record::{Condition, ProfileOf, ShapeFit, Similarity};
 
 /// A line against parameters needs models of several sizes.
 const LEAST_SIZES: usize = 2;
@@ -40,13 +40,14 @@ pub fn all(findings: &Findings, named: &[Family], published: Vec<Series>) -> Res
             drawing,
         });
     };
-    let cells = &findings.cells;
+    // Deranged demonstrations have a figure of their own.
+    let clean = Findings {
+        cells: clean(&findings.cells).cloned().collect(),
+        group_scores: clean(&findings.group_scores).cloned().collect(),
+        ..Findings::default()
+    };
+    let cells = &clean.cells;
     if !cells.is_empty() {
-        // Deranged demonstrations have a figure of their own.
-        let clean = Findings {
-            cells: clean(cells).cloned().collect(),
-            ..Findings::default()
-        };
         let drawing = curve(&clean, true, published)?;
         add("curve", "Accuracy by shots", drawing.into());
         if count_families(&clean, named) > 1 {
@@ -58,12 +59,14 @@ pub fn all(findings: &Findings, named: &[Family], published: Vec<Series>) -> Res
         let drawing = size(findings, None, named)?;
         add("size", "Accuracy by parameters", drawing.into());
     }
-    if sizes(findings.fits.iter().map(|f| f.params)) >= LEAST_SIZES {
+    let fits = findings.fits.iter();
+    let fits = fits.filter(|f| f.curve.condition != Some(Condition::Deranged));
+    if sizes(fits.map(|f| f.params)) >= LEAST_SIZES {
         let drawing = coefficients(findings, named)?;
         let heading = "Intercept and slope by parameters";
         add("coefficients", heading, drawing.into());
     }
-    let with_scores = |fit: &ShapeFit| cells.iter().any(|score| score.curve == fit.curve);
+    let with_scores = |fit: &ShapeFit| findings.cells.iter().any(|s| s.curve == fit.curve);
     if !findings.shapes.is_empty() && findings.shapes.iter().all(with_scores) {
         add("shapes", "Shapes of curves", shapes(findings)?.into());
     }
@@ -99,13 +102,9 @@ pub fn all(findings: &Findings, named: &[Family], published: Vec<Series>) -> Res
         let drawing = tasks(&findings.task_contrasts);
         add("tasks", "Gap of every function", drawing.into());
     }
-    if !findings.group_scores.is_empty() {
-        let rows: Vec<Score> = clean(&findings.group_scores).cloned().collect();
-        add(
-            "groups",
-            "Accuracy by group",
-            group_accuracies(&rows).into(),
-        );
+    if !clean.group_scores.is_empty() {
+        let drawing = group_accuracies(&clean.group_scores);
+        add("groups", "Accuracy by group", drawing.into());
     }
     if !findings.group_fits.is_empty() {
         let drawing = group_slopes(&findings.group_fits);
