@@ -175,14 +175,21 @@ impl Chart {
     /// A figure of one panel, one journal column wide: accuracy against shots.
     #[must_use]
     pub fn curve(series: Vec<Series>) -> Self {
+        let panel = Panel {
+            title: None,
+            y_label: "Accuracy".to_owned(),
+            range: Range::Share,
+            series,
+        };
+        Self::by_shots(Page::new(SINGLE_COLUMN_MM, 62.0), vec![panel])
+    }
+
+    /// Panels over shot counts.
+    #[must_use]
+    pub fn by_shots(page: Page, panels: Vec<Panel>) -> Self {
         Self {
-            page: Page::new(SINGLE_COLUMN_MM, 62.0),
-            panels: vec![Panel {
-                title: None,
-                y_label: "Accuracy".to_owned(),
-                range: Range::Share,
-                series,
-            }],
+            page,
+            panels,
             quantity: Quantity::Shots,
             x_label: "Shots (log scale)".to_owned(),
             y_max: None,

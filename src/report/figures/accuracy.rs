@@ -2,7 +2,6 @@
 Accuracy against shots: all curves in one picture, or families side by side.
 */
 
-use super::super::axis::Quantity;
 use super::super::chart::{Chart, Panel, Range, Series};
 use super::super::page::{DOUBLE_COLUMN_MM, Page};
 use super::curves::{Group, group, mode_baseline, note};
@@ -69,11 +68,5 @@ pub fn families(findings: &Findings, with_fit: bool, families: &[Family]) -> Res
     }
     let mut page = page_for(panels.len(), 58.0);
     page.note = note(&panels);
-    Ok(Chart {
-        page,
-        panels,
-        quantity: Quantity::Shots,
-        x_label: "Shots (log scale)".to_owned(),
-        y_max: None,
-    })
+    Ok(Chart::by_shots(page, panels))
 }

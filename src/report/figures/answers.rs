@@ -2,7 +2,6 @@
 What is answered: strings of equal bits, understandable mistakes.
 */
 
-use super::super::axis::Quantity;
 use super::super::bars::{BarPanel, Bars, Group as BarGroup, Kind, Segment};
 use super::super::chart::{Chart, Line, Panel, Point, Range, Series};
 use super::super::page::{DOUBLE_COLUMN_MM, Page};
@@ -219,16 +218,11 @@ pub fn understandable(findings: &Findings) -> Result<Chart> {
         "Wrong answers that another function of the suite, true to all demonstrations, would give; share of all trials."
             .to_owned(),
     );
-    Ok(Chart {
-        page,
-        panels: vec![Panel {
-            title: None,
-            y_label: "Understandable mistakes".to_owned(),
-            range: Range::Share,
-            series,
-        }],
-        quantity: Quantity::Shots,
-        x_label: "Shots (log scale)".to_owned(),
-        y_max: None,
-    })
+    let panel = Panel {
+        title: None,
+        y_label: "Understandable mistakes".to_owned(),
+        range: Range::Share,
+        series,
+    };
+    Ok(Chart::by_shots(page, vec![panel]))
 }

@@ -2,7 +2,6 @@
 Clean against deranged demonstrations: by shots, by function, and how alike models' gaps are.
 */
 
-use super::super::axis::Quantity;
 use super::super::chart::{Chart, Line, Panel, Point, Range, Role, Series};
 use super::super::heat::{Cell, Heat};
 use super::curves::{Group, group};
@@ -66,13 +65,7 @@ pub fn contrast(findings: &Findings) -> Result<Chart> {
         "Deranged: the same outputs, permuted across the demonstrations. Gap: mean over functions, clean less deranged; bars: 95 % intervals, paired by function."
             .to_owned(),
     );
-    Ok(Chart {
-        page,
-        panels,
-        quantity: Quantity::Shots,
-        x_label: "Shots (log scale)".to_owned(),
-        y_max: None,
-    })
+    Ok(Chart::by_shots(page, panels))
 }
 
 /// Spearman's correlations of the models' profiles.

@@ -2,7 +2,6 @@
 The shapes that a curve could have, through its points, and what each leaves over.
 */
 
-use super::super::axis::Quantity;
 use super::super::chart::{Chart, Line, Panel, Point, Range, Role, Series};
 use super::curves::{Group, group, interval};
 use super::{Findings, page_for};
@@ -31,13 +30,7 @@ pub fn shapes(findings: &Findings) -> Result<Chart> {
         "Shapes are one curve for all functions, fitted by marginal binomial likelihood, here at the shot counts measured. Bars: 95 % intervals."
             .to_owned(),
     );
-    Ok(Chart {
-        page,
-        panels,
-        quantity: Quantity::Shots,
-        x_label: "Shots (log scale)".to_owned(),
-        y_max: None,
-    })
+    Ok(Chart::by_shots(page, panels))
 }
 
 fn panels_of(curve: &Group<'_, ShapeFit>, measured: &Group<'_, Score>) -> [Panel; 2] {
