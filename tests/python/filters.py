@@ -1,5 +1,6 @@
 """Running the built filters as a user does, for tests; SHOTLINE_BIN has the folder that they are in."""
 
+import csv
 import os
 import subprocess
 from pathlib import Path
@@ -7,6 +8,11 @@ from pathlib import Path
 from converter import ROOT
 
 BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release")).resolve()
+# Without what `make test` hands down: a make of a test is not a part of it.
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")},
+    "SHOTLINE_ORT_LIB": str(ROOT / "runtime"),
+}
 
 
 def run(name: str, *arguments, text: str = "") -> subprocess.CompletedProcess:
@@ -25,3 +31,16 @@ def infer(folder: Path, prompts: str, *options) -> subprocess.CompletedProcess:
     """What comes of prompts, by the runtime of this checkout where it has one."""
     library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
     return run("infer", "--model", folder, *(["--ort-lib", library[0]] if library else []), *options, text=prompts)
+
+
+def said(command: list[str], fails: bool = False) -> str:
+    """What a command says that uses the filters, in the checkout and with its runtime."""
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def rows(path: Path) -> list[dict]:
+    """The rows of a CSV."""
+    with path.open() as file:
+        return list(csv.DictReader(file))

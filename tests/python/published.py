@@ -4,13 +4,13 @@ Answers are of every sort: right, short, empty, with symbols dropped, wrong.
 """
 
 import json
-import os
 import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-BIN = Path(os.environ.get("SHOTLINE_BIN", Path(__file__).resolve().parents[2] / "target" / "release")).resolve()
+from filters import BIN
+
 REPLAYED = ("genomic", "linguistic", "integer", "protein")
 # What `backend` says, as far as anything reads it.
 BACKENDS = {"image": "imagegpt", "time-series": "timesfm", "music": "music", "chess": "chess"}

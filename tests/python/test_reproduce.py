@@ -5,22 +5,17 @@
 Needs the built filters and `make runtime`.
 """
 
-import csv
 import fcntl
 import json
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from filters import BIN, ENVIRONMENT, rows, said
 
 ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release")).resolve()
 TINY = "tests/fixtures/models/tiny-subset"
 SETTINGS = {"TRIALS": "2", "SHOTS": "1,2,4", "BASELINES": "mode", "MODELS": f"{TINY} builtin:nearest"}
-
-
-ENVIRONMENT = {**os.environ, "SHOTLINE_ORT_LIB": str(ROOT / "runtime")}
 
 
 def command(out: Path, **settings: str) -> list[str]:
@@ -29,15 +24,7 @@ def command(out: Path, **settings: str) -> list[str]:
 
 
 def make(out: Path, fails: bool = False, **settings: str) -> str:
-    asked = command(out, **settings)
-    done = subprocess.run(asked, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert (done.returncode != 0) == fails, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def rows(path: Path) -> list[dict]:
-    with path.open() as file:
-        return list(csv.DictReader(file))
+    return said(command(out, **settings), fails)
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,13 @@
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_reproduce_published.py
 """
 
-import csv
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
-from published import BIN, RUNS, files_of
+from filters import BIN, rows, said
+from published import RUNS, files_of
 
-ROOT = Path(__file__).resolve().parents[2]
 SHOTS = [1, 2, 4]
 # All of the layout but some of Qwen3's and ProGen2's sizes.
 FEW = [(folder, model, modality, SHOTS) for folder, model, modality, _ in RUNS
@@ -19,15 +17,7 @@ FEW = [(folder, model, modality, SHOTS) for folder, model, modality, _ in RUNS
 
 
 def make(raw: Path, out: Path, fails: bool = False) -> str:
-    command = ["make", "-f", "scripts/reproduce-published.mk", f"BIN={BIN}", f"DIR={raw}", f"OUT={out}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode != 0) == fails, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def rows(path: Path) -> list[dict]:
-    with path.open() as file:
-        return list(csv.DictReader(file))
+    return said(["make", "-f", "scripts/reproduce-published.mk", f"BIN={BIN}", f"DIR={raw}", f"OUT={out}"], fails)
 
 
 @pytest.fixture(scope="module")
