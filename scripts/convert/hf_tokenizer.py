@@ -58,7 +58,8 @@ class HfTokenizer:
         if self._words.get("add_eos_token"):
             raise ConvertError(f"{where}: add_eos_token: {ENDS}")
         begins = self._words.get("add_bos_token", True)
-        return kmer_tokenizer.kmer_json(k) | {"post_processor": bos_template("<s>", 1) if begins else None}
+        made = kmer_tokenizer.kmer_json(k, self.path.with_name("vocab.txt"))
+        return made | {"post_processor": bos_template("<s>", 1) if begins else None}
 
     def _vocabulary(self) -> dict[str, int]:
         """Every token by its text."""

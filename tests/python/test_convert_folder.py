@@ -407,24 +407,6 @@ def test_texts_begin_and_answers_end_as_in_transformers(case, tmp_path):
     assert (first, [] if end is None else end if isinstance(end, list) else [end]) == (case["first"], case["end"])
 
 
-def test_a_llama_of_words_of_bases_has_the_tokenizer_of_its_code(tmp_path):
-    """GENERator: 32 special tokens, then the words in the order of ATCG; ids as its own tokenizer.py gives them."""
-    config = draw_config("llama", SEED) | {"vocab_size": 4128}
-    source = write_folder(tmp_path / "source", config, draw_weights(config, SEED))
-    (source / "tokenizer.json").unlink()
-    words = {"tokenizer_class": "DNAKmerTokenizer", "k": 6, "bos_token": "<s>"}
-    (source / "tokenizer_config.json").write_text(json.dumps(words))
-    folder = convert(source, tmp_path / "model")
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    assert tokenizer.get_vocab_size() == 4128
-    assert tokenizer.encode("AAAAAATTTTTTGG").ids == [1, 32, 1397, 0]
-    assert tokenizer.encode("<mam>AAAAATGGGGGGACGTNA").ids == [1, 17, 33, 4127, 0]
-    assert tokenizer.decode([33, 4127]) == "AAAAATGGGGGG"
-    assert json.loads((folder / "card.json").read_text())["modality"] == "genomic"
-    (source / "tokenizer_config.json").write_text(json.dumps(words | {"k": "six"}))
-    refused(tmp_path, source, "tokenizer_config.json: k: ", name="other")
-
-
 def test_a_token_beyond_the_vocabulary_is_refused(tmp_path):
     source = write(tmp_path / "source")
     path = source / "tokenizer.json"
