@@ -29,6 +29,7 @@ FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
         "qwen2": Qwen2,
         "olmo2": Olmo2,
         "gpt2": Gpt2,
+        "phi3": Phi3,
     },
     HfFolder: {
         "llama": Llama,
