@@ -10,6 +10,7 @@ from gpt2 import Gpt2
 from gpt_neox import GptNeoX
 from hf_folder import HfFolder
 from hyenadna import HyenaDna
+from imagegpt import ImageGpt
 from lightning_folder import LightningFolder
 from llama import Llama
 from mistral import Mistral
@@ -43,6 +44,7 @@ FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
         "gpt2": Gpt2,
         "phi3": Phi3,
         "progen": ProGen2,
+        "imagegpt": ImageGpt,
         "hyenadna": HyenaDna,
         "stripedhyena": Evo1,
     },

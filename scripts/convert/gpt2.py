@@ -37,9 +37,13 @@ class Gpt2(LanguageModel):
     """A GPT-2 model."""
 
     architecture = "gpt2"
-    # Whether there are biases, and the operator of the activation.
+    # The activation, and whether the output matrix is the embedding where nobody says.
+    activation = "gelu_new"
+    tied = True
+    # Tokens that are read and never written, the last ones.
+    unwritten = 0
+    # Whether there are biases.
     _biased = True
-    _activation = "FastGelu"
 
     def from_gguf(self, file: GgufFile) -> None:
         self.shape = gguf_shape(file, epsilon="attention.layer_norm_epsilon")
@@ -47,16 +51,18 @@ class Gpt2(LanguageModel):
 
     def from_folder(self, folder: HfFolder) -> None:
         config = folder.config
-        config.expect("activation_function", "gelu_new")
+        config.expect("activation_function", self.activation)
         config.expect("scale_attn_weights", True)
         config.expect("scale_attn_by_inverse_layer_idx", False)
         config.expect("add_cross_attention", False)
         for harmless in ("n_ctx", "reorder_and_upcast_attn", "attn_pdrop", "embd_pdrop", "resid_pdrop", *SUMMARY):
             config.get(harmless)
         epsilon = config.number("layer_norm_epsilon", DEFAULT_EPSILON)
-        tied = config.flag("tie_word_embeddings", True)
+        tied = config.flag("tie_word_embeddings", self.tied)
+        if tied and self.unwritten:
+            raise config.refuse("tie_word_embeddings", "true is not supported (expected false)")
         hidden = config.count("n_inner", 4 * config.count("n_embd"))
-        self.shape = config_shape(config, "n_positions", hidden, epsilon, tied)
+        self.shape = config_shape(config, "n_positions", hidden, epsilon, tied, unwritten=self.unwritten)
         # These modules keep matrices as [in, out].
         is_turned = lambda name: name.endswith(MATRICES)
         shapes = {name: shape[::-1] if is_turned(name) else shape for name, shape in self._shapes.items()}
@@ -66,7 +72,7 @@ class Gpt2(LanguageModel):
     def from_checkpoint(self, file: PtFile) -> None:
         config = file.config
         config.get("dropout")
-        self._biased, self._activation = config.flag("bias", True), "Gelu"
+        self._biased, self.activation = config.flag("bias", True), "gelu"
         self.shape = config_shape(config, "block_size", 4 * config.count("n_embd"), DEFAULT_EPSILON, tied=True)
         self.weights = Weights(file, naming(file), self._shapes)
 
@@ -81,12 +87,16 @@ class Gpt2(LanguageModel):
         }
         layer |= dict.fromkeys(("attn_norm", "ffn_norm"), (s.width,))
         shapes = decoder_shapes(s, **layer) | {"place_embedding": (s.positions, s.width)}
+        shapes["embedding"] = (s.vocabulary + self.unwritten, s.width)
         biased = [name for name in shapes if name == "output_norm" or name.startswith("layers.")]
         return shapes | {f"{name}.bias": shapes[name][:1] for name in biased if self._biased}
 
     def config(self) -> dict:
-        activation = "gelu" if self._activation == "Gelu" else "gelu_new"
-        return {"model_type": "gpt2", "activation_function": activation, "layer_norm_epsilon": self.shape.epsilon}
+        return {
+            "model_type": self.architecture,
+            "activation_function": self.activation,
+            "layer_norm_epsilon": self.shape.epsilon,
+        }
 
     def write(self, writer: OnnxWriter) -> None:
         s, weights = self.shape, self.weights
@@ -99,8 +109,7 @@ class Gpt2(LanguageModel):
             qkv = zip(*(split(part, dict.fromkeys(QKV, s.width)) for part in pair("attn_qkv")))
             x, a = d.attention(x, n, list(qkv), None)
             x, n = d.residual(x, d.linear(a, *pair("attn_output")), *norm("ffn_norm"))
-            h = writer.node(self._activation, d.linear(n, *pair("ffn_up")), domain=MICROSOFT)
-            y = d.linear(h, *pair("ffn_down"))
+            y = d.linear(self._activated(writer, d.linear(n, *pair("ffn_up"))), *pair("ffn_down"))
         _, n = d.residual(x, y, *self._norm("output_norm"))
         d.finish(n, None if s.tied else weights("head"))
 
@@ -108,7 +117,10 @@ class Gpt2(LanguageModel):
         """A matrix, and its bias where there is one."""
         return (self.weights(name), self.weights(f"{name}.bias")) if self._biased else (self.weights(name),)
 
-    def _norm(self, name: str) -> tuple[Weight, Weight]:
+    def _activated(self, writer: OnnxWriter, x: str) -> str:
+        return writer.node({"gelu_new": "FastGelu", "gelu": "Gelu"}[self.activation], x, domain=MICROSOFT)
+
+    def _norm(self, name: str) -> tuple[Weight, ...]:
         """The weight and the bias of a layer normalisation."""
         zero = Weight(f"{name}.bias", lambda: np.zeros(self.shape.width, np.float32), "")
         return self._pair(name) if self._biased else (self.weights(name), zero)
@@ -119,7 +131,14 @@ SUMMARY = [f"summary_{key}" for key in ("activation", "first_dropout", "proj_to_
 
 
 def config_shape(
-    config: HfConfig, positions: str, hidden: int, epsilon: float, tied: bool, width="n_embd", vocabulary="vocab_size"
+    config: HfConfig,
+    positions: str,
+    hidden: int,
+    epsilon: float,
+    tied: bool,
+    width="n_embd",
+    vocabulary="vocab_size",
+    unwritten=0,
 ) -> Shape:
     """The sizes under the names of GPT-2; texts are names that may be others."""
     width, heads = config.count(width), config.count("n_head")
@@ -134,7 +153,7 @@ def config_shape(
             kv_heads=heads,
             head_dim=width // heads,
             hidden=hidden,
-            vocabulary=config.count(vocabulary),
+            vocabulary=config.count(vocabulary) - unwritten,
             positions=config.count(positions),
             epsilon=epsilon,
             tied=tied,

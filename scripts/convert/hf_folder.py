@@ -1,4 +1,4 @@
-"""A Hugging Face folder: config.json, the weights in one safetensors file or in shards, the tokenizer's files."""
+"""A Hugging Face folder: config.json, the tokenizer's files, the weights in a safetensors file, in shards, or in one .bin."""
 
 from pathlib import Path
 
@@ -9,10 +9,13 @@ import safetensors_file
 from errors import ConvertError
 from files import read_json
 from hf_config import HfConfig
+from pt_file import PtFile
 from source import Source
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+# What transformers wrote before.
+BEFORE = "pytorch_model.bin"
 
 
 class HfFolder(Source):
@@ -24,6 +27,7 @@ class HfFolder(Source):
         self.config = HfConfig(path / "config.json", self.table("config.json"))
         self.architecture = self.config.text("model_type")
         self._block = fp8.block_of(self.config)
+        self._before: PtFile | None = None
         self._entries = self._weights()
         narrow = {name: entry for name, entry in self._entries.items() if entry.dtype == safetensors_file.FP8}
         self._scales = {name: self._scales_of(name, entry) for name, entry in narrow.items()}
@@ -58,8 +62,12 @@ class HfFolder(Source):
             self._read.append(single)
             return safetensors_file.entries(single)
         index = self.optional_table(INDEX)
+        if index is None and (self.path / BEFORE).is_file():
+            self._before = PtFile(self.path / BEFORE)
+            self._read.append(self._before.path)
+            return {}
         if index is None:
-            raise ConvertError(f"{self.path}: neither {SINGLE} nor {INDEX} (other formats: convert them first)")
+            raise ConvertError(f"{self.path}: no {SINGLE}, {INDEX} or {BEFORE} (other formats: convert them first)")
         where = index.get("weight_map")
         if not isinstance(where, dict) or not all(isinstance(shard, str) for shard in where.values()):
             raise ConvertError(f"{self.path / INDEX}: expected a weight_map from tensors to files")
@@ -92,9 +100,13 @@ class HfFolder(Source):
         return scales
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
+        if self._before is not None:
+            return self._before.shapes()
         return {name: entry.shape for name, entry in self._entries.items()}
 
     def tensor(self, name: str) -> np.ndarray:
+        if self._before is not None:
+            return self._before.tensor(name)
         array = safetensors_file.read(name, self._entries[name])
         if name not in self._scales:
             return array

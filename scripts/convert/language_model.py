@@ -30,8 +30,7 @@ class LanguageModel(Family):
         if isinstance(source, HfFolder):
             self.from_folder(source)
             source.config.finish()
-            self._tokenizer = HfTokenizer(source, self.shape.vocabulary)
-            self.modality = "genomic" if self._tokenizer.is_genomic else self.modality
+            self._tokenizer = self.tokenizer_of(source)
         elif isinstance(source, PtFile):
             self.from_checkpoint(source)
             source.config.finish()
@@ -53,6 +52,12 @@ class LanguageModel(Family):
     def from_checkpoint(self, file: PtFile) -> None:
         """Take sizes and weights from a checkpoint of nanoGPT's."""
         raise NotImplementedError(f"{file.architecture} in a checkpoint")
+
+    def tokenizer_of(self, folder: HfFolder):
+        """The folder's tokenizer, which may say what the model reads."""
+        tokenizer = HfTokenizer(folder, self.shape.vocabulary)
+        self.modality = "genomic" if tokenizer.is_genomic else self.modality
+        return tokenizer
 
     @abstractmethod
     def config(self) -> dict:

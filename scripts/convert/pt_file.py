@@ -2,9 +2,9 @@
 
 A `.pt` file is a zip of one pickle, which names the tensors, and one stored entry for each storage. A pickle may call
 any function, so this one is read by an unpickler that knows tensors, containers of Python and nothing else: whatever
-more a file asks for is named and refused, and never imported. Lightning's `.ckpt` has objects of the training beside the
-weights, of whatever classes: for these an empty object stands, and nothing is imported either. Tensors are read one at a
-time.
+more a file asks for is named and refused, and never imported. Lightning's `.ckpt` and Hugging Face's `.bin` have other
+things beside the weights, of whatever classes: for these an empty object stands, and nothing is imported either. Tensors
+are read one at a time.
 """
 
 import io
@@ -27,7 +27,7 @@ from hf_config import HfConfig
 from source import Source
 
 # Storages that hold weights. Evo2's have bfloat16 matrices and float32 poles.
-STORAGES = {"FloatStorage": np.float32, "BFloat16Storage": ml_dtypes.bfloat16}
+STORAGES = {"FloatStorage": np.float32, "BFloat16Storage": ml_dtypes.bfloat16, "HalfStorage": np.float16}
 # Beside a matrix, Transformer Engine keeps an entry of its own (FP8 scales), of no use here.
 EXTRA = "._extra_state"
 # What such an entry is made of, and upstream's own loader lets through (`load_checkpoint` in vortex/model/utils.py of
@@ -38,8 +38,8 @@ IGNORED = {
     ("transformer_engine.common.recipe", "Format"),
     ("transformer_engine.common.recipe", "_FormatHelper"),
 }
-# What Lightning's checkpoints are called.
-LIGHTNING = ".ckpt"
+# What Lightning's checkpoints end with, and Hugging Face's of before safetensors.
+LIGHTNING, BIN = ".ckpt", ".bin"
 # A local file header of a zip: its fixed part, and where in it the lengths of name and extra field stand.
 ZIP_HEADER, ZIP_LENGTHS = 30, 26
 PART = re.compile(r"(?P<base>.+\.pt)\.part(?P<number>\d+)")
@@ -224,7 +224,7 @@ def parts_of(path: Path) -> list[Path]:
         if len(names) != 1:
             raise ConvertError(f"{path}: expected one .pt checkpoint, found {', '.join(sorted(names)) or 'none'}")
         return parts_of(path / names.pop())
-    if path.suffix in (".pt", LIGHTNING) and path.is_file():
+    if path.suffix in (".pt", LIGHTNING, BIN) and path.is_file():
         return [path]
     split = PART.fullmatch(path.name)
     base = path.with_name(split["base"]) if split else path
@@ -267,6 +267,7 @@ class PtFile(Source):
         self._beside: list[Path] = []
         first = self._paths[0]
         self.path = first.with_name(PART.sub(r"\g<base>", first.name))
+        self._ignores = self.path.suffix in (LIGHTNING, BIN)
         self._file = Parts(self._paths)
         self._entries = self._read_directory()
         pickles = [name for name in self._entries if name.endswith("/data.pkl")]
@@ -301,7 +302,7 @@ class PtFile(Source):
 
     def _read_pickle(self, entry: str) -> dict[str, Tensor]:
         try:
-            content = _Unpickler(self._read(entry), ignores=self.path.suffix == LIGHTNING).load()
+            content = _Unpickler(self._read(entry), ignores=self._ignores).load()
         except UNREADABLE as err:
             raise ConvertError(f"{self.path}: {entry} refused: {err}") from err
         if self.path.suffix == LIGHTNING and isinstance(content, dict):
@@ -331,8 +332,8 @@ class PtFile(Source):
         if isinstance(value, Tensor) and value.dtype is not None:
             self._check(name, value)
             return True
-        # Counters of a training, say.
-        if self.path.suffix == LIGHTNING:
+        # Counters of a training, or masks.
+        if self._ignores:
             return False
         raise ConvertError(f"{self.path}: {name}: expected a tensor, found {type(value).__name__}")
 

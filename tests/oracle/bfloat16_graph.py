@@ -190,6 +190,10 @@ class Operators:
     def ScaledSiLU(x):
         return x * rounded(1 / (1 + np.exp(-x)))
 
+    def QuickGelu(x):
+        # In float32.
+        return x / (1 + np.exp(-1.702 * x))
+
     def Gelu(x):
         return x * rounded(normal(x))
 
