@@ -42,12 +42,15 @@ class ImageGpt(Gpt2):
 
 
 class Colours:
-    """A vocabulary of numbered colours, each a word: c000, c001 and on."""
+    """A vocabulary of numbered colours, each a word: c000, c001 and on.
 
-    eos = None
+    What begins an image is put before a text by tokenizer.json alone: config.json names tokens that have a logit.
+    """
+
+    bos = eos = None
 
     def __init__(self, count: int):
-        self.bos = count
+        self._begin = count
         self._digits = len(str(count - 1))
         self._ids = {f"{COLOUR}{id:0{self._digits}}": id for id in range(count)}
 
@@ -59,10 +62,10 @@ class Colours:
             "version": "1.0",
             "truncation": None,
             "padding": None,
-            "added_tokens": [{"id": self.bos, "content": BEGIN, "special": True} | flags],
+            "added_tokens": [{"id": self._begin, "content": BEGIN, "special": True} | flags],
             "normalizer": None,
             "pre_tokenizer": {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False},
-            "post_processor": bos_template(BEGIN, self.bos),
+            "post_processor": bos_template(BEGIN, self._begin),
             "decoder": {"type": "Fuse"},
-            "model": {"type": "WordLevel", "vocab": self._ids | {BEGIN: self.bos}, "unk_token": "<unk>"},
+            "model": {"type": "WordLevel", "vocab": self._ids | {BEGIN: self._begin}, "unk_token": "<unk>"},
         }

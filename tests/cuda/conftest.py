@@ -13,8 +13,9 @@ sys.path[:0] = [str(ROOT / "tests" / "python"), str(ROOT / "tests" / "oracle")]
 import evo1_checkpoint  # noqa: E402
 import evo2_checkpoint  # noqa: E402
 import hyenadna_checkpoint  # noqa: E402
+import imagegpt_checkpoint  # noqa: E402
 from converter import convert  # noqa: E402
-from seeded_models import write_seeded  # noqa: E402
+from seeded_models import tokenizer_json, write_seeded  # noqa: E402
 
 SEED = 11
 # A layer of each kind.
@@ -34,13 +35,19 @@ def make(family: str, weights: str, temp: Path) -> Path:
     elif family == "hyenadna":
         config = hyenadna_checkpoint.drawn(SEED)
         source = hyenadna_checkpoint.write(temp / "source", config, hyenadna_checkpoint.tensors(config, SEED))
+    elif family == "imagegpt":
+        config = imagegpt_checkpoint.drawn(SEED)
+        source = imagegpt_checkpoint.write(temp / "source", config, imagegpt_checkpoint.tensors(config, SEED))
     else:
         source = temp / "source"
         write_seeded(source, family, SEED)
     folder = convert(source, temp / "model", *options)
+    if family == "imagegpt":
+        # Its first colours are called as the other families' tokens, so that the prompts are the same.
+        (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(begins=False)))
     # What the device always answers, the token 0, must not be what ends an answer.
     config = json.loads((folder / "config.json").read_text())
-    assert config["eos_token_id"] == (1 if family == "hyenadna" else 0)
+    assert config["eos_token_id"] == {"hyenadna": 1, "imagegpt": None}.get(family, 0)
     (folder / "config.json").write_text(json.dumps(config | {"eos_token_id": 1}))
     return folder
 

@@ -9,7 +9,7 @@ import pytest
 from device import placement, run_infer
 from seeded_models import FAMILIES as DECODERS
 
-FAMILIES = (*DECODERS, "evo1", "evo2", "hyenadna")
+FAMILIES = (*DECODERS, "evo1", "evo2", "hyenadna", "imagegpt")
 # The release has a kernel for CUDA of each, in the types that the graphs use, and none of them needs cuDNN.
 OPERATORS = set(
     # What a model computes.
