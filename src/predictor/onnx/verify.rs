@@ -167,8 +167,8 @@ fn words(found: NextBase) -> String {
 /// How well a model predicts each symbol of a sequence from all before it.
 fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
     let tokens = sequence
-        .chars()
-        .map(|symbol| model.symbols.id(symbol))
+        .split_inclusive(|_: char| true)
+        .map(|symbol| model.vocabulary.id(symbol))
         .collect::<Result<Vec<u32>>>()?;
     let [context @ .., _] = &tokens[..] else {
         return Err(Error::data("an empty sequence"));
