@@ -52,8 +52,7 @@ pub fn points(prompt: &Prompt) -> Result<Vec<Point<'_>>> {
         .zip(starts)
         .map(|(&shots, &start)| {
             let shown = shots as usize;
-            let before = symbols.split(&prompt.prompt).take(start as usize);
-            let before = &prompt.prompt[..before.map(str::len).sum()];
+            let before = symbols.first(start as usize, &prompt.prompt);
             let (query, target) = match (trial.inputs.get(shown), trial.outputs.get(shown)) {
                 (Some(&query), Some(&target)) => (query, target),
                 _ => (trial.query, trial.target),

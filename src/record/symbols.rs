@@ -44,11 +44,11 @@ impl<'a> Symbols<'a> {
 
     /// A prompt's text symbol by symbol; what is none of the three is a character at a time.
     pub fn split<'t>(self, text: &'t str) -> impl Iterator<Item = &'t str> + use<'a, 't> {
-        let mut rest = text;
+        let (mut rest, are_words) = (text, self.are_words());
         std::iter::from_fn(move || {
             let next = rest.chars().next()?;
-            let known = self.all().find(|(_, symbol)| rest.starts_with(symbol));
-            let length = known.map_or(next.len_utf8(), |(_, symbol)| symbol.len());
+            let word = are_words.then(|| self.all().find(|(_, word)| rest.starts_with(word)));
+            let length = word.flatten().map_or(next.len_utf8(), |(_, word)| word.len());
             let (symbol, behind) = rest.split_at(length);
             rest = behind;
             Some(symbol)
@@ -63,6 +63,17 @@ impl<'a> Symbols<'a> {
         } else {
             text.chars().count()
         }
+    }
+
+    /// The beginning of a text, of so many symbols.
+    #[must_use]
+    pub fn first(self, count: usize, text: &str) -> &str {
+        let end = if self.are_words() {
+            Some(self.split(text).take(count).map(str::len).sum())
+        } else {
+            text.char_indices().nth(count).map(|(at, _)| at)
+        };
+        end.map_or(text, |end| &text[..end])
     }
 
     /// What was answered, a text a token, as the column `output` has it: one after the other, words with a blank between them.
