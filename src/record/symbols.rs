@@ -48,7 +48,9 @@ impl<'a> Symbols<'a> {
         std::iter::from_fn(move || {
             let next = rest.chars().next()?;
             let word = are_words.then(|| self.all().find(|(_, word)| rest.starts_with(word)));
-            let length = word.flatten().map_or(next.len_utf8(), |(_, word)| word.len());
+            let length = word
+                .flatten()
+                .map_or(next.len_utf8(), |(_, word)| word.len());
             let (symbol, behind) = rest.split_at(length);
             rest = behind;
             Some(symbol)
