@@ -71,8 +71,13 @@ impl Alphabet {
             .enumerate()
             .find(|(i, c)| symbols[..*i].contains(c))
         {
+            let hint = if letters.contains(',') {
+                format!("; words as symbols are {WORDS}{letters}")
+            } else {
+                String::new()
+            };
             return Err(Error::usage(format!(
-                "--alphabet {text}: {c:?} stands twice (again at character {})",
+                "--alphabet {text}: {c:?} stands twice (again at character {}){hint}",
                 i + 1
             )));
         }
@@ -97,8 +102,10 @@ impl Alphabet {
             (format!("{WORDS}{text}"), words)
         } else {
             let path = Path::new(text);
-            let read = File::open(path).and_then(text::read);
-            let read = read.map_err(|e| Error::file(path, e))?;
+            let read = File::open(path).and_then(text::read).map_err(|e| {
+                let what = format!("{text} (without a comma it is a file of words)");
+                Error::io(what, e)
+            })?;
             let words: Vec<String> = read.split_whitespace().map(str::to_owned).collect();
             let file = path.file_name().unwrap_or_default().to_string_lossy();
             let digest = sha256_of_text(&words.join("\n"));
@@ -271,7 +278,8 @@ mod tests {
                 "expected genomic, linguistic, integer, protein, or characters",
             ),
             ("chars:", "two different"),
-            ("ACCA", "'C' stands twice"),
+            ("ACCA", "'C' stands twice (again at character 3)"),
+            ("AA,CC", "as symbols are words:AA,CC"),
             ("A", "two different"),
             ("", "two different"),
             ("A C", "' '"),
