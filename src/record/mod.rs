@@ -34,7 +34,7 @@ mod write;
 
 pub use arrays::schema;
 pub use column::{Column, ColumnType};
-pub(crate) use damage::contained;
+pub(crate) use damage::catch_panic;
 pub use extra::Extra;
 pub use kinds::{
     Condition, Contrast, CurveKey, Design, ErrorKind, ErrorShare, Fit, Identifiability, Listed,

@@ -14,7 +14,7 @@ use tokenizers::{Encoding, Token, Tokenizer};
 
 use super::card::{Card, Config, check_size, read_json};
 use crate::error::{Error, Result};
-use crate::record::contained;
+use crate::record::catch_panic;
 use crate::text;
 
 /// The classes of transformers 4.57 that put a post-processor of their own in the place of `tokenizer.json`'s: whether each
@@ -71,7 +71,7 @@ impl Vocabulary {
                 let json = File::open(&path).and_then(text::bytes);
                 Tokenizer::from_bytes(json.map_err(Error::data)?).map_err(Error::data)
             };
-            let mut tokenizer = contained(read)
+            let mut tokenizer = catch_panic(read)
                 .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
             // Either would put tokens behind a character that stands alone, or take them away.
             tokenizer.with_padding(None);
