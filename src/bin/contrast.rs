@@ -284,8 +284,7 @@ fn identified(
                 function: Some(program.to_string()),
                 tasks: 1,
                 identified,
-                worst: None,
-                worst_function: None,
+                ..Identifiability::default()
             })
             .collect();
     }
@@ -296,11 +295,10 @@ fn identified(
     vec![Identifiability {
         bits: args.bits,
         shots,
-        function: None,
-        bitload: None,
         tasks,
         identified: named.iter().map(|n| n.1).sum::<f64>() / f64::from(tasks),
         worst: worst.map(|w| w.1),
         worst_function: worst.map(|w| w.0.clone()),
+        ..Identifiability::default()
     }]
 }
