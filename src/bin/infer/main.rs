@@ -243,8 +243,8 @@ fn run(args: &Args) -> Result<()> {
     if args.version {
         let runtime = onnx::runtime::Runtime::get(options.ort_lib.as_deref());
         let runtime = runtime.map_or("none found", |r| &r.version);
-        let version = env!("CARGO_PKG_VERSION");
-        return say(args, &format!("infer {version} (ONNX Runtime {runtime})\n"));
+        let version = cli::version(Some(format!("ONNX Runtime {runtime}")));
+        return say(args, &format!("infer {version}\n"));
     }
     if args.doctor {
         let (report, works) = doctor::report(&options);
