@@ -17,4 +17,4 @@ def bare(tmp_path_factory):
 def whole(tmp_path_factory):
     """With a runtime, the converter and data frames."""
     folder = tmp_path_factory.mktemp("whole") / "env"
-    return Environment.made(folder, sys.executable, "[cpu,convert,frames]", "pandas")
+    return Environment.made(folder, sys.executable, "[cpu,convert,frames]", "pandas", uv=True)

@@ -119,8 +119,8 @@ struct Args {
           value_parser = Offer(&["cpu", "cuda", "cuda:0", "auto"]).try_map(|text| text.parse::<Device>()))]
     device: Device,
 
-    /// ONNX Runtime's library or its folder. Default: SHOTLINE_ORT_LIB, ORT_DYLIB_PATH, beside the
-    /// program, or where `make runtime` puts it.
+    /// ONNX Runtime's library or its folder. Default: SHOTLINE_ORT_LIB, ORT_DYLIB_PATH, the one of
+    /// the same Python environment, beside the program, or where `make runtime` puts it.
     #[arg(long, value_name = "PATH")]
     ort_lib: Option<PathBuf>,
 
