@@ -318,4 +318,4 @@ bench-published: build
 	$(PYTHON) benches/published.py --bin $(BIN)
 
 clean:
-	rm -rf out target
+	rm -rf out target python/data/data

@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 static PROGRAM: OnceLock<&str> = OnceLock::new();
+static VERSION: OnceLock<String> = OnceLock::new();
 
 /// What `--version` says behind the number: the commit, where the build was told (`make wheel`), and what a filter adds.
 #[must_use]
@@ -55,7 +56,6 @@ pub fn main<A: Parser>(program: &'static str, run: impl FnOnce(&A) -> Result<()>
     if arguments.next().is_some_and(|first| first == pages::FLAG) {
         return exit(program, pages::generate(command, arguments));
     }
-    static VERSION: OnceLock<String> = OnceLock::new();
     command = command.version(VERSION.get_or_init(|| version(None)).as_str());
     let parsed = command
         .try_get_matches_from_mut(std::env::args_os())
