@@ -13,7 +13,9 @@ pub(super) const RUNTIME: &str = "onnxruntime/capi";
 /// The folders of packages in which this program's wheel is installed, seen from the folder of the program: `site-packages`
 /// of an environment of any Python, or the folder that `pip install --target` was given.
 pub(super) fn packages(home: &Path) -> Vec<PathBuf> {
-    let prefix = home.join("..");
+    let Some(prefix) = home.parent() else {
+        return Vec::new();
+    };
     let pythons = ["lib", "lib64"].map(|lib| entries(&prefix.join(lib)));
     let pythons = pythons.iter().flatten().filter(|path| {
         let name = path.file_name().and_then(|name| name.to_str());
@@ -23,7 +25,7 @@ pub(super) fn packages(home: &Path) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = pythons
         .flat_map(|python| [python.join("site-packages"), python.join("dist-packages")])
         .collect();
-    folders.push(prefix);
+    folders.push(prefix.to_owned());
     folders.retain(|folder| version(folder, "shotline").is_some());
     folders
 }
