@@ -26,6 +26,7 @@ mod folder;
 mod graph;
 mod limits;
 mod probe;
+mod python;
 pub mod runtime;
 mod session;
 pub mod verify;
