@@ -4,11 +4,11 @@
                             [--name NAME] [--modality MODALITY] [--record FILE]
 
 SOURCE is
-    FILE.gguf      architectures llama, gemma3, gpt2, olmo2, qwen2, qwen3; quantised weights are dequantised exactly; of a
-                   model in parts (NAME-00001-of-00003.gguf ..) any part
+    FILE.gguf      architectures llama, gemma3, gpt2, olmo2, phi3, qwen2, qwen3; quantised weights are dequantised exactly;
+                   of a model in parts (NAME-00001-of-00003.gguf ..) any part
     a folder       of Hugging Face's: config.json, model.safetensors or its shards, tokenizer.json; model types llama,
                    gemma3_text, gpt2, gpt_neox, hyenadna, mistral, olmo2, phi3, progen, qwen2, qwen3, stripedhyena (Evo 1);
-                   weights in float32, float16, bfloat16, or FP8 with scales in blocks
+                   weights in float32, float16, bfloat16, or FP8 with scales in blocks; or of HyenaDNA, with weights.ckpt
     FILE.pt        an Evo 2 checkpoint, or one of its parts FILE.pt.part0, FILE.pt.part1 .., or their folder; or one of
                    nanoGPT's, with the meta.pkl of its characters beside it
 MODEL_DIR receives

@@ -10,6 +10,7 @@ from gpt2 import Gpt2
 from gpt_neox import GptNeoX
 from hf_folder import HfFolder
 from hyenadna import HyenaDna
+from lightning_folder import LightningFolder
 from llama import Llama
 from mistral import Mistral
 from olmo2 import Olmo2
@@ -29,6 +30,7 @@ FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
         "qwen2": Qwen2,
         "olmo2": Olmo2,
         "gpt2": Gpt2,
+        "phi3": Phi3,
     },
     HfFolder: {
         "llama": Llama,
@@ -44,6 +46,7 @@ FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
         "hyenadna": HyenaDna,
         "stripedhyena": Evo1,
     },
+    LightningFolder: {"hyenadna": HyenaDna},
     PtFile: {"gpt2": Gpt2},
 }
 # What is left to a user whose architecture is not here.

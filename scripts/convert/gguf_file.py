@@ -132,7 +132,8 @@ class GgufFile(Source):
     def finish(self) -> None:
         """Refuse what nobody has read of the model's own section and what is not known to be harmless."""
         for key, value in NEUTRAL.items():
-            self.expect(key, value)
+            if f"{self.architecture}.{key}" not in self._seen:
+                self.expect(key, value)
         for key in self._fields:
             section, _, own = key.partition(".")
             if section == self.architecture and key not in self._seen and own not in HARMLESS:

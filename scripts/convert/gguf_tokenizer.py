@@ -25,9 +25,20 @@ def _sequence(*steps: dict) -> dict:
 
 
 def _split(digits: str) -> dict:
-    """The split of Qwen and Llama 3, which differ in how many digits stand together, then bytes."""
-    words = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"
-    rest = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    """The split of Qwen and Llama 3, which differ in how many digits stand together."""
+    return _isolated(r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+", digits)
+
+
+def _cased(digits: str, end: str = "") -> dict:
+    """The split before capitals, too; `end` is what a word may end with."""
+    upper, lower = (rf"[{case}\p{{Lm}}\p{{Lo}}\p{{M}}]" for case in (r"\p{Lu}\p{Lt}", r"\p{Ll}"))
+    words = (rf"[^\r\n\p{{L}}\p{{N}}]?{word}{end}" for word in (f"{upper}*{lower}+", f"{upper}+{lower}*"))
+    return _isolated("|".join(words), digits, "/")
+
+
+def _isolated(words: str, digits: str, more: str = "") -> dict:
+    """Words, digits, signs (and the breaks and `more` behind them) and white space stand alone, as bytes."""
+    rest = rf" ?[^\s\p{{L}}\p{{N}}]+[\r\n{more}]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     pattern = {"Regex": f"{words}|{digits}|{rest}"}
     split = {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
     return _sequence(split, BYTE_LEVEL | {"use_regex": False})
@@ -52,6 +63,9 @@ PRE_TOKENIZERS = {
     "llama-bpe": PreTokenizer(_split(r"\p{N}{1,3}"), whole_words=True, adds_bos=True),
     # What llama.cpp calls the split of OLMo 2.
     "dbrx": PreTokenizer(_split(r"\p{N}{1,3}")),
+    # Mistral's, since Nemo, and OpenAI's o200k, which Phi-4-mini has.
+    "tekken": PreTokenizer(_cased(r"\p{N}"), whole_words=True, adds_bos=True),
+    "gpt-4o": PreTokenizer(_cased(r"\p{N}{1,3}", "(?i:'s|'t|'re|'ve|'m|'ll|'d)?")),
 }
 
 
@@ -161,8 +175,10 @@ class GgufTokenizer:
         }
 
     def _sentencepiece(self) -> dict:
-        if self.source.get("tokenizer.ggml.add_space_prefix", True):
-            self._refuse("add_space_prefix", "a tokenizer that puts a space before each text is not supported")
+        # As transformers writes one that puts a space before each text.
+        leads = self.source.get("tokenizer.ggml.add_space_prefix", True)
+        first = [{"type": "Prepend", "prepend": SPACE}] if leads else []
+        last = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if leads else []
         scores = self.source.array("tokenizer.ggml.scores")
         if len(scores) != len(self.tokens):
             self._refuse("scores", f"{len(scores)} scores for {len(self.tokens)} tokens")
@@ -171,7 +187,10 @@ class GgufTokenizer:
             if id is None or self.types[id] != BYTE:
                 self._refuse("tokens", f"no byte token <0x{value:02X}>")
         return {
-            "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": SPACE},
+            "normalizer": {
+                "type": "Sequence",
+                "normalizers": [*first, {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}],
+            },
             "pre_tokenizer": None,
             "post_processor": self._post_processor(),
             "decoder": {
@@ -180,6 +199,7 @@ class GgufTokenizer:
                     {"type": "Replace", "pattern": {"String": SPACE}, "content": " "},
                     {"type": "ByteFallback"},
                     {"type": "Fuse"},
+                    *last,
                 ],
             },
             "model": self._bpe(self._merges(scores), self.tokens[self._special("unknown")]),

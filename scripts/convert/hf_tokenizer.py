@@ -3,7 +3,7 @@
 `infer --bos auto` puts before a prompt what tokenizer.json's post-processor puts before a text. Some of transformers'
 tokenizer classes replace that post-processor when they load, by `add_bos_token` of tokenizer_config.json; so does
 this module, or the prompt would begin otherwise than the model's own tokenizer begins it. `infer` reads the same from
-folders that were not converted (src/predictor/onnx/symbols.rs); tests/fixtures/models/special-tokens.json has cases for
+folders that were not converted (src/predictor/onnx/vocabulary.rs); tests/fixtures/models/special-tokens.json has cases for
 both.
 """
 
@@ -58,7 +58,8 @@ class HfTokenizer:
         if self._words.get("add_eos_token"):
             raise ConvertError(f"{where}: add_eos_token: {ENDS}")
         begins = self._words.get("add_bos_token", True)
-        return kmer_tokenizer.kmer_json(k) | {"post_processor": bos_template("<s>", 1) if begins else None}
+        made = kmer_tokenizer.kmer_json(k, self.path.with_name("vocab.txt"))
+        return made | {"post_processor": bos_template("<s>", 1) if begins else None}
 
     def _vocabulary(self) -> dict[str, int]:
         """Every token by its text."""

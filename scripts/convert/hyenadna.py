@@ -1,4 +1,4 @@
-"""The hyenadna architecture (HyenaDNA) in a Hugging Face folder: its sizes, its tensors, its filters and its layers.
+"""The hyenadna architecture (HyenaDNA), in either kind of its folders: its sizes, its tensors, its filters, its layers.
 
 The long filters are no tensors but functions of the lag: a small network over waves, times a window that decays. They
 are computed here, in float64, for as many lags as the longest prompt may have. Names of tensors and keys, the shared
@@ -15,6 +15,7 @@ from evo2 import Told
 from family import Family
 from hf_folder import HfFolder
 from hyena_graph import SHORT_TAPS, HyenaGraph
+from lightning_folder import LightningFolder
 from onnx_writer import MICROSOFT, OnnxWriter
 from shape import Shape
 from weights import Weight
@@ -39,7 +40,7 @@ class HyenaDna(Family):
     architecture = "hyenadna"
     modality = "genomic"
 
-    def __init__(self, source: HfFolder, told: Told):
+    def __init__(self, source: HfFolder | LightningFolder, told: Told):
         self.source, config = source, source.config
         if told.model is not None or told.scaling is not None:
             raise ConvertError(f"{source.path}: of a HyenaDNA model only --max-positions can be said")

@@ -1,6 +1,9 @@
 """The tokenizer of GENERator, which its folders hold as Python code: words of k bases, their ids as the code has them."""
 
 import itertools
+from pathlib import Path
+
+from errors import ConvertError
 
 # The name of the class, and its special tokens in their order.
 CLASS = "DNAKmerTokenizer"
@@ -12,9 +15,18 @@ SPECIAL = """
 BASES = "ATCG"
 
 
-def kmer_json(k: int) -> dict:
-    """tokenizer.json: a run of capitals is cut into words of k from its start; what is none is <oov>."""
-    words = ("".join(word) for word in itertools.product(BASES, repeat=k))
+def kmer_json(k: int, listed: Path) -> dict:
+    """tokenizer.json: a run of capitals is cut into words of k from its start; what is none is <oov>.
+
+    `listed` is where the code keeps its tokens with their ids, one a line; the file may be missing.
+    """
+    vocabulary = {token: id for id, token in enumerate((*SPECIAL, *map("".join, itertools.product(BASES, repeat=k))))}
+    if listed.is_file():
+        lines = listed.read_text(encoding="utf-8", errors="replace").splitlines()
+        for number, (found, pair) in enumerate(itertools.zip_longest(lines, vocabulary.items()), 1):
+            expected = None if pair is None else " ".join(map(str, pair))
+            if found != expected:
+                raise ConvertError(f"{listed}:{number}: expected {expected or 'the end'}, found {found!r:.40}")
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     pattern = {"Regex": f"[A-Z]{{{k}}}|[A-Z]+"}
     return {
@@ -28,7 +40,7 @@ def kmer_json(k: int) -> dict:
         "decoder": {"type": "Fuse"},
         "model": {
             "type": "WordLevel",
-            "vocab": {token: id for id, token in enumerate((*SPECIAL, *words))},
+            "vocab": vocabulary,
             "unk_token": SPECIAL[0],
         },
     }

@@ -16,6 +16,8 @@ from weights import QKV, Weight, Weights, folder_naming, gguf_naming, llama_shap
 
 # transformers' configurations.
 DEFAULT_BASE = 10000.0
+# The code in GENERator's folders: llama's logits, and a `generate` of its own.
+GENERATOR = {"AutoModelForCausalLM": "modeling_generator.GENERatorForCausalLM"}
 
 
 class Llama(LanguageModel):
@@ -56,6 +58,9 @@ class Llama(LanguageModel):
 
     def options(self, config: HfConfig) -> None:
         """Read what a family has in config.json beyond sizes and rotary options."""
+        if config.get("auto_map", GENERATOR) != GENERATOR:
+            why = "code of its own, which is not read (if it computes what llama does, take the key out of config.json)"
+            raise config.refuse("auto_map", why)
         config.expect("attention_bias", False)
         config.expect("mlp_bias", False)
         config.expect("rope_interleaved", False)

@@ -10,15 +10,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from gguf_file import GgufFile
 from hf_config import HfConfig
 from llama import DEFAULT_BASE, Llama
-from rotary import config_rates, rates, rope_options
-from weights import QKV, Weight, split
+from rotary import GGUF_BASE, config_rates, gguf_factors, gguf_rates, rates, rope_options
+from shape import gguf_shape
+from weights import QKV, Weight, Weights, gguf_naming, split
 
 # transformers' Phi3Config.
 DEFAULT_TRAINED = 4096
 # Its names for longrope.
 LONGROPE = ("longrope", "su")
+# Where a GGUF file has its factors.
+SHORT, EITHER = "rope_factors_short.weight", r"rope_factors_(short|long)\.weight"
+# The window of the 4k models, which old files do not mention: llama.cpp took it by the context, too, until it was there.
+CONTEXT_4K, WINDOW_4K = 4096, 2047
 
 
 class Phi3(Llama):
@@ -26,6 +32,27 @@ class Phi3(Llama):
 
     architecture = "phi3"
     fused = {"attn_qkv": "self_attn.qkv_proj", "ffn_gate_up": "mlp.gate_up_proj"}
+
+    def from_gguf(self, file: GgufFile) -> None:
+        self.shape = s = gguf_shape(file, partial=True)
+        self.window = file.own("attention.sliding_window", WINDOW_4K if s.positions == CONTEXT_4K else 0)
+        if type(self.window) is not int or self.window < 0:
+            raise file.refuse("attention.sliding_window", f"expected a number of tokens or 0, found {self.window!r:.40}")
+        # As the converter of llama.cpp says that there is none.
+        self.window = self.window or -1
+        dims = file.count("rope.dimension_count", s.head_dim)
+        if dims > s.head_dim or dims % 2:
+            raise file.refuse("rope.dimension_count", f"{dims} of the {s.head_dim} dimensions of a head")
+        self._base = file.number("rope.freq_base", GGUF_BASE)
+        if SHORT in file.shapes():
+            file.expect("rope.scaling.type", LONGROPE[0])
+            self._rates = rates(self._base, dims, gguf_factors(file, SHORT, dims))
+            self.magnitude = file.number("rope.scaling.attn_factor", 1.0)
+            trained = file.count("rope.scaling.original_context_length", DEFAULT_TRAINED)
+            self.shape = replace(s, positions=min(s.positions, trained))
+        else:
+            self._rates = gguf_rates(file, dims, self._base)
+        self.weights = Weights(file, gguf_naming("attn_qkv", ffn_gate_up="ffn_up", ignored=EITHER), self._shapes())
 
     def options(self, config: HfConfig) -> None:
         for key in ("attention_bias", "lm_head_bias", "mlp_bias"):

@@ -2,7 +2,9 @@
 
 A `.pt` file is a zip of one pickle, which names the tensors, and one stored entry for each storage. A pickle may call
 any function, so this one is read by an unpickler that knows tensors, containers of Python and nothing else: whatever
-more a file asks for is named and refused, and never imported. Tensors are read one at a time.
+more a file asks for is named and refused, and never imported. Lightning's `.ckpt` has objects of the training beside the
+weights, of whatever classes: for these an empty object stands, and nothing is imported either. Tensors are read one at a
+time.
 """
 
 import io
@@ -36,6 +38,8 @@ IGNORED = {
     ("transformer_engine.common.recipe", "Format"),
     ("transformer_engine.common.recipe", "_FormatHelper"),
 }
+# What Lightning's checkpoints are called.
+LIGHTNING = ".ckpt"
 # A local file header of a zip: its fixed part, and where in it the lengths of name and extra field stand.
 ZIP_HEADER, ZIP_LENGTHS = 30, 26
 PART = re.compile(r"(?P<base>.+\.pt)\.part(?P<number>\d+)")
@@ -51,7 +55,8 @@ class Tensor:
     """Where a tensor lies: `first` and `shape` are counted in elements of the storage `key`."""
 
     key: str
-    dtype: type
+    # None: none that holds weights.
+    dtype: type | None
     first: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -66,15 +71,17 @@ class Tensor:
 
 
 class Ignored:
-    """Stands for an object that conversion does not need. It takes any arguments and state, and drops them."""
+    """Stands for an object that conversion does not need. It takes any arguments, state and items, and drops them."""
 
     __slots__ = ()
 
     def __init__(self, *_):
         pass
 
-    def __setstate__(self, _):
+    def _drop(self, *_):
         pass
+
+    __setstate__ = __setitem__ = append = extend = _drop
 
 
 class _Call:
@@ -132,11 +139,18 @@ class _Unpickler(pickle.Unpickler):
     }
     TYPES = {("torch", name): _Call(_storage(name)) for name in STORAGES}
 
+    def __init__(self, content: bytes, ignores: bool = False):
+        """`ignores`: something stands for what is neither a tensor nor a container, too."""
+        super().__init__(io.BytesIO(content))
+        self._ignores = ignores
+
     def find_class(self, module, name):
         where = (module, name)
         if where == ("collections", "OrderedDict"):
             return OrderedDict
         if where in IGNORED:
+            return Ignored
+        if self._ignores and where not in self.CALLS and where not in self.TYPES:
             return Ignored
         found = self.CALLS.get(where) or self.TYPES.get(where)
         return found or _refuse(f"it asks for {module}.{name}, which is no tensor and no plain container")
@@ -147,6 +161,8 @@ class _Unpickler(pickle.Unpickler):
         for (_, name), stand_in in self.TYPES.items():
             if pid[1] is stand_in:
                 return pid[2], STORAGES[name]
+        if self._ignores:
+            return pid[2], None
         _refuse(f"it refers to {pid!r:.80}, which is no storage of a known type")
 
 
@@ -208,7 +224,7 @@ def parts_of(path: Path) -> list[Path]:
         if len(names) != 1:
             raise ConvertError(f"{path}: expected one .pt checkpoint, found {', '.join(sorted(names)) or 'none'}")
         return parts_of(path / names.pop())
-    if path.suffix == ".pt" and path.is_file():
+    if path.suffix in (".pt", LIGHTNING) and path.is_file():
         return [path]
     split = PART.fullmatch(path.name)
     base = path.with_name(split["base"]) if split else path
@@ -285,9 +301,11 @@ class PtFile(Source):
 
     def _read_pickle(self, entry: str) -> dict[str, Tensor]:
         try:
-            content = _Unpickler(io.BytesIO(self._read(entry))).load()
+            content = _Unpickler(self._read(entry), ignores=self.path.suffix == LIGHTNING).load()
         except UNREADABLE as err:
             raise ConvertError(f"{self.path}: {entry} refused: {err}") from err
+        if self.path.suffix == LIGHTNING and isinstance(content, dict):
+            content = content.get("state_dict")
         if isinstance(content, dict) and isinstance(content.get("model_args"), dict):
             self.architecture, self.config = "gpt2", HfConfig(f"{self.path}: model_args", content["model_args"])
             content = content.get("model")
@@ -303,16 +321,19 @@ class PtFile(Source):
         refuse_pointer(path)
         self._beside.append(path)
         try:
-            return _Unpickler(io.BytesIO(path.read_bytes())).load()
+            return _Unpickler(path.read_bytes()).load()
         except UNREADABLE as err:
             raise ConvertError(f"{path}: refused: {err}") from err
 
     def _is_weight(self, name: str, value) -> bool:
         if name.endswith(EXTRA):
             return False
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and value.dtype is not None:
             self._check(name, value)
             return True
+        # Counters of a training, say.
+        if self.path.suffix == LIGHTNING:
+            return False
         raise ConvertError(f"{self.path}: {name}: expected a tensor, found {type(value).__name__}")
 
     def _check(self, name: str, tensor: Tensor) -> None:

@@ -95,9 +95,12 @@ def gguf_rates(file: GgufFile, dims: int, base: float) -> np.ndarray:
         plain = plain / np.float32(factor)
     elif kind != "none":
         raise file.refuse("rope.scaling.type", f'"{kind}" is not supported (expected none or linear)')
-    shape = file.shapes().get(FACTORS)
-    if shape is None:
-        return plain
-    if shape != plain.shape:
-        raise ConvertError(f"{file.path}: tensor {FACTORS}: shape {shape}, expected {plain.shape}")
-    return plain / file.tensor(FACTORS)
+    return plain / gguf_factors(file, FACTORS, dims) if FACTORS in file.shapes() else plain
+
+
+def gguf_factors(file: GgufFile, name: str, dims: int) -> np.ndarray:
+    """One divisor for each pair of dimensions."""
+    shape, expected = file.shapes()[name], (dims // 2,)
+    if shape != expected:
+        raise ConvertError(f"{file.path}: tensor {name}: shape {shape}, expected {expected}")
+    return file.tensor(name)

@@ -28,11 +28,11 @@ class Shape:
     tied: bool
 
 
-def gguf_shape(file: GgufFile, epsilon: str = "attention.layer_norm_rms_epsilon") -> Shape:
-    """The sizes in a GGUF file's metadata; `epsilon` is its key."""
+def gguf_shape(file: GgufFile, epsilon: str = "attention.layer_norm_rms_epsilon", partial: bool = False) -> Shape:
+    """The sizes in a GGUF file's metadata; `epsilon` is its key, `partial`: a part of a head may be rotated."""
     head_dim = file.count("embedding_length") // file.count("attention.head_count")
     head_dim = file.count("attention.key_length", head_dim)
-    for key in ("attention.key_length", "attention.value_length", "rope.dimension_count"):
+    for key in ("attention.key_length", "attention.value_length", *(() if partial else ("rope.dimension_count",))):
         file.expect(key, head_dim)
     return checked(
         file,

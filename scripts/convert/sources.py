@@ -5,7 +5,8 @@ from pathlib import Path
 from errors import ConvertError
 from gguf_file import GgufFile
 from hf_folder import HfFolder
-from pt_file import PtFile, is_checkpoint
+from lightning_folder import LightningFolder
+from pt_file import LIGHTNING, PtFile, is_checkpoint
 from source import Source
 
 
@@ -13,6 +14,9 @@ def open_source(path: Path) -> Source:
     """The source at `path`, its metadata read and checked, its weights untouched."""
     if is_checkpoint(path):
         return PtFile(path)
+    folder = path.parent if path.suffix == LIGHTNING else path
+    if LightningFolder.is_one(folder):
+        return LightningFolder(folder)
     if path.is_dir():
         return HfFolder(path)
     if not path.is_file():

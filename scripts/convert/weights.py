@@ -44,11 +44,12 @@ class Naming:
         return f"{prefix}{table[part]}{bias or '.weight'}"
 
 
-def gguf_naming(*parts: str) -> Naming:
-    """GGUF's names, which ours inside the layers were taken from; `parts` are those of the family's layers."""
+def gguf_naming(*parts: str, ignored: str = re.escape(FACTORS), **renamed: str) -> Naming:
+    """GGUF's names, which ours inside the layers were taken from; `parts` are those of the family's layers, `renamed`
+    those it names otherwise."""
     whole = {"embedding": "token_embd", "place_embedding": "position_embd", "output_norm": "output_norm", "head": "output"}
     # The rotary factors are read with the angles, and are no weight of the graph.
-    return Naming("blk.{}.", whole, {part: part for part in (*COMMON, *parts)}, re.compile(re.escape(FACTORS)))
+    return Naming("blk.{}.", whole, {part: part for part in (*COMMON, *parts)} | renamed, re.compile(ignored))
 
 
 # The parts of a layer of llama, which others add to, and Hugging Face's names for them.

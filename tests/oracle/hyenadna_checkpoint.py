@@ -6,7 +6,10 @@ module, so that none need be kept.
 
 import json
 import math
+import pickle
 import sys
+import types
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
+from evo2_checkpoint import pickled, text  # noqa: E402
 from seeded_models import write_safetensors  # noqa: E402
 
 # Of 12 tokens, padded to 16.
@@ -156,3 +160,60 @@ def write(folder: Path, config: Config, table: dict[str, np.ndarray], **keys) ->
     (folder / "config.json").write_text(json.dumps(told))
     write_safetensors(folder / "model.safetensors", table)
     return folder
+
+
+def write_first(folder: Path, config: Config, table: dict[str, np.ndarray], inside: dict | None = None, **keys) -> Path:
+    """The folder as the model appeared first: Lightning's checkpoint and the words of its code. `keys` go into
+    config.json, `inside` into its "layer".
+
+    The names of tensors are those of layers that are computed twice; every activation's frequency is saved.
+    """
+    folder.mkdir()
+    told = {
+        "d_model": config.width, "n_layer": config.layers, "d_inner": config.hidden, "vocab_size": 12,
+        "resid_dropout": 0.0, "embed_dropout": 0.1, "fused_mlp": False, "fused_dropout_add_ln": True,
+        "checkpoint_mixer": True, "checkpoint_mlp": True, "residual_in_fp32": True, "pad_vocab_size_multiple": 8,
+        "return_hidden_state": True,
+        "layer": {"_name_": "hyena", "emb_dim": config.bands, "filter_order": config.order, "local_order": 3,
+                  "num_inner_mlps": config.inner, "l_max": config.context, "modulate": True, "w": config.frequency,
+                  "lr": 6e-4, "wd": 0.0, "lr_pos_emb": 0.0} | (inside or {}),
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(told | keys))
+    own = {first_name(name): array for name, array in table.items()}
+    # The output matrix is there twice, and beside the model what measures it.
+    own |= {"model.lm_head.weight": array for name, array in own.items() if name.endswith("word_embeddings.weight")}
+    own["train_torchmetrics.loss"] = np.zeros(3, np.float32)
+    write_lightning(folder / "weights.ckpt", own)
+    return folder
+
+
+def first_name(name: str) -> str:
+    """A tensor's name in that checkpoint."""
+    name = name.replace(ROOT, "backbone.").replace(".mixer.", ".mixer.layer.").replace(".mlp.", ".mlp.layer.")
+    return f"model.{name}"
+
+
+class Bomb:
+    """What must never be called."""
+
+    def __reduce__(self):
+        return print, ("called",)
+
+
+def write_lightning(path: Path, table: dict[str, np.ndarray]) -> None:
+    """What Lightning saves: weights among a training's objects, here one that would print and one of Hydra's."""
+    module = types.ModuleType("omegaconf")
+    module.DictConfig = type("DictConfig", (dict,), {"__module__": module.__name__, "__qualname__": "DictConfig"})
+    sys.modules[module.__name__] = module
+    try:
+        hydra = module.DictConfig(lr=6e-4, names=["a"])
+        hydra.parent = [module.DictConfig]
+        rest = {"epoch": 3, "callbacks": {"best": Bomb()}, "hyper_parameters": hydra}
+        content = b"\x80\x02}(" + text("state_dict") + pickled(table)[2:-1]
+        content += b"".join(text(key) + pickle.dumps(value, 2)[2:-1] for key, value in rest.items()) + b"u."
+    finally:
+        del sys.modules[module.__name__]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("archive/data.pkl", content)
+        for number, array in enumerate(table.values()):
+            archive.writestr(f"archive/data/{number}", np.ascontiguousarray(array).tobytes())

@@ -8,7 +8,9 @@ powers of poles are off themselves. The arg-max must agree wherever the referenc
 than twice the largest difference.
 """
 
+import dataclasses
 import sys
+from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 
@@ -120,3 +122,21 @@ def test_the_bfloat16_graph_is_no_less_exact_than_the_published_code_in_bfloat16
     theirs = np.sqrt(np.square(theirs).mean())
     print(f"{family}: {whole:.4f} whole, {chunks:.4f} in chunks, the published code {theirs:.4f}")
     assert max(whole, chunks) < 1.1 * theirs
+
+
+def test_hyenadna_as_pytorch_saves_a_training_of_it(tmp_path):
+    """The folder of before, its checkpoint written by torch.save with the states of optimiser and counters."""
+    config = dataclasses.replace(hyenadna_checkpoint.drawn(4), tied=True, every=True)
+    weights = hyenadna_checkpoint.tensors(config, 4)
+    expected = convert(hyenadna_checkpoint.write(tmp_path / "hf", config, weights), tmp_path / "expected")
+    source = hyenadna_checkpoint.write_first(tmp_path / "first", config, weights)
+    model = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(3)).sum().backward()
+    optimizer.step()
+    own = {hyenadna_checkpoint.first_name(name): torch.from_numpy(array) for name, array in weights.items()}
+    rest = {"epoch": 2, "optimizer_states": [optimizer.state_dict()], "device": torch.device("cpu"), "type": torch.float16}
+    counter = {"train_torchmetrics.steps": torch.tensor(3), "half": torch.ones(2, dtype=torch.float16)}
+    torch.save({"state_dict": OrderedDict(own | counter), **rest}, source / "weights.ckpt")
+    found = convert(source, tmp_path / "found")
+    assert (found / "model.onnx.data").read_bytes() == (expected / "model.onnx.data").read_bytes()

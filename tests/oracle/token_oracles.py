@@ -89,14 +89,18 @@ def sentencepiece_of(reader: gguf.GGUFReader):
     return SentencePieceProcessor(model_proto=proto.SerializeToString()).encode
 
 
+def byte_of() -> dict[str, int]:
+    """GPT-2's byte alphabet: printable bytes stand for themselves, the others for U+0100 and on."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [b for b in range(256) if b not in printable]
+    return {chr(b): b for b in printable} | {chr(0x100 + i): b for i, b in enumerate(others)}
+
+
 def tiktoken_of(reader: gguf.GGUFReader):
     """SmolLM2's tokenizer as tiktoken runs it: text -> ids."""
     get = lambda key: reader.fields[f"tokenizer.ggml.{key}"].contents()
-    # GPT-2's byte alphabet: printable bytes stand for themselves, the others for U+0100 and on.
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [b for b in range(256) if b not in printable]
-    byte_of = {chr(b): b for b in printable} | {chr(0x100 + i): b for i, b in enumerate(others)}
-    raw = lambda token: bytes(byte_of[c] for c in token)
+    bytes_of = byte_of()
+    raw = lambda token: bytes(bytes_of[c] for c in token)
     ids = {token: i for i, token in enumerate(get("tokens"))}
     # tiktoken merges by the rank of what is made: single bytes first, then the merges in their order. A byte that the
     # vocabulary lacks still needs a rank; texts that use one are not compared.
@@ -104,7 +108,7 @@ def tiktoken_of(reader: gguf.GGUFReader):
     made = [merge.replace(" ", "") for merge in get("merges")]
     ranks |= {raw(token): 256 + i for i, token in enumerate(made)}
     back = {256 + i: ids[token] for i, token in enumerate(made)}
-    back |= {byte_of[c]: ids.get(c) for c in byte_of}
+    back |= {byte: ids.get(c) for c, byte in bytes_of.items()}
     encoding = tiktoken.Encoding("smollm2", pat_str=GPT2_SPLIT, mergeable_ranks=ranks, special_tokens={})
 
     def encode(text: str) -> list[int | None]:

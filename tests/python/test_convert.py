@@ -21,6 +21,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from converter import POINTED, POINTER, ROOT, convert, refused, run_convert
+from filters import filtered, infer
 from onnx_model import Model
 
 BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release"))
@@ -460,6 +461,17 @@ def test_tokens_of_one_text_are_left_out_and_named_where_one_is_needed(tmp_path)
     refused(tmp_path, source, "merges[0]: 'A T' joins or makes", "there twice", name="other")
     source = write_gguf(tmp_path / "3.gguf", "llama", renamed={"<|end|>": "A"})
     refused(tmp_path, source, "eos_token_id: 0 is 'A', and so is another token", name="other")
+
+
+def test_a_space_before_each_text_is_in_the_tokenizer_and_in_no_symbol(tmp_path):
+    """Files of Llama 2, Mistral 7B and Phi-3 do not mention it: it is llama.cpp's default."""
+    plain = convert(write_gguf(tmp_path / "t.gguf", "gemma3"), tmp_path / "plain")
+    spaced = convert(write_gguf(tmp_path / "s.gguf", "gemma3", without=("add_space_prefix",)), tmp_path / "spaced")
+    assert tokenize(plain, "abc")[1:] == ["a", "bc"] and tokenize(spaced, "abc")[1:] == ["\u2581a", "bc"]
+    prompts = filtered("gen-tasks", *"--task rotl1 --bits 4 --shots 2 --trials 4".split())
+    prompts = filtered("encode", "--alphabet", "chars:abc01", text=prompts)
+    answers = [infer(folder, prompts, "--name", "m") for folder in (plain, spaced)]
+    assert answers[0].returncode == 0 and answers[0].stdout == answers[1].stdout, answers[1].stderr
 
 
 def test_an_unknown_architecture_is_named_with_the_ways_that_remain(tmp_path):

@@ -22,7 +22,6 @@ from onnx.external_data_helper import load_external_data_for_model
 from tokenizers import Tokenizer
 
 from converter import POINTED, POINTER, ROOT, convert, refused, run_convert
-from filters import filtered, infer
 from onnx_model import Model
 from seeded_models import FAMILIES, draw_config, draw_weights, write_folder, write_safetensors
 
@@ -390,7 +389,7 @@ SPECIAL = json.loads((ROOT / "tests" / "fixtures" / "models" / "special-tokens.j
 
 @pytest.mark.parametrize("case", SPECIAL["cases"], ids=lambda case: case["name"])
 def test_texts_begin_and_answers_end_as_in_transformers(case, tmp_path):
-    """What `infer` reads in a folder that was not converted (src/predictor/onnx/symbols.rs) stands in one that was."""
+    """What `infer` reads in a folder that was not converted (src/predictor/onnx/vocabulary.rs) stands in one that was."""
     source = write(tmp_path / "source")
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"):
         path = source / name
@@ -406,44 +405,6 @@ def test_texts_begin_and_answers_end_as_in_transformers(case, tmp_path):
     *first, _ = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("A").ids
     end = json.loads((folder / "config.json").read_text())["eos_token_id"]
     assert (first, [] if end is None else end if isinstance(end, list) else [end]) == (case["first"], case["end"])
-
-
-def test_a_llama_of_words_of_bases_has_the_tokenizer_of_its_code(tmp_path):
-    """GENERator: 32 special tokens, then the words in the order of ATCG; ids as its own tokenizer.py gives them."""
-    config = draw_config("llama", SEED) | {"vocab_size": 4128}
-    source = write_folder(tmp_path / "source", config, draw_weights(config, SEED))
-    (source / "tokenizer.json").unlink()
-    words = {"tokenizer_class": "DNAKmerTokenizer", "k": 6, "bos_token": "<s>"}
-    (source / "tokenizer_config.json").write_text(json.dumps(words))
-    folder = convert(source, tmp_path / "model")
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    assert tokenizer.get_vocab_size() == 4128
-    assert tokenizer.encode("AAAAAATTTTTTGG").ids == [1, 32, 1397, 0]
-    assert tokenizer.encode("<mam>AAAAATGGGGGGACGTNA").ids == [1, 17, 33, 4127, 0]
-    assert tokenizer.decode([33, 4127]) == "AAAAATGGGGGG"
-    assert json.loads((folder / "card.json").read_text())["modality"] == "genomic"
-    check_words(folder, tokenizer)
-    (source / "tokenizer_config.json").write_text(json.dumps(words | {"k": "six"}))
-    refused(tmp_path, source, "tokenizer_config.json: k: ", name="other")
-
-
-def check_words(folder: Path, tokenizer: Tokenizer) -> None:
-    """Trials in words of six are answered as greedy decoding of their tokens answers them."""
-    words = ["AAAAAA", "CCCCCC", "GGGGGG", "TTTTTT"]
-    trials = filtered("gen-tasks", "--suite", "primitives", "--shots", "2", "--trials", "1")
-    prompts = filtered("encode", "--alphabet", f"words:{','.join(words)}", text=trials)
-    model = Model(folder)
-    vocabulary = {word: tokenizer.token_to_id(word) for word in words}
-    found = [json.loads(line) for line in infer(folder, prompts, "--method", "score").stdout.splitlines()]
-    assert len(found) > 20
-    for prediction in found:
-        ids = tokenizer.encode(prediction["prompt"]).ids
-        assert len(ids) == 1 + len(prediction["prompt"]) // 6 and set(ids[1:]) <= set(vocabulary.values())
-        answer = []
-        while len(answer) < 8 and (best := int(model.whole(np.array(ids))[-1].argmax())) != model.config["eos_token_id"]:
-            ids.append(best)
-            answer.append("" if best < 32 else tokenizer.id_to_token(best))
-        assert prediction["output"] == " ".join(answer)
 
 
 def test_a_token_beyond_the_vocabulary_is_refused(tmp_path):

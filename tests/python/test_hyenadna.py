@@ -16,7 +16,7 @@ import onnx
 import pytest
 
 import drawn_model
-from converter import ROOT, convert
+from converter import ROOT, convert, refused
 from drawn_model import answers_are, encoded, error, genomic_prompts, stacked
 from filters import infer
 from onnx_model import Model
@@ -253,3 +253,46 @@ def test_a_weight_that_is_not_finite_leaves_nothing_behind(tmp_path, part):
         weights[f"hyena.backbone.layers.1.{part}"].flat[7] = np.inf
 
     spoilt(tmp_path, f"layers.1.{part}: a weight is not finite", change=change)
+
+
+FIRST = dataclasses.replace(CONFIG, tied=True, every=True)
+
+
+@pytest.mark.parametrize("named", ["", "weights.ckpt"])
+def test_the_folders_it_appeared_in_first_are_the_same_model(named, tmp_path):
+    """The checkpoint's other objects are neither called nor imported: the converter would say it on its output."""
+    weights = hyenadna_checkpoint.tensors(FIRST, 7)
+    expected = convert(hyenadna_checkpoint.write(tmp_path / "hf", FIRST, weights), tmp_path / "expected")
+    source = hyenadna_checkpoint.write_first(tmp_path / "first", FIRST, weights)
+    found = convert(source / named, tmp_path / "found")
+    for name in ("model.onnx", "model.onnx.data", "config.json", "tokenizer.json"):
+        assert (found / name).read_bytes() == (expected / name).read_bytes(), name
+    card = json.loads((found / "card.json").read_text())
+    assert [entry["file"] for entry in card["sources"]] == ["config.json", "weights.ckpt"]
+
+
+@pytest.mark.parametrize(
+    "layer, keys, word",
+    [
+        ({"_name_": "mha"}, {}, '"layer": "_name_": '),
+        ({"modulate": False}, {}, '"layer": "modulate": '),
+        ({"shift": 0.0}, {}, '"layer": "shift": '),
+        ({"l_max": None}, {}, '"layer": "l_max": missing'),
+        ({"num_heads": 2}, {}, '"layer": "num_heads": 2'),
+        ({}, {"layer": None}, '"layer": expected an object'),
+        ({}, {"attn_layer_idx": [1]}, '"attn_layer_idx": '),
+        ({}, {"process_group": 3}, '"process_group": 3'),
+        ({}, {"d_inner": 48}, "mlp.fc1.weight: shape (40, 24), expected (48, 24)"),
+        ({"order": 3}, {}, '"hyena_order": 3'),
+    ],
+)
+def test_what_the_first_folders_say_is_read_or_named(layer, keys, word, tmp_path):
+    weights = hyenadna_checkpoint.tensors(FIRST, 7)
+    refused(tmp_path, hyenadna_checkpoint.write_first(tmp_path / "first", FIRST, weights, layer, **keys), "first", word)
+
+
+def test_a_checkpoint_of_lightnings_without_weights_is_named(tmp_path):
+    source = hyenadna_checkpoint.write_first(tmp_path / "first", FIRST, {})
+    refused(tmp_path, source, "tensor hyena.backbone.embeddings.word_embeddings.weight: missing")
+    (source / "weights.ckpt").write_bytes(b"PK no zip")
+    refused(tmp_path, source, "weights.ckpt: not a PyTorch checkpoint")
