@@ -87,7 +87,6 @@ record! {
 record! {
     /// What is kept fixed along one curve: a cell without its shot count. Nothing is pooled
     /// across cells.
-    #[derive(Default)]
     struct CurveKey: "curve" {
         model: String, "The predictor's name.";
         modality: Option<String>, "The modality it was trained on.";

@@ -190,7 +190,6 @@ record! {
 
 record! {
     /// What a campaign found of one curve: a row of a report.
-    #[derive(Default)]
     struct Summary: "summary" {
         ..curve: CurveKey, "The columns of a curve.";
         params: Option<f64>, "Number of parameters; null if unknown.";
