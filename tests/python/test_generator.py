@@ -87,7 +87,7 @@ def test_trials_in_words_are_answered_as_greedy_decoding_of_their_tokens_answers
     assert len(found) > 20
     model = Model(folder)
     for prediction in found:
-        ids = [generator.IDS["<s>"], *generator.encoded(prediction["prompt"])]
+        ids = generator.encoded(prediction["prompt"])
         assert len(ids) == 1 + len(prediction["prompt"]) // 6 and set(ids[1:]) <= {generator.IDS[word] for word in words}
         answer = []
         while len(answer) < 8 and (best := int(model.whole(np.array(ids))[-1].argmax())) != model.config["eos_token_id"]:
