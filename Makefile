@@ -23,12 +23,14 @@ RUNTIME_CUDA := runtime-cuda/libonnxruntime_providers_cuda.so
 PREFIX ?= /usr/local
 DESTDIR ?=
 STAGE := target/install
+WHEELS := target/wheels
+WHEEL_ENV := target/venv-wheel
 # What help and messages name, under PREFIX/share/shotline by the names that it has here.
 SHARED := docs examples scripts/convert scripts/engines scripts/import-published scripts/requirements
 
 .PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce \
         reproduce-published browser slurm-tools test test-rust test-python test-slurm test-cuda gpu-kit test-oracle \
-        test-large fixtures man completions install uninstall faults fuzz lint deny deny-advisories bench bench-infer \
+        test-large fixtures man completions install uninstall wheel test-wheel faults fuzz lint deny deny-advisories bench bench-infer \
         bench-designs bench-growth bench-published clean
 
 help:
@@ -52,6 +54,7 @@ help:
 	@echo 'make model-gemma3   Gemma-3-270M (Gemma terms of use), in models/'
 	@echo 'make install PREFIX=/usr/local   the filters, ONNX Runtime, man pages, completions, engines and converter (DESTDIR is honoured)'
 	@echo 'make uninstall PREFIX=/usr/local   what that put there'
+	@echo 'make wheel          what `pip install` takes, and its sources, in $(WHEELS); make test-wheel installs it and tries it'
 	@echo 'make man completions   both in $(STAGE)/share'
 	@echo 'make bench          the figures of the README'
 	@echo 'make bench-infer    infer beside transformers and llama.cpp (5 GB to fetch, half an hour)'
@@ -151,6 +154,19 @@ uninstall:
 	while read -r file; do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done < "$(DESTDIR)$(PREFIX)/share/shotline/installed"
 	rm -r "$(DESTDIR)$(PREFIX)/share/shotline"
 
+# The wheel is compiled apart, by zig for the glibc of 2018, and knows its commit. In it scripts/convert is a part of the
+# package, as shotline-convert.
+WHEEL_SHARE := python/data/data/share
+wheel: man completions $(WHEEL_ENV)/.whole
+	rm -rf $(WHEELS) $(WHEEL_SHARE)
+	mkdir -p $(WHEEL_SHARE)/shotline
+	cp -r $(addprefix $(STAGE)/share/,man bash-completion zsh fish) $(WHEEL_SHARE)
+	cp -r --parents $(filter-out scripts/convert scripts/requirements,$(SHARED)) $(WHEEL_SHARE)/shotline
+	find $(WHEEL_SHARE) -name __pycache__ -exec rm -r {} +
+	PATH="$(CURDIR)/$(WHEEL_ENV)/bin:$$PATH" SHOTLINE_COMMIT=$$(git describe --always --dirty --exclude '*') \
+	  maturin build --release --zig --compatibility manylinux_2_28 --target-dir target/wheel --out $(WHEELS)
+	$(WHEEL_ENV)/bin/maturin sdist --out $(WHEELS)
+
 # --- tests ---
 
 # Where Slurm is neither here nor to be had, everything else is tested all the same.
@@ -194,6 +210,10 @@ test-python: test-rust browser $(TEST_ENV)/.whole
 test-slurm: $(if $(BUILT),,build) runtime model-smollm2 slurm-tools $(TEST_ENV)/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
 	  $(TEST_ENV)/bin/python -m pytest -q tests/slurm
+
+# The wheel in fresh environments of every Python from 3.11 on that is here, with what pip fetches (300 MB).
+test-wheel: wheel $(TEST_ENV)/.whole
+	SHOTLINE_BIN=$(CURDIR)/$(BIN) $(TEST_ENV)/bin/python -m pytest -q tests/wheel
 
 # A CUDA device that computes nothing (tests/null_cuda/README.md).
 NULL_CUDA := target/null_cuda
@@ -298,4 +318,4 @@ bench-published: build
 	$(PYTHON) benches/published.py --bin $(BIN)
 
 clean:
-	rm -rf out target
+	rm -rf out target python/data/data

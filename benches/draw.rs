@@ -39,9 +39,8 @@ fn prompts(shots: u32) -> Vec<Prompt> {
     trials(shots)
         .into_iter()
         .map(|trial| {
-            let symbols = encoder.draw_symbols(&trial);
             encoder
-                .encode(trial, symbols)
+                .encode(trial, None)
                 .expect("drawn symbols suit their template")
         })
         .collect()
@@ -77,8 +76,7 @@ fn grid_of_102400_prompts(bencher: Bencher<'_, '_>) {
         .counter(ItemsCount::new(grid.len()))
         .bench_local(|| {
             for trial in grid.trials(0..grid.len()) {
-                let symbols = encoder.draw_symbols(&trial);
-                let dressed = encoder.encode(trial, symbols);
+                let dressed = encoder.encode(trial, None);
                 divan::black_box(dressed.expect("drawn symbols suit their template"));
             }
         });
@@ -106,8 +104,7 @@ fn encode(bencher: Bencher<'_, '_>, shots: u32) {
         .with_inputs(|| trials.clone())
         .bench_local_values(|trials| {
             for trial in trials {
-                let symbols = encoder.draw_symbols(&trial);
-                divan::black_box_drop(encoder.encode(trial, symbols));
+                divan::black_box_drop(encoder.encode(trial, None));
             }
         });
 }

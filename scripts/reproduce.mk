@@ -75,7 +75,7 @@ ifneq ($(words $(sort $(notdir $(patsubst %/,%,$(MODELS))))),$(words $(MODELS)))
 $(error MODELS: two folders of one name; their files would be one)
 endif
 
-# The name of a model's files: its folder's.
+# The name of the files of a model, its folder's, or of an alphabet.
 name_of = $(subst :,-,$(notdir $(patsubst %/,%,$(1))))
 # What a model's card says of it.
 on_card = $(shell $(PYTHON) -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' $(1)/card.json $(2) 2>/dev/null)
@@ -159,7 +159,7 @@ $(1): $(OUT)/prompts/.settings
 endef
 cell_arguments = $(if $(filter nested,$(1)),--shots $(SHOTS),--condition $(word 1,$(subst ., ,$(1))) --shots $(patsubst n%,%,$(word 2,$(subst ., ,$(1)))))
 # $(1) alphabet, $(2) cell
-prompts_of = $(OUT)/prompts/$(1).$(2).arrow
+prompts_of = $(OUT)/prompts/$(call name_of,$(1)).$(2).arrow
 alphabets := $(sort $(foreach model,$(answering),$(call alphabet_of,$(model))))
 $(foreach a,$(alphabets),$(foreach c,$(cells),$(eval $(call \
   prompts_rule,$(call prompts_of,$(a),$(c)),$(a),$(call cell_arguments,$(c)),$(OUT)/predictions/*.$(c).parquet.partial))))
@@ -184,7 +184,7 @@ sharded := $(if $(CLUSTER)$(filter-out 1,$(SHARDS)),$(MODELS))
 # 0-of-4 1-of-4 2-of-4 3-of-4
 shards := $(if $(sharded),$(shell seq -f '%.0f-of-$(SHARDS)' 0 $$(( $(SHARDS) - 1 ))))
 # $(1) alphabet or model, $(2) cell, $(3) shard
-shard_prompts = $(OUT)/shards/prompts/$(1).$(2).$(3).arrow
+shard_prompts = $(OUT)/shards/prompts/$(call name_of,$(1)).$(2).$(3).arrow
 shard_of = $(OUT)/shards/$(call name_of,$(1)).$(2).$(3).parquet
 shards_of = $(foreach shard,$(shards),$(call shard_of,$(1),$(2),$(shard)))
 $(foreach a,$(sort $(foreach m,$(sharded),$(call alphabet_of,$(m)))),$(foreach c,$(cells),$(foreach s,$(shards),$(eval $(call \

@@ -588,12 +588,12 @@ fn what_a_prompt_says_of_itself_must_agree() {
         (
             "zero",
             json!("AC"),
-            "column \"zero\": expected one character, found \"AC\"",
+            "column \"one\": expected a word, as the symbol of zero is one, found \"",
         ),
         (
             "zero",
             json!(""),
-            "column \"zero\": expected one character, found \"\"",
+            "column \"zero\": expected one character, or a word, found \"\"",
         ),
         (
             "one",
@@ -603,7 +603,7 @@ fn what_a_prompt_says_of_itself_must_agree() {
         (
             "separator",
             json!("--"),
-            "column \"separator\": expected one character, found \"--\"",
+            "column \"separator\": expected one character, as the symbol of zero is one, found \"--\"",
         ),
         (
             "answer",

@@ -416,14 +416,77 @@ fn what_would_make_an_answer_ambiguous_or_impossible_is_a_usage_error() {
             ["expected genomic, linguistic", "chars:words"],
         ),
         ("0 1", "{x}{y}", ["--alphabet", "' ' cannot be seen"]),
+        (
+            "words:AAC,ACA,AACG",
+            "{x}{y}",
+            ["--alphabet words:AAC,ACA,AACG", "\"AAC\" begins \"AACG\""],
+        ),
+        (
+            "words:AAC,ACA",
+            "{x}C{y}",
+            ["'C' stands in a word of the alphabet", "ambiguous"],
+        ),
+        ("words:AAC,ACA", "{x}{y}{sep}", ["2 symbols", "needs 3"]),
     ] {
         let arguments = ["--alphabet", alphabet, "--template", template];
         let ran = dir.pipe(trials.clone(), "encode", arguments);
         ran.refused(2, &words);
         assert!(ran.stdout.is_empty(), "{ran}");
     }
-    dir.pipe(trials, "encode", "")
+    dir.pipe(trials.clone(), "encode", "")
         .refused(2, &["--alphabet is missing", "genomic, linguistic"]);
+    let prefix = "--alphabet words:AAC,ACA,TTG --prefix >>A";
+    dir.pipe(trials, "encode", prefix)
+        .refused(2, &["--prefix \">>A\"", "'A' stands in a word"]);
+}
+
+#[test]
+fn words_dress_a_trial_as_characters_do() {
+    let dir = Workdir::new();
+    let words = ["AAC", "ACA", "TTGA", "GG"];
+    dir.write("words.txt", "AAC ACA\nTTGA\r\nGG\n");
+    for design in ["--shots 0,3", "--design nested --shots 0,2,5"] {
+        let trials = dir
+            .run(
+                "gen-tasks",
+                format!("--task rotl1 --trials 3 {design}").as_str(),
+            )
+            .ok();
+        let encode = |alphabet: &str| {
+            let options = [
+                "--alphabet",
+                alphabet,
+                "--template",
+                "{x}>{y}{sep}\\n",
+                "--prefix",
+                "1",
+            ];
+            json_lines(&dir.pipe(trials.clone(), "encode", options).ok())
+        };
+        let (characters, spelt_out) = (encode("WXYZ"), encode("words:AAC,ACA,TTGA,GG"));
+        let from_file = encode("words:words.txt");
+        assert_eq!(characters.len(), spelt_out.len());
+        let in_words = |text: &str| -> String {
+            let symbol = |c: char| {
+                "WXYZ"
+                    .find(c)
+                    .map_or(c.to_string(), |i| words[i].to_owned())
+            };
+            text.chars().map(symbol).collect()
+        };
+        for ((mut prompt, dressed), mut filed) in
+            characters.into_iter().zip(spelt_out).zip(from_file)
+        {
+            for column in ["zero", "one", "separator", "prompt", "answer"] {
+                prompt[column] = json!(in_words(text(&prompt, column)));
+            }
+            prompt["encoding"] = json!("words:AAC,ACA,TTGA,GG");
+            assert_eq!(dressed, prompt);
+            assert!(text(&filed, "encoding").starts_with("words:words.txt#"));
+            filed["encoding"] = prompt["encoding"].clone();
+            assert_eq!(filed, prompt);
+        }
+    }
 }
 
 #[test]
@@ -456,9 +519,12 @@ fn a_replayed_trial_keeps_its_symbols_and_another_alphabet_is_refused() {
         (json!({"zero": 5}), "column \"zero\": expected a string"),
         (
             json!({"zero": "AC"}),
-            "column \"zero\": expected one character, found \"AC\"",
+            "column \"one\": expected a word, as the symbol of zero is one, found",
         ),
-        (json!({"zero": "A", "one": "A"}), "zero and one different"),
+        (
+            json!({"zero": "A", "one": "A"}),
+            "column \"one\": \"A\" is the symbol of zero, too",
+        ),
         (
             json!({"encoding": 4}),
             "column \"encoding\": expected a string",

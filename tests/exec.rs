@@ -105,6 +105,23 @@ for answer in held: say(answer)";
 }
 
 #[test]
+fn words_go_to_an_engine_and_come_from_it_as_lists() {
+    let alphabet = ["--alphabet", "words:AAC,ACA,TTG,GGGG"];
+    for design in ["--shots 1,3", "--design nested --shots 0,1,4"] {
+        let trials = format!("--task identity --task rotl1 --trials 3 {design}");
+        let prompts = Workdir::new().prompts(trials.as_str(), alphabet);
+        let found = with_engine(
+            "for r in requests(): say(copy(r))",
+            &prompts,
+            "--name copy --modality m --quiet",
+        );
+        assert_eq!(String::from_utf8(found.ok()).unwrap(), copied(&prompts));
+        let joined = "for r in requests(): say(copy(r) | {'output': ''.join(copy(r)['output'])})";
+        with_engine(joined, &prompts, "").refused(3, &["is not a list of words, as the prompt is"]);
+    }
+}
+
+#[test]
 fn a_request_holds_the_prompt_and_the_symbols_and_never_the_answer() {
     let dir = folder(
         r#"

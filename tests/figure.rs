@@ -481,7 +481,10 @@ fn results_of_another_sort_are_refused_with_the_filter_that_makes_the_right_one(
         ),
         (
             "tasks contrast-groups.csv -o a.svg",
-            ["`contrast --by task`", "found groups of functions"],
+            [
+                "`contrast --by task`",
+                "found contrasts of groups of functions",
+            ],
         ),
         (
             "similarity contrasts.csv -o a.svg",

@@ -700,6 +700,123 @@ fn answers_stream_prompt_by_prompt_in_their_order() {
     assert!(found.iter().map(|p| &p["trial_id"]).eq(ids.iter()));
 }
 
+/// Each of the bases as a word of six.
+const WORDS: &str = "words:AAAAAA,CCCCCC,GGGGGG,TTTTTT";
+
+/// What a series of bases is in words: a blank or nothing between them; all else stands as it is.
+fn in_words(text: &str, between: &str) -> String {
+    let words: Vec<String> = text
+        .chars()
+        .map(|c| match c {
+            'A' | 'C' | 'G' | 'T' => c.to_string().repeat(6),
+            // A blank would look like one between words.
+            _ if between == " " && c.is_whitespace() => "\u{2423}".to_owned(),
+            _ => c.to_string(),
+        })
+        .collect();
+    words.join(between)
+}
+
+/// A model folder whose tokens for the bases are words of six; no other token has more than a character.
+fn model_of_words(dir: &Workdir, words: bool) -> String {
+    let name = if words { "words" } else { "characters" };
+    fs::create_dir(dir.path(name)).unwrap();
+    for file in ["card.json", "config.json", "model.onnx", "model.onnx.data"] {
+        let from = format!("{}/{file}", fixture_model("tiny-subset"));
+        fs::copy(from, dir.path(&format!("{name}/{file}"))).unwrap();
+    }
+    let path = format!("{}/tokenizer.json", fixture_model("tiny-subset"));
+    let mut tokenizer: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    tokenizer["model"]["merges"] = json!([]);
+    let vocabulary = tokenizer["model"]["vocab"].as_object_mut().unwrap();
+    for (pair, byte) in [("AT", "\u{100}"), ("GC", "\u{101}")] {
+        let id = vocabulary.remove(pair).unwrap();
+        vocabulary.insert(byte.to_owned(), id);
+    }
+    for base in ["A", "C", "G", "T"].into_iter().filter(|_| words) {
+        let id = vocabulary.remove(base).unwrap();
+        vocabulary.insert(base.repeat(6), id);
+    }
+    dir.write(&format!("{name}/tokenizer.json"), tokenizer.to_string());
+    dir.path(name).display().to_string()
+}
+
+/// A prediction of characters, as it has to be where each base is a word of six.
+fn dressed_in_words(mut record: Value, model: &str) -> Value {
+    for (column, between) in [
+        ("zero", ""),
+        ("one", ""),
+        ("separator", ""),
+        ("prompt", ""),
+        ("answer", ""),
+        ("output", " "),
+    ] {
+        if record[column].is_string() {
+            record[column] = json!(in_words(text(&record, column), between));
+        }
+    }
+    record["encoding"] = json!(WORDS);
+    record["model"] = json!(model);
+    record
+}
+
+#[test]
+fn words_are_answered_as_the_characters_of_the_same_tokens_are() {
+    let dir = Workdir::new();
+    let models = [false, true].map(|words| model_of_words(&dir, words));
+    for (trials, template) in [
+        ("--suite primitives --shots 0,2,5 --trials 1", "{x}{y}{sep}"),
+        (
+            "--suite primitives --bits 6 --design nested --shots 0,1,4 --trials 1",
+            "{x}>{y}\\n",
+        ),
+    ] {
+        let [characters, words] = ["ACGT", WORDS]
+            .map(|alphabet| dir.prompts(trials, ["--alphabet", alphabet, "--template", template]));
+        let compare = |one: &str, other: &str| {
+            let ask = |prompts: &Vec<u8>, options: &str| {
+                json_lines(
+                    &dir.infer(
+                        prompts.clone(),
+                        format!("{options} --name x --quiet").as_str(),
+                    )
+                    .ok(),
+                )
+            };
+            let expected: Vec<Value> = (ask(&characters, one).into_iter())
+                .map(|record| dressed_in_words(record, "x"))
+                .collect();
+            assert!(expected.len() > 30);
+            assert_eq!(ask(&words, other), expected, "{one}");
+        };
+        for options in ["--method generate", "--method score", "--constrain"] {
+            let [one, other] =
+                (models.each_ref()).map(|model| format!("--model {model} {options}"));
+            compare(&one, &other);
+        }
+        for builtin in ["nearest", "compress"] {
+            let options = format!("--model builtin:{builtin}");
+            compare(&options, &options);
+        }
+    }
+}
+
+#[test]
+fn what_was_answered_in_words_is_known_again() {
+    let dir = Workdir::new();
+    let model = model_of_words(&dir, true);
+    let prompts = dir.prompts(
+        "--suite primitives --shots 1 --trials 2",
+        ["--alphabet", WORDS],
+    );
+    dir.write("prompts.jsonl", &prompts);
+    let run = format!("--model {model} prompts.jsonl -o out.jsonl");
+    dir.infer("", format!("{run} --quiet").as_str()).ok();
+    let again = dir.infer("", format!("{run} --resume").as_str());
+    assert!(again.stderr.contains("complete"), "{again}");
+    again.loud_ok();
+}
+
 #[test]
 fn a_symbol_that_is_not_one_token_is_refused_by_its_line() {
     let dir = Workdir::new();

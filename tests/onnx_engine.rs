@@ -18,6 +18,7 @@ use shotline::predictor::onnx::runtime::Runtime;
 use shotline::predictor::onnx::{
     Bos, Device, EvalPoint, Method, OnnxModel, Options, Request, Settings, doctor, sha256,
 };
+use shotline::record::Symbols;
 
 const TINY: [&str; 2] = ["tiny-hf", "tiny-subset"];
 /// The same model in every layout.
@@ -28,6 +29,13 @@ const CLOSE: f64 = 1e-3;
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models")
 }
+
+/// Bits are dressed as `0` and `1`.
+const BITS: Symbols<'_> = Symbols {
+    zero: "0",
+    one: "1",
+    separator: None,
+};
 
 fn options() -> Options {
     Options {
@@ -51,7 +59,7 @@ fn generate() -> Settings {
     Settings::default()
 }
 
-/// One independent prompt; bits are dressed as `0` and `1`.
+/// One independent prompt.
 fn ask(model: &mut OnnxModel, prompt: &str, target: &str, settings: Settings) -> Result<Answer> {
     let points = [EvalPoint {
         start: prompt.chars().count(),
@@ -60,8 +68,7 @@ fn ask(model: &mut OnnxModel, prompt: &str, target: &str, settings: Settings) ->
     let request = Request {
         prompt,
         points: &points,
-        zero: '0',
-        one: '1',
+        symbols: BITS,
     };
     let mut answers = model.answer(&request, &settings)?;
     assert_eq!(answers.len(), 1);
@@ -290,8 +297,7 @@ fn a_nested_prompt_gives_what_separate_prompts_give() {
             let request = Request {
                 prompt: &prompt,
                 points: &points,
-                zero: '0',
-                one: '1',
+                symbols: BITS,
             };
             for settings in [
                 generate(),
@@ -346,8 +352,7 @@ fn a_prompt_read_in_pieces_gives_the_same_answers() {
             let request = Request {
                 prompt: &prompt,
                 points: &points,
-                zero: '0',
-                one: '1',
+                symbols: BITS,
             };
             for settings in [generate(), score()] {
                 let expected = whole.answer(&request, &settings).unwrap();
@@ -640,7 +645,7 @@ fn a_symbol_that_is_not_one_token_is_refused() {
     let error = ask(&mut model, "01é", "0", score()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "symbol 'é' is not one token of this model"
+        "symbol \"é\" is not one token of this model"
     );
     assert_eq!(error.exit_code(), 1);
 }

@@ -112,6 +112,8 @@ fn prompts() -> Vec<String> {
         "\u{e4}\u{f6}",
     ];
     prompts.push(run(ENCODE, &template, &nested));
+    let words = ["--alphabet", "words:AAC,ACA,TTG"];
+    prompts.push(run(ENCODE, &words, &nested));
     prompts
 }
 
@@ -772,7 +774,7 @@ fn values_out_of_range_are_refused() {
             first(&prompts()),
             vec![
                 ("zero", json!("")),
-                ("one", json!("AC")),
+                ("one", json!("A C")),
                 ("separator", json!("  ")),
                 ("answer", json!("")),
                 ("answer_starts", json!([0])),

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use shotline::program::{Bits, Program, measures};
 use shotline::stats::{
     Attenuation, Beta, Group, Halves, Line, average_ranks, benjamini_hochberg, clustered_line,
-    condition_swap, holm, line, one_sided_p, paired, quantile, spearman, standard_deviation,
+    holm, line, one_sided_p, paired, quantile, sign_flip_test, spearman, standard_deviation,
     z_difference,
 };
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -732,7 +732,7 @@ fn exact_swap_tests_are_those_of_pythons_integers() {
             .iter()
             .map(|d| d.as_i64().unwrap())
             .collect();
-        let test = condition_swap(&differences);
+        let test = sign_flip_test(&differences);
         for (name, got) in [("greater", test.greater), ("less", test.less)] {
             let expected: f64 = row[name].as_str().unwrap().parse().unwrap();
             let tolerance = 1e-12 * expected;

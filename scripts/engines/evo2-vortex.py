@@ -46,14 +46,15 @@ class Engine:
 
     def decode(self, batch: list[Request]) -> tuple[torch.Tensor, torch.Tensor]:
         """Greedy tokens [B, k] of prompts alike in length, and the logits [B, k, 512] that chose them."""
-        foreign = next((c for request in batch for c in request.prompt if not c.isascii()), None)
+        is_byte = lambda symbol: len(symbol) == 1 and symbol.isascii()
+        foreign = next((s for request in batch for s in request.prompt if not is_byte(s)), None)
         if foreign is not None:
             raise EngineError(f"symbol {foreign!r} is not one token of this model: its tokens are bytes")
         if not batch[0].prompt:
             raise EngineError("an empty prompt, and no beginning-of-sequence token to put before it")
         if batch[0].constrained:
             raise EngineError("--constrain: vortex decodes over all tokens")
-        ids = torch.tensor([list(request.prompt.encode()) for request in batch], device=self.device)
+        ids = torch.tensor([[ord(symbol) for symbol in request.prompt] for request in batch], device=self.device)
         tokens, logits, _ = self.generator.generate(
             device=self.device,
             input_ids=ids,

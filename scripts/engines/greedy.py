@@ -14,8 +14,8 @@ def answer_of(
 ) -> Answer:
     """The answer that `tokens` are, each the arg-max of its row of `logits` [tokens, competitors].
 
-    An end-of-sequence token (`stop`) ends it; its gap counts, its probability does not. Where tokens of several
-    characters give more symbols than were asked for, the first ones are the answer.
+    An end-of-sequence token (`stop`) ends it; its gap counts, its probability does not. Where symbols are characters, and
+    tokens of several give more than were asked for, the first ones are the answer.
     """
     logits = logits.double()
     logprobs = logits.log_softmax(-1).amax(-1)
@@ -24,8 +24,9 @@ def answer_of(
     length = next((i for i, token in enumerate(tokens) if token in stop), len(tokens))
     if logprobs[: length + 1].isnan().any():
         raise EngineError("the model's logits are no numbers")
+    output = [text_of(token) for token in tokens[:length]]
     return Answer(
-        "".join(map(text_of, tokens[:length]))[: request.max_symbols],
+        output if isinstance(request.prompt, list) else "".join(output)[: request.max_symbols],
         logprob=min(float(logprobs[:length].sum()), 0.0),
         margin=float(gaps[: length + 1].min()),
     )

@@ -193,6 +193,19 @@ def answer_of(text: str, tokens: list[Token], max_symbols: int) -> Answer:
     )
 
 
+def answer_in_words(tokens: list[Token]) -> Answer:
+    """An answer whose symbols are the tokens themselves, which only their texts tell apart."""
+    if not tokens:
+        raise EngineError("where symbols are words, the server has to name its tokens (--logprobs)")
+    gaps = [token.best[0] - token.best[1] for token in tokens if len(token.best) > 1]
+    logprobs = [token.logprob for token in tokens if token.logprob is not None]
+    return Answer(
+        [token.text for token in tokens],
+        logprob=min(sum(logprobs), 0.0) if len(logprobs) == len(tokens) else None,
+        margin=min(gaps) if len(gaps) == len(tokens) else None,
+    )
+
+
 @dataclass
 class Engine:
     """A server, what every request of it says, and how its prompts become tokens, if they do here."""
@@ -209,7 +222,9 @@ class Engine:
     def answer(self, request: Request) -> Answer:
         if request.constrained:
             raise EngineError("--constrain: a completions server does not let the two bit symbols compete alone")
-        prompt = request.prompt
+        prompt, are_words = request.prompt, isinstance(request.prompt, list)
+        if are_words and not self.symbols:
+            raise EngineError("prompts of words go out as token ids: give --tokenizer FOLDER")
         if self.symbols:
             prompt = self.leading + [self.symbols.id(symbol) for symbol in prompt]
         body = {"prompt": prompt, "max_tokens": request.max_symbols, "stream": False} | self.settings
@@ -218,7 +233,7 @@ class Engine:
             choice = found["choices"][0]
             text, tokens = choice["text"], tokens_of(choice.get("logprobs"))
             self._check_counts(prompt, request.max_symbols, found.get("usage") or {}, choice.get("finish_reason"))
-            answer = answer_of(text, tokens, request.max_symbols)
+            answer = answer_in_words(tokens) if are_words else answer_of(text, tokens, request.max_symbols)
         except (KeyError, IndexError, TypeError, AttributeError) as err:
             raise EngineError(f"{self.server.url}: no completion in {json.dumps(found)[:300]}") from err
         # All of them are looked at, whether or not one before could be.

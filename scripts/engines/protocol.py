@@ -26,10 +26,13 @@ os.dup2(2, 1)
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be continued: at most `max_symbols` characters, of which `symbols` are the bits 0 and 1."""
+    """What is to be continued: at most `max_symbols` symbols, of which `symbols` are the bits 0 and 1.
+
+    A symbol is a character; where it is a word of several, `prompt` is a list of words, and so is the answer's `output`.
+    """
 
     id: int
-    prompt: str
+    prompt: str | list[str]
     symbols: tuple[str, str]
     max_symbols: int
     constrained: bool
@@ -39,7 +42,7 @@ class Request:
 class Answer:
     """The greedy continuation, its ln p (nats) and the smallest gap between the best two logits on the way."""
 
-    output: str
+    output: str | list[str]
     logprob: float | None = None
     margin: float | None = None
 

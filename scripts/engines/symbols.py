@@ -1,7 +1,7 @@
-"""One symbol, one token: which token a character is, and which text a token. For engines that hand tokens to a model.
+"""One symbol, one token: which token a symbol is, and which text a token. For engines that hand tokens to a model.
 
-As `infer`'s own engine does it (src/predictor/onnx/symbols.rs): a character's token is looked up alone and believed only
-if it decodes to that very character, so that letters never merge.
+As `infer`'s own engine does it (src/predictor/onnx/vocabulary.rs): a symbol's token is looked up alone and believed only
+if it decodes to that very symbol, so that letters never merge.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ FOREIGN = "\N{REPLACEMENT CHARACTER}"
 
 @dataclass
 class Symbols:
-    """The characters and tokens of a tokenizer, of whose ids a model knows those below `size`."""
+    """The symbols and tokens of a tokenizer, of whose ids a model knows those below `size`."""
 
     tokenizer: "Tokenizer"
     size: int
@@ -40,7 +40,7 @@ class Symbols:
         return self.tokenizer.decode([token, token]).removeprefix(once)
 
     def id(self, symbol: str) -> int:
-        """The one token that a character is."""
+        """The one token that a symbol is."""
         if symbol not in self._ids:
             found = (i for i in self._candidates(symbol) if i < self.size and self.text(i) == symbol)
             token = next(found, None)
@@ -50,7 +50,7 @@ class Symbols:
         return self._ids[symbol]
 
     def _candidates(self, symbol: str) -> list[int]:
-        """Tokens that may be the character, the tokenizer's own choice first."""
+        """Tokens that may be the symbol, the tokenizer's own choice first."""
         alone = self.tokenizer.encode(symbol, add_special_tokens=False).ids
         raw = symbol.encode()
         spellings = [symbol, "".join(map(byte_level, raw))]

@@ -295,7 +295,7 @@ impl CurveCells {
 
 /// What a prediction shows besides being right or wrong.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Seen {
+pub struct Details {
     /// Probability that the mode baseline is right, if the demonstrations are there.
     pub mode: Option<f64>,
     /// Log-probability of the target, if the predictor gave one.
@@ -315,7 +315,7 @@ pub struct Cells {
 
 impl Cells {
     /// Adds one prediction, what was seen of it, and the file that it stands in.
-    pub fn add(&mut self, verdict: &Verdict, seen: &Seen, file: &Arc<str>) {
+    pub fn add(&mut self, verdict: &Verdict, seen: &Details, file: &Arc<str>) {
         if self.files.last() != Some(file) {
             self.files.push(file.clone());
         }

@@ -5,7 +5,7 @@ Two lists of task accuracies against each other: mean gap, its error, and tests 
 use super::cells::{Cell, Unit, mean};
 use crate::error::{Error, Result};
 use crate::stats::{
-    NORMAL_95, Paired, SwapTest, adjusted, benjamini_hochberg, condition_swap, holm, paired,
+    NORMAL_95, Paired, SignFlipTest, adjusted, benjamini_hochberg, holm, paired, sign_flip_test,
 };
 
 /// One task answered twice: by two models, or in two conditions.
@@ -85,7 +85,7 @@ pub struct Summary {
     /// Tasks at which the first is better, they are equal, the second is better.
     pub signs: [u32; 3],
     /// The exact swap test; none where trials are unequal.
-    pub swap: Option<SwapTest>,
+    pub swap: Option<SignFlipTest>,
 }
 
 impl<'a> Compared<'a> {
@@ -165,7 +165,7 @@ impl<'a> Compared<'a> {
                 .se
                 .map(|se| (gap.mean - NORMAL_95 * se, gap.mean + NORMAL_95 * se)),
             signs,
-            swap: self.differences().map(|d| condition_swap(&d)),
+            swap: self.differences().map(|d| sign_flip_test(&d)),
         })
     }
 

@@ -167,26 +167,8 @@ fn of_model(curve: &CurveCells, shots: u32) -> Contrast {
         constrained: key.constrained,
         bos: key.bos,
         shots,
-        function: None,
-        bitload: None,
-        bitdiversity: None,
         group: curve.group.clone(),
-        tasks: 0,
-        trials: 0,
-        clean_accuracy: 0.0,
-        deranged_accuracy: 0.0,
-        gap: 0.0,
-        gap_se: None,
-        ci_low: None,
-        ci_high: None,
-        up: 0,
-        equal: 0,
-        down: 0,
-        p_swap: None,
-        t: None,
-        p_t: None,
-        p_holm: None,
-        p_bh: None,
+        ..Contrast::default()
     }
 }
 

@@ -40,7 +40,6 @@ pub fn fit_means(curve: &Points) -> Result<Fit> {
     let test = least.test.filter(|_| independent);
     Ok(Fit {
         curve: curve.key.clone(),
-        group: None,
         params: curve.params,
         a0: least.a0,
         a0_se: test.map(|t| t.a0_se),
@@ -51,15 +50,7 @@ pub fn fit_means(curve: &Points) -> Result<Fit> {
         p: test.and_then(|t| t.p),
         r2: least.r2,
         points: u32::try_from(shots).unwrap_or(u32::MAX),
-        a1_ci_low: None,
-        a1_ci_high: None,
-        trial_a0: None,
-        trial_a0_se: None,
-        trial_a1: None,
-        trial_a1_se: None,
-        trial_t: None,
-        trial_df: None,
-        trial_p: None,
+        ..Fit::default()
     })
 }
 

@@ -5,14 +5,14 @@ How surely demonstrations tell a function from the other functions of its suite.
 use crate::program::Suite;
 
 /// The distances between the functions of a suite.
-pub struct Rivalry {
+pub struct SuiteDistances {
     /// Width of the bitstrings.
     bits: u32,
     /// Row by row: the number of inputs at which two functions differ.
     distances: Vec<Vec<u32>>,
 }
 
-impl Rivalry {
+impl SuiteDistances {
     /// The functions of `suite` at one width, `meta_constant` as 0...01.
     #[must_use]
     pub fn new(suite: &Suite, bits: u32) -> Self {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     fn mean_and_worst(shots: u32) -> (f64, f64) {
-        let identified = Rivalry::new(&Suite::paper().unwrap(), 8).identified(shots);
+        let identified = SuiteDistances::new(&Suite::paper().unwrap(), 8).identified(shots);
         assert_eq!(identified.len(), 100);
         let worst = identified.iter().copied().fold(1.0, f64::min);
         (identified.iter().sum::<f64>() / 100.0, worst)
@@ -75,13 +75,13 @@ mod tests {
     #[test]
     fn by_hand() {
         let suite = Suite::of(["identity", "flip_bits"].map(String::from)).unwrap();
-        let rivalry = Rivalry::new(&suite, 1);
-        assert_eq!(rivalry.identified(1), [1.0, 1.0]);
-        assert_eq!(rivalry.identified(0), [0.0, 0.0]);
+        let distances = SuiteDistances::new(&suite, 1);
+        assert_eq!(distances.identified(1), [1.0, 1.0]);
+        assert_eq!(distances.identified(0), [0.0, 0.0]);
         // left_half keeps 10 and 00 of two bits, and is wrong at the other two: with one shot, 2/4
         // for the query times 2/3 that the demonstration does not show it.
         let suite = Suite::of(["identity", "left_half"].map(String::from)).unwrap();
-        let third = Rivalry::new(&suite, 2).identified(1);
+        let third = SuiteDistances::new(&suite, 2).identified(1);
         assert!(
             third.iter().all(|p| (p - 2.0 / 3.0).abs() < 1e-15),
             "{third:?}"

@@ -2,7 +2,7 @@
 Looks at one prediction: the mode baseline beside it, and what kind of answer it is.
 */
 
-use super::cells::{Counts, Errors, Seen};
+use super::cells::{Counts, Details, Errors};
 use super::mode::{mode_accuracy, modes};
 use crate::error::Result;
 use crate::program::{Bits, Rivals, Suite, Survivor, bit_diversity, mask};
@@ -30,10 +30,10 @@ impl Judge {
     ///
     /// # Errors
     /// A wrong answer for which rivals are sought, of a function that is neither of the suite nor a program.
-    pub fn see(&mut self, outcome: &Outcome) -> Result<Seen> {
+    pub fn see(&mut self, outcome: &Outcome) -> Result<Details> {
         let target = outcome.verdict.target;
         let outputs = outcome.outputs.as_deref();
-        Ok(Seen {
+        Ok(Details {
             mode: outputs.and_then(|outputs| mode_accuracy(outputs, target)),
             logprob: outcome.answer_logprob,
             with_demonstrations: outputs.is_some(),

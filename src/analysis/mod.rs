@@ -21,13 +21,13 @@ mod score;
 mod shape;
 mod versus;
 
-pub use cells::{Cell, Cells, CurveCells, Seen};
+pub use cells::{Cell, Cells, CurveCells, Details};
 pub use contrast::{Contrasts, contrast_cells, contrast_tasks};
 pub use errors::error_shares;
 pub use family::{Family, family};
 pub use fit::{Points, fit_means, fit_predictions, least_squares, points_of};
 pub use groups::Groups;
-pub use identify::Rivalry;
+pub use identify::SuiteDistances;
 pub use judge::Judge;
 pub use mode::{mode_accuracy, modes};
 pub use power::power;

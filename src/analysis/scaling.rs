@@ -143,15 +143,6 @@ fn empty_row(shared: &CurveKey) -> Scaling {
         method: key.method,
         constrained: key.constrained,
         bos: key.bos,
-        quantity: Quantity::Accuracy,
-        shots: None,
-        models: 0,
-        intercept: 0.0,
-        slope: 0.0,
-        slope_se: None,
-        t: None,
-        df: None,
-        p: None,
-        r2: None,
+        ..Scaling::default()
     }
 }

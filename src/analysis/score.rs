@@ -204,36 +204,19 @@ fn with_counts(
     Score {
         curve: curve.key.clone(),
         shots,
-        function: None,
-        bitload: None,
-        bitdiversity: None,
         group: curve.group.clone(),
         params: curve.params,
-        tasks: None,
         trials: Some(n),
-        accuracy: 0.0,
-        se: None,
-        ci_low: None,
-        ci_high: None,
-        normal_low: None,
-        normal_high: None,
-        task_se: None,
-        mode_accuracy: None,
-        mode_se: None,
-        z_mode: None,
-        p_mode: None,
-        p_mode_paired: None,
         malformed: Some(f64::from(counts.malformed) / float(trials)),
         // Bits times trials is far below 2^53.
         #[allow(clippy::cast_precision_loss)]
         edit_distance: Some(counts.edits as f64 / float(trials)),
-        answer_logprob: None,
-        perplexity: None,
         zero_bd_targets: Some(counts.zero_bd_targets),
         zero_bd_predictions: Some(counts.zero_bd_predictions),
         correct_zero_bd: Some(counts.correct_zero_bd),
         correct_other: Some(counts.correct_other),
         understandable: has_rivals.then_some(counts.understandable),
+        ..Score::default()
     }
 }
 

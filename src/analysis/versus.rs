@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use std::cmp::Reverse;
 
 /// Two curves at the largest shot count that both have.
-struct Duel<'a> {
+struct ModelPair<'a> {
     a: &'a CurveCells,
     b: &'a CurveCells,
     shots: u32,
@@ -52,8 +52,8 @@ pub(super) fn assert_distinct<'a>(keys: impl Iterator<Item = &'a CurveKey>) -> R
 }
 
 /// Every two curves of one width and condition.
-fn duels(curves: &[CurveCells], allow_partial: bool) -> Result<Vec<Duel<'_>>> {
-    let mut duels = Vec::new();
+fn model_pairs(curves: &[CurveCells], allow_partial: bool) -> Result<Vec<ModelPair<'_>>> {
+    let mut model_pairs = Vec::new();
     for (i, a) in curves.iter().enumerate() {
         let alike = |key: &CurveKey| (key.bits, key.condition) == (a.key.bits, a.key.condition);
         assert_distinct(curves.iter().map(|c| &c.key).filter(|k| alike(k)))?;
@@ -70,15 +70,15 @@ fn duels(curves: &[CurveCells], allow_partial: bool) -> Result<Vec<Duel<'_>>> {
                 a.key.model, b.key.model
             );
             let tasks = Compared::new(cell_a, cell_b, allow_partial, &place)?;
-            duels.push(Duel { a, b, shots, tasks });
+            model_pairs.push(ModelPair { a, b, shots, tasks });
         }
     }
-    if duels.is_empty() {
+    if model_pairs.is_empty() {
         return Err(Error::data(
             "--models: needs two models of one width and condition with a shot count in common",
         ));
     }
-    Ok(duels)
+    Ok(model_pairs)
 }
 
 /// The places of the tasks from the largest rank down, 0 first; equal ones by name, in which
@@ -102,7 +102,7 @@ fn tied(ranks: &[u32], places: &[usize], top: usize) -> usize {
     })
 }
 
-/// The places of a duel's tasks by accuracy of either, and by the gap both ways.
+/// The places of a pair's tasks by accuracy of either, and by the gap both ways.
 struct Places {
     a: Vec<usize>,
     b: Vec<usize>,
@@ -110,7 +110,7 @@ struct Places {
     favouring_b: Vec<usize>,
 }
 
-impl<'a> Duel<'a> {
+impl<'a> ModelPair<'a> {
     fn places(&self) -> Places {
         let of = |share: fn(&TaskPair<'a>) -> Share| places(&self.tasks.ranks(share));
         Places {
@@ -167,10 +167,10 @@ impl<'a> Duel<'a> {
 /// # Errors
 /// No pair; models that cannot be told apart; functions that differ unless `allow_partial`.
 pub fn versus(curves: &[CurveCells], top: usize, allow_partial: bool) -> Result<Vec<Versus>> {
-    let duels = duels(curves, allow_partial)?;
-    let rows = duels
+    let model_pairs = model_pairs(curves, allow_partial)?;
+    let rows = model_pairs
         .par_iter()
-        .filter_map(|duel| Some((are_models(&duel.a.key, &duel.b.key), duel.row(top)?)))
+        .filter_map(|pair| Some((are_models(&pair.a.key, &pair.b.key), pair.row(top)?)))
         .collect();
     Ok(corrected(rows, |row: &mut Versus| {
         (row.p_swap, [&mut row.p_holm, &mut row.p_bh])
@@ -190,12 +190,12 @@ pub fn versus_tasks(
     known: &mut Complexities,
 ) -> Result<Vec<VersusTask>> {
     let mut rows = Vec::new();
-    for duel in duels(curves, allow_partial)? {
-        let places = duel.places();
-        let mut order: Vec<usize> = (0..duel.tasks.tasks.len()).collect();
+    for pair in model_pairs(curves, allow_partial)? {
+        let places = pair.places();
+        let mut order: Vec<usize> = (0..pair.tasks.tasks.len()).collect();
         order.sort_by_key(|&i| places.favouring_a[i]);
         for i in order {
-            let task = &duel.tasks.tasks[i];
+            let task = &pair.tasks.tasks[i];
             let best = match (places.a[i] < top, places.b[i] < top) {
                 (true, true) => Some(Listed::Both),
                 (true, false) => Some(Listed::A),
@@ -214,11 +214,11 @@ pub fn versus_tasks(
             }
             let place = |p: usize| u32::try_from(p + 1).unwrap_or(u32::MAX);
             let (bitload, bitdiversity) =
-                known.of(task.function, duel.a.key.bits.unwrap_or_default())?;
+                known.of(task.function, pair.a.key.bits.unwrap_or_default())?;
             rows.push(VersusTask {
-                pair: pair_key(&duel.a.key, &duel.b.key),
-                condition: duel.a.key.condition,
-                shots: duel.shots,
+                pair: pair_key(&pair.a.key, &pair.b.key),
+                condition: pair.a.key.condition,
+                shots: pair.shots,
                 function: task.function.to_owned(),
                 bitload,
                 bitdiversity,

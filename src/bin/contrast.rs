@@ -2,7 +2,7 @@
 
 use clap::{Parser, ValueEnum};
 use shotline::analysis::{
-    Cells, Complexities, Contrasts, CurveCells, Profile, Rivalry, Seen, contrast_cells,
+    Cells, Complexities, Contrasts, CurveCells, Details, Profile, SuiteDistances, contrast_cells,
     contrast_tasks, similarities, versus, versus_tasks,
 };
 use shotline::cli::{
@@ -221,7 +221,7 @@ fn read(args: &Args) -> Result<(Vec<CurveCells>, Chain)> {
     let progress = Progress::new("predictions", reader.total(), args.output.quiet);
     while let Some(entry) = reader.read()? {
         if args.shots.is_empty() || args.shots.contains(&entry.record.shots) {
-            cells.add(&entry.record, &Seen::default(), entry.place.file());
+            cells.add(&entry.record, &Details::default(), entry.place.file());
         }
         progress.step();
     }
@@ -256,17 +256,22 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
     args.suite.keep_from(&args.output)?;
     let suite = args.suite.load(chain, Some(args.bits))?;
     cli::warn_of_equal(&suite, args.bits);
-    let rivalry = Rivalry::new(&suite, args.bits);
+    let distances = SuiteDistances::new(&suite, args.bits);
     let mut rows = Vec::new();
     for shots in shots {
-        rows.extend(identified(args, &suite, &rivalry, shots));
+        rows.extend(identified(args, &suite, &distances, shots));
     }
     args.output.write_table(chain, &rows)
 }
 
 /// The rows of one shot count.
-fn identified(args: &Args, suite: &Suite, rivalry: &Rivalry, shots: u32) -> Vec<Identifiability> {
-    let shares = rivalry.identified(shots);
+fn identified(
+    args: &Args,
+    suite: &Suite,
+    distances: &SuiteDistances,
+    shots: u32,
+) -> Vec<Identifiability> {
+    let shares = distances.identified(shots);
     if args.by == By::Task {
         return suite
             .programs()
@@ -279,8 +284,7 @@ fn identified(args: &Args, suite: &Suite, rivalry: &Rivalry, shots: u32) -> Vec<
                 function: Some(program.to_string()),
                 tasks: 1,
                 identified,
-                worst: None,
-                worst_function: None,
+                ..Identifiability::default()
             })
             .collect();
     }
@@ -291,11 +295,10 @@ fn identified(args: &Args, suite: &Suite, rivalry: &Rivalry, shots: u32) -> Vec<
     vec![Identifiability {
         bits: args.bits,
         shots,
-        function: None,
-        bitload: None,
         tasks,
         identified: named.iter().map(|n| n.1).sum::<f64>() / f64::from(tasks),
         worst: worst.map(|w| w.1),
         worst_function: worst.map(|w| w.0.clone()),
+        ..Identifiability::default()
     }]
 }

@@ -2,10 +2,10 @@
 
 use clap::Parser;
 use shotline::cli::{self, InputArgs, Offer, OutputArgs, Progress, warn};
-use shotline::encoding::{Alphabet, Encoder, Symbols, Template};
+use shotline::encoding::{Alphabet, Encoder, Template};
 use shotline::error::{Error, Result};
 use shotline::record::provenance::Step;
-use shotline::record::{Extra, Prompt, Reader, Trial};
+use shotline::record::{Extra, Prompt, Reader, Symbols, Trial};
 use std::process::ExitCode;
 
 /// Dresses trials in the symbols of a modality: prompts that end where the answer begins.
@@ -22,9 +22,10 @@ struct Args {
     input: InputArgs,
 
     /// genomic (ACGT), linguistic (digits), integer (1-9 and commas), protein (20 amino acids), or
-    /// the characters themselves, as `01#` (`chars:dna` where they look like a name). Replayed trials
-    /// carry their own.
-    #[arg(long, value_name = "NAME|CHARS", value_parser = Offer(&Alphabet::NAMES), hide_possible_values = true)]
+    /// the characters themselves, as `01#` (`chars:dna` where they look like a name). For models whose
+    /// tokens are longer, words, one a token: words:AAAAAA,CCCCCC,GGGGGG, or words:FILE. Replayed
+    /// trials carry their own.
+    #[arg(long, value_name = "NAME|CHARS|words:WORDS", value_parser = Offer(&Alphabet::NAMES), hide_possible_values = true)]
     alphabet: Option<String>,
 
     /// How one example is written, from {x} (input), {y} (output), {sep} and other characters;
@@ -119,7 +120,7 @@ impl<'a> Encoders<'a> {
     /// Dresses a trial, in the symbols that a replayed one carries among its unknown columns.
     fn encode(&mut self, trial: Trial, extra: &Extra) -> Result<Prompt> {
         let carried = carried_symbols(extra).map_err(Error::data)?;
-        if let Some((name, _)) = &carried {
+        if let Some(Carried { encoding: name, .. }) = &carried {
             let fits = self.current.as_ref().map(|e| e.alphabet().name() == name);
             match (fits, &self.args.alphabet) {
                 (Some(false), Some(asked)) => {
@@ -134,50 +135,54 @@ impl<'a> Encoders<'a> {
         }
         let Some(encoder) = &mut self.current else {
             return Err(Error::usage(
-                "--alphabet is missing: genomic, linguistic, integer, protein, or characters",
+                "--alphabet is missing: genomic, linguistic, integer, protein, characters, or words:WORD,WORD,...",
             ));
         };
-        let symbols = match carried {
-            Some((_, symbols)) => symbols,
-            None => encoder.draw_symbols(&trial),
-        };
-        encoder.encode(trial, symbols)
+        encoder.encode(trial, carried.as_ref().map(Carried::symbols))
     }
 }
 
 /// The alphabet and symbols that a replayed trial carries.
-fn carried_symbols(extra: &Extra) -> std::result::Result<Option<(String, Symbols)>, String> {
+struct Carried {
+    encoding: String,
+    zero: String,
+    one: String,
+    separator: Option<String>,
+}
+
+impl Carried {
+    fn symbols(&self) -> Symbols<'_> {
+        Symbols {
+            zero: &self.zero,
+            one: &self.one,
+            separator: self.separator.as_deref(),
+        }
+    }
+}
+
+fn carried_symbols(extra: &Extra) -> std::result::Result<Option<Carried>, String> {
     if extra.is_empty() {
         return Ok(None);
     }
-    let symbol = |name: &str| match extra.text(name)? {
-        None => Ok(None),
-        Some(text) => {
-            let mut chars = text.chars();
-            match (chars.next(), chars.next()) {
-                (Some(c), None) => Ok(Some(c)),
-                _ => Err(format!(
-                    "column {name:?}: expected one character, found {text:?}"
-                )),
-            }
-        }
-    };
-    let (zero, one, separator) = (symbol("zero")?, symbol("one")?, symbol("separator")?);
-    let encoding = extra.text("encoding")?;
-    match (encoding, zero, one) {
-        (Some(encoding), Some(zero), Some(one)) if zero != one => Ok(Some((
-            encoding,
-            Symbols {
+    let separator = extra.text("separator")?;
+    match (
+        extra.text("encoding")?,
+        extra.text("zero")?,
+        extra.text("one")?,
+    ) {
+        (Some(encoding), Some(zero), Some(one)) => {
+            let carried = Carried {
+                encoding,
                 zero,
                 one,
                 separator,
-            },
-        ))),
+            };
+            carried.symbols().check()?;
+            Ok(Some(carried))
+        }
         (None, None, None) => Ok(None),
         _ => Err(
-            "columns \"encoding\", \"zero\", \"one\": a replayed trial has all three, zero and one \
-             different"
-                .to_owned(),
+            "columns \"encoding\", \"zero\", \"one\": a replayed trial has all three".to_owned(),
         ),
     }
 }

@@ -8,7 +8,7 @@ use shotline::error::{Error, Result};
 use shotline::record::Reader;
 use shotline::record::provenance::Step;
 use shotline::report::figures::{self, Findings, Published, Sort};
-use shotline::report::{Drawing, campaign, html, svg_to_png};
+use shotline::report::{Drawing, html, svg_to_png};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -334,9 +334,9 @@ fn run(args: &Args) -> Result<()> {
             line,
             published,
         } => {
-            let published = Published::load()?.curves(published)?;
+            let published = Published::load().curves(published)?;
             picture.draw(&[Sort::Cell], |findings| {
-                Ok(figures::curve(findings, !line.no_fit, published)?.into())
+                Ok(figures::curve(findings, !line.no_fit, &published))
             })
         }
         Figure::Families {
@@ -344,56 +344,38 @@ fn run(args: &Args) -> Result<()> {
             line,
             family,
         } => picture.draw(&[Sort::Cell], |findings| {
-            Ok(figures::families(findings, !line.no_fit, &family.family)?.into())
+            Ok(figures::families(findings, !line.no_fit, &family.family))
         }),
         Figure::Size {
             picture,
             family,
             shots,
         } => picture.draw(&[Sort::Cell, Sort::Contrast], |findings| {
-            let (families, is_gap) = (&family.family, !findings.contrasts.is_empty());
-            match (findings.cells.is_empty(), is_gap) {
-                (false, true) => Err(Error::data(
-                    "scores and contrasts are different pictures; give one of them",
-                )),
-                (true, true) => Ok(figures::gap_size(findings, *shots, families)?.into()),
-                (_, false) => Ok(figures::size(findings, *shots, families)?.into()),
-            }
+            figures::size(findings, *shots, &family.family)
         }),
         Figure::Coefficients { picture, family } => picture.draw(&[Sort::Fit], |findings| {
-            Ok(figures::coefficients(findings, &family.family)?.into())
+            figures::coefficients(findings, &family.family)
         }),
-        Figure::Shapes { picture } => picture.draw(&[Sort::Shape, Sort::Cell], |findings| {
-            Ok(figures::shapes(findings)?.into())
-        }),
-        Figure::BitLoad { picture } => picture.draw(&[Sort::BitLoad], |findings| {
-            Ok(figures::bit_load(findings)?.into())
-        }),
-        Figure::BitDiversity { picture } => picture.draw(&[Sort::BitDiversity], |findings| {
-            Ok(figures::bit_diversity(findings)?.into())
-        }),
-        Figure::ZeroBd { picture } => picture.draw(&[Sort::Cell], |findings| {
-            Ok(figures::zero_bd(findings)?.into())
-        }),
-        Figure::Errors { picture } => picture.draw(&[Sort::Errors], |findings| {
-            Ok(figures::errors(findings)?.into())
-        }),
+        Figure::Shapes { picture } => picture.draw(&[Sort::Shape, Sort::Cell], figures::shapes),
+        Figure::BitLoad { picture } => picture.draw(&[Sort::BitLoad], figures::bit_load),
+        Figure::BitDiversity { picture } => {
+            picture.draw(&[Sort::BitDiversity], figures::bit_diversity)
+        }
+        Figure::ZeroBd { picture } => picture.draw(&[Sort::Cell], figures::zero_bd),
+        Figure::Understandable { picture } => picture.draw(&[Sort::Cell], figures::understandable),
+        Figure::Errors { picture } => picture.draw(&[Sort::Errors], figures::errors),
         Figure::Contrast { picture } => picture.draw(&[Sort::Contrast], |findings| {
-            Ok(figures::contrast(findings)?.into())
+            Ok(figures::contrast(findings))
         }),
-        Figure::Similarity { picture } => picture.draw(&[Sort::Similarity], |findings| {
-            Ok(figures::similarity(findings)?.into())
-        }),
+        Figure::Similarity { picture } => picture.draw(&[Sort::Similarity], figures::similarity),
         Figure::Tasks { picture } => picture.draw(&[Sort::TaskContrast], |findings| {
-            Ok(figures::tasks(&findings.task_contrasts).into())
+            Ok(figures::tasks(findings))
         }),
+        Figure::Groups { picture } => {
+            let sorts = [Sort::GroupScore, Sort::GroupFit, Sort::GroupContrast];
+            picture.draw(&sorts, figures::groups)
+        }
         Figure::Report(args) => report(args),
-        Figure::Groups { picture } => picture.draw(&[Sort::Group], |findings| {
-            Ok(figures::groups(findings)?.into())
-        }),
-        Figure::Understandable { picture } => picture.draw(&[Sort::Cell], |findings| {
-            Ok(figures::understandable(findings)?.into())
-        }),
     }
 }
 
@@ -405,12 +387,12 @@ impl PictureArgs {
         }
         let mut reader = Reader::open(self.input.paths(&self.output)?, false)?;
         let mut drawing = make(&Findings::read(&mut reader, sorts)?)?;
-        drawing.set_y_max(self.y_max);
-        let page = drawing.page_mut();
+        let page = &mut drawing.page;
+        page.y_max = self.y_max;
         page.title.clone_from(&self.title);
         page.width_mm = self.width_mm.unwrap_or(page.width_mm);
         page.height_mm = self.height_mm.unwrap_or(page.height_mm);
-        let missing = drawing.missing_characters();
+        let (svg, missing) = drawing.to_svg()?;
         if !missing.is_empty() {
             let list: String = missing.into_iter().collect();
             warn(
@@ -418,7 +400,6 @@ impl PictureArgs {
                 format!("the typeface lacks {list:?}; drawn as boxes"),
             );
         }
-        let svg = drawing.to_svg()?;
         // All are drawn and begun before the first has its name: every picture appears, or none.
         let mut sinks = Vec::new();
         for file in &self.output {
@@ -442,14 +423,14 @@ fn report(args: &ReportArgs) -> Result<()> {
             args.output.display()
         )));
     }
-    let published = Published::load()?.curves(&args.published)?;
+    let published = Published::load().curves(&args.published)?;
     let paths = args.input.paths(std::slice::from_ref(&args.output))?;
     let mut reader = Reader::open(paths, false)?;
     let findings = Findings::read_all(&mut reader)?;
     let chain = reader.provenance();
     let mut pictures = Vec::new();
-    for mut figure in figures::all(&findings, &args.family.family, published)? {
-        let svg = figure.drawing.to_svg()?;
+    for figure in figures::all(&findings, &args.family.family, &published)? {
+        let (svg, _) = figure.drawing.to_svg()?;
         if let Some(folder) = &args.figures {
             let file = |suffix: &str| folder.join(format!("{}.{suffix}", figure.name));
             Sink::write_file(&file("svg"), svg.as_bytes())?;
@@ -457,7 +438,7 @@ fn report(args: &ReportArgs) -> Result<()> {
         }
         pictures.push(html::Picture {
             heading: figure.heading.to_owned(),
-            width_mm: figure.drawing.page_mut().width_mm,
+            width_mm: figure.drawing.page.width_mm,
             svg,
         });
     }
@@ -465,40 +446,11 @@ fn report(args: &ReportArgs) -> Result<()> {
     let page = html::Report {
         title: args.title.clone(),
         pictures,
-        tables: tables(&findings),
+        tables: findings.tables(),
         sources: sources?,
         chain: chain.with(Step::here("figure")),
     };
     Sink::write_file(&args.output, page.to_html().as_bytes())
-}
-
-/// The tables of all results, each with its heading.
-fn tables(findings: &Findings) -> Vec<html::Table> {
-    let models = campaign(findings);
-    [
-        html::Table::of("Models", &models),
-        html::Table::of("Scores", &findings.cells),
-        html::Table::of("Fits: accuracy = a0 + a1 ln(shots)", &findings.fits),
-        html::Table::of("Shapes of curves, beside the line", &findings.shapes),
-        html::Table::of("Contrasts: clean against deranged", &findings.contrasts),
-        html::Table::of("Model against model", &findings.versus),
-        html::Table::of("Correlations of profiles", &findings.similarities),
-        html::Table::of("Scores by BitLoad", &findings.bit_loads),
-        html::Table::of("Scores by BitDiversity", &findings.bit_diversities),
-        html::Table::of("Scores of groups", &findings.group_scores),
-        html::Table::of("Fits of groups", &findings.group_fits),
-        html::Table::of("Contrasts of groups", &findings.group_contrasts),
-        html::Table::of("Kinds of wrong answers, beside chance", &findings.errors),
-        html::Table::of("Families against ln(parameters)", &findings.scalings),
-        html::Table::of("Designs for a wanted error", &findings.powers),
-        html::Table::of("Identifiability", &findings.identifiability),
-        html::Table::of("Scores of functions", &findings.tasks),
-        html::Table::of("Contrasts of functions", &findings.task_contrasts),
-        html::Table::of("Model against model, by function", &findings.versus_tasks),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
 }
 
 /// A file with its hash; a pipe was read once and has none.

@@ -2,7 +2,7 @@
 
 use clap::{Parser, ValueEnum};
 use shotline::analysis::{
-    Cells, CurveCells, Family, Points, Seen, fit_means, fit_predictions, points_of, scalings,
+    Cells, CurveCells, Details, Family, Points, fit_means, fit_predictions, points_of, scalings,
     shapes,
 };
 use shotline::cli::{self, GroupArgs, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
@@ -141,7 +141,7 @@ fn run(args: &Args) -> Result<()> {
     while let Some(entry) = reader.read()? {
         match entry.record {
             MeanOrOutcome::Outcome(outcome) => {
-                cells.add(&outcome.verdict, &Seen::default(), entry.place.file());
+                cells.add(&outcome.verdict, &Details::default(), entry.place.file());
             }
             MeanOrOutcome::Mean(score) => {
                 add_score(&mut means, &score).map_err(|e| e.at(&entry.place))?;

@@ -265,10 +265,10 @@ fn replay(args: &Args, alphabet: &str, mut step: Step) -> Result<()> {
         }
         let mut carried = Extra::default();
         carried.put_text("encoding", replay.alphabet.name())?;
-        carried.put_text("zero", &symbols.zero.to_string())?;
-        carried.put_text("one", &symbols.one.to_string())?;
+        carried.put_text("zero", symbols.zero)?;
+        carried.put_text("one", symbols.one)?;
         if let Some(separator) = symbols.separator {
-            carried.put_text("separator", &separator.to_string())?;
+            carried.put_text("separator", separator)?;
         }
         writer.write(&trial, &carried)
     })?;

@@ -28,6 +28,19 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 static PROGRAM: OnceLock<&str> = OnceLock::new();
+static VERSION: OnceLock<String> = OnceLock::new();
+
+/// What `--version` says behind the number: the commit, where the build was told (`make wheel`), and what a filter adds.
+#[must_use]
+pub fn version(more: Option<String>) -> String {
+    let commit = option_env!("SHOTLINE_COMMIT").map(|commit| format!("commit {commit}"));
+    let more: Vec<String> = commit.into_iter().chain(more).collect();
+    let number = env!("CARGO_PKG_VERSION");
+    if more.is_empty() {
+        return number.to_owned();
+    }
+    format!("{number} ({})", more.join(", "))
+}
 
 /// The filter that this process is.
 fn program() -> &'static str {
@@ -43,6 +56,7 @@ pub fn main<A: Parser>(program: &'static str, run: impl FnOnce(&A) -> Result<()>
     if arguments.next().is_some_and(|first| first == pages::FLAG) {
         return exit(program, pages::generate(command, arguments));
     }
+    command = command.version(VERSION.get_or_init(|| version(None)).as_str());
     let parsed = command
         .try_get_matches_from_mut(std::env::args_os())
         .and_then(|mut matches| {

@@ -2,14 +2,18 @@
 Alphabets: the symbols that a modality offers, from which every trial draws its own.
 */
 
+use crate::digest::sha256_of_text;
 use crate::error::{Error, Result};
+use crate::text;
+use std::fs::File;
+use std::path::Path;
 
 /// The symbols of a modality, and how the papers write its prompts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alphabet {
     name: String,
-    symbols: Vec<char>,
-    separator: Option<char>,
+    symbols: Vec<String>,
+    separator: Option<&'static str>,
     prefix: &'static str,
     template: &'static str,
 }
@@ -20,19 +24,26 @@ const CONCATENATION: &str = "{x}{y}{sep}";
 /// Before characters that would look like a name.
 const CHARS: &str = "chars:";
 
+/// Before words, or the file that has them.
+const WORDS: &str = "words:";
+
+/// How many digits of its SHA-256 tell a file of words from another of its name.
+const DIGITS: usize = 12;
+
 impl Alphabet {
     /// The names of the papers' alphabets.
     pub const NAMES: [&str; 4] = ["genomic", "linguistic", "integer", "protein"];
 
-    /// One of [`Self::NAMES`], or the characters themselves; `chars:` stands before those that look like a name.
+    /// One of [`Self::NAMES`], or the symbols themselves: characters, with `chars:` before those that look like a name, or
+    /// words behind `words:`, with commas between them or in a file.
     ///
     /// # Errors
-    /// Too few, repeated or invisible characters, or a misspelt name.
+    /// Too few, repeated or invisible characters, or a misspelt name; words that begin others; a file that cannot be read.
     pub fn parse(text: &str) -> Result<Self> {
         // Breslow et al., arXiv 2511.12797 (genomic, linguistic) and 2609.14011 (integer, protein).
         let named = |symbols: &str, separator, prefix, template| Self {
             name: text.to_owned(),
-            symbols: symbols.chars().collect(),
+            symbols: symbols.chars().map(String::from).collect(),
             separator,
             prefix,
             template,
@@ -40,9 +51,12 @@ impl Alphabet {
         match text {
             "genomic" => return Ok(named("ACGT", None, "", CONCATENATION)),
             "linguistic" => return Ok(named("0123456789", None, "", CONCATENATION)),
-            "integer" => return Ok(named("123456789", Some(','), "", "{x}{sep}{y}{sep}")),
+            "integer" => return Ok(named("123456789", Some(","), "", "{x}{sep}{y}{sep}")),
             "protein" => return Ok(named("ACDEFGHIKLMNPQRSTVWY", None, "1", CONCATENATION)),
             _ => {}
+        }
+        if let Some(words) = text.strip_prefix(WORDS) {
+            return Self::of_words(words);
         }
         let spelt_out = text.strip_prefix(CHARS);
         if let (None, Some(name)) = (spelt_out, meant(text)) {
@@ -57,8 +71,13 @@ impl Alphabet {
             .enumerate()
             .find(|(i, c)| symbols[..*i].contains(c))
         {
+            let hint = if letters.contains(',') {
+                format!("; words as symbols are {WORDS}{letters}")
+            } else {
+                String::new()
+            };
             return Err(Error::usage(format!(
-                "--alphabet {text}: {c:?} stands twice (again at character {})",
+                "--alphabet {text}: {c:?} stands twice (again at character {}){hint}",
                 i + 1
             )));
         }
@@ -76,22 +95,101 @@ impl Alphabet {
         Ok(named(letters, None, "", CONCATENATION))
     }
 
-    /// The name, or the characters.
+    /// Words as symbols: these, with commas between them, or those of a file, which then stands for them in records.
+    fn of_words(text: &str) -> Result<Self> {
+        let (name, symbols) = if text.contains(',') {
+            let words = text.split(',').map(str::to_owned).collect();
+            (format!("{WORDS}{text}"), words)
+        } else {
+            let path = Path::new(text);
+            let read = File::open(path).and_then(text::read).map_err(|e| {
+                let what = format!("{text} (without a comma it is a file of words)");
+                Error::io(what, e)
+            })?;
+            let words: Vec<String> = read.split_whitespace().map(str::to_owned).collect();
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let digest = sha256_of_text(&words.join("\n"));
+            (format!("{WORDS}{file}#{}", &digest[..DIGITS]), words)
+        };
+        let wrong = |what: String| Err(Error::usage(format!("--alphabet {WORDS}{text}: {what}")));
+        if let [] | [_] = symbols[..] {
+            return wrong(format!(
+                "{} words; two bits need two different ones",
+                symbols.len()
+            ));
+        }
+        let invisible = |c: char| c.is_control() || c.is_whitespace();
+        for word in &symbols {
+            if word.contains(invisible) {
+                return wrong(format!(
+                    "{word:?} has white space or a control character in it"
+                ));
+            }
+            if word.chars().nth(1).is_none() {
+                return wrong(format!(
+                    "expected words of two characters or more, found {word:?}; characters stand without {WORDS}, as ACGT"
+                ));
+            }
+        }
+        // In order, all that begin with a word stand right behind it.
+        let mut sorted: Vec<&String> = symbols.iter().collect();
+        sorted.sort_unstable();
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[1].starts_with(pair[0])) {
+            return wrong(if pair[0] == pair[1] {
+                format!("{:?} stands twice", pair[0])
+            } else {
+                format!(
+                    "{:?} begins {:?}, so that it could not be told which of them stands in a prompt",
+                    pair[0], pair[1]
+                )
+            });
+        }
+        Ok(Self {
+            name,
+            symbols,
+            separator: None,
+            prefix: "",
+            template: CONCATENATION,
+        })
+    }
+
+    /// The name, or the symbols; of a file of words, its name and what tells it from others.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The characters that trials draw from.
+    /// The symbols that trials draw from.
     #[must_use]
-    pub fn symbols(&self) -> &[char] {
+    pub fn symbols(&self) -> &[String] {
         &self.symbols
     }
 
     /// The separator, where it is the same for every trial.
     #[must_use]
-    pub fn separator(&self) -> Option<char> {
+    pub fn separator(&self) -> Option<&'static str> {
         self.separator
+    }
+
+    /// Whether a character is a symbol, or stands in one.
+    #[must_use]
+    pub fn is_taken(&self, c: char) -> bool {
+        let mut all = self
+            .symbols
+            .iter()
+            .map(String::as_str)
+            .chain(self.separator);
+        all.any(|symbol| symbol.contains(c))
+    }
+
+    /// Whether a character stands in a symbol that has several.
+    #[must_use]
+    pub fn is_within_a_word(&self, c: char) -> bool {
+        let is_word = |symbol: &&String| symbol.chars().nth(1).is_some();
+        self.symbols
+            .iter()
+            .filter(is_word)
+            .any(|symbol| symbol.contains(c))
     }
 
     /// The text before the first example, by default.
@@ -127,16 +225,39 @@ mod tests {
     fn named_and_spelt_out() {
         assert_eq!(Alphabet::parse("genomic").unwrap().symbols().len(), 4);
         assert_eq!(Alphabet::parse("protein").unwrap().symbols().len(), 20);
-        assert_eq!(Alphabet::parse("integer").unwrap().separator(), Some(','));
-        assert_eq!(Alphabet::parse("01#").unwrap().symbols(), ['0', '1', '#']);
+        assert_eq!(Alphabet::parse("integer").unwrap().separator(), Some(","));
+        assert_eq!(Alphabet::parse("01#").unwrap().symbols(), ["0", "1", "#"]);
         for letters in ["01x", "ACGU", "ACG", "Dn", "an"] {
             let alphabet = Alphabet::parse(letters).unwrap();
-            assert!(alphabet.symbols().iter().copied().eq(letters.chars()));
+            assert_eq!(alphabet.symbols().concat(), letters);
         }
         let spelt_out = Alphabet::parse("chars:dna").unwrap();
-        assert_eq!(spelt_out.symbols(), ['d', 'n', 'a']);
+        assert_eq!(spelt_out.symbols(), ["d", "n", "a"]);
         // The name in the records is one that is read again.
         assert_eq!(Alphabet::parse(spelt_out.name()).unwrap(), spelt_out);
+    }
+
+    #[test]
+    fn words_from_a_file_have_its_name_and_what_tells_it_from_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kmers.txt");
+        let parse = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Alphabet::parse(&format!("words:{}", path.display()))
+        };
+        let found = parse("AAAAAA\r\nCCCCCC GGGGGG\n").unwrap();
+        assert_eq!(found.symbols(), ["AAAAAA", "CCCCCC", "GGGGGG"]);
+        // printf 'AAAAAA\nCCCCCC\nGGGGGG' | sha256sum
+        assert_eq!(found.name(), "words:kmers.txt#0926b2606a99");
+        assert_ne!(parse("AAAAAA CCCCCC\n").unwrap().name(), found.name());
+        let error = parse("AAAAAA\n").unwrap_err();
+        assert!(
+            error.to_string().contains("1 words; two bits need"),
+            "{error}"
+        );
+        let missing = Alphabet::parse("words:/no/such").unwrap_err();
+        assert_eq!(missing.exit_code(), 1);
+        assert!(missing.to_string().contains("/no/such"), "{missing}");
     }
 
     #[test]
@@ -157,10 +278,16 @@ mod tests {
                 "expected genomic, linguistic, integer, protein, or characters",
             ),
             ("chars:", "two different"),
-            ("ACCA", "'C' stands twice"),
+            ("ACCA", "'C' stands twice (again at character 3)"),
+            ("AA,CC", "as symbols are words:AA,CC"),
             ("A", "two different"),
             ("", "two different"),
             ("A C", "' '"),
+            ("words:AAA,CC,AAAT", "\"AAA\" begins \"AAAT\""),
+            ("words:AAA,CC,AAA", "\"AAA\" stands twice"),
+            ("words:AAA,", "two characters or more, found \"\""),
+            ("words:A,C", "characters stand without words:, as ACGT"),
+            ("words:AA,C C", "\"C C\" has white space"),
         ] {
             let error = Alphabet::parse(text).unwrap_err();
             assert_eq!(error.exit_code(), 2);

@@ -1,5 +1,5 @@
 /*!
-Dresses bits in a modality's symbols, and reads an answer's symbols back as bits.
+Dresses trials in a modality's symbols.
 */
 
 mod alphabet;
@@ -11,25 +11,11 @@ pub use template::{Part, Template};
 use crate::chance::{Below, Purpose, TrialKeys};
 use crate::error::{Error, Result};
 use crate::program::{Bits, MAX_BITS};
-use crate::record::{Design, Prompt, Trial};
+use crate::record::{Design, Prompt, Symbols, Trial};
 use std::collections::BTreeMap;
 
-/// The symbols of one trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Symbols {
-    /// Bit 0.
-    pub zero: char,
-    /// Bit 1.
-    pub one: char,
-    /// Between examples, where the template has it.
-    pub separator: Option<char>,
-}
-
-impl Symbols {
-    fn of(self, bit: bool) -> char {
-        if bit { self.one } else { self.zero }
-    }
-}
+/// The keys of the last trial's function: its seed, bits and name.
+type Keys = (i64, u32, String, TrialKeys);
 
 /// Turns trials into prompts.
 #[derive(Debug, Clone)]
@@ -38,25 +24,31 @@ pub struct Encoder {
     template: Template,
     template_text: String,
     prefix: String,
-    /// The keys of the last trial's function: its seed, bits and name.
-    keys: Option<(i64, u32, String, TrialKeys)>,
-    /// The symbols that are left while a trial draws its own.
-    left: Vec<char>,
-    /// What stands around inputs and outputs, by the separator.
-    around: BTreeMap<Option<char>, Around>,
+    keys: Option<Keys>,
+    /// Which symbols are left while a trial draws its own.
+    left: Vec<usize>,
+    /// What stands around inputs and outputs, by the separator; there is none that is empty.
+    around: BTreeMap<String, Around>,
 }
 
 impl Encoder {
     /// An encoder; template and prefix default to the alphabet's own.
     ///
     /// # Errors
-    /// A template that is none, or under which an answer would be ambiguous.
+    /// A template that is none, or one or a prefix under which an answer would be ambiguous.
     pub fn new(alphabet: Alphabet, template: Option<&str>, prefix: Option<&str>) -> Result<Self> {
         let template = Template::parse(template.unwrap_or(alphabet.template()))?;
         template.check(&alphabet)?;
+        let prefix = prefix.unwrap_or(alphabet.prefix());
+        if let Some(c) = prefix.chars().find(|&c| alphabet.is_within_a_word(c)) {
+            return Err(Error::usage(format!(
+                "--prefix {prefix:?}: {c:?} stands in a word of the alphabet, too, so that it could not be told where a word \
+                 begins"
+            )));
+        }
         Ok(Self {
             template_text: template.to_string(),
-            prefix: prefix.unwrap_or(alphabet.prefix()).to_owned(),
+            prefix: prefix.to_owned(),
             alphabet,
             template,
             keys: None,
@@ -71,60 +63,27 @@ impl Encoder {
         &self.alphabet
     }
 
-    /// The trial's symbols: a function of its seed, bits, function, shots and number alone.
-    #[must_use]
-    pub fn draw_symbols(&mut self, trial: &Trial) -> Symbols {
-        let (_, _, _, keys) = match self.keys.take() {
-            Some(keys)
-                if (keys.0, keys.1) == (trial.seed, trial.bits) && keys.2 == trial.function =>
-            {
-                self.keys.insert(keys)
-            }
-            _ => self.keys.insert((
-                trial.seed,
-                trial.bits,
-                trial.function.clone(),
-                TrialKeys::new(trial.seed, trial.bits, &trial.function),
-            )),
-        };
-        let shots = (trial.design == Design::Independent).then_some(trial.shots);
-        let mut rng = keys.key(shots, trial.trial).stream(Purpose::Symbols);
-        let left = &mut self.left;
-        left.clear();
-        left.extend_from_slice(self.alphabet.symbols());
-        let mut draw = || {
-            // `Template::check` made sure that there are enough; alphabets are short.
-            let n = u32::try_from(left.len()).unwrap_or(u32::MAX);
-            left.swap_remove(rng.below(n) as usize)
-        };
-        // The separator last: the bits' symbols are the same with and without one.
-        let (zero, one) = (draw(), draw());
-        let separator = self
-            .template
-            .has_separator()
-            .then(|| self.alphabet.separator().unwrap_or_else(draw));
-        Symbols {
-            zero,
-            one,
-            separator,
-        }
-    }
-
-    /// The trial as a prompt that ends where the answer begins. `symbols` are drawn by
-    /// [`draw_symbols`](Self::draw_symbols), or carried by a replayed trial.
+    /// The trial as a prompt that ends where the answer begins, in symbols of its own, or in those that a replayed trial
+    /// carries.
     ///
     /// # Errors
-    /// A template with a separator, and symbols without one.
-    pub fn encode(&mut self, trial: Trial, symbols: Symbols) -> Result<Prompt> {
+    /// A template with a separator, and carried symbols without one.
+    pub fn encode(&mut self, trial: Trial, carried: Option<Symbols<'_>>) -> Result<Prompt> {
+        let symbols = carried.unwrap_or_else(|| {
+            let rng = symbols_stream(&mut self.keys, &trial);
+            draw(&self.alphabet, &self.template, rng, &mut self.left)
+        });
         if self.template.has_separator() && symbols.separator.is_none() {
             return Err(Error::data(
                 "column \"separator\": is missing, but the template has {sep}",
             ));
         }
-        let around = self
-            .around
-            .entry(symbols.separator)
-            .or_insert_with(|| Around::new(&self.template, symbols.separator));
+        let separator = symbols.separator.unwrap_or_default();
+        if !self.around.contains_key(separator) {
+            let around = Around::new(&self.template, separator);
+            self.around.insert(separator.to_owned(), around);
+        }
+        let around = &self.around[separator];
         let mut starts = trial.eval_shots.as_ref().map(|_| Vec::new());
         let points = trial.eval_shots.as_deref().unwrap_or_default();
         // Where symbols are longer than a byte it will grow.
@@ -133,7 +92,9 @@ impl Encoder {
             self.prefix.len() + per_example * (trial.inputs.len() + 1) + ROOM,
             symbols,
         );
-        text.push_str(&self.prefix);
+        // A prompt is shorter than 2^32 symbols.
+        let prefix = u32::try_from(self.prefix.chars().count()).unwrap_or(u32::MAX);
+        text.push_str(&self.prefix, prefix);
         let examples = trial.inputs.iter().zip(&trial.outputs);
         for (shots, (&input, &output)) in (0u32..).zip(examples) {
             text.push_example(around, input, output);
@@ -166,6 +127,43 @@ impl Encoder {
     }
 }
 
+/// The random stream of a trial's symbols: a function of its seed, bits, function, shots and number alone.
+fn symbols_stream(last: &mut Option<Keys>, trial: &Trial) -> impl Below + use<> {
+    let keys = last
+        .take()
+        .filter(|keys| (keys.0, keys.1) == (trial.seed, trial.bits) && keys.2 == trial.function)
+        .unwrap_or_else(|| {
+            let keys = TrialKeys::new(trial.seed, trial.bits, &trial.function);
+            (trial.seed, trial.bits, trial.function.clone(), keys)
+        });
+    let shots = (trial.design == Design::Independent).then_some(trial.shots);
+    let keys = last.insert(keys);
+    keys.3.key(shots, trial.trial).stream(Purpose::Symbols)
+}
+
+/// Draws a trial's symbols. `left` has room for the numbers of those that are.
+fn draw<'a>(
+    alphabet: &'a Alphabet,
+    template: &Template,
+    mut rng: impl Below,
+    left: &mut Vec<usize>,
+) -> Symbols<'a> {
+    let symbols = alphabet.symbols();
+    left.clear();
+    left.extend(0..symbols.len());
+    let mut draw = || {
+        // `Template::check` made sure that there are enough, and no alphabet has 2^32.
+        let n = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        symbols[left.swap_remove(rng.below(n) as usize)].as_str()
+    };
+    Symbols {
+        zero: draw(),
+        one: draw(),
+        // The last: the bits' symbols are the same with and without one.
+        separator: (template.has_separator()).then(|| alphabet.separator().unwrap_or_else(draw)),
+    }
+}
+
 /// What a template writes around an input and its output.
 #[derive(Debug, Clone)]
 struct Around {
@@ -177,17 +175,23 @@ struct Around {
 }
 
 impl Around {
-    fn new(template: &Template, separator: Option<char>) -> Self {
+    fn new(template: &Template, separator: &str) -> Self {
         let piece = |parts: &[Part]| {
-            let mut text = String::new();
+            let (mut text, mut symbols) = (String::new(), 0);
             for part in parts {
                 match part {
-                    Part::Separator => text.extend(separator),
-                    Part::Literal(literal) => text.push_str(literal),
+                    Part::Separator => {
+                        text.push_str(separator);
+                        symbols += 1;
+                    }
+                    Part::Literal(literal) => {
+                        text.push_str(literal);
+                        symbols += literal.chars().count();
+                    }
                     Part::X | Part::Y => {}
                 }
             }
-            Piece::new(text)
+            Piece::new(text, symbols)
         };
         // There is one {x}, and it is before the one {y}.
         let before_answer = template.before_answer();
@@ -226,7 +230,7 @@ const SHORT: usize = 8;
 const ROOM: usize = 3 * SHORT + 2 * MAX_BITS as usize;
 
 impl Piece {
-    fn new(text: String) -> Self {
+    fn new(text: String, symbols: usize) -> Self {
         let mut short = [0; SHORT];
         let fits = short.get_mut(..text.len());
         let short = fits
@@ -234,7 +238,7 @@ impl Piece {
             .map(|()| short);
         Self {
             // A template is a command line's argument.
-            symbols: u32::try_from(text.chars().count()).unwrap_or(u32::MAX),
+            symbols: u32::try_from(symbols).unwrap_or(u32::MAX),
             short,
             text,
         }
@@ -242,22 +246,25 @@ impl Piece {
 }
 
 /// A prompt in the making.
-struct Text {
+struct Text<'a> {
     /// UTF-8 up to `end`, and room behind it: a bitstring is written at its full width, 16 bytes, and only counted at its
     /// length, which takes two stores instead of a copy of any length.
     bytes: Vec<u8>,
     end: usize,
-    symbols: Symbols,
+    symbols: Symbols<'a>,
     /// Bits 0 and 1 where each is one byte.
     ascii: Option<(u8, u8)>,
     /// Length in symbols.
     len: u32,
 }
 
-impl Text {
+impl<'a> Text<'a> {
     /// An empty text with room for so many bytes.
-    fn new(capacity: usize, symbols: Symbols) -> Self {
-        let ascii = |c: char| u8::try_from(c).ok().filter(u8::is_ascii);
+    fn new(capacity: usize, symbols: Symbols<'a>) -> Self {
+        let ascii = |symbol: &str| match *symbol.as_bytes() {
+            [byte] => Some(byte),
+            _ => None,
+        };
         Self {
             bytes: vec![0; capacity],
             end: 0,
@@ -293,7 +300,7 @@ impl Text {
         ) else {
             self.push_query(around, input);
             self.push_bits(output);
-            self.push_str(&around.after.text);
+            self.push(&around.after);
             return;
         };
         // For all of it at once.
@@ -314,27 +321,27 @@ impl Text {
 
     /// An example up to its answer.
     fn push_query(&mut self, around: &Around, input: Bits) {
-        self.push_str(&around.before.text);
+        self.push(&around.before);
         self.push_bits(input);
-        self.push_str(&around.between.text);
+        self.push(&around.between);
     }
 
-    fn push_str(&mut self, text: &str) {
+    fn push(&mut self, piece: &Piece) {
+        self.push_str(&piece.text, piece.symbols);
+    }
+
+    /// A text, and its length in symbols.
+    fn push_str(&mut self, text: &str, symbols: u32) {
         self.room(text.len()).copy_from_slice(text.as_bytes());
         self.end += text.len();
-        // A prompt is shorter than 2^32 symbols.
-        self.len += u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        self.len += symbols;
     }
 
     #[inline]
     fn push_bits(&mut self, bits: Bits) {
         let Some((zero, one)) = self.ascii else {
             for bit in bits.iter() {
-                self.push_str(
-                    self.symbols
-                        .of(bit)
-                        .encode_utf8(&mut [0; char::MAX_LEN_UTF8]),
-                );
+                self.push_str(self.symbols.of(bit), 1);
             }
             return;
         };
@@ -351,27 +358,6 @@ impl Text {
     }
 }
 
-/// Bits as symbols.
-#[must_use]
-pub fn encode_bits(bits: Bits, symbols: Symbols) -> String {
-    bits.iter().map(|bit| symbols.of(bit)).collect()
-}
-
-/// The bits of an answer up to its first foreign symbol, at most `bits` of them: the inverse of
-/// [`encode_bits`]. Fewer than `bits` is a malformed answer.
-#[must_use]
-pub fn decode_bits(output: &str, zero: char, one: char, bits: u32) -> Bits {
-    output
-        .chars()
-        .take(bits as usize)
-        .map_while(|c| match c {
-            c if c == zero => Some(false),
-            c if c == one => Some(true),
-            _ => None,
-        })
-        .fold(Bits::default(), Bits::push)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -380,7 +366,7 @@ mod tests {
     use crate::trial::Grid;
 
     /// The prompt and where its answers begin, character by character as the template says it.
-    fn spelt(encoder: &Encoder, trial: &Trial, symbols: Symbols) -> (String, Vec<u32>) {
+    fn spelt(encoder: &Encoder, trial: &Trial, symbols: Symbols<'_>) -> (String, Vec<u32>) {
         let mut text = encoder.prefix.clone();
         let mut starts = Vec::new();
         let examples = trial
@@ -391,15 +377,15 @@ mod tests {
         for (x, y) in examples.chain([(trial.query, None)]) {
             for part in &encoder.template.before_answer().to_vec() {
                 text += &match part {
-                    Part::X => encode_bits(x, symbols),
-                    Part::Separator => symbols.separator.map(String::from).unwrap_or_default(),
+                    Part::X => symbols.encode(x),
+                    Part::Separator => symbols.separator.unwrap_or_default().to_owned(),
                     Part::Literal(literal) => literal.clone(),
                     Part::Y => unreachable!("the answer is in neither half"),
                 };
             }
-            starts.push(u32::try_from(text.chars().count()).unwrap());
+            starts.push(u32::try_from(symbols.split(&text).count()).unwrap());
             let Some(y) = y else { break };
-            text += &encode_bits(y, symbols);
+            text += &symbols.encode(y);
             for part in encoder.template.after_answer() {
                 match part {
                     Part::Separator => text.extend(symbols.separator),
@@ -437,17 +423,22 @@ mod tests {
                 None,
             ),
             ("αβγ\u{1f600}z", Some("{x}→{y}{sep}"), Some("é")),
+            (
+                "words:AAC,ACA,TTG,AATGC",
+                Some("{x}>{y}{sep}\\n"),
+                Some("é\n"),
+            ),
         ] {
             let alphabet = Alphabet::parse(alphabet).unwrap();
             let mut encoder = Encoder::new(alphabet, template, prefix).unwrap();
             for (design, bits) in grids {
                 let grid = grid(design, bits);
                 for trial in grid.trials(0..grid.len()) {
-                    let symbols = encoder.draw_symbols(&trial);
+                    let fresh = encoder.encode(trial.clone(), None).unwrap();
+                    let symbols = fresh.symbols();
                     let (text, starts) = spelt(&encoder, &trial, symbols);
-                    let fresh = encoder.encode(trial.clone(), symbols).unwrap();
                     assert_eq!(fresh.prompt, text);
-                    assert_eq!(fresh.answer, encode_bits(trial.target, symbols));
+                    assert_eq!(fresh.answer, symbols.encode(trial.target));
                     let read_at = trial.eval_shots.map(|points| {
                         points
                             .iter()

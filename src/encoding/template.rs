@@ -102,13 +102,14 @@ impl Template {
             let Part::Literal(literal) = part else {
                 continue;
             };
-            if let Some(c) = literal
-                .chars()
-                .find(|c| alphabet.symbols().contains(c) || alphabet.separator() == Some(*c))
-            {
+            if let Some(c) = literal.chars().find(|&c| alphabet.is_taken(c)) {
+                let what = if alphabet.is_within_a_word(c) {
+                    "stands in a word"
+                } else {
+                    "is a symbol"
+                };
                 return Err(Error::usage(format!(
-                    "--template {:?}: {c:?} is a symbol of the alphabet {}, too, so an answer \
-                     would be ambiguous",
+                    "--template {:?}: {c:?} {what} of the alphabet {}, too, so an answer would be ambiguous",
                     self.to_string(),
                     alphabet.name()
                 )));

@@ -6,7 +6,6 @@ use super::stream::{Jobs, one_by_one};
 use super::{Answer, Point, Predictor};
 use crate::analysis::modes;
 use crate::chance::{Below, Key, Purpose};
-use crate::encoding::{Symbols, encode_bits};
 use crate::error::{Error, Result, meant};
 use crate::program::{Bits, Hypotheses, Rivals, Suite};
 use crate::record::{Condition, Prompt, Trial};
@@ -142,12 +141,7 @@ impl Predictor for Builtin {
 
 impl Builtin {
     fn answer(&mut self, prompt: &Prompt, points: &[Point<'_>]) -> Result<Vec<Answer>> {
-        let (zero, one) = super::bit_symbols(prompt)?;
-        let symbols = Symbols {
-            zero,
-            one,
-            separator: None,
-        };
+        let symbols = prompt.symbols();
         points
             .iter()
             .map(|point| {
@@ -171,7 +165,7 @@ impl Builtin {
                     candidates[rng.below(n) as usize]
                 };
                 Ok(Answer {
-                    output: encode_bits(chosen, symbols),
+                    output: symbols.output(chosen.iter().map(|bit| symbols.of(bit))),
                     ..Answer::default()
                 })
             })

@@ -33,7 +33,7 @@ all trees of depth at most D: a tree with c nodes above depth D has weight 2^-c.
 */
 
 use super::stream::{Jobs, one_by_one};
-use super::{Answer, Point, Predictor, bit_symbols};
+use super::{Answer, Point, Predictor};
 use crate::chance::{Below, Key, Purpose};
 use crate::encoding::{Part, Template};
 use crate::error::{Error, Result};
@@ -186,11 +186,9 @@ impl ContextTree {
 }
 
 /// The symbols that a prompt can have, each once.
-fn vocabulary(prompt: &Prompt) -> Result<Vec<char>> {
-    let (zero, one) = bit_symbols(prompt)?;
-    let template = Template::parse(&prompt.template)
-        .map_err(|e| Error::data(format!("column \"template\": {e}")))?;
-    let literals = template
+fn vocabulary<'a>(prompt: &'a Prompt, template: &'a Template) -> Vec<&'a str> {
+    let symbols = prompt.symbols();
+    let texts = template
         .before_answer()
         .iter()
         .chain(template.after_answer())
@@ -198,16 +196,15 @@ fn vocabulary(prompt: &Prompt) -> Result<Vec<char>> {
             Part::Literal(text) => Some(text.as_str()),
             _ => None,
         })
-        .flat_map(str::chars);
-    let separator = prompt.separator.iter().flat_map(|s| s.chars());
-    let others = separator.chain(literals).chain(prompt.prefix.chars());
-    let mut symbols = vec![zero, one];
-    for symbol in others.chain(prompt.prompt.chars()) {
-        if !symbols.contains(&symbol) {
-            symbols.push(symbol);
+        .chain([&*prompt.prefix, &*prompt.prompt])
+        .flat_map(|text| symbols.split(text));
+    let mut all = vec![symbols.zero, symbols.one];
+    for symbol in symbols.separator.into_iter().chain(texts) {
+        if !all.contains(&symbol) {
+            all.push(symbol);
         }
     }
-    Ok(symbols)
+    all
 }
 
 impl Predictor for Compress {
@@ -218,11 +215,14 @@ impl Predictor for Compress {
 
 impl Compress {
     fn answer(&self, prompt: &Prompt, points: &[Point<'_>]) -> Result<Vec<Answer>> {
-        let symbols = vocabulary(prompt)?;
-        let number = |c: char| symbols.iter().position(|&s| s == c);
-        let text: Vec<usize> = prompt.prompt.chars().filter_map(number).collect();
+        let template = Template::parse(&prompt.template)
+            .map_err(|e| Error::data(format!("column \"template\": {e}")))?;
+        let symbols = prompt.symbols();
+        let vocabulary = vocabulary(prompt, &template);
+        let number = |symbol: &str| vocabulary.iter().position(|&s| s == symbol);
+        let text: Vec<usize> = symbols.split(&prompt.prompt).filter_map(number).collect();
         let depth = 2 * prompt.trial.bits as usize + 1;
-        let mut tree = ContextTree::new(symbols.len(), depth);
+        let mut tree = ContextTree::new(vocabulary.len(), depth);
         points
             .iter()
             .map(|point| {
@@ -239,10 +239,10 @@ impl Compress {
                     &point.shots.to_le_bytes(),
                 ]);
                 let mut ties = key.stream(Purpose::Ties);
-                let target: Vec<usize> = point.answer.chars().filter_map(number).collect();
+                let target: Vec<usize> = symbols.split(&point.answer).filter_map(number).collect();
                 let (answer, margin) = greedy(tree.clone(), target.len(), &mut ties);
                 Ok(Answer {
-                    output: answer.into_iter().map(|i| symbols[i]).collect(),
+                    output: symbols.output(answer.into_iter().map(|i| vocabulary[i])),
                     logprob: Some(log_probability(tree.clone(), &target)),
                     margin,
                     ..Answer::default()

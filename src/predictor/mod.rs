@@ -22,8 +22,7 @@ pub use journal::Journal;
 pub use point::{Point, points};
 pub use stream::{Job, Jobs, Stream};
 
-use crate::error::{Error, Result};
-use crate::record::Prompt;
+use crate::error::Result;
 use crate::record::provenance::Facts;
 
 /// What every prediction of a run says of its predictor.
@@ -46,8 +45,8 @@ pub struct Identity {
 /// An answer at one evaluation point.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answer {
-    /// The raw symbols: as many as the target has, or fewer before an end of sequence. A token of several characters
-    /// counts as one and stands as it is; a special token has no text.
+    /// The raw symbols, as [`Symbols::output`](crate::record::Symbols::output) has them: as many as the target has, or fewer
+    /// before an end of sequence. A token counts as one symbol and stands as it is; a special token has no text.
     pub output: String,
     /// Sum of ln p(target symbol | target prefix), in nats, where the predictor gives one: over the whole vocabulary, or,
     /// constrained, over the two bit symbols. A model that generates gives it where the answer is the target.
@@ -70,16 +69,5 @@ pub trait Predictor {
     /// What it cost, by name, for the provenance and the user: tokens read, device, threads, ...
     fn measured(&self) -> Facts {
         Facts::new()
-    }
-}
-
-/// The symbols of bit 0 and bit 1.
-///
-/// # Errors
-/// Not one character each; the record's own check refuses such prompts before.
-fn bit_symbols(prompt: &Prompt) -> Result<(char, char)> {
-    match (prompt.zero.chars().next(), prompt.one.chars().next()) {
-        (Some(zero), Some(one)) => Ok((zero, one)),
-        _ => Err(Error::data("columns \"zero\", \"one\": no symbol")),
     }
 }

@@ -2,7 +2,6 @@
 Evaluation points: where a prompt is answered, and what has been shown by then.
 */
 
-use crate::encoding::{Symbols, encode_bits};
 use crate::error::{Error, Result};
 use crate::program::Bits;
 use crate::record::Prompt;
@@ -32,17 +31,10 @@ pub struct Point<'a> {
 /// the answer to example s + 1 given the first s is read.
 ///
 /// # Errors
-/// A nested prompt whose text isn't what its columns say; a prompt without bit symbols.
+/// A nested prompt whose text isn't what its columns say.
 pub fn points(prompt: &Prompt) -> Result<Vec<Point<'_>>> {
     let trial = &prompt.trial;
-    let symbols = match (prompt.zero.chars().next(), prompt.one.chars().next()) {
-        (Some(zero), Some(one)) => Symbols {
-            zero,
-            one,
-            separator: None,
-        },
-        _ => return Err(Error::data("columns \"zero\", \"one\": no symbol")),
-    };
+    let symbols = prompt.symbols();
     let (Some(shots), Some(starts)) = (&trial.eval_shots, &prompt.answer_starts) else {
         return Ok(vec![Point {
             shots: trial.shots,
@@ -51,7 +43,7 @@ pub fn points(prompt: &Prompt) -> Result<Vec<Point<'_>>> {
             query: trial.query,
             target: trial.target,
             prompt: &prompt.prompt,
-            start: prompt.prompt.chars().count(),
+            start: symbols.count(&prompt.prompt),
             answer: prompt.answer.clone(),
         }]);
     };
@@ -60,16 +52,12 @@ pub fn points(prompt: &Prompt) -> Result<Vec<Point<'_>>> {
         .zip(starts)
         .map(|(&shots, &start)| {
             let shown = shots as usize;
-            let before = prompt
-                .prompt
-                .char_indices()
-                .nth(start as usize)
-                .map_or(prompt.prompt.as_str(), |(at, _)| &prompt.prompt[..at]);
+            let before = symbols.first(start as usize, &prompt.prompt);
             let (query, target) = match (trial.inputs.get(shown), trial.outputs.get(shown)) {
                 (Some(&query), Some(&target)) => (query, target),
                 _ => (trial.query, trial.target),
             };
-            let answer = encode_bits(target, symbols);
+            let answer = symbols.encode(target);
             let rest = &prompt.prompt[before.len()..];
             if !(rest.starts_with(&answer) || rest.is_empty() && shots == trial.shots) {
                 return Err(Error::data(format!(

@@ -3,8 +3,7 @@ From prompts to predictions: a stream of prompts goes through a predictor, which
 back in any order; their predictions come out in the order of the prompts.
 */
 
-use super::{Answer, Identity, Point, Predictor, bit_symbols, points};
-use crate::encoding::decode_bits;
+use super::{Answer, Identity, Point, Predictor, points};
 use crate::error::{Error, Result};
 use crate::record::{Design, Entry, Prediction, Prompt};
 use std::collections::BTreeMap;
@@ -135,13 +134,13 @@ pub(super) fn predictions(
             points.len()
         )));
     }
-    let (zero, one) = bit_symbols(prompt)?;
+    let symbols = prompt.symbols();
     Ok(points
         .into_iter()
         .zip(answers)
         .map(|(point, answer)| {
             let bits = prompt.trial.bits;
-            let prediction = decode_bits(&answer.output, zero, one, bits);
+            let prediction = symbols.decode(&answer.output, bits);
             let nested = prompt.trial.design == Design::Nested;
             Prediction {
                 trial_id: if nested {

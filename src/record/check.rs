@@ -2,7 +2,6 @@
 What must hold between the columns of a record, whatever file it comes from: what the kinds' checks are made of.
 */
 
-use super::column::shorten;
 use crate::program::{Bits, MAX_BITS};
 use std::ops::RangeInclusive;
 
@@ -78,15 +77,5 @@ pub(super) fn width(name: &str, value: Bits, bits: u32) -> Checked {
     Err(format!(
         "column {name:?}: expected {bits} bits, found {:?}",
         value.to_string()
-    ))
-}
-
-pub(super) fn symbol(name: &str, symbol: &str) -> Checked {
-    if symbol.chars().count() == 1 {
-        return Ok(());
-    }
-    Err(format!(
-        "column {name:?}: expected one character, found {:?}",
-        shorten(symbol)
     ))
 }

@@ -16,7 +16,7 @@ thread_local! {
 }
 
 /// What `decode` gives; an error if it panics. `decode` is not used again after that.
-pub(crate) fn contained<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn catch_panic<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let loud = panic::take_hook();
@@ -48,11 +48,11 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error_and_a_result_stays() {
-        assert_eq!(contained(|| Ok(1)).unwrap(), 1);
-        let error = contained::<()>(|| panic!("at {}\nmore", 7)).unwrap_err();
+        assert_eq!(catch_panic(|| Ok(1)).unwrap(), 1);
+        let error = catch_panic::<()>(|| panic!("at {}\nmore", 7)).unwrap_err();
         assert_eq!(error.to_string(), "damaged or cut-off file: at 7");
         assert_eq!(error.exit_code(), 1);
-        let error = contained::<()>(|| Err(Error::usage("u"))).unwrap_err();
+        let error = catch_panic::<()>(|| Err(Error::usage("u"))).unwrap_err();
         assert_eq!(error.exit_code(), 2);
     }
 }

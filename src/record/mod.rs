@@ -26,6 +26,7 @@ mod read;
 mod row;
 mod rows;
 mod stage;
+mod symbols;
 mod tables;
 mod values;
 mod version;
@@ -33,7 +34,7 @@ mod write;
 
 pub use arrays::schema;
 pub use column::{Column, ColumnType};
-pub(crate) use damage::contained;
+pub(crate) use damage::catch_panic;
 pub use extra::Extra;
 pub use kinds::{
     Condition, Contrast, CurveKey, Design, ErrorKind, ErrorShare, Fit, Identifiability, Listed,
@@ -45,6 +46,7 @@ pub use pretty::{Brief, BriefCell, BriefColumn, visible};
 pub use read::{Entry, Reader};
 pub use row::Row;
 pub use stage::kind_of;
+pub use symbols::Symbols;
 pub use table::{Fields, FromRow, Record, first_difference};
 pub use version::{SCHEMA_KEY, VERSIONS};
 pub use write::{Format, Writer};

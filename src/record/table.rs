@@ -160,7 +160,7 @@ macro_rules! record {
         $(brief $brief:expr;)?
     ) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+        #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
         pub struct $name {
             $(#[doc = $meaning] pub $($whole)? $($field)?: $type,)*
         }
@@ -208,6 +208,13 @@ macro_rules! words {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
         pub enum $name {
             $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Default for $name {
+            /// The first.
+            fn default() -> Self {
+                [$(Self::$variant),*][0]
+            }
         }
 
         impl $name {

@@ -4,7 +4,7 @@ Arrow and Parquet files and streams, opened: batches one after the other.
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::column::Column;
-use super::damage::contained;
+use super::damage::catch_panic;
 use super::place::{LONGEST, Place, too_long};
 use super::provenance::{Chain, METADATA_KEY};
 use super::row::Row;
@@ -61,7 +61,8 @@ impl BatchRows {
             stream,
             last: [0; 8],
         };
-        let reader = contained(|| StreamReader::try_new(tail, None).map_err(|e| damaged(WHAT, e)));
+        let reader =
+            catch_panic(|| StreamReader::try_new(tail, None).map_err(|e| damaged(WHAT, e)));
         let mut reader = reader.map_err(|e| e.at(&file))?;
         let schema = reader.schema();
         let batches = std::iter::from_fn(move || match reader.next() {
@@ -81,7 +82,7 @@ impl BatchRows {
             Ok((schema, Box::new(batches)))
         }
 
-        let opened = contained(|| match source {
+        let opened = catch_panic(|| match source {
             Seekable::File(file) => open(BufReader::new(file)),
             Seekable::Bytes(bytes) => open(Cursor::new(bytes)),
         });
@@ -95,7 +96,7 @@ impl BatchRows {
         source: Seekable,
         only: Option<&[Column]>,
     ) -> Result<Self> {
-        let opened = contained(|| match source {
+        let opened = catch_panic(|| match source {
             Seekable::File(file) => open_parquet(file, only),
             Seekable::Bytes(bytes) => open_parquet(Bytes::from(bytes), only),
         });
@@ -142,7 +143,7 @@ impl BatchRows {
         let batches = &mut self.batches;
         let batch = match self.rest.take() {
             Some(batch) => Some(batch),
-            None => contained(|| batches.next().transpose()).map_err(after)?,
+            None => catch_panic(|| batches.next().transpose()).map_err(after)?,
         };
         let Some(batch) = batch else {
             return Ok(None);
@@ -186,7 +187,7 @@ impl Rows for BatchRows {
         let row = self.row;
         self.row += 1;
         let place = Place::row(&self.file, self.before + self.row as u64);
-        contained(|| see(Row::Arrow(batch, row), place.clone()).map_err(Error::data))
+        catch_panic(|| see(Row::Arrow(batch, row), place.clone()).map_err(Error::data))
             .map_err(|e| e.at(&place))?;
         Ok(true)
     }

@@ -2,23 +2,20 @@
 Axes: from values to positions on the page and back, their ticks, and their drawing.
 */
 
-use super::canvas::{Anchor, Canvas, Rect, Stroke, TextStyle};
-use super::font::{self, CAP_HEIGHT, Weight};
-use super::style;
+use super::canvas::{Canvas, Rect, Stroke};
+use super::font::{Anchor, DESCENT};
+use super::style::{AXIS, GRID_LINE, LABEL, SMALL, TICK, ZERO_LINE};
 
 /// A tick: where it stands, what it stands for, and its label if there is room for one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Tick {
-    /// Its position on the page.
     pub at: f64,
-    /// The value there.
     pub value: f64,
-    /// Its label.
     pub label: Option<String>,
 }
 
-/// What a horizontal axis measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an axis measures.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Quantity {
     /// Numbers of demonstrations: logarithmic, with ticks at the counts themselves; 0, which has no logarithm, stands
     /// left of an axis break.
@@ -37,238 +34,255 @@ const LABEL_GAP: f64 = 3.0;
 const ZERO_SHARE: f64 = 0.1;
 const ZERO_LEAST: f64 = 15.0;
 
-/// A horizontal axis.
+/// An axis of the page, horizontal or vertical.
 #[derive(Clone, Debug)]
-pub struct Across {
+pub struct Axis {
     quantity: Quantity,
-    /// Ascending, each once.
-    values: Vec<f64>,
-    left: f64,
-    right: f64,
-    inset: f64,
-    /// Position of the smallest value that is not left of a break.
-    first: f64,
-    /// Position of the largest.
-    last: f64,
-    /// The same two on the axis's scale.
-    low: f64,
-    high: f64,
+    from: f64,
+    to: f64,
+    /// The smallest and the largest value on the axis's scale, 0 left of a break apart, and where they stand.
+    low: (f64, f64),
+    high: (f64, f64),
+    /// Where 0 stands on a logarithmic axis that has it.
+    zero: Option<f64>,
+    /// Where the axis is broken, if it is.
+    pub gap: Option<f64>,
+    pub ticks: Vec<Tick>,
 }
 
-impl Across {
-    /// The axis of those values from `left` to `right`, its first and last `inset` from the ends.
-    #[must_use]
-    pub fn new(
+impl Axis {
+    fn new(quantity: Quantity, (from, to): (f64, f64), low: (f64, f64), high: (f64, f64)) -> Self {
+        Self {
+            quantity,
+            from,
+            to,
+            low,
+            high,
+            zero: None,
+            gap: None,
+            ticks: Vec::new(),
+        }
+    }
+
+    /// The axis of those values from `from` to `to`, its first and last `inset` from the ends.
+    pub fn across(
         quantity: Quantity,
         values: impl IntoIterator<Item = f64>,
-        left: f64,
-        right: f64,
+        (from, to): (f64, f64),
         inset: f64,
     ) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         values.dedup();
-        let mut axis = Self {
-            quantity,
-            left,
-            right,
-            inset,
-            first: left + inset,
-            last: right - inset,
-            low: 0.0,
-            high: 0.0,
-            values,
+        let (low, high) = ((0.0, from + inset), (0.0, to - inset));
+        let mut axis = Self::new(quantity, (from, to), low, high);
+        let has_zero = quantity != Quantity::Plain && values.first() == Some(&0.0);
+        let others = &values[usize::from(has_zero)..];
+        if has_zero {
+            axis.low.1 += ((to - from) * ZERO_SHARE).max(ZERO_LEAST);
+        }
+        if let [_] = others {
+            axis.low.1 = f64::midpoint(axis.low.1, axis.high.1);
+            axis.high.1 = axis.low.1;
+        }
+        if let [first, ..] = others {
+            axis.low.0 = axis.scaled(*first);
+            axis.high.0 = axis.scaled(others[others.len() - 1]);
+        }
+        if has_zero && others.is_empty() {
+            axis.zero = Some(f64::midpoint(from, to));
+        } else if has_zero {
+            axis.zero = Some(from + inset);
+            axis.gap = Some(f64::midpoint(from + inset, axis.low.1));
+        }
+        let round = (quantity == Quantity::Parameters).then(|| axis.round_values());
+        let values = round.flatten().unwrap_or(values);
+        let label = |&value: &f64| match quantity {
+            Quantity::Parameters => (value, parameters(value)),
+            Quantity::Shots | Quantity::Plain => (value, value.to_string().replace('-', "−")),
         };
-        let beside_break = axis.has_zero();
-        let scaled: Vec<f64> = axis
-            .values
-            .iter()
-            .skip(usize::from(beside_break))
-            .map(|&x| axis.scaled(x))
-            .collect();
-        if beside_break {
-            axis.first += ((right - left) * ZERO_SHARE).max(ZERO_LEAST);
+        axis.with_ticks(values.iter().map(label))
+    }
+
+    /// The vertical axis of a frame.
+    pub fn upwards(span: &Span, frame: &Rect) -> Self {
+        let (from, to) = (frame.bottom, frame.top);
+        let (low, high) = ((span.bottom, from), (span.top, to));
+        let axis = Self::new(Quantity::Plain, (from, to), low, high);
+        let ticks = span.ticks().map(|tick| axis.tick(tick)).collect();
+        Self { ticks, ..axis }
+    }
+
+    /// A horizontal axis with these ticks. All are labelled if that fits; else, of shot counts, the powers of two and 0;
+    /// else as many as fit.
+    pub fn with_ticks(mut self, ticks: impl Iterator<Item = (f64, String)>) -> Self {
+        self.ticks = ticks.map(|tick| self.tick(tick)).collect();
+        if !is_crowded(&self.ticks) {
+            return self;
         }
-        if scaled.len() == 1 {
-            axis.first = f64::midpoint(axis.first, axis.last);
-            axis.last = axis.first;
+        let doubles = |tick: &Tick| tick.value == 0.0 || tick.value.log2().fract() == 0.0;
+        let prefers_doubles = self.quantity == Quantity::Shots
+            && self.ticks.iter().filter(|tick| doubles(tick)).count() > 2;
+        let mut end = f64::NEG_INFINITY;
+        for tick in &mut self.ticks {
+            let half = tick.half_width();
+            if tick.at - half < end + LABEL_GAP || (prefers_doubles && !doubles(tick)) {
+                tick.label = None;
+            } else {
+                end = tick.at + half;
+            }
         }
-        axis.low = scaled.first().copied().unwrap_or_default();
-        axis.high = scaled.last().copied().unwrap_or_default();
-        axis
+        self
     }
 
-    /// What it measures.
-    #[must_use]
-    pub fn quantity(&self) -> Quantity {
-        self.quantity
-    }
-
-    fn is_logarithmic(&self) -> bool {
-        self.quantity != Quantity::Plain
-    }
-
-    fn has_zero(&self) -> bool {
-        self.is_logarithmic() && self.values.first() == Some(&0.0)
+    fn tick(&self, (value, label): (f64, String)) -> Tick {
+        Tick {
+            at: self.position(value),
+            value,
+            label: Some(label),
+        }
     }
 
     fn scaled(&self, value: f64) -> f64 {
-        if self.is_logarithmic() {
-            value.ln()
-        } else {
-            value
+        match self.quantity {
+            Quantity::Plain => value,
+            Quantity::Shots | Quantity::Parameters => value.ln(),
         }
     }
 
     /// Where a value stands. Values between and beyond the ticks have places too.
-    #[must_use]
     pub fn position(&self, value: f64) -> f64 {
-        if self.is_logarithmic() && value <= 0.0 {
-            return if self.values.len() == 1 {
-                f64::midpoint(self.left, self.right)
-            } else {
-                self.left + self.inset
-            };
-        }
-        if self.high > self.low {
-            let share = (self.scaled(value) - self.low) / (self.high - self.low);
-            self.first + share * (self.last - self.first)
-        } else {
-            self.first
+        let ((low, from), (high, to)) = (self.low, self.high);
+        match self.zero {
+            Some(zero) if value <= 0.0 => zero,
+            _ if high > low => from + (self.scaled(value) - low) / (high - low) * (to - from),
+            _ => from,
         }
     }
 
-    /// The value at a position: the inverse of [`Across::position`], 0 left of a break.
-    #[must_use]
+    /// Where a value of a linear axis stands, or the end of the axis that it lies beyond.
+    pub fn position_within(&self, value: f64) -> f64 {
+        self.position(value.clamp(self.low.0, self.high.0))
+    }
+
+    /// Its least and its largest value.
+    pub fn range(&self) -> (f64, f64) {
+        (self.low.0, self.high.0)
+    }
+
+    /// The value at a position: the inverse of [`Axis::position`], 0 left of a break.
     pub fn value(&self, at: f64) -> f64 {
-        if self.gap().is_some_and(|gap| at < gap) || (self.has_zero() && self.values.len() == 1) {
+        let ((low, from), (high, to)) = (self.low, self.high);
+        if self.zero.is_some() && self.gap.is_none_or(|gap| at < gap) {
             return 0.0;
         }
-        let scaled = if self.high > self.low {
-            self.low + (at - self.first) / (self.last - self.first) * (self.high - self.low)
-        } else {
-            self.low
-        };
-        if self.is_logarithmic() {
-            scaled.exp()
-        } else {
-            scaled
+        let length = if high > low { to - from } else { f64::INFINITY };
+        let scaled = low + (at - from) / length * (high - low);
+        match self.quantity {
+            Quantity::Plain => scaled,
+            Quantity::Shots | Quantity::Parameters => scaled.exp(),
         }
     }
 
-    /// Where the axis is broken, if it is.
-    #[must_use]
-    pub fn gap(&self) -> Option<f64> {
-        (self.has_zero() && self.values.len() > 1)
-            .then(|| f64::midpoint(self.left + self.inset, self.first))
-    }
-
-    /// The least distance of two values; the length of the axis if there is but one.
-    #[must_use]
+    /// The least distance of two ticks; the length of the axis if there is but one.
     pub fn spacing(&self) -> f64 {
-        self.values
-            .windows(2)
-            .map(|pair| self.position(pair[1]) - self.position(pair[0]))
-            .fold(self.right - self.left, f64::min)
-    }
-
-    /// The ticks. All are labelled if that fits; else, of shot counts, the powers of two and 0; else as many as fit.
-    #[must_use]
-    pub fn ticks(&self) -> Vec<Tick> {
-        let values = match self.quantity {
-            Quantity::Shots | Quantity::Plain => self.values.clone(),
-            Quantity::Parameters => self.round_values(),
-        };
-        let mut ticks: Vec<Tick> = values
-            .iter()
-            .map(|&value| Tick {
-                at: self.position(value),
-                value,
-                label: Some(match self.quantity {
-                    Quantity::Parameters => parameters(value),
-                    Quantity::Shots | Quantity::Plain => value.to_string().replace('-', "−"),
-                }),
-            })
-            .collect();
-        if crowded(&ticks) {
-            let doubles = |tick: &Tick| tick.value == 0.0 || tick.value.log2().fract() == 0.0;
-            if self.quantity == Quantity::Shots && ticks.iter().filter(|t| doubles(t)).count() > 2 {
-                for tick in ticks.iter_mut().filter(|t| !doubles(t)) {
-                    tick.label = None;
-                }
-            }
-            let mut end = f64::NEG_INFINITY;
-            for tick in &mut ticks {
-                let Some(label) = &tick.label else { continue };
-                let half = label_width(label) / 2.0;
-                if tick.at - half < end + LABEL_GAP {
-                    tick.label = None;
-                } else {
-                    end = tick.at + half;
-                }
-            }
-        }
-        ticks
+        let gaps = self.ticks.windows(2).map(|pair| pair[1].at - pair[0].at);
+        gaps.fold(self.to - self.from, f64::min)
     }
 
     /// Round values between the ends of a logarithmic axis: decades and their threes, or ones, twos and fives where
-    /// these are few, or else the values themselves.
-    fn round_values(&self) -> Vec<f64> {
+    /// these are few, or none.
+    fn round_values(&self) -> Option<Vec<f64>> {
         const LEAST: usize = 3;
+        let reach = self.value(self.from).ln()..=self.value(self.to).ln();
         let within = |digits: &[f64]| -> Vec<f64> {
-            let reach = |at: f64| (self.value(at)).ln();
-            let (low, high) = (reach(self.left), reach(self.right));
             (0..=15)
                 .flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)))
-                .filter(|value| (low..=high).contains(&value.ln()))
+                .filter(|value| reach.contains(&value.ln()))
                 .collect()
         };
-        [&[1.0, 3.0][..], &[1.0, 2.0, 5.0]]
-            .into_iter()
-            .map(within)
-            .find(|values| values.len() >= LEAST)
-            .unwrap_or_else(|| self.values.clone())
+        let choices = [&[1.0, 3.0][..], &[1.0, 2.0, 5.0]];
+        let mut choices = choices.into_iter().map(within);
+        choices.find(|values| values.len() >= LEAST)
     }
 
-    /// Draws the axis line, its ticks and labels along the lower edge of `frame`.
-    pub fn draw(&self, canvas: &mut Canvas, frame: &Rect) {
-        canvas.open_group("axis across", None);
-        let line = Stroke::solid(style::INK, style::AXIS_LINE);
-        let y = frame.bottom;
-        let mut from = self.left;
-        if let Some(gap) = self.gap() {
-            canvas.polyline(&[(from, y), (gap - 1.5, y)], line);
-            from = gap + 1.5;
-            for at in [gap - 1.5, gap + 1.5] {
-                canvas.polyline_as(
-                    &[(at - 1.2, y + 2.4), (at + 1.2, y - 2.4)],
-                    line,
-                    &[("class", "break")],
-                );
+    /// Draws a horizontal axis along the height `y`: its line, ticks of that length, and labels.
+    pub fn draw_across(&self, canvas: &mut Canvas, y: f64, tick_length: f64) {
+        canvas.group("axis across", None, |canvas| {
+            let mut from = self.from;
+            if let Some(gap) = self.gap {
+                canvas.line(&[(from, y), (gap - 1.5, y)], AXIS, &[]);
+                from = gap + 1.5;
+                for at in [gap - 1.5, gap + 1.5] {
+                    let slash = [(at - 1.2, y + 2.4), (at + 1.2, y - 2.4)];
+                    canvas.line(&slash, AXIS, &[("class", "break")]);
+                }
             }
-        }
-        canvas.polyline(&[(from, y), (self.right, y)], line);
-        for tick in self.ticks() {
-            let length = if tick.label.is_some() {
-                style::TICK
-            } else {
-                style::TICK * 0.6
-            };
-            canvas.polyline_as(
-                &[(tick.at, y), (tick.at, y + length)],
-                line,
-                &[("class", "tick")],
-            );
-            if let Some(label) = &tick.label {
-                draw_tick_label(canvas, label, tick.at, y);
+            canvas.line(&[(from, y), (self.to, y)], AXIS, &[]);
+            for tick in &self.ticks {
+                let share = if tick.label.is_some() { 1.0 } else { 0.6 };
+                let ends = [(tick.at, y), (tick.at, y + tick_length * share)];
+                if tick_length > 0.0 {
+                    canvas.line(&ends, AXIS, &[("class", "tick")]);
+                }
+                if let Some(label) = &tick.label {
+                    let style = SMALL.at(Anchor::Middle);
+                    canvas.text(label, tick.at, y + TICK_LABEL_DROP, style);
+                }
             }
-        }
-        canvas.close_group();
+        });
+    }
+
+    /// Draws a vertical axis along the left edge of `frame`, with labels if `labelled`.
+    pub fn draw_upwards(&self, canvas: &mut Canvas, frame: &Rect, labelled: bool) {
+        let x = frame.left;
+        canvas.group("axis upwards", None, |canvas| {
+            let ends = [(x, frame.top), (x, frame.bottom)];
+            canvas.line(&ends, AXIS, &[("stroke-linecap", "square")]);
+            for tick in &self.ticks {
+                let ends = [(x - TICK, tick.at), (x, tick.at)];
+                canvas.line(&ends, AXIS, &[("class", "tick")]);
+                if let Some(label) = tick.label.as_deref().filter(|_| labelled) {
+                    let (x, y) = (x - TICK - 2.0, tick.at + SMALL.drop());
+                    canvas.text(label, x, y, SMALL.at(Anchor::End));
+                }
+            }
+        });
+    }
+
+    /// Draws the grid lines of a vertical axis above its lower end.
+    pub fn draw_grid(&self, canvas: &mut Canvas, frame: &Rect) {
+        canvas.group("grid", None, |canvas| {
+            for tick in self.ticks.iter().skip(1) {
+                let ends = [(frame.left, tick.at), (frame.right, tick.at)];
+                canvas.line(&ends, tick.grid_line(), &[]);
+            }
+        });
     }
 }
 
+impl Tick {
+    /// Its grid line: that of 0 stands out.
+    pub fn grid_line(&self) -> Stroke {
+        match self.value {
+            0.0 => ZERO_LINE,
+            _ => GRID_LINE,
+        }
+    }
+
+    fn half_width(&self) -> f64 {
+        let label = self.label.as_deref();
+        label.map_or(0.0, |label| SMALL.width(label) / 2.0)
+    }
+}
+
+fn is_crowded(ticks: &[Tick]) -> bool {
+    ticks.windows(2).any(|pair| {
+        pair[1].at - pair[1].half_width() < pair[0].at + pair[0].half_width() + LABEL_GAP
+    })
+}
+
 /// A number of parameters in short: `135M`, `1.7B`.
-#[must_use]
 pub fn parameters(count: f64) -> String {
     let (unit, name) = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")]
         .into_iter()
@@ -285,274 +299,116 @@ pub fn parameters(count: f64) -> String {
     format!("{text}{name}")
 }
 
-/// Writes a label under the tick at `at` of an axis line at `y`.
-pub fn draw_tick_label(canvas: &mut Canvas, label: &str, at: f64, y: f64) {
-    canvas.text(
-        label,
-        at,
-        y + TICK_LABEL_DROP,
-        &TextStyle::regular(style::SMALL_PT, Anchor::Middle),
-    );
-}
-
-/// Writes the title of a horizontal axis below its tick labels, centred between `left` and `right`.
-pub fn draw_title_across(canvas: &mut Canvas, title: &str, left: f64, right: f64, y: f64) {
-    canvas.text(
-        title,
-        f64::midpoint(left, right),
-        y + TITLE_DROP,
-        &TextStyle::regular(style::LABEL_PT, Anchor::Middle),
-    );
-}
-
 /// From the axis line to the baseline of its tick labels.
-const TICK_LABEL_DROP: f64 = style::TICK + 2.2 + style::SMALL_PT * CAP_HEIGHT;
+const TICK_LABEL_DROP: f64 = TICK + 2.2 + 2.0 * SMALL.drop();
 /// From the axis line to the baseline of its title.
-const TITLE_DROP: f64 = TICK_LABEL_DROP + 4.2 + style::LABEL_PT * CAP_HEIGHT;
+const TITLE_DROP: f64 = TICK_LABEL_DROP + 4.2 + 2.0 * LABEL.drop();
 /// The height that a titled axis takes below its line.
-pub const HEIGHT: f64 = TITLE_DROP + style::LABEL_PT * font::DESCENT;
+pub const HEIGHT: f64 = TITLE_DROP + LABEL.size * DESCENT;
 /// The same without its title.
-pub const TICKS_HEIGHT: f64 = TICK_LABEL_DROP + style::SMALL_PT * font::DESCENT;
+pub const TICKS_HEIGHT: f64 = TICK_LABEL_DROP + SMALL.size * DESCENT;
 
-/// The width of a tick label.
-#[must_use]
-pub fn label_width(label: &str) -> f64 {
-    font::width(label, style::SMALL_PT, Weight::Regular)
-}
-
-fn crowded(ticks: &[Tick]) -> bool {
-    let half = |tick: &Tick| tick.label.as_deref().map_or(0.0, label_width) / 2.0;
-    ticks
-        .windows(2)
-        .any(|pair| pair[1].at - half(&pair[1]) < pair[0].at + half(&pair[0]) + LABEL_GAP)
-}
-
-/// A vertical axis: linear, with round ticks from its lower to its upper end.
-#[derive(Clone, Debug)]
-pub struct Upwards {
-    /// The value at its lower end.
-    pub bottom: f64,
-    /// The value at its upper end.
-    pub top: f64,
-    steps: u32,
-    decimals: usize,
-}
-
-/// No axis of shares ends below this: where everything is near 0, that should show.
-const LEAST_TOP: f64 = 0.1;
-/// Most intervals between ticks.
-const MOST_STEPS: f64 = 6.0;
-/// Most intervals of an axis with both signs.
-const MOST_SIGNED_STEPS: f64 = 7.0;
-
-impl Upwards {
-    /// The axis of a share, such as accuracy: from 0 to the next round number that reaches `highest`, or 1.
-    #[must_use]
-    pub fn share(highest: f64) -> Self {
-        /// Steps with their decimals, from fine to coarse.
-        const STEPS: [(f64, usize); 4] = [(0.02, 2), (0.05, 2), (0.1, 1), (0.2, 1)];
-        let highest = highest.clamp(LEAST_TOP, 1.0);
-        let count = |step: f64| (highest / step - 1e-9).ceil();
-        let (step, decimals) = STEPS
-            .into_iter()
-            .find(|&(step, _)| count(step) <= MOST_STEPS)
-            .unwrap_or(STEPS[STEPS.len() - 1]);
-        let steps = whole(count(step));
-        Self {
-            bottom: 0.0,
-            top: f64::from(steps) * step,
-            steps,
-            decimals,
-        }
-    }
-
-    /// The axis of any numbers: the shortest with round ticks that holds 0, `lowest` and `highest`.
-    #[must_use]
-    pub fn around_zero(lowest: f64, highest: f64) -> Self {
-        let (low, mut high) = (lowest.min(0.0), highest.max(0.0));
-        if high - low <= 0.0 {
-            high = 1.0;
-        }
-        let most = if low < 0.0 && high > 0.0 {
-            MOST_SIGNED_STEPS
-        } else {
-            MOST_STEPS
-        };
-        let mut power = ((high - low) / most).log10().floor();
-        let mut digit = 0;
-        // A step of ten times the span's sixth is always long enough: this ends in the next decade.
-        loop {
-            let step = [1.0, 2.0, 5.0][digit] * 10_f64.powf(power);
-            let (below, above) = (
-                (-low / step - 1e-9).ceil().max(0.0),
-                (high / step - 1e-9).ceil().max(0.0),
-            );
-            if below + above <= most {
-                return Self {
-                    bottom: -below * step,
-                    top: above * step,
-                    steps: whole(below + above),
-                    decimals: whole((-power).max(0.0)) as usize,
-                };
-            }
-            digit += 1;
-            if digit == 3 {
-                (digit, power) = (0, power + 1.0);
-            }
-        }
-    }
-
-    /// Where `value` stands in `frame`.
-    #[must_use]
-    pub fn position(&self, value: f64, frame: &Rect) -> f64 {
-        frame.bottom - (value - self.bottom) / (self.top - self.bottom) * frame.height()
-    }
-
-    /// Where `value` stands in `frame`, or the end of the axis that it lies beyond.
-    #[must_use]
-    pub fn position_within(&self, value: f64, frame: &Rect) -> f64 {
-        self.position(value.clamp(self.bottom, self.top), frame)
-    }
-
-    /// The value at a position: the inverse of [`Upwards::position`].
-    #[must_use]
-    pub fn value(&self, at: f64, frame: &Rect) -> f64 {
-        self.bottom + (frame.bottom - at) / frame.height() * (self.top - self.bottom)
-    }
-
-    /// Its ticks in `frame`, from the lower end upwards.
-    #[must_use]
-    pub fn ticks(&self, frame: &Rect) -> Vec<Tick> {
-        (0..=self.steps)
-            .map(|i| {
-                let value = self.tick(i);
-                Tick {
-                    at: self.position(value, frame),
-                    value,
-                    label: Some(self.label(i)),
-                }
-            })
-            .collect()
-    }
-
-    /// The number that its label says, to the last bit.
-    fn tick(&self, i: u32) -> f64 {
-        let value = self.bottom + (self.top - self.bottom) * f64::from(i) / f64::from(self.steps);
-        let power: f64 = (0..self.decimals).map(|_| 10.0).product();
-        (value * power).round() / power
-    }
-
-    fn label(&self, i: u32) -> String {
-        let value = self.tick(i);
-        let text = format!("{:.*}", self.decimals, value.abs());
-        if text.chars().all(|c| matches!(c, '0' | '.')) {
-            "0".to_owned()
-        } else if value < 0.0 {
-            format!("−{text}")
-        } else {
-            text
-        }
-    }
-
-    /// The width that the axis takes left of its line, with a title or without.
-    #[must_use]
-    pub fn width(&self, titled: bool) -> f64 {
-        let labels = (0..=self.steps)
-            .map(|i| label_width(&self.label(i)))
-            .fold(0.0, f64::max);
-        let title = if titled {
-            4.5 + style::LABEL_PT * (CAP_HEIGHT + font::DESCENT)
-        } else {
-            0.0
-        };
-        style::TICK + 2.0 + labels + title
-    }
-
-    /// Draws the grid lines, that of 0 in the colour of the axis where there are values below it.
-    pub fn draw_grid(&self, canvas: &mut Canvas, frame: &Rect) {
-        canvas.open_group("grid", None);
-        for tick in self.ticks(frame).iter().skip(1) {
-            let stroke = if tick.label.as_deref() == Some("0") {
-                Stroke::solid(style::MUTED, style::AXIS_LINE)
-            } else {
-                Stroke::solid(style::GRID, style::GRID_LINE)
-            };
-            canvas.polyline(&[(frame.left, tick.at), (frame.right, tick.at)], stroke);
-        }
-        canvas.close_group();
-    }
-
-    /// Draws the axis line and its ticks along the left edge of `frame`, with labels if `labelled`, and `title` beside
-    /// them.
-    pub fn draw(&self, canvas: &mut Canvas, frame: &Rect, labelled: bool, title: Option<&str>) {
-        canvas.open_group("axis upwards", None);
-        let line = Stroke::solid(style::INK, style::AXIS_LINE);
-        canvas.polyline_as(
-            &[(frame.left, frame.top), (frame.left, frame.bottom)],
-            line,
-            &[("stroke-linecap", "square")],
-        );
-        for tick in self.ticks(frame) {
-            canvas.polyline_as(
-                &[(frame.left - style::TICK, tick.at), (frame.left, tick.at)],
-                line,
-                &[("class", "tick")],
-            );
-            if let Some(label) = tick.label.filter(|_| labelled) {
-                canvas.text(
-                    &label,
-                    frame.left - style::TICK - 2.0,
-                    tick.at + style::SMALL_PT * CAP_HEIGHT / 2.0,
-                    &TextStyle::regular(style::SMALL_PT, Anchor::End),
-                );
-            }
-        }
-        if let Some(title) = title {
-            draw_title_upwards(
-                canvas,
-                title,
-                frame.left - self.width(true),
-                frame.top,
-                frame.bottom,
-            );
-        }
-        canvas.close_group();
-    }
+/// Writes the title of a horizontal axis at `y` below its tick labels, centred between `left` and `right`.
+pub fn draw_title_across(canvas: &mut Canvas, title: &str, left: f64, right: f64, y: f64) {
+    let middle = f64::midpoint(left, right);
+    canvas.text(title, middle, y + TITLE_DROP, LABEL.at(Anchor::Middle));
 }
 
 /// Writes the title of a vertical axis from `left` on, centred between `top` and `bottom`.
 pub fn draw_title_upwards(canvas: &mut Canvas, title: &str, left: f64, top: f64, bottom: f64) {
-    canvas.text_upwards(
-        title,
-        left + style::LABEL_PT * CAP_HEIGHT,
-        f64::midpoint(top, bottom),
-        &TextStyle::regular(style::LABEL_PT, Anchor::Middle),
-    );
+    let (x, y) = (left + 2.0 * LABEL.drop(), f64::midpoint(top, bottom));
+    canvas.text(title, x, y, LABEL.at(Anchor::Middle).turned());
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "small counts, not below 0"
-)]
-fn whole(count: f64) -> u32 {
-    count as u32
+/// What a linear axis holds between its round first and last tick.
+#[derive(Clone, Debug)]
+pub struct Span {
+    pub bottom: f64,
+    pub top: f64,
+    steps: u32,
+    decimals: i32,
+}
+
+impl Span {
+    /// The span of shares, such as accuracies: from 0 to a round number that reaches `highest`, or to 1.
+    pub fn share(highest: f64) -> Self {
+        /// Where everything is near 0, that should show.
+        const LEAST_TOP: f64 = 0.1;
+        Self::around_zero(0.0, highest.clamp(LEAST_TOP, 1.0))
+    }
+
+    /// The shortest with round ticks that holds 0, `lowest` and `highest`.
+    pub fn around_zero(lowest: f64, highest: f64) -> Self {
+        /// Most intervals between ticks; and of an axis with both signs.
+        const MOST: [f64; 2] = [6.0, 7.0];
+        let (low, mut high) = (lowest.min(0.0), highest.max(0.0));
+        if high - low <= 0.0 {
+            high = 1.0;
+        }
+        let most = MOST[usize::from(low < 0.0 && high > 0.0)];
+        let mut power = whole(((high - low) / most).log10().floor());
+        // A step of ten times the span's sixth is always long enough: this ends in the next decade.
+        loop {
+            for digit in [1.0, 2.0, 5.0] {
+                let step = digit * 10_f64.powi(power);
+                let count = |length: f64| (length / step - 1e-9).ceil().max(0.0);
+                let (below, above) = (count(-low), count(high));
+                if below + above <= most {
+                    return Self {
+                        bottom: -below * step,
+                        top: above * step,
+                        steps: whole(below + above).unsigned_abs(),
+                        decimals: (-power).max(0),
+                    };
+                }
+            }
+            power += 1;
+        }
+    }
+
+    /// Its ticks from the lower end upwards, each the number that its label says, to the last bit.
+    pub fn ticks(&self) -> impl Iterator<Item = (f64, String)> {
+        (0..=self.steps).map(|i| {
+            let share = f64::from(i) / f64::from(self.steps);
+            let value = self.bottom + (self.top - self.bottom) * share;
+            let power = 10_f64.powi(self.decimals);
+            let value = (value * power).round() / power;
+            let decimals = self.decimals.unsigned_abs() as usize;
+            let label = match value {
+                0.0 => "0".to_owned(),
+                _ => format!("{value:.decimals$}").replace('-', "−"),
+            };
+            (value, label)
+        })
+    }
+
+    /// The width that a vertical axis takes left of its line, with its title.
+    pub fn width(&self) -> f64 {
+        let widths = self.ticks().map(|(_, label)| SMALL.width(&label));
+        let title = 4.5 + 2.0 * LABEL.drop() + LABEL.size * DESCENT;
+        TICK + 2.0 + widths.fold(0.0, f64::max) + title
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "small counts")]
+fn whole(count: f64) -> i32 {
+    count as i32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FRAME: Rect = Rect {
-        left: 30.0,
-        top: 10.0,
-        right: 230.0,
-        bottom: 150.0,
-    };
+    const FRAME: Rect = Rect::new(30.0, 10.0, 230.0, 150.0);
 
-    fn axis(shots: &[u32]) -> Across {
+    fn axis(shots: &[u32]) -> Axis {
         let shots = shots.iter().map(|&n| f64::from(n));
-        Across::new(Quantity::Shots, shots, FRAME.left, FRAME.right, INSET)
+        Axis::across(Quantity::Shots, shots, (FRAME.left, FRAME.right), INSET)
+    }
+
+    fn labels(axis: &Axis) -> Vec<&str> {
+        let labels = axis.ticks.iter().filter_map(|t| t.label.as_deref());
+        labels.collect()
     }
 
     #[test]
@@ -567,9 +423,8 @@ mod tests {
             &[1, 10, 100, 1000],
         ] {
             let axis = axis(shots);
-            let ticks = axis.ticks();
-            assert_eq!(ticks.len(), shots.len());
-            for (tick, &n) in ticks.iter().zip(shots) {
+            assert_eq!(axis.ticks.len(), shots.len());
+            for (tick, &n) in axis.ticks.iter().zip(shots) {
                 assert_eq!(tick.label.as_deref(), Some(n.to_string().as_str()));
                 assert!((axis.position(f64::from(n)) - tick.at).abs() < 1e-9);
                 assert!((axis.value(tick.at) - f64::from(n)).abs() < 1e-9 * f64::from(n.max(1)));
@@ -581,54 +436,34 @@ mod tests {
     #[test]
     fn doublings_are_equally_far_apart_and_zero_stands_left_of_the_break() {
         let axis = axis(&[8, 0, 1, 4, 2, 2]);
-        let at: Vec<f64> = axis.ticks().iter().map(|t| t.at).collect();
+        let at: Vec<f64> = axis.ticks.iter().map(|t| t.at).collect();
         assert_eq!(at.len(), 5);
         for pair in at[1..].windows(3) {
             assert!((pair[2] - 2.0 * pair[1] + pair[0]).abs() < 1e-9);
         }
-        let gap = axis.gap().unwrap();
+        let gap = axis.gap.unwrap();
         assert!(at[0] < gap && gap < at[1]);
     }
 
     #[test]
     fn labels_of_crowded_ticks_are_powers_of_two_and_never_collide() {
-        let axis = axis(&(0..=64).collect::<Vec<_>>());
-        let ticks = axis.ticks();
-        assert_eq!(ticks.len(), 65);
-        let labels: Vec<&str> = ticks.iter().filter_map(|t| t.label.as_deref()).collect();
-        assert_eq!(labels, ["0", "1", "2", "4", "8", "16", "32", "64"]);
-        let labelled: Vec<Tick> = ticks.into_iter().filter(|t| t.label.is_some()).collect();
-        assert!(!crowded(&labelled));
+        let shots = axis(&(0..=64).collect::<Vec<_>>());
+        assert_eq!(shots.ticks.len(), 65);
+        assert_eq!(labels(&shots), ["0", "1", "2", "4", "8", "16", "32", "64"]);
         let many = (1000..1100).map(f64::from);
-        let close = Across::new(Quantity::Shots, many, 0.0, 60.0, INSET);
-        let labelled: Vec<Tick> = close
-            .ticks()
-            .into_iter()
-            .filter(|t| t.label.is_some())
-            .collect();
-        assert!(!labelled.is_empty() && !crowded(&labelled));
-    }
-
-    #[test]
-    fn share_ticks_make_the_round_trip_and_are_labelled_with_their_value() {
-        for highest in [0.0, 0.07, 0.12, 0.3, 0.301, 0.56, 0.61, 0.99, 1.0, 1.7] {
-            let axis = Upwards::share(highest);
-            assert!(axis.top >= highest.min(1.0) - 1e-9 && axis.top <= 1.0 + 1e-9);
-            let ticks = axis.ticks(&FRAME);
-            assert!((3..=7).contains(&ticks.len()), "{highest}: {}", ticks.len());
-            for tick in ticks {
-                assert!((axis.value(tick.at, &FRAME) - tick.value).abs() < 1e-12);
-                let label: f64 = tick.label.unwrap().parse().unwrap();
-                assert!((label - tick.value).abs() < 1e-12, "{highest}: {label}");
-            }
+        let close = Axis::across(Quantity::Shots, many, (0.0, 60.0), INSET);
+        for axis in [shots, close] {
+            let ticks = axis.ticks.into_iter();
+            let labelled: Vec<Tick> = ticks.filter(|t| t.label.is_some()).collect();
+            assert!(!labelled.is_empty() && !is_crowded(&labelled));
         }
-        assert!((Upwards::share(0.28).top - 0.3).abs() < 1e-12);
-        assert!((Upwards::share(0.83).top - 1.0).abs() < 1e-12);
     }
 
     #[test]
-    fn axes_around_zero_hold_their_values_between_few_round_ticks_of_which_one_is_0() {
-        for (low, high) in [
+    fn spans_hold_their_values_between_few_round_ticks_of_which_one_is_0() {
+        let shares = [0.0_f64, 0.07, 0.12, 0.3, 0.301, 0.56, 0.61, 0.99, 1.0, 1.7];
+        let shares = shares.map(|high| (0.0, high.min(1.0), Span::share(high)));
+        let any = [
             (0.0, 0.0),
             (0.0, 0.0543),
             (-0.031, 0.002),
@@ -637,18 +472,24 @@ mod tests {
             (-3e-7, 1e-6),
             (0.1, 0.11),
             (-1.0, 1.0),
-        ] {
-            let axis = Upwards::around_zero(low, high);
-            assert!(axis.bottom <= low && axis.top >= high, "{axis:?}");
-            assert!(axis.top > axis.bottom);
-            let ticks = axis.ticks(&FRAME);
-            assert!((2..=8).contains(&ticks.len()), "{axis:?}");
-            assert!(ticks.iter().any(|t| t.label.as_deref() == Some("0")));
-            for tick in ticks {
-                assert!((axis.value(tick.at, &FRAME) - tick.value).abs() < 1e-9 * axis.top.abs());
-                let label: f64 = tick.label.unwrap().replace('−', "-").parse().unwrap();
+        ];
+        let any = any.map(|(low, high)| (low, high, Span::around_zero(low, high)));
+        for (low, high, span) in shares.into_iter().chain(any) {
+            assert!(span.bottom <= low && span.top >= high - 1e-9, "{span:?}");
+            let axis = Axis::upwards(&span, &FRAME);
+            assert!((2..=8).contains(&axis.ticks.len()), "{span:?}");
+            assert!(labels(&axis).contains(&"0"));
+            for tick in &axis.ticks {
+                assert!((axis.value(tick.at) - tick.value).abs() < 1e-9 * span.top.abs());
+                let label = tick.label.as_deref().unwrap().replace('−', "-");
+                let label: f64 = label.parse().unwrap();
                 assert_eq!(label.to_bits(), (tick.value + 0.0).to_bits(), "{label}");
             }
+        }
+        for (highest, top) in [(0.0, 0.1), (0.28, 0.3), (0.83, 1.0), (1.7, 1.0)] {
+            let span = Span::share(highest);
+            assert!((span.top - top).abs() < 1e-12 && span.bottom == 0.0);
+            assert!((3..=7).contains(&span.ticks().count()), "{span:?}");
         }
     }
 
@@ -669,24 +510,26 @@ mod tests {
 
     #[test]
     fn parameter_axes_have_round_ticks_or_the_models_own() {
-        let labels = |values: &[f64]| -> Vec<String> {
+        for (values, expected) in [
+            (
+                &[135e6, 1.7e9, 40e9][..],
+                &["300M", "1B", "3B", "10B", "30B"][..],
+            ),
+            (&[1.7e9, 8e9], &["1.7B", "8B"]),
+            (&[7e9], &["7B"]),
+        ] {
             let values = values.iter().copied();
-            let axis = Across::new(Quantity::Parameters, values, 0.0, 200.0, INSET);
-            axis.ticks().into_iter().filter_map(|t| t.label).collect()
-        };
-        assert_eq!(
-            labels(&[135e6, 1.7e9, 40e9]),
-            ["300M", "1B", "3B", "10B", "30B"]
-        );
-        assert_eq!(labels(&[1.7e9, 8e9]), ["1.7B", "8B"]);
-        assert_eq!(labels(&[7e9]), ["7B"]);
+            let axis = Axis::across(Quantity::Parameters, values, (0.0, 200.0), INSET);
+            assert_eq!(labels(&axis), expected);
+        }
     }
 
     #[test]
     fn plain_axes_are_linear() {
-        let axis = Across::new(Quantity::Plain, [0.0, 1.0, 2.0, 4.0], 0.0, 100.0, 10.0);
-        let at: Vec<f64> = axis.ticks().iter().map(|t| t.at).collect();
+        let values = [0.0, 1.0, 2.0, 4.0];
+        let axis = Axis::across(Quantity::Plain, values, (0.0, 100.0), 10.0);
+        let at: Vec<f64> = axis.ticks.iter().map(|t| t.at).collect();
         assert_eq!(at, [10.0, 30.0, 50.0, 90.0]);
-        assert!((axis.value(70.0) - 3.0).abs() < 1e-12 && axis.gap().is_none());
+        assert!((axis.value(70.0) - 3.0).abs() < 1e-12 && axis.gap.is_none());
     }
 }

@@ -7,15 +7,15 @@ use crate::record::{Condition, CurveKey, Shape, Summary};
 
 /// The models of some results, in the order in which they first stand. Rows with deranged demonstrations only are left out.
 /// Nothing of one model, or where there are results of one kind only, whose table says it all.
-#[must_use]
 pub fn campaign(findings: &Findings) -> Vec<Summary> {
-    let kinds = [
-        findings.cells.is_empty(),
-        findings.fits.is_empty(),
-        findings.shapes.is_empty(),
-        findings.contrasts.is_empty(),
+    let (fits, contrasts) = (&findings.fits, &findings.contrasts);
+    let counts = [
+        findings.cells.len(),
+        fits.len(),
+        findings.shapes.len(),
+        contrasts.len(),
     ];
-    if kinds.iter().filter(|is_empty| !**is_empty).count() < 2 {
+    if counts.iter().filter(|count| **count > 0).count() < 2 {
         return Vec::new();
     }
     let mut rows: Vec<Summary> = Vec::new();
@@ -28,29 +28,28 @@ pub fn campaign(findings: &Findings) -> Vec<Summary> {
             (row.ci_low, row.ci_high) = (score.ci_low, score.ci_high);
         }
     }
-    for fit in &findings.fits {
+    for fit in fits {
         if let Some(row) = row_of(&mut rows, fit.key()) {
             row.params = row.params.or(fit.params);
             (row.a0, row.a1, row.p) = (Some(fit.a0), Some(fit.a1), fit.p);
         }
     }
-    for contrast in ascending(&findings.contrasts, |contrast| contrast.shots) {
+    for contrast in ascending(contrasts, |contrast| contrast.shots) {
         if let Some(row) = row_of(&mut rows, contrast.key()) {
             row.params = row.params.or(contrast.params);
             (row.gap, row.p_holm) = (Some(contrast.gap), contrast.p_holm);
         }
     }
     for fit in &findings.shapes {
-        let Some(row) = row_of(&mut rows, fit.key()) else {
-            continue;
-        };
-        if fit.shape == Shape::Log {
-            row.p_lack_of_fit = fit.p;
-        }
-        // That of the line is 0.
-        if row.shape.is_none() || fit.gain.unwrap_or_default() > row.gain.unwrap_or_default() {
-            row.shape = Some(fit.shape);
-            (row.gain, row.gain_se) = (fit.gain, fit.gain_se);
+        if let Some(row) = row_of(&mut rows, fit.key()) {
+            if fit.shape == Shape::Log {
+                row.p_lack_of_fit = fit.p;
+            }
+            // That of the line is 0.
+            if row.shape.is_none() || fit.gain.unwrap_or_default() > row.gain.unwrap_or_default() {
+                row.shape = Some(fit.shape);
+                (row.gain, row.gain_se) = (fit.gain, fit.gain_se);
+            }
         }
     }
     if rows.len() > 1 { rows } else { Vec::new() }
@@ -68,28 +67,13 @@ fn row_of(rows: &mut Vec<Summary>, mut key: CurveKey) -> Option<&mut Summary> {
         return None;
     }
     key.condition = None;
-    let at = rows
-        .iter()
-        .position(|row| row.curve == key)
-        .unwrap_or_else(|| {
-            rows.push(Summary {
-                curve: key,
-                params: None,
-                shots: None,
-                accuracy: None,
-                ci_low: None,
-                ci_high: None,
-                a0: None,
-                a1: None,
-                p: None,
-                gap: None,
-                p_holm: None,
-                shape: None,
-                gain: None,
-                gain_se: None,
-                p_lack_of_fit: None,
-            });
-            rows.len() - 1
+    let known = rows.iter().position(|row| row.curve == key);
+    let at = known.unwrap_or(rows.len());
+    if known.is_none() {
+        rows.push(Summary {
+            curve: key,
+            ..Summary::default()
         });
+    }
     rows.get_mut(at)
 }

@@ -13,8 +13,8 @@ was written can still be read and searched in the file.
 
 use std::fmt::Write as _;
 
-use super::font::{self, Weight};
-use super::style;
+use super::font::{Anchor, TextStyle};
+use super::style::PAPER;
 
 /// Points in a millimetre.
 pub const PT_PER_MM: f64 = 72.0 / 25.4;
@@ -22,31 +22,45 @@ pub const PT_PER_MM: f64 = 72.0 / 25.4;
 /// A rectangle on the page, y pointing down.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rect {
-    /// Left edge.
     pub left: f64,
-    /// Upper edge.
     pub top: f64,
-    /// Right edge.
     pub right: f64,
-    /// Lower edge.
     pub bottom: f64,
 }
 
 impl Rect {
-    /// Its width.
-    #[must_use]
+    pub const fn new(left: f64, top: f64, right: f64, bottom: f64) -> Self {
+        Self {
+            left,
+            top,
+            right,
+            bottom,
+        }
+    }
+
+    pub fn around(x: f64, y: f64, half_width: f64, half_height: f64) -> Self {
+        Self::new(
+            x - half_width,
+            y - half_height,
+            x + half_width,
+            y + half_height,
+        )
+    }
+
     pub fn width(&self) -> f64 {
         self.right - self.left
     }
 
-    /// Its height.
-    #[must_use]
     pub fn height(&self) -> f64 {
         self.bottom - self.top
     }
 
+    /// The height of its middle.
+    pub fn middle(&self) -> f64 {
+        f64::midpoint(self.top, self.bottom)
+    }
+
     /// Whether the two share more than an edge (by more than a millionth of a point, so that rounding is none).
-    #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         let shared = |from: f64, to: f64| to - from > 1e-6;
         shared(self.left.max(other.left), self.right.min(other.right))
@@ -54,71 +68,44 @@ impl Rect {
     }
 
     /// Whether `other` lies in here entirely.
-    #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
         self.left <= other.left
             && self.top <= other.top
             && self.right >= other.right
             && self.bottom >= other.bottom
     }
+
+    /// The path data of its edge.
+    pub fn path(&self) -> String {
+        let (left, right) = (self.left, self.right);
+        let upper = [(left, self.top), (right, self.top)];
+        polygon(&[
+            upper[0],
+            upper[1],
+            (right, self.bottom),
+            (left, self.bottom),
+        ])
+    }
 }
 
-/// A line's colour, width and dashes.
-#[derive(Clone, Copy, Debug)]
+/// A line's colour, its width in points, and the lengths of its dashes and gaps: none of a solid line.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stroke {
-    /// Its colour.
     pub colour: &'static str,
-    /// Its width in points.
     pub width: f64,
-    /// Lengths of dashes and gaps; empty for a solid line.
     pub dashes: &'static str,
 }
 
 impl Stroke {
-    /// A solid line.
-    #[must_use]
-    pub fn solid(colour: &'static str, width: f64) -> Self {
+    pub const fn solid(colour: &'static str, width: f64) -> Self {
+        Self::dashed(colour, width, "")
+    }
+
+    pub const fn dashed(colour: &'static str, width: f64, dashes: &'static str) -> Self {
         Self {
             colour,
             width,
-            dashes: "",
-        }
-    }
-}
-
-/// Which point of a text its position names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Anchor {
-    /// Its left end.
-    Start,
-    /// Its middle.
-    Middle,
-    /// Its right end.
-    End,
-}
-
-/// How a text is set.
-#[derive(Clone, Copy, Debug)]
-pub struct TextStyle {
-    /// Type size in points.
-    pub size: f64,
-    /// Regular or semibold.
-    pub weight: Weight,
-    /// Its colour.
-    pub colour: &'static str,
-    /// Which point of it its position names.
-    pub anchor: Anchor,
-}
-
-impl TextStyle {
-    /// Regular weight in the colour of text.
-    #[must_use]
-    pub fn regular(size: f64, anchor: Anchor) -> Self {
-        Self {
-            size,
-            weight: Weight::Regular,
-            colour: style::INK,
-            anchor,
+            dashes,
         }
     }
 }
@@ -126,77 +113,50 @@ impl TextStyle {
 /// An SVG document in the making.
 pub struct Canvas {
     out: String,
-    open: usize,
+    /// All that was written on the page.
+    pub texts: String,
 }
 
 impl Canvas {
     /// A page of that size in millimetres, its title and its description for those who cannot see it.
-    #[must_use]
     pub fn new(width_mm: f64, height_mm: f64, title: &str, description: &str) -> Self {
         let mut canvas = Self {
             out: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"),
-            open: 0,
+            texts: String::new(),
         };
-        let (width, height) = (width_mm * PT_PER_MM, height_mm * PT_PER_MM);
-        canvas.start(
-            "svg",
-            &[
-                ("xmlns", "http://www.w3.org/2000/svg"),
-                ("width", &format!("{}mm", number(width_mm))),
-                ("height", &format!("{}mm", number(height_mm))),
-                (
-                    "viewBox",
-                    &format!("0 0 {} {}", number(width), number(height)),
-                ),
-                ("role", "img"),
-                ("fill", "none"),
-            ],
-            ">",
-        );
-        canvas.open += 1;
+        let (width, height) = (number(width_mm * PT_PER_MM), number(height_mm * PT_PER_MM));
+        let attributes = [
+            ("xmlns", "http://www.w3.org/2000/svg"),
+            ("width", &format!("{}mm", number(width_mm))),
+            ("height", &format!("{}mm", number(height_mm))),
+            ("viewBox", &format!("0 0 {width} {height}")),
+            ("role", "img"),
+            ("fill", "none"),
+        ];
+        canvas.start("svg", &attributes, ">");
         canvas.prose("title", title);
         canvas.prose("desc", description);
-        canvas.path(
-            &format!("M0 0H{}V{}H0Z", number(width), number(height)),
-            &[("fill", style::PAPER)],
-        );
+        canvas.path(&format!("M0 0H{width}V{height}H0Z"), &[("fill", PAPER)]);
         canvas
     }
 
-    /// Opens a group; `title` says what it shows (browsers show it as a tooltip).
-    pub fn open_group(&mut self, class: &str, title: Option<&str>) {
+    /// A group of what `draw` draws; `title` says what it shows (browsers show it as a tooltip).
+    pub fn group(&mut self, class: &str, title: Option<&str>, draw: impl FnOnce(&mut Self)) {
         self.start("g", &[("class", class)], ">");
-        self.open += 1;
         if let Some(title) = title {
             self.prose("title", title);
         }
-    }
-
-    /// Closes the group opened last.
-    pub fn close_group(&mut self) {
-        self.open -= 1;
+        draw(self);
         self.out.push_str("</g>\n");
     }
 
     /// A path with further attributes.
     pub fn path(&mut self, d: &str, attributes: &[(&str, &str)]) {
-        let mut all = vec![("d", d)];
-        all.extend_from_slice(attributes);
-        self.start("path", &all, "/>");
+        self.start("path", &[&[("d", d)], attributes].concat(), "/>");
     }
 
-    /// A line through `points`.
-    pub fn polyline(&mut self, points: &[(f64, f64)], stroke: Stroke) {
-        self.polyline_as(points, stroke, &[]);
-    }
-
-    /// A line through `points` with further attributes.
-    pub fn polyline_as(
-        &mut self,
-        points: &[(f64, f64)],
-        stroke: Stroke,
-        attributes: &[(&str, &str)],
-    ) {
+    /// A line through `points`, with further attributes.
+    pub fn line(&mut self, points: &[(f64, f64)], stroke: Stroke, attributes: &[(&str, &str)]) {
         let width = number(stroke.width);
         let mut all = vec![("stroke", stroke.colour), ("stroke-width", width.as_str())];
         if !stroke.dashes.is_empty() {
@@ -209,104 +169,68 @@ impl Canvas {
         self.path(&outline(points), &all);
     }
 
-    /// A text whose baseline is at `y`.
-    pub fn text(&mut self, text: &str, x: f64, y: f64, style: &TextStyle) {
-        self.place_text(text, x, y, style, false);
-    }
-
-    /// A text that reads upwards, its baseline on the vertical through `x`.
-    pub fn text_upwards(&mut self, text: &str, x: f64, y: f64, style: &TextStyle) {
-        self.place_text(text, x, y, style, true);
-    }
-
-    fn place_text(&mut self, text: &str, x: f64, y: f64, style: &TextStyle, upwards: bool) {
-        let width = font::width(text, style.size, style.weight);
+    /// A text whose baseline is at `y`; of one that reads upwards it is the vertical through `x`.
+    pub fn text(&mut self, text: &str, x: f64, y: f64, style: TextStyle) {
+        let width = style.width(text);
         let shift = match style.anchor {
             Anchor::Start => 0.0,
             Anchor::Middle => -width / 2.0,
             Anchor::End => -width,
         };
-        let d = font::outline(text, style.size, style.weight, x + shift, y);
-        if d.is_empty() {
-            return;
-        }
+        let d = style.outline(text, x + shift, y);
         let turn = format!("rotate(-90 {} {})", number(x), number(y));
-        let mut attributes = vec![
-            ("class", "text"),
-            ("aria-label", text),
-            ("fill", style.colour),
-        ];
-        if upwards {
-            attributes.push(("transform", &turn));
+        let mut attributes = vec![("class", "text"), ("aria-label", text)];
+        attributes.push(("fill", style.colour));
+        attributes.extend(style.is_turned.then_some(("transform", turn.as_str())));
+        if !d.is_empty() {
+            self.texts.push_str(text);
+            self.path(&d, &attributes);
         }
-        self.path(&d, &attributes);
     }
 
     /// The finished document.
-    #[must_use]
-    pub fn finish(mut self) -> String {
-        while self.open > 1 {
-            self.close_group();
-        }
-        self.out.push_str("</svg>\n");
-        self.out
+    pub fn finish(self) -> String {
+        self.out + "</svg>\n"
     }
 
     fn prose(&mut self, element: &str, text: &str) {
-        self.out.push('<');
-        self.out.push_str(element);
-        self.out.push('>');
-        escape(text, &mut self.out);
-        self.out.push_str("</");
-        self.out.push_str(element);
-        self.out.push_str(">\n");
+        let text = escaped(text);
+        let _ = writeln!(self.out, "<{element}>{text}</{element}>");
     }
 
     fn start(&mut self, element: &str, attributes: &[(&str, &str)], end: &str) {
-        self.out.push('<');
-        self.out.push_str(element);
+        let _ = write!(self.out, "<{element}");
         for (name, value) in attributes {
-            self.out.push(' ');
-            self.out.push_str(name);
-            self.out.push_str("=\"");
-            escape(value, &mut self.out);
-            self.out.push('"');
+            let _ = write!(self.out, " {name}=\"{}\"", escaped(value));
         }
-        self.out.push_str(end);
-        self.out.push('\n');
+        let _ = writeln!(self.out, "{end}");
     }
 }
 
 /// The path data of a line through `points`.
-#[must_use]
 pub fn outline(points: &[(f64, f64)]) -> String {
-    let mut d = String::new();
-    for (i, &(x, y)) in points.iter().enumerate() {
-        let _ = write!(
-            d,
-            "{}{} {}",
-            if i == 0 { 'M' } else { 'L' },
-            number(x),
-            number(y)
-        );
-    }
-    d
+    let points = points.iter().enumerate().map(|(i, &(x, y))| {
+        let command = if i == 0 { 'M' } else { 'L' };
+        format!("{command}{} {}", number(x), number(y))
+    });
+    points.collect()
+}
+
+/// The path data of the area within `points`.
+pub fn polygon(points: &[(f64, f64)]) -> String {
+    outline(points) + "Z"
 }
 
 /// A coordinate to the hundredth of a point (3.5 micrometres), without trailing zeros.
-#[must_use]
 pub fn number(value: f64) -> String {
-    let mut text = format!("{value:.2}");
-    let kept = text.trim_end_matches('0').trim_end_matches('.').len();
-    text.truncate(kept);
-    if text == "-0" {
-        text.remove(0);
-    }
-    text
+    let text = format!("{value:.2}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0" } else { text }.to_owned()
 }
 
-/// Appends `text` so that XML reads it back; what XML 1.0 cannot hold becomes U+FFFD.
-fn escape(text: &str, out: &mut String) {
+/// `text` as XML reads it back; what XML 1.0 cannot hold becomes U+FFFD.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),
@@ -314,13 +238,14 @@ fn escape(text: &str, out: &mut String) {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            '\t' | '\n' | '\r' => {
-                let _ = write!(out, "&#{};", u32::from(c));
-            }
+            '\t' => out.push_str("&#9;"),
+            '\n' => out.push_str("&#10;"),
+            '\r' => out.push_str("&#13;"),
             '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             _ => out.push(c),
         }
     }
+    out
 }
 
 #[cfg(test)]
@@ -329,48 +254,39 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_never_negative_zero() {
-        assert_eq!(number(1.0), "1");
-        assert_eq!(number(-0.001), "0");
-        assert_eq!(number(10.50), "10.5");
-        assert_eq!(number(100.0), "100");
-        assert_eq!(number(-3.456), "-3.46");
+        for (value, text) in [
+            (1.0, "1"),
+            (-0.001, "0"),
+            (10.50, "10.5"),
+            (100.0, "100"),
+            (-3.456, "-3.46"),
+        ] {
+            assert_eq!(number(value), text);
+        }
     }
 
     #[test]
     fn text_of_any_characters_is_read_back_from_the_document() {
         let label = "a<b>&\"c'\t]]> \u{1} \u{ffff} \u{1f9ec}";
         let mut canvas = Canvas::new(50.0, 40.0, label, "d");
-        canvas.open_group("g", Some(label));
-        canvas.text(label, 10.0, 10.0, &TextStyle::regular(7.0, Anchor::Start));
+        canvas.group("g", Some(label), |canvas| {
+            canvas.text(label, 10.0, 10.0, TextStyle::regular(7.0));
+        });
         let svg = canvas.finish();
         let document = resvg::usvg::roxmltree::Document::parse(&svg).unwrap();
         let expected = "a<b>&\"c'\t]]> \u{fffd} \u{fffd} \u{1f9ec}";
-        let titles: Vec<_> = document
-            .descendants()
-            .filter(|n| n.has_tag_name("title"))
-            .map(|n| n.text().unwrap())
-            .collect();
+        let titles = document.descendants().filter(|n| n.has_tag_name("title"));
+        let titles: Vec<_> = titles.map(|n| n.text().unwrap()).collect();
         assert_eq!(titles, [expected, expected]);
-        let text = document
-            .descendants()
-            .find(|n| n.attribute("class") == Some("text"))
-            .unwrap();
-        assert_eq!(text.attribute("aria-label"), Some(expected));
+        let mut nodes = document.descendants();
+        let text = nodes.find(|n| n.attribute("class") == Some("text"));
+        assert_eq!(text.unwrap().attribute("aria-label"), Some(expected));
     }
 
     #[test]
     fn rectangles_that_touch_do_not_overlap() {
-        let a = Rect {
-            left: 0.0,
-            top: 0.0,
-            right: 1.0,
-            bottom: 1.0,
-        };
-        let b = Rect {
-            left: 1.0,
-            right: 2.0,
-            ..a
-        };
+        let a = Rect::new(0.0, 0.0, 1.0, 1.0);
+        let b = Rect::new(1.0, 0.0, 2.0, 1.0);
         assert!(!a.overlaps(&b));
         assert!(a.overlaps(&Rect { left: 0.9, ..b }));
         assert!(a.contains(&Rect { left: 0.5, ..a }));

@@ -6,7 +6,6 @@ says where it is from. Text is shaped with `HarfBuzz`'s rules (kerning) by harfr
 A character that the subset lacks is drawn as the font's empty box; [`missing`] names such characters beforehand.
 */
 
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use harfrust::{Direction, ShapeOptions, ShaperData, UnicodeBuffer};
@@ -16,13 +15,24 @@ use skrifa::{FontRef, GlyphId, MetadataProvider};
 
 use super::canvas::number;
 
-/// A weight of the typeface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
-    /// 400.
-    Regular,
-    /// 600.
-    SemiBold,
+/// Which point of a text its position names.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// How a text is set.
+#[derive(Clone, Copy, Debug)]
+pub struct TextStyle {
+    /// In points.
+    pub size: f64,
+    is_semi_bold: bool,
+    pub colour: &'static str,
+    pub anchor: Anchor,
+    /// Whether it reads upwards.
+    pub is_turned: bool,
 }
 
 /// Height of a capital letter over the type size (Inter's `OS/2` table: 1490 of 2048).
@@ -62,19 +72,8 @@ static SEMI_BOLD: LazyLock<Face> = LazyLock::new(|| {
     ))
 });
 
-fn face(weight: Weight) -> &'static Face {
-    match weight {
-        Weight::Regular => &REGULAR,
-        Weight::SemiBold => &SEMI_BOLD,
-    }
-}
-
 /// A glyph and where its origin stands, in font units from the start of the text.
-struct Placed {
-    glyph: GlyphId,
-    x: f64,
-    y: f64,
-}
+type Placed = (GlyphId, f64, f64);
 
 /// The glyphs of `text` and its advance, in font units.
 fn shape(face: &Face, text: &str) -> (Vec<Placed>, f64) {
@@ -91,45 +90,127 @@ fn shape(face: &Face, text: &str) -> (Vec<Placed>, f64) {
     let mut glyphs = Vec::with_capacity(shaped.len());
     let mut advance = 0.0;
     for (info, position) in shaped.glyph_infos().iter().zip(shaped.glyph_positions()) {
-        glyphs.push(Placed {
-            glyph: GlyphId::new(info.glyph_id),
-            x: advance + f64::from(position.x_offset),
-            y: f64::from(position.y_offset),
-        });
+        let x = advance + f64::from(position.x_offset);
+        glyphs.push((GlyphId::new(info.glyph_id), x, f64::from(position.y_offset)));
         advance += f64::from(position.x_advance);
     }
     (glyphs, advance)
 }
 
-/// The width of `text` set at `size` points.
-#[must_use]
-pub fn width(text: &str, size: f64, weight: Weight) -> f64 {
-    let face = face(weight);
-    shape(face, text).1 * size / face.units_per_em
-}
-
-/// The path data of `text` set at `size` points, its baseline starting at (`x`, `y`).
-#[must_use]
-pub fn outline(text: &str, size: f64, weight: Weight, x: f64, y: f64) -> String {
-    let face = face(weight);
-    let scale = size / face.units_per_em;
-    let outlines = face.font.outline_glyphs();
-    let mut d = String::new();
-    for placed in shape(face, text).0 {
-        let Some(glyph) = outlines.get(placed.glyph) else {
-            continue;
-        };
-        let mut pen = Pen {
-            d: &mut d,
-            x: x + placed.x * scale,
-            y: y - placed.y * scale,
-            scale,
-        };
-        let settings = DrawSettings::unhinted(Size::unscaled(), LocationRef::default());
-        // As in Face::new: an outline of the compiled-in font that cannot be drawn would be drawn for no input.
-        let _ = glyph.draw(settings, &mut pen);
+impl TextStyle {
+    /// Regular weight in the colour of text, from its left end.
+    pub const fn regular(size: f64) -> Self {
+        Self {
+            size,
+            is_semi_bold: false,
+            colour: super::style::INK,
+            anchor: Anchor::Start,
+            is_turned: false,
+        }
     }
-    d
+
+    pub const fn at(self, anchor: Anchor) -> Self {
+        Self { anchor, ..self }
+    }
+
+    pub const fn semi_bold(self) -> Self {
+        let is_semi_bold = true;
+        Self {
+            is_semi_bold,
+            ..self
+        }
+    }
+
+    pub const fn turned(self) -> Self {
+        let is_turned = true;
+        Self { is_turned, ..self }
+    }
+
+    pub const fn coloured(self, colour: &'static str) -> Self {
+        Self { colour, ..self }
+    }
+
+    pub const fn sized(self, size: f64) -> Self {
+        Self { size, ..self }
+    }
+
+    /// How far below the middle of a line of capitals its baseline is.
+    pub const fn drop(self) -> f64 {
+        self.size * CAP_HEIGHT / 2.0
+    }
+
+    fn face(self) -> &'static Face {
+        if self.is_semi_bold {
+            &SEMI_BOLD
+        } else {
+            &REGULAR
+        }
+    }
+
+    /// The width of `text`.
+    pub fn width(self, text: &str) -> f64 {
+        let face = self.face();
+        shape(face, text).1 * self.size / face.units_per_em
+    }
+
+    /// The path data of `text`, its baseline starting at (`x`, `y`).
+    pub fn outline(self, text: &str, x: f64, y: f64) -> String {
+        let face = self.face();
+        let scale = self.size / face.units_per_em;
+        let outlines = face.font.outline_glyphs();
+        let mut d = String::new();
+        for (glyph, right, up) in shape(face, text).0 {
+            let Some(glyph) = outlines.get(glyph) else {
+                continue;
+            };
+            let mut pen = Pen {
+                d: &mut d,
+                x: x + right * scale,
+                y: y - up * scale,
+                scale,
+            };
+            let settings = DrawSettings::unhinted(Size::unscaled(), LocationRef::default());
+            // As in Face::new: an outline of the compiled-in font that cannot be drawn would be drawn for no input.
+            let _ = glyph.draw(settings, &mut pen);
+        }
+        d
+    }
+
+    /// `text`, or as much of its beginning and end as fits into `room` points around an ellipsis: the names of models
+    /// differ at both ends.
+    pub fn elide(self, text: &str, room: f64) -> String {
+        /// No figure has room for more; every length down from here is shaped.
+        const MOST: usize = 500;
+        let chars: Vec<char> = text.chars().collect();
+        if chars.len() <= MOST && self.width(text) <= room {
+            return text.to_owned();
+        }
+        let shown = (1..chars.len().min(MOST)).rev().map(|kept| {
+            let (head, tail) = (kept.div_ceil(2), chars.len() - kept / 2);
+            let parts = [&chars[..head], &['…'], &chars[tail..]];
+            parts.into_iter().flatten().collect::<String>()
+        });
+        let mut fitting = shown.filter(|shown| self.width(shown) <= room);
+        fitting.next().unwrap_or_else(|| "…".to_owned())
+    }
+
+    /// `text` broken between words into lines of at most `room` points; a longer word, and what comes after
+    /// `most` lines, is elided.
+    pub fn wrap(self, text: &str, room: f64, most: usize) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for word in text.split_whitespace() {
+            let longer = lines.last().map(|line| format!("{line} {word}"));
+            match (longer, lines.last_mut()) {
+                (Some(longer), Some(line)) if self.width(&longer) <= room => *line = longer,
+                _ => lines.push(word.to_owned()),
+            }
+        }
+        if lines.len() > most {
+            let rest = lines.split_off(most.saturating_sub(1)).join(" ");
+            lines.push(rest);
+        }
+        lines.iter().map(|line| self.elide(line, room)).collect()
+    }
 }
 
 struct Pen<'a> {
@@ -141,16 +222,13 @@ struct Pen<'a> {
 
 impl Pen<'_> {
     fn write(&mut self, command: char, points: &[(f32, f32)]) {
+        let points = points.iter().map(|&(x, y)| {
+            let x = number(self.x + f64::from(x) * self.scale);
+            format!("{x} {}", number(self.y - f64::from(y) * self.scale))
+        });
+        let points: Vec<String> = points.collect();
         self.d.push(command);
-        for (i, &(x, y)) in points.iter().enumerate() {
-            let _ = write!(
-                self.d,
-                "{}{} {}",
-                if i == 0 { "" } else { " " },
-                number(self.x + f64::from(x) * self.scale),
-                number(self.y - f64::from(y) * self.scale)
-            );
-        }
+        self.d.push_str(&points.join(" "));
     }
 }
 
@@ -177,7 +255,6 @@ impl OutlinePen for Pen<'_> {
 }
 
 /// The characters of `text` that the font lacks, each once, in order of appearance.
-#[must_use]
 pub fn missing(text: &str) -> Vec<char> {
     let map = REGULAR.font.charmap();
     let mut found = Vec::new();
@@ -189,139 +266,85 @@ pub fn missing(text: &str) -> Vec<char> {
     found
 }
 
-/// `text`, or as much of its beginning and end as fits into `room` points around an ellipsis: the names of models
-/// differ at both ends.
-#[must_use]
-pub fn elide(text: &str, room: f64, size: f64, weight: Weight) -> String {
-    /// No figure has room for more; every length down from here is shaped.
-    const MOST: usize = 500;
-    let chars: Vec<char> = text.chars().collect();
-    if chars.len() <= MOST && width(text, size, weight) <= room {
-        return text.to_owned();
-    }
-    for kept in (1..chars.len().min(MOST)).rev() {
-        let head = kept.div_ceil(2);
-        let shown: String = chars[..head]
-            .iter()
-            .chain(&['…'])
-            .chain(&chars[chars.len() - (kept - head)..])
-            .collect();
-        if width(&shown, size, weight) <= room {
-            return shown;
-        }
-    }
-    "…".to_owned()
-}
-
-/// `text` broken between words into lines of at most `room` points; a longer word, and what comes after
-/// `most` lines, is elided.
-#[must_use]
-pub fn wrap(text: &str, room: f64, most: usize, size: f64, weight: Weight) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        let longer = lines.last().map(|line| format!("{line} {word}"));
-        match (longer, lines.last_mut()) {
-            (Some(longer), Some(line)) if width(&longer, size, weight) <= room => *line = longer,
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    if lines.len() > most {
-        let rest = lines.split_off(most.saturating_sub(1)).join(" ");
-        lines.push(rest);
-    }
-    lines
-        .into_iter()
-        .map(|line| elide(&line, room, size, weight))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SEVEN: TextStyle = TextStyle::regular(7.0);
+
+    /// The rectangle that the outlines of a text cover.
+    fn drawn(style: TextStyle, text: &str, x: f64, y: f64) -> [f64; 4] {
+        let d = style.outline(text, x, y);
+        let svg = format!(
+            "<svg xmlns='http://www.w3.org/2000/svg' width='900' height='900'><path d='{d}'/></svg>"
+        );
+        let tree = resvg::usvg::Tree::from_str(&svg, &resvg::usvg::Options::default()).unwrap();
+        let bounds = tree.root().abs_bounding_box();
+        [bounds.left(), bounds.top(), bounds.right(), bounds.bottom()].map(f64::from)
+    }
+
     #[test]
     fn width_grows_with_size_and_weight_and_kerning_is_applied() {
-        let regular = width("Evo2-40B", 7.0, Weight::Regular);
+        let regular = SEVEN.width("Evo2-40B");
         assert!(regular > 20.0 && regular < 45.0, "{regular}");
-        assert!((width("Evo2-40B", 14.0, Weight::Regular) - 2.0 * regular).abs() < 1e-9);
-        assert!(width("Evo2-40B", 7.0, Weight::SemiBold) > regular);
-        let apart = width("A", 7.0, Weight::Regular) + width("V", 7.0, Weight::Regular);
-        assert!(width("AV", 7.0, Weight::Regular) < apart);
-        assert!(width("", 7.0, Weight::Regular) == 0.0);
+        assert!((SEVEN.sized(14.0).width("Evo2-40B") - 2.0 * regular).abs() < 1e-9);
+        assert!(SEVEN.semi_bold().width("Evo2-40B") > regular);
+        assert!(SEVEN.width("AV") < SEVEN.width("A") + SEVEN.width("V"));
+        assert!(SEVEN.width("") == 0.0);
     }
 
     #[test]
     fn outlines_stand_where_they_are_asked_to() {
-        let d = outline("H", 10.0, Weight::Regular, 100.0, 50.0);
-        let svg = format!(
-            "<svg xmlns='http://www.w3.org/2000/svg' width='200' height='100'><path d='{d}'/></svg>"
-        );
-        let tree = resvg::usvg::Tree::from_str(&svg, &resvg::usvg::Options::default()).unwrap();
-        let bounds = tree.root().abs_bounding_box();
-        assert!(
-            bounds.left() >= 100.0
-                && f64::from(bounds.right()) <= 100.0 + width("H", 10.0, Weight::Regular)
-        );
-        assert!((f64::from(bounds.bottom()) - 50.0).abs() < 0.01);
-        assert!((f64::from(bounds.height()) - 10.0 * CAP_HEIGHT).abs() < 0.02);
+        let ten = TextStyle::regular(10.0);
+        let [left, top, right, bottom] = drawn(ten, "H", 100.0, 50.0);
+        assert!(left >= 100.0 && right <= 100.0 + ten.width("H"));
+        assert!((bottom - 50.0).abs() < 0.01);
+        assert!((bottom - top - 10.0 * CAP_HEIGHT).abs() < 0.02);
     }
 
     #[test]
     fn the_metrics_named_as_constants_are_the_fonts() {
         for face in [&REGULAR, &SEMI_BOLD] {
             let metrics = face.font.metrics(Size::unscaled(), LocationRef::default());
-            assert!(
-                (f64::from(metrics.cap_height.unwrap()) / face.units_per_em - CAP_HEIGHT).abs()
-                    < 1e-6
-            );
+            let height = f64::from(metrics.cap_height.unwrap()) / face.units_per_em;
+            assert!((height - CAP_HEIGHT).abs() < 1e-6);
         }
-        let d = outline("gpy", 100.0, Weight::Regular, 0.0, 0.0);
-        let svg = format!(
-            "<svg xmlns='http://www.w3.org/2000/svg' width='900' height='900'><path d='{d}'/></svg>"
-        );
-        let tree = resvg::usvg::Tree::from_str(&svg, &resvg::usvg::Options::default()).unwrap();
-        let depth = f64::from(tree.root().abs_bounding_box().bottom()) / 100.0;
+        let depth = drawn(TextStyle::regular(100.0), "gpy", 0.0, 0.0)[3] / 100.0;
         assert!(
-            depth > DESCENT - 0.02 && depth <= DESCENT + 0.001,
+            (DESCENT - 0.02..DESCENT + 0.001).contains(&depth),
             "{depth}"
         );
     }
 
     #[test]
     fn greek_signs_and_accents_are_there_and_the_rest_is_named() {
-        assert_eq!(
-            missing("a₀ + a₁ ln n, α–β ≥ ½ × √2 − é ü ł …"),
-            Vec::<char>::new()
-        );
+        let known = "a₀ + a₁ ln n, α–β ≥ ½ × √2 − é ü ł …";
+        assert_eq!(missing(known), Vec::<char>::new());
         assert_eq!(missing("模a模型"), ['模', '型']);
-        assert!(!outline("模", 7.0, Weight::Regular, 0.0, 0.0).is_empty());
+        assert!(!SEVEN.outline("模", 0.0, 0.0).is_empty());
     }
 
     #[test]
     fn elision_keeps_both_ends_and_fits() {
         let name = "organisation/a-rather-long-model-name-7b-base";
-        let shown = elide(name, 80.0, 7.0, Weight::Regular);
-        assert!(width(&shown, 7.0, Weight::Regular) <= 80.0);
+        let shown = SEVEN.elide(name, 80.0);
+        assert!(SEVEN.width(&shown) <= 80.0);
         assert!(shown.starts_with("organ") && shown.ends_with("base") && shown.contains('…'));
-        assert_eq!(elide("short", 80.0, 7.0, Weight::Regular), "short");
-        assert_eq!(elide(name, 0.0, 7.0, Weight::Regular), "…");
-        assert_eq!(elide("", 0.0, 7.0, Weight::Regular), "");
+        for (text, room, shown) in [("short", 80.0, "short"), (name, 0.0, "…"), ("", 0.0, "")] {
+            assert_eq!(SEVEN.elide(text, room), shown);
+        }
     }
 
     #[test]
     fn wrapped_lines_fit_and_lose_nothing_where_there_is_room() {
         let text =
             "In-context learning of bitstring programs across genomic and linguistic predictors";
-        let lines = wrap(text, 150.0, 9, 8.0, Weight::SemiBold);
+        let style = TextStyle::regular(8.0).semi_bold();
+        let lines = style.wrap(text, 150.0, 9);
         assert!(lines.len() > 1);
         assert_eq!(lines.join(" "), text);
-        assert!(
-            lines
-                .iter()
-                .all(|l| width(l, 8.0, Weight::SemiBold) <= 150.0)
-        );
-        let short = wrap(text, 150.0, 1, 8.0, Weight::SemiBold);
-        assert_eq!(short.len(), 1);
-        assert!(short[0].contains('…'));
+        assert!(lines.iter().all(|line| style.width(line) <= 150.0));
+        let short = style.wrap(text, 150.0, 1);
+        assert!(short.len() == 1 && short[0].contains('…'));
     }
 }

@@ -5,46 +5,38 @@ Blue is alike, orange is opposite, white is neither; each cell has its number, s
 marks those that a test sustains.
 */
 
-use std::fmt::Write as _;
-
-use super::canvas::{Anchor, Canvas, Rect, TextStyle, outline};
-use super::font::{self, CAP_HEIGHT, Weight};
+use super::Form;
+use super::canvas::{Canvas, Rect};
+use super::font::{Anchor, CAP_HEIGHT};
 use super::page::{Page, float};
-use super::style;
+use super::style::{BAND, INK, PAPER, SMALL};
 use crate::error::{Error, Result};
 
 /// One cell of the table.
-#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
-    /// Its row: the later of the two names.
+    /// The later and the earlier of its two names.
     pub row: usize,
-    /// Its column: the earlier.
     pub column: usize,
     /// -1 to 1; none where there is no correlation.
     pub value: Option<f64>,
-    /// Whether it has a star.
-    pub starred: bool,
+    pub has_star: bool,
 }
 
 /// The figure.
-#[derive(Clone, Debug, PartialEq)]
 pub struct Heat {
-    /// Size, title and note.
-    pub page: Page,
     /// Of rows and columns alike.
     pub names: Vec<String>,
-    /// In any order, each pair once.
+    /// At least one, in any order, each pair once.
     pub cells: Vec<Cell>,
     /// What the colours mean, beside their scale.
-    pub scale_label: String,
+    pub scale_label: &'static str,
 }
 
-/// No cell is smaller than this, in points.
+/// No cell is smaller or larger than this, in points.
 const LEAST_CELL: f64 = 9.0;
-/// No cell is larger than this.
 const LARGEST_CELL: f64 = 36.0;
 /// The room for the name of the first column.
-const TOP: f64 = style::SMALL_PT + 3.0;
+const TOP: f64 = SMALL.size + 3.0;
 /// Names take at most this share of the page's width.
 const NAME_SHARE: f64 = 0.38;
 /// Between a name and its row.
@@ -58,27 +50,18 @@ const SCALE_STEPS: usize = 41;
 const ALIKE: [f64; 3] = [0.0, 114.0, 178.0];
 const OPPOSITE: [f64; 3] = [213.0, 94.0, 0.0];
 
-impl Heat {
-    /// A page on which so many names stand at a readable size.
-    #[must_use]
-    pub fn page_for(names: usize) -> Page {
-        const WIDE: usize = 9;
-        let count = float(names.saturating_sub(1)).max(1.0);
-        let side = (150.0 / count).clamp(7.0, 12.0);
-        let width = if names > WIDE { 183.0 } else { 120.0 };
-        Page::new(width, 24.0 + side * count)
-    }
-
-    /// The figure as SVG; equal figures give equal bytes.
-    ///
-    /// # Errors
-    /// [`Error::Data`] if there is no cell or a value is impossible, [`Error::Usage`] if the page is too small.
-    pub fn to_svg(&self) -> Result<String> {
-        self.check()?;
-        let body = self.page.body();
-        let room = body.width() * NAME_SHARE;
-        let widest = self.names.iter().map(|name| text_width(name));
-        let names = widest.fold(0.0, f64::max).min(room);
+impl Form for Heat {
+    fn draw(&self, page: &Page) -> Result<Canvas> {
+        let is_possible = |cell: &&Cell| cell.value.is_none_or(|rho| rho.abs() <= 1.0);
+        if let Some(cell) = self.cells.iter().find(|cell| !is_possible(cell)) {
+            let words = self.words(cell);
+            return Err(Error::data(format!(
+                "{words}, expected a correlation of -1 to 1"
+            )));
+        }
+        let body = page.body();
+        let widest = self.names.iter().map(|name| SMALL.width(name));
+        let names = widest.fold(0.0, f64::max).min(body.width() * NAME_SHARE);
         // The first name has no row, the last no column.
         let count = float(self.names.len() - 1);
         let left = body.left + names + GAP;
@@ -86,173 +69,110 @@ impl Heat {
         let high = (body.height() - SCALE_HEIGHT - TOP) / count;
         let side = wide.min(high).min(LARGEST_CELL);
         if side < LEAST_CELL {
-            let what = format!("{} names", self.names.len());
-            return Err(self.page.cramped(&what));
+            return Err(page.cramped(&format!("{} names", self.names.len())));
         }
         let top = body.top + TOP;
-        let mut canvas = self.page.canvas(&self.scale_label, &self.description());
+        let description = self.cells.iter().map(|cell| self.words(cell) + "\n");
+        let mut canvas = page.canvas(self.scale_label, &description.collect::<String>());
         for cell in &self.cells {
-            let spot = Rect {
-                left: left + float(cell.column) * side,
-                top: top + float(cell.row - 1) * side,
-                right: left + float(cell.column + 1) * side,
-                bottom: top + float(cell.row) * side,
-            };
-            self.draw_cell(&mut canvas, cell, &spot);
+            let (x, y) = (float(cell.column) * side, float(cell.row) * side);
+            let spot = Rect::new(left + x, top + y - side, left + x + side, top + y);
+            canvas.group("cell", Some(&self.words(cell)), |canvas| {
+                cell.draw(canvas, &spot);
+            });
         }
-        for (i, name) in self.names.iter().enumerate().skip(1) {
-            canvas.text(
-                &font::elide(name, names, style::SMALL_PT, Weight::Regular),
-                left - GAP,
-                top + (float(i) - 0.5) * side + style::SMALL_PT * CAP_HEIGHT / 2.0,
-                &TextStyle::regular(style::SMALL_PT, Anchor::End),
-            );
-        }
-        // The columns' names stand on the diagonal, above the first cell of their column, which leaves them room.
-        for (i, name) in self.names.iter().enumerate().take(self.names.len() - 1) {
-            let x = left + float(i) * side + if i == 0 { 0.0 } else { 3.0 };
-            let y = top + float(i) * side - 2.5;
-            let y = if i == 0 { y + 1.0 } else { y };
-            canvas.text(
-                &font::elide(name, body.right - x, style::SMALL_PT, Weight::Regular),
-                x,
-                y,
-                &TextStyle::regular(style::SMALL_PT, Anchor::Start),
-            );
-        }
-        self.draw_scale(&mut canvas, left, top + count * side + 8.0, side * count);
-        Ok(canvas.finish())
-    }
-
-    /// Its texts.
-    #[must_use]
-    pub fn texts(&self) -> Vec<&str> {
-        let names = self.names.iter().map(String::as_str);
-        names.chain([self.scale_label.as_str()]).collect()
-    }
-
-    fn check(&self) -> Result<()> {
-        self.page.check()?;
-        if self.cells.is_empty() {
-            return Err(Error::data("nothing to draw: there is no pair of models"));
-        }
-        for cell in &self.cells {
-            if let Some(value) = cell.value
-                && !(-1.0..=1.0).contains(&value)
-            {
-                return Err(Error::data(format!(
-                    "{} and {}: correlation {value}, expected -1 to 1",
-                    self.names[cell.column], self.names[cell.row]
-                )));
+        for (i, name) in self.names.iter().enumerate() {
+            let i = float(i);
+            if i > 0.0 {
+                let name = SMALL.elide(name, names);
+                let y = top + (i - 0.5) * side + SMALL.drop();
+                canvas.text(&name, left - GAP, y, SMALL.at(Anchor::End));
+            }
+            // The columns' names stand on the diagonal, above the first cell of their column, which leaves them room.
+            if i < count {
+                let (aside, above) = if i > 0.0 { (3.0, 2.5) } else { (0.0, 1.5) };
+                let x = left + i * side + aside;
+                let name = SMALL.elide(name, body.right - x);
+                canvas.text(&name, x, top + i * side - above, SMALL);
             }
         }
-        Ok(())
+        self.draw_scale(&mut canvas, left, top + count * side + 8.0, side * count);
+        Ok(canvas)
     }
+}
 
-    fn draw_cell(&self, canvas: &mut Canvas, cell: &Cell, spot: &Rect) {
-        canvas.open_group("cell", Some(&self.words(cell)));
-        let fill = cell.value.map_or_else(|| style::BAND.to_owned(), colour);
-        draw_block(canvas, spot, &fill);
-        let size = style::SMALL_PT.min(spot.width() * 0.3);
-        let star = if cell.starred { "*" } else { "" };
-        let number = cell.value.map_or_else(
-            || "–".to_owned(),
-            |value| format!("{value:.2}").replace("0.", ".").replace('-', "−"),
-        );
-        canvas.text(
-            &format!("{number}{star}"),
-            f64::midpoint(spot.left, spot.right),
-            f64::midpoint(spot.top, spot.bottom) + size * CAP_HEIGHT / 2.0,
-            &TextStyle {
-                // Dark cells need light text: at this value the two contrast equally with the cell.
-                colour: if cell.value.is_some_and(|value| value.abs() > 0.6) {
-                    style::PAPER
-                } else {
-                    style::INK
-                },
-                ..TextStyle::regular(size, Anchor::Middle)
-            },
-        );
-        canvas.close_group();
+impl Heat {
+    /// A page on which all names stand at a readable size.
+    pub fn page(&self) -> Page {
+        const WIDE: usize = 9;
+        let count = float(self.names.len().saturating_sub(1)).max(1.0);
+        let side = (150.0 / count).clamp(7.0, 12.0);
+        let width = if self.names.len() > WIDE {
+            183.0
+        } else {
+            120.0
+        };
+        Page::new(width, 24.0 + side * count)
     }
 
     fn draw_scale(&self, canvas: &mut Canvas, left: f64, top: f64, width: f64) {
         let width = width.clamp(60.0, 130.0);
-        canvas.open_group("scale", Some(&self.scale_label));
-        let step = width / float(SCALE_STEPS);
-        for i in 0..SCALE_STEPS {
-            let value = 2.0 * float(i) / float(SCALE_STEPS - 1) - 1.0;
-            let block = Rect {
-                left: left + step * float(i),
-                right: left + step * float(i + 1),
-                top,
-                bottom: top + SCALE_BAR,
-            };
-            draw_block(canvas, &block, &colour(value));
-        }
-        let below = top + SCALE_BAR + 2.0 + style::SMALL_PT * CAP_HEIGHT;
-        for (share, label) in [(0.0, "−1"), (0.5, "0"), (1.0, "1")] {
-            canvas.text(
-                label,
-                left + width * share,
-                below,
-                &TextStyle::regular(style::SMALL_PT, Anchor::Middle),
-            );
-        }
-        canvas.text(
-            &self.scale_label,
-            left + width + 8.0,
-            top + SCALE_BAR / 2.0 + style::SMALL_PT * CAP_HEIGHT / 2.0,
-            &TextStyle::regular(style::SMALL_PT, Anchor::Start),
-        );
-        canvas.close_group();
+        let bottom = top + SCALE_BAR;
+        canvas.group("scale", Some(self.scale_label), |canvas| {
+            let step = width / float(SCALE_STEPS);
+            for i in 0..SCALE_STEPS {
+                let value = 2.0 * float(i) / float(SCALE_STEPS - 1) - 1.0;
+                let from = left + step * float(i);
+                let block = Rect::new(from, top, left + step * float(i + 1), bottom);
+                canvas.path(&block.path(), &[("fill", &colour(value))]);
+            }
+            let y = bottom + 2.0 + SMALL.size * CAP_HEIGHT;
+            for (share, label) in [(0.0, "−1"), (0.5, "0"), (1.0, "1")] {
+                canvas.text(label, left + width * share, y, SMALL.at(Anchor::Middle));
+            }
+            let y = top + SCALE_BAR / 2.0 + SMALL.drop();
+            canvas.text(self.scale_label, left + width + 8.0, y, SMALL);
+        });
     }
 
     fn words(&self, cell: &Cell) -> String {
-        let value = cell
-            .value
-            .map_or_else(|| "none".to_owned(), |value| format!("{value:.4}"));
-        let star = if cell.starred { "*" } else { "" };
         let (first, second) = (&self.names[cell.column], &self.names[cell.row]);
-        format!("{first} and {second}: {value}{star}")
-    }
-
-    /// The figure in words.
-    fn description(&self) -> String {
-        let mut text = String::new();
-        for cell in &self.cells {
-            let _ = writeln!(text, "{}", self.words(cell));
-        }
-        text
+        let value = cell.value.map(|value| format!("{value:.4}"));
+        let value = value.unwrap_or_else(|| "none".to_owned());
+        format!("{first} and {second}: {value}{}", cell.star())
     }
 }
 
-fn text_width(text: &str) -> f64 {
-    font::width(text, style::SMALL_PT, Weight::Regular)
-}
+impl Cell {
+    fn star(&self) -> &'static str {
+        if self.has_star { "*" } else { "" }
+    }
 
-fn draw_block(canvas: &mut Canvas, spot: &Rect, fill: &str) {
-    let corners = [
-        (spot.left, spot.top),
-        (spot.right, spot.top),
-        (spot.right, spot.bottom),
-        (spot.left, spot.bottom),
-    ];
-    canvas.path(&(outline(&corners) + "Z"), &[("fill", fill)]);
+    fn draw(&self, canvas: &mut Canvas, spot: &Rect) {
+        let fill = self.value.map_or_else(|| BAND.to_owned(), colour);
+        canvas.path(&spot.path(), &[("fill", &fill)]);
+        let short = |value: f64| format!("{value:.2}").replace("0.", ".").replace('-', "−");
+        let number = self.value.map_or_else(|| "–".to_owned(), short);
+        // Dark cells need light text: at this value the two contrast equally with the cell.
+        let is_dark = self.value.is_some_and(|value| value.abs() > 0.6);
+        let style = SMALL.sized(SMALL.size.min(spot.width() * 0.3));
+        let style = style.coloured(if is_dark { PAPER } else { INK });
+        let (x, y) = (
+            f64::midpoint(spot.left, spot.right),
+            spot.middle() + style.drop(),
+        );
+        canvas.text(&(number + self.star()), x, y, style.at(Anchor::Middle));
+    }
 }
 
 /// The colour of a correlation: white at 0, linear in it towards either end.
 fn colour(value: f64) -> String {
     let end = if value < 0.0 { OPPOSITE } else { ALIKE };
-    let channel = |i: usize| {
-        let mixed = 255.0 + (end[i] - 255.0) * value.abs();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "0 to 255"
-        )]
-        let byte = mixed.round() as u8;
-        byte
-    };
-    format!("#{:02x}{:02x}{:02x}", channel(0), channel(1), channel(2))
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 255"
+    )]
+    let [r, g, b] = end.map(|end| (255.0 + (end - 255.0) * value.abs()).round() as u8);
+    format!("#{r:02x}{g:02x}{b:02x}")
 }

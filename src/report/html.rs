@@ -5,10 +5,9 @@ No network, no fonts, no images: a content security policy forbids them, and let
 its hash), so that not even a slip in escaping could run another. Every text from outside is escaped all the same.
 */
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
 use super::style;
@@ -72,212 +71,155 @@ impl Report {
     /// The page.
     #[must_use]
     pub fn to_html(&self) -> String {
-        let title = escaped(&self.title);
+        let script = BASE64_STANDARD.encode(Sha256::digest(SCRIPT));
         let policy = format!(
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{}'; img-src data:",
-            BASE64_STANDARD.encode(Sha256::digest(SCRIPT))
+            "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{script}'; img-src data:"
         );
-        let mut out = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n\
-             <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>\n{STYLE}{}</style>\n</head>\n\
-             <body>\n<header>\n<h1>{title}</h1>\n",
-            dark_pictures()
-        );
-        self.write_contents(&mut out);
-        out.push_str("</header>\n<main>\n");
-        self.write_pictures(&mut out);
-        self.write_tables(&mut out);
-        self.write_provenance(&mut out);
-        let _ = write!(
-            out,
-            "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
-        );
-        out
-    }
-
-    fn write_contents(&self, out: &mut String) {
-        out.push_str("<nav aria-label=\"Contents\">\n<ul>\n");
-        let pictures = self.pictures.iter().map(|p| &p.heading).enumerate();
-        let tables = self.tables.iter().map(|t| &t.heading).enumerate();
-        for (kind, (i, heading)) in pictures
-            .map(|p| ("figure", p))
-            .chain(tables.map(|t| ("table", t)))
-        {
-            let _ = writeln!(
-                out,
-                "<li><a href=\"#{kind}-{}\">{}</a></li>",
-                i + 1,
-                escaped(heading)
-            );
-        }
-        out.push_str("<li><a href=\"#provenance\">How it was made</a></li>\n</ul>\n</nav>\n");
-    }
-
-    fn write_pictures(&self, out: &mut String) {
-        for (i, picture) in self.pictures.iter().enumerate() {
-            // The XML declaration belongs to a file of its own.
-            let at = picture.svg.find("<svg").unwrap_or_default();
-            let _ = write!(
-                out,
-                "<section id=\"figure-{}\">\n<h2>{}</h2>\n<figure class=\"picture\" style=\"--mm: {}\" tabindex=\"0\">\n{}</figure>\n</section>\n",
-                i + 1,
-                escaped(&picture.heading),
-                picture.width_mm,
-                &picture.svg[at..]
-            );
-        }
-    }
-
-    fn write_tables(&self, out: &mut String) {
-        for (i, table) in self.tables.iter().enumerate() {
-            let heading = escaped(&table.heading);
-            let _ = writeln!(out, "<section id=\"table-{}\">\n<h2>{heading}</h2>", i + 1);
-            if !table.brief.said.is_empty() {
-                let said = table.brief.said.iter();
-                let said: Vec<String> = said
-                    .map(|(name, text)| format!("{} <b>{}</b>", escaped(name), escaped(text)))
-                    .collect();
-                let _ = writeln!(out, "<p class=\"said\">{}</p>", said.join(", "));
-            }
-            let _ = write!(
-                out,
-                "<div class=\"scroll\" tabindex=\"0\">\n<table class=\"sortable\">\n<thead><tr>"
-            );
-            for column in &table.brief.columns {
-                let class = if column.is_number {
-                    " class=\"number\""
-                } else {
-                    ""
-                };
-                let _ = write!(
-                    out,
-                    "<th scope=\"col\"{class}><button type=\"button\">{}</button></th>",
-                    escaped(column.name)
-                );
-            }
-            out.push_str("</tr></thead>\n<tbody>\n");
-            for row in &table.brief.rows {
-                out.push_str("<tr>");
-                for (cell, column) in row.iter().zip(&table.brief.columns) {
-                    let shown = escaped(&cell.shown);
-                    let _ = if column.is_number {
-                        let exact = escaped(&cell.exact);
-                        write!(
-                            out,
-                            "<td class=\"number\" data-value=\"{exact}\">{shown}</td>"
-                        )
-                    } else {
-                        write!(out, "<td>{shown}</td>")
-                    };
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta http-equiv="Content-Security-Policy" content=(policy);
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    link rel="icon" href="data:,";
+                    title { (self.title) }
+                    style { (PreEscaped(STYLE)) (PreEscaped(dark_pictures())) }
                 }
-                out.push_str("</tr>\n");
+                body {
+                    header { h1 { (self.title) } (self.contents()) }
+                    main {
+                        @for (i, picture) in (1..).zip(&self.pictures) { (picture.section(i)) }
+                        @for (i, table) in (1..).zip(&self.tables) { (table.section(i)) }
+                        (self.provenance())
+                    }
+                    script { (PreEscaped(SCRIPT)) }
+                }
             }
-            out.push_str("</tbody>\n</table>\n</div>\n</section>\n");
+        };
+        page.into_string()
+    }
+
+    fn contents(&self) -> Markup {
+        html! {
+            nav aria-label="Contents" {
+                ul {
+                    @for (i, picture) in (1..).zip(&self.pictures) {
+                        li { a href={ "#figure-" (i) } { (picture.heading) } }
+                    }
+                    @for (i, table) in (1..).zip(&self.tables) {
+                        li { a href={ "#table-" (i) } { (table.heading) } }
+                    }
+                    li { a href="#provenance" { "How it was made" } }
+                }
+            }
         }
     }
 
-    fn write_provenance(&self, out: &mut String) {
-        out.push_str("<section id=\"provenance\">\n<h2>How it was made</h2>\n<ol>\n");
-        for step in self.chain.steps() {
-            write_step(out, step);
-        }
-        out.push_str("</ol>\n<h3>Files read</h3>\n<ul class=\"files\">\n");
-        for source in &self.sources {
-            let _ = write!(out, "<li><code>{}</code>", escaped(&source.name));
-            if let Some(sha256) = &source.sha256 {
-                let _ = write!(out, " <small>SHA-256 {}</small>", escaped(sha256));
+    fn provenance(&self) -> Markup {
+        html! {
+            section id="provenance" {
+                h2 { "How it was made" }
+                ol { @for step in self.chain.steps() { li { (of_step(step)) } } }
+                h3 { "Files read" }
+                ul.files {
+                    @for source in &self.sources {
+                        li {
+                            code { (source.name) }
+                            @if let Some(sha256) = &source.sha256 { " " small { "SHA-256 " (sha256) } }
+                        }
+                    }
+                }
             }
-            out.push_str("</li>\n");
         }
-        out.push_str("</ul>\n</section>\n");
     }
 }
 
-fn write_step(out: &mut String, step: &Step) {
-    let command: Vec<String> = step.command.iter().map(|word| quoted(word)).collect();
-    let _ = write!(
-        out,
-        "<li><pre><code>{}</code></pre><p class=\"step\">{} {}, {}",
-        escaped(&command.join(" ")),
-        escaped(&step.program),
-        escaped(&step.version),
-        escaped(&step.time)
-    );
+impl Picture {
+    fn section(&self, i: usize) -> Markup {
+        // The XML declaration belongs to a file of its own.
+        let at = self.svg.find("<svg").unwrap_or_default();
+        html! {
+            section id={ "figure-" (i) } {
+                h2 { (self.heading) }
+                figure.picture style={ "--mm: " (self.width_mm) } tabindex="0" { (PreEscaped(&self.svg[at..])) }
+            }
+        }
+    }
+}
+
+impl Table {
+    fn section(&self, i: usize) -> Markup {
+        let columns = &self.brief.columns;
+        let said = self.brief.said.iter().enumerate();
+        html! {
+            section id={ "table-" (i) } {
+                h2 { (self.heading) }
+                @if !self.brief.said.is_empty() {
+                    p.said { @for (k, (name, text)) in said { @if k > 0 { ", " } (name) " " b { (text) } } }
+                }
+                div.scroll tabindex="0" {
+                    table.sortable {
+                        thead {
+                            tr {
+                                @for column in columns {
+                                    th.number[column.is_number] scope="col" {
+                                        button type="button" { (column.name) }
+                                    }
+                                }
+                            }
+                        }
+                        tbody {
+                            @for row in &self.brief.rows {
+                                tr {
+                                    @for (cell, column) in row.iter().zip(columns) {
+                                        @let exact = column.is_number.then_some(&cell.exact);
+                                        td.number[column.is_number] data-value=[exact] { (cell.shown) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn of_step(step: &Step) -> Markup {
     let seed = step.seed.map(|seed| seed.to_string());
-    for (name, value) in [
+    let more = [
         ("seed", &seed),
         ("device", &step.device),
         ("runtime", &step.runtime),
         ("model SHA-256", &step.model_sha256),
-    ] {
-        if let Some(value) = value {
-            let _ = write!(out, ", {name} {}", escaped(value));
+    ];
+    html! {
+        pre { code { (shell_words::join(&step.command)) } }
+        p.step {
+            (step.program) " " (step.version) ", " (step.time)
+            @for (name, value) in more {
+                @if let Some(value) = value { ", " (name) " " (value) }
+            }
         }
     }
-    out.push_str("</p></li>\n");
-}
-
-/// A word as a POSIX shell reads it back.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-/// A text as HTML reads it back, in elements and in quoted attributes.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\0' => out.push('\u{fffd}'),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 /// Style rules that put the figures' colours into a dark page. Numbers in coloured cells keep theirs.
 fn dark_pictures() -> String {
-    let mut out = String::from("@media screen and (prefers-color-scheme: dark) {\n");
-    for (light, dark) in style::IN_THE_DARK {
-        for property in ["fill", "stroke"] {
-            let _ = writeln!(
-                out,
-                ".picture :not(.cell) > [{property}=\"{light}\"] {{ {property}: {dark} }}"
-            );
-        }
-    }
-    out.push_str("}\n");
-    out
+    let rules = style::in_the_dark().flat_map(|(light, dark)| {
+        ["fill", "stroke"].map(|property| {
+            format!(".picture :not(.cell) > [{property}=\"{light}\"] {{ {property}: {dark} }}\n")
+        })
+    });
+    let rules: String = rules.collect();
+    format!("@media screen and (prefers-color-scheme: dark) {{\n{rules}}}\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_are_quoted_as_a_shell_reads_them() {
-        for (word, expected) in [
-            ("score", "score"),
-            ("a/b-c_1.csv", "a/b-c_1.csv"),
-            ("{x}>{y}\\n", "'{x}>{y}\\n'"),
-            ("it's", "'it'\\''s'"),
-            ("", "''"),
-            ("$HOME", "'$HOME'"),
-        ] {
-            assert_eq!(quoted(word), expected);
-        }
-    }
 
     #[test]
     fn no_text_from_outside_is_markup() {
@@ -304,5 +246,9 @@ mod tests {
         assert_eq!(html.matches("</script>").count(), 1);
         assert_eq!(html.matches("</style>").count(), 1);
         assert!(!html.contains("<?xml"));
+        // Words are quoted as a shell reads them.
+        assert!(html.contains(
+            "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot;'\\''&amp;'</code>"
+        ));
     }
 }

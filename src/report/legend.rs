@@ -4,39 +4,53 @@ Naming the series without covering them: labels beside the ends of the lines, or
 Placing and drawing are apart, so that the geometry can be tested.
 */
 
-use super::canvas::{Anchor, Canvas, Rect, Stroke, TextStyle};
-use super::font::{self, CAP_HEIGHT, Weight};
+use super::canvas::{Canvas, Rect, Stroke};
 use super::mark::{self, Look, SAMPLE, SHORT_SAMPLE};
 use super::page::float;
-use super::style;
+use super::style::{MARGIN, SMALL};
 
 /// A series to name.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its name.
     pub label: String,
-    /// How it looks.
     pub look: Look,
-    /// The height at which its line reaches the right edge of the plot, if it does.
-    pub end: Option<f64>,
-    /// The height near which its label belongs.
+    /// The height near which its label belongs; negative infinity for one without points.
     pub near: f64,
+    /// Whether its line reaches the right edge of the plot there.
+    pub is_end: bool,
+}
+
+impl Entry {
+    /// For a legend above the plot.
+    pub fn new(label: &str, look: Look) -> Self {
+        Self {
+            label: label.to_owned(),
+            look,
+            near: f64::NEG_INFINITY,
+            is_end: false,
+        }
+    }
 }
 
 /// A label that has its place.
 #[derive(Clone, Debug)]
 pub struct Placed {
-    /// Which entry it names.
-    pub entry: usize,
+    entry: Entry,
     /// The label as shown: whole, or elided.
-    pub shown: String,
+    shown: String,
     /// Sample and text.
     pub bounds: Rect,
 }
 
+/// Labels in their places.
+pub struct Legend {
+    pub labels: Vec<Placed>,
+    /// The right edge that labels beside the plot leave to it.
+    pub plot: Option<f64>,
+}
+
 /// Height of a line of labels.
-pub const LINE: f64 = style::SMALL_PT * LEADING_TIGHT;
-const LEADING_TIGHT: f64 = 1.25;
+const LINE: f64 = SMALL.size * 1.25;
 /// Between sample and text.
 const SAMPLE_GAP: f64 = 3.0;
 /// Between the columns of a legend.
@@ -50,235 +64,161 @@ const LEADER_LINE: f64 = 0.5;
 /// No label is elided below this width.
 const LEAST_TEXT: f64 = 30.0;
 
-fn entry_width(label: &str, sample: f64) -> f64 {
-    sample + SAMPLE_GAP + font::width(label, style::SMALL_PT, Weight::Regular)
-}
-
-/// Labels between `top` and `bottom` that end at `right`: each as near to its line's end as the others allow, in
-/// the order of the ends, so that no two leaders cross. Also the right edge that this leaves to the plot. `None` if
-/// they are too many.
-#[must_use]
-pub fn beside(entries: &[Entry], right: f64, top: f64, bottom: f64) -> Option<(Vec<Placed>, f64)> {
-    let mut order: Vec<usize> = (0..entries.len()).collect();
-    order.sort_by(|&a, &b| entries[a].near.total_cmp(&entries[b].near).then(a.cmp(&b)));
-    let wanted: Vec<f64> = order.iter().map(|&i| entries[i].near).collect();
-    let centres = spread(&wanted, LINE, top + LINE / 2.0, bottom - LINE / 2.0)?;
-    let widths: Vec<f64> = order
-        .iter()
-        .map(|&i| entry_width(&entries[i].label, SHORT_SAMPLE))
-        .collect();
-    let left = right - widths.iter().copied().fold(0.0, f64::max);
-    let led = order
-        .iter()
-        .zip(&centres)
-        .any(|(&i, &y)| needs_leader(&entries[i], y).is_some());
-    let placed = order
-        .into_iter()
-        .zip(centres)
-        .zip(widths)
-        .map(|((entry, y), width)| Placed {
-            entry,
-            shown: entries[entry].label.clone(),
-            bounds: Rect {
-                left,
-                top: y - LINE / 2.0,
-                right: left + width,
-                bottom: y + LINE / 2.0,
-            },
-        })
-        .collect();
-    Some((placed, left - if led { LEADER } else { NO_LEADER }))
-}
-
-/// Where the leader to a label at `y` starts, if it needs one.
-fn needs_leader(entry: &Entry, y: f64) -> Option<f64> {
-    entry.end.filter(|end| (end - y).abs() > LEADER_LEAST)
+fn label_width(label: &str, sample: f64) -> f64 {
+    sample + SAMPLE_GAP + SMALL.width(label)
 }
 
 /// The ascending heights nearest (in squares) to the ascending `wanted` that are `gap` apart and within the limits:
 /// isotonic regression by pooling adjacent violators.
 fn spread(wanted: &[f64], gap: f64, least: f64, most: f64) -> Option<Vec<f64>> {
-    let index = |i: usize| f64::from(u32::try_from(i).unwrap_or(u32::MAX));
-    let slack = most - least - gap * index(wanted.len().saturating_sub(1));
+    let slack = most - least - gap * float(wanted.len().saturating_sub(1));
     if slack < 0.0 {
         return None;
     }
     let mut pools: Vec<(f64, usize)> = Vec::new();
     for (i, y) in wanted.iter().enumerate() {
-        let mut pool = (y - gap * index(i), 1);
-        while let Some(&(mean, count)) = pools.last() {
-            if mean <= pool.0 {
-                break;
-            }
-            let total = count + pool.1;
-            pool = (
-                (mean * index(count) + pool.0 * index(pool.1)) / index(total),
-                total,
-            );
-            pools.pop();
+        let mut pool = (y - gap * float(i), 1);
+        while let Some((mean, count)) = pools.pop_if(|(mean, _)| *mean > pool.0) {
+            let sum = mean * float(count) + pool.0 * float(pool.1);
+            pool = (sum / float(count + pool.1), count + pool.1);
         }
         pools.push(pool);
     }
-    let start = pools
-        .into_iter()
-        .flat_map(|(mean, count)| std::iter::repeat_n(mean.clamp(least, least + slack), count));
-    Some(start.enumerate().map(|(i, y)| y + gap * index(i)).collect())
+    let within = |mean: f64| mean.clamp(least, least + slack);
+    let start = pools.into_iter();
+    let start = start.flat_map(|(mean, count)| std::iter::repeat_n(within(mean), count));
+    Some(start.enumerate().map(|(i, y)| y + gap * float(i)).collect())
 }
 
-/// A legend in columns, read downwards, from (`left`, `top`), at most `width` wide and `height` high. Labels are elided
-/// only if they would not fit otherwise; `None` if not even that helps.
-#[must_use]
-pub fn columns(
-    entries: &[Entry],
-    left: f64,
-    top: f64,
-    width: f64,
-    height: f64,
-) -> Option<Vec<Placed>> {
-    let count = entries.len();
-    let fits = |rows: usize| rows_height(rows) <= height;
-    // The fewest rows first: a legend should be flat.
-    for rows in (1..=count).filter(|&rows| fits(rows)) {
-        let widths: Vec<f64> = entries
-            .chunks(rows)
-            .map(|column| {
-                column
-                    .iter()
-                    .map(|entry| entry_width(&entry.label, SAMPLE))
-                    .fold(0.0, f64::max)
-            })
-            .collect();
-        if total(&widths) <= width {
-            return Some(place(entries, rows, &widths, left, top));
-        }
-    }
-    let rows = (1..=count).rev().find(|&rows| fits(rows))?;
-    let columns = count.div_ceil(rows);
-    let gaps = COLUMN_GAP * float(columns - 1);
-    let each = (width - gaps) / float(columns);
-    (each >= SAMPLE + SAMPLE_GAP + LEAST_TEXT)
-        .then(|| place(entries, rows, &vec![each; columns], left, top))
-}
-
-/// The height of a legend of that many rows.
-#[must_use]
-pub fn rows_height(rows: usize) -> f64 {
-    LINE * float(rows)
-}
-
-fn total(widths: &[f64]) -> f64 {
-    widths.iter().sum::<f64>() + COLUMN_GAP * float(widths.len().saturating_sub(1))
-}
-
-fn place(entries: &[Entry], rows: usize, widths: &[f64], left: f64, top: f64) -> Vec<Placed> {
-    let mut placed = Vec::with_capacity(entries.len());
-    let mut x = left;
-    for (column, &width) in entries.chunks(rows).zip(widths) {
-        for (row, entry) in column.iter().enumerate() {
-            let shown = font::elide(
-                &entry.label,
-                width - SAMPLE - SAMPLE_GAP,
-                style::SMALL_PT,
-                Weight::Regular,
-            );
-            let y = top + rows_height(row);
-            placed.push(Placed {
-                entry: placed.len(),
-                bounds: Rect {
-                    left: x,
-                    top: y,
-                    right: x + entry_width(&shown, SAMPLE),
-                    bottom: y + LINE,
-                },
-                shown,
-            });
-        }
-        x += width + COLUMN_GAP;
-    }
-    placed
-}
-
-/// Draws placed labels. `leaders_from` is the right edge of the plot for labels beside it: a leader goes from there
-/// to each label that does not stand at the height of its line's end.
-pub fn draw(
-    canvas: &mut Canvas,
-    entries: &[Entry],
-    placed: &[Placed],
-    leaders_from: Option<f64>,
-    radius: f64,
-) {
-    canvas.open_group("legend", None);
-    for label in placed {
-        let entry = &entries[label.entry];
-        let y = f64::midpoint(label.bounds.top, label.bounds.bottom);
-        canvas.open_group("label", Some(&entry.label));
-        if let (Some(from), Some(end)) = (leaders_from, needs_leader(entry, y)) {
-            let reach = entry.look.reach(radius);
-            let room = if reach > 0.0 {
-                SHORT_SAMPLE / 2.0 - reach - 1.2
-            } else {
-                -1.2
-            };
-            let to = label.bounds.left + room;
-            canvas.polyline_as(
-                &[
-                    (from + 0.5, end),
-                    (from + 2.5, end),
-                    (label.bounds.left - 3.0, y),
-                    (to, y),
-                ],
-                Stroke::solid(entry.look.tint(), LEADER_LINE),
-                &[("class", "leader")],
-            );
-        }
-        let sample = if leaders_from.is_some() {
-            SHORT_SAMPLE
+impl Legend {
+    /// Labels along the right edge of `area`: each as near to its line's end as the others allow, in the order of the
+    /// ends, so that no two leaders cross. `None` if they are too many.
+    pub fn beside(mut entries: Vec<Entry>, area: &Rect) -> Option<Self> {
+        entries.sort_by(|a, b| a.near.total_cmp(&b.near));
+        let wanted: Vec<f64> = entries.iter().map(|entry| entry.near).collect();
+        let half = LINE / 2.0;
+        let centres = spread(&wanted, LINE, area.top + half, area.bottom - half)?;
+        let width = |entry: &Entry| label_width(&entry.label, SHORT_SAMPLE);
+        let left = area.right - entries.iter().map(width).fold(0.0, f64::max);
+        let labels = entries.into_iter().zip(centres).map(|(entry, y)| Placed {
+            shown: entry.label.clone(),
+            bounds: Rect::new(left, y - half, left + width(&entry), y + half),
+            entry,
+        });
+        let labels: Vec<Placed> = labels.collect();
+        let mut leaders = labels.iter().map(Placed::is_led);
+        let gap = if leaders.any(|is_led| is_led) {
+            LEADER
         } else {
-            SAMPLE
+            NO_LEADER
         };
-        mark::draw_sample(canvas, entry.look, label.bounds.left, y, sample, radius);
-        canvas.text(
-            &label.shown,
-            label.bounds.left + sample + SAMPLE_GAP,
-            y + style::SMALL_PT * CAP_HEIGHT / 2.0,
-            &TextStyle {
-                colour: match entry.look {
-                    Look::Model { .. } | Look::Bar(_) => style::INK,
-                    Look::Published(_) | Look::Baseline(_) => style::MUTED,
-                },
-                ..TextStyle::regular(style::SMALL_PT, Anchor::Start)
-            },
-        );
-        canvas.close_group();
+        let plot = Some(left - gap);
+        Some(Self { labels, plot })
     }
-    canvas.close_group();
+
+    /// A legend in columns, read downwards, from the upper left corner of `area` and within it. Labels are elided only if
+    /// they would not fit otherwise; `None` if not even that helps.
+    pub fn above(entries: &[Entry], area: &Rect) -> Option<Self> {
+        let width = |entry: &Entry| label_width(&entry.label, SAMPLE);
+        let fits = |rows: &usize| LINE * float(*rows) <= area.height();
+        let gaps = |columns: usize| COLUMN_GAP * float(columns.saturating_sub(1));
+        // The fewest rows first: a legend should be flat.
+        for rows in (1..=entries.len()).filter(fits) {
+            let columns = entries.chunks(rows);
+            let widths: Vec<f64> = columns
+                .map(|column| column.iter().map(width).fold(0.0, f64::max))
+                .collect();
+            if widths.iter().sum::<f64>() + gaps(widths.len()) <= area.width() {
+                return Some(Self::in_columns(entries, rows, &widths, area));
+            }
+        }
+        let rows = (1..=entries.len()).rev().find(fits)?;
+        let columns = entries.len().div_ceil(rows);
+        let each = (area.width() - gaps(columns)) / float(columns);
+        let is_wide = each >= SAMPLE + SAMPLE_GAP + LEAST_TEXT;
+        is_wide.then(|| Self::in_columns(entries, rows, &vec![each; columns], area))
+    }
+
+    fn in_columns(entries: &[Entry], rows: usize, widths: &[f64], area: &Rect) -> Self {
+        let mut labels = Vec::with_capacity(entries.len());
+        let mut x = area.left;
+        for (column, &width) in entries.chunks(rows).zip(widths) {
+            for (row, entry) in column.iter().enumerate() {
+                let shown = SMALL.elide(&entry.label, width - SAMPLE - SAMPLE_GAP);
+                let y = area.top + LINE * float(row);
+                labels.push(Placed {
+                    bounds: Rect::new(x, y, x + label_width(&shown, SAMPLE), y + LINE),
+                    entry: entry.clone(),
+                    shown,
+                });
+            }
+            x += width + COLUMN_GAP;
+        }
+        Self { labels, plot: None }
+    }
+
+    /// Its lower edge; the page's margin if it is empty.
+    pub fn bottom(&self) -> f64 {
+        let bottoms = self.labels.iter().map(|label| label.bounds.bottom);
+        bottoms.fold(MARGIN, f64::max)
+    }
+
+    /// Draws it. From a plot beside it, a leader goes to each label that does not stand at the height of its line's end.
+    pub fn draw(&self, canvas: &mut Canvas, radius: f64) {
+        canvas.group("legend", None, |canvas| {
+            for label in &self.labels {
+                canvas.group("label", Some(&label.entry.label), |canvas| {
+                    label.draw(canvas, self.plot, radius);
+                });
+            }
+        });
+    }
+}
+
+impl Placed {
+    /// Whether it needs a leader beside the plot.
+    fn is_led(&self) -> bool {
+        self.entry.is_end && (self.entry.near - self.bounds.middle()).abs() > LEADER_LEAST
+    }
+
+    fn draw(&self, canvas: &mut Canvas, plot: Option<f64>, radius: f64) {
+        let Entry { look, near, .. } = self.entry;
+        let (left, y) = (self.bounds.left, self.bounds.middle());
+        if let Some(from) = plot.filter(|_| self.is_led()) {
+            let room = match look.reach(radius) {
+                0.0 => 0.0,
+                reach => SHORT_SAMPLE / 2.0 - reach,
+            };
+            let bend = [(from + 2.5, near), (left - 3.0, y)];
+            let points = [(from + 0.5, near), bend[0], bend[1], (left + room - 1.2, y)];
+            let stroke = Stroke::solid(look.tint, LEADER_LINE);
+            canvas.line(&points, stroke, &[("class", "leader")]);
+        }
+        let sample = plot.map_or(SAMPLE, |_| SHORT_SAMPLE);
+        mark::draw_sample(canvas, look, left, y, sample, radius);
+        let (x, y) = (left + sample + SAMPLE_GAP, y + SMALL.drop());
+        canvas.text(&self.shown, x, y, SMALL.coloured(look.ink));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::style::marker;
     use proptest::prelude::*;
 
     fn entries(labels: &[&str]) -> Vec<Entry> {
-        labels
-            .iter()
-            .enumerate()
-            .map(|(i, label)| Entry {
-                label: (*label).to_owned(),
-                look: Look::Model {
-                    marker: marker(i),
-                    line: true,
-                },
-                end: Some(50.0),
-                near: 50.0,
-            })
-            .collect()
+        let entry = |(i, label): (usize, &&str)| Entry {
+            near: 50.0,
+            is_end: true,
+            ..Entry::new(label, Look::model(i))
+        };
+        labels.iter().enumerate().map(entry).collect()
     }
 
-    fn assert_apart(placed: &[Placed]) {
-        for (i, a) in placed.iter().enumerate() {
-            for b in &placed[..i] {
+    fn assert_apart_within(legend: &Legend, area: &Rect) {
+        for (i, a) in legend.labels.iter().enumerate() {
+            assert!(area.contains(&a.bounds), "{a:?}");
+            for b in &legend.labels[..i] {
                 assert!(!a.bounds.overlaps(&b.bounds), "{a:?} {b:?}");
             }
         }
@@ -286,42 +226,59 @@ mod tests {
 
     #[test]
     fn labels_that_end_at_one_height_are_centred_on_it() {
-        let (placed, plot) = beside(&entries(&["a", "b", "c"]), 100.0, 0.0, 100.0).unwrap();
-        assert_apart(&placed);
-        assert!(
-            placed
-                .iter()
-                .all(|p| p.bounds.left > plot && p.bounds.right <= 100.0)
-        );
-        let middle = f64::midpoint(placed[1].bounds.top, placed[1].bounds.bottom);
-        assert!((middle - 50.0).abs() < 1e-9);
-        assert!(beside(&entries(&["x"; 20]), 100.0, 0.0, 100.0).is_none());
+        let area = Rect::new(0.0, 0.0, 100.0, 100.0);
+        let legend = Legend::beside(entries(&["a", "b", "c"]), &area).unwrap();
+        let left = legend.plot.unwrap();
+        assert_apart_within(&legend, &Rect { left, ..area });
+        assert!((legend.labels[1].bounds.middle() - 50.0).abs() < 1e-9);
+        assert!(Legend::beside(entries(&["x"; 20]), &area).is_none());
     }
 
     #[test]
     fn a_legend_is_as_flat_as_its_width_allows() {
         let few = entries(&["Evo2-40B", "Qwen3-4B", "mode"]);
-        let placed = columns(&few, 10.0, 5.0, 400.0, 60.0).unwrap();
-        assert!(placed.iter().all(|p| (p.bounds.top - 5.0).abs() < 1e-9));
-        let narrow = columns(&few, 10.0, 5.0, 70.0, 60.0).unwrap();
-        assert!(narrow[2].bounds.top > narrow[0].bounds.top);
-        assert_apart(&placed);
-        assert_apart(&narrow);
+        let area = Rect::new(10.0, 5.0, 410.0, 65.0);
+        let wide = Legend::above(&few, &area).unwrap();
+        let top = |label: &Placed| label.bounds.top;
+        assert!(
+            wide.labels
+                .iter()
+                .all(|label| (top(label) - 5.0).abs() < 1e-9)
+        );
+        let area = Rect {
+            right: 80.0,
+            ..area
+        };
+        let narrow = Legend::above(&few, &area).unwrap();
+        assert!(top(&narrow.labels[2]) > top(&narrow.labels[0]));
+        assert_apart_within(
+            &wide,
+            &Rect {
+                right: 410.0,
+                ..area
+            },
+        );
+        assert_apart_within(&narrow, &area);
     }
 
     #[test]
     fn a_legend_elides_what_does_not_fit_and_gives_up_where_that_does_not_help() {
         let long = entries(&["organisation/a-very-long-model-name-with-a-suffix-40b-base"; 8]);
-        let placed = columns(&long, 0.0, 0.0, 240.0, 40.0).unwrap();
-        assert_apart(&placed);
+        let area = Rect::new(0.0, 0.0, 240.0, 40.0);
+        let legend = Legend::above(&long, &area).unwrap();
+        assert_apart_within(&legend, &area);
+        assert!(legend.labels.iter().all(|label| label.shown.contains('…')));
         assert!(
-            placed
-                .iter()
-                .all(|p| p.bounds.right <= 240.0 && p.bounds.bottom <= 40.0)
+            Legend::above(
+                &long,
+                &Rect {
+                    bottom: 8.2,
+                    ..area
+                }
+            )
+            .is_none()
         );
-        assert!(placed.iter().all(|p| p.shown.contains('…')));
-        assert!(columns(&long, 0.0, 0.0, 240.0, 8.2).is_none());
-        assert!(columns(&long, 0.0, 0.0, 40.0, 400.0).is_none());
+        assert!(Legend::above(&long, &Rect::new(0.0, 0.0, 40.0, 400.0)).is_none());
     }
 
     proptest! {

@@ -1,65 +1,138 @@
 /*!
-Markers, and the samples of marker and line that stand beside a label.
+How series look, and the drawing of markers, bars, and the samples of marker and line that stand beside a label.
 */
 
-use super::canvas::{Canvas, Rect, Stroke, number, outline};
-use super::style::{self, Dash, Fill, Marker, Shape};
+use super::canvas::{Canvas, Rect, Stroke, number, outline, polygon};
+use super::style::{DASHES, FAINT, HUES, INK, MUTED, PAPER, SMALL};
+
+/// The shape of a marker.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shape {
+    Circle,
+    Square,
+    Triangle,
+    Diamond,
+    TriangleDown,
+    Plus,
+    Cross,
+}
+
+const SHAPES: [Shape; 7] = [
+    Shape::Circle,
+    Shape::Square,
+    Shape::Triangle,
+    Shape::Diamond,
+    Shape::TriangleDown,
+    Shape::Plus,
+    Shape::Cross,
+];
+
+fn shape(index: usize) -> Shape {
+    SHAPES[(index + index / HUES.len() / 2) % SHAPES.len()]
+}
+
+/// What stands for one value of a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Symbol {
+    /// A marker, filled or an outline; its radius is `scale` times the usual.
+    Marker {
+        shape: Shape,
+        hollow: bool,
+        scale: f64,
+    },
+    Dot,
+    /// A bar, with white lines across it or without.
+    Bar {
+        hatched: bool,
+    },
+}
 
 /// How a series looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Look {
-    /// A model: coloured markers, and a line if it has one.
-    Model {
-        /// Its marker.
-        marker: Marker,
-        /// Whether a line goes with the markers.
-        line: bool,
-    },
-    /// A published model: outlined markers and a thin dashed line.
-    Published(Marker),
-    /// A baseline: a grey dashed line.
-    Baseline(Dash),
-    /// A kind of bar.
-    Bar(Fill),
+pub struct Look {
+    pub symbol: Symbol,
+    pub colour: &'static str,
+    /// Of error bars and leaders.
+    pub tint: &'static str,
+    /// Of its label.
+    pub ink: &'static str,
+    pub line: Option<Stroke>,
 }
 
 impl Look {
-    /// The line of a series.
-    #[must_use]
-    pub fn stroke(self) -> Stroke {
-        match self {
-            Self::Model { marker, .. } => Stroke::solid(marker.colour, style::MODEL_LINE),
-            Self::Published(marker) => Stroke {
-                colour: marker.colour,
-                width: style::PUBLISHED_LINE,
-                dashes: style::PUBLISHED_DASHES,
+    /// The `index`-th model: coloured markers and a line. The first 98 differ; those that share a colour differ in shape
+    /// or filling, and those that share a shape within the first 14 differ in filling, so that grey print still tells
+    /// them apart.
+    pub fn model(index: usize) -> Self {
+        let [colour, tint, ..] = HUES[index % HUES.len()];
+        Self {
+            symbol: Symbol::Marker {
+                shape: shape(index),
+                hollow: index / HUES.len() % 2 == 1,
+                scale: 1.0,
             },
-            Self::Baseline(dash) => Stroke {
-                colour: dash.colour,
-                width: style::BASELINE_LINE,
-                dashes: dash.pattern,
-            },
-            Self::Bar(fill) => Stroke::solid(fill.colour, style::MODEL_LINE),
+            colour,
+            tint,
+            ink: INK,
+            line: Some(Stroke::solid(colour, 0.9)),
         }
     }
 
-    /// The colour of its error bars and leaders.
-    #[must_use]
-    pub fn tint(self) -> &'static str {
-        match self {
-            Self::Model { marker, .. } | Self::Published(marker) => marker.tint,
-            Self::Baseline(dash) => dash.colour,
-            Self::Bar(fill) => fill.colour,
+    /// The `index`-th coloured series, published: outlined smaller markers and a thin dashed line.
+    pub fn published(index: usize) -> Self {
+        let model = Self::model(index);
+        Self {
+            symbol: Symbol::Marker {
+                shape: shape(index),
+                hollow: true,
+                scale: 0.8,
+            },
+            ink: MUTED,
+            line: Some(Stroke::dashed(model.colour, 0.6, "2.2 1.2")),
+            ..model
         }
     }
 
-    /// The radius of its marker where a model's is `r`; 0 where it has none.
-    #[must_use]
+    /// The `index`-th baseline: a grey dashed line; five differ.
+    pub fn baseline(index: usize) -> Self {
+        let (colour, dashes) = DASHES[index % DASHES.len()];
+        Self {
+            symbol: Symbol::Dot,
+            colour,
+            tint: colour,
+            ink: MUTED,
+            line: Some(Stroke::dashed(colour, 0.8, dashes)),
+        }
+    }
+
+    /// The `index`-th kind of bar; 14 differ, and neighbours differ in hatching, so that grey print still tells them
+    /// apart.
+    pub fn bar(index: usize) -> Self {
+        let hatched = index % 2 == 1;
+        Self {
+            symbol: Symbol::Bar { hatched },
+            line: None,
+            ..Self::model(index)
+        }
+    }
+
+    /// What chance would give: a light bar beside the others.
+    pub fn chance() -> Self {
+        Self {
+            colour: FAINT,
+            ..Self::bar(0)
+        }
+    }
+
+    pub fn without_line(self) -> Self {
+        Self { line: None, ..self }
+    }
+
+    /// The radius of its marker where the usual one is `r`; 0 where it has none.
     pub fn reach(self, r: f64) -> f64 {
-        match self {
-            Self::Model { .. } => r,
-            Self::Published(_) => r * PUBLISHED_SCALE,
-            Self::Baseline(_) | Self::Bar(_) => 0.0,
+        match self.symbol {
+            Symbol::Marker { scale, .. } => r * scale,
+            Symbol::Dot | Symbol::Bar { .. } => 0.0,
         }
     }
 }
@@ -69,108 +142,68 @@ pub const SAMPLE: f64 = 14.0;
 /// Width of a sample that stands at the end of its line and need not show it again.
 pub const SHORT_SAMPLE: f64 = 8.8;
 /// Radius of a baseline's dots.
-pub const DOT: f64 = 0.9;
-/// Radius of a published model's markers over that of a model's.
-pub const PUBLISHED_SCALE: f64 = 0.8;
+const DOT: f64 = 0.9;
 /// Distance of the lines of a hatched bar.
 const HATCH: f64 = 2.4;
 
-/// Draws a marker whose area is that of a disc of radius `r`, whatever its shape.
-pub fn draw(canvas: &mut Canvas, marker: Marker, x: f64, y: f64, r: f64) {
-    let d = path(marker.shape, x, y, r);
-    if marker.hollow {
-        canvas.path(
-            &d,
-            &[
-                ("class", "marker"),
-                ("fill", style::PAPER),
-                ("stroke", marker.colour),
-                ("stroke-width", "0.8"),
-                ("stroke-linejoin", "round"),
-            ],
-        );
-    } else {
-        // A hair of paper around the marker keeps overlapping ones apart.
-        canvas.path(
-            &d,
-            &[
-                ("class", "marker"),
-                ("fill", marker.colour),
-                ("stroke", style::PAPER),
-                ("stroke-width", "0.35"),
-                ("stroke-linejoin", "round"),
-            ],
-        );
-    }
-}
-
-/// Draws the point of a series, whose marker has radius `r` if it is a model's; a kind of bar has none.
+/// Draws the point of a series, where the usual marker has the area of a disc of radius `r`; a kind of bar has none.
 pub fn draw_point(canvas: &mut Canvas, look: Look, x: f64, y: f64, r: f64) {
-    match look {
-        Look::Model { marker, .. } => draw(canvas, marker, x, y, r),
-        Look::Published(marker) => {
-            let outlined = Marker {
-                hollow: true,
-                ..marker
-            };
-            draw(canvas, outlined, x, y, look.reach(r));
+    let (d, fill, stroke, width) = match look.symbol {
+        Symbol::Marker { shape, hollow, .. } => {
+            let d = path(shape, x, y, look.reach(r));
+            // A hair of paper around a filled marker keeps overlapping ones apart.
+            if hollow {
+                (d, PAPER, look.colour, "0.8")
+            } else {
+                (d, look.colour, PAPER, "0.35")
+            }
         }
-        Look::Baseline(dash) => canvas.path(
-            &disc(x, y, DOT),
-            &[("class", "marker"), ("fill", dash.colour)],
-        ),
-        Look::Bar(_) => {}
-    }
+        Symbol::Dot => {
+            let attributes = [("class", "marker"), ("fill", look.colour)];
+            return canvas.path(&disc(x, y, DOT), &attributes);
+        }
+        Symbol::Bar { .. } => return,
+    };
+    let attributes = [
+        ("class", "marker"),
+        ("fill", fill),
+        ("stroke", stroke),
+        ("stroke-width", width),
+        ("stroke-linejoin", "round"),
+    ];
+    canvas.path(&d, &attributes);
 }
 
-/// Draws the sample of a series from `x` to `x + width`, centred on `y`; a short one of a model without its line.
+/// Draws the sample of a series from `x` to `x + width`, centred on `y`; a short one without its line, unless that is all
+/// there is.
 pub fn draw_sample(canvas: &mut Canvas, look: Look, x: f64, y: f64, width: f64, r: f64) {
-    let has_line = match look {
-        Look::Model { line, .. } => line && width >= SAMPLE,
-        Look::Published(_) => width >= SAMPLE,
-        Look::Baseline(_) => true,
-        Look::Bar(_) => false,
-    };
-    if has_line {
-        canvas.polyline(&[(x, y), (x + width, y)], look.stroke());
+    let is_line = look.symbol == Symbol::Dot;
+    if let Some(stroke) = look.line.filter(|_| is_line || width >= SAMPLE) {
+        canvas.line(&[(x, y), (x + width, y)], stroke, &[]);
     }
-    match look {
-        Look::Model { .. } | Look::Published(_) => {
-            draw_point(canvas, look, x + width / 2.0, y, r);
-        }
-        Look::Baseline(_) => {}
-        Look::Bar(fill) => {
-            let half = style::SMALL_PT * 0.36;
-            let swatch = Rect {
-                left: x + width - SHORT_SAMPLE,
-                top: y - half,
-                right: x + width,
-                bottom: y + half,
-            };
-            draw_bar(canvas, fill, &swatch);
-        }
+    if let Symbol::Bar { .. } = look.symbol {
+        let right = x + width;
+        let half = SMALL.size * 0.36;
+        draw_bar(
+            canvas,
+            look,
+            &Rect::new(right - SHORT_SAMPLE, y - half, right, y + half),
+        );
+    } else if !is_line {
+        draw_point(canvas, look, x + width / 2.0, y, r);
     }
 }
 
 /// Draws a bar: filled, and hatched if its kind is.
-pub fn draw_bar(canvas: &mut Canvas, fill: Fill, bar: &Rect) {
-    let corners = [
-        (bar.left, bar.top),
-        (bar.right, bar.top),
-        (bar.right, bar.bottom),
-        (bar.left, bar.bottom),
+pub fn draw_bar(canvas: &mut Canvas, look: Look, bar: &Rect) {
+    let attributes = [
+        ("class", "block"),
+        ("fill", look.colour),
+        ("stroke", PAPER),
+        ("stroke-width", "0.35"),
     ];
-    let outlined = outline(&corners) + "Z";
-    canvas.path(
-        &outlined,
-        &[
-            ("class", "block"),
-            ("fill", fill.colour),
-            ("stroke", style::PAPER),
-            ("stroke-width", "0.35"),
-        ],
-    );
-    if !fill.hatched {
+    canvas.path(&bar.path(), &attributes);
+    if look.symbol != (Symbol::Bar { hatched: true }) {
         return;
     }
     // Lines that rise to the right, on the same lattice in every bar: x + y is a multiple of their distance.
@@ -185,7 +218,7 @@ pub fn draw_bar(canvas: &mut Canvas, fill: Fill, bar: &Rect) {
         sum += HATCH;
     }
     if !d.is_empty() {
-        canvas.path(&d, &[("stroke", style::PAPER), ("stroke-width", "0.55")]);
+        canvas.path(&d, &[("stroke", PAPER), ("stroke-width", "0.55")]);
     }
 }
 
@@ -194,131 +227,95 @@ fn disc(x: f64, y: f64, r: f64) -> String {
     format!("M{x0} {y}A{r} {r} 0 1 1 {x1} {y}A{r} {r} 0 1 1 {x0} {y}Z")
 }
 
+/// A polygon whose area is that of a disc of radius `r`, whatever its shape.
 fn path(shape: Shape, x: f64, y: f64, r: f64) -> String {
-    // Each polygon is given around the origin for a disc of radius 1 and area pi.
-    let corners: &[(f64, f64)] = match shape {
-        Shape::Circle => return disc(x, y, r),
-        Shape::Square => &[
-            (-0.886, -0.886),
-            (0.886, -0.886),
-            (0.886, 0.886),
-            (-0.886, 0.886),
-        ],
-        Shape::Diamond => &[(0.0, -1.253), (1.253, 0.0), (0.0, 1.253), (-1.253, 0.0)],
-        Shape::Triangle => &[(0.0, -1.555), (1.347, 0.778), (-1.347, 0.778)],
-        Shape::TriangleDown => &[(0.0, 1.555), (1.347, -0.778), (-1.347, -0.778)],
-        Shape::Plus | Shape::Cross => &PLUS,
-    };
-    let turn = if shape == Shape::Cross {
-        std::f64::consts::FRAC_1_SQRT_2
-    } else {
-        0.0
-    };
-    let points: Vec<(f64, f64)> = corners
-        .iter()
-        .map(|&(dx, dy)| {
-            if turn > 0.0 {
-                ((dx - dy) * turn, (dx + dy) * turn)
-            } else {
-                (dx, dy)
-            }
-        })
-        .map(|(dx, dy)| (x + dx * r, y + dy * r))
-        .collect();
-    outline(&points) + "Z"
-}
-
-/// An upright cross: reach `L`, half width `W`, area 8 L W - 4 W^2 = pi.
-const PLUS: [(f64, f64); 12] = {
+    /// An upright cross: reach `L`, half width `W`, area 8 L W - 4 W^2 = pi.
     const L: f64 = 1.145;
     const W: f64 = 0.42;
-    [
-        (-W, -L),
-        (W, -L),
-        (W, -W),
-        (L, -W),
-        (L, W),
-        (W, W),
-        (W, L),
-        (-W, L),
-        (-W, W),
-        (-L, W),
-        (-L, -W),
-        (-W, -W),
-    ]
-};
+    const S: f64 = 0.886;
+    const D: f64 = 1.253;
+    const A: f64 = 1.347;
+    // A corner or several of each, given around the origin, and how often they are repeated around it.
+    let (corners, times): (&[(f64, f64)], u32) = match shape {
+        Shape::Circle => return disc(x, y, r),
+        Shape::Square => (&[(-S, -S)], 4),
+        Shape::Diamond => (&[(0.0, -D)], 4),
+        Shape::Triangle => (&[(0.0, -1.555), (A, 0.778), (-A, 0.778)], 1),
+        Shape::TriangleDown => (&[(0.0, 1.555), (A, -0.778), (-A, -0.778)], 1),
+        Shape::Plus | Shape::Cross => (&[(-W, -L), (W, -L), (W, -W)], 4),
+    };
+    let tilt = if shape == Shape::Cross { 0.125 } else { 0.0 };
+    let turned = (0..times).flat_map(|i| {
+        let turn = (f64::from(i) / f64::from(times) + tilt) * std::f64::consts::TAU;
+        let (sin, cos) = turn.sin_cos();
+        let turned = move |&(dx, dy): &(f64, f64)| (dx * cos - dy * sin, dx * sin + dy * cos);
+        corners.iter().map(turned)
+    });
+    let points: Vec<_> = turned.map(|(dx, dy)| (x + dx * r, y + dy * r)).collect();
+    polygon(&points)
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use resvg::usvg::{Options, Tree, roxmltree};
+
+    fn assert_all_differ<T: PartialEq>(looks: impl Iterator<Item = T>) {
+        let looks: Vec<T> = looks.collect();
+        for (i, look) in looks.iter().enumerate() {
+            assert!(!looks[..i].contains(look), "{i} repeats");
+        }
+    }
+
+    #[test]
+    fn models_bars_and_baselines_differ_in_colour_and_in_grey() {
+        assert_all_differ((0..98).map(Look::model));
+        assert_all_differ((0..14).map(|i| Look::model(i).symbol));
+        assert_all_differ((0..14).map(Look::bar));
+        assert!((0..13).all(|i| Look::bar(i).symbol != Look::bar(i + 1).symbol));
+        assert_all_differ((0..5).map(|i| Look::baseline(i).line.unwrap().dashes));
+    }
 
     #[test]
     fn hatching_stays_within_its_bar() {
-        let bar = Rect {
-            left: 10.0,
-            top: 5.0,
-            right: 17.0,
-            bottom: 42.0,
-        };
+        let bar = Rect::new(10.0, 5.0, 17.0, 42.0);
         let mut canvas = Canvas::new(30.0, 30.0, "", "");
-        draw_bar(&mut canvas, style::fill(1), &bar);
+        draw_bar(&mut canvas, Look::bar(1), &bar);
         let svg = canvas.finish();
-        let document = resvg::usvg::roxmltree::Document::parse(&svg).unwrap();
-        let lines = document
-            .descendants()
-            .filter_map(|n| n.attribute("d"))
-            .next_back();
-        let numbers: Vec<f64> = lines
-            .unwrap()
-            .split(['M', 'L', ' '])
-            .filter_map(|n| n.parse().ok())
-            .collect();
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let mut paths = document.descendants().filter_map(|n| n.attribute("d"));
+        let numbers = paths.next_back().unwrap().split(['M', 'L', ' ']);
+        let numbers: Vec<f64> = numbers.filter_map(|n| n.parse().ok()).collect();
         assert!(numbers.len() > 20);
         for point in numbers.chunks(2) {
             assert!(point[0] >= 9.99 && point[0] <= 17.01, "{point:?}");
             assert!(point[1] >= 4.99 && point[1] <= 42.01, "{point:?}");
         }
     }
-    use resvg::usvg::{Options, Tree};
 
     #[test]
     fn every_shape_has_the_same_area_of_ink_and_is_centred() {
         // Counted in pixels of a picture, so that the paths themselves are what is measured.
-        let mut areas = Vec::new();
-        for shape in [
-            Shape::Circle,
-            Shape::Square,
-            Shape::Triangle,
-            Shape::Diamond,
-            Shape::TriangleDown,
-            Shape::Plus,
-            Shape::Cross,
-        ] {
+        for shape in SHAPES {
+            let d = path(shape, 100.0, 100.0, 50.0);
             let svg = format!(
-                "<svg xmlns='http://www.w3.org/2000/svg' width='200' height='200'><path d='{}'/></svg>",
-                path(shape, 100.0, 100.0, 50.0)
+                "<svg xmlns='http://www.w3.org/2000/svg' width='200' height='200'><path d='{d}'/></svg>"
             );
             let tree = Tree::from_str(&svg, &Options::default()).unwrap();
             let mut pixmap = resvg::tiny_skia::Pixmap::new(200, 200).unwrap();
-            resvg::render(
-                &tree,
-                resvg::tiny_skia::Transform::identity(),
-                &mut pixmap.as_mut(),
-            );
+            let whole = resvg::tiny_skia::Transform::identity();
+            resvg::render(&tree, whole, &mut pixmap.as_mut());
             let (mut area, mut moment_x, mut moment_y) = (0.0, 0.0, 0.0);
-            for (i, pixel) in pixmap.pixels().iter().enumerate() {
+            for (i, pixel) in (0_u32..).zip(pixmap.pixels()) {
                 let ink = f64::from(pixel.alpha()) / 255.0;
                 area += ink;
-                moment_x += ink * (f64::from(u32::try_from(i % 200).unwrap()) + 0.5);
-                moment_y += ink * (f64::from(u32::try_from(i / 200).unwrap()) + 0.5);
+                moment_x += ink * (f64::from(i % 200) + 0.5);
+                moment_y += ink * (f64::from(i / 200) + 0.5);
             }
             assert!((moment_x / area - 100.0).abs() < 0.5, "{shape:?}");
             assert!((moment_y / area - 100.0).abs() < 0.5, "{shape:?}");
-            areas.push(area);
-        }
-        let disc = std::f64::consts::PI * 2500.0;
-        for area in areas {
-            assert!((area / disc - 1.0).abs() < 0.03, "{area} {disc}");
+            let disc = std::f64::consts::PI * 2500.0;
+            assert!((area / disc - 1.0).abs() < 0.03, "{shape:?}: {area} {disc}");
         }
     }
 }

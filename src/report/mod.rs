@@ -1,129 +1,84 @@
 /*!
 Pictures of results: from plain numbers to SVG, PNG and a page of HTML.
 
-Four forms of figure, of plain numbers, stand on a shared page:
+[`figures`] has one file a figure: from scores, fits and contrasts to a [`Drawing`]; `campaign` says what they found, a row
+a model; [`html`] puts all of them on one page. A drawing is of one of four forms, of plain numbers, on a page:
 
-- [`chart`] draws points, error bars and lines over a horizontal axis, in panels;
-- [`bars`] draws stacked bars in groups, in panels;
-- [`heat`] draws a table of correlations as coloured cells;
-- [`rows`] draws one row a function or group.
+- `chart` draws `series` of points, error bars and lines over a horizontal axis, in panels, each by `layers`;
+- `bars` draws stacked bars in groups, in panels;
+- `heat` draws a table of correlations as coloured cells;
+- `rows` draws one row a function or group.
 
-[`figures`] has one file a figure: from scores, fits and contrasts to one of the forms; [`campaign`] says what they found, a row
-a model; [`html`] puts all of them on one page.
 Below them:
 
-- [`page`] has size, title, note and the grid of panels;
-- [`axis`] has the horizontal axes (logarithmic, with a place for 0 shots, or linear) and the vertical one;
-- [`legend`] places labels at the ends of the lines, or a legend in columns;
-- [`mark`] draws markers, bars and line samples;
-- [`style`] holds colours, sizes, line widths;
-- [`font`] holds the one typeface, measures and outlines text;
-- [`canvas`] has rectangles and the SVG writer;
-- [`png`] rasterises.
+- `page` has size, title, note and the layout of panels and legend;
+- `axis` has the axes: logarithmic, with a place for 0 shots, or linear;
+- `legend` places labels at the ends of the lines, or a legend in columns;
+- `mark` draws markers, bars and line samples;
+- `style` holds colours, sizes, line widths;
+- `font` holds the one typeface, measures and outlines text;
+- `canvas` has rectangles and the SVG writer;
+- `png` rasterises.
 
 Why not plotters: its SVG backend takes whole pixels, names system fonts in `<text>` and has no say over
 marker shapes, label collisions or broken axes; what is left of it for these figures is less than what is here.
 */
 
-pub mod axis;
-pub mod bars;
-pub mod campaign;
-pub mod canvas;
-pub mod chart;
+mod axis;
+mod bars;
+mod campaign;
+mod canvas;
+mod chart;
 pub mod figures;
-pub mod font;
-pub mod heat;
+mod font;
+mod heat;
 pub mod html;
-pub mod legend;
-pub mod mark;
-pub mod page;
-pub mod png;
-pub mod rows;
-pub mod style;
+mod layers;
+mod legend;
+mod mark;
+mod page;
+mod png;
+mod rows;
+mod series;
+mod style;
 
-pub use bars::Bars;
-pub use campaign::campaign;
-pub use chart::Chart;
-pub use heat::Heat;
+use campaign::campaign;
 pub use png::svg_to_png;
-pub use rows::Rows;
 
 use crate::error::Result;
 
-macro_rules! form {
-    ($name:ident) => {
-        impl From<$name> for Drawing {
-            fn from(form: $name) -> Self {
-                Self::$name(form)
-            }
-        }
-    };
+/// What can be drawn on a page.
+trait Form {
+    /// Draws it, or says what is impossible about its numbers, or that the page is too small.
+    fn draw(&self, page: &page::Page) -> Result<canvas::Canvas>;
 }
 
-form!(Chart);
-form!(Bars);
-form!(Heat);
-form!(Rows);
-
-/// A figure of any form.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Drawing {
-    /// Points and lines.
-    Chart(Chart),
-    /// Stacked bars.
-    Bars(Bars),
-    /// A table of correlations.
-    Heat(Heat),
-    /// One row a function.
-    Rows(Rows),
+/// A figure.
+pub struct Drawing {
+    /// Size, title and note.
+    pub page: page::Page,
+    form: Box<dyn Form>,
 }
 
 impl Drawing {
-    /// The figure as SVG; equal figures give equal bytes.
+    fn new(page: page::Page, note: impl Into<String>, form: impl Form + 'static) -> Self {
+        let note = note.into();
+        Self {
+            page: page::Page { note, ..page },
+            form: Box::new(form),
+        }
+    }
+
+    /// The figure as SVG, and the characters of its texts that the typeface lacks and shows as boxes; equal figures give
+    /// equal bytes.
     ///
     /// # Errors
     /// [`crate::error::Error::Data`] if there is nothing to draw or a number is impossible,
     /// [`crate::error::Error::Usage`] if the page is too small for what should stand on it, or larger than a poster.
-    pub fn to_svg(&self) -> Result<String> {
-        match self {
-            Self::Chart(chart) => chart.to_svg(),
-            Self::Bars(bars) => bars.to_svg(),
-            Self::Heat(heat) => heat.to_svg(),
-            Self::Rows(rows) => rows.to_svg(),
-        }
-    }
-
-    /// Size, title and note.
-    pub fn page_mut(&mut self) -> &mut page::Page {
-        match self {
-            Self::Chart(chart) => &mut chart.page,
-            Self::Bars(bars) => &mut bars.page,
-            Self::Heat(heat) => &mut heat.page,
-            Self::Rows(rows) => &mut rows.page,
-        }
-    }
-
-    /// Lets its axes of shares reach at least this far.
-    pub fn set_y_max(&mut self, y_max: Option<f64>) {
-        match self {
-            Self::Chart(chart) => chart.y_max = y_max,
-            Self::Bars(bars) => bars.y_max = y_max,
-            Self::Heat(_) | Self::Rows(_) => {}
-        }
-    }
-
-    /// The characters of its texts that the typeface lacks and shows as boxes.
-    #[must_use]
-    pub fn missing_characters(&self) -> Vec<char> {
-        let (page, texts) = match self {
-            Self::Chart(chart) => (&chart.page, chart.texts()),
-            Self::Bars(bars) => (&bars.page, bars.texts()),
-            Self::Heat(heat) => (&heat.page, heat.texts()),
-            Self::Rows(rows) => (&rows.page, rows.texts()),
-        };
-        let own = [&page.title, &page.note];
-        let own = own.into_iter().filter_map(|text| text.as_deref());
-        let all: String = texts.into_iter().chain(own).collect();
-        font::missing(&all)
+    pub fn to_svg(&self) -> Result<(String, Vec<char>)> {
+        self.page.check()?;
+        let canvas = self.form.draw(&self.page)?;
+        let missing = font::missing(&canvas.texts);
+        Ok((canvas.finish(), missing))
     }
 }

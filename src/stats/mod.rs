@@ -30,4 +30,4 @@ pub use normal::{NORMAL_95, one_sided_p, z_difference};
 pub use paired::{Paired, PairedTest, paired};
 pub use rank::{Correlation, average_ranks, rank_correlations, spearman};
 pub use sampling::{Beta, Expected, Truth};
-pub use swap::{SwapTest, condition_swap};
+pub use swap::{SignFlipTest, sign_flip_test};

@@ -1,5 +1,5 @@
 /*!
-The exact condition-swap test: how often would random signs of the tasks' differences give as much?
+The exact condition-swap test, a sign-flip permutation test: how often would random signs of the tasks' differences give as much?
 */
 
 use num_bigint::BigUint;
@@ -7,14 +7,14 @@ use num_traits::{One, ToPrimitive, Zero};
 
 /// Exact tail probabilities of a sum of differences under random signs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SwapTest {
+pub struct SignFlipTest {
     /// P(sum >= observed): the differences tend to be positive.
     pub greater: f64,
     /// P(sum <= observed): they tend to be negative.
     pub less: f64,
 }
 
-impl SwapTest {
+impl SignFlipTest {
     /// Twice the smaller tail, at most 1.
     #[must_use]
     pub fn two_sided(&self) -> f64 {
@@ -30,7 +30,7 @@ impl SwapTest {
 /// 2^r` is exact until it is rounded to an f64 (it underflows to 0 below 2^-1074). Without any
 /// difference p is 1. Time and memory: r times half the sum of the absolute differences, at most.
 #[must_use]
-pub fn condition_swap(differences: &[i64]) -> SwapTest {
+pub fn sign_flip_test(differences: &[i64]) -> SignFlipTest {
     let total_of = |sign: i64| -> u64 {
         let parts = differences.iter().filter(|d| d.signum() == sign);
         parts.map(|d| d.unsigned_abs()).sum()
@@ -52,12 +52,12 @@ pub fn condition_swap(differences: &[i64]) -> SwapTest {
     let share = |count: &BigUint| ratio_to_power_of_two(count, sizes.len());
     let (rare, common) = (share(&up_to_smaller), share(&above_smaller));
     if positive >= negative {
-        SwapTest {
+        SignFlipTest {
             greater: rare,
             less: common,
         }
     } else {
-        SwapTest {
+        SignFlipTest {
             greater: common,
             less: rare,
         }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn assert_exact(differences: &[i64]) {
-        let test = condition_swap(differences);
+        let test = sign_flip_test(differences);
         assert_eq!(
             (test.greater, test.less),
             brute_force(differences),
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn no_difference_is_no_evidence() {
         for differences in [&[][..], &[0, 0, 0]] {
-            let test = condition_swap(differences);
+            let test = sign_flip_test(differences);
             assert_eq!((test.greater, test.less, test.two_sided()), (1.0, 1.0, 1.0));
         }
     }
@@ -157,11 +157,11 @@ mod tests {
     #[allow(clippy::float_cmp)]
     fn the_far_tail_is_a_power_of_two() {
         for tasks in [64, 127, 128, 200, 1022, 1070] {
-            let test = condition_swap(&vec![5; tasks]);
+            let test = sign_flip_test(&vec![5; tasks]);
             let expected = 0.5f64.powi(i32::try_from(tasks).unwrap());
             assert_eq!((test.greater, test.less), (expected, 1.0), "{tasks}");
             assert_eq!(test.two_sided(), 2.0 * expected);
         }
-        assert_eq!(condition_swap(&[3; 1200]).greater, 0.0);
+        assert_eq!(sign_flip_test(&[3; 1200]).greater, 0.0);
     }
 }

@@ -9,10 +9,10 @@ in the published order: first the symbols of all trials, then for each trial its
 use super::derange::derange;
 use super::draw::{Function, check_shots};
 use crate::chance::Below;
-use crate::encoding::{Alphabet, Symbols};
+use crate::encoding::Alphabet;
 use crate::error::{Error, Result};
 use crate::program::{Program, Suite};
-use crate::record::{Condition, Design, Trial};
+use crate::record::{Condition, Design, Symbols, Trial};
 use rand_mt::Mt;
 
 /// The published width.
@@ -121,7 +121,7 @@ impl Replay {
     pub fn trials(
         &self,
         suite: &Suite,
-        mut each: impl FnMut(Trial, Symbols) -> Result<()>,
+        mut each: impl FnMut(Trial, Symbols<'_>) -> Result<()>,
     ) -> Result<()> {
         for &condition in &self.conditions {
             for &shots in &self.shots {
@@ -140,10 +140,10 @@ impl Replay {
         condition: Condition,
         shots: u32,
         rng: &mut PythonRandom,
-        each: &mut impl FnMut(Trial, Symbols) -> Result<()>,
+        each: &mut impl FnMut(Trial, Symbols<'_>) -> Result<()>,
     ) -> Result<()> {
         let function = Function::new(program, BITS);
-        let symbols: Vec<Symbols> = (0..self.trials).map(|_| self.symbols(rng)).collect();
+        let symbols: Vec<Symbols<'_>> = (0..self.trials).map(|_| self.symbols(rng)).collect();
         for (number, symbols) in (0..self.trials).zip(symbols) {
             let mut inputs = Vec::with_capacity(shots as usize + 1);
             while inputs.len() <= shots as usize {
@@ -172,13 +172,13 @@ impl Replay {
         Ok(())
     }
 
-    fn symbols(&self, rng: &mut PythonRandom) -> Symbols {
+    fn symbols(&self, rng: &mut PythonRandom) -> Symbols<'_> {
         let alphabet = self.alphabet.symbols();
         let fixed = self.alphabet.separator();
         // An alphabet has at most 20 symbols here.
         let n = u32::try_from(alphabet.len()).unwrap_or(u32::MAX);
         let drawn = rng.sample(n, if fixed.is_some() { 2 } else { 3 });
-        let symbol = |i: usize| alphabet[drawn[i] as usize];
+        let symbol = |i: usize| alphabet[drawn[i] as usize].as_str();
         Symbols {
             zero: symbol(0),
             one: symbol(1),
@@ -243,7 +243,7 @@ mod tests {
             let mut hash = Sha256::new();
             replay
                 .trials(&Suite::paper().unwrap(), |trial, symbols| {
-                    let prompt = encoder.encode(trial, symbols)?;
+                    let prompt = encoder.encode(trial, Some(symbols))?;
                     hash.update(format!("{}\t{}\n", prompt.prompt, prompt.trial.target));
                     Ok(())
                 })

@@ -7,6 +7,8 @@ The device's answers are zeros: the token 0, which is right nowhere, so that eve
 """
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from device import ROOT, RUNTIME, run_infer
+from device import NULL_CUDA, ROOT, RUNTIME, run_infer
 
 FAMILIES = ("llama", "gemma3_text", "evo1", "evo2", "hyenadna")
 PROVIDER = "libonnxruntime_providers_cuda.so"
@@ -188,3 +190,25 @@ def test_the_doctor_tells_the_card_and_that_it_computes_nothing(tmp_path):
 def test_the_doctor_tells_a_card_without_bfloat16(tmp_path):
     ran = run_infer(tmp_path, "--doctor", NULL_CUDA_CAPABILITY="7.5")
     assert ran.code == 3 and "bfloat16 needs 8.0; convert with --weights float32" in ran.out
+
+
+def test_nvidias_libraries_are_found_among_pythons_packages(converted, prompts, tmp_path):
+    packages = tmp_path / "site-packages"
+    capi, cuda = packages / "onnxruntime" / "capi", packages / "nvidia" / "cu13" / "lib"
+    capi.mkdir(parents=True)
+    for file in RUNTIME.resolve().glob("*.so*"):
+        # The providers, hundreds of megabytes, are looked for beside the library, wherever they lead.
+        place = os.symlink if "providers" in file.name else shutil.copy
+        place(file, capi / file.name)
+    shutil.copytree(NULL_CUDA, cuda, ignore=shutil.ignore_patterns(".*"))
+    # The driver is the machine's.
+    driver = tmp_path / "driver"
+    driver.mkdir()
+    shutil.move(cuda / "libcuda.so.1", driver)
+    ran = run_infer(
+        tmp_path, "--model", converted("llama"), prompts=prompts("llama"), runtime=capi, LD_LIBRARY_PATH=driver
+    )
+    assert ran.code == 0 and ran.report["launches"] > 0, ran.err
+    said = run_infer(tmp_path, "--doctor", runtime=capi, LD_LIBRARY_PATH=driver).out
+    for library in ("libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13"):
+        assert re.search(rf"^{re.escape(library)} +found$", said, re.MULTILINE), said

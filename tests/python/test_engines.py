@@ -336,6 +336,40 @@ def test_with_a_tokenizer_every_symbol_is_a_token_of_its_own(letters, options, b
     assert ("nothing before each prompt" in done.stderr.decode()) == (not before)
 
 
+WORDS = ["AAA", "ACA", "CAC"]
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory) -> Path:
+    """A model folder's tokenizer of words of three."""
+    folder = tmp_path_factory.mktemp("words")
+    vocabulary = {token: i for i, token in enumerate(["?", *WORDS])}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="?"))
+    tokenizer.decoder = tokenizers.decoders.Fuse()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def test_words_go_out_as_token_ids_and_come_back_as_the_texts_of_tokens(words):
+    asked = prompts("--task", "identity", "--shots", "2", "--trials", "10", alphabet=f"words:{','.join(WORDS)}")
+
+    def in_words(output: str) -> dict:
+        return openai_layout([output[i : i + 3] for i in range(0, len(output), 3)])
+
+    def repeat_words(body: dict) -> str:
+        return "".join(WORDS[id - 1] for id in body["prompt"][-8:])
+
+    with serving(output=repeat_words, logprobs=in_words) as (_, url):
+        found = records(ask(url, asked, "--tokenizer", words))
+        plain = ask(url, asked, code=3).stderr.decode()
+    # Identity, answered with the query.
+    assert len(found) == 10 and all(p["correct"] and p["output"].split(" ") for p in found)
+    assert all(p["answer_logprob"] == -2 and p["margin"] == 0.75 for p in found)
+    assert "prompts of words go out as token ids: give --tokenizer FOLDER" in plain
+    with serving(output=repeat_words) as (_, url):
+        assert "the server has to name its tokens" in ask(url, asked, "--tokenizer", words, code=3).stderr.decode()
+
+
 def test_a_tokenizer_that_does_not_fit_is_refused(letters, twenty, tmp_path):
     with serving(output=lambda body: "A" * 8, usage=lambda body: usage(body, read=1)) as (_, url):
         for asked, options, words in [

@@ -64,3 +64,18 @@ def test_duckdb_hardest_names_five_functions_below_the_mean(folder):
     assert len(rows) == 5
     assert {row[0] for row in rows} == {"16"}
     assert all(float(row[3]) <= 0 for row in rows)
+
+
+def test_matplotlib_curve_fits_the_line_of_fit_loglinear(folder, tmp_path):
+    said = example("matplotlib_curve.py", "scores.csv", str(tmp_path / "curve.pdf"), folder=folder)
+    (fit,) = csv.DictReader(run(BIN / "fit-loglinear", "scores.csv", cwd=folder).decode().splitlines())
+    a0, a1 = map(float, re.findall(r"-?\d\.\d{4}", said))
+    assert (a0, a1) == pytest.approx((float(fit["a0"]), float(fit["a1"])), abs=5e-5)
+    assert (tmp_path / "curve.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_altair_curve_has_every_score(folder, tmp_path):
+    example("altair_curve.py", "scores.csv", str(tmp_path / "curve.html"), folder=folder)
+    page = (tmp_path / "curve.html").read_text()
+    for shots, score in scores_of(folder).items():
+        assert re.search(rf'"shots": {shots}\b.*?"accuracy": {float(score["accuracy"])}', page), shots

@@ -11,6 +11,8 @@ import pytest
 from tokenizers import Tokenizer
 
 from converter import ROOT, convert, refused
+from filters import filtered, infer
+from onnx_model import Model
 from seeded_models import TOKENS, draw_weights, write_folder
 
 sys.path.append(str(ROOT / "tests" / "oracle"))
@@ -75,3 +77,20 @@ def test_a_folder_without_the_list_of_words_converts_likewise(folder, tmp_path):
     (source / "vocab.txt").unlink()
     other = convert(source, tmp_path / "model")
     assert (folder / "tokenizer.json").read_bytes() == (other / "tokenizer.json").read_bytes()
+
+
+def test_trials_in_words_are_answered_as_greedy_decoding_of_their_tokens_answers_them(folder):
+    words = ["AAAAAA", "CCCCCC", "GGGGGG", "TTTTTT"]
+    trials = filtered("gen-tasks", "--suite", "primitives", "--shots", "2", "--trials", "1")
+    prompts = filtered("encode", "--alphabet", f"words:{','.join(words)}", text=trials)
+    found = [json.loads(line) for line in infer(folder, prompts, "--method", "score").stdout.splitlines()]
+    assert len(found) > 20
+    model = Model(folder)
+    for prediction in found:
+        ids = generator.encoded(prediction["prompt"])
+        assert len(ids) == 1 + len(prediction["prompt"]) // 6 and set(ids[1:]) <= {generator.IDS[word] for word in words}
+        answer = []
+        while len(answer) < 8 and (best := int(model.whole(np.array(ids))[-1].argmax())) != model.config["eos_token_id"]:
+            ids.append(best)
+            answer.append("" if best < 32 else list(generator.IDS)[best])
+        assert prediction["output"] == " ".join(answer)

@@ -115,7 +115,7 @@ def test_infer_answers_in_the_characters_of_a_checkpoint(tmp_path):
         ids.append(int(forward(nano_weights(True), np.array(ids), 4)[-1, : len(CHARACTERS)].argmax()))
     assert record["output"] == "".join(CHARACTERS[id] for id in ids[-4:]) and not record["bos"]
     done = infer(folder, "--alphabet", "xyz")
-    assert done.returncode == 1 and done.stdout == "" and "symbol 'x' is not one token" in done.stderr, done.stderr
+    assert done.returncode == 1 and done.stdout == "" and "symbol \"x\" is not one token" in done.stderr, done.stderr
 
 
 def test_a_prompt_beyond_the_last_place_is_refused(tmp_path):

@@ -156,6 +156,14 @@ def test_two_models_of_one_name_are_refused_before_any_work(names, cluster, tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_an_alphabet_of_words_goes_through(tmp_path):
+    make(tmp_path, MODELS="builtin:nearest", ALPHABET="words:AAA,CCC,GGG", SHARDS="2")
+    table = rows(tmp_path / "scores.csv")
+    assert {row["model"] for row in table} == {"builtin:nearest", "builtin:mode"}
+    assert {row["encoding"] for row in table} == {"words:AAA,CCC,GGG"}
+    assert (tmp_path / "prompts" / "words-AAA,CCC,GGG.clean.n2.arrow").is_file()
+
+
 def test_a_second_run_in_the_same_folder_waits_for_the_first(tmp_path):
     out = tmp_path / "out"
     out.mkdir()

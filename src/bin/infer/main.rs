@@ -119,8 +119,8 @@ struct Args {
           value_parser = Offer(&["cpu", "cuda", "cuda:0", "auto"]).try_map(|text| text.parse::<Device>()))]
     device: Device,
 
-    /// ONNX Runtime's library or its folder. Default: SHOTLINE_ORT_LIB, ORT_DYLIB_PATH, beside the
-    /// program, or where `make runtime` puts it.
+    /// ONNX Runtime's library or its folder. Default: SHOTLINE_ORT_LIB, ORT_DYLIB_PATH, the one of
+    /// the same Python environment, beside the program, or where `make runtime` puts it.
     #[arg(long, value_name = "PATH")]
     ort_lib: Option<PathBuf>,
 
@@ -243,8 +243,8 @@ fn run(args: &Args) -> Result<()> {
     if args.version {
         let runtime = onnx::runtime::Runtime::get(options.ort_lib.as_deref());
         let runtime = runtime.map_or("none found", |r| &r.version);
-        let version = env!("CARGO_PKG_VERSION");
-        return say(args, &format!("infer {version} (ONNX Runtime {runtime})\n"));
+        let version = cli::version(Some(format!("ONNX Runtime {runtime}")));
+        return say(args, &format!("infer {version}\n"));
     }
     if args.doctor {
         let (report, works) = doctor::report(&options);

@@ -13,11 +13,11 @@ mod protocol;
 pub use child::stop_engines;
 
 use super::stream::{Job, Jobs};
-use super::{Answer, Predictor, bit_symbols, points};
+use super::{Answer, Predictor, points};
 use crate::error::{Error, Result};
 use crate::record::provenance::Facts;
 use child::{Child, Event};
-use protocol::{Asked, Reply};
+use protocol::{Asked, Reply, Text};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -125,8 +125,13 @@ pub fn fuzz_answer(bytes: &[u8]) {
         start: 0,
         answer: "ACCA".to_owned(),
     };
-    let asked = Asked::new(&point, ('A', 'C'), first % 2 == 1);
-    if let Ok(Ok(answer)) = Reply::parse(line).map(|reply| asked.check(reply)) {
+    let symbols = crate::record::Symbols {
+        zero: "A",
+        one: "C",
+        separator: None,
+    };
+    let asked = Asked::new(&point, symbols, first % 2 == 1);
+    if let Ok(Ok(answer)) = Reply::parse(line).map(|reply| asked.check(&reply)) {
         assert!(answer.output.chars().count() <= 4);
         assert!(answer.logprob.is_none_or(|p| p <= 0.0));
         assert!(answer.margin.is_none_or(|m| m >= 0.0));
@@ -155,7 +160,7 @@ struct Exchange<'a> {
     /// Prompts taken so far.
     taken: u64,
     /// Requests of the last prompt that the window has no room for.
-    unsent: VecDeque<(Pending, String)>,
+    unsent: VecDeque<(Pending, Text)>,
     /// Requests sent and not answered, by id.
     asked: BTreeMap<u64, Pending>,
     /// Requests sent; the next one's id.
@@ -216,14 +221,15 @@ impl Exchange<'_> {
         let prompt = &job.entry.record;
         let at = |e: Error| e.at(&job.entry.place);
         let points = points(prompt).map_err(at)?;
-        let symbols = bit_symbols(prompt).map_err(at)?;
+        let symbols = prompt.symbols();
         for (index, point) in points.iter().enumerate() {
             let pending = Pending {
                 prompt: self.taken,
                 point: index,
                 asked: Asked::new(point, symbols, self.settings.constrained),
             };
-            self.unsent.push_back((pending, point.prompt.to_owned()));
+            let text = Text::of(point.prompt, symbols);
+            self.unsent.push_back((pending, text));
         }
         let answers = vec![None; points.len()];
         self.open.insert(self.taken, Open { job, answers });
@@ -262,7 +268,10 @@ impl Exchange<'_> {
             };
             return Err(self.wrong_line(format!("id {id} {what}")));
         };
-        let answer = pending.asked.check(reply).map_err(|e| self.wrong_line(e))?;
+        let answer = pending
+            .asked
+            .check(&reply)
+            .map_err(|e| self.wrong_line(e))?;
         self.answered += 1;
         let Some(open) = self.open.get_mut(&pending.prompt) else {
             return Ok(());

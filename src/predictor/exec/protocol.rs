@@ -4,17 +4,26 @@ What is said between `infer` and an engine: a JSON object a line, as docs/engine
 
 use super::super::{Answer, Point};
 use crate::error::{Error, Result};
+use crate::record::Symbols;
 use serde::{Deserialize, Serialize};
 
 /// How much of a wrong line an error shows, in characters.
 const SHOWN: usize = 80;
 
+/// Symbols one after the other: a text of characters, or a list of words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a string, or a list of them")]
+pub(super) enum Text {
+    Characters(String),
+    Words(Vec<String>),
+}
+
 /// What is asked at one evaluation point. The target stays with us.
 #[derive(Debug, Serialize)]
 struct Request<'a> {
     id: u64,
-    prompt: &'a str,
-    symbols: [char; 2],
+    prompt: &'a Text,
+    symbols: &'a [String; 2],
     max_symbols: usize,
     constrained: bool,
 }
@@ -22,10 +31,10 @@ struct Request<'a> {
 /// What an answer has to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
-    symbols: [char; 2],
+    symbols: [String; 2],
     max_symbols: usize,
     constrained: bool,
-    target: String,
+    target: Text,
 }
 
 /// An engine's line. Fields that it does not have are null, fields that nobody knows are ignored.
@@ -33,29 +42,46 @@ pub(super) struct Asked {
 pub(super) struct Reply {
     /// The request's.
     pub id: u64,
-    output: String,
+    output: Text,
     #[serde(default)]
     logprob: Option<f64>,
     #[serde(default)]
     margin: Option<f64>,
 }
 
+impl Text {
+    pub(super) fn of(text: &str, symbols: Symbols<'_>) -> Self {
+        if symbols.are_words() {
+            Self::Words(symbols.split(text).map(str::to_owned).collect())
+        } else {
+            Self::Characters(text.to_owned())
+        }
+    }
+
+    fn symbols(&self) -> Vec<&str> {
+        match self {
+            Self::Characters(text) => text.split_inclusive(|_: char| true).collect(),
+            Self::Words(words) => words.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
 impl Asked {
-    pub(super) fn new(point: &Point<'_>, symbols: (char, char), constrained: bool) -> Self {
+    pub(super) fn new(point: &Point<'_>, symbols: Symbols<'_>, constrained: bool) -> Self {
         Self {
-            symbols: symbols.into(),
-            max_symbols: point.answer.chars().count(),
+            symbols: [symbols.zero, symbols.one].map(str::to_owned),
+            max_symbols: symbols.count(&point.answer),
             constrained,
-            target: point.answer.clone(),
+            target: Text::of(&point.answer, symbols),
         }
     }
 
     /// The request's line, with its line break.
-    pub(super) fn line(&self, id: u64, prompt: &str) -> Vec<u8> {
+    pub(super) fn line(&self, id: u64, prompt: &Text) -> Vec<u8> {
         let request = Request {
             id,
             prompt,
-            symbols: self.symbols,
+            symbols: &self.symbols,
             max_symbols: self.max_symbols,
             constrained: self.constrained,
         };
@@ -66,9 +92,26 @@ impl Asked {
     }
 
     /// Holds a reply against what was asked.
-    pub(super) fn check(&self, reply: Reply) -> Result<Answer> {
-        let length = reply.output.chars().count();
+    pub(super) fn check(&self, reply: &Reply) -> Result<Answer> {
+        let output = reply.output.symbols();
+        let length = output.len();
         let wrong = |what: String| Err(Error::model(format!("answer {}: {what}", reply.id)));
+        let symbols = Symbols {
+            zero: &self.symbols[0],
+            one: &self.symbols[1],
+            separator: None,
+        };
+        if matches!(reply.output, Text::Words(_)) != symbols.are_words() {
+            return wrong(format!(
+                "\"output\" {} is not {}, as the prompt is",
+                shortened(&output.concat()),
+                if symbols.are_words() {
+                    "a list of words"
+                } else {
+                    "a string"
+                }
+            ));
+        }
         if length > self.max_symbols {
             return wrong(format!(
                 "{length} symbols of \"output\", at most {} were asked for",
@@ -77,13 +120,16 @@ impl Asked {
         }
         if self.constrained
             && (length < self.max_symbols
-                || reply.output.chars().any(|c| !self.symbols.contains(&c)))
+                || output
+                    .iter()
+                    .any(|symbol| !self.symbols.iter().any(|s| s == symbol)))
         {
-            let [zero, one] = self.symbols;
             return wrong(format!(
-                "\"output\" {} is not {} times {zero:?} or {one:?}, as --constrain asks",
-                shortened(&reply.output),
-                self.max_symbols
+                "\"output\" {} is not {} times {:?} or {:?}, as --constrain asks",
+                shortened(&symbols.output(output)),
+                self.max_symbols,
+                symbols.zero,
+                symbols.one
             ));
         }
         if let Some(logprob) = reply.logprob.filter(|&p| p > 0.0) {
@@ -96,7 +142,7 @@ impl Asked {
             // An engine knows the probability of what it answered; that is the target's where they are one.
             logprob: reply.logprob.filter(|_| reply.output == self.target),
             margin: reply.margin,
-            output: reply.output,
+            output: symbols.output(output),
             is_broken: false,
         })
     }
@@ -157,22 +203,71 @@ mod tests {
 
     fn asked(constrained: bool) -> Asked {
         Asked {
-            symbols: ['A', 'C'],
+            symbols: ["A", "C"].map(str::to_owned),
             max_symbols: 4,
             constrained,
-            target: "ACCA".to_owned(),
+            target: Text::Characters("ACCA".to_owned()),
         }
     }
 
-    fn answer(constrained: bool, line: &str) -> std::result::Result<Answer, String> {
+    fn words() -> Asked {
+        let of = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        Asked {
+            symbols: ["AAA", "CCC"].map(str::to_owned),
+            max_symbols: 2,
+            constrained: false,
+            target: Text::Words(of(&["CCC", "AAA"])),
+        }
+    }
+
+    fn checked(asked: &Asked, line: &str) -> std::result::Result<Answer, String> {
         Reply::parse(line.as_bytes())
-            .and_then(|reply| asked(constrained).check(reply))
+            .and_then(|reply| asked.check(&reply))
             .map_err(|e| e.to_string())
+    }
+
+    fn answer(constrained: bool, line: &str) -> std::result::Result<Answer, String> {
+        checked(&asked(constrained), line)
+    }
+
+    #[test]
+    fn words_go_and_come_as_lists() {
+        let symbols = Symbols {
+            zero: "AAA",
+            one: "CCC",
+            separator: Some("GGG"),
+        };
+        let line = words().line(7, &Text::of(">CCCGGGAAA", symbols));
+        let line = std::str::from_utf8(&line).unwrap();
+        assert!(
+            line.contains(r#""prompt":[">","CCC","GGG","AAA"],"symbols":["AAA","CCC"]"#),
+            "{line}"
+        );
+        let right = r#"{"id":7,"output":["CCC","AAA"],"logprob":-1.5}"#;
+        let right = checked(&words(), right).unwrap();
+        assert_eq!(
+            (right.output.as_str(), right.logprob),
+            ("CCC AAA", Some(-1.5))
+        );
+        let wrong = checked(&words(), r#"{"id":7,"output":["CCCA","AA"]}"#).unwrap();
+        assert_eq!(wrong.output, "CCCA AA");
+        for (asked, output, problem) in [
+            (words(), r#""CCCAAA""#, "\"CCCAAA\" is not a list of words"),
+            (
+                words(),
+                r#"["AAA","AAA","AAA"]"#,
+                "3 symbols of \"output\", at most 2",
+            ),
+            (asked(false), r#"["A"]"#, "\"A\" is not a string"),
+        ] {
+            let error = checked(&asked, &format!(r#"{{"id":7,"output":{output}}}"#)).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
     }
 
     #[test]
     fn a_request_holds_no_target() {
-        let line = asked(true).line(7, "CAAC\n\u{e9}");
+        let line = asked(true).line(7, &Text::Characters("CAAC\n\u{e9}".to_owned()));
         assert_eq!(
             std::str::from_utf8(&line).unwrap(),
             "{\"id\":7,\"prompt\":\"CAAC\\n\u{e9}\",\"symbols\":[\"A\",\"C\"],\"max_symbols\":4,\

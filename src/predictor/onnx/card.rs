@@ -307,8 +307,8 @@ pub fn fuzz_folder(folder: &Path) {
     let config = Config::read(folder).unwrap_or_default();
     if let Ok(folder) = Folder::find(folder) {
         if let Ok(card) = Card::read(&folder) {
-            let _ = super::symbols::Symbols::read(&folder.home, &card, &config, 1 << 16)
-                .and_then(|mut symbols| symbols.id('A'));
+            let _ = super::vocabulary::Vocabulary::read(&folder.home, &card, &config, 1 << 16)
+                .and_then(|mut vocabulary| vocabulary.id("A"));
         }
         let _ = super::weights::contents(&folder.graph);
     }

@@ -5,11 +5,14 @@ What CUDA says of a device, asked of its runtime library: ONNX Runtime tells non
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::Read;
+use std::mem;
 use std::path::Path;
 
 use libloading::Library;
 use memchr::memmem;
+use ort::ep::cuda::{CUDA_DYLIBS, CUDNN_DYLIBS};
 
+use super::python;
 use super::runtime::cause;
 use crate::error::{Error, Result};
 
@@ -111,6 +114,21 @@ pub(super) fn cudnn_version() -> Option<String> {
     };
     let (major, rest) = (number / 10000, number % 10000);
     Some(format!("{major}.{}.{}", rest / 100, rest % 100))
+}
+
+/// Loads what Python's packages have of NVIDIA's libraries beside a library of ONNX Runtime's. Whoever asks for them by name
+/// then gets these; the dynamic linker would not look there.
+pub(super) fn preload(library: &Path) {
+    let folders = python::nvidia(library);
+    for name in CUDA_DYLIBS.iter().chain(CUDNN_DYLIBS) {
+        for path in folders.iter().map(|folder| folder.join(name)) {
+            // SAFETY: NVIDIA's library, which ONNX Runtime loads in the same way; it stays loaded. If it cannot be, ONNX
+            // Runtime will say why.
+            if let Ok(library) = unsafe { Library::new(path) } {
+                mem::forget(library);
+            }
+        }
+    }
 }
 
 /// Where a library of NVIDIA's comes from, to be put behind what says that it is missing.
@@ -228,6 +246,12 @@ pub(super) fn explained(text: String) -> String {
             "this ONNX Runtime's CUDA provider has no code for {}, compute capability {major}.{minor}; a provider that was \
              pruned is for one architecture only",
             gpu.name
+        );
+    }
+    if let Some(text) = text.strip_suffix("is not enabled in this build.") {
+        return format!(
+            "{text}is not in this ONNX Runtime; `pip install 'shotline[cuda]'`, where onnxruntime is not installed, or `make \
+             runtime-cuda` brings one"
         );
     }
     if text.contains("cannot open shared object file") {

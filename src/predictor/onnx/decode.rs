@@ -12,7 +12,7 @@ agrees.
 use std::rc::Rc;
 
 use super::cache::{Cache, States};
-use super::session::{Ask, Engine, Feed, Seen};
+use super::session::{Ask, Engine, Feed, LogitSummary};
 use crate::error::{Error, Result};
 
 /// A place in a sequence where an answer is wanted.
@@ -81,7 +81,7 @@ impl Over {
     }
 
     /// What the model says where [`choices`](Self::choices) were asked for.
-    pub(super) fn judge(self, seen: &Seen, token: u32) -> Result<Reading> {
+    pub(super) fn judge(self, seen: &LogitSummary, token: u32) -> Result<Reading> {
         let foreign = || {
             Error::data(format!(
                 "token {token} of the target is not among those that are compared"
@@ -220,7 +220,7 @@ impl<'a> Open<'a> {
     fn begin(
         place: &'a Place,
         over: Over,
-        seen: &[Seen],
+        seen: &[LogitSummary],
         reads: Reads,
         stop: &[u32],
     ) -> Result<Self> {
@@ -322,7 +322,7 @@ pub(super) fn answer(
 struct Pass {
     cache: Cache,
     /// The answers to each sequence's questions.
-    seen: Vec<Vec<Seen>>,
+    seen: Vec<Vec<LogitSummary>>,
     /// The recurrent states before each place, where there are any and they may be wanted.
     states: Vec<States>,
 }
@@ -461,8 +461,8 @@ fn draft(
 mod tests {
     use super::*;
 
-    fn seen(best: u32, top: [f32; 2], log_sum: f64, chosen: &[f32]) -> Seen {
-        Seen {
+    fn seen(best: u32, top: [f32; 2], log_sum: f64, chosen: &[f32]) -> LogitSummary {
+        LogitSummary {
             best,
             top,
             log_sum,

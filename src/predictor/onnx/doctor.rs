@@ -10,7 +10,7 @@ use std::fs;
 use ort::ep::cuda::{CUDA_DYLIBS, CUDNN_DYLIBS};
 
 use super::Options;
-use super::cuda::{Gpu, cudnn_version, gigabytes, package};
+use super::cuda::{self, Gpu, cudnn_version, gigabytes, package};
 use super::probe;
 use super::runtime::{Device, Runtime, cause};
 use crate::error::Result;
@@ -49,6 +49,7 @@ pub fn report(options: &Options) -> (String, bool) {
     let runtime = Runtime::get(options.ort_lib.as_deref());
     match &runtime {
         Ok(runtime) => {
+            cuda::preload(&runtime.library);
             lines.add("ONNX Runtime", &runtime.version);
             lines.add("library", &runtime.library.display().to_string());
             lines.add("execution providers", &runtime.providers.join(", "));

@@ -6,7 +6,7 @@ A predictor in ONNX Runtime: a model folder that answers encoded prompts.
 - `folder`: where its files lie;
 - `weights`: what the graph's file says, and which files hold its weights;
 - `graph`: the two graph signatures that can be run;
-- `symbols`: one symbol, one token;
+- `vocabulary`: one symbol, one token;
 - `limits`: how much goes together;
 - `cache`, `session`: what has been read, and the forward pass behind it;
 - `batch`: which prompts are answered together;
@@ -26,10 +26,11 @@ mod folder;
 mod graph;
 mod limits;
 mod probe;
+mod python;
 pub mod runtime;
 mod session;
-mod symbols;
 pub mod verify;
+mod vocabulary;
 mod weights;
 
 use std::path::{Path, PathBuf};
@@ -49,12 +50,12 @@ use graph::{Graph, Port};
 use limits::Limits;
 use runtime::Runtime;
 use session::Engine;
-use symbols::Symbols;
+use vocabulary::Vocabulary;
 
-use super::{Answer, Job, Jobs, Predictor, bit_symbols, points};
+use super::{Answer, Job, Jobs, Predictor, points};
 use crate::error::{Error, Result};
-use crate::record::Prompt;
 use crate::record::provenance::Facts;
+use crate::record::{Prompt, Symbols};
 
 /// How a model is run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -139,7 +140,7 @@ impl Default for Settings {
 /// A place in a prompt where an answer is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EvalPoint<'a> {
-    /// Where the answer begins, in characters. At the prompt's end the answer is behind it; elsewhere the prompt holds
+    /// Where the answer begins, in symbols. At the prompt's end the answer is behind it; elsewhere the prompt holds
     /// the target there, since later points are to see it.
     pub start: usize,
     /// The encoded target. Its length is the answer's.
@@ -149,14 +150,12 @@ pub struct EvalPoint<'a> {
 /// One encoded prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The text; each character is one token.
+    /// The text; each symbol is one token.
     pub prompt: &'a str,
     /// The places to answer, in ascending order and apart: one at the end, or, in a nested prompt, several.
     pub points: &'a [EvalPoint<'a>],
-    /// The symbol of bit 0.
-    pub zero: char,
-    /// The symbol of bit 1.
-    pub one: char,
+    /// Its symbols.
+    pub symbols: Symbols<'a>,
 }
 
 /// SHA-256 of a model's graph followed by its external data in the order of their names, in hexadecimal.
@@ -171,7 +170,7 @@ pub fn sha256(model: &Path) -> Result<String> {
 pub struct OnnxModel {
     card: Card,
     config: Config,
-    symbols: Symbols,
+    vocabulary: Vocabulary,
     engine: Engine,
     /// The window that the model attends within and its graph has lost.
     lost_window: Option<usize>,
@@ -222,7 +221,7 @@ impl OnnxModel {
         let graph = Graph::recognise(&ports(session.inputs()), &ports(session.outputs()), &config)
             .map_err(here)?;
         config.check_tokens(graph.vocab).map_err(here)?;
-        let symbols = Symbols::read(home, &card, &config, graph.vocab)?;
+        let vocabulary = Vocabulary::read(home, &card, &config, graph.vocab)?;
         let free = match taken.device {
             Device::Cuda(number) => cuda::free_memory(number),
             Device::Cpu | Device::Auto => None,
@@ -235,7 +234,7 @@ impl OnnxModel {
             lost_window: config.window.filter(|_| contents.is_without_window),
             card,
             config,
-            symbols,
+            vocabulary,
             engine,
             inexact,
             runtime,
@@ -279,7 +278,7 @@ impl OnnxModel {
     /// The tokens that go before a prompt.
     fn before(&self, bos: Bos) -> Result<Vec<u32>> {
         match bos {
-            Bos::Auto => self.symbols.leading.clone().map_err(Error::model),
+            Bos::Auto => self.vocabulary.leading.clone().map_err(Error::model),
             Bos::Never => Ok(Vec::new()),
             Bos::Always => self.config.bos.map(|id| vec![id]).ok_or_else(|| {
                 Error::usage(format!(
@@ -301,29 +300,23 @@ impl OnnxModel {
         let mut answers = Vec::new();
         while !batches.is_empty() {
             let done = self.work(&mut batches)?;
-            answers.extend(done.into_iter().flat_map(|((), answers)| answers));
+            let done = done.iter().flat_map(|((), decoded)| decoded);
+            answers.extend(done.map(|one| self.text(one, request.symbols)));
         }
         Ok(answers)
     }
 
     /// Does the next piece of work; gives the prompts that are done by it.
-    fn work<T>(&mut self, batches: &mut Batches<T>) -> Result<Vec<(T, Vec<Answer>)>> {
-        let done = batches
+    fn work<T>(&mut self, batches: &mut Batches<T>) -> Result<Vec<(T, Vec<Decoded>)>> {
+        batches
             .work(&mut self.engine, &self.config.eos)
-            .map_err(|error| error.at(&self.card.name))?;
-        Ok(done
-            .into_iter()
-            .map(|(key, decoded)| (key, decoded.iter().map(|one| self.text(one)).collect()))
-            .collect())
+            .map_err(|error| error.at(&self.card.name))
     }
 
-    fn text(&self, decoded: &Decoded) -> Answer {
+    fn text(&self, decoded: &Decoded, symbols: Symbols<'_>) -> Answer {
+        let tokens = decoded.tokens.iter().map(|&id| self.vocabulary.text(id));
         Answer {
-            output: decoded
-                .tokens
-                .iter()
-                .map(|&id| self.symbols.text(id))
-                .collect(),
+            output: symbols.output(tokens),
             logprob: decoded.logprob,
             margin: Some(decoded.margin).filter(|margin| margin.is_finite()),
             is_broken: decoded.is_broken,
@@ -345,30 +338,31 @@ impl OnnxModel {
                 self.card.name
             )));
         }
-        let symbols: Vec<char> = request.prompt.chars().collect();
+        let symbols = request.symbols;
+        let prompt: Vec<&str> = symbols.split(request.prompt).collect();
         let mut tokens = self.before(settings.bos)?;
         let shift = tokens.len();
-        for &symbol in &symbols {
-            tokens.push(self.symbols.id(symbol)?);
+        for symbol in &prompt {
+            tokens.push(self.vocabulary.id(symbol)?);
         }
         let mut places = Vec::with_capacity(request.points.len());
         let mut free = 0;
         for point in request.points {
-            let target: Vec<char> = point.target.chars().collect();
-            check(point, &target, &symbols, free, shift)?;
+            let target: Vec<&str> = symbols.split(point.target).collect();
+            check(point.start, &target, &prompt, free, shift)?;
             free = point.start + target.len();
             let foreign = target
                 .iter()
-                .find(|&&symbol| symbol != request.zero && symbol != request.one);
+                .find(|&&symbol| symbol != symbols.zero && symbol != symbols.one);
             if let Some(symbol) = foreign.filter(|_| settings.constrained) {
                 return Err(Error::data(format!(
                     "target {:?}: {symbol:?} is neither the symbol of 0 ({:?}) nor of 1 ({:?})",
-                    point.target, request.zero, request.one
+                    point.target, symbols.zero, symbols.one
                 )));
             }
             let target = target
                 .iter()
-                .map(|&symbol| self.symbols.id(symbol))
+                .map(|symbol| self.vocabulary.id(symbol))
                 .collect::<Result<_>>()?;
             places.push(Place {
                 start: shift + point.start,
@@ -377,8 +371,8 @@ impl OnnxModel {
         }
         let over = if settings.constrained {
             let mut pair = [
-                self.symbols.id(request.zero)?,
-                self.symbols.id(request.one)?,
+                self.vocabulary.id(symbols.zero)?,
+                self.vocabulary.id(symbols.one)?,
             ];
             pair.sort_unstable();
             Over::Pair(pair)
@@ -448,12 +442,10 @@ impl Onnx {
                 target: &point.answer,
             })
             .collect();
-        let (zero, one) = bit_symbols(prompt)?;
         let request = Request {
             prompt: &prompt.prompt,
             points: &places,
-            zero,
-            one,
+            symbols: prompt.symbols(),
         };
         self.model.sequence(&request, self.settings)
     }
@@ -463,7 +455,9 @@ impl Predictor for Onnx {
     fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
         let mut batches: Batches<Job> = self.settings.batches();
         let work = |model: &mut OnnxModel, batches: &mut Batches<Job>, jobs: &mut dyn Jobs| {
-            for (job, answers) in model.work(batches)? {
+            for (job, decoded) in model.work(batches)? {
+                let symbols = job.entry.record.symbols();
+                let answers = decoded.iter().map(|one| model.text(one, symbols)).collect();
                 jobs.done(job, answers)?;
             }
             Ok(())
@@ -518,15 +512,8 @@ fn ports(outlets: &[Outlet]) -> Vec<Port<'_>> {
         .collect()
 }
 
-/// Whether a point is one that the prompt bears out. `free` is the first character that no earlier point takes.
-fn check(
-    point: &EvalPoint<'_>,
-    target: &[char],
-    prompt: &[char],
-    free: usize,
-    shift: usize,
-) -> Result<()> {
-    let EvalPoint { start, .. } = *point;
+/// Whether an answer's place is one that the prompt bears out. `free` is the first symbol that no earlier answer takes.
+fn check(start: usize, target: &[&str], prompt: &[&str], free: usize, shift: usize) -> Result<()> {
     let refuse = |problem: &str| Err(Error::data(format!("answer at symbol {start}: {problem}")));
     if target.is_empty() {
         return refuse("its target is empty");
@@ -553,16 +540,9 @@ mod tests {
         free: usize,
         shift: usize,
     ) -> std::result::Result<(), String> {
-        let target_symbols: Vec<char> = target.chars().collect();
-        let prompt: Vec<char> = "0110,1".chars().collect();
-        check(
-            &EvalPoint { start, target },
-            &target_symbols,
-            &prompt,
-            free,
-            shift,
-        )
-        .map_err(|error| error.to_string())
+        let target: Vec<&str> = target.split_inclusive(|_: char| true).collect();
+        let prompt = ["0", "1", "1", "0", ",", "1"];
+        check(start, &target, &prompt, free, shift).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -21,7 +21,7 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::Tensor;
 
 use super::session::Memories;
-use super::{Card, Options, cuda};
+use super::{Card, Options, cuda, python};
 use crate::error::{Error, Result};
 
 /// The library's name, with or without a version behind it.
@@ -170,6 +170,15 @@ impl Runtime {
         // `ort::init`, which looks for a library by itself, panics where it finds none; `init_from` does not.
         let builder = ort::init_from(&library).map_err(|error| match error {
             LoadDynamicError::Dlopen { error, .. } => unusable(&cause(&error)),
+            LoadDynamicError::BadVersion { version_str, .. } => unusable(&format!(
+                "it is version {version_str}, 1.{} or newer is needed; {}",
+                ort::MINOR_VERSION,
+                how_to_have_one(
+                    library
+                        .parent()
+                        .is_some_and(|at| at.ends_with(python::RUNTIME))
+                )
+            )),
             error => unusable(&error),
         })?;
         let environment = builder
@@ -244,6 +253,9 @@ impl Runtime {
         bytes: u64,
         open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
     ) -> Result<(Session, Taken)> {
+        if options.device != Device::Cpu {
+            cuda::preload(&self.library);
+        }
         let suits = |device| {
             card.check_device(device)?;
             match device {
@@ -354,6 +366,10 @@ fn find(
     }
     let home = executable.and_then(Path::parent);
     let beside = |path: &str| home.map(|home| home.join(path));
+    let packages = home.map(python::packages).unwrap_or_default();
+    for folder in &packages {
+        python::check_one_runtime(folder)?;
+    }
     // `../../runtime` is where `make runtime` puts it, seen from target/release. Who fetched the one with CUDA wants it.
     let places = [
         beside("."),
@@ -363,11 +379,26 @@ fn find(
         Some(current.join("runtime-cuda")),
         Some(current.join("runtime")),
     ];
-    places.iter().flatten().find_map(|place| at(place)).ok_or_else(|| {
-        Error::model(format!(
-            "no ONNX Runtime ({LIBRARY}) found; run `make runtime` (for CUDA `make runtime-cuda`), or name the library with --ort-lib"
-        ))
-    })
+    // What a wheel's extra brought is meant for it; an environment of conda's may have another in ../lib.
+    let of_wheel = packages.iter().map(|folder| folder.join(python::RUNTIME));
+    of_wheel
+        .chain(places.into_iter().flatten())
+        .find_map(|place| at(&place))
+        .ok_or_else(|| {
+            Error::model(format!(
+                "no ONNX Runtime ({LIBRARY}) found; {}, or name the library with --ort-lib",
+                how_to_have_one(!packages.is_empty())
+            ))
+        })
+}
+
+/// What brings a library that fits: into Python's packages, or into a folder.
+fn how_to_have_one(in_packages: bool) -> &'static str {
+    if in_packages {
+        "run `pip install 'shotline[cpu]'` (for CUDA `pip install 'shotline[cuda]'`)"
+    } else {
+        "run `make runtime` (for CUDA `make runtime-cuda`)"
+    }
 }
 
 /// The library at a path: the file itself, or the file of that name in a folder.
@@ -567,6 +598,41 @@ mod tests {
         assert_eq!(error.exit_code(), 3);
         let library = touch(&root.path().join("runtime/libonnxruntime.so.1.31.1"));
         assert_eq!(find(None, &|_| None, None, root.path()).unwrap(), library);
+    }
+
+    #[test]
+    fn a_wheel_takes_the_one_runtime_among_pythons_packages() {
+        let root = tempfile::tempdir().unwrap();
+        let packages =
+            ["env/lib/python3.13/site-packages", "target"].map(|at| root.path().join(at));
+        let executables = ["env/bin/infer", "target/bin/infer"].map(|at| root.path().join(at));
+        let other = root.path().join("env/lib/libonnxruntime.so.1");
+        for (packages, executable) in packages.iter().zip(&executables) {
+            let find_now = || find(None, &|_| None, Some(executable), root.path());
+            touch(executable);
+            touch(&packages.join("shotline-0.1.0.dist-info/RECORD"));
+            fs::remove_file(&other).unwrap_or_default();
+            let error = find_now().unwrap_err();
+            assert!(
+                error.to_string().contains("pip install 'shotline[cpu]'"),
+                "{error}"
+            );
+            let library = touch(&packages.join("onnxruntime/capi/libonnxruntime.so.1.31.1"));
+            // As conda's, which another program brought.
+            touch(&other);
+            touch(&packages.join("onnxruntime-1.31.1.dist-info/RECORD"));
+            assert_eq!(find_now().unwrap(), library);
+            touch(&packages.join("onnxruntime_gpu-1.31.0.dist-info/RECORD"));
+            let error = find_now().unwrap_err();
+            let both = "onnxruntime 1.31.1 and onnxruntime-gpu 1.31.0 are both installed in ";
+            assert!(error.to_string().starts_with(both), "{error}");
+            assert_eq!(error.exit_code(), 3);
+            // Whoever names a library means it.
+            assert_eq!(
+                find(Some(&library), &|_| None, Some(executable), root.path()).unwrap(),
+                library
+            );
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) struct Ask {
 
 /// The answer to an [`Ask`]: what there is to know of a place's logits.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Seen {
+pub(super) struct LogitSummary {
     /// The token with the largest logit, the lowest id among equals.
     pub best: u32,
     /// The largest and the second largest logit.
@@ -119,8 +119,8 @@ impl Engine {
         &mut self,
         cache: &mut Cache,
         feeds: &[Feed<'_>],
-    ) -> Result<Vec<Vec<Seen>>> {
-        let mut seen: Vec<Vec<Seen>> = vec![Vec::new(); feeds.len()];
+    ) -> Result<Vec<Vec<LogitSummary>>> {
+        let mut seen: Vec<Vec<LogitSummary>> = vec![Vec::new(); feeds.len()];
         let Some(&first) = feeds.first() else {
             return Ok(seen);
         };
@@ -246,7 +246,7 @@ impl Engine {
         cache: &mut Cache,
         part: &Part<'_>,
         states: [&Vec<DynTensor>; 2],
-    ) -> Result<Vec<Vec<Seen>>> {
+    ) -> Result<Vec<Vec<LogitSummary>>> {
         let (rows, length) = (part.feeds.len(), part.tokens.len());
         let total = part.before + length;
         let mut binding = self.session.create_binding().map_err(failure)?;
@@ -402,14 +402,18 @@ fn numbers<'a, T: PrimitiveTensorElementType>(
 }
 
 /// What a reading graph says of every place; `asks` are of each sequence of the call.
-fn read(outputs: &SessionOutputs<'_>, asks: &[&[Ask]], choices: usize) -> Result<Vec<Vec<Seen>>> {
+fn read(
+    outputs: &SessionOutputs<'_>,
+    asks: &[&[Ask]],
+    choices: usize,
+) -> Result<Vec<Vec<LogitSummary>>> {
     let places = asks.first().map_or(0, |asks| asks.len()).max(1);
     let rows = asks.len();
     let best: &[i64] = numbers(outputs, "best", &[rows, places])?;
     let top: &[f32] = numbers(outputs, "top", &[rows, places, 2])?;
     let log_sum: &[f32] = numbers(outputs, "log_sum", &[rows, places])?;
     let chosen: &[f32] = numbers(outputs, "chosen", &[rows, places, choices])?;
-    let at = |place: usize, ask: &Ask| Seen {
+    let at = |place: usize, ask: &Ask| LogitSummary {
         // Where no logit is a number, no token is the best: whatever stands there is not looked at.
         best: u32::try_from(best[place]).unwrap_or(u32::MAX),
         top: [top[2 * place], top[2 * place + 1]],
@@ -432,7 +436,7 @@ fn survey_all<T>(
     graph: &Graph,
     [rows, length]: [usize; 2],
     begin: usize,
-) -> Result<Vec<Vec<Seen>>>
+) -> Result<Vec<Vec<LogitSummary>>>
 where
     T: PrimitiveTensorElementType + Copy + Into<f32>,
 {
@@ -458,7 +462,7 @@ where
 }
 
 /// What there is to know of a row of logits.
-fn survey<T: Copy + Into<f32>>(logits: &[T], choices: &[u32]) -> Seen {
+fn survey<T: Copy + Into<f32>>(logits: &[T], choices: &[u32]) -> LogitSummary {
     let (mut best, mut top, mut second) = (0, f32::NEG_INFINITY, f32::NEG_INFINITY);
     for (index, &logit) in logits.iter().enumerate() {
         let logit = logit.into();
@@ -472,7 +476,7 @@ fn survey<T: Copy + Into<f32>>(logits: &[T], choices: &[u32]) -> Seen {
     let sum: f64 = (logits.iter())
         .map(|&logit| f64::from(logit.into() - top).exp())
         .sum();
-    Seen {
+    LogitSummary {
         // Token ids are 32 bits wide everywhere; a vocabulary beyond them has no row to get here.
         best: u32::try_from(best).unwrap_or(u32::MAX),
         top: [top, second],

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::OnnxModel;
 use super::decode::Over;
-use super::session::{Ask, Feed, Seen};
+use super::session::{Ask, Feed, LogitSummary};
 use crate::error::{Error, Result};
 
 /// The largest difference from recorded logits that a model in float32 may show: rounding differs between
@@ -167,8 +167,8 @@ fn words(found: NextBase) -> String {
 /// How well a model predicts each symbol of a sequence from all before it.
 fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
     let tokens = sequence
-        .chars()
-        .map(|symbol| model.symbols.id(symbol))
+        .split_inclusive(|_: char| true)
+        .map(|symbol| model.vocabulary.id(symbol))
         .collect::<Result<Vec<u32>>>()?;
     let [context @ .., _] = &tokens[..] else {
         return Err(Error::data("an empty sequence"));
@@ -203,7 +203,7 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
 }
 
 /// What the model says behind some tokens of a text.
-fn read(model: &mut OnnxModel, tokens: &[u32], asks: &[Ask]) -> Result<Vec<Seen>> {
+fn read(model: &mut OnnxModel, tokens: &[u32], asks: &[Ask]) -> Result<Vec<LogitSummary>> {
     let needed = asks.last().map_or(0, |ask| ask.after + 1);
     let mut cache = model.engine.cache(1, needed)?;
     let feed = Feed {

@@ -12,7 +12,7 @@ record! {
         model: String, "The predictor's name.";
         modality: Option<String>, "The modality it was trained on.";
         params: Option<f64>, "Number of parameters; null if unknown.";
-        encoding: Option<String>, "The alphabet's name, or its characters.";
+        encoding: Option<String>, "The alphabet's name, or its symbols.";
         template: Option<String>, "How one example is written.";
         bits: Option<u32>, "Width of the bitstrings.";
         design: Option<Design>, "Independent or nested shot counts.";
@@ -56,10 +56,10 @@ record! {
     struct PairKey: "pair" {
         model_a: String, "The first predictor's name.";
         modality_a: Option<String>, "The modality that it was trained on.";
-        encoding_a: Option<String>, "Its alphabet's name, or its characters.";
+        encoding_a: Option<String>, "Its alphabet's name, or its symbols.";
         model_b: String, "The second predictor's name.";
         modality_b: Option<String>, "The modality that it was trained on.";
-        encoding_b: Option<String>, "Its alphabet's name, or its characters.";
+        encoding_b: Option<String>, "Its alphabet's name, or its symbols.";
         bits: Option<u32>, "Width of the bitstrings.";
     }
 }

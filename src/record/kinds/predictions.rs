@@ -24,7 +24,7 @@ record! {
         query: Bits, "The input to answer.";
         target: Bits, "The function's output for the query.";
         unchanged: Option<u32>, "Demonstrations whose output the derangement left in place; null if clean.";
-        encoding: String, "The alphabet's name, or its characters.";
+        encoding: String, "The alphabet's name, or its symbols.";
         template: String, "How one example is written.";
         prefix: String, "Text before the first example.";
         zero: String, "The symbol of bit 0 in this trial.";
@@ -38,7 +38,7 @@ record! {
         method: String, "`score`, `generate` or `builtin`.";
         constrained: bool, "Whether only the two bit symbols competed.";
         bos: bool, "Whether a beginning-of-sequence token was put before the prompt.";
-        output: String, "The raw symbols answered.";
+        output: String, "The raw symbols answered; a blank between them where symbols are words.";
         prediction: Bits, "Their bits up to the first foreign symbol or the end; may be short.";
         malformed: bool, "Whether the prediction has not exactly `bits` bits.";
         correct: bool, "Whether the prediction equals the target.";
@@ -90,7 +90,7 @@ record! {
     struct CurveKey: "curve" {
         model: String, "The predictor's name.";
         modality: Option<String>, "The modality it was trained on.";
-        encoding: Option<String>, "The alphabet's name, or its characters.";
+        encoding: Option<String>, "The alphabet's name, or its symbols.";
         template: Option<String>, "How one example is written.";
         bits: Option<u32>, "Width of the bitstrings.";
         condition: Option<Condition>, "Clean or deranged demonstrations.";

@@ -3,7 +3,8 @@ Trials and prompts: what a predictor is asked.
 */
 
 use crate::program::Bits;
-use crate::record::check::{Checked, bits, demonstrations, symbol, width};
+use crate::record::Symbols;
+use crate::record::check::{Checked, bits, demonstrations, width};
 
 words! {
     /// What the demonstrations show.
@@ -47,7 +48,7 @@ record! {
     /// A trial dressed in the symbols of a modality.
     struct Prompt: "prompt" {
         ..trial: Trial, "The columns of a trial.";
-        encoding: String, "The alphabet's name, or its characters.";
+        encoding: String, "The alphabet's name, or its symbols.";
         template: String, "How one example is written.";
         prefix: String, "Text before the first example.";
         zero: String, "The symbol of bit 0 in this trial.";
@@ -58,6 +59,18 @@ record! {
         answer_starts: Option<Vec<u32>>, "Nested: where each answer of `eval_shots` begins in `prompt`, in symbols.";
     }
     check prompt;
+}
+
+impl Prompt {
+    /// The trial's symbols.
+    #[must_use]
+    pub fn symbols(&self) -> Symbols<'_> {
+        Symbols {
+            zero: &self.zero,
+            one: &self.one,
+            separator: self.separator.as_deref(),
+        }
+    }
 }
 
 /// The shape of a trial: every bitstring has the trial's width, every input its output.
@@ -94,29 +107,19 @@ fn trial(trial: &Trial) -> Checked {
 
 fn prompt(prompt: &Prompt) -> Checked {
     trial(&prompt.trial)?;
-    for (name, text) in [("zero", &prompt.zero), ("one", &prompt.one)] {
-        symbol(name, text)?;
-    }
-    if let Some(separator) = &prompt.separator {
-        symbol("separator", separator)?;
-    }
-    if prompt.zero == prompt.one {
+    let symbols = prompt.symbols();
+    symbols.check()?;
+    let length = symbols.count(&prompt.answer);
+    if length != prompt.trial.bits as usize {
         return Err(format!(
-            "column \"one\": {:?} is the symbol of zero, too",
-            prompt.one
-        ));
-    }
-    let symbols = u32::try_from(prompt.answer.chars().count()).unwrap_or(u32::MAX);
-    if symbols != prompt.trial.bits {
-        return Err(format!(
-            "column \"answer\": {symbols} symbols for {} bits",
+            "column \"answer\": {length} symbols for {} bits",
             prompt.trial.bits
         ));
     }
     match (&prompt.answer_starts, &prompt.trial.eval_shots) {
         (None, None) => Ok(()),
         (Some(starts), Some(points)) if starts.len() == points.len() => {
-            let end = prompt.prompt.chars().count();
+            let end = symbols.count(&prompt.prompt);
             let last = starts.last().copied().unwrap_or_default() as usize;
             if starts.windows(2).any(|w| w[0] >= w[1]) || last > end {
                 return Err(format!(

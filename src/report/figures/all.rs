@@ -3,19 +3,40 @@ Every figure that some results allow, with its heading: what a report shows.
 */
 
 use super::super::Drawing;
-use super::super::chart::Series;
-use super::curves::{clean, group};
-use super::{Findings, bit_diversity, bit_load, ceilings, coefficients, contrast, curve, families};
-use super::{
-    errors, gap_size, group_accuracies, group_gaps, group_slopes, shapes, similarity, size, tasks,
-    understandable, zero_bd,
-};
+use super::super::series::Series;
+use super::curves::{clean, group, is_clean};
+use super::{Findings, bit_diversity, bit_load, coefficients, contrast, curve, families};
+use super::{answers, by_row, contrasts, errors, scale, shapes, tasks, understandable, zero_bd};
 use crate::analysis::Family;
 use crate::error::Result;
-use crate::record::{Condition, ProfileOf, ShapeFit, Similarity};
+use crate::record::{ProfileOf, ShapeFit, Similarity};
 
-/// A line against parameters needs models of several sizes.
-const LEAST_SIZES: usize = 2;
+/// Name of its file, and heading, of every figure in the order of the report.
+const FIGURES: [(&str, &str); 20] = [
+    ("curve", "Accuracy by shots"),
+    ("families", "Families side by side"),
+    ("size", "Accuracy by parameters"),
+    ("coefficients", "Intercept and slope by parameters"),
+    ("shapes", "Shapes of curves"),
+    ("bitload", "Accuracy by BitLoad"),
+    ("bitdiversity", "Accuracy by BitDiversity"),
+    ("zero-bd", "Answers of equal bits"),
+    ("understandable", "Understandable mistakes"),
+    ("errors", "Kinds of wrong answers"),
+    ("contrast", "Clean against deranged"),
+    ("gap-size", "Gap by parameters"),
+    ("tasks", "Gap of every function"),
+    ("groups", "Accuracy by group"),
+    ("group-slopes", "Slope by group"),
+    ("group-gaps", "Gap by group"),
+    ("similarity", "Likeness of gaps"),
+    ("ceiling", "Likeness of gaps that noise allows"),
+    ("similarity-accuracy", "Likeness of accuracies"),
+    (
+        "ceiling-accuracy",
+        "Likeness of accuracies that noise allows",
+    ),
+];
 
 /// A figure of a report.
 pub struct Figure {
@@ -28,154 +49,111 @@ pub struct Figure {
 }
 
 /// The figures, in the order of the report; `published` curves stand in the first.
-///
-/// # Errors
-/// Those of the figures.
-pub fn all(findings: &Findings, named: &[Family], published: Vec<Series>) -> Result<Vec<Figure>> {
-    let mut figures: Vec<Figure> = Vec::new();
-    let mut add = |name, heading, drawing: Drawing| {
-        figures.push(Figure {
+pub fn all(findings: &Findings, named: &[Family], published: &[Series]) -> Result<Vec<Figure>> {
+    let is_accuracy = |row: &Similarity| row.profile == Some(ProfileOf::Accuracy);
+    let similarities = findings.similarities.iter().cloned();
+    let (accuracies, gaps) = similarities.partition(is_accuracy);
+    let results = Results {
+        all: findings,
+        // Deranged demonstrations have a figure of their own.
+        clean: Findings {
+            cells: clean(&findings.cells).cloned().collect(),
+            group_scores: clean(&findings.group_scores).cloned().collect(),
+            ..Findings::default()
+        },
+        accuracies,
+        gaps,
+        named,
+        published,
+    };
+    let figures = FIGURES.iter().filter_map(|&(name, heading)| {
+        let figure = |drawing| Figure {
             name,
             heading,
             drawing,
-        });
-    };
-    // Deranged demonstrations have a figure of their own.
-    let clean = Findings {
-        cells: clean(&findings.cells).cloned().collect(),
-        group_scores: clean(&findings.group_scores).cloned().collect(),
-        ..Findings::default()
-    };
-    let cells = &clean.cells;
-    if !cells.is_empty() {
-        let drawing = curve(&clean, true, published)?;
-        add("curve", "Accuracy by shots", drawing.into());
-        if count_families(&clean, named) > 1 {
-            let drawing = families(&clean, true, named)?;
-            add("families", "Families side by side", drawing.into());
-        }
-    }
-    if sizes(cells.iter().map(|s| s.params)) >= LEAST_SIZES {
-        let drawing = size(findings, None, named)?;
-        add("size", "Accuracy by parameters", drawing.into());
-    }
-    let fits = findings.fits.iter();
-    let fits = fits.filter(|f| f.curve.condition != Some(Condition::Deranged));
-    if sizes(fits.map(|f| f.params)) >= LEAST_SIZES {
-        let drawing = coefficients(findings, named)?;
-        let heading = "Intercept and slope by parameters";
-        add("coefficients", heading, drawing.into());
-    }
-    let with_scores = |fit: &ShapeFit| findings.cells.iter().any(|s| s.curve == fit.curve);
-    if !findings.shapes.is_empty() && findings.shapes.iter().all(with_scores) {
-        add("shapes", "Shapes of curves", shapes(findings)?.into());
-    }
-    if !findings.bit_loads.is_empty() {
-        let drawing = bit_load(findings)?;
-        add("bitload", "Accuracy by BitLoad", drawing.into());
-    }
-    if !findings.bit_diversities.is_empty() {
-        let drawing = bit_diversity(findings)?;
-        add("bitdiversity", "Accuracy by BitDiversity", drawing.into());
-    }
-    if cells.iter().any(|s| s.zero_bd_targets.is_some()) {
-        let drawing = zero_bd(findings)?;
-        add("zero-bd", "Answers of equal bits", drawing.into());
-    }
-    if cells.iter().any(|s| s.understandable.is_some()) {
-        let drawing = understandable(findings)?;
-        add("understandable", "Understandable mistakes", drawing.into());
-    }
-    if findings.errors.iter().any(|e| e.counted_once.is_some()) {
-        let drawing = errors(findings)?;
-        add("errors", "Kinds of wrong answers", drawing.into());
-    }
-    if !findings.contrasts.is_empty() {
-        let drawing = contrast(findings)?;
-        add("contrast", "Clean against deranged", drawing.into());
-    }
-    if sizes(findings.contrasts.iter().map(|c| c.params)) >= LEAST_SIZES {
-        let drawing = gap_size(findings, None, named)?;
-        add("gap-size", "Gap by parameters", drawing.into());
-    }
-    if !findings.task_contrasts.is_empty() {
-        let drawing = tasks(&findings.task_contrasts);
-        add("tasks", "Gap of every function", drawing.into());
-    }
-    if !clean.group_scores.is_empty() {
-        let drawing = group_accuracies(&clean.group_scores);
-        add("groups", "Accuracy by group", drawing.into());
-    }
-    if !findings.group_fits.is_empty() {
-        let drawing = group_slopes(&findings.group_fits);
-        add("group-slopes", "Slope by group", drawing.into());
-    }
-    if !findings.group_contrasts.is_empty() {
-        let drawing = group_gaps(&findings.group_contrasts);
-        add("group-gaps", "Gap by group", drawing.into());
-    }
-    figures.extend(likenesses(findings)?);
-    Ok(figures)
+        };
+        Some(results.draw(name)?.map(figure))
+    });
+    figures.collect()
 }
 
-/// Correlations of profiles and their ceilings, of gaps and of accuracies.
-fn likenesses(findings: &Findings) -> Result<Vec<Figure>> {
-    let mut figures = Vec::new();
-    for (is_accuracy, names, headings) in [
-        (
-            false,
-            ["similarity", "ceiling"],
-            ["Likeness of gaps", "Likeness of gaps that noise allows"],
-        ),
-        (
-            true,
-            ["similarity-accuracy", "ceiling-accuracy"],
-            [
-                "Likeness of accuracies",
-                "Likeness of accuracies that noise allows",
-            ],
-        ),
-    ] {
-        let mut alike = Findings::default();
-        let is_of = |row: &&Similarity| (row.profile == Some(ProfileOf::Accuracy)) == is_accuracy;
-        alike.similarities = findings
-            .similarities
-            .iter()
-            .filter(is_of)
-            .cloned()
-            .collect();
-        if !alike.similarities.is_empty() {
-            figures.push(Figure {
-                name: names[0],
-                heading: headings[0],
-                drawing: similarity(&alike)?.into(),
-            });
-        }
-        if alike.similarities.iter().any(|s| s.ceiling.is_some()) {
-            figures.push(Figure {
-                name: names[1],
-                heading: headings[1],
-                drawing: ceilings(&alike)?.into(),
-            });
-        }
+/// What figures are drawn from.
+struct Results<'a> {
+    all: &'a Findings,
+    clean: Findings,
+    /// Pairs of profiles of accuracies, and of gaps.
+    accuracies: Vec<Similarity>,
+    gaps: Vec<Similarity>,
+    named: &'a [Family],
+    published: &'a [Series],
+}
+
+impl Results<'_> {
+    /// The figure of that name, if there is what it needs.
+    fn draw(&self, name: &str) -> Option<Result<Drawing>> {
+        let (all, clean, cells, named) = (self.all, &self.clean, &self.clean.cells, self.named);
+        let (accuracies, gaps) = (&self.accuracies, &self.gaps);
+        let models = || {
+            group(cells)
+                .into_iter()
+                .filter(|group| !group.is_baseline())
+        };
+        let is_measured = |fit: &ShapeFit| all.cells.iter().any(|s| s.curve == fit.curve);
+        let clean_fits = || all.fits.iter().filter(|fit| is_clean(&fit.curve));
+        let has_ceiling = |rows: &[Similarity]| rows.iter().any(|row| row.ceiling.is_some());
+        let is_there = match name {
+            "curve" => !cells.is_empty(),
+            "families" => count(models().map(|model| model.family(named))) > 1,
+            "size" => has_sizes(cells.iter().map(|s| s.params)),
+            "coefficients" => has_sizes(clean_fits().map(|fit| fit.params)),
+            "shapes" => !all.shapes.is_empty() && all.shapes.iter().all(is_measured),
+            "bitload" => !all.bit_loads.is_empty(),
+            "bitdiversity" => !all.bit_diversities.is_empty(),
+            "zero-bd" => cells.iter().any(|s| s.zero_bd_targets.is_some()),
+            "understandable" => cells.iter().any(|s| s.understandable.is_some()),
+            "errors" => answers::classed(all).next().is_some(),
+            "contrast" => !all.contrasts.is_empty(),
+            "gap-size" => has_sizes(all.contrasts.iter().map(|c| c.params)),
+            "tasks" => !all.task_contrasts.is_empty(),
+            "groups" => !clean.group_scores.is_empty(),
+            "group-slopes" => !all.group_fits.is_empty(),
+            "group-gaps" => !all.group_contrasts.is_empty(),
+            "similarity" => !gaps.is_empty(),
+            "ceiling" => has_ceiling(gaps),
+            "similarity-accuracy" => !accuracies.is_empty(),
+            _ => has_ceiling(accuracies),
+        };
+        is_there.then(|| match name {
+            "curve" => Ok(curve(clean, true, self.published)),
+            "families" => Ok(families(clean, true, named)),
+            "size" => scale::accuracy(all, None, named),
+            "coefficients" => coefficients(all, named),
+            "shapes" => shapes(all),
+            "bitload" => bit_load(all),
+            "bitdiversity" => bit_diversity(all),
+            "zero-bd" => zero_bd(all),
+            "understandable" => understandable(all),
+            "errors" => errors(all),
+            "contrast" => Ok(contrast(all)),
+            "gap-size" => scale::gap(all, None, named),
+            "tasks" => Ok(tasks(all)),
+            "groups" => Ok(by_row::group_accuracies(clean)),
+            "group-slopes" => Ok(by_row::group_slopes(all)),
+            "group-gaps" => Ok(by_row::group_gaps(all)),
+            "similarity" => contrasts::correlations(gaps),
+            "ceiling" => contrasts::ceilings(gaps),
+            "similarity-accuracy" => contrasts::correlations(accuracies),
+            _ => contrasts::ceilings(accuracies),
+        })
     }
-    Ok(figures)
 }
 
-/// The number of different numbers of parameters.
-fn sizes(params: impl Iterator<Item = Option<f64>>) -> usize {
-    let mut known: Vec<f64> = params.flatten().collect();
-    known.sort_by(f64::total_cmp);
-    known.dedup();
-    known.len()
+/// Whether there are several numbers of parameters, as a line against them needs.
+fn has_sizes(params: impl Iterator<Item = Option<f64>>) -> bool {
+    count(params.flatten().map(f64::to_bits)) > 1
 }
 
-/// The number of families among the models.
-fn count_families(findings: &Findings, named: &[Family]) -> usize {
-    let models = group(&findings.cells);
-    let models = models.iter().filter(|group| !group.is_baseline());
-    let mut found: Vec<String> = models.map(|group| group.family(named)).collect();
-    found.sort_unstable();
-    found.dedup();
-    found.len()
+/// The number of different ones.
+fn count<T: Ord>(all: impl Iterator<Item = T>) -> usize {
+    all.collect::<std::collections::BTreeSet<T>>().len()
 }

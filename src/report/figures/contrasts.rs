@@ -2,10 +2,13 @@
 Clean against deranged demonstrations: by shots, by function, and how alike models' gaps are.
 */
 
-use super::super::chart::{Chart, Line, Panel, Point, Range, Role, Series};
+use super::super::Drawing;
+use super::super::chart::Chart;
 use super::super::heat::{Cell, Heat};
-use super::curves::{Group, group};
-use super::{Findings, page_for};
+use super::super::page::Page;
+use super::super::series::{Panel, Point, Role, Series};
+use super::Findings;
+use super::curves::group;
 use crate::error::{Error, Result};
 use crate::record::{Contrast, PairKey, ProfileOf, Similarity};
 
@@ -14,67 +17,39 @@ const LEVEL: f64 = 0.05;
 pub(super) const GAP_LABEL: &str = "Gap (clean − deranged)";
 
 /// Accuracy with clean and deranged demonstrations against shots, one panel a model, and in a last panel the gaps of all.
-///
-/// # Errors
-/// [`Error::Data`] if there is no contrast.
-pub fn contrast(findings: &Findings) -> Result<Chart> {
-    let groups = group(&findings.contrasts);
-    let accuracy = |label: &str, model: &Group<Contrast>, pick: fn(&Contrast) -> f64| Series {
-        label: label.to_owned(),
-        role: Role::Model,
-        points: model
-            .rows
-            .iter()
-            .map(|row| Point::new(f64::from(row.shots), pick(row), None))
-            .collect(),
-        line: Line::Joined,
-    };
-    let mut panels: Vec<Panel> = groups
-        .iter()
-        .map(|model| Panel {
-            title: Some(model.label.clone()),
-            y_label: "Accuracy".to_owned(),
-            range: Range::Share,
-            series: vec![
-                accuracy("clean", model, |row| row.clean_accuracy),
-                accuracy("deranged", model, |row| row.deranged_accuracy),
-            ],
-        })
-        .collect();
-    let gaps = groups.iter().map(|model| Series {
-        label: model.label.clone(),
-        role: Role::Model,
-        points: model
-            .rows
-            .iter()
-            .map(|row| {
-                let interval = row.ci_low.zip(row.ci_high);
-                Point::new(f64::from(row.shots), row.gap, interval)
-            })
-            .collect(),
-        line: Line::Joined,
-    });
-    panels.push(Panel {
-        title: Some(GAP_LABEL.to_owned()),
-        y_label: "Gap".to_owned(),
-        range: Range::Any,
-        series: gaps.collect(),
-    });
-    let mut page = page_for(panels.len(), 56.0);
-    page.note = Some(
-        "Deranged: the same outputs, permuted across the demonstrations. Gap: mean over functions, clean less deranged; bars: 95 % intervals, paired by function."
-            .to_owned(),
-    );
-    Ok(Chart::by_shots(page, panels))
+#[must_use]
+pub fn contrast(findings: &Findings) -> Drawing {
+    let (mut panels, mut gaps) = (Vec::new(), Vec::new());
+    for model in group(&findings.contrasts) {
+        let series = |label: &str, value: fn(&Contrast) -> Point| {
+            let points = model.points(|row| Some(value(row)));
+            Series::new(label, Role::Model, points)
+        };
+        let clean = series("clean", |row| {
+            Point::new(row.shots, row.clean_accuracy, None)
+        });
+        let deranged = |row: &Contrast| Point::new(row.shots, row.deranged_accuracy, None);
+        let deranged = series("deranged", deranged);
+        panels.push(Panel::accuracy(vec![clean, deranged]).titled(&model.label));
+        let gap = |row: &Contrast| Point::new(row.shots, row.gap, row.ci_low.zip(row.ci_high));
+        gaps.push(series(&model.label, gap));
+    }
+    panels.push(Panel::any("Gap", gaps).titled(GAP_LABEL));
+    let note = "Deranged: the same outputs, permuted across the demonstrations. Gap: mean over functions, clean less \
+                deranged; bars: 95 % intervals, paired by function.";
+    let page = Page::for_panels(panels.len(), 56.0);
+    Drawing::new(page, note, Chart::by_shots(panels))
 }
 
 /// Spearman's correlations of the models' profiles.
-///
-/// # Errors
-/// [`Error::Data`] if there is no pair, or one stands twice.
-pub fn similarity(findings: &Findings) -> Result<Heat> {
+pub fn similarity(findings: &Findings) -> Result<Drawing> {
+    correlations(&findings.similarities)
+}
+
+/// The correlations of these pairs.
+pub(super) fn correlations(rows: &[Similarity]) -> Result<Drawing> {
     let is_accuracy = |row: &Similarity| row.profile == Some(ProfileOf::Accuracy);
-    let of = if findings.similarities.iter().all(is_accuracy) {
+    let of = if rows.iter().all(is_accuracy) {
         "accuracy with clean demonstrations"
     } else {
         "the gap, clean less deranged"
@@ -82,80 +57,71 @@ pub fn similarity(findings: &Findings) -> Result<Heat> {
     let note = format!(
         "Correlation over functions of {of}, at each model's largest shot count. *: p < .05, one-sided permutation test, Holm's correction."
     );
-    let starred = |row: &Similarity| row.p_holm.is_some_and(|p| p < LEVEL);
-    let cell = |row: &Similarity| (row.rho, starred(row));
-    heat(findings, cell, "Spearman's ρ", note)
+    let has_star = |row: &Similarity| row.p_holm.is_some_and(|p| p < LEVEL);
+    let cell = |row: &Similarity| (row.rho, has_star(row));
+    heat(rows, cell, "Spearman's ρ", note)
 }
 
 /// The correlations that equal profiles would have, as far as the noise of finite trials allows.
-///
-/// # Errors
-/// As [`similarity`].
-pub fn ceilings(findings: &Findings) -> Result<Heat> {
-    let note = "What the correlation would be, on average, if the two profiles were equal: from their reliabilities, by split halves of the trials.";
-    let cell = |row: &Similarity| (row.ceiling, false);
-    heat(findings, cell, "Ceiling of ρ", note.to_owned())
+pub(super) fn ceilings(rows: &[Similarity]) -> Result<Drawing> {
+    let note = "What the correlation would be, on average, if the two profiles were equal: from their reliabilities, by \
+                split halves of the trials.";
+    heat(
+        rows,
+        |row| (row.ceiling, false),
+        "Ceiling of ρ",
+        note.to_owned(),
+    )
 }
 
 /// A cell a pair, with its value and whether it has a star.
 fn heat(
-    findings: &Findings,
+    rows: &[Similarity],
     cell: impl Fn(&Similarity) -> (Option<f64>, bool),
-    scale_label: &str,
+    scale_label: &'static str,
     note: String,
-) -> Result<Heat> {
-    let mut names: Vec<String> = Vec::new();
-    let mut cells: Vec<Cell> = Vec::new();
-    let ambiguous = |model: &str| {
-        let sides = findings
-            .similarities
-            .iter()
-            .flat_map(|row| sides(&row.pair));
-        let mut encodings: Vec<Option<&str>> = sides
-            .filter(|(name, _)| *name == model)
-            .map(|(_, encoding)| encoding)
-            .collect();
-        encodings.dedup();
-        encodings.iter().any(|e| *e != encodings[0])
-    };
-    for row in &findings.similarities {
-        let places = sides(&row.pair).map(|(model, encoding)| {
-            let short = model.trim_start_matches("builtin:");
-            let name = match encoding {
-                Some(encoding) if ambiguous(model) => format!("{short} ({encoding})"),
-                _ => short.to_owned(),
-            };
-            names
-                .iter()
-                .position(|known| *known == name)
-                .unwrap_or_else(|| {
-                    names.push(name);
-                    names.len() - 1
-                })
-        });
-        let (column, row_at) = (places[0].min(places[1]), places[0].max(places[1]));
-        if cells.iter().any(|c| (c.row, c.column) == (row_at, column)) || row_at == column {
-            return Err(Error::data(format!(
-                "{} and {}: more than one correlation, expected one",
-                names[column], names[row_at]
-            )));
+) -> Result<Drawing> {
+    let all = || rows.iter().flat_map(|row| sides(&row.pair));
+    let name = |(model, encoding): (&str, Option<&str>)| {
+        let short = model.trim_start_matches("builtin:");
+        let is_ambiguous = all().any(|(other, its)| other == model && its != encoding);
+        match encoding {
+            Some(encoding) if is_ambiguous => format!("{short} ({encoding})"),
+            _ => short.to_owned(),
         }
-        let (value, starred) = cell(row);
+    };
+    let mut names: Vec<String> = Vec::new();
+    for name in all().map(name) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let mut cells: Vec<Cell> = Vec::new();
+    for pair in rows {
+        let places = sides(&pair.pair).map(name);
+        let places = places.map(|name| names.iter().position(|known| *known == name));
+        // Every name has its place.
+        let [a, b] = places.map(Option::unwrap_or_default);
+        let (column, row) = (a.min(b), a.max(b));
+        if cells.iter().any(|c| (c.row, c.column) == (row, column)) || row == column {
+            let (a, b) = (&names[column], &names[row]);
+            let message = format!("{a} and {b}: more than one correlation, expected one");
+            return Err(Error::data(message));
+        }
+        let (value, has_star) = cell(pair);
         cells.push(Cell {
-            row: row_at,
+            row,
             column,
             value,
-            starred,
+            has_star,
         });
     }
-    let mut page = Heat::page_for(names.len());
-    page.note = Some(note);
-    Ok(Heat {
-        page,
+    let heat = Heat {
         names,
         cells,
-        scale_label: scale_label.to_owned(),
-    })
+        scale_label,
+    };
+    Ok(Drawing::new(heat.page(), note, heat))
 }
 
 /// Name and encoding of both models of a pair.

@@ -2,7 +2,7 @@
 Scores grouped into curves, and what their figures share: names, intervals, the mode baseline, families.
 */
 
-use super::super::chart::{Fit, Line, Panel, Point, Role, Series};
+use super::super::series::{Line, Panel, Point, Role, Series};
 use crate::analysis::{Family, family, least_squares};
 use crate::record::{self, Condition, Contrast, CurveKey, Score};
 use crate::stats::NORMAL_95;
@@ -14,29 +14,17 @@ pub(in crate::report) trait OnCurve {
     fn key(&self) -> CurveKey;
 }
 
-impl OnCurve for Score {
-    fn key(&self) -> CurveKey {
-        self.curve.clone()
-    }
+macro_rules! on_curve {
+    ($($kind:ident)*) => {
+        $(impl OnCurve for record::$kind {
+            fn key(&self) -> CurveKey {
+                self.curve.clone()
+            }
+        })*
+    };
 }
 
-impl OnCurve for record::Fit {
-    fn key(&self) -> CurveKey {
-        self.curve.clone()
-    }
-}
-
-impl OnCurve for record::ShapeFit {
-    fn key(&self) -> CurveKey {
-        self.curve.clone()
-    }
-}
-
-impl OnCurve for record::ErrorShare {
-    fn key(&self) -> CurveKey {
-        self.curve.clone()
-    }
-}
+on_curve!(Score Fit ShapeFit ErrorShare);
 
 impl OnCurve for Contrast {
     fn key(&self) -> CurveKey {
@@ -101,29 +89,24 @@ impl<T> Group<'_, T> {
     pub fn family(&self, families: &[Family]) -> String {
         family(&self.key.model, families).to_owned()
     }
+
+    /// A point of every row that has one.
+    pub fn points(&self, point: impl Fn(&T) -> Option<Point>) -> Vec<Point> {
+        self.rows.iter().filter_map(|row| point(row)).collect()
+    }
 }
 
 impl Group<'_, Score> {
     /// Accuracy against shots, with a fitted line if it is a model's and `with_fit`.
     pub fn series(&self, with_fit: bool) -> Series {
-        let points = self
-            .rows
-            .iter()
-            .map(|s| Point::new(f64::from(s.shots), s.accuracy, interval(s)))
-            .collect();
+        let points = self.points(|s| Some(Point::new(s.shots, s.accuracy, interval(s))));
         let means: Vec<(u32, f64)> = self.rows.iter().map(|s| (s.shots, s.accuracy)).collect();
         let fit = least_squares(&means).filter(|_| with_fit && !self.is_baseline());
-        Series {
-            label: self.label.clone(),
-            role: self.role(),
-            points,
-            line: fit.map_or(Line::Joined, |line| {
-                Line::Fitted(Fit {
-                    a0: line.a0,
-                    a1: line.a1,
-                })
-            }),
-        }
+        let line = fit.map_or(Line::Joined, |fit| Line::Fitted {
+            a0: fit.a0,
+            a1: fit.a1,
+        });
+        Series::new(&self.label, self.role(), points).with_line(line)
     }
 }
 
@@ -149,26 +132,19 @@ fn label(own: &CurveKey, all: &[CurveKey]) -> String {
             key.design.map(|d| d.to_string()),
             key.method.clone(),
             key.bits.map(|b| format!("{b} bits")),
-            key.constrained
-                .filter(|&c| c)
-                .map(|_| "constrained".to_owned()),
+            (key.constrained == Some(true)).then(|| "constrained".to_owned()),
             key.bos.map(|b| if b { "BOS" } else { "no BOS" }.to_owned()),
         ]
     };
     let mine = traits(own);
-    let others: Vec<_> = all
-        .iter()
-        .filter(|key| key.model == own.model)
-        .map(traits)
-        .collect();
-    let differing: Vec<String> = (0..mine.len())
-        .filter(|&i| others.iter().any(|other| other[i] != mine[i]))
-        .filter_map(|i| mine[i].clone())
-        .collect();
-    if differing.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{name} ({})", differing.join(", "))
+    let others = all.iter().filter(|key| key.model == own.model);
+    let others: Vec<_> = others.map(traits).collect();
+    let differs = |i: &usize| others.iter().any(|other| other[*i] != mine[*i]);
+    let differing = (0..mine.len()).filter(differs);
+    let differing: Vec<&str> = differing.filter_map(|i| mine[i].as_deref()).collect();
+    match differing.as_slice() {
+        [] => name.to_owned(),
+        _ => format!("{name} ({})", differing.join(", ")),
     }
 }
 
@@ -184,45 +160,44 @@ pub(super) fn mode_baseline(groups: &[Group<Score>]) -> Option<Series> {
             continue;
         };
         let interval = score.mode_se.map(|se| around(accuracy, se));
-        let point = Point::new(f64::from(score.shots), accuracy, interval);
+        let point = Point::new(score.shots, accuracy, interval);
         let known = points.entry(score.shots).or_insert(point);
         if (known.y - accuracy).abs() > 1e-12 {
             return None;
         }
     }
-    (!points.is_empty()).then(|| Series {
-        label: "mode".to_owned(),
-        role: Role::Baseline,
-        points: points.into_values().collect(),
-        line: Line::Joined,
-    })
+    let points: Vec<Point> = points.into_values().collect();
+    (!points.is_empty()).then(|| Series::new("mode", Role::Baseline, points))
+}
+
+/// Whether the demonstrations of a curve are clean; nobody says so of results that know no others.
+pub(super) fn is_clean(curve: &CurveKey) -> bool {
+    curve.condition != Some(Condition::Deranged)
 }
 
 /// The scores with clean demonstrations.
 pub(super) fn clean(scores: &[Score]) -> impl Iterator<Item = &Score> {
-    scores
-        .iter()
-        .filter(|s| s.curve.condition != Some(Condition::Deranged))
+    scores.iter().filter(|score| is_clean(&score.curve))
 }
 
 /// What bars and lines are, in a sentence each.
-pub(super) fn note(panels: &[Panel]) -> Option<String> {
+pub(super) fn note(panels: &[Panel]) -> String {
     let any = |is: fn(&Series) -> bool| panels.iter().flat_map(|p| &p.series).any(is);
     let bars = any(|s| s.points.iter().any(|p| p.ci.is_some()));
     let bands = any(|s| s.role == Role::Baseline && s.points.iter().any(|p| p.ci.is_some()));
-    let fitted = any(|s| matches!(s.line, Line::Fitted(_)));
-    let published = any(|s| s.role == Role::Published);
-    let parts: Vec<&str> = [
+    let parts = [
         (bars && !bands, "Bars: 95 % intervals."),
         (bands, "Bars and bands: 95 % intervals."),
-        (fitted, "Lines: least squares, a0 + a1 ln(shots)."),
         (
-            published,
+            any(|s| matches!(s.line, Line::Fitted { .. })),
+            "Lines: least squares, a0 + a1 ln(shots).",
+        ),
+        (
+            any(|s| s.role == Role::Published),
             "Dashed lines with outlined markers: published results (arXiv 2609.14011), task-cluster errors.",
         ),
-    ]
-    .into_iter()
-    .filter_map(|(there, text)| there.then_some(text))
-    .collect();
-    (!parts.is_empty()).then(|| parts.join(" "))
+    ];
+    let said = parts.into_iter().filter(|(is_there, _)| *is_there);
+    let said: Vec<&str> = said.map(|(_, text)| text).collect();
+    said.join(" ")
 }

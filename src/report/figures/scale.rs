@@ -2,106 +2,91 @@
 What grows with the number of parameters: accuracy at one shot count, the gap, and both coefficients of the log-linear fit.
 */
 
-use super::super::axis::Quantity;
-use super::super::chart::{Chart, Fit, Line, Panel, Point, Range, Role, Series};
+use super::super::Drawing;
+use super::super::chart::Chart;
 use super::super::page::{DOUBLE_COLUMN_MM, Page};
+use super::super::series::{Line, Panel, Point, Role, Series};
 use super::contrasts::GAP_LABEL;
-use super::curves::{Group, around, clean, group, interval};
+use super::curves::{Group, around, clean, group, interval, is_clean};
 use super::{Findings, lacking};
 use crate::analysis::Family;
 use crate::error::{Error, Result};
 use crate::record::{Contrast, Score};
 use crate::stats;
 
-const X_LABEL: &str = "Parameters (log scale)";
-const NO_PARAMS: &str = "give `infer --params N`, or a model folder whose card has them";
 /// A line through two points says nothing.
 const LEAST_POINTS: usize = 3;
+const LINES: &str =
+    "Bars: 95 % intervals. Lines: least squares on ln(parameters), families of three and more.";
+
+/// Accuracy or the gap, whichever there is, against parameters.
+pub fn size(findings: &Findings, shots: Option<u32>, named: &[Family]) -> Result<Drawing> {
+    match (findings.cells.is_empty(), findings.contrasts.is_empty()) {
+        (false, false) => Err(Error::data(
+            "scores and contrasts are different pictures; give one of them",
+        )),
+        (true, false) => gap(findings, shots, named),
+        (_, true) => accuracy(findings, shots, named),
+    }
+}
 
 /// Accuracy against parameters at `shots`, or at the largest shot count that all models have; one series a family.
-///
-/// # Errors
-/// [`Error::Data`] if no model has a number of parameters, or the models have no such shot count in common.
-pub fn size(findings: &Findings, shots: Option<u32>, families: &[Family]) -> Result<Chart> {
+pub(super) fn accuracy(
+    findings: &Findings,
+    shots: Option<u32>,
+    named: &[Family],
+) -> Result<Drawing> {
     let groups: Vec<Group<Score>> = group(clean(&findings.cells))
         .into_iter()
         .filter(|g| !g.is_baseline() && g.rows.iter().any(|s| s.params.is_some()))
         .collect();
-    if groups.is_empty() {
-        return Err(lacking("params", NO_PARAMS));
-    }
+    let mut families = Families::new(named);
     let shots = common_shots(&groups, shots)?;
-    let mut series: Vec<Series> = Vec::new();
     for model in &groups {
-        for score in model.rows.iter().filter(|s| s.shots == shots) {
-            let Some(params) = score.params else { continue };
-            let family = model.family(families);
-            let point = Point {
-                name: Some(member(&model.label, &family)),
-                ..Point::new(params, score.accuracy, interval(score))
-            };
-            add(&mut series, family, point);
+        for score in model.rows.iter().filter(|s| Some(s.shots) == shots) {
+            families.add(model, score.params, score.accuracy, interval(score));
         }
     }
-    let what = format!("Accuracy at {shots} shots");
-    Ok(one_panel(series, &what, Range::Share, &what))
+    let what = format!("Accuracy at {} shots", shots.unwrap_or_default());
+    let panel = Panel::share(&what, families.into_series()?);
+    Ok(one_panel(panel, &what))
 }
 
 /// The gap against parameters at `shots`, or at each model's largest shot count; one series a family.
-///
-/// # Errors
-/// [`Error::Data`] if no model has a number of parameters, or none such a shot count.
-pub fn gap_size(findings: &Findings, shots: Option<u32>, families: &[Family]) -> Result<Chart> {
-    let mut series: Vec<Series> = Vec::new();
+pub(super) fn gap(findings: &Findings, shots: Option<u32>, named: &[Family]) -> Result<Drawing> {
+    let mut families = Families::new(named);
     for model in group(&findings.contrasts) {
         let at = |row: &&&Contrast| shots.is_none_or(|shots| row.shots == shots);
         let rows = model.rows.iter().filter(at);
-        let Some(row) = rows.max_by_key(|row| row.shots) else {
-            continue;
-        };
-        let Some(params) = row.params.filter(|_| !model.is_baseline()) else {
-            continue;
-        };
-        let family = model.family(families);
-        let point = Point {
-            name: Some(member(&model.label, &family)),
-            ..Point::new(params, row.gap, row.ci_low.zip(row.ci_high))
-        };
-        add(&mut series, family, point);
+        if let Some(row) = rows
+            .max_by_key(|row| row.shots)
+            .filter(|_| !model.is_baseline())
+        {
+            families.add(&model, row.params, row.gap, row.ci_low.zip(row.ci_high));
+        }
     }
-    if series.is_empty() {
-        return Err(lacking("params", NO_PARAMS));
-    }
-    let what = shots.map_or_else(
-        || "Gap, clean less deranged, at the largest shot count of each model".to_owned(),
-        |shots| format!("Gap, clean less deranged, at {shots} shots"),
+    let at = shots.map_or_else(
+        || "the largest shot count of each model".to_owned(),
+        |shots| format!("{shots} shots"),
     );
-    Ok(one_panel(series, GAP_LABEL, Range::Any, &what))
+    let panel = Panel::any(GAP_LABEL, families.into_series()?);
+    Ok(one_panel(
+        panel,
+        &format!("Gap, clean less deranged, at {at}"),
+    ))
 }
 
-/// Families against parameters.
-fn one_panel(mut series: Vec<Series>, y_label: &str, range: Range, what: &str) -> Chart {
-    fit_lines(&mut series);
-    let mut page = Page::new(120.0, 80.0);
-    page.note = Some(format!(
-        "{what}. Bars: 95 % intervals. Lines: least squares on ln(parameters), families of three and more."
-    ));
-    Chart {
+fn one_panel(panel: Panel, what: &str) -> Drawing {
+    let page = Page::new(120.0, 80.0);
+    Drawing::new(
         page,
-        panels: vec![Panel {
-            title: None,
-            y_label: y_label.to_owned(),
-            range,
-            series,
-        }],
-        quantity: Quantity::Parameters,
-        x_label: X_LABEL.to_owned(),
-        y_max: None,
-    }
+        format!("{what}. {LINES}"),
+        Chart::by_parameters(vec![panel]),
+    )
 }
 
-/// The shot count asked for, or the largest in common.
-fn common_shots(groups: &[Group<Score>], wanted: Option<u32>) -> Result<u32> {
+/// The shot count asked for, or the largest in common; none of no models.
+fn common_shots(groups: &[Group<Score>], wanted: Option<u32>) -> Result<Option<u32>> {
     let has = |group: &Group<Score>, shots: u32| group.rows.iter().any(|s| s.shots == shots);
     if let Some(shots) = wanted {
         return match groups.iter().find(|g| !has(g, shots)) {
@@ -109,105 +94,94 @@ fn common_shots(groups: &[Group<Score>], wanted: Option<u32>) -> Result<u32> {
                 "model {:?}: has no score at {shots} shots",
                 group.label
             ))),
-            None => Ok(shots),
+            None => Ok(wanted),
         };
     }
-    let of_first = groups.iter().take(1).flat_map(|g| &g.rows);
-    let common = of_first
-        .map(|s| s.shots)
-        .filter(|&shots| groups.iter().all(|g| has(g, shots)));
-    common.max().ok_or_else(|| {
-        Error::data("the models have no shot count in common; draw those that have (--shots N)")
-    })
+    let of_first = groups.iter().take(1).flat_map(|g| &g.rows).map(|s| s.shots);
+    let common = of_first.filter(|&shots| groups.iter().all(|g| has(g, shots)));
+    match common.max() {
+        None if !groups.is_empty() => Err(Error::data(
+            "the models have no shot count in common; draw those that have (--shots N)",
+        )),
+        shots => Ok(shots),
+    }
 }
 
 /// a0 and a1 against parameters, side by side; one series a family.
-///
-/// # Errors
-/// [`Error::Data`] if no fit has a number of parameters.
-pub fn coefficients(findings: &Findings, families: &[Family]) -> Result<Chart> {
-    let clean = findings
-        .fits
-        .iter()
-        .filter(|f| f.curve.condition != Some(crate::record::Condition::Deranged));
-    let (mut a0, mut a1): (Vec<Series>, Vec<Series>) = (Vec::new(), Vec::new());
-    for model in group(clean).iter().filter(|g| !g.is_baseline()) {
+pub fn coefficients(findings: &Findings, named: &[Family]) -> Result<Drawing> {
+    let (mut a0, mut a1) = (Families::new(named), Families::new(named));
+    let fits = findings.fits.iter().filter(|fit| is_clean(&fit.curve));
+    for model in group(fits).iter().filter(|g| !g.is_baseline()) {
         for fit in &model.rows {
-            let Some(params) = fit.params else { continue };
-            let family = model.family(families);
-            let point = |value: f64, ci: Option<(f64, f64)>| Point {
-                name: Some(member(&model.label, &family)),
-                ..Point::new(params, value, ci)
-            };
             let errors = |value: f64, se: Option<f64>| se.map(|se| around(value, se));
             let a1_ci = fit.a1_ci_low.zip(fit.a1_ci_high);
-            let (intercept, slope) = (
-                point(fit.a0, errors(fit.a0, fit.a0_se)),
-                point(fit.a1, a1_ci.or_else(|| errors(fit.a1, fit.a1_se))),
+            a0.add(model, fit.params, fit.a0, errors(fit.a0, fit.a0_se));
+            a1.add(
+                model,
+                fit.params,
+                fit.a1,
+                a1_ci.or_else(|| errors(fit.a1, fit.a1_se)),
             );
-            add(&mut a0, family.clone(), intercept);
-            add(&mut a1, family, slope);
         }
     }
-    if a0.is_empty() {
-        return Err(lacking("params", NO_PARAMS));
+    let efficacy = "a1, accuracy per unit of ln(shots)";
+    let chart = Chart::by_parameters(vec![
+        Panel::any("a0", a0.into_series()?).titled("Accuracy at one shot"),
+        Panel::any(efficacy, a1.into_series()?).titled("ICL efficacy"),
+    ]);
+    let note = format!("Accuracy = a0 + a1 ln(shots), one point a model. {LINES}");
+    Ok(Drawing::new(Page::new(DOUBLE_COLUMN_MM, 80.0), note, chart))
+}
+
+/// A series a family, with a point a model.
+struct Families<'a> {
+    named: &'a [Family],
+    series: Vec<Series>,
+}
+
+impl<'a> Families<'a> {
+    fn new(named: &'a [Family]) -> Self {
+        let series = Vec::new();
+        Self { named, series }
     }
-    fit_lines(&mut a0);
-    fit_lines(&mut a1);
-    let mut page = Page::new(DOUBLE_COLUMN_MM, 80.0);
-    page.note = Some(
-        "Accuracy = a0 + a1 ln(shots), one point a model. Bars: 95 % intervals. Lines: least squares on ln(parameters), families of three and more."
-            .to_owned(),
-    );
-    let panel = |title: &str, y_label: &str, series| Panel {
-        title: Some(title.to_owned()),
-        y_label: y_label.to_owned(),
-        range: Range::Any,
-        series,
-    };
-    Ok(Chart {
-        page,
-        panels: vec![
-            panel("Accuracy at one shot", "a0", a0),
-            panel("ICL efficacy", "a1, accuracy per unit of ln(shots)", a1),
-        ],
-        quantity: Quantity::Parameters,
-        x_label: X_LABEL.to_owned(),
-        y_max: None,
-    })
-}
 
-/// What tells a model from the others of its family: its name without the family's.
-fn member(label: &str, family: &str) -> String {
-    let rest = label.strip_prefix(family).unwrap_or(label);
-    let rest = rest.trim_start_matches(['-', '_', ' ']);
-    if rest.is_empty() { label } else { rest }.to_owned()
-}
-
-fn add(series: &mut Vec<Series>, family: String, point: Point) {
-    match series.iter_mut().find(|s| s.label == family) {
-        Some(known) => known.points.push(point),
-        None => series.push(Series {
-            label: family,
-            role: Role::Model,
-            points: vec![point],
-            line: Line::Absent,
-        }),
+    /// Adds the point of a model if its number of parameters is known.
+    fn add<T>(
+        &mut self,
+        model: &Group<T>,
+        params: Option<f64>,
+        value: f64,
+        ci: Option<(f64, f64)>,
+    ) {
+        let Some(params) = params else { return };
+        let family = model.family(self.named);
+        // What tells a model from the others of its family: its name without the family's.
+        let rest = model.label.strip_prefix(&family).unwrap_or(&model.label);
+        let rest = rest.trim_start_matches(['-', '_', ' ']);
+        let name = if rest.is_empty() { &model.label } else { rest };
+        let point = Point::new(params, value, ci).named(name.to_owned());
+        if let Some(known) = self.series.iter_mut().find(|s| s.label == family) {
+            known.points.push(point);
+        } else {
+            let series = Series::new(family, Role::Model, vec![point]);
+            self.series.push(series.with_line(Line::Absent));
+        }
     }
-}
 
-/// Gives every family of enough models its line.
-fn fit_lines(series: &mut [Series]) {
-    for family in series {
-        if family.points.len() < LEAST_POINTS {
-            continue;
+    /// The series, those of enough models with a line; there is at least one.
+    fn into_series(mut self) -> Result<Vec<Series>> {
+        if self.series.is_empty() {
+            let advice = "give `infer --params N`, or a model folder whose card has them";
+            return Err(lacking("params", advice));
         }
-        let (x, y): (Vec<f64>, Vec<f64>) = family.points.iter().map(|p| (p.x.ln(), p.y)).unzip();
-        if let Some(line) = stats::line(&x, &y) {
-            family.line = Line::Fitted(Fit {
-                a0: line.a0,
-                a1: line.a1,
-            });
+        for family in &mut self.series {
+            let points = family.points.iter().map(|p| (p.x.ln(), p.y));
+            let (x, y): (Vec<f64>, Vec<f64>) = points.unzip();
+            let line = stats::line(&x, &y).filter(|_| x.len() >= LEAST_POINTS);
+            if let Some(stats::Line { a0, a1, .. }) = line {
+                family.line = Line::Fitted { a0, a1 };
+            }
         }
+        Ok(self.series)
     }
 }

@@ -2,17 +2,17 @@
 The shapes that a curve could have, through its points, and what each leaves over.
 */
 
-use super::super::chart::{Chart, Line, Panel, Point, Range, Role, Series};
-use super::curves::{Group, group, interval};
-use super::{Findings, page_for};
+use super::super::Drawing;
+use super::super::chart::Chart;
+use super::super::page::Page;
+use super::super::series::{Line, Panel, Point, Role, Series};
+use super::Findings;
+use super::curves::{group, interval};
 use crate::error::{Error, Result};
-use crate::record::{Score, ShapeFit};
+use crate::record::Score;
 
 /// Two panels a curve: accuracy against shots with every shape, and accuracy less the shape.
-///
-/// # Errors
-/// [`Error::Data`] if there is no score of a curve that has shapes.
-pub fn shapes(findings: &Findings) -> Result<Chart> {
+pub fn shapes(findings: &Findings) -> Result<Drawing> {
     let scores = group(&findings.cells);
     let mut panels: Vec<Panel> = Vec::new();
     for curve in group(&findings.shapes) {
@@ -23,70 +23,33 @@ pub fn shapes(findings: &Findings) -> Result<Chart> {
                 curve.key.model
             ))
         })?;
-        panels.extend(panels_of(&curve, measured));
-    }
-    let mut page = page_for(panels.len(), 58.0);
-    page.note = Some(
-        "Shapes are one curve for all functions, fitted by marginal binomial likelihood, here at the shot counts measured. Bars: 95 % intervals."
-            .to_owned(),
-    );
-    Ok(Chart::by_shots(page, panels))
-}
-
-fn panels_of(curve: &Group<'_, ShapeFit>, measured: &Group<'_, Score>) -> [Panel; 2] {
-    let with_shots = || measured.rows.iter().filter(|score| score.shots > 0);
-    // Of the accuracies, or of what is left when `taken` is taken off.
-    let points = |taken: &dyn Fn(&Score) -> Option<f64>| -> Vec<Point> {
-        let point = |score: &&Score| {
-            let taken = taken(score)?;
-            let ends = interval(score).map(|(low, high)| (low - taken, high - taken));
-            Some(Point::new(
-                f64::from(score.shots),
-                score.accuracy - taken,
-                ends,
-            ))
+        let own = |value: fn(&Score) -> f64| {
+            let points = measured.points(|score| {
+                let around = |end: f64| end - score.accuracy + value(score);
+                let ends = interval(score).map(|(low, high)| (around(low), around(high)));
+                (score.shots > 0).then(|| Point::new(score.shots, value(score), ends))
+            });
+            Series::new("measured", Role::Model, points).with_line(Line::Absent)
         };
-        with_shots().filter_map(point).collect()
-    };
-    let own = |points| Series {
-        label: "measured".to_owned(),
-        role: Role::Model,
-        points,
-        line: Line::Absent,
-    };
-    let (mut accuracies, mut residuals) = (
-        vec![own(points(&|_| Some(0.0)))],
-        vec![own(points(&|score| Some(score.accuracy)))],
-    );
-    for fit in &curve.rows {
-        let shape = |points: Vec<Point>| Series {
-            label: fit.shape.to_string(),
-            role: Role::Model,
-            points,
-            line: Line::Joined,
-        };
-        let at = |score: &Score| fit.at(f64::from(score.shots));
-        let fitted = with_shots()
-            .filter_map(|score| Some(Point::new(f64::from(score.shots), at(score)?, None)));
-        let left = points(&at)
-            .into_iter()
-            .map(|point| Point { ci: None, ..point });
-        accuracies.push(shape(fitted.collect()));
-        residuals.push(shape(left.collect()));
+        let (mut accuracies, mut residuals) = (vec![own(|s| s.accuracy)], vec![own(|_| 0.0)]);
+        for fit in &curve.rows {
+            // Given the accuracy, what of it and the shape is drawn.
+            let series = |drawn: fn(f64, f64) -> f64| {
+                let points = measured.points(|score| {
+                    let shape = fit.at(f64::from(score.shots)).filter(|_| score.shots > 0)?;
+                    Some(Point::new(score.shots, drawn(score.accuracy, shape), None))
+                });
+                Series::new(fit.shape.to_string(), Role::Model, points)
+            };
+            accuracies.push(series(|_, shape| shape));
+            residuals.push(series(|accuracy, shape| accuracy - shape));
+        }
+        panels.push(Panel::accuracy(accuracies).titled(&curve.label));
+        let residuals = Panel::any("Accuracy less shape", residuals);
+        panels.push(residuals.titled(format!("{}: residuals", curve.label)));
     }
-    let panel = |title: String, y_label: &str, range, series| Panel {
-        title: Some(title),
-        y_label: y_label.to_owned(),
-        range,
-        series,
-    };
-    [
-        panel(curve.label.clone(), "Accuracy", Range::Share, accuracies),
-        panel(
-            format!("{}: residuals", curve.label),
-            "Accuracy less shape",
-            Range::Any,
-            residuals,
-        ),
-    ]
+    let note = "Shapes are one curve for all functions, fitted by marginal binomial likelihood, here at the shot counts \
+                measured. Bars: 95 % intervals.";
+    let page = Page::for_panels(panels.len(), 58.0);
+    Ok(Drawing::new(page, note, Chart::by_shots(panels)))
 }

@@ -1,8 +1,8 @@
 /*!
-One symbol, one token: which token a character of a prompt is, and which text a token is.
+One symbol, one token: which token a symbol of a prompt is, and which text a token is.
 
-The tokenizer never sees a whole prompt: it would merge letters ("AT" is one token of most vocabularies). Each
-character is looked up alone, and believed only if its token decodes to that very character.
+The tokenizer never sees a whole prompt: it would merge letters ("AT" is one token of most vocabularies). Each symbol is
+looked up alone, and believed only if its token decodes to that very symbol.
 */
 
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use tokenizers::{Encoding, Token, Tokenizer};
 
 use super::card::{Card, Config, check_size, read_json};
 use crate::error::{Error, Result};
-use crate::record::contained;
+use crate::record::catch_panic;
 use crate::text;
 
 /// The classes of transformers 4.57 that put a post-processor of their own in the place of `tokenizer.json`'s: whether each
@@ -35,29 +35,29 @@ const ENDS: &str = "its tokenizer ends each text with a token, which cannot stan
 /// What a byte that is no character by itself decodes to.
 const FOREIGN: char = char::REPLACEMENT_CHARACTER;
 
-enum Vocabulary {
+enum Tokens {
     /// A token's id is its byte's value.
     Bytes,
-    /// `tokenizer.json`.
-    Tokens(Box<Tokenizer>),
+    /// `tokenizer.json`'s.
+    Tokenizer(Box<Tokenizer>),
 }
 
-/// The characters and tokens of one model, looked up as they are met.
-pub(super) struct Symbols {
-    vocabulary: Vocabulary,
+/// The symbols and tokens of one model, looked up as they are met.
+pub(super) struct Vocabulary {
+    tokens: Tokens,
     /// The special tokens that the model's tokenizer puts before a text by itself; or why prompts cannot be as it makes them.
     pub leading: std::result::Result<Vec<u32>, String>,
     /// Number of token ids that the graph knows.
     size: usize,
-    ids: HashMap<char, u32>,
+    ids: HashMap<String, u32>,
 }
 
-impl Symbols {
+impl Vocabulary {
     /// Reads a model folder's vocabulary: `tokenizer.json`, or bytes where the card says so.
     pub(super) fn read(folder: &Path, card: &Card, config: &Config, size: usize) -> Result<Self> {
         let mut leading = Ok(Vec::new());
-        let vocabulary = if card.is_bytes() {
-            Vocabulary::Bytes
+        let tokens = if card.is_bytes() {
+            Tokens::Bytes
         } else {
             let path = folder.join("tokenizer.json");
             if !path.is_file() {
@@ -71,7 +71,7 @@ impl Symbols {
                 let json = File::open(&path).and_then(text::bytes);
                 Tokenizer::from_bytes(json.map_err(Error::data)?).map_err(Error::data)
             };
-            let mut tokenizer = contained(read)
+            let mut tokenizer = catch_panic(read)
                 .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
             // Either would put tokens behind a character that stands alone, or take them away.
             tokenizer.with_padding(None);
@@ -82,58 +82,56 @@ impl Symbols {
                 )));
             }
             leading = self::leading(folder, config, &tokenizer);
-            Vocabulary::Tokens(Box::new(tokenizer))
+            Tokens::Tokenizer(Box::new(tokenizer))
         };
         Ok(Self {
-            vocabulary,
+            tokens,
             leading,
             size,
             ids: HashMap::new(),
         })
     }
 
-    /// The one token that a character is.
-    pub(super) fn id(&mut self, symbol: char) -> Result<u32> {
-        if let Some(&id) = self.ids.get(&symbol) {
+    /// The one token that a symbol is.
+    pub(super) fn id(&mut self, symbol: &str) -> Result<u32> {
+        if let Some(&id) = self.ids.get(symbol) {
             return Ok(id);
         }
         let id = self
             .candidates(symbol)
             .into_iter()
-            .find(|&id| is_below(id, self.size) && self.text(id) == symbol.to_string())
+            .find(|&id| is_below(id, self.size) && self.text(id) == symbol)
             .ok_or_else(|| {
                 Error::data(format!("symbol {symbol:?} is not one token of this model"))
             })?;
-        self.ids.insert(symbol, id);
+        self.ids.insert(symbol.to_owned(), id);
         Ok(id)
     }
 
-    /// Tokens that may be the character, the tokenizer's own choice first.
-    fn candidates(&self, symbol: char) -> Vec<u32> {
-        let mut buffer = [0; 4];
-        let text: &str = symbol.encode_utf8(&mut buffer);
-        match &self.vocabulary {
-            Vocabulary::Bytes => match text.as_bytes() {
+    /// Tokens that may be the symbol, the tokenizer's own choice first.
+    fn candidates(&self, symbol: &str) -> Vec<u32> {
+        match &self.tokens {
+            Tokens::Bytes => match symbol.as_bytes() {
                 &[byte] => vec![u32::from(byte)],
                 _ => Vec::new(),
             },
-            Vocabulary::Tokens(tokenizer) => {
-                let alone = tokenizer.encode_fast(text, false).ok();
+            Tokens::Tokenizer(tokenizer) => {
+                let alone = tokenizer.encode_fast(symbol, false).ok();
                 let alone = alone
                     .as_ref()
                     .and_then(|encoding| match encoding.get_ids() {
                         &[id] => Some(id),
                         _ => None,
                     });
-                let byte_level: String = text.bytes().map(byte_level).collect();
-                let fallback = match text.as_bytes() {
+                let byte_level: String = symbol.bytes().map(byte_level).collect();
+                let fallback = match symbol.as_bytes() {
                     &[byte] => format!("<0x{byte:02X}>"),
                     _ => String::new(),
                 };
                 let spellings = [
-                    text,
+                    symbol,
                     byte_level.as_str(),
-                    if symbol == ' ' { "\u{2581}" } else { "" },
+                    if symbol == " " { "\u{2581}" } else { "" },
                     &fallback,
                 ];
                 let spelled = spellings
@@ -146,12 +144,12 @@ impl Symbols {
 
     /// The text of a token as it would stand inside a line; special tokens have none.
     pub(super) fn text(&self, id: u32) -> String {
-        match &self.vocabulary {
-            Vocabulary::Bytes => match u8::try_from(id) {
+        match &self.tokens {
+            Tokens::Bytes => match u8::try_from(id) {
                 Ok(byte) if byte.is_ascii() => char::from(byte).to_string(),
                 _ => FOREIGN.to_string(),
             },
-            Vocabulary::Tokens(tokenizer) => {
+            Tokens::Tokenizer(tokenizer) => {
                 // A token of no known text, of a padded vocabulary say, decodes to nothing: it is foreign all the same.
                 if tokenizer.id_to_token(id).is_none() {
                     return FOREIGN.to_string();
@@ -253,27 +251,27 @@ mod tests {
     use std::fs;
 
     /// A BPE vocabulary with the merge "A T" and the decoder given; `tokens` follow A, T and AT.
-    fn symbols(tokens: &[&str], extra: &Value) -> Symbols {
+    fn vocabulary(tokens: &[&str], extra: &Value) -> Vocabulary {
         let folder = tempfile::tempdir().unwrap();
-        let vocabulary: serde_json::Map<String, Value> = ["A", "T", "AT"]
+        let words: serde_json::Map<String, Value> = ["A", "T", "AT"]
             .iter()
             .chain(tokens)
             .enumerate()
             .map(|(id, token)| ((*token).to_owned(), json!(id)))
             .collect();
-        let size = vocabulary.len();
+        let size = words.len();
         let mut tokenizer = json!({
             "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
             "pre_tokenizer": null, "post_processor": null, "decoder": null,
             "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
                       "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
-                      "vocab": vocabulary, "merges": [["A", "T"]]}
+                      "vocab": words, "merges": [["A", "T"]]}
         });
         for (key, value) in extra.as_object().unwrap() {
             tokenizer[key] = value.clone();
         }
         fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
-        Symbols::read(folder.path(), &Card::default(), &Config::default(), size).unwrap()
+        Vocabulary::read(folder.path(), &Card::default(), &Config::default(), size).unwrap()
     }
 
     fn byte_level_decoder() -> Value {
@@ -289,69 +287,69 @@ mod tests {
 
     #[test]
     fn letters_that_would_merge_stay_single_tokens() {
-        let mut symbols = symbols(&[], &json!({}));
+        let mut vocabulary = vocabulary(&[], &json!({}));
         assert_eq!(
-            "ATAT"
-                .chars()
-                .map(|c| symbols.id(c).unwrap())
-                .collect::<Vec<_>>(),
+            ["A", "T", "A", "T"].map(|c| vocabulary.id(c).unwrap()),
             [0, 1, 0, 1]
         );
-        assert_eq!(symbols.text(2), "AT");
+        assert_eq!(vocabulary.text(2), "AT");
     }
 
     #[test]
     fn a_line_break_is_found_under_its_byte_level_name() {
-        let mut symbols = symbols(&["\u{10a}", "\u{120}", ">"], &byte_level_decoder());
+        let mut vocabulary = vocabulary(&["\u{10a}", "\u{120}", ">"], &byte_level_decoder());
         assert_eq!(
-            ['\n', ' ', '>', 'A'].map(|c| symbols.id(c).unwrap()),
+            ["\n", " ", ">", "A"].map(|c| vocabulary.id(c).unwrap()),
             [3, 4, 5, 0]
         );
     }
 
     #[test]
     fn blanks_and_fallback_bytes_are_found_in_a_sentence_piece_vocabulary() {
-        let mut symbols = symbols(
+        let mut vocabulary = vocabulary(
             &["\u{2581}", "<0x0A>", "\u{2581}A"],
             &sentence_piece_decoder(),
         );
-        assert_eq!([' ', '\n', 'A'].map(|c| symbols.id(c).unwrap()), [3, 4, 0]);
-        assert_eq!(symbols.text(5), " A");
+        assert_eq!(
+            [" ", "\n", "A"].map(|c| vocabulary.id(c).unwrap()),
+            [3, 4, 0]
+        );
+        assert_eq!(vocabulary.text(5), " A");
     }
 
     #[test]
     fn a_word_start_is_not_taken_for_the_bare_letter() {
         let mut extra = sentence_piece_decoder();
         extra["normalizer"] = json!({"type": "Prepend", "prepend": "\u{2581}"});
-        let mut symbols = symbols(&["\u{2581}", "\u{2581}A"], &extra);
-        assert_eq!(symbols.id('A').unwrap(), 0);
+        let mut vocabulary = vocabulary(&["\u{2581}", "\u{2581}A"], &extra);
+        assert_eq!(vocabulary.id("A").unwrap(), 0);
     }
 
     #[test]
     fn a_symbol_of_no_token_is_named() {
-        let error = symbols(&[], &byte_level_decoder()).id('C').unwrap_err();
+        let error = vocabulary(&[], &byte_level_decoder()).id("C").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "symbol 'C' is not one token of this model"
+            "symbol \"C\" is not one token of this model"
         );
         assert_eq!(error.exit_code(), 1);
     }
 
     #[test]
     fn a_token_beyond_the_graphs_vocabulary_is_no_symbol() {
-        let mut symbols = symbols(&["C"], &json!({}));
-        symbols.size = 3;
-        assert!(symbols.id('C').is_err());
-        assert!(symbols.id('T').is_ok());
+        let mut vocabulary = vocabulary(&["C"], &json!({}));
+        vocabulary.size = 3;
+        assert!(vocabulary.id("C").is_err());
+        assert!(vocabulary.id("T").is_ok());
     }
 
     #[test]
     fn padding_of_the_tokenizer_is_ignored() {
         let padding = json!({"padding": {"strategy": {"Fixed": 4}, "direction": "Left", "pad_to_multiple_of": null,
                                          "pad_id": 0, "pad_type_id": 0, "pad_token": "A"}});
-        let mut symbols = symbols(&[], &padding);
-        assert_eq!(symbols.id('T').unwrap(), 1);
-        assert!(symbols.leading.unwrap().is_empty());
+        let mut vocabulary = vocabulary(&[], &padding);
+        assert_eq!(vocabulary.id("T").unwrap(), 1);
+        assert!(vocabulary.leading.unwrap().is_empty());
     }
 
     #[test]
@@ -363,10 +361,10 @@ mod tests {
                 "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
                 "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [3], "tokens": ["<s>"]}}}
         });
-        let symbols = symbols(&["<s>", "0"], &extra);
-        assert_eq!(symbols.text(3), "");
-        assert_eq!(symbols.leading.clone().unwrap(), [3]);
-        assert_eq!(symbols.text(99), "\u{fffd}");
+        let vocabulary = vocabulary(&["<s>", "0"], &extra);
+        assert_eq!(vocabulary.text(3), "");
+        assert_eq!(vocabulary.leading.clone().unwrap(), [3]);
+        assert_eq!(vocabulary.text(99), "\u{fffd}");
     }
 
     #[test]
@@ -393,8 +391,8 @@ mod tests {
             }
             let read = Config::read(folder.path()).and_then(|config| {
                 config.check_tokens(100)?;
-                let symbols = Symbols::read(folder.path(), &Card::default(), &config, 100)?;
-                Ok((symbols.leading.map_err(Error::model)?, config.eos))
+                let vocabulary = Vocabulary::read(folder.path(), &Card::default(), &config, 100)?;
+                Ok((vocabulary.leading.map_err(Error::model)?, config.eos))
             });
             match case.get("refused") {
                 Some(word) => {
@@ -413,7 +411,7 @@ mod tests {
     #[test]
     fn bytes_are_their_own_tokens() {
         let folder = tempfile::tempdir().unwrap();
-        let refused = Symbols::read(folder.path(), &Card::default(), &Config::default(), 512)
+        let refused = Vocabulary::read(folder.path(), &Card::default(), &Config::default(), 512)
             .err()
             .unwrap();
         assert!(
@@ -426,14 +424,15 @@ mod tests {
             vocabulary: Some("bytes".into()),
             ..Card::default()
         };
-        let mut symbols = Symbols::read(folder.path(), &card, &Config::default(), 512).unwrap();
-        assert_eq!(symbols.id('A').unwrap(), 65);
-        assert!(symbols.id('é').is_err());
+        let mut vocabulary =
+            Vocabulary::read(folder.path(), &card, &Config::default(), 512).unwrap();
+        assert_eq!(vocabulary.id("A").unwrap(), 65);
+        assert!(vocabulary.id("é").is_err());
         assert_eq!(
-            [65, 200, 300].map(|id| symbols.text(id)),
+            [65, 200, 300].map(|id| vocabulary.text(id)),
             ["A", "\u{fffd}", "\u{fffd}"]
         );
-        assert!(symbols.leading.unwrap().is_empty());
+        assert!(vocabulary.leading.unwrap().is_empty());
     }
 
     #[test]

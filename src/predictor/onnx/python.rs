@@ -1,0 +1,76 @@
+/*!
+Python's packages, where the wheel put this program among them: ONNX Runtime and NVIDIA's libraries lie there, too.
+*/
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Where the packages `onnxruntime` and `onnxruntime-gpu` both have the library, in a folder of packages.
+pub(super) const RUNTIME: &str = "onnxruntime/capi";
+
+/// The folders of packages in which this program's wheel is installed, seen from the folder of the program: `site-packages`
+/// of an environment of any Python, or the folder that `pip install --target` was given.
+pub(super) fn packages(home: &Path) -> Vec<PathBuf> {
+    let Some(prefix) = home.parent() else {
+        return Vec::new();
+    };
+    let pythons = ["lib", "lib64"].map(|lib| entries(&prefix.join(lib)));
+    let pythons = pythons.iter().flatten().filter(|path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with("python3"))
+    });
+    // Debian's own Python calls it otherwise.
+    let mut folders: Vec<PathBuf> = pythons
+        .flat_map(|python| [python.join("site-packages"), python.join("dist-packages")])
+        .collect();
+    folders.push(prefix.to_owned());
+    folders.retain(|folder| version(folder, "shotline").is_some());
+    folders
+}
+
+/// Refuses two packages of which each has overwritten the other's libraries.
+///
+/// # Errors
+/// [`Error::Model`] if both are there.
+pub(super) fn check_one_runtime(packages: &Path) -> Result<()> {
+    let [cpu, gpu] = ["onnxruntime", "onnxruntime_gpu"].map(|package| version(packages, package));
+    let (Some(cpu), Some(gpu)) = (cpu, gpu) else {
+        return Ok(());
+    };
+    Err(Error::model(format!(
+        "onnxruntime {cpu} and onnxruntime-gpu {gpu} are both installed in {} and overwrite each other: run `pip uninstall \
+         onnxruntime onnxruntime-gpu`, then `pip install 'shotline[cpu]'` or `pip install 'shotline[cuda]'`",
+        packages.display()
+    )))
+}
+
+/// The folders of NVIDIA's libraries in the folder of packages that a library of ONNX Runtime's lies in.
+pub(super) fn nvidia(library: &Path) -> Vec<PathBuf> {
+    let packages = library
+        .ancestors()
+        .nth(Path::new(RUNTIME).iter().count() + 1);
+    let folders = packages.map(|packages| entries(&packages.join("nvidia")));
+    let folders = folders.unwrap_or_default().into_iter();
+    folders.map(|folder| folder.join("lib")).collect()
+}
+
+/// The version of a package, if it is installed.
+fn version(packages: &Path, package: &str) -> Option<String> {
+    entries(packages).iter().find_map(|path| {
+        let name = path.file_name()?.to_str()?;
+        let version = name.strip_prefix(package)?.strip_prefix('-')?;
+        version.strip_suffix(".dist-info").map(str::to_owned)
+    })
+}
+
+/// What lies in a folder, in the order of the names.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    paths.sort();
+    paths
+}

@@ -1,0 +1,257 @@
+/*!
+The symbols of a prompt: bits as text, and text symbol by symbol.
+
+A symbol is one character, or, for vocabularies whose tokens are longer, a word of several. No symbol of a prompt begins
+another, and what stands around them has none of a word's characters: each text is one series of symbols.
+*/
+
+use super::check::Checked;
+use super::column::shorten;
+use crate::program::Bits;
+
+/// What stands in an output for white space within a token, where a blank stands between tokens.
+const BLANK: &str = "\u{2423}";
+
+/// The symbols of one trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Symbols<'a> {
+    /// Bit 0.
+    pub zero: &'a str,
+    /// Bit 1.
+    pub one: &'a str,
+    /// Between examples, where the template has it.
+    pub separator: Option<&'a str>,
+}
+
+impl<'a> Symbols<'a> {
+    /// Whether they are words.
+    #[must_use]
+    pub fn are_words(self) -> bool {
+        is_word(self.zero)
+    }
+
+    /// A bit's symbol.
+    #[must_use]
+    pub fn of(self, bit: bool) -> &'a str {
+        if bit { self.one } else { self.zero }
+    }
+
+    /// Bits as they stand in a prompt.
+    #[must_use]
+    pub fn encode(self, bits: Bits) -> String {
+        bits.iter().map(|bit| self.of(bit)).collect()
+    }
+
+    /// A prompt's text symbol by symbol; what is none of the three is a character at a time.
+    pub fn split<'t>(self, text: &'t str) -> impl Iterator<Item = &'t str> + use<'a, 't> {
+        let (mut rest, are_words) = (text, self.are_words());
+        std::iter::from_fn(move || {
+            let next = rest.chars().next()?;
+            let word = are_words.then(|| self.all().find(|(_, word)| rest.starts_with(word)));
+            let length = word
+                .flatten()
+                .map_or(next.len_utf8(), |(_, word)| word.len());
+            let (symbol, behind) = rest.split_at(length);
+            rest = behind;
+            Some(symbol)
+        })
+    }
+
+    /// Length of a text in symbols.
+    #[must_use]
+    pub fn count(self, text: &str) -> usize {
+        if self.are_words() {
+            self.split(text).count()
+        } else {
+            text.chars().count()
+        }
+    }
+
+    /// The beginning of a text, of so many symbols.
+    #[must_use]
+    pub fn first(self, count: usize, text: &str) -> &str {
+        let end = if self.are_words() {
+            Some(self.split(text).take(count).map(str::len).sum())
+        } else {
+            text.char_indices().nth(count).map(|(at, _)| at)
+        };
+        end.map_or(text, |end| &text[..end])
+    }
+
+    /// What was answered, a text a token, as the column `output` has it: one after the other, words with a blank between them.
+    pub fn output(self, tokens: impl IntoIterator<Item = impl Into<String>>) -> String {
+        let tokens = tokens.into_iter().map(Into::into);
+        if !self.are_words() {
+            return tokens.collect();
+        }
+        let visible = tokens.map(|token| token.replace(char::is_whitespace, BLANK));
+        visible.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The bits of an output up to its first foreign symbol, at most `bits` of them. Fewer than `bits` is a malformed answer.
+    #[must_use]
+    pub fn decode(self, output: &str, bits: u32) -> Bits {
+        let symbols: Vec<&str> = if self.are_words() {
+            output.split(' ').collect()
+        } else {
+            self.split(output).collect()
+        };
+        symbols
+            .into_iter()
+            .take(bits as usize)
+            .map_while(|symbol| match symbol {
+                _ if symbol == self.zero => Some(false),
+                _ if symbol == self.one => Some(true),
+                _ => None,
+            })
+            .fold(Bits::default(), Bits::push)
+    }
+
+    /// Checks that they can be told from each other.
+    ///
+    /// # Errors
+    /// The column, and what was expected.
+    pub fn check(self) -> Checked {
+        for (name, symbol) in self.all() {
+            let expected = match (self.are_words(), is_word(symbol)) {
+                _ if symbol.is_empty() => "one character, or a word",
+                (true, false) => "a word, as the symbol of zero is one",
+                (false, true) => "one character, as the symbol of zero is one",
+                (true, true) if symbol.contains(char::is_whitespace) => {
+                    "a word without white space"
+                }
+                _ => continue,
+            };
+            return Err(format!(
+                "column {name:?}: expected {expected}, found {:?}",
+                shorten(symbol)
+            ));
+        }
+        let pairs = self.all().enumerate();
+        for (index, (name, symbol)) in pairs {
+            for (other, before) in self.all().take(index) {
+                if symbol == before {
+                    return Err(format!(
+                        "column {name:?}: {symbol:?} is the symbol of {other}, too"
+                    ));
+                }
+                if symbol.starts_with(before) || before.starts_with(symbol) {
+                    return Err(format!(
+                        "column {name:?}: {symbol:?} and the symbol of {other}, {before:?}, begin alike"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Each with the column that it stands in.
+    fn all(self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let bits = [("zero", self.zero), ("one", self.one)];
+        let separator = self.separator.map(|symbol| ("separator", symbol));
+        bits.into_iter().chain(separator)
+    }
+}
+
+/// Whether a symbol has several characters.
+fn is_word(symbol: &str) -> bool {
+    symbol.chars().nth(1).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: Symbols<'_> = Symbols {
+        zero: "AAC",
+        one: "ACA",
+        separator: Some("TT"),
+    };
+    const CHARACTERS: Symbols<'_> = Symbols {
+        zero: "A",
+        one: "é",
+        separator: None,
+    };
+
+    #[test]
+    fn a_text_is_one_series_of_symbols() {
+        let split = |symbols: Symbols<'_>, text| symbols.split(text).collect::<Vec<_>>().join("|");
+        assert_eq!(split(WORDS, "1>AACACAAACTT\n"), "1|>|AAC|ACA|AAC|TT|\n");
+        assert_eq!(split(CHARACTERS, "AéA>ü"), "A|é|A|>|ü");
+        for symbols in [WORDS, CHARACTERS] {
+            let bits: Bits = "011010".parse().unwrap();
+            let text = symbols.encode(bits);
+            assert_eq!(symbols.split(&text).count(), 6);
+            assert_eq!(
+                symbols.decode(&symbols.output(symbols.split(&text)), 6),
+                bits
+            );
+        }
+    }
+
+    #[test]
+    fn an_output_ends_with_its_first_foreign_token() {
+        let decoded = |symbols: Symbols<'_>, tokens: &[&str]| {
+            let output = symbols.output(tokens.iter().copied());
+            (symbols.decode(&output, 3).to_string(), output)
+        };
+        for (symbols, tokens, bits, output) in [
+            (WORDS, &["ACA", "AAC", "ACA"][..], "101", "ACA AAC ACA"),
+            (
+                WORDS,
+                &["ACA", "AAC", "ACA", "AAC"],
+                "101",
+                "ACA AAC ACA AAC",
+            ),
+            (WORDS, &["ACA", "AACACA"], "1", "ACA AACACA"),
+            // What together would be a word.
+            (WORDS, &["AA", "C"], "", "AA C"),
+            (WORDS, &["ACA ", "AAC"], "", "ACA\u{2423} AAC"),
+            // A special token has no text.
+            (WORDS, &["", "AAC"], "", " AAC"),
+            (WORDS, &[], "", ""),
+            (CHARACTERS, &["é", "A", "x", "A"], "10", "éAxA"),
+            // A token of several characters stands as it is.
+            (CHARACTERS, &["éA", "", "é", "A"], "101", "éAéA"),
+        ] {
+            assert_eq!(
+                decoded(symbols, tokens),
+                (bits.to_owned(), output.to_owned()),
+                "{tokens:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn symbols_that_could_be_mistaken_are_named() {
+        WORDS.check().unwrap();
+        CHARACTERS.check().unwrap();
+        for (zero, one, separator, found) in [
+            ("", "A", None, "\"zero\": expected one character, or a word"),
+            ("A", "BC", None, "\"one\": expected one character, as"),
+            ("BC", "A", None, "\"one\": expected a word, as"),
+            ("BC", "D E", None, "\"one\": expected a word without"),
+            ("A", "A", None, "\"one\": \"A\" is the symbol of zero, too"),
+            (
+                "A",
+                "C",
+                Some("C"),
+                "\"separator\": \"C\" is the symbol of one, too",
+            ),
+            (
+                "AC",
+                "ACG",
+                None,
+                "\"one\": \"ACG\" and the symbol of zero, \"AC\",",
+            ),
+        ] {
+            let symbols = Symbols {
+                zero,
+                one,
+                separator,
+            };
+            let error = symbols.check().unwrap_err();
+            assert!(error.contains(found), "{error}");
+        }
+    }
+}

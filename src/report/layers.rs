@@ -1,0 +1,242 @@
+/*!
+What is drawn in one panel of a chart: all error bars lie under all lines, and these under all points; the bands of
+baselines lie under everything, the names of points where they cover nothing.
+*/
+
+use super::axis::{Axis, Quantity};
+use super::canvas::{Canvas, Rect, Stroke, polygon};
+use super::mark::{self, Look};
+use super::page::float;
+use super::series::{Line, Point, Role, Series};
+use super::style::{BAND, ERROR_LINE, NOTE, TICK};
+
+/// A series in a panel: its look, and how far its points stand from their tick.
+pub struct Shown<'a> {
+    pub series: &'a Series,
+    pub look: Look,
+    pub dodge: f64,
+}
+
+/// A panel in its place.
+pub struct Place<'a> {
+    pub shown: Vec<Shown<'a>>,
+    pub frame: Rect,
+    pub across: Axis,
+    pub upwards: Axis,
+    pub quantity: Quantity,
+    pub radius: f64,
+}
+
+/// Between a point and its name.
+const NAME_GAP: f64 = 1.8;
+/// Steps along a fitted line, fine enough that no name slips between two of them.
+const LINE_STEPS: usize = 60;
+
+impl Place<'_> {
+    pub fn draw_bands(&self, canvas: &mut Canvas) {
+        canvas.group("bands", None, |canvas| {
+            for shown in self.of(&[Role::Baseline]).filter(|shown| shown.has_band()) {
+                let points = shown.series.on_line(self.quantity);
+                let bars = self.bars(shown, points);
+                let upper = bars.iter().map(|[x, _, high]| (*x, *high));
+                let lower = bars.iter().rev().map(|[x, low, _]| (*x, *low));
+                let edge: Vec<_> = upper.chain(lower).collect();
+                canvas.path(&polygon(&edge), &[("class", "band"), ("fill", BAND)]);
+            }
+        });
+    }
+
+    pub fn draw(&self, canvas: &mut Canvas) {
+        self.across.draw_across(canvas, self.frame.bottom, TICK);
+        let layers = [
+            ("bars", Self::draw_bars as fn(&Self, &mut Canvas, &Shown)),
+            ("lines", Self::draw_line),
+            ("points", Self::draw_points),
+        ];
+        for (layer, draw) in layers {
+            canvas.group(layer, None, |canvas| {
+                let others = self.of(&[Role::Published, Role::Model]);
+                for shown in self.of(&[Role::Baseline]).chain(others) {
+                    let class = match shown.series.role {
+                        Role::Model => "series model",
+                        Role::Published => "series published",
+                        Role::Baseline => "series baseline",
+                    };
+                    let label = Some(shown.series.label.as_str());
+                    canvas.group(class, label, |canvas| draw(self, canvas, shown));
+                }
+            });
+        }
+        self.draw_names(canvas);
+    }
+
+    fn of(&self, roles: &'static [Role]) -> impl Iterator<Item = &Shown<'_>> {
+        let shown = self.shown.iter().rev();
+        shown.filter(|shown| roles.contains(&shown.series.role))
+    }
+
+    /// Where a point of a series stands.
+    pub fn at(&self, shown: &Shown, point: &Point) -> (f64, f64) {
+        let x = self.across.position(point.x) + shown.dodge;
+        (x, self.upwards.position_within(point.y))
+    }
+
+    /// The error bars of points: where they stand, and their lower and upper ends.
+    fn bars(&self, shown: &Shown, points: &[Point]) -> Vec<[f64; 3]> {
+        let bar = |point: &Point| {
+            let (low, high) = point.ci?;
+            let [low, high] = [low, high].map(|end| self.upwards.position_within(end));
+            Some([self.at(shown, point).0, low, high])
+        };
+        points.iter().filter_map(bar).collect()
+    }
+
+    fn draw_bars(&self, canvas: &mut Canvas, shown: &Shown) {
+        let points = &shown.series.points;
+        // A band stands for the bars on the line.
+        let banded = shown.series.on_line(self.quantity).len();
+        let barred = points.len() - if shown.has_band() { banded } else { 0 };
+        for [x, low, high] in self.bars(shown, &points[..barred]) {
+            let stroke = Stroke::solid(shown.look.tint, ERROR_LINE);
+            canvas.line(&[(x, low), (x, high)], stroke, &[("class", "bar")]);
+        }
+    }
+
+    /// The fitted line over the series' own values and within the frame, or its points joined.
+    pub fn draw_line(&self, canvas: &mut Canvas, shown: &Shown) {
+        let points = shown.series.on_line(self.quantity);
+        let ([first, .., last], Some(stroke)) = (points, shown.look.line) else {
+            return;
+        };
+        match shown.series.line {
+            Line::Fitted { a0, a1 } => {
+                let end = |point: &Point| (self.at(shown, point).0, a0 + a1 * point.x.ln());
+                let (low, high) = self.upwards.range();
+                if let Some(ends) = clip(end(first), end(last), low, high) {
+                    let ends = ends.map(|(x, value)| (x, self.upwards.position_within(value)));
+                    canvas.line(&ends, stroke, &[("class", "fit")]);
+                }
+            }
+            Line::Joined => {
+                let line: Vec<(f64, f64)> = points.iter().map(|p| self.at(shown, p)).collect();
+                canvas.line(&line, stroke, &[("class", "joint")]);
+            }
+            Line::Absent => {}
+        }
+    }
+
+    fn draw_points(&self, canvas: &mut Canvas, shown: &Shown) {
+        for point in &shown.series.points {
+            let (x, y) = self.at(shown, point);
+            let words = format!("{}: {}", shown.series.label, point.words(self.quantity));
+            canvas.group("point", Some(&words), |canvas| {
+                mark::draw_point(canvas, shown.look, x, y, self.radius);
+            });
+        }
+    }
+
+    /// What names must not cover: points, their error bars, and small boxes along fitted lines.
+    fn taken(&self) -> Vec<Rect> {
+        let mut taken = Vec::new();
+        for shown in &self.shown {
+            let points = &shown.series.points;
+            for point in points {
+                let ((x, y), r) = (self.at(shown, point), self.radius + 0.6);
+                taken.push(Rect::around(x, y, r, r));
+            }
+            let bars = self.bars(shown, points).into_iter();
+            taken.extend(bars.map(|[x, low, high]| Rect::new(x - 0.6, high, x + 0.6, low)));
+            let on_line = shown.series.on_line(self.quantity);
+            if let (Line::Fitted { a0, a1 }, [first, .., last]) = (shown.series.line, on_line) {
+                let (from, to) = (first.x.ln(), last.x.ln());
+                taken.extend((0..=LINE_STEPS).map(|i| {
+                    let ln_x = from + (to - from) * float(i) / float(LINE_STEPS);
+                    let y = self.upwards.position_within(a0 + a1 * ln_x);
+                    Rect::around(self.across.position(ln_x.exp()), y, 1.5, 0.7)
+                }));
+            }
+        }
+        taken
+    }
+
+    /// Writes the names of points where they cover neither points, error bars, lines nor each other; a name without
+    /// such a place is left to the tooltip.
+    fn draw_names(&self, canvas: &mut Canvas) {
+        let mut taken = self.taken();
+        canvas.group("names", None, |canvas| {
+            for shown in &self.shown {
+                for point in &shown.series.points {
+                    let Some(name) = &point.name else { continue };
+                    let (x, y) = self.at(shown, point);
+                    let half = (NOTE.width(name) / 2.0, NOTE.size * 0.55);
+                    let aside = self.radius + NAME_GAP + half.0;
+                    let above = self.radius + NAME_GAP + half.1;
+                    let places = [
+                        (aside, 0.0),
+                        (-aside, 0.0),
+                        (0.0, -above),
+                        (0.0, above),
+                        (aside, -above),
+                        (aside, above),
+                        (-aside, -above),
+                        (-aside, above),
+                    ];
+                    let spots = places.map(|(dx, dy)| Rect::around(x + dx, y + dy, half.0, half.1));
+                    let free = spots.into_iter().find(|spot| {
+                        let is_free = taken.iter().all(|other| !spot.overlaps(other));
+                        is_free && self.frame.contains(spot)
+                    });
+                    if let Some(spot) = free {
+                        canvas.text(name, spot.left, spot.middle() + NOTE.drop(), NOTE);
+                        taken.push(spot);
+                    }
+                }
+            }
+        });
+    }
+}
+
+impl Shown<'_> {
+    /// Whether a baseline's intervals make a band: they all exist, at more than one place.
+    fn has_band(&self) -> bool {
+        let on_line = || self.series.points.iter().filter(|point| point.x > 0.0);
+        let is_baseline = self.series.role == Role::Baseline;
+        is_baseline && on_line().count() > 1 && on_line().all(|point| point.ci.is_some())
+    }
+}
+
+/// The part of a line that lies between the heights `low` and `high`.
+fn clip(from: (f64, f64), to: (f64, f64), low: f64, high: f64) -> Option<[(f64, f64); 2]> {
+    let rise = to.1 - from.1;
+    let (mut start, mut end) = (0.0_f64, 1.0_f64);
+    if rise == 0.0 {
+        if !(low..=high).contains(&from.1) {
+            return None;
+        }
+    } else {
+        let (a, b) = ((low - from.1) / rise, (high - from.1) / rise);
+        start = start.max(a.min(b));
+        end = end.min(a.max(b));
+    }
+    let at = |share: f64| (from.0 + share * (to.0 - from.0), from.1 + share * rise);
+    (start < end).then(|| [at(start), at(end)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_leaves_the_axis_is_cut_where_it_leaves() {
+        for (from, to, cut) in [
+            ((0.0, -1.0), (4.0, 3.0), Some([(1.0, 0.0), (2.0, 1.0)])),
+            ((0.0, 0.75), (4.0, 0.25), Some([(0.0, 0.75), (4.0, 0.25)])),
+            ((0.0, 0.5), (4.0, 0.5), Some([(0.0, 0.5), (4.0, 0.5)])),
+            ((0.0, 2.0), (4.0, 2.0), None),
+            ((0.0, 2.0), (4.0, 3.0), None),
+            ((0.0, -1e308), (4.0, 1e308), None),
+        ] {
+            assert_eq!(clip(from, to, 0.0, 1.0), cut);
+        }
+    }
+}
