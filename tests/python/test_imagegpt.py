@@ -11,6 +11,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from converter import ROOT, convert, refused
+from filters import filtered, infer
 from onnx_model import Model
 
 sys.path.append(str(ROOT / "tests" / "oracle"))
@@ -76,3 +77,20 @@ def test_colours_are_words_and_an_image_begins_with_a_token(tmp_path):
 def test_what_does_not_fit_is_named(changes, without, words, tmp_path):
     table = {name: array for name, array in imagegpt.tensors(CONFIG, SEED).items() if name != without}
     refused(tmp_path, imagegpt.write(tmp_path / "source", CONFIG | changes, table), *words)
+
+
+def test_trials_in_colours_are_answered_as_greedy_decoding_answers_them(tmp_path):
+    table = imagegpt.tensors(CONFIG, SEED)
+    folder = convert(imagegpt.write(tmp_path / "source", CONFIG, table), tmp_path / "model")
+    trials = filtered("gen-tasks", *"--suite primitives --bits 4 --shots 2 --trials 1".split())
+    prompts = filtered("encode", "--alphabet", "words:c012,c140,c301,c477", text=trials)
+    done = infer(folder, prompts)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(found) > 20 and all(record["bos"] for record in found)
+    for record in found[:8]:
+        ids = [imagegpt.COLOURS, *(int(number) for number in record["prompt"].split("c")[1:])]
+        read = len(ids)
+        for _ in range(4):
+            ids.append(int(forward(table, np.array(ids))[-1].argmax()))
+        assert record["output"] == " ".join(f"c{id:03}" for id in ids[read:])
