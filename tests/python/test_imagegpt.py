@@ -17,6 +17,7 @@ from onnx_model import Model
 sys.path.append(str(ROOT / "tests" / "oracle"))
 
 import imagegpt_checkpoint as imagegpt  # noqa: E402
+from evo2_checkpoint import write  # noqa: E402
 
 SEED = 3
 CONFIG = imagegpt.drawn(SEED) | {"n_layer": 2}
@@ -60,6 +61,23 @@ def test_colours_are_words_and_an_image_begins_with_a_token(tmp_path):
     card, config = (json.loads((folder / name).read_text()) for name in ("card.json", "config.json"))
     assert card["modality"] == "visual" and card["params"] == sum(array.size for array in table.values())
     assert (config["vocab_size"], config["bos_token_id"], config["eos_token_id"]) == (512, None, None)
+
+
+def test_a_file_of_pytorchs_is_the_same_model(tmp_path):
+    """As the folders of 2021 have it; it is read by what reads checkpoints (test_pt_file.py)."""
+    table = {name: np.ascontiguousarray(array) for name, array in imagegpt.tensors(CONFIG, SEED).items()}
+    source = imagegpt.write(tmp_path / "source", CONFIG, table)
+    expected = convert(source, tmp_path / "expected")
+    (source / "model.safetensors").unlink()
+    write(source / "pytorch_model.bin", table | {"transformer.h.0.attn.bias": np.ones((1, 1, 9, 9), np.float32)})
+    found = convert(source, tmp_path / "found")
+    assert (found / "model.onnx.data").read_bytes() == (expected / "model.onnx.data").read_bytes()
+    card = json.loads((found / "card.json").read_text())
+    assert {entry["file"] for entry in card["sources"]} == {"config.json", "pytorch_model.bin"}
+    (source / "pytorch_model.bin").write_bytes(b"none")
+    refused(tmp_path, source, "pytorch_model.bin: not a PyTorch checkpoint")
+    (source / "pytorch_model.bin").unlink()
+    refused(tmp_path, source, "source: no model.safetensors, model.safetensors.index.json or pytorch_model.bin")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+import onnx
 import pytest
 
 from converter import convert, refused
@@ -18,9 +19,10 @@ from seeded_models import TOKENS, draw_config, draw_weights, write_folder
 SEEDS = (0, 1, 2, 3)
 
 
-def write_gguf(path: Path, config: dict, tensors: dict, keys: dict | None = None, without=(), factors=None) -> Path:
+def write_gguf(path: Path, config: dict, tensors: dict, keys: dict | None = None, without=(), factors=None,
+               narrow=None) -> Path:
     """As llama.cpp's converter writes it; `keys` go into the model's own section, `without` are ends of keys left out,
-    `factors` are other short ones."""
+    `factors` are other short ones, `narrow` is the type of the layers' matrices."""
     w, heads = gguf.GGUFWriter(path, "phi3"), config["num_attention_heads"]
     head_dim = config["hidden_size"] // heads
     w.add_block_count(config["num_hidden_layers"])
@@ -47,7 +49,9 @@ def write_gguf(path: Path, config: dict, tensors: dict, keys: dict | None = None
         w.add_tensor("rope_factors_short.weight", np.array(factors or scaling["short_factor"], np.float32))
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.PHI3, config["num_hidden_layers"])
     for name, array in tensors.items():
-        w.add_tensor(names.get_name(name, (".weight",)), array)
+        if narrow is not None and ".layers." in name and array.ndim == 2:
+            array = gguf.quants.quantize(array, narrow)
+        w.add_tensor(names.get_name(name, (".weight",)), array, raw_dtype=narrow if array.dtype == np.uint8 else None)
     w.kv_data[0] = {key: value for key, value in w.kv_data[0].items() if not key.endswith(tuple(without))}
     for key, value in (keys or {}).items():
         w.kv_data[0].pop(f"phi3.{key}", None)
@@ -68,6 +72,19 @@ def test_gguf_is_the_same_model(seed, tmp_path):
     ids = np.random.default_rng(seed).integers(0, config["vocab_size"], 300)
     np.testing.assert_array_equal(found.whole(ids), expected.whole(ids))
     assert {**found.config, "bos_token_id": None} == {**expected.config, "bos_token_id": None}
+
+
+def test_blocks_of_4_bits_stay_blocks_where_they_are_cut(tmp_path):
+    config = draw_config("phi3", 2) | {"hidden_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
+    config |= {"intermediate_size": 96, "num_hidden_layers": 2, "rope_scaling": None, "partial_rotary_factor": 1.0}
+    kind = gguf.GGMLQuantizationType.Q4_0
+    source = write_gguf(tmp_path / "t.gguf", config, draw_weights(config, 2), narrow=kind)
+    packed = convert(source, tmp_path / "packed", "--weights", "q4")
+    nodes = onnx.load(packed / "model.onnx", load_external_data=False).graph.node
+    assert sum(node.op_type == "MatMulNBits" for node in nodes) == 2 * 7
+    ids = np.arange(60) % config["vocab_size"]
+    wide = Model(convert(source, tmp_path / "wide")).whole(ids)
+    np.testing.assert_allclose(Model(packed).whole(ids), wide, atol=1e-4 * np.abs(wide).max())
 
 
 @pytest.mark.parametrize("context, window", [(4096, 2047), (8192, None)])
