@@ -1,4 +1,4 @@
-"""A Hugging Face folder: config.json, the tokenizer's files, the weights in a safetensors file, in shards, or in one .bin."""
+"""A Hugging Face folder: config.json, the tokenizer's files, the weights in safetensors, sharded or not, or in one .bin."""
 
 from pathlib import Path
 

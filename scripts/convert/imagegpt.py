@@ -20,7 +20,7 @@ class ImageGpt(Gpt2):
     """An ImageGPT model."""
 
     architecture = "imagegpt"
-    modality = "visual"
+    modality = "image"
     activation = "quick_gelu"
     tied = False
     unwritten = 1

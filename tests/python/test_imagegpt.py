@@ -59,7 +59,7 @@ def test_colours_are_words_and_an_image_begins_with_a_token(tmp_path):
     assert tokenizer.encode("c000c017c511").ids == [512, 0, 17, 511]
     assert [tokenizer.decode([id]) for id in (0, 17, 511, 512)] == ["c000", "c017", "c511", ""]
     card, config = (json.loads((folder / name).read_text()) for name in ("card.json", "config.json"))
-    assert card["modality"] == "visual" and card["params"] == sum(array.size for array in table.values())
+    assert card["modality"] == "image" and card["params"] == sum(array.size for array in table.values())
     assert (config["vocab_size"], config["bos_token_id"], config["eos_token_id"]) == (512, None, None)
 
 
@@ -112,3 +112,19 @@ def test_trials_in_colours_are_answered_as_greedy_decoding_answers_them(tmp_path
         for _ in range(4):
             ids.append(int(forward(table, np.array(ids))[-1].argmax()))
         assert record["output"] == " ".join(f"c{id:03}" for id in ids[read:])
+
+
+def test_31_examples_and_the_query_are_an_image_of_a_row_each(tmp_path):
+    """The layout of the follow-up: left-padded rows of 32, any colours, the answer at the end of the last row."""
+    table = imagegpt.tensors(CONFIG, SEED)
+    folder = convert(imagegpt.write(tmp_path / "source", CONFIG, table), tmp_path / "model")
+    (tmp_path / "colours.txt").write_text(" ".join(f"c{id:03}" for id in range(512)))
+    row = ("--template", "{sep}" * 16 + "{x}{y}")
+    for shots, code in ((31, 0), (32, 1)):
+        trials = filtered("gen-tasks", *f"--task rotl1 --bits 8 --shots {shots} --trials 2".split())
+        prompts = filtered("encode", "--alphabet", f"words:{tmp_path / 'colours.txt'}", *row, text=trials)
+        done = infer(folder, prompts, "--constrain")
+        assert done.returncode == code, done.stderr
+    records = [json.loads(line) for line in prompts.splitlines()]
+    assert len(records[0]["prompt"]) == 4 * (32 * 32 + 24)
+    assert len({record["zero"] for record in records} | {record["one"] for record in records}) == 4
