@@ -245,6 +245,25 @@ def test_a_pickle_that_asks_for_more_is_refused_and_not_run(tmp_path, monkeypatc
     assert ran == [] and not (tmp_path / "pwned").exists()
 
 
+@pytest.mark.parametrize("suffix", [".ckpt", ".bin"])
+@pytest.mark.parametrize("name", MALICIOUS)
+def test_where_other_objects_are_read_over_nothing_is_run_either(tmp_path, monkeypatch, name, suffix):
+    """A file of Lightning's, or one of transformers' of before: what is no tensor is dropped, or the file refused."""
+    monkeypatch.chdir(tmp_path)
+    ran = []
+    monkeypatch.setattr(os, "system", ran.append)
+    monkeypatch.setattr(builtins, "eval", ran.append)
+    content = MALICIOUS[name][0]
+    if suffix == ".ckpt":
+        # What is asked for stands among the weights.
+        content = b"\x80\x02}" + text("state_dict") + content[2:-1] + b"s."
+    try:
+        assert PtFile(archive(tmp_path / f"m{suffix}", content)).shapes() == {}
+    except ConvertError as refusal:
+        assert f"m{suffix}: " in str(refusal)
+    assert ran == [] and not (tmp_path / "pwned").exists()
+
+
 def test_the_pickles_above_do_harm_where_they_are_believed(monkeypatch):
     """Else the test before this one would prove nothing."""
     ran = []
