@@ -309,7 +309,9 @@ Examples:
 const REPORT_MANUAL: &str = "\
 One page of HTML with every figure that the results allow, their tables and how they were made.\n\n\
 Reads any results: scores (by cell, task, BitLoad, BitDiversity, group), fits, contrasts, similarities. The page needs no \
-network and holds nothing but itself: figures are inline SVG, tables sort by a press on a heading. Where a file has a \
+network and holds nothing but itself: figures are inline SVG, tables sort by a press on a heading. A press on a \
+series or its label hides it in all figures, one on the label shows it again; a point is named with its interval under \
+the pointer, and by the arrow keys from its label; a table's row lights up the curves of its model. Where a file has a \
 FILE.provenance.json beside it, or its provenance inside (Arrow, Parquet), the page shows the commands behind it.";
 
 const REPORT_EXAMPLES: &str = "\

@@ -89,9 +89,11 @@ impl Bars {
                     let (name, look) = self.kinds[kind];
                     let words = format!("{label}: {name}, {share:.4}");
                     let [top, bottom] = [base + share, base].map(|y| upwards.position_within(y));
-                    canvas.group("segment", Some(&words), |canvas| {
-                        let bar = Rect::new(left, top, left + width, bottom);
-                        mark::draw_bar(canvas, look, &bar);
+                    let bar = Rect::new(left, top, left + width, bottom);
+                    canvas.group("series", Some(name), |canvas| {
+                        canvas.group("segment", Some(&words), |canvas| {
+                            mark::draw_bar(canvas, look, &bar);
+                        });
                     });
                     base += share;
                 }

@@ -94,6 +94,7 @@ impl Report {
                         @for (i, table) in (1..).zip(&self.tables) { (table.section(i)) }
                         (self.provenance())
                     }
+                    div id="said" role="status" {}
                     script { (PreEscaped(SCRIPT)) }
                 }
             }

@@ -41,7 +41,9 @@ impl Place<'_> {
                 let upper = bars.iter().map(|[x, _, high]| (*x, *high));
                 let lower = bars.iter().rev().map(|[x, low, _]| (*x, *low));
                 let edge: Vec<_> = upper.chain(lower).collect();
-                canvas.path(&polygon(&edge), &[("class", "band"), ("fill", BAND)]);
+                shown.group(canvas, |canvas| {
+                    canvas.path(&polygon(&edge), &[("class", "band"), ("fill", BAND)]);
+                });
             }
         });
     }
@@ -57,13 +59,7 @@ impl Place<'_> {
             canvas.group(layer, None, |canvas| {
                 let others = self.of(&[Role::Published, Role::Model]);
                 for shown in self.of(&[Role::Baseline]).chain(others) {
-                    let class = match shown.series.role {
-                        Role::Model => "series model",
-                        Role::Published => "series published",
-                        Role::Baseline => "series baseline",
-                    };
-                    let label = Some(shown.series.label.as_str());
-                    canvas.group(class, label, |canvas| draw(self, canvas, shown));
+                    shown.group(canvas, |canvas| draw(self, canvas, shown));
                 }
             });
         }
@@ -197,6 +193,16 @@ impl Place<'_> {
 }
 
 impl Shown<'_> {
+    /// A group of what is drawn of it.
+    fn group(&self, canvas: &mut Canvas, draw: impl FnOnce(&mut Canvas)) {
+        let class = match self.series.role {
+            Role::Model => "series model",
+            Role::Published => "series published",
+            Role::Baseline => "series baseline",
+        };
+        canvas.group(class, Some(&self.series.label), draw);
+    }
+
     /// Whether a baseline's intervals make a band: they all exist, at more than one place.
     fn has_band(&self) -> bool {
         let on_line = || self.series.points.iter().filter(|point| point.x > 0.0);

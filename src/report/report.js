@@ -23,3 +23,73 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+// Names move from titles, which browsers show late and on hovering only, to labels that the rest of this reads.
+const pick = (selector) => [...document.querySelectorAll(`.picture ${selector}`)];
+for (const title of pick("title")) {
+  title.parentElement.ariaLabel = title.textContent;
+  title.remove();
+}
+for (const svg of pick("svg")) svg.role = "group";
+// What is under the pointer is named beside it.
+const said = document.getElementById("said");
+let spoken = null;
+const say = (mark) => {
+  spoken = mark;
+  said.textContent = mark ? mark.ariaLabel.replace(/;$/, "") : "";
+  if (!mark) return;
+  const box = mark.getBoundingClientRect();
+  const left = Math.min(box.right + 6, document.documentElement.clientWidth - said.offsetWidth - 6);
+  said.style.left = `${Math.max(left, 6)}px`;
+  said.style.top = `${Math.max(box.top - said.offsetHeight - 6, 6)}px`;
+};
+const MARKS = ":is(.point, .segment, .cell, .row)";
+document.addEventListener("pointerover", ({ target }) => say(target.closest(`.picture ${MARKS}`)));
+document.addEventListener("scroll", () => say(spoken), { capture: true, passive: true });
+// A press on a series hides it in all figures, one on its label shows it again, too. From a label the arrow keys go
+// through what is drawn of its series.
+const named = (kind, name) => pick(`.${kind}`).filter((group) => group.ariaLabel === name);
+const toggle = (name) => {
+  const [series, labels] = [named("series", name), named("label", name)];
+  const isOff = series[0].classList.contains("off");
+  for (const group of [...series, ...labels]) group.classList.toggle("off", !isOff);
+  for (const label of labels) label.ariaPressed = isOff;
+};
+for (const series of pick(".series")) series.addEventListener("click", () => toggle(series.ariaLabel));
+for (const label of pick(".label").filter((label) => named("series", label.ariaLabel).length)) {
+  const name = label.ariaLabel;
+  let at = -1;
+  Object.assign(label, { tabIndex: 0, role: "button", ariaPressed: true });
+  label.addEventListener("click", () => toggle(name));
+  label.addEventListener("blur", () => say(null));
+  label.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const own = named("series", name).filter((series) => label.ownerSVGElement.contains(series));
+    const marks = own.flatMap((series) => [...series.querySelectorAll(MARKS)]);
+    if (event.key === "Enter" || event.key === " ") toggle(name);
+    else if (step && marks.length) {
+      at = at < 0 && step < 0 ? marks.length - 1 : (at + step + marks.length) % marks.length;
+      say(marks[at]);
+    } else return;
+    event.preventDefault();
+  });
+}
+// A table's row lights up the curves of its model, under the pointer or under the focus, which the arrow keys move.
+const light = (row) => {
+  const at = row ? [...row.closest("table").tHead.rows[0].cells].findIndex((c) => c.textContent === "model") : -1;
+  const model = at < 0 ? "" : row.cells[at].textContent.replace(/^(builtin:)+/, "");
+  const isOf = (label) => label === model || label.startsWith(`${model} (`) || label.startsWith(`${model}, `);
+  for (const group of pick(":is(.series, .label)")) group.classList.toggle("lit", !!model && isOf(group.ariaLabel));
+  for (const svg of pick("svg")) svg.classList.toggle("dim", !!svg.querySelector(".lit"));
+};
+for (const body of document.querySelectorAll("tbody")) {
+  [...body.rows].forEach((row, i) => (row.tabIndex = i ? -1 : 0));
+  for (const kind of ["pointerover", "focusin"]) body.addEventListener(kind, ({ target }) => light(target.closest("tr")));
+  for (const kind of ["pointerleave", "focusout"]) body.addEventListener(kind, () => light(null));
+  body.addEventListener("keydown", (event) => {
+    const { nextElementSibling: ArrowDown, previousElementSibling: ArrowUp } = event.target.closest("tr");
+    const next = { ArrowDown, ArrowUp }[event.key];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  });
+}

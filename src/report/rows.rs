@@ -105,7 +105,7 @@ impl Form for Rows {
                     y + style.drop(),
                     style.at(Anchor::End),
                 );
-                row.draw(canvas, &across, y, pitch);
+                row.draw(canvas, &self.labels, &across, y, pitch);
             });
         }
         across.draw_across(&mut canvas, frame.bottom, TICK);
@@ -166,7 +166,7 @@ impl Rows {
 
 impl Row {
     /// Draws its markers around the height `y`, the first on top, and the line that joins them, or their intervals.
-    fn draw(&self, canvas: &mut Canvas, across: &Axis, y: f64, pitch: f64) {
+    fn draw(&self, canvas: &mut Canvas, labels: &[String], across: &Axis, y: f64, pitch: f64) {
         let known = || self.values.iter().flatten();
         let places = || known().map(|value| across.position(value.at));
         let low = places().fold(f64::INFINITY, f64::min);
@@ -184,11 +184,13 @@ impl Row {
             let off = (float(i) + 0.5) / float(self.values.len()) - 0.5;
             let y = if apart { y + off * pitch * 0.8 } else { y };
             let look = Look::model(i);
-            if let Some((low, high)) = value.interval {
-                let ends = [low, high].map(|end| (across.position(end), y));
-                canvas.line(&ends, Stroke::solid(look.tint, ERROR_LINE), &[]);
-            }
-            mark::draw_point(canvas, look, across.position(value.at), y, RADIUS);
+            canvas.group("series", Some(&labels[i]), |canvas| {
+                if let Some((low, high)) = value.interval {
+                    let ends = [low, high].map(|end| (across.position(end), y));
+                    canvas.line(&ends, Stroke::solid(look.tint, ERROR_LINE), &[]);
+                }
+                mark::draw_point(canvas, look, across.position(value.at), y, RADIUS);
+            });
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct Point {
     pub ci: Option<(f64, f64)>,
     /// What is written beside it.
     pub name: Option<String>,
+    /// The number of what it is a mean of, and what that are.
+    pub of: Option<(u32, &'static str)>,
 }
 
 impl Point {
@@ -28,7 +30,13 @@ impl Point {
             y,
             ci,
             name: None,
+            of: None,
         }
+    }
+
+    pub fn of(self, count: Option<u32>, what: &'static str) -> Self {
+        let of = count.map(|count| (count, what));
+        Self { of, ..self }
     }
 
     pub fn named(self, name: String) -> Self {
@@ -42,6 +50,9 @@ impl Point {
         let _ = write!(text, " {:.4}", self.y);
         if let Some((low, high)) = self.ci {
             let _ = write!(text, " [{low:.4}, {high:.4}]");
+        }
+        if let Some((count, what)) = self.of {
+            let _ = write!(text, ", {count} {what}");
         }
         text + ";"
     }

@@ -1,4 +1,5 @@
-"""The report in a real browser: it renders, its tables sort, nothing is fetched and nothing complains.
+"""The report in a real browser: it renders, its tables sort, its series can be hidden and named, nothing is fetched and
+nothing complains.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_report.py
 
@@ -210,6 +211,101 @@ def test_tables_sort_numbers_and_text_both_ways_and_keep_rows_whole(tab, report)
     assert [model for model, _ in itertools.groupby(models)] == list(dict.fromkeys(models))
     assert models.index("Qwen3-4B-Base") < models.index("Qwen3-14B-Base")
     assert tab.evaluate(f"{SCORES}.querySelectorAll('[aria-sort]').length") == 1
+    assert tab.complaints() == []
+
+
+def point_at(tab: Tab, element: str) -> None:
+    """Moves the pointer to the middle of an element."""
+    x, y = tab.evaluate(f"""(() => {{
+        const element = {element};
+        element.scrollIntoView({{ block: "center" }});
+        const box = element.getBoundingClientRect();
+        return [box.left + box.width / 2, box.top + box.height / 2];
+    }})()""")
+    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+
+def key(tab: Tab, name: str) -> None:
+    text = {"text": "\r"} if name == "Enter" else {}
+    tab.call("Input.dispatchKeyEvent", type="keyDown", key=name, code=name, **text)
+    tab.call("Input.dispatchKeyEvent", type="keyUp", key=name, code=name)
+
+
+def group(name: str, kind: str) -> str:
+    return f"[...document.querySelectorAll('.picture .{kind}')].filter(g => g.ariaLabel === {json.dumps(name)})"
+
+
+def test_a_series_is_hidden_and_shown_in_all_figures_by_pointer_and_by_keyboard(tab, report):
+    tab.open(report)
+    name = "Qwen3-4B-Base"
+    series, labels = group(name, "series"), group(name, "label")
+    figures = tab.evaluate(f"new Set({series}.map(g => g.ownerSVGElement)).size")
+    assert figures >= 2 and tab.evaluate(f"{labels}.length") >= 2
+
+    def shown() -> set[str]:
+        pressed = set(tab.evaluate(f"{labels}.map(g => g.getAttribute('aria-pressed'))"))
+        displayed = set(tab.evaluate(f"{series}.map(g => getComputedStyle(g).display)"))
+        return pressed | displayed
+
+    assert shown() == {"true", "inline"}
+    point_at(tab, f"{labels}[0]")
+    x, y = tab.evaluate(f"(() => {{ const b = {labels}[0].getBoundingClientRect();"
+                        "return [b.left + b.width / 2, b.top + b.height / 2]; })()")
+    for kind in ("mousePressed", "mouseReleased"):
+        tab.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+    assert shown() == {"false", "none"}
+    others = "[...document.querySelectorAll('.picture .series:not(.off)')].length"
+    assert tab.evaluate(others) > 0
+    tab.evaluate(f"{labels}[1].focus()")
+    key(tab, "Enter")
+    assert shown() == {"true", "inline"}
+    tab.evaluate(f"{series}.find(g => g.querySelector('.point')).dispatchEvent(new Event('click'))")
+    assert shown() == {"false", "none"}
+    assert tab.complaints() == []
+
+
+def test_marks_say_their_value_interval_and_number_under_the_pointer_and_by_arrow_keys(tab, report):
+    tab.open(report)
+    said = "document.getElementById('said').textContent"
+    point_at(tab, "document.querySelector('#figure-1 .series.model .point')")
+    assert re.fullmatch(r".+: \d+ shots \d\.\d{4} \[\d\.\d{4}, \d\.\d{4}\](, \d+ trials)?", tab.evaluate(said))
+    gap = "[...document.querySelectorAll('.point')].find(p => p.ariaLabel.includes('functions'))"
+    point_at(tab, gap)
+    assert re.search(r" \d+ shots .*\], 8 functions$", tab.evaluate(said))
+    # Out of the way: what scrolls under the pointer is named, too.
+    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+    tab.evaluate("document.querySelector('#figure-1 .label[role]').focus()")
+    seen = []
+    for name in ("ArrowRight", "ArrowRight", "ArrowLeft"):
+        key(tab, name)
+        seen.append(tab.evaluate(said))
+    assert seen[0] == seen[2] != seen[1]
+    label = tab.evaluate("document.activeElement.ariaLabel")
+    assert [text.split(": ")[0] for text in seen] == [label] * 3
+    assert tab.complaints() == []
+
+
+def test_a_row_of_a_table_lights_up_its_curves(tab, report):
+    tab.open(report)
+    lit = "[...new Set([...document.querySelectorAll('.picture .series.lit')].map(g => g.ariaLabel))]"
+
+    def models() -> list[str]:
+        return column(tab, "model")
+
+    at = models().index("Qwen3-4B-Base")
+    point_at(tab, f"{SCORES}.tBodies[0].rows[{at}].cells[0]")
+    assert "Qwen3-4B-Base" in tab.evaluate(lit)
+    assert all(name.startswith("Qwen3-4B-Base") for name in tab.evaluate(lit))
+    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+    tab.evaluate(f"{SCORES}.tBodies[0].rows[0].focus()")
+    assert models()[0] == HOSTILE or models()[0] in tab.evaluate(lit)
+    while tab.evaluate("document.activeElement.rowIndex") <= at:
+        key(tab, "ArrowDown")
+    assert "Qwen3-4B-Base" in tab.evaluate(lit)
+    opacity = "getComputedStyle(document.querySelector('.dim .series:not(.lit)')).opacity"
+    assert float(tab.evaluate(opacity)) < 0.5
+    tab.evaluate("document.activeElement.blur()")
+    assert tab.evaluate(lit) == []
     assert tab.complaints() == []
 
 

@@ -6,8 +6,8 @@ use super::super::Drawing;
 use super::super::axis::Quantity;
 use super::super::chart::Chart;
 use super::super::page::Page;
-use super::super::series::{Panel, Point, Role, Series};
-use super::curves::{group, interval};
+use super::super::series::{Panel, Role, Series};
+use super::curves::{accuracy_at, group};
 use super::{Findings, lacking};
 use crate::error::Result;
 use crate::record::Score;
@@ -46,7 +46,7 @@ fn panels(
         let series = shown.iter().map(|&shots| {
             let points = model.points(|score| {
                 let place = place(score).filter(|_| score.shots == shots)?;
-                Some(Point::new(place, score.accuracy, interval(score)))
+                Some(accuracy_at(place, score))
             });
             let plural = if shots == 1 { "" } else { "s" };
             Series::new(format!("{shots} shot{plural}"), Role::Model, points)

@@ -31,7 +31,10 @@ pub fn contrast(findings: &Findings) -> Drawing {
         let deranged = |row: &Contrast| Point::new(row.shots, row.deranged_accuracy, None);
         let deranged = series("deranged", deranged);
         panels.push(Panel::accuracy(vec![clean, deranged]).titled(&model.label));
-        let gap = |row: &Contrast| Point::new(row.shots, row.gap, row.ci_low.zip(row.ci_high));
+        let gap = |row: &Contrast| {
+            let interval = row.ci_low.zip(row.ci_high);
+            Point::new(row.shots, row.gap, interval).of(Some(row.tasks), "functions")
+        };
         gaps.push(series(&model.label, gap));
     }
     panels.push(Panel::any("Gap", gaps).titled(GAP_LABEL));

@@ -99,7 +99,7 @@ impl<T> Group<'_, T> {
 impl Group<'_, Score> {
     /// Accuracy against shots, with a fitted line if it is a model's and `with_fit`.
     pub fn series(&self, with_fit: bool) -> Series {
-        let points = self.points(|s| Some(Point::new(s.shots, s.accuracy, interval(s))));
+        let points = self.points(|s| Some(accuracy_at(f64::from(s.shots), s)));
         let means: Vec<(u32, f64)> = self.rows.iter().map(|s| (s.shots, s.accuracy)).collect();
         let fit = least_squares(&means).filter(|_| with_fit && !self.is_baseline());
         let line = fit.map_or(Line::Joined, |fit| Line::Fitted {
@@ -108,6 +108,11 @@ impl Group<'_, Score> {
         });
         Series::new(&self.label, self.role(), points).with_line(line)
     }
+}
+
+/// A score's accuracy at a place of an axis.
+pub(super) fn accuracy_at(x: f64, score: &Score) -> Point {
+    Point::new(x, score.accuracy, interval(score)).of(score.trials, "trials")
 }
 
 /// A score's own interval, or accuracy +- 1.96 errors.

@@ -7,7 +7,8 @@ use super::super::chart::Chart;
 use super::super::page::{DOUBLE_COLUMN_MM, Page};
 use super::super::series::{Line, Panel, Point, Role, Series};
 use super::contrasts::GAP_LABEL;
-use super::curves::{Group, around, clean, group, interval, is_clean};
+
+use super::curves::{Group, accuracy_at, around, clean, group, is_clean};
 use super::{Findings, lacking};
 use crate::analysis::Family;
 use crate::error::{Error, Result};
@@ -44,7 +45,8 @@ pub(super) fn accuracy(
     let shots = common_shots(&groups, shots)?;
     for model in &groups {
         for score in model.rows.iter().filter(|s| Some(s.shots) == shots) {
-            families.add(model, score.params, score.accuracy, interval(score));
+            let point = score.params.map(|params| accuracy_at(params, score));
+            families.add(model, point);
         }
     }
     let what = format!("Accuracy at {} shots", shots.unwrap_or_default());
@@ -57,12 +59,12 @@ pub(super) fn gap(findings: &Findings, shots: Option<u32>, named: &[Family]) -> 
     let mut families = Families::new(named);
     for model in group(&findings.contrasts) {
         let at = |row: &&&Contrast| shots.is_none_or(|shots| row.shots == shots);
-        let rows = model.rows.iter().filter(at);
-        if let Some(row) = rows
-            .max_by_key(|row| row.shots)
-            .filter(|_| !model.is_baseline())
-        {
-            families.add(&model, row.params, row.gap, row.ci_low.zip(row.ci_high));
+        let largest = model.rows.iter().filter(at).max_by_key(|row| row.shots);
+        if let Some(row) = largest.filter(|_| !model.is_baseline()) {
+            let (interval, tasks) = (row.ci_low.zip(row.ci_high), Some(row.tasks));
+            let bare = |params: f64| Point::new(params, row.gap, interval);
+            let point = row.params.map(|params| bare(params).of(tasks, "functions"));
+            families.add(&model, point);
         }
     }
     let at = shots.map_or_else(
@@ -114,13 +116,12 @@ pub fn coefficients(findings: &Findings, named: &[Family]) -> Result<Drawing> {
     for model in group(fits).iter().filter(|g| !g.is_baseline()) {
         for fit in &model.rows {
             let errors = |value: f64, se: Option<f64>| se.map(|se| around(value, se));
+            let point = |value: f64, ci| fit.params.map(|params| Point::new(params, value, ci));
             let a1_ci = fit.a1_ci_low.zip(fit.a1_ci_high);
-            a0.add(model, fit.params, fit.a0, errors(fit.a0, fit.a0_se));
+            a0.add(model, point(fit.a0, errors(fit.a0, fit.a0_se)));
             a1.add(
                 model,
-                fit.params,
-                fit.a1,
-                a1_ci.or_else(|| errors(fit.a1, fit.a1_se)),
+                point(fit.a1, a1_ci.or_else(|| errors(fit.a1, fit.a1_se))),
             );
         }
     }
@@ -145,21 +146,15 @@ impl<'a> Families<'a> {
         Self { named, series }
     }
 
-    /// Adds the point of a model if its number of parameters is known.
-    fn add<T>(
-        &mut self,
-        model: &Group<T>,
-        params: Option<f64>,
-        value: f64,
-        ci: Option<(f64, f64)>,
-    ) {
-        let Some(params) = params else { return };
+    /// Adds the point of a model, if its number of parameters is known.
+    fn add<T>(&mut self, model: &Group<T>, point: Option<Point>) {
+        let Some(point) = point else { return };
         let family = model.family(self.named);
         // What tells a model from the others of its family: its name without the family's.
         let rest = model.label.strip_prefix(&family).unwrap_or(&model.label);
         let rest = rest.trim_start_matches(['-', '_', ' ']);
         let name = if rest.is_empty() { &model.label } else { rest };
-        let point = Point::new(params, value, ci).named(name.to_owned());
+        let point = point.named(name.to_owned());
         if let Some(known) = self.series.iter_mut().find(|s| s.label == family) {
             known.points.push(point);
         } else {
