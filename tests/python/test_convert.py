@@ -456,7 +456,7 @@ def test_tokens_of_one_text_are_left_out_and_named_where_one_is_needed(tmp_path)
     done = answers("ACT")
     assert done.returncode == 0 and done.stdout.count("\n") == 9, done.stderr
     done = answers("AGT")
-    assert done.returncode == 1 and "'G'" in done.stderr, done.stderr
+    assert done.returncode == 1 and '"G"' in done.stderr, done.stderr
     source = write_gguf(tmp_path / "2.gguf", "llama", renamed={"C": "T"})
     refused(tmp_path, source, "merges[0]: 'A T' joins or makes", "there twice", name="other")
     source = write_gguf(tmp_path / "3.gguf", "llama", renamed={"<|end|>": "A"})
