@@ -51,15 +51,12 @@ struct Layout<'a> {
 impl Form for Chart {
     fn draw(&self, page: &Page) -> Result<Canvas> {
         let chart = self.sorted();
-        let Layout {
-            plot,
-            places,
-            radius,
-        } = chart.layout(page)?;
+        let layout = chart.layout(page)?;
         let name = format!("{} against {}", self.panels[0].y_label, self.x_label);
         let mut canvas = page.canvas(&name, &chart.description());
-        let under = |canvas: &mut Canvas, i: usize| places[i].draw_bands(canvas);
-        let over = |canvas: &mut Canvas, i: usize| places[i].draw(canvas);
+        let under = |canvas: &mut Canvas, i: usize| layout.places[i].draw_bands(canvas);
+        let over = |canvas: &mut Canvas, i: usize| layout.places[i].draw(canvas);
+        let (plot, radius) = (&layout.plot, layout.radius);
         plot.draw(&mut canvas, self.x_label, radius, under, over);
         Ok(canvas)
     }

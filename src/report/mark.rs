@@ -27,8 +27,13 @@ const SHAPES: [Shape; 7] = [
     Shape::Cross,
 ];
 
-fn shape(index: usize) -> Shape {
-    SHAPES[(index + index / HUES.len() / 2) % SHAPES.len()]
+fn marker(index: usize, hollow: bool, scale: f64) -> Symbol {
+    let shape = SHAPES[(index + index / HUES.len() / 2) % SHAPES.len()];
+    Symbol::Marker {
+        shape,
+        hollow,
+        scale,
+    }
 }
 
 /// What stands for one value of a series.
@@ -66,11 +71,7 @@ impl Look {
     pub fn model(index: usize) -> Self {
         let [colour, tint, ..] = HUES[index % HUES.len()];
         Self {
-            symbol: Symbol::Marker {
-                shape: shape(index),
-                hollow: index / HUES.len() % 2 == 1,
-                scale: 1.0,
-            },
+            symbol: marker(index, index / HUES.len() % 2 == 1, 1.0),
             colour,
             tint,
             ink: INK,
@@ -82,11 +83,7 @@ impl Look {
     pub fn published(index: usize) -> Self {
         let model = Self::model(index);
         Self {
-            symbol: Symbol::Marker {
-                shape: shape(index),
-                hollow: true,
-                scale: 0.8,
-            },
+            symbol: marker(index, true, 0.8),
             ink: MUTED,
             line: Some(Stroke::dashed(model.colour, 0.6, "2.2 1.2")),
             ..model

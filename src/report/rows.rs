@@ -25,11 +25,7 @@ pub struct Row {
 }
 
 /// A value, and its 95 % interval if it has one.
-#[derive(Clone, Copy)]
-pub struct Value {
-    pub at: f64,
-    pub interval: Option<(f64, f64)>,
-}
+pub type Value = (f64, Option<(f64, f64)>);
 
 /// The figure.
 pub struct Rows {
@@ -128,7 +124,7 @@ impl Rows {
             .lines
             .iter()
             .flat_map(|row| row.values.iter().flatten());
-        let has_intervals = values.any(|value| value.interval.is_some());
+        let has_intervals = values.any(|(_, interval)| interval.is_some());
         let lines = if has_intervals {
             self.labels.len() + 1
         } else {
@@ -144,18 +140,18 @@ impl Rows {
             .lines
             .iter()
             .flat_map(|row| row.values.iter().flatten());
-        values.flat_map(|value| {
-            let (low, high) = value.interval.unwrap_or((value.at, value.at));
-            [value.at, low, high]
+        values.flat_map(|&(at, interval)| {
+            let (low, high) = interval.unwrap_or((at, at));
+            [at, low, high]
         })
     }
 
     fn words(&self, row: &Row) -> String {
         let mut text = row.name.clone();
         for (label, value) in self.labels.iter().zip(&row.values) {
-            if let Some(value) = value {
-                let _ = write!(text, "; {label} {:.4}", value.at);
-                if let Some((low, high)) = value.interval {
+            if let Some((at, interval)) = value {
+                let _ = write!(text, "; {label} {at:.4}");
+                if let Some((low, high)) = interval {
                     let _ = write!(text, " ({low:.4} to {high:.4})");
                 }
             }
@@ -168,10 +164,10 @@ impl Row {
     /// Draws its markers around the height `y`, the first on top, and the line that joins them, or their intervals.
     fn draw(&self, canvas: &mut Canvas, labels: &[String], across: &Axis, y: f64, pitch: f64) {
         let known = || self.values.iter().flatten();
-        let places = || known().map(|value| across.position(value.at));
+        let places = || known().map(|(at, _)| across.position(*at));
         let low = places().fold(f64::INFINITY, f64::min);
         let high = places().fold(f64::NEG_INFINITY, f64::max);
-        let apart = known().any(|value| value.interval.is_some());
+        let apart = known().any(|(_, interval)| interval.is_some());
         if high > low && !apart {
             canvas.line(
                 &[(low, y), (high, y)],
@@ -180,16 +176,18 @@ impl Row {
             );
         }
         for (i, value) in self.values.iter().enumerate().rev() {
-            let Some(value) = value else { continue };
+            let Some((at, interval)) = *value else {
+                continue;
+            };
             let off = (float(i) + 0.5) / float(self.values.len()) - 0.5;
             let y = if apart { y + off * pitch * 0.8 } else { y };
             let look = Look::model(i);
             canvas.group("series", Some(&labels[i]), |canvas| {
-                if let Some((low, high)) = value.interval {
+                if let Some((low, high)) = interval {
                     let ends = [low, high].map(|end| (across.position(end), y));
                     canvas.line(&ends, Stroke::solid(look.tint, ERROR_LINE), &[]);
                 }
-                mark::draw_point(canvas, look, across.position(value.at), y, RADIUS);
+                mark::draw_point(canvas, look, across.position(at), y, RADIUS);
             });
         }
     }

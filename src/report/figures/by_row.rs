@@ -79,7 +79,7 @@ pub fn groups(findings: &Findings) -> Result<Drawing> {
 fn rows<T: OnCurve>(
     findings: &[T],
     place: impl Fn(&T) -> (Option<String>, Option<u32>),
-    value: impl Fn(&T) -> (f64, Option<(f64, f64)>),
+    value: impl Fn(&T) -> Value,
     x_label: &'static str,
     note: String,
 ) -> Drawing {
@@ -95,8 +95,7 @@ fn rows<T: OnCurve>(
         let find = |(model, shots): &(Group<T>, Option<u32>)| {
             let wanted = (Some(name.clone()), *shots);
             let row = model.rows.iter().find(|row| place(row) == wanted)?;
-            let (at, interval) = value(row);
-            Some(Value { at, interval })
+            Some(value(row))
         };
         let values = models.iter().map(find).collect();
         Row { name, values }
@@ -116,6 +115,6 @@ fn rows<T: OnCurve>(
 }
 
 fn mean(row: &Row) -> f64 {
-    let known: Vec<f64> = row.values.iter().flatten().map(|value| value.at).collect();
+    let known: Vec<f64> = row.values.iter().flatten().map(|(at, _)| *at).collect();
     known.iter().sum::<f64>() / float(known.len().max(1))
 }
