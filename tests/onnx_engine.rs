@@ -412,7 +412,7 @@ fn a_constrained_target_of_other_symbols_is_refused() {
     .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "target \"0A\": 'A' is neither the symbol of 0 ('0') nor of 1 ('1')"
+        "target \"0A\": \"A\" is neither the symbol of 0 (\"0\") nor of 1 (\"1\")"
     );
 }
 
