@@ -11,6 +11,7 @@ from hf_folder import HfFolder
 from hf_tokenizer import bos_template
 from onnx_writer import MICROSOFT, OnnxWriter
 from weights import Weight
+from word_level import word_level_json
 
 # What begins an image, and the others by their number.
 BEGIN, COLOUR = "<sos>", "c"
@@ -56,16 +57,6 @@ class Colours:
 
     def json(self) -> dict:
         """tokenizer.json: a text of such words, cut at each."""
-        flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-        pattern = {"Regex": f"{COLOUR}[0-9]{{{self._digits}}}"}
-        return {
-            "version": "1.0",
-            "truncation": None,
-            "padding": None,
-            "added_tokens": [{"id": self._begin, "content": BEGIN, "special": True} | flags],
-            "normalizer": None,
-            "pre_tokenizer": {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False},
-            "post_processor": bos_template(BEGIN, self._begin),
-            "decoder": {"type": "Fuse"},
-            "model": {"type": "WordLevel", "vocab": self._ids | {BEGIN: self._begin}, "unk_token": "<unk>"},
-        }
+        begin = {BEGIN: self._begin}
+        word = f"{COLOUR}[0-9]{{{self._digits}}}"
+        return word_level_json(self._ids | begin, begin, word, "<unk>", bos_template(BEGIN, self._begin))

@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 from errors import ConvertError
+from word_level import word_level_json
 
 # The name of the class, and its special tokens in their order.
 CLASS = "DNAKmerTokenizer"
@@ -27,20 +28,5 @@ def kmer_json(k: int, listed: Path) -> dict:
             expected = None if pair is None else " ".join(map(str, pair))
             if found != expected:
                 raise ConvertError(f"{listed}:{number}: expected {expected or 'the end'}, found {found!r:.40}")
-    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-    pattern = {"Regex": f"[A-Z]{{{k}}}|[A-Z]+"}
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [{"id": id, "content": token, "special": True} | flags for id, token in enumerate(SPECIAL)],
-        "normalizer": None,
-        "pre_tokenizer": {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False},
-        "post_processor": None,
-        "decoder": {"type": "Fuse"},
-        "model": {
-            "type": "WordLevel",
-            "vocab": vocabulary,
-            "unk_token": SPECIAL[0],
-        },
-    }
+    special = {token: vocabulary[token] for token in SPECIAL}
+    return word_level_json(vocabulary, special, f"[A-Z]{{{k}}}|[A-Z]+", SPECIAL[0])
