@@ -4,6 +4,7 @@ Alphabets: the symbols that a modality offers, from which every trial draws its 
 
 use crate::digest::sha256_of_text;
 use crate::error::{Error, Result};
+use crate::record::is_word;
 use crate::text;
 use std::fs::File;
 use std::path::Path;
@@ -125,7 +126,7 @@ impl Alphabet {
                     "{word:?} has white space or a control character in it"
                 ));
             }
-            if word.chars().nth(1).is_none() {
+            if !is_word(word) {
                 return wrong(format!(
                     "expected words of two characters or more, found {word:?}; characters stand without {WORDS}, as ACGT"
                 ));
@@ -185,11 +186,8 @@ impl Alphabet {
     /// Whether a character stands in a symbol that has several.
     #[must_use]
     pub fn is_within_a_word(&self, c: char) -> bool {
-        let is_word = |symbol: &&String| symbol.chars().nth(1).is_some();
-        self.symbols
-            .iter()
-            .filter(is_word)
-            .any(|symbol| symbol.contains(c))
+        let mut all = self.symbols.iter();
+        all.any(|symbol| is_word(symbol) && symbol.contains(c))
     }
 
     /// The text before the first example, by default.

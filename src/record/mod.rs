@@ -46,7 +46,7 @@ pub use pretty::{Brief, BriefCell, BriefColumn, visible};
 pub use read::{Entry, Reader};
 pub use row::Row;
 pub use stage::kind_of;
-pub use symbols::Symbols;
+pub use symbols::{Symbols, is_word};
 pub use table::{Fields, FromRow, Record, first_difference};
 pub use version::{SCHEMA_KEY, VERSIONS};
 pub use write::{Format, Writer};

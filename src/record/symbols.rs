@@ -154,7 +154,8 @@ impl<'a> Symbols<'a> {
 }
 
 /// Whether a symbol has several characters.
-fn is_word(symbol: &str) -> bool {
+#[must_use]
+pub fn is_word(symbol: &str) -> bool {
     symbol.chars().nth(1).is_some()
 }
 
