@@ -30,7 +30,7 @@ SHARED := docs examples scripts/convert scripts/engines scripts/import-published
 
 .PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce \
         reproduce-published browser slurm-tools test test-rust test-python test-slurm test-cuda gpu-kit test-oracle \
-        test-large fixtures man completions install uninstall wheel test-wheel faults fuzz lint deny deny-advisories bench bench-infer \
+        test-large fixtures man completions install uninstall wheel test-wheel docs test-docs faults fuzz lint deny deny-advisories bench bench-infer \
         bench-designs bench-growth bench-published clean
 
 help:
@@ -56,6 +56,7 @@ help:
 	@echo 'make uninstall PREFIX=/usr/local   what that put there'
 	@echo 'make wheel          what `pip install` takes, and its sources, in $(WHEELS); make test-wheel installs it and tries it'
 	@echo 'make man completions   both in $(STAGE)/share'
+	@echo 'make docs           the documentation as a site, in target/site (open target/site/index.html); make test-docs runs its commands'
 	@echo 'make bench          the figures of the README'
 	@echo 'make bench-infer    infer beside transformers and llama.cpp (5 GB to fetch, half an hour)'
 	@echo 'make bench-designs  nested and independent trials: do they agree, what does a slope cost (an hour)'
@@ -167,6 +168,10 @@ wheel: man completions $(WHEEL_ENV)/.whole
 	  maturin build --release --zig --compatibility manylinux_2_28 --target-dir target/wheel --out $(WHEELS)
 	$(WHEEL_ENV)/bin/maturin sdist --out $(WHEELS)
 
+# The site of docs/; a link that leads nowhere is an error.
+docs: build target/venv-docs/.whole
+	SHOTLINE_BIN=$(CURDIR)/$(BIN) NO_MKDOCS_2_WARNING=1 target/venv-docs/bin/mkdocs build --quiet --strict
+
 # --- tests ---
 
 # Where Slurm is neither here nor to be had, everything else is tested all the same.
@@ -214,6 +219,10 @@ test-slurm: $(if $(BUILT),,build) runtime model-smollm2 slurm-tools $(TEST_ENV)/
 # The wheel in fresh environments of every Python from 3.11 on that is here, with what pip fetches (300 MB).
 test-wheel: wheel $(TEST_ENV)/.whole
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) $(TEST_ENV)/bin/python -m pytest -q tests/wheel
+
+# The commands of the pages, the errors that they explain, and the site in a real browser.
+test-docs: docs runtime model-smollm2 browser $(TEST_ENV)/.whole
+	SHOTLINE_BIN=$(CURDIR)/$(BIN) $(TEST_ENV)/bin/python -m pytest -q tests/docs
 
 # A CUDA device that computes nothing (tests/null_cuda/README.md).
 NULL_CUDA := target/null_cuda
