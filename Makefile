@@ -30,7 +30,7 @@ SHARED := docs examples scripts/convert scripts/engines scripts/import-published
 
 .PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce \
         reproduce-published browser slurm-tools test test-rust test-python test-slurm test-cuda gpu-kit test-oracle \
-        test-large fixtures man completions install uninstall wheel test-wheel docs test-docs faults fuzz lint deny deny-advisories bench bench-infer \
+        test-large fixtures man completions install uninstall wheel test-wheel docs test-docs release faults fuzz lint deny deny-advisories bench bench-infer \
         bench-designs bench-growth bench-published clean
 
 help:
@@ -57,6 +57,7 @@ help:
 	@echo 'make wheel          what `pip install` takes, and its sources, in $(WHEELS); make test-wheel installs it and tries it'
 	@echo 'make man completions   both in $(STAGE)/share'
 	@echo 'make docs           the documentation as a site, in target/site (open target/site/index.html); make test-docs runs its commands'
+	@echo 'make release        all tests, and wheel, sources, crate, documentation, checksums and notes in out/release (two hours)'
 	@echo 'make bench          the figures of the README'
 	@echo 'make bench-infer    infer beside transformers and llama.cpp (5 GB to fetch, half an hour)'
 	@echo 'make bench-designs  nested and independent trials: do they agree, what does a slope cost (an hour)'
@@ -236,6 +237,20 @@ $(NULL_CUDA)/.whole: $(RUNTIME_CUDA) $(wildcard tests/null_cuda/*)
 test-cuda: runtime-cuda $(NULL_CUDA)/.whole $(TEST_ENV)/.whole
 	SHOTLINE_ORT_LIB=$(CURDIR)/runtime-cuda $(CARGO) test --release --test infer --test onnx_engine -- cuda doctor
 	SHOTLINE_BIN=$(CURDIR)/$(BIN) $(TEST_ENV)/bin/python -m pytest -q tests/cuda
+
+# Everything that a release has, tested, in out/release: what `.ci/run` runs, and the crate's own tests in the crate as it is
+# published. It publishes nothing.
+CRATE = shotline-$(shell $(PYTHON) scripts/release.py version)
+release:
+	$(PYTHON) scripts/release.py check
+	.ci/run
+	$(CARGO) package --locked --no-verify
+	tar -xf target/package/$(CRATE).crate -C target/package
+	ln -sfn $(CURDIR)/runtime target/package/$(CRATE)/runtime
+	SHOTLINE_SMOLLM2_DIR=$(CURDIR)/models/smollm2-135m \
+	  $(CARGO) test --release --locked --manifest-path target/package/$(CRATE)/Cargo.toml --target-dir target
+	tar -czf target/package/shotline-docs.tar.gz -C target site
+	$(PYTHON) scripts/release.py gather out/release target/package/$(CRATE).crate target/package/shotline-docs.tar.gz $(WHEELS)/*
 
 # What a machine with a GPU, but without Rust and network, needs to see what only a GPU shows: out/gpu-kit/README.md.
 ARCH ?= 90

@@ -17,7 +17,7 @@ def on_files(files: Files, config) -> Files:
     """Adds the pages to those of docs/; mkdocs calls it."""
     pages = {f"{name}.md": manual(name) for name in FILTERS}
     pages["tables.md"] = tables()
-    pages["changes.md"] = (ROOT / "CHANGELOG.md").read_text()
+    pages["changes.md"] = (ROOT / "CHANGELOG.md").read_text().replace("](docs/", "](../")
     for name, text in pages.items():
         files.append(File.generated(config, f"reference/{name}", content=text))
     return files
