@@ -14,6 +14,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CARGO ?= cargo
 BIN := target/release
+# What `--version` says.
+export SHOTLINE_COMMIT := $(shell git describe --always --dirty --exclude '*' 2> /dev/null)
 FILTERS := gen-tasks encode infer score fit-loglinear contrast figure merge-shards
 CONVERT_ENV := target/venv-convert
 TEST_ENV := target/venv-test
@@ -156,7 +158,7 @@ uninstall:
 	while read -r file; do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done < "$(DESTDIR)$(PREFIX)/share/shotline/installed"
 	rm -r "$(DESTDIR)$(PREFIX)/share/shotline"
 
-# The wheel is compiled apart, by zig for the glibc of 2018, and knows its commit. In it scripts/convert is a part of the
+# The wheel is compiled apart, by zig for the glibc of 2018. In it scripts/convert is a part of the
 # package, as shotline-convert.
 WHEEL_SHARE := python/data/data/share
 wheel: man completions $(WHEEL_ENV)/.whole
@@ -165,7 +167,7 @@ wheel: man completions $(WHEEL_ENV)/.whole
 	cp -r $(addprefix $(STAGE)/share/,man bash-completion zsh fish) $(WHEEL_SHARE)
 	cp -r --parents $(filter-out scripts/convert scripts/requirements,$(SHARED)) $(WHEEL_SHARE)/shotline
 	find $(WHEEL_SHARE) -name __pycache__ -exec rm -r {} +
-	PATH="$(CURDIR)/$(WHEEL_ENV)/bin:$$PATH" SHOTLINE_COMMIT=$$(git describe --always --dirty --exclude '*') \
+	PATH="$(CURDIR)/$(WHEEL_ENV)/bin:$$PATH" \
 	  maturin build --release --zig --compatibility manylinux_2_28 --target-dir target/wheel --out $(WHEELS)
 	$(WHEEL_ENV)/bin/maturin sdist --out $(WHEELS)
 

@@ -1017,15 +1017,15 @@ fn the_doctor_and_the_version_say_which_runtime_there_is() {
         assert_eq!(verdict, "CPU: works. CUDA: not usable: no driver.");
     }
     let version = String::from_utf8(dir.infer("", "--version").ok()).unwrap();
-    let ours = format!("infer {} (ONNX Runtime 1.", env!("CARGO_PKG_VERSION"));
-    assert!(version.starts_with(&ours), "{version}");
+    let (_, runtime) = version.split_once("ONNX Runtime ").unwrap();
+    let runtime = runtime.strip_suffix(")\n").unwrap();
     assert!(
-        report.contains(version.split(&[' ', ')', '\n'][..]).nth(4).unwrap()),
+        runtime.starts_with("1.") && report.contains(runtime),
         "{version}{report}"
     );
     let without = with_library(&dir, "/no/such/lib.so", "--version");
     assert!(
-        without.stdout.ends_with(b"(ONNX Runtime none found)\n"),
+        without.stdout.ends_with(b"ONNX Runtime none found)\n"),
         "{without}"
     );
     let sick = with_library(&dir, "/no/such/lib.so", "--doctor");

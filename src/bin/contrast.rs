@@ -147,7 +147,7 @@ Examples:
     contrast --identifiability --shots 1,2,4,8";
 
 fn main() -> ExitCode {
-    cli::main("contrast", run)
+    cli::main("contrast", option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {

@@ -326,7 +326,7 @@ Examples:
 For a list of models `make reproduce` does all of it.";
 
 fn main() -> ExitCode {
-    cli::main("figure", run)
+    cli::main("figure", option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {

@@ -129,7 +129,7 @@ impl FromRow for MeanOrOutcome {
 }
 
 fn main() -> ExitCode {
-    cli::main("fit-loglinear", run)
+    cli::main("fit-loglinear", option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {

@@ -135,7 +135,7 @@ into the records' provenance, where later filters find them; where it was lost, 
 --suite FILE.";
 
 fn main() -> ExitCode {
-    cli::main("gen-tasks", run)
+    cli::main("gen-tasks", option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {

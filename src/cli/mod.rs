@@ -29,11 +29,12 @@ use std::sync::OnceLock;
 
 static PROGRAM: OnceLock<&str> = OnceLock::new();
 static VERSION: OnceLock<String> = OnceLock::new();
+static COMMIT: OnceLock<&str> = OnceLock::new();
 
-/// What `--version` says behind the number: the commit, where the build was told (`make wheel`), and what a filter adds.
+/// What `--version` says behind the number: the commit, where the build was told (`make`), and what a filter adds.
 #[must_use]
 pub fn version(more: Option<String>) -> String {
-    let commit = option_env!("SHOTLINE_COMMIT").map(|commit| format!("commit {commit}"));
+    let commit = COMMIT.get().map(|commit| format!("commit {commit}"));
     let more: Vec<String> = commit.into_iter().chain(more).collect();
     let number = env!("CARGO_PKG_VERSION");
     if more.is_empty() {
@@ -49,8 +50,18 @@ fn program() -> &'static str {
 
 /// Parses the command line, runs the filter and turns its result into an exit code. A closed
 /// standard output ends in silence with success; any other error is one line on stderr.
-pub fn main<A: Parser>(program: &'static str, run: impl FnOnce(&A) -> Result<()>) -> ExitCode {
+///
+/// `commit` comes from each filter, so that another commit does not compile the library anew.
+pub fn main<A: Parser>(
+    program: &'static str,
+    commit: Option<&'static str>,
+    run: impl FnOnce(&A) -> Result<()>,
+) -> ExitCode {
     PROGRAM.get_or_init(|| program);
+    // Sources without a repository have none.
+    if let Some(commit) = commit.filter(|commit| !commit.is_empty()) {
+        COMMIT.get_or_init(|| commit);
+    }
     let mut command = args::with_memory(A::command());
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|first| first == pages::FLAG) {

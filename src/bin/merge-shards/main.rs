@@ -82,7 +82,7 @@ struct Shards {
 }
 
 fn main() -> ExitCode {
-    cli::main("merge-shards", run)
+    cli::main("merge-shards", option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {
