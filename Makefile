@@ -3,8 +3,8 @@
 #   make demo     build, fetch a small model, run the experiment, draw the curve
 #   make reproduce MODELS="dir dir ..."   the papers' whole protocol for any models, in out/reproduce
 #   make reproduce-published DIR=results_128   the follow-up's tables and figures from its raw results, in out/published
-#   make test     every test; needs nothing installed but Rust, Python 3.11+ with venv, make, and Chromium, which it
-#                 installs from Debian's packages where it is root; Slurm, too
+#   make test     the tests; needs nothing installed but Rust, Python 3.11+ with venv, make, and Chromium, which it
+#                 installs from Debian's packages where it is root
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -31,15 +31,15 @@ WHEEL_ENV := target/venv-wheel
 SHARED := docs examples scripts/convert scripts/engines scripts/import-published scripts/requirements
 
 .PHONY: help build runtime runtime-cuda model-smollm2 model-smollm2-q4 model-gemma3 demo reproduce \
-        reproduce-published browser slurm-tools test test-rust test-python test-slurm test-cuda gpu-kit test-oracle \
-        test-large fixtures man completions install uninstall wheel test-wheel docs test-docs release faults fuzz lint deny deny-advisories bench bench-infer \
-        bench-designs bench-growth bench-published clean
+        reproduce-published browser slurm-tools test test-all test-long test-rust test-python test-slurm test-cuda \
+        test-docs test-wheel test-oracle test-large gpu-kit fixtures man completions install uninstall wheel docs \
+        release faults fuzz lint deny deny-advisories bench bench-infer bench-designs bench-growth bench-published clean
 
 help:
 	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
 	@echo 'make reproduce MODELS="dir dir ..."   the whole protocol, in out/reproduce (settings: scripts/reproduce.mk)'
 	@echo 'make reproduce-published DIR=dir   the follow-up from its published raw results (settings: scripts/reproduce-published.mk)'
-	@echo 'make test           all tests'
+	@echo 'make test           the tests (12 minutes after the build); make test-all has the long ones, Slurm, CUDA, docs and wheel, too'
 	@echo 'make test-slurm     the cluster jobs of `make reproduce CLUSTER=slurm`, on a real Slurm of one node'
 	@echo 'make test-oracle    converters and engines against the reference implementations (5 GB to fetch, a quarter of an hour)'
 	@echo 'make test-cuda      infer --device cuda on a device that computes nothing, and without one'
@@ -177,10 +177,15 @@ docs: build target/venv-docs/.whole
 
 # --- tests ---
 
-# Where Slurm is neither here nor to be had, everything else is tested all the same.
 test: test-python
+
+# Everything, as `.ci/run` has it. Where Slurm is neither here nor to be had, everything else is tested all the same.
+test-all: test test-long
 	@if $(MAKE) --no-print-directory -s slurm-tools; then $(MAKE) --no-print-directory test-slurm BUILT=yes; \
 	else echo 'Not tested: scripts/slurm.' >&2; fi
+	$(MAKE) --no-print-directory test-cuda
+	$(MAKE) --no-print-directory test-docs
+	$(MAKE) --no-print-directory test-wheel
 
 # The report is tested in a real browser.
 browser:
@@ -203,9 +208,16 @@ slurm-tools:
 	  exit 1; \
 	fi
 
+# Test programs of a minute and more: every way to read 400 prompts with a real model, injected faults, lying files.
+LONG := one_answer faults lies
+SHORT := $(filter-out $(LONG),$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)))
+
 # Builds the filters, too.
 test-rust: runtime model-smollm2
-	$(CARGO) test --release
+	$(CARGO) test --release --lib --bins $(SHORT:%=--test %)
+
+test-long: runtime model-smollm2
+	$(CARGO) test --release $(LONG:%=--test %)
 
 # The filters that `test-rust` has built, so that nothing is compiled twice. Gemma's logits are checked where its terms
 # have been accepted by `make model-gemma3`.
