@@ -359,10 +359,12 @@ fn run(args: &Args) -> Result<()> {
             figures::coefficients(findings, &family.family)
         }),
         Figure::Shapes { picture } => picture.draw(&[Sort::Shape, Sort::Cell], figures::shapes),
-        Figure::BitLoad { picture } => picture.draw(&[Sort::BitLoad], figures::bit_load),
-        Figure::BitDiversity { picture } => {
-            picture.draw(&[Sort::BitDiversity], figures::bit_diversity)
+        Figure::BitLoad { picture } => {
+            picture.draw(&[Sort::BitLoad], |findings| Ok(figures::bit_load(findings)))
         }
+        Figure::BitDiversity { picture } => picture.draw(&[Sort::BitDiversity], |findings| {
+            Ok(figures::bit_diversity(findings))
+        }),
         Figure::ZeroBd { picture } => picture.draw(&[Sort::Cell], figures::zero_bd),
         Figure::Understandable { picture } => picture.draw(&[Sort::Cell], figures::understandable),
         Figure::Errors { picture } => picture.draw(&[Sort::Errors], figures::errors),

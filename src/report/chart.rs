@@ -1,6 +1,6 @@
 /*!
-Points with error bars and lines over a horizontal axis, in one panel or several: accuracy against shots, slopes
-against parameters, accuracy against `BitLoad`.
+Points with error bars and lines, or bars, over a horizontal axis, in one panel or several: accuracy against shots, slopes
+against parameters, accuracy against `BitLoad`, kinds of answers.
 
 A model with a fit shows its points and the line a0 + a1 ln x, which is straight on a logarithmic axis and is drawn over
 the series' own values only; without a fit its points are joined, or stand alone. No line crosses the axis break at 0
@@ -11,16 +11,12 @@ A series keeps its look in every panel, by its label. The labels stand beside th
 or else in a legend above.
 */
 
-use std::fmt::Write as _;
-
 use super::Form;
-use super::axis::{Axis, INSET, Quantity, Span};
-use super::canvas::Canvas;
-use super::layers::{Place, Shown};
-use super::legend::Entry;
-use super::mark::Look;
-use super::page::{Head, Page, Plot, float};
-use super::series::{Line, Panel, Role, Series, ends};
+use super::axis::{self, Quantity};
+use super::canvas::{Canvas, Rect};
+use super::layout::Layout;
+use super::page::{Page, columns_for};
+use super::series::{Panel, Series};
 use crate::error::{Error, Result};
 
 /// The figure.
@@ -33,31 +29,29 @@ pub struct Chart {
     pub x_label: &'static str,
 }
 
-/// Radius of the markers: usual, of many models, of many points.
-const RADII: [f64; 3] = [2.1, 1.75, 1.3];
-const MANY_MODELS: usize = 6;
-const MANY_POINTS: usize = 16;
-/// Distance of the points of two models at one place, and the share of a tick's space they may take.
-const DODGE: f64 = 2.6;
-const DODGE_SHARE: f64 = 0.32;
-
-/// Where everything is.
-struct Layout<'a> {
-    plot: Plot<'a>,
-    places: Vec<Place<'a>>,
-    radius: f64,
-}
-
 impl Form for Chart {
     fn draw(&self, page: &Page) -> Result<Canvas> {
         let chart = self.sorted();
         let layout = chart.layout(page)?;
-        let name = format!("{} against {}", self.panels[0].y_label, self.x_label);
-        let mut canvas = page.canvas(&name, &chart.description());
-        let under = |canvas: &mut Canvas, i: usize| layout.places[i].draw_bands(canvas);
-        let over = |canvas: &mut Canvas, i: usize| layout.places[i].draw(canvas);
-        let (plot, radius) = (&layout.plot, layout.radius);
-        plot.draw(&mut canvas, self.x_label, radius, under, over);
+        let y_label = &chart.panels[0].y_label;
+        let mut canvas = page.canvas(&format!("{y_label} against {}", self.x_label));
+        let columns = columns_for(layout.places.len());
+        for (i, place) in layout.places.iter().enumerate() {
+            let is_labelled = i % columns == 0 || !layout.is_shared;
+            place.draw(&mut canvas, is_labelled, !layout.is_shared);
+        }
+        let first = &layout.places[0];
+        let frames = layout.places.iter().map(|place| place.frame);
+        let whole = frames.fold(first.frame, |whole, frame| Rect {
+            right: whole.right.max(frame.right),
+            bottom: whole.bottom.max(frame.bottom),
+            ..whole
+        });
+        if layout.is_shared {
+            axis::draw_title_upwards(&mut canvas, y_label, first.left, &whole);
+        }
+        axis::draw_title_across(&mut canvas, self.x_label, &whole);
+        layout.legend.draw(&mut canvas, layout.radius);
         Ok(canvas)
     }
 }
@@ -81,6 +75,15 @@ impl Chart {
         }
     }
 
+    /// Panels of bars over shot counts.
+    pub fn bars(panels: Vec<Panel>) -> Self {
+        Self {
+            panels,
+            quantity: Quantity::Bars,
+            x_label: "Shots",
+        }
+    }
+
     /// The same with the points of each series from left to right.
     fn sorted(&self) -> Self {
         let mut chart = self.clone();
@@ -91,7 +94,8 @@ impl Chart {
         chart
     }
 
-    fn series(&self) -> impl Iterator<Item = &Series> {
+    /// The series of all panels.
+    pub fn series(&self) -> impl Iterator<Item = &Series> {
         self.panels.iter().flat_map(|panel| &panel.series)
     }
 
@@ -101,152 +105,18 @@ impl Chart {
         }
         for panel in &self.panels {
             for series in &panel.series {
-                series.check(panel, self.quantity)?;
+                series.check(&panel.y_label, panel.is_share, self.quantity)?;
             }
         }
-        let looks = self.looks();
-        let y_max = page.y_max.unwrap_or_default();
-        let heads = self.panels.iter().map(|panel| self.head(panel, y_max));
-        let heads = heads.collect();
-        let plot = Plot::new(page, heads, &self.entries(&looks), true)?;
-        let is_model = |look: &&(&str, Role, Look)| look.1 != Role::Baseline;
-        let is_full = looks.iter().filter(is_model).count() > MANY_MODELS || self.panels.len() > 1;
-        let radius = match self.series().map(|s| s.points.len()).max() {
-            Some(points) if points > MANY_POINTS => RADII[2],
-            _ => RADII[usize::from(is_full)],
-        };
-        let places = self.panels.iter().enumerate();
-        let places = places.map(|(i, panel)| self.place(panel, &plot, i, &looks, radius));
-        Ok(Layout {
-            places: places.collect(),
-            plot,
-            radius,
-        })
-    }
-
-    fn head<'a>(&self, panel: &'a Panel, y_max: f64) -> Head<'a> {
-        let alike = self.panels.iter().filter(|p| p.y_label == panel.y_label);
-        let series = alike.flat_map(|panel| &panel.series);
-        let (lowest, highest) = ends(series.flat_map(Series::heights));
-        Head {
-            title: panel.title.as_deref(),
-            y_label: &panel.y_label,
-            span: if panel.is_share {
-                Span::share(highest.max(y_max))
-            } else {
-                Span::around_zero(lowest, highest)
-            },
-        }
-    }
-
-    fn place<'a>(
-        &self,
-        panel: &'a Panel,
-        plot: &Plot,
-        i: usize,
-        looks: &[(&str, Role, Look)],
-        radius: f64,
-    ) -> Place<'a> {
-        let (frame, upwards) = (plot.frames[i], plot.upwards[i].clone());
-        let axis = |inset| {
-            let values = self.series().flat_map(|series| &series.points);
-            let ends = (frame.left, frame.right);
-            Axis::across(self.quantity, values.map(|point| point.x), ends, inset)
-        };
-        // Models stand side by side around their tick.
-        let stands_apart = |series: &Series| {
-            series.role != Role::Baseline && self.quantity != Quantity::Parameters
-        };
-        let apart = panel.series.iter().filter(|s| stands_apart(s)).count();
-        let gaps = float(apart.saturating_sub(1));
-        let step = DODGE.min(axis(INSET).spacing() * DODGE_SHARE / gaps.max(1.0));
-        let reach = step * gaps / 2.0;
-        let mut next = -reach;
-        let shown = |series: &'a Series| {
-            let dodge = if stands_apart(series) { next } else { 0.0 };
-            next += if stands_apart(series) { step } else { 0.0 };
-            let look = looks.iter().find(|(label, ..)| *label == series.label)?.2;
-            Some(Shown {
-                series,
-                look,
-                dodge,
-            })
-        };
-        Place {
-            shown: panel.series.iter().filter_map(shown).collect(),
-            across: axis(INSET.max(reach + radius + 2.0)),
-            upwards,
-            frame,
-            quantity: self.quantity,
-            radius,
-        }
-    }
-
-    /// Label, role and look of every series: models, published curves, baselines, each in the order in which they first
-    /// stand.
-    fn looks(&self) -> Vec<(&str, Role, Look)> {
-        let mut looks: Vec<(&str, Role, Look)> = Vec::new();
-        let mut ordered: Vec<&Series> = self.series().collect();
-        ordered.sort_by_key(|series| series.role);
-        for Series { label, role, .. } in ordered {
-            if looks.iter().any(|(known, ..)| known == label) {
-                continue;
-            }
-            let is_baseline = *role == Role::Baseline;
-            let before = looks.iter().map(|look| look.1 == Role::Baseline);
-            let index = before.filter(|before| *before == is_baseline).count();
-            let has_line = || self.series().any(|s| s.label == *label && s.has_line());
-            let look = match role {
-                Role::Model if has_line() => Look::model(index),
-                Role::Model => Look::model(index).without_line(),
-                Role::Published => Look::published(index),
-                Role::Baseline => Look::baseline(index),
-            };
-            looks.push((label, *role, look));
-        }
-        looks
-    }
-
-    /// What the legend names.
-    fn entries(&self, looks: &[(&str, Role, Look)]) -> Vec<Entry> {
-        let last = |series: &Series| series.points.last().map_or(f64::MIN, |point| point.x);
-        let farthest = self.series().map(last).fold(f64::MIN, f64::max);
-        let entry = |(label, _, look): &(&str, Role, Look)| {
-            let series = self.series().find(|series| series.label == *label)?;
-            let mut entry = Entry::new(label, *look);
-            if let Some(point) = series.points.last() {
-                (entry.near, entry.is_end) = (point.y, point.x >= farthest);
-            }
-            Some(entry)
-        };
-        looks.iter().filter_map(entry).collect()
-    }
-
-    /// The figure in words: each series with its points and fit.
-    fn description(&self) -> String {
-        let mut text = String::new();
-        for panel in &self.panels {
-            text.extend(panel.title.iter().map(|title| format!("{title}\n")));
-            for series in &panel.series {
-                let points = series.points.iter();
-                let points = points.map(|point| format!(" {}", point.words(self.quantity)));
-                let _ = write!(text, "{}:{}", series.label, points.collect::<String>());
-                if let Line::Fitted { a0, a1 } = series.line {
-                    let _ = write!(text, " fit {a0:.4} + {a1:.4} ln({});", self.quantity.word());
-                }
-                text.push('\n');
-            }
-        }
-        text
+        Layout::new(self, page)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::canvas::Rect;
     use crate::report::page::DOUBLE_COLUMN_MM;
-    use crate::report::series::Point;
+    use crate::report::series::{Line, Point, Role};
     use crate::report::style::HUES;
     use crate::report::{Drawing, svg_to_png};
     use resvg::usvg::{Options, Tree, roxmltree};
@@ -360,10 +230,9 @@ mod tests {
 
     /// The elements of a class.
     fn classed<'a>(svg: &'a roxmltree::Document, class: &str) -> Vec<roxmltree::Node<'a, 'a>> {
-        let nodes = svg.descendants();
-        nodes
-            .filter(|n| n.attribute("class") == Some(class))
-            .collect()
+        let classes = |n: &roxmltree::Node<'a, 'a>| n.attribute("class").unwrap_or_default();
+        let is_such = |n: &roxmltree::Node<'a, 'a>| classes(n).split(' ').any(|c| c == class);
+        svg.descendants().filter(is_such).collect()
     }
 
     /// The numbers of a path of straight lines.
@@ -376,8 +245,9 @@ mod tests {
     #[test]
     fn labels_cover_neither_data_nor_each_other_and_nothing_leaves_the_page() {
         for (name, curve) in figures() {
-            let Layout { plot, radius, .. } = curve.layout();
-            let (frame, labels) = (plot.frames[0], &plot.legend.labels);
+            let layout = curve.layout();
+            let (frame, labels, radius) =
+                (layout.places[0].frame, &layout.legend.labels, layout.radius);
             let (half_width, half_height) = (frame.width() / 2.0, frame.height() / 2.0);
             let (x, y) = (frame.left + half_width, frame.middle());
             let data = Rect::around(x, y, half_width + radius, half_height + radius);
@@ -447,7 +317,7 @@ mod tests {
         let curve = Curve::new(models(3, &SHOTS));
         let place = &curve.layout().places[0];
         for shown in &place.shown {
-            let mut canvas = Canvas::new(89.0, 62.0, "", "");
+            let mut canvas = Canvas::new(89.0, 62.0, "");
             place.draw_line(&mut canvas, shown);
             let svg = canvas.finish();
             let document = roxmltree::Document::parse(&svg).unwrap();
@@ -525,9 +395,10 @@ mod tests {
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
         let count = |rgb: [u8; 3]| pixels.chunks(3).filter(|pixel| *pixel == rgb).count();
-        for [hex, ..] in &HUES[..3] {
-            let rgb = [1, 3, 5].map(|k| u8::from_str_radix(&hex[k..k + 2], 16).unwrap());
-            assert!(count(rgb) > 40, "{hex}: {} pixels", count(rgb));
+        for hue in &HUES[..3] {
+            let channel = |k: usize| u8::from_str_radix(&hue.colour[k..k + 2], 16).unwrap();
+            let rgb = [1, 3, 5].map(channel);
+            assert!(count(rgb) > 40, "{hue:?}: {} pixels", count(rgb));
         }
         assert!(count([255; 3]) > 500 * 250 / 2);
     }

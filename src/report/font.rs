@@ -23,6 +23,17 @@ pub enum Anchor {
     End,
 }
 
+impl Anchor {
+    /// The share of the text that stands left of it.
+    pub fn share(self) -> f64 {
+        match self {
+            Self::Start => 0.0,
+            Self::Middle => 0.5,
+            Self::End => 1.0,
+        }
+    }
+}
+
 /// How a text is set.
 #[derive(Clone, Copy, Debug)]
 pub struct TextStyle {

@@ -72,14 +72,11 @@ impl Form for Heat {
             return Err(page.cramped(&format!("{} names", self.names.len())));
         }
         let top = body.top + TOP;
-        let description = self.cells.iter().map(|cell| self.words(cell) + "\n");
-        let mut canvas = page.canvas(self.scale_label, &description.collect::<String>());
+        let mut canvas = page.canvas(self.scale_label);
         for cell in &self.cells {
             let (x, y) = (float(cell.column) * side, float(cell.row) * side);
             let spot = Rect::new(left + x, top + y - side, left + x + side, top + y);
-            canvas.group("cell", Some(&self.words(cell)), |canvas| {
-                cell.draw(canvas, &spot);
-            });
+            canvas.mark("cell", &self.words(cell), |canvas| cell.draw(canvas, &spot));
         }
         for (i, name) in self.names.iter().enumerate() {
             let i = float(i);
@@ -157,10 +154,7 @@ impl Cell {
         let is_dark = self.value.is_some_and(|value| value.abs() > 0.6);
         let style = SMALL.sized(SMALL.size.min(spot.width() * 0.3));
         let style = style.coloured(if is_dark { PAPER } else { INK });
-        let (x, y) = (
-            f64::midpoint(spot.left, spot.right),
-            spot.middle() + style.drop(),
-        );
+        let (x, y) = (spot.centre(), spot.middle() + style.drop());
         canvas.text(&(number + self.star()), x, y, style.at(Anchor::Middle));
     }
 }

@@ -10,7 +10,6 @@ use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::style;
 use crate::record::provenance::{Chain, Step};
 use crate::record::{Brief, Record};
 
@@ -85,7 +84,7 @@ impl Report {
                     meta name="color-scheme" content="light dark";
                     link rel="icon" href="data:,";
                     title { (self.title) }
-                    style { (PreEscaped(STYLE)) (PreEscaped(dark_pictures())) }
+                    style { (PreEscaped(STYLE)) }
                 }
                 body {
                     header { h1 { (self.title) } (self.contents()) }
@@ -205,17 +204,6 @@ fn of_step(step: &Step) -> Markup {
             }
         }
     }
-}
-
-/// Style rules that put the figures' colours into a dark page. Numbers in coloured cells keep theirs.
-fn dark_pictures() -> String {
-    let rules = style::in_the_dark().flat_map(|(light, dark)| {
-        ["fill", "stroke"].map(|property| {
-            format!(".picture :not(.cell) > [{property}=\"{light}\"] {{ {property}: {dark} }}\n")
-        })
-    });
-    let rules: String = rules.collect();
-    format!("@media screen and (prefers-color-scheme: dark) {{\n{rules}}}\n")
 }
 
 #[cfg(test)]

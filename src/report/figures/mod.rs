@@ -75,14 +75,6 @@ macro_rules! kinds {
         }
 
         impl Sort {
-            fn of(finding: &Finding) -> Self {
-                match finding {
-                    $(Finding::$kind(row) => match row {
-                        $(_row $(if ($is as fn(&$type) -> bool)(_row))? => Self::$sort,)*
-                    },)*
-                }
-            }
-
             /// The sort in words, with the command that makes it.
             fn words(self) -> &'static str {
                 match self {
@@ -100,13 +92,13 @@ macro_rules! kinds {
         }
 
         impl Findings {
-            fn add(&mut self, sort: Sort, finding: Finding) {
+            fn add(&mut self, finding: Finding) -> Sort {
                 match finding {
-                    $(Finding::$kind(row) => match sort {
-                        $(Sort::$sort => self.$field.push(row),)*
-                        // Another kind's.
-                        #[allow(unreachable_patterns)]
-                        _ => {}
+                    $(Finding::$kind(row) => match row {
+                        $(row $(if ($is as fn(&$type) -> bool)(&row))? => {
+                            self.$field.push(row);
+                            Sort::$sort
+                        })*
                     },)*
                 }
             }
@@ -207,16 +199,14 @@ impl Findings {
     ) -> Result<Self> {
         let mut findings = Self::default();
         while let Some(Entry { record, place, .. }) = reader.read()? {
-            let sort = Sort::of(&record);
-            if let Some(message) = refusal(&place, sort) {
+            let about = about(&record);
+            if let Some(message) = refusal(&place, findings.add(record)) {
                 return Err(Error::data(message));
             }
-            if let Some(about) = about(&record)
-                && let Some(first) = findings.places.insert(about, place.clone())
-            {
+            let known = about.and_then(|about| findings.places.insert(about, place.clone()));
+            if let Some(first) = known {
                 return Err(Error::twice("the same cell", first, place));
             }
-            findings.add(sort, record);
         }
         Ok(findings)
     }
