@@ -390,7 +390,7 @@ impl PictureArgs {
             suffix(file)?;
         }
         let mut reader = Reader::open(self.input.paths(&self.output)?, false)?;
-        let mut drawing = make(&Findings::read(&mut reader, sorts)?)?;
+        let mut drawing = make(&Findings::read(&mut reader, Some(sorts))?)?;
         let page = &mut drawing.page;
         page.y_max = self.y_max;
         page.title.clone_from(&self.title);
@@ -430,7 +430,7 @@ fn report(args: &ReportArgs) -> Result<()> {
     let published = Published::load().curves(&args.published)?;
     let paths = args.input.paths(std::slice::from_ref(&args.output))?;
     let mut reader = Reader::open(paths, false)?;
-    let findings = Findings::read_all(&mut reader)?;
+    let findings = Findings::read(&mut reader, None)?;
     let chain = reader.provenance();
     let mut pictures = Vec::new();
     for figure in figures::all(&findings, &args.family.family, &published)? {

@@ -2,10 +2,7 @@
 Axes: from values to positions on the page and back, their ticks, and their drawing.
 */
 
-use super::canvas::{Canvas, Rect};
-use super::font::{Anchor, DESCENT};
-use super::page::float;
-use super::style::{AXIS, GRID_LINE, LABEL, SMALL, TICK, ZERO_LINE};
+use super::{AXIS, Canvas, DESCENT, GRID_LINE, LABEL, Rect, SMALL, TICK, ZERO_LINE, float};
 
 /// A tick: where it stands, what it stands for, and its label if there is room for one.
 #[derive(Clone, Debug)]
@@ -25,8 +22,8 @@ pub enum Quantity {
     Bars,
     /// Numbers of parameters: logarithmic, with round ticks.
     Parameters,
-    /// Anything else: linear, with ticks at the values themselves.
-    Plain,
+    /// Anything else, which is called so: linear, with ticks at the values themselves.
+    Plain(&'static str),
 }
 
 impl Quantity {
@@ -34,12 +31,13 @@ impl Quantity {
         matches!(self, Self::Shots | Self::Parameters)
     }
 
-    /// What it is, in a formula.
-    pub fn word(self) -> &'static str {
+    /// The title of the axis.
+    pub fn title(self) -> &'static str {
         match self {
-            Self::Shots | Self::Bars => "shots",
-            Self::Parameters => "parameters",
-            Self::Plain => "x",
+            Self::Shots => "Shots (log scale)",
+            Self::Bars => "Shots",
+            Self::Parameters => "Parameters (log scale)",
+            Self::Plain(title) => title,
         }
     }
 
@@ -48,7 +46,7 @@ impl Quantity {
         match self {
             Self::Shots | Self::Bars => format!("{x} shots"),
             Self::Parameters => format!("{} parameters", parameters(x)),
-            Self::Plain => format!("at {x}"),
+            Self::Plain(_) => format!("at {x}"),
         }
     }
 }
@@ -122,29 +120,26 @@ impl Axis {
         }
         let round = (quantity == Quantity::Parameters).then(|| axis.round_values());
         let values = round.flatten().unwrap_or_else(|| axis.values.clone());
-        let label = |value: f64| match quantity {
-            Quantity::Parameters => (value, parameters(value)),
-            _ => (value, value.to_string().replace('-', "−")),
+        let tick = |value: f64| Tick {
+            at: axis.position(value),
+            value,
+            label: Some(match quantity {
+                Quantity::Parameters => parameters(value),
+                _ => value.to_string().replace('-', "−"),
+            }),
         };
-        axis.ticks = values.into_iter().map(|v| axis.tick(label(v))).collect();
+        axis.ticks = values.into_iter().map(tick).collect();
         axis.thin_labels();
         axis
     }
 
     /// The vertical axis of a frame.
     pub fn upwards(span: &Span, frame: &Rect) -> Self {
-        let mut axis = Self {
-            quantity: Quantity::Plain,
-            from: frame.bottom,
-            to: frame.top,
-            values: Vec::new(),
-            low: (span.bottom, frame.bottom),
-            high: (span.top, frame.top),
-            zero: None,
-            gap: None,
-            ticks: Vec::new(),
-        };
-        axis.ticks = span.ticks.iter().map(|t| axis.tick(t.clone())).collect();
+        let (quantity, ends) = (Quantity::Plain(""), (frame.bottom, frame.top));
+        let mut axis = Self::across(quantity, span.values(), ends, 0.0);
+        for (tick, (_, label)) in axis.ticks.iter_mut().zip(&span.0) {
+            tick.label = Some(label.clone());
+        }
         axis
     }
 
@@ -168,17 +163,9 @@ impl Axis {
         }
     }
 
-    fn tick(&self, (value, label): (f64, String)) -> Tick {
-        Tick {
-            at: self.position(value),
-            value,
-            label: Some(label),
-        }
-    }
-
     fn scaled(&self, value: f64) -> f64 {
         match self.quantity {
-            Quantity::Plain => value,
+            Quantity::Plain(_) => value,
             Quantity::Bars => float(self.values.partition_point(|known| *known < value)),
             Quantity::Shots | Quantity::Parameters => value.ln(),
         }
@@ -261,7 +248,7 @@ impl Axis {
                     canvas.line("tick", &ends, AXIS);
                 }
                 if let Some(label) = &tick.label {
-                    let style = SMALL.at(Anchor::Middle);
+                    let style = SMALL.centred();
                     canvas.text(label, tick.at, y + TICK_LABEL_DROP, style);
                 }
             }
@@ -279,7 +266,7 @@ impl Axis {
                 canvas.line("tick", &ends, AXIS);
                 if let Some(label) = tick.label.as_deref().filter(|_| labelled) {
                     let (x, y) = (x - TICK - 2.0, tick.at + SMALL.drop());
-                    canvas.text(label, x, y, SMALL.at(Anchor::End));
+                    canvas.text(label, x, y, SMALL.ending());
                 }
             }
         });
@@ -344,25 +331,21 @@ pub const HEIGHT: f64 = TITLE_DROP + LABEL.size * DESCENT;
 pub const TICKS_HEIGHT: f64 = TICK_LABEL_DROP + SMALL.size * DESCENT;
 
 /// Writes the title of a horizontal axis below the tick labels of a frame.
-pub fn draw_title_across(canvas: &mut Canvas, title: &str, frame: &Rect) {
-    let y = frame.bottom + TITLE_DROP;
-    canvas.text(title, frame.centre(), y, LABEL.at(Anchor::Middle));
+pub fn draw_title_across(canvas: &mut Canvas, quantity: Quantity, frame: &Rect) {
+    let (title, y) = (quantity.title(), frame.bottom + TITLE_DROP);
+    canvas.text(title, frame.centre(), y, LABEL.centred());
 }
 
 /// Writes the title of a vertical axis of a frame, from `left` on.
 pub fn draw_title_upwards(canvas: &mut Canvas, title: &str, left: f64, frame: &Rect) {
     let x = left + 2.0 * LABEL.drop();
-    canvas.text(title, x, frame.middle(), LABEL.at(Anchor::Middle).turned());
+    canvas.text(title, x, frame.middle(), LABEL.centred().turned());
 }
 
-/// What a linear axis holds between its round first and last tick.
+/// What a linear axis holds: its round ticks from the lower end upwards, each the number that its label says, to the last
+/// bit.
 #[derive(Clone, Debug)]
-pub struct Span {
-    pub bottom: f64,
-    pub top: f64,
-    /// From the lower end upwards, each the number that its label says, to the last bit.
-    pub ticks: Vec<(f64, String)>,
-}
+pub struct Span(Vec<(f64, String)>);
 
 impl Span {
     /// The span of shares, such as accuracies: from 0 to a round number that reaches `highest`, or to 1.
@@ -389,37 +372,38 @@ impl Span {
                 let count = |length: f64| (length / step - 1e-9).ceil().max(0.0);
                 let (below, above) = (count(-low), count(high));
                 if below + above <= most {
-                    return Self::of_steps(-below * step, above * step, below + above, -power);
+                    let decimals = usize::try_from(-power).unwrap_or_default();
+                    let steps = whole(-below)..=whole(above);
+                    return Self(
+                        steps
+                            .map(|i| round(f64::from(i) * step, decimals))
+                            .collect(),
+                    );
                 }
             }
             power += 1;
         }
     }
 
-    fn of_steps(bottom: f64, top: f64, steps: f64, decimals: i32) -> Self {
-        let decimals = decimals.max(0);
-        let tick = |i: i32| {
-            let value = bottom + (top - bottom) * f64::from(i) / steps;
-            let power = 10_f64.powi(decimals);
-            let value = (value * power).round() / power;
-            let label = match value {
-                0.0 => "0".to_owned(),
-                _ => format!("{value:.0$}", decimals.unsigned_abs() as usize).replace('-', "−"),
-            };
-            (value, label)
-        };
-        Self {
-            bottom,
-            top,
-            ticks: (0..=whole(steps)).map(tick).collect(),
-        }
+    /// The numbers at its ticks.
+    pub fn values(&self) -> impl Iterator<Item = f64> {
+        self.0.iter().map(|(value, _)| *value)
     }
 
     /// The width that a vertical axis takes left of its line, with its title.
     pub fn width(&self) -> f64 {
-        let widths = self.ticks.iter().map(|(_, label)| SMALL.width(label));
+        let widths = self.0.iter().map(|(_, label)| SMALL.width(label));
         let title = 4.5 + 2.0 * LABEL.drop() + LABEL.size * DESCENT;
         TICK + 2.0 + widths.fold(0.0, f64::max) + title
+    }
+}
+
+/// A number as it is written with so many decimals, and so written.
+fn round(value: f64, decimals: usize) -> (f64, String) {
+    let text = format!("{value:.decimals$}");
+    match text.parse() {
+        Ok(value) if value != 0.0 => (value, text.replace('-', "−")),
+        _ => (0.0, "0".to_owned()),
     }
 }
 
@@ -508,12 +492,13 @@ mod tests {
         ];
         let any = any.map(|(low, high)| (low, high, Span::around_zero(low, high)));
         for (low, high, span) in shares.into_iter().chain(any) {
-            assert!(span.bottom <= low && span.top >= high - 1e-9, "{span:?}");
+            let (bottom, top) = (span.0[0].0, span.values().last().unwrap());
+            assert!(bottom <= low && top >= high - 1e-9, "{span:?}");
             let axis = Axis::upwards(&span, &FRAME);
             assert!((2..=8).contains(&axis.ticks.len()), "{span:?}");
             assert!(labels(&axis).contains(&"0"));
             for tick in &axis.ticks {
-                assert!((axis.value(tick.at) - tick.value).abs() < 1e-9 * span.top.abs());
+                assert!((axis.value(tick.at) - tick.value).abs() < 1e-9 * top.abs());
                 let label = tick.label.as_deref().unwrap().replace('−', "-");
                 let label: f64 = label.parse().unwrap();
                 assert_eq!(label.to_bits(), (tick.value + 0.0).to_bits(), "{label}");
@@ -521,8 +506,8 @@ mod tests {
         }
         for (highest, top) in [(0.0, 0.1), (0.28, 0.3), (0.83, 1.0), (1.7, 1.0)] {
             let span = Span::share(highest);
-            assert!((span.top - top).abs() < 1e-12 && span.bottom == 0.0);
-            assert!((3..=7).contains(&span.ticks.len()), "{span:?}");
+            assert!((span.values().last().unwrap() - top).abs() < 1e-12 && span.0[0].0 == 0.0);
+            assert!((3..=7).contains(&span.0.len()), "{span:?}");
         }
     }
 
@@ -560,7 +545,7 @@ mod tests {
     #[test]
     fn plain_axes_are_linear() {
         let values = [0.0, 1.0, 2.0, 4.0];
-        let axis = Axis::across(Quantity::Plain, values, (0.0, 100.0), 10.0);
+        let axis = Axis::across(Quantity::Plain(""), values, (0.0, 100.0), 10.0);
         let at: Vec<f64> = axis.ticks.iter().map(|t| t.at).collect();
         assert_eq!(at, [10.0, 30.0, 50.0, 90.0]);
         assert!((axis.value(70.0) - 3.0).abs() < 1e-12 && axis.gap.is_none());

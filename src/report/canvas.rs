@@ -11,8 +11,9 @@ converters want fonts they know. Each outline carries its text as `aria-label`, 
 was written can still be read and searched in the file.
 */
 
-use super::font::TextStyle;
-use super::style::{MUTED, PAPER};
+use std::fmt::Write as _;
+
+use super::{MUTED, PAPER, TextStyle};
 
 /// Points in a millimetre.
 pub const PT_PER_MM: f64 = 72.0 / 25.4;
@@ -181,7 +182,7 @@ impl Canvas {
 
     /// A text whose baseline is at `y`; of one that reads upwards it is the vertical through `x`.
     pub fn text(&mut self, text: &str, x: f64, y: f64, style: TextStyle) {
-        let left = x - style.width(text) * style.anchor.share();
+        let left = x - style.width(text) * style.before;
         let d = style.outline(text, left, y);
         let turn = format!("rotate(-90 {} {})", number(x), number(y));
         let class = if style.colour == MUTED {
@@ -240,7 +241,7 @@ fn escaped(text: &str) -> String {
     for c in text.chars() {
         match c {
             '&' | '<' | '>' | '"' | '\'' | '\t' | '\n' | '\r' => {
-                out += &format!("&#{};", u32::from(c));
+                let _ = write!(out, "&#{};", u32::from(c));
             }
             '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             _ => out.push(c),

@@ -11,12 +11,8 @@ A series keeps its look in every panel, by its label. The labels stand beside th
 or else in a legend above.
 */
 
-use super::Form;
-use super::axis::{self, Quantity};
-use super::canvas::{Canvas, Rect};
 use super::layout::Layout;
-use super::page::{Page, columns_for};
-use super::series::{Panel, Series};
+use super::{Canvas, Form, Page, Panel, Quantity, Rect, Series, axis, columns_for};
 use crate::error::{Error, Result};
 
 /// The figure.
@@ -26,7 +22,6 @@ pub struct Chart {
     pub panels: Vec<Panel>,
     /// What the horizontal axis measures.
     pub quantity: Quantity,
-    pub x_label: &'static str,
 }
 
 impl Form for Chart {
@@ -34,7 +29,7 @@ impl Form for Chart {
         let chart = self.sorted();
         let layout = chart.layout(page)?;
         let y_label = &chart.panels[0].y_label;
-        let mut canvas = page.canvas(&format!("{y_label} against {}", self.x_label));
+        let mut canvas = page.canvas(&format!("{y_label} against {}", self.quantity.title()));
         let columns = columns_for(layout.places.len());
         for (i, place) in layout.places.iter().enumerate() {
             let is_labelled = i % columns == 0 || !layout.is_shared;
@@ -50,38 +45,16 @@ impl Form for Chart {
         if layout.is_shared {
             axis::draw_title_upwards(&mut canvas, y_label, first.left, &whole);
         }
-        axis::draw_title_across(&mut canvas, self.x_label, &whole);
+        axis::draw_title_across(&mut canvas, self.quantity, &whole);
         layout.legend.draw(&mut canvas, layout.radius);
         Ok(canvas)
     }
 }
 
 impl Chart {
-    /// Panels over shot counts.
-    pub fn by_shots(panels: Vec<Panel>) -> Self {
-        Self {
-            panels,
-            quantity: Quantity::Shots,
-            x_label: "Shots (log scale)",
-        }
-    }
-
-    /// Panels over numbers of parameters.
-    pub fn by_parameters(panels: Vec<Panel>) -> Self {
-        Self {
-            panels,
-            quantity: Quantity::Parameters,
-            x_label: "Parameters (log scale)",
-        }
-    }
-
-    /// Panels of bars over shot counts.
-    pub fn bars(panels: Vec<Panel>) -> Self {
-        Self {
-            panels,
-            quantity: Quantity::Bars,
-            x_label: "Shots",
-        }
+    /// At least one panel; over what.
+    pub fn new(quantity: Quantity, panels: Vec<Panel>) -> Self {
+        Self { panels, quantity }
     }
 
     /// The same with the points of each series from left to right.
@@ -115,11 +88,9 @@ impl Chart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::page::DOUBLE_COLUMN_MM;
-    use crate::report::series::{Line, Point, Role};
-    use crate::report::style::HUES;
-    use crate::report::{Drawing, svg_to_png};
+    use crate::report::{DOUBLE_COLUMN_MM, Drawing, HUES, Line, Point, Role, svg_to_png};
     use resvg::usvg::{Options, Tree, roxmltree};
+    use roxmltree::{Document, Node};
 
     const SHOTS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 
@@ -129,12 +100,8 @@ mod tests {
 
     impl Curve {
         fn new(series: Vec<Series>) -> Self {
-            let chart = Chart::by_shots(vec![Panel::accuracy(series)]);
-            Self(Page::new(89.0, 62.0), chart).sorted()
-        }
-
-        fn sorted(self) -> Self {
-            Self(self.0, self.1.sorted())
+            let chart = Chart::new(Quantity::Shots, vec![Panel::accuracy(series)]);
+            Self(Page::new(89.0, 62.0), chart.sorted())
         }
 
         fn layout(&self) -> Layout<'_> {
@@ -173,24 +140,31 @@ mod tests {
         Series::new(label, role, points).with_line(line)
     }
 
+    fn model(label: &str, shots: &[u32], a0: f64, a1: f64) -> Series {
+        series(label, Role::Model, shots, a0, a1)
+    }
+
     fn models(count: u32, shots: &[u32]) -> Vec<Series> {
-        let model = |i| {
-            let (label, a1) = (format!("Model-{}B", i + 1), 0.055 - 0.0015 * f64::from(i));
-            series(&label, Role::Model, shots, 0.12, a1)
-        };
+        let slope = |i| 0.055 - 0.0015 * f64::from(i);
+        let model = |i| model(&format!("Model-{}B", i + 1), shots, 0.12, slope(i));
         (0..count).map(model).collect()
     }
 
     /// Figures as users make them, and awkward ones.
     fn figures() -> Vec<(&'static str, Curve)> {
         let with_zero: Vec<u32> = std::iter::once(0).chain(SHOTS).collect();
+        let all: Vec<u32> = (0..=64).collect();
         let long = ["ACGT, nested, greedy", "digits, independent, constrained"]
             .map(|tail| format!("organisation/a-long-model-name-40b-base, {tail}"))
-            .map(|name| series(&name, Role::Model, &SHOTS, 0.1, 0.02));
+            .map(|name| model(&name, &SHOTS, 0.1, 0.02));
         let with_baselines = |mut series: Vec<Series>| {
-            series.push(self::series("mode", Role::Baseline, &SHOTS, 0.19, 0.0));
-            series.push(self::series("nearest", Role::Baseline, &SHOTS, 0.1, 0.05));
-            series.push(self::series("copy", Role::Baseline, &SHOTS, 0.045, 0.0));
+            for (label, a0, a1) in [
+                ("mode", 0.19, 0.0),
+                ("nearest", 0.1, 0.05),
+                ("copy", 0.045, 0.0),
+            ] {
+                series.push(self::series(label, Role::Baseline, &SHOTS, a0, a1));
+            }
             series
         };
         let many = with_baselines(models(10, &SHOTS));
@@ -204,13 +178,11 @@ mod tests {
         let mut poster = Curve::new(models(30, &SHOTS));
         poster.0.height_mm = 120.0;
         let odd = vec![
-            series("none", Role::Model, &[], 0.1, 0.1),
-            series("one", Role::Model, &[4], 0.1, 0.1),
-            series("steep", Role::Model, &SHOTS, -0.5, 0.4),
+            model("none", &[], 0.1, 0.1),
+            model("one", &[4], 0.1, 0.1),
+            model("steep", &SHOTS, -0.5, 0.4),
             series("dot", Role::Baseline, &[4], 0.3, 0.0),
         ];
-        let all: Vec<u32> = (0..=64).collect();
-        let nameless = vec![series("", Role::Model, &SHOTS, 0.1, 0.1)];
         vec![
             ("one", Curve::new(models(1, &SHOTS))),
             ("baselines", Curve::new(with_baselines(models(3, &SHOTS)))),
@@ -224,32 +196,37 @@ mod tests {
             ("0 and another", Curve::new(models(3, &[0, 16]))),
             ("every shot count", Curve::new(models(2, &all))),
             ("odd lengths and slopes", Curve::new(odd)),
-            ("nameless", Curve::new(nameless)),
+            ("nameless", Curve::new(vec![model("", &SHOTS, 0.1, 0.1)])),
         ]
     }
 
     /// The elements of a class.
-    fn classed<'a>(svg: &'a roxmltree::Document, class: &str) -> Vec<roxmltree::Node<'a, 'a>> {
-        let classes = |n: &roxmltree::Node<'a, 'a>| n.attribute("class").unwrap_or_default();
-        let is_such = |n: &roxmltree::Node<'a, 'a>| classes(n).split(' ').any(|c| c == class);
+    fn classed<'a>(svg: &'a Document, class: &str) -> Vec<Node<'a, 'a>> {
+        let is_such = |n: &Node| {
+            n.attribute("class")
+                .is_some_and(|c| c.split(' ').any(|c| c == class))
+        };
         svg.descendants().filter(is_such).collect()
     }
 
     /// The numbers of a path of straight lines.
-    fn numbers(path: roxmltree::Node) -> Vec<f64> {
-        let d = path.attribute("d").unwrap();
-        let numbers = d.split(['M', 'L', ' ']);
+    fn numbers(path: Node) -> Vec<f64> {
+        let numbers = path.attribute("d").unwrap().split(['M', 'L', ' ']);
         numbers.filter_map(|n| n.parse().ok()).collect()
     }
 
     #[test]
     fn labels_cover_neither_data_nor_each_other_and_nothing_leaves_the_page() {
         for (name, curve) in figures() {
-            let layout = curve.layout();
-            let (frame, labels, radius) =
-                (layout.places[0].frame, &layout.legend.labels, layout.radius);
+            let Layout {
+                places,
+                legend,
+                radius,
+                ..
+            } = curve.layout();
+            let (frame, labels) = (places[0].frame, &legend.labels);
             let (half_width, half_height) = (frame.width() / 2.0, frame.height() / 2.0);
-            let (x, y) = (frame.left + half_width, frame.middle());
+            let (x, y) = (frame.centre(), frame.middle());
             let data = Rect::around(x, y, half_width + radius, half_height + radius);
             assert_eq!(labels.len(), curve.1.panels[0].series.len(), "{name}");
             for (i, label) in labels.iter().enumerate() {
@@ -257,15 +234,12 @@ mod tests {
                 assert!(!bounds.overlaps(&data), "{name}: {label:?} over the plot");
                 assert!(curve.0.bounds().contains(bounds), "{name}: {label:?}");
                 let mut others = labels[..i].iter();
-                assert!(
-                    others.all(|other| !bounds.overlaps(&other.bounds)),
-                    "{name}: {label:?}"
-                );
+                let is_free = others.all(|other| !bounds.overlaps(&other.bounds));
+                assert!(is_free, "{name}: {label:?}");
             }
             // What is drawn, not what was planned: the page itself is the largest thing on it.
             let tree = Tree::from_str(&curve.svg(), &Options::default()).unwrap();
-            let drawn = tree.root().abs_stroke_bounding_box();
-            let size = tree.size();
+            let (drawn, size) = (tree.root().abs_stroke_bounding_box(), tree.size());
             assert!(
                 drawn.left() > -0.1 && drawn.top() > -0.1,
                 "{name}: {drawn:?}"
@@ -283,8 +257,7 @@ mod tests {
                 assert!(shown.dodge.abs() < place.across.spacing() / 2.0, "{name}");
                 for point in &shown.series.points {
                     let ((x, y), r) = (place.at(shown, point), place.radius);
-                    let inside = Rect::around(x, y, r, 0.0);
-                    assert!(place.frame.contains(&inside), "{name}");
+                    assert!(place.frame.contains(&Rect::around(x, y, r, 0.0)), "{name}");
                 }
             }
         }
@@ -294,8 +267,8 @@ mod tests {
     fn every_point_bar_fit_and_series_is_an_element() {
         for (name, curve) in figures() {
             let svg = curve.svg();
-            let document = roxmltree::Document::parse(&svg).unwrap();
-            let series = || curve.1.panels[0].series.iter();
+            let document = Document::parse(&svg).unwrap();
+            let series = || curve.1.series();
             let points = |series: &Series| series.points.len();
             let banded = || series().filter(|s| s.role == Role::Baseline && points(s) > 1);
             let is_fitted = |s: &&Series| matches!(s.line, Line::Fitted { .. }) && s.has_line();
@@ -320,7 +293,7 @@ mod tests {
             let mut canvas = Canvas::new(89.0, 62.0, "");
             place.draw_line(&mut canvas, shown);
             let svg = canvas.finish();
-            let document = roxmltree::Document::parse(&svg).unwrap();
+            let document = Document::parse(&svg).unwrap();
             let ends = numbers(classed(&document, "fit")[0]);
             let x = [0, 2].map(|k| place.across.value(ends[k] - shown.dodge).ln());
             let y = [1, 3].map(|k| place.upwards.value(ends[k]));
@@ -338,7 +311,7 @@ mod tests {
         let mut curve = Curve::new(models(1, &[0, 1, 2, 4]));
         curve.series()[0].line = Line::Joined;
         let svg = curve.svg();
-        let document = roxmltree::Document::parse(&svg).unwrap();
+        let document = Document::parse(&svg).unwrap();
         assert_eq!(classed(&document, "break").len(), 2);
         let joint = numbers(classed(&document, "joint")[0]);
         assert_eq!(joint.len(), 2 * 3);
@@ -348,19 +321,20 @@ mod tests {
     #[test]
     fn hostile_labels_are_text_and_nothing_else() {
         let label = "</title><script>alert('x')</script>&amp;\"\u{0}模";
-        let mut curve = Curve::new(vec![series(label, Role::Model, &SHOTS, 0.1, 0.05)]);
+        let mut curve = Curve::new(vec![model(label, &SHOTS, 0.1, 0.05)]);
         curve.0.title = Some(label.to_owned());
         curve.1.panels[0].y_label = label.to_owned();
         let svg = curve.svg();
         assert!(!svg.contains("<script") && !svg.contains('\u{0}'));
-        let document = roxmltree::Document::parse(&svg).unwrap();
+        let document = Document::parse(&svg).unwrap();
         let shown = label.replace('\u{0}', "\u{fffd}");
         let mut titles = document.descendants().filter(|n| n.has_tag_name("title"));
         assert!(titles.any(|title| title.text() == Some(&shown)));
     }
 
     #[test]
-    fn the_svg_needs_no_font_no_file_and_no_network_and_can_be_inlined() {
+    fn the_svg_is_the_same_every_time_and_needs_no_font_no_file_and_no_network_and_can_be_inlined()
+    {
         for (name, curve) in figures() {
             let svg = curve.svg();
             for word in ["<text", "font", "href", "url(", " id=", "<style", "<image"] {
@@ -368,19 +342,10 @@ mod tests {
             }
             let namespaces = svg.matches("http").count();
             assert_eq!(namespaces, 1, "{name}: more than the namespace");
-        }
-    }
-
-    #[test]
-    fn equal_figures_are_equal_bytes_whatever_the_order_of_their_points() {
-        for (name, curve) in figures() {
+            // Whatever the order of the points.
             let mut turned = curve.clone();
-            for series in turned.series() {
-                series.points.reverse();
-            }
-            let svg = curve.svg();
-            assert_eq!(svg, curve.svg(), "{name}");
-            assert_eq!(svg, turned.svg(), "{name}");
+            turned.series().iter_mut().for_each(|s| s.points.reverse());
+            assert!(svg == curve.svg() && svg == turned.svg(), "{name}");
         }
     }
 
@@ -389,30 +354,36 @@ mod tests {
         let mut curve = Curve::new(models(3, &SHOTS));
         (curve.0.width_mm, curve.0.height_mm) = (127.0, 63.5);
         let bytes = svg_to_png(&curve.svg(), 100.0).unwrap();
-        let decoder = png::Decoder::new(std::io::Cursor::new(&bytes));
-        let mut reader = decoder.read_info().unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes))
+            .read_info()
+            .unwrap();
         assert_eq!((reader.info().width, reader.info().height), (500, 250));
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
         let count = |rgb: [u8; 3]| pixels.chunks(3).filter(|pixel| *pixel == rgb).count();
         for hue in &HUES[..3] {
             let channel = |k: usize| u8::from_str_radix(&hue.colour[k..k + 2], 16).unwrap();
-            let rgb = [1, 3, 5].map(channel);
-            assert!(count(rgb) > 40, "{hue:?}: {} pixels", count(rgb));
+            assert!(count([1, 3, 5].map(channel)) > 40, "{hue:?}");
         }
         assert!(count([255; 3]) > 500 * 250 / 2);
     }
 
     #[test]
     fn figures_that_should_share_an_axis_can() {
-        let top = |curve: &Curve| curve.layout().places[0].upwards.range().1;
-        let mut low = Curve::new(vec![series("low", Role::Model, &SHOTS, 0.1, 0.01)]);
-        assert!(top(&low) < 0.3);
-        low.0.y_max = Some(1.0);
-        assert!((top(&low) - 1.0).abs() < 1e-12);
-        let mut high = Curve::new(models(1, &SHOTS));
-        high.0.y_max = Some(0.1);
-        assert!(top(&high) > 0.35, "no point is cut off");
+        for (a1, y_max, least, most) in [
+            (0.01, None, 0.1, 0.3),
+            (0.01, Some(1.0), 1.0, 1.0),
+            // No point is cut off.
+            (0.055, Some(0.1), 0.35, 1.0),
+        ] {
+            let mut curve = Curve::new(vec![model("m", &SHOTS, 0.1, a1)]);
+            curve.0.y_max = y_max;
+            let top = curve.layout().places[0].upwards.range().1;
+            assert!(
+                (least - 1e-12..=most + 1e-12).contains(&top),
+                "{a1} {y_max:?} {top}"
+            );
+        }
     }
 
     fn refusal(change: impl Fn(&mut Curve)) -> Error {
@@ -424,22 +395,23 @@ mod tests {
     #[test]
     fn impossible_data_is_refused_with_its_place() {
         let first = |change: fn(&mut Point)| refusal(|c| change(&mut c.series()[0].points[0]));
+        let none = refusal(|c| c.series().iter_mut().for_each(|s| s.points.clear()));
+        let fourth = refusal(|c| c.series()[1].points[2].y = f64::NAN);
+        let parameters = refusal(|c| {
+            c.1.quantity = Quantity::Parameters;
+            c.series()[0].points[0].x = 0.0;
+        });
         for (part, error) in [
             ("nothing to draw", refusal(|c| c.series().clear())),
-            (
-                "nothing to draw",
-                refusal(|c| c.series().iter_mut().for_each(|s| s.points.clear())),
-            ),
-            (
-                "\"Model-2B\", 4 shots: Accuracy NaN",
-                refusal(|c| c.series()[1].points[2].y = f64::NAN),
-            ),
+            ("nothing to draw", none),
+            ("\"Model-2B\", 4 shots: Accuracy NaN", fourth),
             ("Accuracy 1.5, expected 0 to 1", first(|p| p.y = 1.5)),
             ("Accuracy -0.1", first(|p| p.y = -0.1)),
             (
                 "interval from 0.3 to 0.2",
                 first(|p| p.ci = Some((0.3, 0.2))),
             ),
+            ("0 parameters: expected a number above 0", parameters),
             ("interval from NaN", first(|p| p.ci = Some((f64::NAN, 0.2)))),
         ] {
             assert!(matches!(error, Error::Data(_)), "{error:?}");

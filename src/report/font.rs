@@ -13,26 +13,7 @@ use skrifa::instance::{LocationRef, Size};
 use skrifa::outline::{DrawSettings, OutlinePen};
 use skrifa::{FontRef, GlyphId, MetadataProvider};
 
-use super::canvas::number;
-
-/// Which point of a text its position names.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Anchor {
-    Start,
-    Middle,
-    End,
-}
-
-impl Anchor {
-    /// The share of the text that stands left of it.
-    pub fn share(self) -> f64 {
-        match self {
-            Self::Start => 0.0,
-            Self::Middle => 0.5,
-            Self::End => 1.0,
-        }
-    }
-}
+use super::number;
 
 /// How a text is set.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +22,8 @@ pub struct TextStyle {
     pub size: f64,
     is_semi_bold: bool,
     pub colour: &'static str,
-    pub anchor: Anchor,
+    /// The share of it that stands left of its position.
+    pub before: f64,
     /// Whether it reads upwards.
     pub is_turned: bool,
 }
@@ -115,13 +97,25 @@ impl TextStyle {
             size,
             is_semi_bold: false,
             colour: super::style::INK,
-            anchor: Anchor::Start,
+            before: 0.0,
             is_turned: false,
         }
     }
 
-    pub const fn at(self, anchor: Anchor) -> Self {
-        Self { anchor, ..self }
+    /// Around its position.
+    pub const fn centred(self) -> Self {
+        Self {
+            before: 0.5,
+            ..self
+        }
+    }
+
+    /// Up to its position.
+    pub const fn ending(self) -> Self {
+        Self {
+            before: 1.0,
+            ..self
+        }
     }
 
     pub const fn semi_bold(self) -> Self {

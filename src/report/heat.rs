@@ -5,11 +5,7 @@ Blue is alike, orange is opposite, white is neither; each cell has its number, s
 marks those that a test sustains.
 */
 
-use super::Form;
-use super::canvas::{Canvas, Rect};
-use super::font::{Anchor, CAP_HEIGHT};
-use super::page::{Page, float};
-use super::style::{BAND, INK, PAPER, SMALL};
+use super::{BAND, CAP_HEIGHT, Canvas, Form, INK, PAPER, Page, Rect, SMALL, float};
 use crate::error::{Error, Result};
 
 /// One cell of the table.
@@ -83,7 +79,7 @@ impl Form for Heat {
             if i > 0.0 {
                 let name = SMALL.elide(name, names);
                 let y = top + (i - 0.5) * side + SMALL.drop();
-                canvas.text(&name, left - GAP, y, SMALL.at(Anchor::End));
+                canvas.text(&name, left - GAP, y, SMALL.ending());
             }
             // The columns' names stand on the diagonal, above the first cell of their column, which leaves them room.
             if i < count {
@@ -125,7 +121,7 @@ impl Heat {
             }
             let y = bottom + 2.0 + SMALL.size * CAP_HEIGHT;
             for (share, label) in [(0.0, "−1"), (0.5, "0"), (1.0, "1")] {
-                canvas.text(label, left + width * share, y, SMALL.at(Anchor::Middle));
+                canvas.text(label, left + width * share, y, SMALL.centred());
             }
             let y = top + SCALE_BAR / 2.0 + SMALL.drop();
             canvas.text(self.scale_label, left + width + 8.0, y, SMALL);
@@ -155,7 +151,7 @@ impl Cell {
         let style = SMALL.sized(SMALL.size.min(spot.width() * 0.3));
         let style = style.coloured(if is_dark { PAPER } else { INK });
         let (x, y) = (spot.centre(), spot.middle() + style.drop());
-        canvas.text(&(number + self.star()), x, y, style.at(Anchor::Middle));
+        canvas.text(&(number + self.star()), x, y, style.centred());
     }
 }
 

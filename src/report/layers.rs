@@ -3,12 +3,10 @@ What is drawn in one panel of a chart: all error bars lie under all lines, and t
 baselines lie under everything, the names of points where they cover nothing.
 */
 
-use super::axis::{self, Axis, Quantity};
-use super::canvas::{Canvas, Rect, Stroke, polygon};
-use super::mark::Look;
-use super::page::float;
-use super::series::{Line, Panel, Point, Role, Series};
-use super::style::{BAND, ERROR_LINE, LABEL, NOTE};
+use super::{
+    Axis, BAND, Canvas, ERROR_LINE, LABEL, Line, Look, NOTE, Panel, Point, Quantity, Rect, Role,
+    Series, Stroke, axis, float, polygon,
+};
 
 /// A series in a panel: its look, and how far its points stand from their tick.
 pub struct Shown<'a> {
@@ -43,10 +41,10 @@ impl Place<'_> {
     /// Draws the panel. Its vertical axis has tick labels if `is_labelled`, and a title if `is_titled`.
     pub fn draw(&self, canvas: &mut Canvas, is_labelled: bool, is_titled: bool) {
         let (frame, title) = (&self.frame, self.panel.title.as_deref());
-        title.into_iter().for_each(|title| canvas.describe(title));
         canvas.group("panel", title, |canvas| {
             self.draw_bands(canvas);
             if let Some(title) = title {
+                canvas.describe(title);
                 let style = LABEL.semi_bold();
                 let title = style.elide(title, frame.width());
                 canvas.text(&title, frame.left, frame.top - TITLE_DROP, style);
@@ -92,12 +90,9 @@ impl Place<'_> {
     /// The series in the order in which they are drawn: baselines lie under all others.
     fn in_order(&self) -> impl Iterator<Item = &Shown<'_>> {
         let is_baseline = |shown: &&Shown| shown.series.role == Role::Baseline;
-        let others = self
-            .shown
-            .iter()
-            .rev()
-            .filter(move |shown| !is_baseline(shown));
-        self.shown.iter().rev().filter(is_baseline).chain(others)
+        let (baselines, others) = (self.shown.iter().rev(), self.shown.iter().rev());
+        let others = others.filter(move |shown| !is_baseline(shown));
+        baselines.filter(is_baseline).chain(others)
     }
 
     /// Where a point of a series stands.
@@ -135,8 +130,8 @@ impl Place<'_> {
         };
         match shown.series.line {
             Line::Fitted { a0, a1 } => {
-                let (label, x) = (&shown.series.label, self.quantity.word());
-                canvas.describe(&format!("{label}: fit {a0:.4} + {a1:.4} ln({x})"));
+                let label = &shown.series.label;
+                canvas.describe(&format!("{label}: fit {a0:.4} + {a1:.4} ln(x)"));
                 let end = |point: &Point| (self.at(shown, point).0, a0 + a1 * point.x.ln());
                 let (low, high) = self.upwards.range();
                 if let Some(ends) = clip(end(first), end(last), low, high) {
@@ -155,9 +150,8 @@ impl Place<'_> {
     fn draw_points(&self, canvas: &mut Canvas, shown: &Shown) {
         for point in &shown.series.points {
             let (x, y) = self.at(shown, point);
-            let words = shown
-                .series
-                .words(point, Some(self.quantity.place(point.x)));
+            let place = self.quantity.place(point.x);
+            let words = shown.series.words(point, Some(place));
             canvas.mark("point", &words, |canvas| {
                 shown.look.draw_point(canvas, x, y, self.radius);
                 let foot = self.upwards.position_within(point.base);

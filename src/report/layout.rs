@@ -2,15 +2,11 @@
 Where the panels of a chart, their axes and its legend stand.
 */
 
-use super::axis::{self, Axis, INSET, Quantity, Span};
-use super::canvas::Rect;
-use super::chart::Chart;
 use super::layers::{Place, Shown, TITLE_DROP};
-use super::legend::{Entry, Legend};
-use super::mark::Look;
-use super::page::{LEAST_PANEL, Page, float, grid};
-use super::series::{Panel, Role, Series, ends};
-use super::style::LABEL;
+use super::{
+    Axis, Chart, Entry, INSET, LABEL, LEAST_PANEL, Legend, Page, Panel, Quantity, Rect, Role,
+    Series, Span, axis, ends, float, grid,
+};
 use crate::error::Result;
 
 /// The height that the title of a panel takes.
@@ -45,8 +41,8 @@ impl<'a> Layout<'a> {
     /// Places the panels of a chart, at least one, whose points go from left to right.
     pub fn new(chart: &'a Chart, page: &Page) -> Result<Self> {
         let panels = &chart.panels;
-        let looks = looks(chart);
-        let entries = entries(chart, &looks);
+        let named = named(chart);
+        let entries: Vec<Entry> = named.iter().map(|(_, entry)| entry.clone()).collect();
         let spans: Vec<Span> = panels.iter().map(|p| span(panels, p, page.y_max)).collect();
         let widest = spans.iter().map(Span::width).fold(0.0, f64::max);
         let is_titled = panels.iter().any(|panel| panel.title.is_some());
@@ -90,10 +86,10 @@ impl<'a> Layout<'a> {
         if frames.iter().any(is_low) {
             return Err(page.cramped(&what));
         }
-        let radius = radius(chart, &looks);
+        let radius = radius(chart, &named);
         let places = panels.iter().zip(&spans).zip(frames);
         let places =
-            places.map(|((panel, span), frame)| place(chart, panel, span, frame, &looks, radius));
+            places.map(|((panel, span), frame)| place(chart, panel, span, frame, &entries, radius));
         Ok(Self {
             places: places.collect(),
             legend,
@@ -114,9 +110,9 @@ fn span(panels: &[Panel], panel: &Panel, y_max: Option<f64>) -> Span {
     }
 }
 
-fn radius(chart: &Chart, looks: &[Looked]) -> f64 {
-    let models = looks.iter().filter(|look| look.1 != Role::Baseline).count();
-    let is_full = models > MANY_MODELS || chart.panels.len() > 1;
+fn radius(chart: &Chart, named: &[(Role, Entry)]) -> f64 {
+    let models = named.iter().filter(|(role, _)| *role != Role::Baseline);
+    let is_full = models.count() > MANY_MODELS || chart.panels.len() > 1;
     match chart.series().map(|s| s.points.len()).max() {
         Some(points) if points > MANY_POINTS => RADII[2],
         _ => RADII[usize::from(is_full)],
@@ -129,7 +125,7 @@ fn place<'a>(
     panel: &'a Panel,
     span: &Span,
     frame: Rect,
-    looks: &[Looked],
+    entries: &[Entry],
     radius: f64,
 ) -> Place<'a> {
     let quantity = chart.quantity;
@@ -156,10 +152,10 @@ fn place<'a>(
         (step, axis(INSET.max(step * last / 2.0 + radius + 2.0)))
     };
     let shown = |(series, slot): (&'a Series, Option<usize>)| {
-        let look = looks.iter().find(|(label, ..)| *label == series.label)?.2;
+        let entry = entries.iter().find(|entry| entry.label == series.label)?;
         Some(Shown {
             series,
-            look,
+            look: entry.look,
             dodge: slot.map_or(0.0, |slot| step * (float(slot) - last / 2.0)),
         })
     };
@@ -176,43 +172,32 @@ fn place<'a>(
     }
 }
 
-/// A label with its role and look.
-type Looked<'a> = (&'a str, Role, Look);
-
-/// Label, role and look of every series: models, published curves, baselines, each in the order in which they first
-/// stand. A series keeps its look in every panel, by its label.
-fn looks(chart: &Chart) -> Vec<Looked<'_>> {
-    let mut looks: Vec<Looked> = Vec::new();
+/// What the legend names, and what it is: models, published curves, baselines, each in the order in which they first stand.
+/// A series keeps its look in every panel, by its label.
+fn named(chart: &Chart) -> Vec<(Role, Entry)> {
+    let last = |series: &Series| series.points.last().map_or(f64::MIN, |point| point.x);
+    let farthest = chart.series().map(last).fold(f64::MIN, f64::max);
+    let mut named: Vec<(Role, Entry)> = Vec::new();
     let mut ordered: Vec<&Series> = chart.series().collect();
     ordered.sort_by_key(|series| series.role);
     for Series { label, role, .. } in ordered {
-        if looks.iter().any(|(known, ..)| known == label) {
+        if named.iter().any(|(_, known)| known.label == *label) {
             continue;
         }
-        let is_baseline = *role == Role::Baseline;
-        let before = looks.iter().map(|look| look.1 == Role::Baseline);
-        let index = before.filter(|before| *before == is_baseline).count();
-        let mut named = chart.series().filter(|series| series.label == *label);
-        let look = match role.look(index) {
-            look if *role == Role::Model && !named.any(Series::has_line) => look.without_line(),
-            look => look,
-        };
-        looks.push((label, *role, look));
-    }
-    looks
-}
-
-/// What the legend names: every series, and where its line ends.
-fn entries(chart: &Chart, looks: &[Looked]) -> Vec<Entry> {
-    let last = |series: &Series| series.points.last().map_or(f64::MIN, |point| point.x);
-    let farthest = chart.series().map(last).fold(f64::MIN, f64::max);
-    let entry = |(label, _, look): &Looked| {
-        let mut entry = Entry::new(label, *look);
-        let series = chart.series().find(|series| series.label == *label);
-        if let Some(point) = series.and_then(|series| series.points.last()) {
+        let is_baseline = |role: Role| role == Role::Baseline;
+        let before = named
+            .iter()
+            .filter(|(known, _)| is_baseline(*known) == is_baseline(*role));
+        let mut look = role.look(before.count());
+        let same = || chart.series().filter(|series| series.label == *label);
+        if *role == Role::Model && !same().any(Series::has_line) {
+            look = look.without_line();
+        }
+        let mut entry = Entry::new(label, look);
+        if let Some(point) = same().next().and_then(|series| series.points.last()) {
             (entry.near, entry.is_end) = (point.y, point.x >= farthest);
         }
-        entry
-    };
-    looks.iter().map(entry).collect()
+        named.push((*role, entry));
+    }
+    named
 }

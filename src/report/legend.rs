@@ -4,10 +4,7 @@ Naming the series without covering them: labels beside the ends of the lines, or
 Placing and drawing are apart, so that the geometry can be tested.
 */
 
-use super::canvas::{Canvas, Rect, Stroke};
-use super::mark::{Look, SAMPLE, SHORT_SAMPLE};
-use super::page::float;
-use super::style::{MARGIN, SMALL};
+use super::{Canvas, Look, MARGIN, Rect, SAMPLE, SHORT_SAMPLE, SMALL, Stroke, float};
 
 /// A series to name.
 #[derive(Clone, Debug)]

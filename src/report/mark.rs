@@ -2,12 +2,14 @@
 How series look, and the drawing of markers, bars, and the samples of marker and line that stand beside a label.
 */
 
-use super::canvas::{Canvas, Rect, Stroke, number, outline, polygon};
-use super::style::{DASHES, FAINT_HUE, HUES, Hue, INK, MUTED, PAPER, SMALL};
+use super::{
+    Canvas, DASHES, FAINT_HUE, HUES, Hue, INK, MUTED, PAPER, Rect, SMALL, Stroke, number, outline,
+    polygon,
+};
 
 /// The shapes of markers, each of the area of the unit disc: corners around the origin, how often they are repeated around
 /// it, and by what part of a turn all are turned. The disc itself has no corners.
-const SHAPES: [(&[(f64, f64)], u32, f64); 7] = [
+const SHAPES: [(Corners, u32, f64); 7] = [
     (&[], 0, 0.0),
     (&[(-SQUARE, -SQUARE)], 4, 0.0),
     (&[(0.0, -1.555), (BASE, 0.778), (-BASE, 0.778)], 1, 0.0),
@@ -16,6 +18,7 @@ const SHAPES: [(&[(f64, f64)], u32, f64); 7] = [
     (&CROSS, 4, 0.0),
     (&CROSS, 4, 0.125),
 ];
+type Corners = &'static [(f64, f64)];
 const SQUARE: f64 = 0.886;
 /// Half the base of a triangle.
 const BASE: f64 = 1.347;

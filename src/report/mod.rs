@@ -42,8 +42,21 @@ mod rows;
 mod series;
 mod style;
 
+// What the files of this room call things.
+use axis::{Axis, INSET, Quantity, Span};
 use campaign::campaign;
+use canvas::{Canvas, PT_PER_MM, Rect, Stroke, number, outline, polygon};
+use chart::Chart;
+use font::{CAP_HEIGHT, DESCENT, TextStyle};
+use legend::{Entry, Legend};
+use mark::{Look, SAMPLE, SHORT_SAMPLE};
+use page::{DOUBLE_COLUMN_MM, LEAST_PANEL, Page, columns_for, float, grid};
 pub use png::svg_to_png;
+use series::{Line, Panel, Point, Role, Series, ends};
+use style::{
+    AXIS, BAND, DASHES, ERROR_LINE, FAINT, FAINT_HUE, GRID_LINE, HUES, Hue, INK, LABEL, LEADING,
+    MARGIN, MUTED, NOTE, PAPER, SMALL, TICK, TITLE, ZERO_LINE,
+};
 
 use crate::error::Result;
 

@@ -2,10 +2,9 @@
 The page that every figure stands on: its size, title and note, a legend above, and the grid of its panels.
 */
 
-use super::canvas::{Canvas, PT_PER_MM, Rect};
-use super::font::{CAP_HEIGHT, DESCENT};
-use super::legend::{Entry, Legend};
-use super::style::{LEADING, MARGIN, NOTE, TITLE};
+use super::{
+    CAP_HEIGHT, Canvas, DESCENT, Entry, LEADING, Legend, MARGIN, NOTE, PT_PER_MM, Rect, TITLE,
+};
 use crate::error::{Error, Result};
 
 /// Width of both columns (Nature: 183 mm).

@@ -5,15 +5,10 @@ Rows are in the order given. Markers of one row stand on its line, which shows h
 on a line of its own.
 */
 
-use super::Form;
-use super::axis::{self, Axis, INSET, Quantity, Span};
-use super::canvas::{Canvas, PT_PER_MM, Rect, Stroke};
-use super::font::Anchor;
-use super::legend::Entry;
-use super::mark::Look;
-use super::page::{LEAST_PANEL, Page, float};
-use super::series::{Series, ends};
-use super::style::{ERROR_LINE, FAINT, GRID_LINE, INK, NOTE};
+use super::{
+    Axis, Canvas, ERROR_LINE, Entry, FAINT, Form, GRID_LINE, INK, INSET, LEAST_PANEL, Look, NOTE,
+    PT_PER_MM, Page, Quantity, Rect, Series, Span, Stroke, axis, ends, float,
+};
 use crate::error::Result;
 
 /// The figure.
@@ -22,8 +17,8 @@ pub struct Rows {
     pub names: Vec<String>,
     /// A point is a marker: `x` is its row, which is its name, too, and `y` where it stands there.
     pub series: Vec<Series>,
-    /// Below the axis.
-    pub x_label: &'static str,
+    /// What the axis measures.
+    pub quantity: Quantity,
 }
 
 /// The least height of a row, in points, and its height over the size of its type.
@@ -41,7 +36,7 @@ const FILLED: f64 = 0.8;
 impl Form for Rows {
     fn draw(&self, page: &Page) -> Result<Canvas> {
         for series in &self.series {
-            series.check(self.x_label, false, Quantity::Plain)?;
+            series.check("a value of", false, self.quantity)?;
         }
         let body = page.body();
         let entry = |(i, series): (usize, &Series)| Entry::new(&series.label, look(i));
@@ -61,10 +56,12 @@ impl Form for Rows {
             return Err(page.cramped(&what));
         }
         let (lowest, highest) = ends(&self.series);
-        let ticks = Span::around_zero(lowest, highest).ticks;
-        let ticks = ticks.into_iter().map(|(value, _)| value);
-        let across = Axis::across(Quantity::Plain, ticks, (frame.left, frame.right), INSET);
-        let mut canvas = page.canvas(self.x_label);
+        let (span, ends) = (
+            Span::around_zero(lowest, highest),
+            (frame.left, frame.right),
+        );
+        let across = Axis::across(self.quantity, span.values(), ends, INSET);
+        let mut canvas = page.canvas(self.quantity.title());
         canvas.group("grid", None, |canvas| {
             for tick in &across.ticks {
                 tick.draw_grid_line(canvas, (tick.at, frame.top), (tick.at, frame.bottom));
@@ -80,7 +77,7 @@ impl Form for Rows {
             for (i, name) in self.names.iter().enumerate() {
                 let (name, y) = (style.elide(name, names), middle(float(i)));
                 let baseline = y + style.drop();
-                canvas.text(&name, frame.left - GAP, baseline, style.at(Anchor::End));
+                canvas.text(&name, frame.left - GAP, baseline, style.ending());
                 self.draw_reach(canvas, float(i), &across, y);
             }
         });
@@ -109,7 +106,7 @@ impl Form for Rows {
             });
         }
         across.draw_across(&mut canvas, frame.bottom);
-        axis::draw_title_across(&mut canvas, self.x_label, &frame);
+        axis::draw_title_across(&mut canvas, self.quantity, &frame);
         legend.draw(&mut canvas, RADIUS);
         Ok(canvas)
     }

@@ -4,8 +4,7 @@ What charts and rows show: panels of series of points.
 
 use std::fmt::Write as _;
 
-use super::axis::Quantity;
-use super::mark::Look;
+use super::{Look, Quantity};
 use crate::error::{Error, Result};
 
 /// What was measured at one place of the horizontal axis.
@@ -133,7 +132,7 @@ impl Series {
 
     /// The points of its line: without the one at 0 shots, which no line reaches.
     pub fn on_line(&self, quantity: Quantity) -> &[Point] {
-        let is_off = |point: &&Point| quantity != Quantity::Plain && point.x <= 0.0;
+        let is_off = |point: &&Point| !matches!(quantity, Quantity::Plain(_)) && point.x <= 0.0;
         let off = self.points.iter().take_while(is_off).count();
         &self.points[off..]
     }

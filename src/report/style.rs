@@ -5,8 +5,7 @@ Sizes follow the printed page: journals ask for 5 to 7 pt type and 0.25 to 1 pt 
 (Nature's guide for figures), so nothing here scales with the figure.
 */
 
-use super::canvas::Stroke;
-use super::font::TextStyle;
+use super::{Stroke, TextStyle};
 
 /// Text and axis lines.
 pub const INK: &str = "#1a1a1a";

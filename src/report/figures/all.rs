@@ -2,8 +2,7 @@
 Every figure that some results allow, with its heading: what a report shows.
 */
 
-use super::super::Drawing;
-use super::super::series::Series;
+use super::super::{Drawing, Series};
 use super::curves::{clean, group, is_clean};
 use super::{Findings, bit_diversity, bit_load, coefficients, contrast, curve, families};
 use super::{answers, by_row, contrasts, errors, scale, shapes, tasks, understandable, zero_bd};

@@ -2,10 +2,7 @@
 What is answered: strings of equal bits, kinds of wrong answers, understandable mistakes.
 */
 
-use super::super::Drawing;
-use super::super::chart::Chart;
-use super::super::page::{DOUBLE_COLUMN_MM, Page};
-use super::super::series::{Panel, Point, Role, Series};
+use super::super::{Chart, DOUBLE_COLUMN_MM, Drawing, Page, Panel, Point, Quantity, Role, Series};
 use super::curves::{Group, clean, group, is_clean};
 use super::{Findings, lacking};
 use crate::error::Result;
@@ -35,7 +32,7 @@ pub fn zero_bd(findings: &Findings) -> Result<Drawing> {
     }
     let series = |model: &Group<Score>| {
         let series = KINDS.map(|(name, role, count)| {
-            let points = model.points(|score| share(score.shots, count(score)?, score.trials?));
+            let points = model.points(|s| Some(share(s.shots, count(s)?, s.trials?)));
             Series::new(name, role, points)
         });
         Panel::bars("Share of trials", series.into())
@@ -61,7 +58,7 @@ pub fn errors(findings: &Findings) -> Result<Drawing> {
         let series = kinds.iter().map(|&kind| {
             let points = model.points(|row| {
                 let count = row.counted_once.filter(|_| row.kind == kind)?;
-                share(row.shots, count, row.trials)
+                Some(share(row.shots, count, row.trials))
             });
             let role = match kind {
                 ErrorKind::Other => Role::Chance(0),
@@ -94,7 +91,7 @@ fn words(kind: ErrorKind) -> &'static str {
 /// demonstrations, would give.
 pub fn understandable(findings: &Findings) -> Result<Drawing> {
     let series = group(clean(&findings.cells)).into_iter().map(|model| {
-        let points = model.points(|s| share(s.shots, s.understandable?, s.trials?));
+        let points = model.points(|s| Some(share(s.shots, s.understandable?, s.trials?)));
         Series::new(&model.label, model.role(), points)
     });
     let series: Vec<Series> = series.filter(|s| !s.points.is_empty()).collect();
@@ -105,13 +102,17 @@ pub fn understandable(findings: &Findings) -> Result<Drawing> {
                 trials.";
     let panel = Panel::share("Understandable mistakes", series);
     let page = Page::new(DOUBLE_COLUMN_MM, 80.0);
-    Ok(Drawing::new(page, note, Chart::by_shots(vec![panel])))
+    Ok(Drawing::new(
+        page,
+        note,
+        Chart::new(Quantity::Shots, vec![panel]),
+    ))
 }
 
 /// So many of the trials at a shot count.
-fn share(shots: u32, count: u32, trials: u32) -> Option<Point> {
-    let point = Point::new(shots, f64::from(count) / f64::from(trials), None);
-    Some(point.of(Some(trials), "trials"))
+fn share(shots: u32, count: u32, trials: u32) -> Point {
+    let share = f64::from(count) / f64::from(trials);
+    Point::new(shots, share, None).of(Some(trials), "trials")
 }
 
 /// Bars, one panel a model.
@@ -123,5 +124,5 @@ fn by_model<T>(
 ) -> Drawing {
     let panels = models.iter().map(|model| panel(model).titled(&model.label));
     let page = Page::for_panels(models.len(), row_mm);
-    Drawing::new(page, note, Chart::bars(panels.collect()))
+    Drawing::new(page, note, Chart::new(Quantity::Bars, panels.collect()))
 }

@@ -2,10 +2,8 @@
 One row a function or a group of functions, one marker a model.
 */
 
-use super::super::Drawing;
-use super::super::page::float;
 use super::super::rows::Rows;
-use super::super::series::{Point, Role, Series};
+use super::super::{Drawing, Point, Quantity, Role, Series, float};
 use super::Findings;
 use super::contrasts::GAP_LABEL;
 use super::curves::{Measured, group};
@@ -67,7 +65,7 @@ fn rows<T: Measured>(findings: &[T], x_label: &'static str, note: String) -> Dra
         let largest = curve.rows.iter().filter_map(|row| row.shots()).max();
         curve.rows.retain(|row| row.shots() == largest);
         if let Some(shots) = largest {
-            curve.label += &format!(", {shots} shots");
+            curve.label = format!("{}, {shots} shots", curve.label);
         }
         curve
     });
@@ -91,7 +89,7 @@ fn rows<T: Measured>(findings: &[T], x_label: &'static str, note: String) -> Dra
     let rows = Rows {
         series: series.collect(),
         names: names.into_iter().map(str::to_owned).collect(),
-        x_label,
+        quantity: Quantity::Plain(x_label),
     };
     Drawing::new(rows.page(), note, rows)
 }

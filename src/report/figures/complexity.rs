@@ -2,11 +2,7 @@
 Accuracy against how complex functions are: `BitLoad` and BitDiversity, one panel a model, one series a shot count.
 */
 
-use super::super::Drawing;
-use super::super::axis::Quantity;
-use super::super::chart::Chart;
-use super::super::page::Page;
-use super::super::series::{Panel, Role, Series};
+use super::super::{Chart, Drawing, Page, Panel, Quantity, Role, Series};
 use super::Findings;
 use super::curves::{Measured as _, group};
 use crate::record::Score;
@@ -54,11 +50,7 @@ fn panels(
         });
         Panel::accuracy(series.collect()).titled(&model.label)
     });
-    let chart = Chart {
-        panels: panels.collect(),
-        quantity: Quantity::Plain,
-        x_label,
-    };
+    let chart = Chart::new(Quantity::Plain(x_label), panels.collect());
     let page = Page::for_panels(chart.panels.len(), 52.0);
     Drawing::new(page, "One line a shot count. Bars: 95 % intervals.", chart)
 }

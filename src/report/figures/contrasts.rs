@@ -2,11 +2,8 @@
 Clean against deranged demonstrations: by shots, by function, and how alike models' gaps are.
 */
 
-use super::super::Drawing;
-use super::super::chart::Chart;
 use super::super::heat::{Cell, Heat};
-use super::super::page::Page;
-use super::super::series::{Panel, Point, Role, Series};
+use super::super::{Chart, Drawing, Page, Panel, Point, Quantity, Role, Series};
 use super::Findings;
 use super::curves::{Measured as _, group};
 use crate::error::{Error, Result};
@@ -37,7 +34,7 @@ pub fn contrast(findings: &Findings) -> Drawing {
     let note = "Deranged: the same outputs, permuted across the demonstrations. Gap: mean over functions, clean less \
                 deranged; bars: 95 % intervals, paired by function.";
     let page = Page::for_panels(panels.len(), 56.0);
-    Drawing::new(page, note, Chart::by_shots(panels))
+    Drawing::new(page, note, Chart::new(Quantity::Shots, panels))
 }
 
 /// Spearman's correlations of the models' profiles.

@@ -2,7 +2,7 @@
 Scores grouped into curves, and what their figures share: names, intervals, the mode baseline, families.
 */
 
-use super::super::series::{Line, Panel, Point, Role, Series};
+use super::super::{Line, Panel, Point, Role, Series};
 use crate::analysis::{Family, family, least_squares};
 use crate::record::{self, Condition, Contrast, CurveKey, Fit, Score};
 use crate::stats::NORMAL_95;

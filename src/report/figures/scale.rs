@@ -2,10 +2,9 @@
 What grows with the number of parameters: accuracy at one shot count, the gap, and both coefficients of the log-linear fit.
 */
 
-use super::super::Drawing;
-use super::super::chart::Chart;
-use super::super::page::{DOUBLE_COLUMN_MM, Page};
-use super::super::series::{Line, Panel, Point, Role, Series};
+use super::super::{
+    Chart, DOUBLE_COLUMN_MM, Drawing, Line, Page, Panel, Point, Quantity, Role, Series,
+};
 use super::contrasts::GAP_LABEL;
 use super::curves::{Group, Measured as _, around, clean, group, is_clean};
 use super::{Findings, lacking};
@@ -70,7 +69,7 @@ fn one_panel(panel: Panel, what: &str) -> Drawing {
     Drawing::new(
         page,
         format!("{what}. {LINES}"),
-        Chart::by_parameters(vec![panel]),
+        Chart::new(Quantity::Parameters, vec![panel]),
     )
 }
 
@@ -109,10 +108,13 @@ pub fn coefficients(findings: &Findings, named: &[Family]) -> Result<Drawing> {
         Some(Point { ci, ..point })
     })?;
     let efficacy = "a1, accuracy per unit of ln(shots)";
-    let chart = Chart::by_parameters(vec![
-        Panel::any("a0", a0).titled("Accuracy at one shot"),
-        Panel::any(efficacy, a1).titled("ICL efficacy"),
-    ]);
+    let chart = Chart::new(
+        Quantity::Parameters,
+        vec![
+            Panel::any("a0", a0).titled("Accuracy at one shot"),
+            Panel::any(efficacy, a1).titled("ICL efficacy"),
+        ],
+    );
     let note = format!("Accuracy = a0 + a1 ln(shots), one point a model. {LINES}");
     Ok(Drawing::new(Page::new(DOUBLE_COLUMN_MM, 80.0), note, chart))
 }
