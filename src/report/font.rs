@@ -6,6 +6,7 @@ says where it is from. Text is shaped with `HarfBuzz`'s rules (kerning) by harfr
 A character that the subset lacks is drawn as the font's empty box; [`missing`] names such characters beforehand.
 */
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use harfrust::{Direction, ShapeOptions, ShaperData, UnicodeBuffer};
@@ -261,14 +262,12 @@ impl OutlinePen for Pen<'_> {
 
 /// The characters of `text` that the font lacks, each once, in order of appearance.
 pub fn missing(text: &str) -> Vec<char> {
-    let map = REGULAR.font.charmap();
-    let mut found = Vec::new();
-    for c in text.chars() {
-        if map.map(c).is_none() && !found.contains(&c) {
-            found.push(c);
-        }
-    }
-    found
+    let (map, mut seen) = (REGULAR.font.charmap(), HashSet::new());
+    let lacks = |c: &char| map.map(*c).is_none();
+    text.chars()
+        .filter(lacks)
+        .filter(|c| seen.insert(*c))
+        .collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ Blue is alike, orange is opposite, white is neither; each cell has its number, s
 marks those that a test sustains.
 */
 
-use super::{BAND, CAP_HEIGHT, Canvas, Form, INK, PAPER, Page, Rect, SMALL, float};
+use super::{
+    BAND, CAP_HEIGHT, Canvas, DOUBLE_COLUMN_MM, Form, INK, PAPER, Page, Rect, SMALL, float,
+};
 use crate::error::{Error, Result};
 
 /// One cell of the table.
@@ -50,10 +52,8 @@ impl Form for Heat {
     fn draw(&self, page: &Page) -> Result<Canvas> {
         let is_possible = |cell: &&Cell| cell.value.is_none_or(|rho| rho.abs() <= 1.0);
         if let Some(cell) = self.cells.iter().find(|cell| !is_possible(cell)) {
-            let words = self.words(cell);
-            return Err(Error::data(format!(
-                "{words}, expected a correlation of -1 to 1"
-            )));
+            let message = format!("{}, expected a correlation of -1 to 1", self.words(cell));
+            return Err(Error::data(message));
         }
         let body = page.body();
         let widest = self.names.iter().map(|name| SMALL.width(name));
@@ -100,11 +100,8 @@ impl Heat {
         const WIDE: usize = 9;
         let count = float(self.names.len().saturating_sub(1)).max(1.0);
         let side = (150.0 / count).clamp(7.0, 12.0);
-        let width = if self.names.len() > WIDE {
-            183.0
-        } else {
-            120.0
-        };
+        let is_wide = self.names.len() > WIDE;
+        let width = if is_wide { DOUBLE_COLUMN_MM } else { 120.0 };
         Page::new(width, 24.0 + side * count)
     }
 

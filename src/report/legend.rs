@@ -116,29 +116,26 @@ impl Legend {
     /// they would not fit otherwise; `None` if not even that helps.
     pub fn above(entries: &[Entry], area: &Rect) -> Option<Self> {
         let width = |entry: &Entry| label_width(&entry.label, SAMPLE);
-        let fits = |rows: &usize| LINE * float(*rows) <= area.height();
+        let widest = |column: &[Entry]| column.iter().map(width).fold(0.0, f64::max);
         let gaps = |columns: usize| COLUMN_GAP * float(columns.saturating_sub(1));
+        let low = (1..=entries.len()).filter(|rows| LINE * float(*rows) <= area.height());
         // The fewest rows first: a legend should be flat.
-        for rows in (1..=entries.len()).filter(fits) {
-            let columns = entries.chunks(rows);
-            let widths: Vec<f64> = columns
-                .map(|column| column.iter().map(width).fold(0.0, f64::max))
-                .collect();
-            if widths.iter().sum::<f64>() + gaps(widths.len()) <= area.width() {
-                return Some(Self::in_columns(entries, rows, &widths, area));
-            }
-        }
-        let rows = (1..=entries.len()).rev().find(fits)?;
-        let columns = entries.len().div_ceil(rows);
-        let each = (area.width() - gaps(columns)) / float(columns);
-        let is_wide = each >= SAMPLE + SAMPLE_GAP + LEAST_TEXT;
-        is_wide.then(|| Self::in_columns(entries, rows, &vec![each; columns], area))
-    }
-
-    fn in_columns(entries: &[Entry], rows: usize, widths: &[f64], area: &Rect) -> Self {
-        let mut labels = Vec::with_capacity(entries.len());
-        let mut x = area.left;
-        for (column, &width) in entries.chunks(rows).zip(widths) {
+        let whole = low
+            .clone()
+            .map(|rows| (rows, entries.chunks(rows).map(widest).collect()));
+        let mut whole = whole.filter(|(_, widths): &(usize, Vec<f64>)| {
+            widths.iter().sum::<f64>() + gaps(widths.len()) <= area.width()
+        });
+        let elided = || {
+            let rows = low.clone().next_back()?;
+            let columns = entries.len().div_ceil(rows);
+            let each = (area.width() - gaps(columns)) / float(columns);
+            let is_wide = each >= SAMPLE + SAMPLE_GAP + LEAST_TEXT;
+            is_wide.then(|| (rows, vec![each; columns]))
+        };
+        let (rows, widths) = whole.next().or_else(elided)?;
+        let (mut labels, mut x) = (Vec::new(), area.left);
+        for (column, width) in entries.chunks(rows).zip(widths) {
             for (row, entry) in column.iter().enumerate() {
                 let shown = SMALL.elide(&entry.label, width - SAMPLE - SAMPLE_GAP);
                 let y = area.top + LINE * float(row);
@@ -150,7 +147,7 @@ impl Legend {
             }
             x += width + COLUMN_GAP;
         }
-        Self { labels, plot: None }
+        Some(Self { labels, plot: None })
     }
 
     /// Its lower edge; the page's margin if it is empty.

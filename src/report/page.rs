@@ -60,7 +60,7 @@ impl Page {
         }
         match self.y_max {
             Some(top) if !(top > 0.0 && top <= 1.0) => Err(Error::usage(format!(
-                "upper end of the accuracy axis: {top}, expected more than 0 and at most 1"
+                "upper end of axes of shares: {top}, expected more than 0 and at most 1"
             ))),
             _ => Ok(()),
         }

@@ -161,7 +161,7 @@ impl Series {
         } else {
             (-1e100..=1e100, "a number")
         };
-        for Point { x, y, ci, .. } in &self.points {
+        for Point { x, y, ci, name, .. } in &self.points {
             let (low, high) = ci.unwrap_or((*y, *y));
             let wrong = if quantity == Quantity::Parameters && *x <= 0.0 {
                 "expected a number above 0".to_owned()
@@ -172,7 +172,10 @@ impl Series {
             } else {
                 continue;
             };
-            let (label, place) = (&self.label, quantity.place(*x));
+            let (label, place) = match (name, quantity) {
+                (Some(name), Quantity::Plain(_)) => (&self.label, name.clone()),
+                _ => (&self.label, quantity.place(*x)),
+            };
             return Err(Error::data(format!("series {label:?}, {place}: {wrong}")));
         }
         Ok(())

@@ -8,6 +8,7 @@ use super::Findings;
 use super::contrasts::GAP_LABEL;
 use super::curves::{Measured, group};
 use crate::error::{Error, Result};
+use crate::record::{Contrast, Fit, Score};
 use std::collections::BTreeMap;
 
 const GAP: &str = "Gap: accuracy with clean less accuracy with deranged demonstrations.";
@@ -16,24 +17,28 @@ const GAP: &str = "Gap: accuracy with clean less accuracy with deranged demonstr
 #[must_use]
 pub fn tasks(findings: &Findings) -> Drawing {
     let note = format!("One row a function, the largest mean gap first. {GAP}");
-    rows(&findings.task_contrasts, GAP_LABEL, note)
+    let place = |row: &Contrast| (row.function.clone(), Some(row.shots));
+    rows(&findings.task_contrasts, place, GAP_LABEL, note)
 }
 
 /// The gaps of groups of functions, with their intervals.
 pub(super) fn group_gaps(findings: &Findings) -> Drawing {
-    rows(&findings.group_contrasts, GAP_LABEL, of_groups(GAP))
+    let place = |row: &Contrast| (row.group.clone(), Some(row.shots));
+    rows(&findings.group_contrasts, place, GAP_LABEL, of_groups(GAP))
 }
 
 /// The slopes of groups of functions.
 pub(super) fn group_slopes(findings: &Findings) -> Drawing {
     let note = of_groups("Slope: gain in accuracy per unit of ln(shots).");
-    rows(&findings.group_fits, "Slope a1", note)
+    let place = |row: &Fit| (row.group.clone(), None);
+    rows(&findings.group_fits, place, "Slope a1", note)
 }
 
 /// The accuracies of groups of functions.
 pub(super) fn group_accuracies(findings: &Findings) -> Drawing {
     let note = of_groups("At each model's largest shot count.");
-    rows(&findings.group_scores, "Accuracy", note)
+    let place = |row: &Score| (row.group.clone(), Some(row.shots));
+    rows(&findings.group_scores, place, "Accuracy", note)
 }
 
 fn of_groups(what: &str) -> String {
@@ -59,36 +64,43 @@ pub fn groups(findings: &Findings) -> Result<Drawing> {
     }
 }
 
-/// One row a function or group, the largest mean first, one series a curve, at its largest shot count.
-fn rows<T: Measured>(findings: &[T], x_label: &'static str, note: String) -> Drawing {
-    let curves = group(findings).into_iter().map(|mut curve| {
-        let largest = curve.rows.iter().filter_map(|row| row.shots()).max();
-        curve.rows.retain(|row| row.shots() == largest);
+/// One row a function or group, the largest mean first, one series a curve, at its largest shot count. `place` gives what
+/// the row of a result is called, and its shot count.
+fn rows<T: Measured>(
+    findings: &[T],
+    place: impl Fn(&T) -> (Option<String>, Option<u32>),
+    x_label: &'static str,
+    note: String,
+) -> Drawing {
+    let name = |row: &T| place(row).0.unwrap_or_default();
+    let mut curves = group(findings);
+    for curve in &mut curves {
+        let largest = curve.rows.iter().filter_map(|row| place(row).1).max();
+        curve.rows.retain(|row| place(row).1 == largest);
         if let Some(shots) = largest {
             curve.label = format!("{}, {shots} shots", curve.label);
         }
-        curve
-    });
-    let curves: Vec<_> = curves.collect();
-    let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for row in curves.iter().flat_map(|curve| &curve.rows) {
-        values.entry(row.part()).or_default().push(row.point(0.0).y);
     }
-    let mean = |name: &&str| values[name].iter().sum::<f64>() / float(values[name].len());
-    let mut names: Vec<&str> = values.keys().copied().collect();
+    let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for row in curves.iter().flat_map(|curve| &curve.rows) {
+        values.entry(name(row)).or_default().push(row.point(0.0).y);
+    }
+    let mean = |name: &String| values[name].iter().sum::<f64>() / float(values[name].len());
+    let mut names: Vec<String> = values.keys().cloned().collect();
     names.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
     let series = curves.iter().map(|curve| {
         let points = curve.points(|row| {
-            let at = names.iter().position(|name| *name == row.part())?;
-            let name = Some(row.part().to_owned());
+            let name = name(row);
+            let at = names.iter().position(|known| *known == name)?;
             let point = row.point(float(at));
+            let name = Some(name);
             Some(Point { name, ..point })
         });
         Series::new(&curve.label, Role::Model, points)
     });
     let rows = Rows {
         series: series.collect(),
-        names: names.into_iter().map(str::to_owned).collect(),
+        names,
         quantity: Quantity::Plain(x_label),
     };
     Drawing::new(rows.page(), note, rows)

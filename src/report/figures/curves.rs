@@ -43,56 +43,26 @@ impl OnCurve for Contrast {
     }
 }
 
-/// A number about a curve, with its interval.
+/// A number about a curve.
 pub(super) trait Measured: OnCurve {
-    /// At how many shots; none where it is about all.
-    fn shots(&self) -> Option<u32>;
-    /// The function or group that it is about, if it is about part of them.
-    fn part(&self) -> &str;
-    /// The number, at a place of an axis.
+    /// The number with its interval, at a place of an axis.
     fn point(&self, x: f64) -> Point;
 }
 
 impl Measured for Score {
-    fn shots(&self) -> Option<u32> {
-        Some(self.shots)
-    }
-
-    fn part(&self) -> &str {
-        self.group.as_deref().unwrap_or_default()
-    }
-
     fn point(&self, x: f64) -> Point {
         Point::new(x, self.accuracy, interval(self)).of(self.trials, "trials")
     }
 }
 
 impl Measured for Contrast {
-    fn shots(&self) -> Option<u32> {
-        Some(self.shots)
-    }
-
-    fn part(&self) -> &str {
-        let part = self.function.as_deref().or(self.group.as_deref());
-        part.unwrap_or_default()
-    }
-
     fn point(&self, x: f64) -> Point {
-        let interval = self.ci_low.zip(self.ci_high);
         let tasks = Some(self.tasks).filter(|_| self.function.is_none());
-        Point::new(x, self.gap, interval).of(tasks, "functions")
+        Point::new(x, self.gap, self.ci_low.zip(self.ci_high)).of(tasks, "functions")
     }
 }
 
 impl Measured for Fit {
-    fn shots(&self) -> Option<u32> {
-        None
-    }
-
-    fn part(&self) -> &str {
-        self.group.as_deref().unwrap_or_default()
-    }
-
     fn point(&self, x: f64) -> Point {
         Point::new(x, self.a1, self.a1_ci_low.zip(self.a1_ci_high))
     }
