@@ -102,11 +102,8 @@ pub fn understandable(findings: &Findings) -> Result<Drawing> {
                 trials.";
     let panel = Panel::share("Understandable mistakes", series);
     let page = Page::new(DOUBLE_COLUMN_MM, 80.0);
-    Ok(Drawing::new(
-        page,
-        note,
-        Chart::new(Quantity::Shots, vec![panel]),
-    ))
+    let chart = Chart::new(Quantity::Shots, vec![panel]);
+    Ok(Drawing::new(page, note, chart))
 }
 
 /// So many of the trials at a shot count.

@@ -66,11 +66,8 @@ pub(super) fn gap(findings: &Findings, shots: Option<u32>, named: &[Family]) -> 
 
 fn one_panel(panel: Panel, what: &str) -> Drawing {
     let page = Page::new(120.0, 80.0);
-    Drawing::new(
-        page,
-        format!("{what}. {LINES}"),
-        Chart::new(Quantity::Parameters, vec![panel]),
-    )
+    let chart = Chart::new(Quantity::Parameters, vec![panel]);
+    Drawing::new(page, format!("{what}. {LINES}"), chart)
 }
 
 /// The shot count asked for, or the largest in common; none of no models.

@@ -48,9 +48,6 @@ pub fn shapes(findings: &Findings) -> Result<Drawing> {
     let note = "Shapes are one curve for all functions, fitted by marginal binomial likelihood, here at the shot counts \
                 measured. Bars: 95 % intervals.";
     let page = Page::for_panels(panels.len(), 58.0);
-    Ok(Drawing::new(
-        page,
-        note,
-        Chart::new(Quantity::Shots, panels),
-    ))
+    let chart = Chart::new(Quantity::Shots, panels);
+    Ok(Drawing::new(page, note, chart))
 }
