@@ -229,7 +229,7 @@ fn what_no_picture_can_be_is_a_usage_error() {
         ),
         (
             "curve scores.csv -o a.svg --y-max 2",
-            ["accuracy axis: 2", "at most 1"],
+            ["axes of shares: 2", "at most 1"],
         ),
         (
             "curve scores.csv -o a.png --dpi 0",
@@ -530,6 +530,28 @@ fn results_of_another_sort_are_refused_with_the_filter_that_makes_the_right_one(
             .refused(1, &[file, "column \"correct\": a prediction", "`score`"]);
     }
     assert!(!dir.names().contains(&"a.svg".to_owned()));
+}
+
+#[test]
+fn what_no_axis_holds_is_refused_by_series_and_place() {
+    let fits = "model,params,a0,a1,points,group,a1_ci_low,a1_ci_high\n";
+    for (figure, row, words) in [
+        (
+            "groups",
+            "m,1e9,0.1,0.1,4,copies,2,1",
+            "series \"m\", copies: interval from 2 to 1, expected two numbers in ascending order",
+        ),
+        (
+            "coefficients",
+            "m,0,0.1,0.1,4,,,",
+            "series \"m\", 0 parameters: expected a number above 0",
+        ),
+    ] {
+        let dir = Workdir::new();
+        dir.write("fits.csv", format!("{fits}{row}\n"));
+        dir.run("figure", &format!("{figure} fits.csv -o a.svg"))
+            .refused(1, &[words]);
+    }
 }
 
 #[test]

@@ -359,10 +359,12 @@ fn run(args: &Args) -> Result<()> {
             figures::coefficients(findings, &family.family)
         }),
         Figure::Shapes { picture } => picture.draw(&[Sort::Shape, Sort::Cell], figures::shapes),
-        Figure::BitLoad { picture } => picture.draw(&[Sort::BitLoad], figures::bit_load),
-        Figure::BitDiversity { picture } => {
-            picture.draw(&[Sort::BitDiversity], figures::bit_diversity)
+        Figure::BitLoad { picture } => {
+            picture.draw(&[Sort::BitLoad], |findings| Ok(figures::bit_load(findings)))
         }
+        Figure::BitDiversity { picture } => picture.draw(&[Sort::BitDiversity], |findings| {
+            Ok(figures::bit_diversity(findings))
+        }),
         Figure::ZeroBd { picture } => picture.draw(&[Sort::Cell], figures::zero_bd),
         Figure::Understandable { picture } => picture.draw(&[Sort::Cell], figures::understandable),
         Figure::Errors { picture } => picture.draw(&[Sort::Errors], figures::errors),
@@ -388,7 +390,7 @@ impl PictureArgs {
             suffix(file)?;
         }
         let mut reader = Reader::open(self.input.paths(&self.output)?, false)?;
-        let mut drawing = make(&Findings::read(&mut reader, sorts)?)?;
+        let mut drawing = make(&Findings::read(&mut reader, Some(sorts))?)?;
         let page = &mut drawing.page;
         page.y_max = self.y_max;
         page.title.clone_from(&self.title);
@@ -428,7 +430,7 @@ fn report(args: &ReportArgs) -> Result<()> {
     let published = Published::load().curves(&args.published)?;
     let paths = args.input.paths(std::slice::from_ref(&args.output))?;
     let mut reader = Reader::open(paths, false)?;
-    let findings = Findings::read_all(&mut reader)?;
+    let findings = Findings::read(&mut reader, None)?;
     let chain = reader.provenance();
     let mut pictures = Vec::new();
     for figure in figures::all(&findings, &args.family.family, &published)? {

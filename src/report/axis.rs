@@ -2,9 +2,7 @@
 Axes: from values to positions on the page and back, their ticks, and their drawing.
 */
 
-use super::canvas::{Canvas, Rect, Stroke};
-use super::font::{Anchor, DESCENT};
-use super::style::{AXIS, GRID_LINE, LABEL, SMALL, TICK, ZERO_LINE};
+use super::{AXIS, Canvas, DESCENT, GRID_LINE, LABEL, Rect, SMALL, TICK, ZERO_LINE, float};
 
 /// A tick: where it stands, what it stands for, and its label if there is room for one.
 #[derive(Clone, Debug)]
@@ -20,10 +18,37 @@ pub enum Quantity {
     /// Numbers of demonstrations: logarithmic, with ticks at the counts themselves; 0, which has no logarithm, stands
     /// left of an axis break.
     Shots,
+    /// The same for bars: equally far apart, without ticks.
+    Bars,
     /// Numbers of parameters: logarithmic, with round ticks.
     Parameters,
-    /// Anything else: linear, with ticks at the values themselves.
-    Plain,
+    /// Anything else, which is called so: linear, with ticks at the values themselves.
+    Plain(&'static str),
+}
+
+impl Quantity {
+    fn is_logarithmic(self) -> bool {
+        matches!(self, Self::Shots | Self::Parameters)
+    }
+
+    /// The title of the axis.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Shots => "Shots (log scale)",
+            Self::Bars => "Shots",
+            Self::Parameters => "Parameters (log scale)",
+            Self::Plain(title) => title,
+        }
+    }
+
+    /// A place of the axis in words.
+    pub fn place(self, x: f64) -> String {
+        match self {
+            Self::Shots | Self::Bars => format!("{x} shots"),
+            Self::Parameters => format!("{} parameters", parameters(x)),
+            Self::Plain(_) => format!("at {x}"),
+        }
+    }
 }
 
 /// The usual space between the ends of a horizontal axis and its first and last tick.
@@ -40,6 +65,8 @@ pub struct Axis {
     quantity: Quantity,
     from: f64,
     to: f64,
+    /// What it shows, ascending, each value once.
+    values: Vec<f64>,
     /// The smallest and the largest value on the axis's scale, 0 left of a break apart, and where they stand.
     low: (f64, f64),
     high: (f64, f64),
@@ -51,20 +78,7 @@ pub struct Axis {
 }
 
 impl Axis {
-    fn new(quantity: Quantity, (from, to): (f64, f64), low: (f64, f64), high: (f64, f64)) -> Self {
-        Self {
-            quantity,
-            from,
-            to,
-            low,
-            high,
-            zero: None,
-            gap: None,
-            ticks: Vec::new(),
-        }
-    }
-
-    /// The axis of those values from `from` to `to`, its first and last `inset` from the ends.
+    /// The horizontal axis of those values from `from` to `to`, its first and last `inset` from the ends.
     pub fn across(
         quantity: Quantity,
         values: impl IntoIterator<Item = f64>,
@@ -74,51 +88,66 @@ impl Axis {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         values.dedup();
-        let (low, high) = ((0.0, from + inset), (0.0, to - inset));
-        let mut axis = Self::new(quantity, (from, to), low, high);
-        let has_zero = quantity != Quantity::Plain && values.first() == Some(&0.0);
+        let has_zero = quantity.is_logarithmic() && values.first() == Some(&0.0);
         let others = &values[usize::from(has_zero)..];
-        if has_zero {
-            axis.low.1 += ((to - from) * ZERO_SHARE).max(ZERO_LEAST);
-        }
-        if let [_] = others {
-            axis.low.1 = f64::midpoint(axis.low.1, axis.high.1);
-            axis.high.1 = axis.low.1;
-        }
-        if let [first, ..] = others {
-            axis.low.0 = axis.scaled(*first);
-            axis.high.0 = axis.scaled(others[others.len() - 1]);
-        }
-        if has_zero && others.is_empty() {
-            axis.zero = Some(f64::midpoint(from, to));
+        let ends = others.first().copied().zip(others.last().copied());
+        let (mut first, mut last) = (from + inset, to - inset);
+        let (mut zero, mut gap) = (None, None);
+        if has_zero && ends.is_none() {
+            zero = Some(f64::midpoint(from, to));
         } else if has_zero {
-            axis.zero = Some(from + inset);
-            axis.gap = Some(f64::midpoint(from + inset, axis.low.1));
+            zero = Some(first);
+            first += ((to - from) * ZERO_SHARE).max(ZERO_LEAST);
+            gap = Some(f64::midpoint(from + inset, first));
+        }
+        if others.len() == 1 {
+            first = f64::midpoint(first, last);
+            last = first;
+        }
+        let mut axis = Self {
+            quantity,
+            from,
+            to,
+            values,
+            low: (0.0, first),
+            high: (0.0, last),
+            zero,
+            gap,
+            ticks: Vec::new(),
+        };
+        if let Some((least, most)) = ends {
+            (axis.low.0, axis.high.0) = (axis.scaled(least), axis.scaled(most));
         }
         let round = (quantity == Quantity::Parameters).then(|| axis.round_values());
-        let values = round.flatten().unwrap_or(values);
-        let label = |&value: &f64| match quantity {
-            Quantity::Parameters => (value, parameters(value)),
-            Quantity::Shots | Quantity::Plain => (value, value.to_string().replace('-', "−")),
+        let values = round.flatten().unwrap_or_else(|| axis.values.clone());
+        let tick = |value: f64| Tick {
+            at: axis.position(value),
+            value,
+            label: Some(match quantity {
+                Quantity::Parameters => parameters(value),
+                _ => value.to_string().replace('-', "−"),
+            }),
         };
-        axis.with_ticks(values.iter().map(label))
+        axis.ticks = values.into_iter().map(tick).collect();
+        axis.thin_labels();
+        axis
     }
 
     /// The vertical axis of a frame.
     pub fn upwards(span: &Span, frame: &Rect) -> Self {
-        let (from, to) = (frame.bottom, frame.top);
-        let (low, high) = ((span.bottom, from), (span.top, to));
-        let axis = Self::new(Quantity::Plain, (from, to), low, high);
-        let ticks = span.ticks().map(|tick| axis.tick(tick)).collect();
-        Self { ticks, ..axis }
+        let (quantity, ends) = (Quantity::Plain(""), (frame.bottom, frame.top));
+        let mut axis = Self::across(quantity, span.values(), ends, 0.0);
+        for (tick, (_, label)) in axis.ticks.iter_mut().zip(&span.0) {
+            tick.label = Some(label.clone());
+        }
+        axis
     }
 
-    /// A horizontal axis with these ticks. All are labelled if that fits; else, of shot counts, the powers of two and 0;
-    /// else as many as fit.
-    pub fn with_ticks(mut self, ticks: impl Iterator<Item = (f64, String)>) -> Self {
-        self.ticks = ticks.map(|tick| self.tick(tick)).collect();
+    /// Leaves crowded ticks of a horizontal axis without labels: of shot counts, all but the powers of two and 0, then as
+    /// many as need be.
+    fn thin_labels(&mut self) {
         if !is_crowded(&self.ticks) {
-            return self;
+            return;
         }
         let doubles = |tick: &Tick| tick.value == 0.0 || tick.value.log2().fract() == 0.0;
         let prefers_doubles = self.quantity == Quantity::Shots
@@ -132,20 +161,12 @@ impl Axis {
                 end = tick.at + half;
             }
         }
-        self
-    }
-
-    fn tick(&self, (value, label): (f64, String)) -> Tick {
-        Tick {
-            at: self.position(value),
-            value,
-            label: Some(label),
-        }
     }
 
     fn scaled(&self, value: f64) -> f64 {
         match self.quantity {
-            Quantity::Plain => value,
+            Quantity::Plain(_) => value,
+            Quantity::Bars => float(self.values.partition_point(|known| *known < value)),
             Quantity::Shots | Quantity::Parameters => value.ln(),
         }
     }
@@ -178,9 +199,10 @@ impl Axis {
         }
         let length = if high > low { to - from } else { f64::INFINITY };
         let scaled = low + (at - from) / length * (high - low);
-        match self.quantity {
-            Quantity::Plain => scaled,
-            Quantity::Shots | Quantity::Parameters => scaled.exp(),
+        if self.quantity.is_logarithmic() {
+            scaled.exp()
+        } else {
+            scaled
         }
     }
 
@@ -206,27 +228,27 @@ impl Axis {
         choices.find(|values| values.len() >= LEAST)
     }
 
-    /// Draws a horizontal axis along the height `y`: its line, ticks of that length, and labels.
-    pub fn draw_across(&self, canvas: &mut Canvas, y: f64, tick_length: f64) {
+    /// Draws a horizontal axis along the height `y`: its line, ticks and labels.
+    pub fn draw_across(&self, canvas: &mut Canvas, y: f64) {
         canvas.group("axis across", None, |canvas| {
             let mut from = self.from;
             if let Some(gap) = self.gap {
-                canvas.line(&[(from, y), (gap - 1.5, y)], AXIS, &[]);
+                canvas.line("", &[(from, y), (gap - 1.5, y)], AXIS);
                 from = gap + 1.5;
                 for at in [gap - 1.5, gap + 1.5] {
                     let slash = [(at - 1.2, y + 2.4), (at + 1.2, y - 2.4)];
-                    canvas.line(&slash, AXIS, &[("class", "break")]);
+                    canvas.line("break", &slash, AXIS);
                 }
             }
-            canvas.line(&[(from, y), (self.to, y)], AXIS, &[]);
+            canvas.line("", &[(from, y), (self.to, y)], AXIS);
             for tick in &self.ticks {
-                let share = if tick.label.is_some() { 1.0 } else { 0.6 };
-                let ends = [(tick.at, y), (tick.at, y + tick_length * share)];
-                if tick_length > 0.0 {
-                    canvas.line(&ends, AXIS, &[("class", "tick")]);
+                if self.quantity != Quantity::Bars {
+                    let share = if tick.label.is_some() { 1.0 } else { 0.6 };
+                    let ends = [(tick.at, y), (tick.at, y + TICK * share)];
+                    canvas.line("tick", &ends, AXIS);
                 }
                 if let Some(label) = &tick.label {
-                    let style = SMALL.at(Anchor::Middle);
+                    let style = SMALL.centred();
                     canvas.text(label, tick.at, y + TICK_LABEL_DROP, style);
                 }
             }
@@ -237,14 +259,14 @@ impl Axis {
     pub fn draw_upwards(&self, canvas: &mut Canvas, frame: &Rect, labelled: bool) {
         let x = frame.left;
         canvas.group("axis upwards", None, |canvas| {
-            let ends = [(x, frame.top), (x, frame.bottom)];
-            canvas.line(&ends, AXIS, &[("stroke-linecap", "square")]);
+            let half = AXIS.width / 2.0;
+            canvas.line("", &[(x, frame.top - half), (x, frame.bottom + half)], AXIS);
             for tick in &self.ticks {
                 let ends = [(x - TICK, tick.at), (x, tick.at)];
-                canvas.line(&ends, AXIS, &[("class", "tick")]);
+                canvas.line("tick", &ends, AXIS);
                 if let Some(label) = tick.label.as_deref().filter(|_| labelled) {
                     let (x, y) = (x - TICK - 2.0, tick.at + SMALL.drop());
-                    canvas.text(label, x, y, SMALL.at(Anchor::End));
+                    canvas.text(label, x, y, SMALL.ending());
                 }
             }
         });
@@ -254,20 +276,20 @@ impl Axis {
     pub fn draw_grid(&self, canvas: &mut Canvas, frame: &Rect) {
         canvas.group("grid", None, |canvas| {
             for tick in self.ticks.iter().skip(1) {
-                let ends = [(frame.left, tick.at), (frame.right, tick.at)];
-                canvas.line(&ends, tick.grid_line(), &[]);
+                tick.draw_grid_line(canvas, (frame.left, tick.at), (frame.right, tick.at));
             }
         });
     }
 }
 
 impl Tick {
-    /// Its grid line: that of 0 stands out.
-    pub fn grid_line(&self) -> Stroke {
-        match self.value {
-            0.0 => ZERO_LINE,
-            _ => GRID_LINE,
-        }
+    /// Draws its grid line: that of 0 stands out.
+    pub fn draw_grid_line(&self, canvas: &mut Canvas, from: (f64, f64), to: (f64, f64)) {
+        let (class, stroke) = match self.value {
+            0.0 => ("zero", ZERO_LINE),
+            _ => ("", GRID_LINE),
+        };
+        canvas.line(class, &[from, to], stroke);
     }
 
     fn half_width(&self) -> f64 {
@@ -308,26 +330,22 @@ pub const HEIGHT: f64 = TITLE_DROP + LABEL.size * DESCENT;
 /// The same without its title.
 pub const TICKS_HEIGHT: f64 = TICK_LABEL_DROP + SMALL.size * DESCENT;
 
-/// Writes the title of a horizontal axis at `y` below its tick labels, centred between `left` and `right`.
-pub fn draw_title_across(canvas: &mut Canvas, title: &str, left: f64, right: f64, y: f64) {
-    let middle = f64::midpoint(left, right);
-    canvas.text(title, middle, y + TITLE_DROP, LABEL.at(Anchor::Middle));
+/// Writes the title of a horizontal axis below the tick labels of a frame.
+pub fn draw_title_across(canvas: &mut Canvas, quantity: Quantity, frame: &Rect) {
+    let (title, y) = (quantity.title(), frame.bottom + TITLE_DROP);
+    canvas.text(title, frame.centre(), y, LABEL.centred());
 }
 
-/// Writes the title of a vertical axis from `left` on, centred between `top` and `bottom`.
-pub fn draw_title_upwards(canvas: &mut Canvas, title: &str, left: f64, top: f64, bottom: f64) {
-    let (x, y) = (left + 2.0 * LABEL.drop(), f64::midpoint(top, bottom));
-    canvas.text(title, x, y, LABEL.at(Anchor::Middle).turned());
+/// Writes the title of a vertical axis of a frame, from `left` on.
+pub fn draw_title_upwards(canvas: &mut Canvas, title: &str, left: f64, frame: &Rect) {
+    let x = left + 2.0 * LABEL.drop();
+    canvas.text(title, x, frame.middle(), LABEL.centred().turned());
 }
 
-/// What a linear axis holds between its round first and last tick.
+/// What a linear axis holds: its round ticks from the lower end upwards, each the number that its label says, to the last
+/// bit.
 #[derive(Clone, Debug)]
-pub struct Span {
-    pub bottom: f64,
-    pub top: f64,
-    steps: u32,
-    decimals: i32,
-}
+pub struct Span(Vec<(f64, String)>);
 
 impl Span {
     /// The span of shares, such as accuracies: from 0 to a round number that reaches `highest`, or to 1.
@@ -354,39 +372,38 @@ impl Span {
                 let count = |length: f64| (length / step - 1e-9).ceil().max(0.0);
                 let (below, above) = (count(-low), count(high));
                 if below + above <= most {
-                    return Self {
-                        bottom: -below * step,
-                        top: above * step,
-                        steps: whole(below + above).unsigned_abs(),
-                        decimals: (-power).max(0),
-                    };
+                    let decimals = usize::try_from(-power).unwrap_or_default();
+                    let steps = whole(-below)..=whole(above);
+                    return Self(
+                        steps
+                            .map(|i| round(f64::from(i) * step, decimals))
+                            .collect(),
+                    );
                 }
             }
             power += 1;
         }
     }
 
-    /// Its ticks from the lower end upwards, each the number that its label says, to the last bit.
-    pub fn ticks(&self) -> impl Iterator<Item = (f64, String)> {
-        (0..=self.steps).map(|i| {
-            let share = f64::from(i) / f64::from(self.steps);
-            let value = self.bottom + (self.top - self.bottom) * share;
-            let power = 10_f64.powi(self.decimals);
-            let value = (value * power).round() / power;
-            let decimals = self.decimals.unsigned_abs() as usize;
-            let label = match value {
-                0.0 => "0".to_owned(),
-                _ => format!("{value:.decimals$}").replace('-', "−"),
-            };
-            (value, label)
-        })
+    /// The numbers at its ticks.
+    pub fn values(&self) -> impl Iterator<Item = f64> {
+        self.0.iter().map(|(value, _)| *value)
     }
 
     /// The width that a vertical axis takes left of its line, with its title.
     pub fn width(&self) -> f64 {
-        let widths = self.ticks().map(|(_, label)| SMALL.width(&label));
+        let widths = self.0.iter().map(|(_, label)| SMALL.width(label));
         let title = 4.5 + 2.0 * LABEL.drop() + LABEL.size * DESCENT;
         TICK + 2.0 + widths.fold(0.0, f64::max) + title
+    }
+}
+
+/// A number as it is written with so many decimals, and so written.
+fn round(value: f64, decimals: usize) -> (f64, String) {
+    let text = format!("{value:.decimals$}");
+    match text.parse() {
+        Ok(value) if value != 0.0 => (value, text.replace('-', "−")),
+        _ => (0.0, "0".to_owned()),
     }
 }
 
@@ -475,12 +492,13 @@ mod tests {
         ];
         let any = any.map(|(low, high)| (low, high, Span::around_zero(low, high)));
         for (low, high, span) in shares.into_iter().chain(any) {
-            assert!(span.bottom <= low && span.top >= high - 1e-9, "{span:?}");
+            let (bottom, top) = (span.0[0].0, span.values().last().unwrap());
+            assert!(bottom <= low && top >= high - 1e-9, "{span:?}");
             let axis = Axis::upwards(&span, &FRAME);
             assert!((2..=8).contains(&axis.ticks.len()), "{span:?}");
             assert!(labels(&axis).contains(&"0"));
             for tick in &axis.ticks {
-                assert!((axis.value(tick.at) - tick.value).abs() < 1e-9 * span.top.abs());
+                assert!((axis.value(tick.at) - tick.value).abs() < 1e-9 * top.abs());
                 let label = tick.label.as_deref().unwrap().replace('−', "-");
                 let label: f64 = label.parse().unwrap();
                 assert_eq!(label.to_bits(), (tick.value + 0.0).to_bits(), "{label}");
@@ -488,8 +506,8 @@ mod tests {
         }
         for (highest, top) in [(0.0, 0.1), (0.28, 0.3), (0.83, 1.0), (1.7, 1.0)] {
             let span = Span::share(highest);
-            assert!((span.top - top).abs() < 1e-12 && span.bottom == 0.0);
-            assert!((3..=7).contains(&span.ticks().count()), "{span:?}");
+            assert!((span.values().last().unwrap() - top).abs() < 1e-12 && span.0[0].0 == 0.0);
+            assert!((3..=7).contains(&span.0.len()), "{span:?}");
         }
     }
 
@@ -527,7 +545,7 @@ mod tests {
     #[test]
     fn plain_axes_are_linear() {
         let values = [0.0, 1.0, 2.0, 4.0];
-        let axis = Axis::across(Quantity::Plain, values, (0.0, 100.0), 10.0);
+        let axis = Axis::across(Quantity::Plain(""), values, (0.0, 100.0), 10.0);
         let at: Vec<f64> = axis.ticks.iter().map(|t| t.at).collect();
         assert_eq!(at, [10.0, 30.0, 50.0, 90.0]);
         assert!((axis.value(70.0) - 3.0).abs() < 1e-12 && axis.gap.is_none());

@@ -9,13 +9,14 @@ use crate::record::{Condition, CurveKey, Shape, Summary};
 /// Nothing of one model, or where there are results of one kind only, whose table says it all.
 pub fn campaign(findings: &Findings) -> Vec<Summary> {
     let (fits, contrasts) = (&findings.fits, &findings.contrasts);
-    let counts = [
-        findings.cells.len(),
-        fits.len(),
-        findings.shapes.len(),
-        contrasts.len(),
+    let (has_cells, has_shapes) = (!findings.cells.is_empty(), !findings.shapes.is_empty());
+    let kinds = [
+        has_cells,
+        has_shapes,
+        !fits.is_empty(),
+        !contrasts.is_empty(),
     ];
-    if counts.iter().filter(|count| **count > 0).count() < 2 {
+    if kinds.iter().filter(|has| **has).count() < 2 {
         return Vec::new();
     }
     let mut rows: Vec<Summary> = Vec::new();

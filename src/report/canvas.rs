@@ -13,8 +13,7 @@ was written can still be read and searched in the file.
 
 use std::fmt::Write as _;
 
-use super::font::{Anchor, TextStyle};
-use super::style::PAPER;
+use super::{MUTED, PAPER, TextStyle};
 
 /// Points in a millimetre.
 pub const PT_PER_MM: f64 = 72.0 / 25.4;
@@ -39,12 +38,8 @@ impl Rect {
     }
 
     pub fn around(x: f64, y: f64, half_width: f64, half_height: f64) -> Self {
-        Self::new(
-            x - half_width,
-            y - half_height,
-            x + half_width,
-            y + half_height,
-        )
+        let (top, bottom) = (y - half_height, y + half_height);
+        Self::new(x - half_width, top, x + half_width, bottom)
     }
 
     pub fn width(&self) -> f64 {
@@ -55,7 +50,11 @@ impl Rect {
         self.bottom - self.top
     }
 
-    /// The height of its middle.
+    /// The place and the height of its middle.
+    pub fn centre(&self) -> f64 {
+        f64::midpoint(self.left, self.right)
+    }
+
     pub fn middle(&self) -> f64 {
         f64::midpoint(self.top, self.bottom)
     }
@@ -77,13 +76,12 @@ impl Rect {
 
     /// The path data of its edge.
     pub fn path(&self) -> String {
-        let (left, right) = (self.left, self.right);
-        let upper = [(left, self.top), (right, self.top)];
+        let (left, right, bottom) = (self.left, self.right, self.bottom);
         polygon(&[
-            upper[0],
-            upper[1],
-            (right, self.bottom),
-            (left, self.bottom),
+            (left, self.top),
+            (right, self.top),
+            (right, bottom),
+            (left, bottom),
         ])
     }
 }
@@ -112,18 +110,17 @@ impl Stroke {
 
 /// An SVG document in the making.
 pub struct Canvas {
-    out: String,
+    /// What stands before the description, and after it.
+    head: String,
+    body: String,
+    description: String,
     /// All that was written on the page.
     pub texts: String,
 }
 
 impl Canvas {
-    /// A page of that size in millimetres, its title and its description for those who cannot see it.
-    pub fn new(width_mm: f64, height_mm: f64, title: &str, description: &str) -> Self {
-        let mut canvas = Self {
-            out: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"),
-            texts: String::new(),
-        };
+    /// A page of that size in millimetres. Its title, and in words what is marked on it, are for those who cannot see it.
+    pub fn new(width_mm: f64, height_mm: f64, title: &str) -> Self {
         let (width, height) = (number(width_mm * PT_PER_MM), number(height_mm * PT_PER_MM));
         let attributes = [
             ("xmlns", "http://www.w3.org/2000/svg"),
@@ -133,53 +130,67 @@ impl Canvas {
             ("role", "img"),
             ("fill", "none"),
         ];
-        canvas.start("svg", &attributes, ">");
-        canvas.prose("title", title);
-        canvas.prose("desc", description);
+        let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
+        let mut canvas = Self {
+            head: head + &start("svg", &attributes, ">") + &prose("title", title),
+            body: String::new(),
+            description: String::new(),
+            texts: String::new(),
+        };
         canvas.path(&format!("M0 0H{width}V{height}H0Z"), &[("fill", PAPER)]);
         canvas
     }
 
     /// A group of what `draw` draws; `title` says what it shows (browsers show it as a tooltip).
     pub fn group(&mut self, class: &str, title: Option<&str>, draw: impl FnOnce(&mut Self)) {
-        self.start("g", &[("class", class)], ">");
-        if let Some(title) = title {
-            self.prose("title", title);
-        }
+        self.body += &start("g", &[("class", class)], ">");
+        self.body.extend(title.map(|title| prose("title", title)));
         draw(self);
-        self.out.push_str("</g>\n");
+        self.body += "</g>\n";
+    }
+
+    /// A group that shows a result, which is part of the description.
+    pub fn mark(&mut self, class: &str, words: &str, draw: impl FnOnce(&mut Self)) {
+        self.describe(words);
+        self.group(class, Some(words), draw);
+    }
+
+    /// Adds a line to the description.
+    pub fn describe(&mut self, words: &str) {
+        self.description.push_str(words);
+        self.description.push('\n');
     }
 
     /// A path with further attributes.
     pub fn path(&mut self, d: &str, attributes: &[(&str, &str)]) {
-        self.start("path", &[&[("d", d)], attributes].concat(), "/>");
+        self.body += &start("path", &[&[("d", d)], attributes].concat(), "/>");
     }
 
-    /// A line through `points`, with further attributes.
-    pub fn line(&mut self, points: &[(f64, f64)], stroke: Stroke, attributes: &[(&str, &str)]) {
+    /// A line through `points`, of that class if it has one.
+    pub fn line(&mut self, class: &str, points: &[(f64, f64)], stroke: Stroke) {
         let width = number(stroke.width);
-        let mut all = vec![("stroke", stroke.colour), ("stroke-width", width.as_str())];
+        let mut attributes = vec![("stroke", stroke.colour), ("stroke-width", width.as_str())];
         if !stroke.dashes.is_empty() {
-            all.push(("stroke-dasharray", stroke.dashes));
+            attributes.push(("stroke-dasharray", stroke.dashes));
         }
         if points.len() > 2 {
-            all.push(("stroke-linejoin", "round"));
+            attributes.push(("stroke-linejoin", "round"));
         }
-        all.extend_from_slice(attributes);
-        self.path(&outline(points), &all);
+        attributes.extend((!class.is_empty()).then_some(("class", class)));
+        self.path(&outline(points), &attributes);
     }
 
     /// A text whose baseline is at `y`; of one that reads upwards it is the vertical through `x`.
     pub fn text(&mut self, text: &str, x: f64, y: f64, style: TextStyle) {
-        let width = style.width(text);
-        let shift = match style.anchor {
-            Anchor::Start => 0.0,
-            Anchor::Middle => -width / 2.0,
-            Anchor::End => -width,
-        };
-        let d = style.outline(text, x + shift, y);
+        let left = x - style.width(text) * style.before;
+        let d = style.outline(text, left, y);
         let turn = format!("rotate(-90 {} {})", number(x), number(y));
-        let mut attributes = vec![("class", "text"), ("aria-label", text)];
+        let class = if style.colour == MUTED {
+            "text muted"
+        } else {
+            "text"
+        };
+        let mut attributes = vec![("class", class), ("aria-label", text)];
         attributes.push(("fill", style.colour));
         attributes.extend(style.is_turned.then_some(("transform", turn.as_str())));
         if !d.is_empty() {
@@ -190,30 +201,26 @@ impl Canvas {
 
     /// The finished document.
     pub fn finish(self) -> String {
-        self.out + "</svg>\n"
+        self.head + &prose("desc", self.description.trim_end()) + &self.body + "</svg>\n"
     }
+}
 
-    fn prose(&mut self, element: &str, text: &str) {
-        let text = escaped(text);
-        let _ = writeln!(self.out, "<{element}>{text}</{element}>");
-    }
+fn prose(element: &str, text: &str) -> String {
+    format!("<{element}>{}</{element}>\n", escaped(text))
+}
 
-    fn start(&mut self, element: &str, attributes: &[(&str, &str)], end: &str) {
-        let _ = write!(self.out, "<{element}");
-        for (name, value) in attributes {
-            let _ = write!(self.out, " {name}=\"{}\"", escaped(value));
-        }
-        let _ = writeln!(self.out, "{end}");
-    }
+fn start(element: &str, attributes: &[(&str, &str)], end: &str) -> String {
+    let attributes = attributes.iter();
+    let written = attributes.map(|(name, value)| format!(" {name}=\"{}\"", escaped(value)));
+    format!("<{element}{}{end}\n", written.collect::<String>())
 }
 
 /// The path data of a line through `points`.
 pub fn outline(points: &[(f64, f64)]) -> String {
-    let points = points.iter().enumerate().map(|(i, &(x, y))| {
-        let command = if i == 0 { 'M' } else { 'L' };
-        format!("{command}{} {}", number(x), number(y))
-    });
-    points.collect()
+    let points = points
+        .iter()
+        .map(|&(x, y)| format!("{} {}", number(x), number(y)));
+    format!("M{}", points.collect::<Vec<String>>().join("L"))
 }
 
 /// The path data of the area within `points`.
@@ -233,14 +240,9 @@ fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\t' => out.push_str("&#9;"),
-            '\n' => out.push_str("&#10;"),
-            '\r' => out.push_str("&#13;"),
+            '&' | '<' | '>' | '"' | '\'' | '\t' | '\n' | '\r' => {
+                let _ = write!(out, "&#{};", u32::from(c));
+            }
             '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             _ => out.push(c),
         }
@@ -268,7 +270,7 @@ mod tests {
     #[test]
     fn text_of_any_characters_is_read_back_from_the_document() {
         let label = "a<b>&\"c'\t]]> \u{1} \u{ffff} \u{1f9ec}";
-        let mut canvas = Canvas::new(50.0, 40.0, label, "d");
+        let mut canvas = Canvas::new(50.0, 40.0, label);
         canvas.group("g", Some(label), |canvas| {
             canvas.text(label, 10.0, 10.0, TextStyle::regular(7.0));
         });

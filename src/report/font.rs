@@ -6,6 +6,7 @@ says where it is from. Text is shaped with `HarfBuzz`'s rules (kerning) by harfr
 A character that the subset lacks is drawn as the font's empty box; [`missing`] names such characters beforehand.
 */
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use harfrust::{Direction, ShapeOptions, ShaperData, UnicodeBuffer};
@@ -13,15 +14,7 @@ use skrifa::instance::{LocationRef, Size};
 use skrifa::outline::{DrawSettings, OutlinePen};
 use skrifa::{FontRef, GlyphId, MetadataProvider};
 
-use super::canvas::number;
-
-/// Which point of a text its position names.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Anchor {
-    Start,
-    Middle,
-    End,
-}
+use super::number;
 
 /// How a text is set.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +23,8 @@ pub struct TextStyle {
     pub size: f64,
     is_semi_bold: bool,
     pub colour: &'static str,
-    pub anchor: Anchor,
+    /// The share of it that stands left of its position.
+    pub before: f64,
     /// Whether it reads upwards.
     pub is_turned: bool,
 }
@@ -104,13 +98,25 @@ impl TextStyle {
             size,
             is_semi_bold: false,
             colour: super::style::INK,
-            anchor: Anchor::Start,
+            before: 0.0,
             is_turned: false,
         }
     }
 
-    pub const fn at(self, anchor: Anchor) -> Self {
-        Self { anchor, ..self }
+    /// Around its position.
+    pub const fn centred(self) -> Self {
+        Self {
+            before: 0.5,
+            ..self
+        }
+    }
+
+    /// Up to its position.
+    pub const fn ending(self) -> Self {
+        Self {
+            before: 1.0,
+            ..self
+        }
     }
 
     pub const fn semi_bold(self) -> Self {
@@ -256,14 +262,12 @@ impl OutlinePen for Pen<'_> {
 
 /// The characters of `text` that the font lacks, each once, in order of appearance.
 pub fn missing(text: &str) -> Vec<char> {
-    let map = REGULAR.font.charmap();
-    let mut found = Vec::new();
-    for c in text.chars() {
-        if map.map(c).is_none() && !found.contains(&c) {
-            found.push(c);
-        }
-    }
-    found
+    let (map, mut seen) = (REGULAR.font.charmap(), HashSet::new());
+    let lacks = |c: &char| map.map(*c).is_none();
+    text.chars()
+        .filter(lacks)
+        .filter(|c| seen.insert(*c))
+        .collect()
 }
 
 #[cfg(test)]

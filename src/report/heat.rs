@@ -5,11 +5,9 @@ Blue is alike, orange is opposite, white is neither; each cell has its number, s
 marks those that a test sustains.
 */
 
-use super::Form;
-use super::canvas::{Canvas, Rect};
-use super::font::{Anchor, CAP_HEIGHT};
-use super::page::{Page, float};
-use super::style::{BAND, INK, PAPER, SMALL};
+use super::{
+    BAND, CAP_HEIGHT, Canvas, DOUBLE_COLUMN_MM, Form, INK, PAPER, Page, Rect, SMALL, float,
+};
 use crate::error::{Error, Result};
 
 /// One cell of the table.
@@ -54,10 +52,8 @@ impl Form for Heat {
     fn draw(&self, page: &Page) -> Result<Canvas> {
         let is_possible = |cell: &&Cell| cell.value.is_none_or(|rho| rho.abs() <= 1.0);
         if let Some(cell) = self.cells.iter().find(|cell| !is_possible(cell)) {
-            let words = self.words(cell);
-            return Err(Error::data(format!(
-                "{words}, expected a correlation of -1 to 1"
-            )));
+            let message = format!("{}, expected a correlation of -1 to 1", self.words(cell));
+            return Err(Error::data(message));
         }
         let body = page.body();
         let widest = self.names.iter().map(|name| SMALL.width(name));
@@ -72,21 +68,18 @@ impl Form for Heat {
             return Err(page.cramped(&format!("{} names", self.names.len())));
         }
         let top = body.top + TOP;
-        let description = self.cells.iter().map(|cell| self.words(cell) + "\n");
-        let mut canvas = page.canvas(self.scale_label, &description.collect::<String>());
+        let mut canvas = page.canvas(self.scale_label);
         for cell in &self.cells {
             let (x, y) = (float(cell.column) * side, float(cell.row) * side);
             let spot = Rect::new(left + x, top + y - side, left + x + side, top + y);
-            canvas.group("cell", Some(&self.words(cell)), |canvas| {
-                cell.draw(canvas, &spot);
-            });
+            canvas.mark("cell", &self.words(cell), |canvas| cell.draw(canvas, &spot));
         }
         for (i, name) in self.names.iter().enumerate() {
             let i = float(i);
             if i > 0.0 {
                 let name = SMALL.elide(name, names);
                 let y = top + (i - 0.5) * side + SMALL.drop();
-                canvas.text(&name, left - GAP, y, SMALL.at(Anchor::End));
+                canvas.text(&name, left - GAP, y, SMALL.ending());
             }
             // The columns' names stand on the diagonal, above the first cell of their column, which leaves them room.
             if i < count {
@@ -107,11 +100,8 @@ impl Heat {
         const WIDE: usize = 9;
         let count = float(self.names.len().saturating_sub(1)).max(1.0);
         let side = (150.0 / count).clamp(7.0, 12.0);
-        let width = if self.names.len() > WIDE {
-            183.0
-        } else {
-            120.0
-        };
+        let is_wide = self.names.len() > WIDE;
+        let width = if is_wide { DOUBLE_COLUMN_MM } else { 120.0 };
         Page::new(width, 24.0 + side * count)
     }
 
@@ -128,7 +118,7 @@ impl Heat {
             }
             let y = bottom + 2.0 + SMALL.size * CAP_HEIGHT;
             for (share, label) in [(0.0, "−1"), (0.5, "0"), (1.0, "1")] {
-                canvas.text(label, left + width * share, y, SMALL.at(Anchor::Middle));
+                canvas.text(label, left + width * share, y, SMALL.centred());
             }
             let y = top + SCALE_BAR / 2.0 + SMALL.drop();
             canvas.text(self.scale_label, left + width + 8.0, y, SMALL);
@@ -157,11 +147,8 @@ impl Cell {
         let is_dark = self.value.is_some_and(|value| value.abs() > 0.6);
         let style = SMALL.sized(SMALL.size.min(spot.width() * 0.3));
         let style = style.coloured(if is_dark { PAPER } else { INK });
-        let (x, y) = (
-            f64::midpoint(spot.left, spot.right),
-            spot.middle() + style.drop(),
-        );
-        canvas.text(&(number + self.star()), x, y, style.at(Anchor::Middle));
+        let (x, y) = (spot.centre(), spot.middle() + style.drop());
+        canvas.text(&(number + self.star()), x, y, style.centred());
     }
 }
 

@@ -10,7 +10,6 @@ use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::style;
 use crate::record::provenance::{Chain, Step};
 use crate::record::{Brief, Record};
 
@@ -75,6 +74,7 @@ impl Report {
         let policy = format!(
             "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{script}'; img-src data:"
         );
+        let sections = self.sections();
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -85,14 +85,21 @@ impl Report {
                     meta name="color-scheme" content="light dark";
                     link rel="icon" href="data:,";
                     title { (self.title) }
-                    style { (PreEscaped(STYLE)) (PreEscaped(dark_pictures())) }
+                    style { (PreEscaped(STYLE)) }
                 }
                 body {
-                    header { h1 { (self.title) } (self.contents()) }
+                    header {
+                        h1 { (self.title) }
+                        nav aria-label="Contents" {
+                            ul {
+                                @for (id, heading, _) in &sections { li { a href={ "#" (id) } { (heading) } } }
+                            }
+                        }
+                    }
                     main {
-                        @for (i, picture) in (1..).zip(&self.pictures) { (picture.section(i)) }
-                        @for (i, table) in (1..).zip(&self.tables) { (table.section(i)) }
-                        (self.provenance())
+                        @for (id, heading, content) in &sections {
+                            section id=(id) { h2 { (heading) } (content) }
+                        }
                     }
                     div id="said" role="status" {}
                     script { (PreEscaped(SCRIPT)) }
@@ -102,34 +109,29 @@ impl Report {
         page.into_string()
     }
 
-    fn contents(&self) -> Markup {
-        html! {
-            nav aria-label="Contents" {
-                ul {
-                    @for (i, picture) in (1..).zip(&self.pictures) {
-                        li { a href={ "#figure-" (i) } { (picture.heading) } }
-                    }
-                    @for (i, table) in (1..).zip(&self.tables) {
-                        li { a href={ "#table-" (i) } { (table.heading) } }
-                    }
-                    li { a href="#provenance" { "How it was made" } }
-                }
-            }
-        }
+    /// What the page consists of: the name that links know, a heading, and what stands below it.
+    fn sections(&self) -> Vec<(String, &str, Markup)> {
+        let pictures = (1..).zip(&self.pictures);
+        let pictures = pictures.map(|(i, p)| (format!("figure-{i}"), &*p.heading, p.markup()));
+        let tables = (1..).zip(&self.tables);
+        let tables = tables.map(|(i, t)| (format!("table-{i}"), &*t.heading, t.markup()));
+        let last = (
+            "provenance".to_owned(),
+            "How it was made",
+            self.provenance(),
+        );
+        pictures.chain(tables).chain([last]).collect()
     }
 
     fn provenance(&self) -> Markup {
         html! {
-            section id="provenance" {
-                h2 { "How it was made" }
-                ol { @for step in self.chain.steps() { li { (of_step(step)) } } }
-                h3 { "Files read" }
-                ul.files {
-                    @for source in &self.sources {
-                        li {
-                            code { (source.name) }
-                            @if let Some(sha256) = &source.sha256 { " " small { "SHA-256 " (sha256) } }
-                        }
+            ol { @for step in self.chain.steps() { li { (of_step(step)) } } }
+            h3 { "Files read" }
+            ul.files {
+                @for source in &self.sources {
+                    li {
+                        code { (source.name) }
+                        @if let Some(sha256) = &source.sha256 { " " small { "SHA-256 " (sha256) } }
                     }
                 }
             }
@@ -138,46 +140,43 @@ impl Report {
 }
 
 impl Picture {
-    fn section(&self, i: usize) -> Markup {
+    fn markup(&self) -> Markup {
         // The XML declaration belongs to a file of its own.
         let at = self.svg.find("<svg").unwrap_or_default();
         html! {
-            section id={ "figure-" (i) } {
-                h2 { (self.heading) }
-                figure.picture style={ "--mm: " (self.width_mm) } tabindex="0" { (PreEscaped(&self.svg[at..])) }
-            }
+            figure.picture style={ "--mm: " (self.width_mm) } tabindex="0" { (PreEscaped(&self.svg[at..])) }
         }
     }
 }
 
 impl Table {
-    fn section(&self, i: usize) -> Markup {
-        let columns = &self.brief.columns;
-        let said = self.brief.said.iter().enumerate();
+    fn markup(&self) -> Markup {
+        let Brief {
+            said,
+            columns,
+            rows,
+        } = &self.brief;
         html! {
-            section id={ "table-" (i) } {
-                h2 { (self.heading) }
-                @if !self.brief.said.is_empty() {
-                    p.said { @for (k, (name, text)) in said { @if k > 0 { ", " } (name) " " b { (text) } } }
+            @if !said.is_empty() {
+                p.said {
+                    @for (i, (name, text)) in said.iter().enumerate() { @if i > 0 { ", " } (name) " " b { (text) } }
                 }
-                div.scroll tabindex="0" {
-                    table.sortable {
-                        thead {
-                            tr {
-                                @for column in columns {
-                                    th.number[column.is_number] scope="col" {
-                                        button type="button" { (column.name) }
-                                    }
-                                }
+            }
+            div.scroll tabindex="0" {
+                table.sortable {
+                    thead {
+                        tr {
+                            @for column in columns {
+                                th.number[column.is_number] scope="col" { button type="button" { (column.name) } }
                             }
                         }
-                        tbody {
-                            @for row in &self.brief.rows {
-                                tr {
-                                    @for (cell, column) in row.iter().zip(columns) {
-                                        @let exact = column.is_number.then_some(&cell.exact);
-                                        td.number[column.is_number] data-value=[exact] { (cell.shown) }
-                                    }
+                    }
+                    tbody {
+                        @for row in rows {
+                            tr {
+                                @for (cell, column) in row.iter().zip(columns) {
+                                    @let exact = column.is_number.then_some(&cell.exact);
+                                    td.number[column.is_number] data-value=[exact] { (cell.shown) }
                                 }
                             }
                         }
@@ -205,17 +204,6 @@ fn of_step(step: &Step) -> Markup {
             }
         }
     }
-}
-
-/// Style rules that put the figures' colours into a dark page. Numbers in coloured cells keep theirs.
-fn dark_pictures() -> String {
-    let rules = style::in_the_dark().flat_map(|(light, dark)| {
-        ["fill", "stroke"].map(|property| {
-            format!(".picture :not(.cell) > [{property}=\"{light}\"] {{ {property}: {dark} }}\n")
-        })
-    });
-    let rules: String = rules.collect();
-    format!("@media screen and (prefers-color-scheme: dark) {{\n{rules}}}\n")
 }
 
 #[cfg(test)]

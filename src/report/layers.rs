@@ -3,12 +3,10 @@ What is drawn in one panel of a chart: all error bars lie under all lines, and t
 baselines lie under everything, the names of points where they cover nothing.
 */
 
-use super::axis::{Axis, Quantity};
-use super::canvas::{Canvas, Rect, Stroke, polygon};
-use super::mark::{self, Look};
-use super::page::float;
-use super::series::{Line, Point, Role, Series};
-use super::style::{BAND, ERROR_LINE, NOTE, TICK};
+use super::{
+    Axis, BAND, Canvas, ERROR_LINE, LABEL, Line, Look, NOTE, Panel, Point, Quantity, Rect, Role,
+    Series, Stroke, axis, float, polygon,
+};
 
 /// A series in a panel: its look, and how far its points stand from their tick.
 pub struct Shown<'a> {
@@ -19,23 +17,64 @@ pub struct Shown<'a> {
 
 /// A panel in its place.
 pub struct Place<'a> {
+    pub panel: &'a Panel,
     pub shown: Vec<Shown<'a>>,
     pub frame: Rect,
+    /// The left edge of the title of its vertical axis.
+    pub left: f64,
     pub across: Axis,
     pub upwards: Axis,
     pub quantity: Quantity,
     pub radius: f64,
+    /// From one model or stack of bars to the next at one tick; the width of bars.
+    pub step: f64,
 }
 
+/// Between the baseline of a panel's title and its frame.
+pub const TITLE_DROP: f64 = 4.0;
 /// Between a point and its name.
 const NAME_GAP: f64 = 1.8;
 /// Steps along a fitted line, fine enough that no name slips between two of them.
 const LINE_STEPS: usize = 60;
 
 impl Place<'_> {
-    pub fn draw_bands(&self, canvas: &mut Canvas) {
+    /// Draws the panel. Its vertical axis has tick labels if `is_labelled`, and a title if `is_titled`.
+    pub fn draw(&self, canvas: &mut Canvas, is_labelled: bool, is_titled: bool) {
+        let (frame, title) = (&self.frame, self.panel.title.as_deref());
+        canvas.group("panel", title, |canvas| {
+            self.draw_bands(canvas);
+            if let Some(title) = title {
+                canvas.describe(title);
+                let style = LABEL.semi_bold();
+                let title = style.elide(title, frame.width());
+                canvas.text(&title, frame.left, frame.top - TITLE_DROP, style);
+            }
+            self.upwards.draw_grid(canvas, frame);
+            self.upwards.draw_upwards(canvas, frame, is_labelled);
+            if is_titled {
+                let label = &self.panel.y_label;
+                axis::draw_title_upwards(canvas, label, self.left, frame);
+            }
+            self.across.draw_across(canvas, frame.bottom);
+            let layers = [
+                ("bars", Self::draw_bars as fn(&Self, &mut Canvas, &Shown)),
+                ("lines", Self::draw_line),
+                ("points", Self::draw_points),
+            ];
+            for (layer, draw) in layers {
+                canvas.group(layer, None, |canvas| {
+                    for shown in self.in_order() {
+                        shown.group(canvas, |canvas| draw(self, canvas, shown));
+                    }
+                });
+            }
+            self.draw_names(canvas);
+        });
+    }
+
+    fn draw_bands(&self, canvas: &mut Canvas) {
         canvas.group("bands", None, |canvas| {
-            for shown in self.of(&[Role::Baseline]).filter(|shown| shown.has_band()) {
+            for shown in self.in_order().filter(|shown| shown.has_band()) {
                 let points = shown.series.on_line(self.quantity);
                 let bars = self.bars(shown, points);
                 let upper = bars.iter().map(|[x, _, high]| (*x, *high));
@@ -48,33 +87,18 @@ impl Place<'_> {
         });
     }
 
-    pub fn draw(&self, canvas: &mut Canvas) {
-        self.across.draw_across(canvas, self.frame.bottom, TICK);
-        let layers = [
-            ("bars", Self::draw_bars as fn(&Self, &mut Canvas, &Shown)),
-            ("lines", Self::draw_line),
-            ("points", Self::draw_points),
-        ];
-        for (layer, draw) in layers {
-            canvas.group(layer, None, |canvas| {
-                let others = self.of(&[Role::Published, Role::Model]);
-                for shown in self.of(&[Role::Baseline]).chain(others) {
-                    shown.group(canvas, |canvas| draw(self, canvas, shown));
-                }
-            });
-        }
-        self.draw_names(canvas);
-    }
-
-    fn of(&self, roles: &'static [Role]) -> impl Iterator<Item = &Shown<'_>> {
-        let shown = self.shown.iter().rev();
-        shown.filter(|shown| roles.contains(&shown.series.role))
+    /// The series in the order in which they are drawn: baselines lie under all others.
+    fn in_order(&self) -> impl Iterator<Item = &Shown<'_>> {
+        let is_baseline = |shown: &&Shown| shown.series.role == Role::Baseline;
+        let (baselines, others) = (self.shown.iter().rev(), self.shown.iter().rev());
+        let others = others.filter(move |shown| !is_baseline(shown));
+        baselines.filter(is_baseline).chain(others)
     }
 
     /// Where a point of a series stands.
     pub fn at(&self, shown: &Shown, point: &Point) -> (f64, f64) {
         let x = self.across.position(point.x) + shown.dodge;
-        (x, self.upwards.position_within(point.y))
+        (x, self.upwards.position_within(point.base + point.y))
     }
 
     /// The error bars of points: where they stand, and their lower and upper ends.
@@ -93,8 +117,8 @@ impl Place<'_> {
         let banded = shown.series.on_line(self.quantity).len();
         let barred = points.len() - if shown.has_band() { banded } else { 0 };
         for [x, low, high] in self.bars(shown, &points[..barred]) {
-            let stroke = Stroke::solid(shown.look.tint, ERROR_LINE);
-            canvas.line(&[(x, low), (x, high)], stroke, &[("class", "bar")]);
+            let stroke = Stroke::solid(shown.look.hue.tint, ERROR_LINE);
+            canvas.line("bar", &[(x, low), (x, high)], stroke);
         }
     }
 
@@ -106,16 +130,18 @@ impl Place<'_> {
         };
         match shown.series.line {
             Line::Fitted { a0, a1 } => {
+                let label = &shown.series.label;
+                canvas.describe(&format!("{label}: fit {a0:.4} + {a1:.4} ln(x)"));
                 let end = |point: &Point| (self.at(shown, point).0, a0 + a1 * point.x.ln());
                 let (low, high) = self.upwards.range();
                 if let Some(ends) = clip(end(first), end(last), low, high) {
                     let ends = ends.map(|(x, value)| (x, self.upwards.position_within(value)));
-                    canvas.line(&ends, stroke, &[("class", "fit")]);
+                    canvas.line("fit", &ends, stroke);
                 }
             }
             Line::Joined => {
                 let line: Vec<(f64, f64)> = points.iter().map(|p| self.at(shown, p)).collect();
-                canvas.line(&line, stroke, &[("class", "joint")]);
+                canvas.line("joint", &line, stroke);
             }
             Line::Absent => {}
         }
@@ -124,9 +150,13 @@ impl Place<'_> {
     fn draw_points(&self, canvas: &mut Canvas, shown: &Shown) {
         for point in &shown.series.points {
             let (x, y) = self.at(shown, point);
-            let words = format!("{}: {}", shown.series.label, point.words(self.quantity));
-            canvas.group("point", Some(&words), |canvas| {
-                mark::draw_point(canvas, shown.look, x, y, self.radius);
+            let place = self.quantity.place(point.x);
+            let words = shown.series.words(point, Some(place));
+            canvas.mark("point", &words, |canvas| {
+                shown.look.draw_point(canvas, x, y, self.radius);
+                let foot = self.upwards.position_within(point.base);
+                let bar = Rect::new(x - self.step / 2.0, y, x + self.step / 2.0, foot);
+                shown.look.draw_bar(canvas, &bar);
             });
         }
     }
@@ -195,12 +225,8 @@ impl Place<'_> {
 impl Shown<'_> {
     /// A group of what is drawn of it.
     fn group(&self, canvas: &mut Canvas, draw: impl FnOnce(&mut Canvas)) {
-        let class = match self.series.role {
-            Role::Model => "series model",
-            Role::Published => "series published",
-            Role::Baseline => "series baseline",
-        };
-        canvas.group(class, Some(&self.series.label), draw);
+        let class = format!("{} {}", self.series.role.class(), self.look.hue.class);
+        canvas.group(&class, Some(&self.series.label), draw);
     }
 
     /// Whether a baseline's intervals make a band: they all exist, at more than one place.

@@ -4,10 +4,7 @@ Naming the series without covering them: labels beside the ends of the lines, or
 Placing and drawing are apart, so that the geometry can be tested.
 */
 
-use super::canvas::{Canvas, Rect, Stroke};
-use super::mark::{self, Look, SAMPLE, SHORT_SAMPLE};
-use super::page::float;
-use super::style::{MARGIN, SMALL};
+use super::{Canvas, Look, MARGIN, Rect, SAMPLE, SHORT_SAMPLE, SMALL, Stroke, float};
 
 /// A series to name.
 #[derive(Clone, Debug)]
@@ -92,8 +89,8 @@ fn spread(wanted: &[f64], gap: f64, least: f64, most: f64) -> Option<Vec<f64>> {
 
 impl Legend {
     /// Labels along the right edge of `area`: each as near to its line's end as the others allow, in the order of the
-    /// ends, so that no two leaders cross. `None` if they are too many.
-    pub fn beside(mut entries: Vec<Entry>, area: &Rect) -> Option<Self> {
+    /// ends, so that no two leaders cross. `None` if they are too many, or wider than `room`.
+    pub fn beside(mut entries: Vec<Entry>, area: &Rect, room: f64) -> Option<Self> {
         entries.sort_by(|a, b| a.near.total_cmp(&b.near));
         let wanted: Vec<f64> = entries.iter().map(|entry| entry.near).collect();
         let half = LINE / 2.0;
@@ -106,43 +103,39 @@ impl Legend {
             entry,
         });
         let labels: Vec<Placed> = labels.collect();
-        let mut leaders = labels.iter().map(Placed::is_led);
-        let gap = if leaders.any(|is_led| is_led) {
-            LEADER
-        } else {
-            NO_LEADER
+        let has_leaders = labels.iter().any(Placed::is_led);
+        let plot = left - if has_leaders { LEADER } else { NO_LEADER };
+        let legend = Self {
+            labels,
+            plot: Some(plot),
         };
-        let plot = Some(left - gap);
-        Some(Self { labels, plot })
+        (area.right - plot <= room).then_some(legend)
     }
 
     /// A legend in columns, read downwards, from the upper left corner of `area` and within it. Labels are elided only if
     /// they would not fit otherwise; `None` if not even that helps.
     pub fn above(entries: &[Entry], area: &Rect) -> Option<Self> {
         let width = |entry: &Entry| label_width(&entry.label, SAMPLE);
-        let fits = |rows: &usize| LINE * float(*rows) <= area.height();
+        let widest = |column: &[Entry]| column.iter().map(width).fold(0.0, f64::max);
         let gaps = |columns: usize| COLUMN_GAP * float(columns.saturating_sub(1));
+        let low = (1..=entries.len()).filter(|rows| LINE * float(*rows) <= area.height());
         // The fewest rows first: a legend should be flat.
-        for rows in (1..=entries.len()).filter(fits) {
-            let columns = entries.chunks(rows);
-            let widths: Vec<f64> = columns
-                .map(|column| column.iter().map(width).fold(0.0, f64::max))
-                .collect();
-            if widths.iter().sum::<f64>() + gaps(widths.len()) <= area.width() {
-                return Some(Self::in_columns(entries, rows, &widths, area));
-            }
-        }
-        let rows = (1..=entries.len()).rev().find(fits)?;
-        let columns = entries.len().div_ceil(rows);
-        let each = (area.width() - gaps(columns)) / float(columns);
-        let is_wide = each >= SAMPLE + SAMPLE_GAP + LEAST_TEXT;
-        is_wide.then(|| Self::in_columns(entries, rows, &vec![each; columns], area))
-    }
-
-    fn in_columns(entries: &[Entry], rows: usize, widths: &[f64], area: &Rect) -> Self {
-        let mut labels = Vec::with_capacity(entries.len());
-        let mut x = area.left;
-        for (column, &width) in entries.chunks(rows).zip(widths) {
+        let whole = low
+            .clone()
+            .map(|rows| (rows, entries.chunks(rows).map(widest).collect()));
+        let mut whole = whole.filter(|(_, widths): &(usize, Vec<f64>)| {
+            widths.iter().sum::<f64>() + gaps(widths.len()) <= area.width()
+        });
+        let elided = || {
+            let rows = low.clone().next_back()?;
+            let columns = entries.len().div_ceil(rows);
+            let each = (area.width() - gaps(columns)) / float(columns);
+            let is_wide = each >= SAMPLE + SAMPLE_GAP + LEAST_TEXT;
+            is_wide.then(|| (rows, vec![each; columns]))
+        };
+        let (rows, widths) = whole.next().or_else(elided)?;
+        let (mut labels, mut x) = (Vec::new(), area.left);
+        for (column, width) in entries.chunks(rows).zip(widths) {
             for (row, entry) in column.iter().enumerate() {
                 let shown = SMALL.elide(&entry.label, width - SAMPLE - SAMPLE_GAP);
                 let y = area.top + LINE * float(row);
@@ -154,7 +147,7 @@ impl Legend {
             }
             x += width + COLUMN_GAP;
         }
-        Self { labels, plot: None }
+        Some(Self { labels, plot: None })
     }
 
     /// Its lower edge; the page's margin if it is empty.
@@ -167,7 +160,8 @@ impl Legend {
     pub fn draw(&self, canvas: &mut Canvas, radius: f64) {
         canvas.group("legend", None, |canvas| {
             for label in &self.labels {
-                canvas.group("label", Some(&label.entry.label), |canvas| {
+                let class = format!("label {}", label.entry.look.hue.class);
+                canvas.group(&class, Some(&label.entry.label), |canvas| {
                     label.draw(canvas, self.plot, radius);
                 });
             }
@@ -191,11 +185,10 @@ impl Placed {
             };
             let bend = [(from + 2.5, near), (left - 3.0, y)];
             let points = [(from + 0.5, near), bend[0], bend[1], (left + room - 1.2, y)];
-            let stroke = Stroke::solid(look.tint, LEADER_LINE);
-            canvas.line(&points, stroke, &[("class", "leader")]);
+            canvas.line("leader", &points, Stroke::solid(look.hue.tint, LEADER_LINE));
         }
         let sample = plot.map_or(SAMPLE, |_| SHORT_SAMPLE);
-        mark::draw_sample(canvas, look, left, y, sample, radius);
+        look.draw_sample(canvas, left, y, sample, radius);
         let (x, y) = (left + sample + SAMPLE_GAP, y + SMALL.drop());
         canvas.text(&self.shown, x, y, SMALL.coloured(look.ink));
     }
@@ -227,11 +220,13 @@ mod tests {
     #[test]
     fn labels_that_end_at_one_height_are_centred_on_it() {
         let area = Rect::new(0.0, 0.0, 100.0, 100.0);
-        let legend = Legend::beside(entries(&["a", "b", "c"]), &area).unwrap();
+        let legend = Legend::beside(entries(&["a", "b", "c"]), &area, 50.0).unwrap();
         let left = legend.plot.unwrap();
         assert_apart_within(&legend, &Rect { left, ..area });
         assert!((legend.labels[1].bounds.middle() - 50.0).abs() < 1e-9);
-        assert!(Legend::beside(entries(&["x"; 20]), &area).is_none());
+        for (labels, room) in [(&["x"; 20][..], 50.0), (&["a"], 5.0)] {
+            assert!(Legend::beside(entries(labels), &area, room).is_none());
+        }
     }
 
     #[test]

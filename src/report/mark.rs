@@ -2,46 +2,35 @@
 How series look, and the drawing of markers, bars, and the samples of marker and line that stand beside a label.
 */
 
-use super::canvas::{Canvas, Rect, Stroke, number, outline, polygon};
-use super::style::{DASHES, FAINT, HUES, INK, MUTED, PAPER, SMALL};
+use super::{
+    Canvas, DASHES, FAINT_HUE, HUES, Hue, INK, MUTED, PAPER, Rect, SMALL, Stroke, number, outline,
+    polygon,
+};
 
-/// The shape of a marker.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Shape {
-    Circle,
-    Square,
-    Triangle,
-    Diamond,
-    TriangleDown,
-    Plus,
-    Cross,
-}
-
-const SHAPES: [Shape; 7] = [
-    Shape::Circle,
-    Shape::Square,
-    Shape::Triangle,
-    Shape::Diamond,
-    Shape::TriangleDown,
-    Shape::Plus,
-    Shape::Cross,
+/// The shapes of markers, each of the area of the unit disc: corners around the origin, how often they are repeated around
+/// it, and by what part of a turn all are turned. The disc itself has no corners.
+const SHAPES: [(Corners, u32, f64); 7] = [
+    (&[], 0, 0.0),
+    (&[(-SQUARE, -SQUARE)], 4, 0.0),
+    (&[(0.0, -1.555), (BASE, 0.778), (-BASE, 0.778)], 1, 0.0),
+    (&[(0.0, -1.253)], 4, 0.0),
+    (&[(0.0, 1.555), (BASE, -0.778), (-BASE, -0.778)], 1, 0.0),
+    (&CROSS, 4, 0.0),
+    (&CROSS, 4, 0.125),
 ];
-
-fn marker(index: usize, hollow: bool, scale: f64) -> Symbol {
-    let shape = SHAPES[(index + index / HUES.len() / 2) % SHAPES.len()];
-    Symbol::Marker {
-        shape,
-        hollow,
-        scale,
-    }
-}
+type Corners = &'static [(f64, f64)];
+const SQUARE: f64 = 0.886;
+/// Half the base of a triangle.
+const BASE: f64 = 1.347;
+/// One arm of an upright cross of half width w and reach l, whose area is 8 l w - 4 w^2 = pi.
+const CROSS: [(f64, f64); 3] = [(-0.42, -1.145), (0.42, -1.145), (0.42, -0.42)];
 
 /// What stands for one value of a series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Symbol {
-    /// A marker, filled or an outline; its radius is `scale` times the usual.
+    /// One of the shapes, filled or an outline; its radius is `scale` times the usual.
     Marker {
-        shape: Shape,
+        shape: usize,
         hollow: bool,
         scale: f64,
     },
@@ -56,9 +45,7 @@ pub enum Symbol {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Look {
     pub symbol: Symbol,
-    pub colour: &'static str,
-    /// Of error bars and leaders.
-    pub tint: &'static str,
+    pub hue: Hue,
     /// Of its label.
     pub ink: &'static str,
     pub line: Option<Stroke>,
@@ -69,36 +56,40 @@ impl Look {
     /// or filling, and those that share a shape within the first 14 differ in filling, so that grey print still tells
     /// them apart.
     pub fn model(index: usize) -> Self {
-        let [colour, tint, ..] = HUES[index % HUES.len()];
+        let hue = HUES[index % HUES.len()];
         Self {
-            symbol: marker(index, index / HUES.len() % 2 == 1, 1.0),
-            colour,
-            tint,
+            symbol: Symbol::Marker {
+                shape: (index + index / HUES.len() / 2) % SHAPES.len(),
+                hollow: index / HUES.len() % 2 == 1,
+                scale: 1.0,
+            },
+            hue,
             ink: INK,
-            line: Some(Stroke::solid(colour, 0.9)),
+            line: Some(Stroke::solid(hue.colour, 0.9)),
         }
     }
 
     /// The `index`-th coloured series, published: outlined smaller markers and a thin dashed line.
     pub fn published(index: usize) -> Self {
-        let model = Self::model(index);
+        let mut look = Self::model(index);
+        if let Symbol::Marker { hollow, scale, .. } = &mut look.symbol {
+            (*hollow, *scale) = (true, 0.8);
+        }
         Self {
-            symbol: marker(index, true, 0.8),
             ink: MUTED,
-            line: Some(Stroke::dashed(model.colour, 0.6, "2.2 1.2")),
-            ..model
+            line: Some(Stroke::dashed(look.hue.colour, 0.6, "2.2 1.2")),
+            ..look
         }
     }
 
     /// The `index`-th baseline: a grey dashed line; five differ.
     pub fn baseline(index: usize) -> Self {
-        let (colour, dashes) = DASHES[index % DASHES.len()];
+        let (hue, dashes) = DASHES[index % DASHES.len()];
         Self {
             symbol: Symbol::Dot,
-            colour,
-            tint: colour,
+            hue,
             ink: MUTED,
-            line: Some(Stroke::dashed(colour, 0.8, dashes)),
+            line: Some(Stroke::dashed(hue.colour, 0.8, dashes)),
         }
     }
 
@@ -108,15 +99,14 @@ impl Look {
         let hatched = index % 2 == 1;
         Self {
             symbol: Symbol::Bar { hatched },
-            line: None,
-            ..Self::model(index)
+            ..Self::model(index).without_line()
         }
     }
 
     /// What chance would give: a light bar beside the others.
     pub fn chance() -> Self {
         Self {
-            colour: FAINT,
+            hue: FAINT_HUE,
             ..Self::bar(0)
         }
     }
@@ -132,6 +122,83 @@ impl Look {
             Symbol::Dot | Symbol::Bar { .. } => 0.0,
         }
     }
+
+    /// Draws a point, where the usual marker has the area of a disc of radius `r`; a bar has none.
+    pub fn draw_point(self, canvas: &mut Canvas, x: f64, y: f64, r: f64) {
+        let colour = self.hue.colour;
+        match self.symbol {
+            Symbol::Marker { shape, hollow, .. } => {
+                // A hair of paper around a filled marker keeps overlapping ones apart.
+                let (class, fill, stroke, width) = if hollow {
+                    ("hollow", PAPER, colour, "0.8")
+                } else {
+                    ("marker", colour, PAPER, "0.35")
+                };
+                let attributes = [
+                    ("class", class),
+                    ("fill", fill),
+                    ("stroke", stroke),
+                    ("stroke-width", width),
+                    ("stroke-linejoin", "round"),
+                ];
+                canvas.path(&path(shape, x, y, self.reach(r)), &attributes);
+            }
+            Symbol::Dot => {
+                let attributes = [("class", "dot"), ("fill", colour)];
+                canvas.path(&disc(x, y, DOT), &attributes);
+            }
+            Symbol::Bar { .. } => {}
+        }
+    }
+
+    /// Draws its sample from `x` to `x + width`, centred on `y`; a short one without its line, unless that is all there is.
+    pub fn draw_sample(self, canvas: &mut Canvas, x: f64, y: f64, width: f64, r: f64) {
+        let is_line = self.symbol == Symbol::Dot;
+        if let Some(stroke) = self.line.filter(|_| is_line || width >= SAMPLE) {
+            canvas.line("sample", &[(x, y), (x + width, y)], stroke);
+        }
+        let (right, half) = (x + width, SMALL.size * 0.36);
+        self.draw_bar(
+            canvas,
+            &Rect::new(right - SHORT_SAMPLE, y - half, right, y + half),
+        );
+        if !is_line {
+            self.draw_point(canvas, x + width / 2.0, y, r);
+        }
+    }
+
+    /// Draws a bar, if it is one: filled, and hatched if its kind is.
+    pub fn draw_bar(self, canvas: &mut Canvas, bar: &Rect) {
+        let Symbol::Bar { hatched } = self.symbol else {
+            return;
+        };
+        let attributes = [
+            ("class", "marker"),
+            ("fill", self.hue.colour),
+            ("stroke", PAPER),
+            ("stroke-width", "0.35"),
+        ];
+        canvas.path(&bar.path(), &attributes);
+        // Lines that rise to the right, on the same lattice in every bar: x + y is a multiple of their distance.
+        let mut d = String::new();
+        let mut sum = ((bar.left + bar.top) / HATCH).ceil() * HATCH;
+        while hatched && sum < bar.right + bar.bottom {
+            let right = (sum - bar.top).min(bar.right);
+            let left = (sum - bar.bottom).max(bar.left);
+            if right > left {
+                d += &outline(&[(left, sum - left), (right, sum - right)]);
+            }
+            sum += HATCH;
+        }
+        if !d.is_empty() {
+            let attributes = [
+                ("class", "hatch"),
+                ("stroke", PAPER),
+                ("stroke-width", "0.55"),
+            ];
+            canvas.path(&d, &attributes);
+        }
+    }
 }
 
 /// Width of a sample of marker and line.
@@ -143,105 +210,17 @@ const DOT: f64 = 0.9;
 /// Distance of the lines of a hatched bar.
 const HATCH: f64 = 2.4;
 
-/// Draws the point of a series, where the usual marker has the area of a disc of radius `r`; a kind of bar has none.
-pub fn draw_point(canvas: &mut Canvas, look: Look, x: f64, y: f64, r: f64) {
-    let (d, fill, stroke, width) = match look.symbol {
-        Symbol::Marker { shape, hollow, .. } => {
-            let d = path(shape, x, y, look.reach(r));
-            // A hair of paper around a filled marker keeps overlapping ones apart.
-            if hollow {
-                (d, PAPER, look.colour, "0.8")
-            } else {
-                (d, look.colour, PAPER, "0.35")
-            }
-        }
-        Symbol::Dot => {
-            let attributes = [("class", "marker"), ("fill", look.colour)];
-            return canvas.path(&disc(x, y, DOT), &attributes);
-        }
-        Symbol::Bar { .. } => return,
-    };
-    let attributes = [
-        ("class", "marker"),
-        ("fill", fill),
-        ("stroke", stroke),
-        ("stroke-width", width),
-        ("stroke-linejoin", "round"),
-    ];
-    canvas.path(&d, &attributes);
-}
-
-/// Draws the sample of a series from `x` to `x + width`, centred on `y`; a short one without its line, unless that is all
-/// there is.
-pub fn draw_sample(canvas: &mut Canvas, look: Look, x: f64, y: f64, width: f64, r: f64) {
-    let is_line = look.symbol == Symbol::Dot;
-    if let Some(stroke) = look.line.filter(|_| is_line || width >= SAMPLE) {
-        canvas.line(&[(x, y), (x + width, y)], stroke, &[]);
-    }
-    if let Symbol::Bar { .. } = look.symbol {
-        let right = x + width;
-        let half = SMALL.size * 0.36;
-        draw_bar(
-            canvas,
-            look,
-            &Rect::new(right - SHORT_SAMPLE, y - half, right, y + half),
-        );
-    } else if !is_line {
-        draw_point(canvas, look, x + width / 2.0, y, r);
-    }
-}
-
-/// Draws a bar: filled, and hatched if its kind is.
-pub fn draw_bar(canvas: &mut Canvas, look: Look, bar: &Rect) {
-    let attributes = [
-        ("class", "block"),
-        ("fill", look.colour),
-        ("stroke", PAPER),
-        ("stroke-width", "0.35"),
-    ];
-    canvas.path(&bar.path(), &attributes);
-    if look.symbol != (Symbol::Bar { hatched: true }) {
-        return;
-    }
-    // Lines that rise to the right, on the same lattice in every bar: x + y is a multiple of their distance.
-    let mut d = String::new();
-    let mut sum = ((bar.left + bar.top) / HATCH).ceil() * HATCH;
-    while sum < bar.right + bar.bottom {
-        let right = (sum - bar.top).min(bar.right);
-        let left = (sum - bar.bottom).max(bar.left);
-        if right > left {
-            d += &outline(&[(left, sum - left), (right, sum - right)]);
-        }
-        sum += HATCH;
-    }
-    if !d.is_empty() {
-        canvas.path(&d, &[("stroke", PAPER), ("stroke-width", "0.55")]);
-    }
-}
-
 fn disc(x: f64, y: f64, r: f64) -> String {
     let (x0, x1, y, r) = (number(x - r), number(x + r), number(y), number(r));
     format!("M{x0} {y}A{r} {r} 0 1 1 {x1} {y}A{r} {r} 0 1 1 {x0} {y}Z")
 }
 
-/// A polygon whose area is that of a disc of radius `r`, whatever its shape.
-fn path(shape: Shape, x: f64, y: f64, r: f64) -> String {
-    /// An upright cross: reach `L`, half width `W`, area 8 L W - 4 W^2 = pi.
-    const L: f64 = 1.145;
-    const W: f64 = 0.42;
-    const S: f64 = 0.886;
-    const D: f64 = 1.253;
-    const A: f64 = 1.347;
-    // A corner or several of each, given around the origin, and how often they are repeated around it.
-    let (corners, times): (&[(f64, f64)], u32) = match shape {
-        Shape::Circle => return disc(x, y, r),
-        Shape::Square => (&[(-S, -S)], 4),
-        Shape::Diamond => (&[(0.0, -D)], 4),
-        Shape::Triangle => (&[(0.0, -1.555), (A, 0.778), (-A, 0.778)], 1),
-        Shape::TriangleDown => (&[(0.0, 1.555), (A, -0.778), (-A, -0.778)], 1),
-        Shape::Plus | Shape::Cross => (&[(-W, -L), (W, -L), (W, -W)], 4),
-    };
-    let tilt = if shape == Shape::Cross { 0.125 } else { 0.0 };
+/// A shape of the area of a disc of radius `r`.
+fn path(shape: usize, x: f64, y: f64, r: f64) -> String {
+    let (corners, times, tilt) = SHAPES[shape];
+    if corners.is_empty() {
+        return disc(x, y, r);
+    }
     let turned = (0..times).flat_map(|i| {
         let turn = (f64::from(i) / f64::from(times) + tilt) * std::f64::consts::TAU;
         let (sin, cos) = turn.sin_cos();
@@ -276,8 +255,8 @@ mod tests {
     #[test]
     fn hatching_stays_within_its_bar() {
         let bar = Rect::new(10.0, 5.0, 17.0, 42.0);
-        let mut canvas = Canvas::new(30.0, 30.0, "", "");
-        draw_bar(&mut canvas, Look::bar(1), &bar);
+        let mut canvas = Canvas::new(30.0, 30.0, "");
+        Look::bar(1).draw_bar(&mut canvas, &bar);
         let svg = canvas.finish();
         let document = roxmltree::Document::parse(&svg).unwrap();
         let mut paths = document.descendants().filter_map(|n| n.attribute("d"));
@@ -293,7 +272,7 @@ mod tests {
     #[test]
     fn every_shape_has_the_same_area_of_ink_and_is_centred() {
         // Counted in pixels of a picture, so that the paths themselves are what is measured.
-        for shape in SHAPES {
+        for shape in 0..SHAPES.len() {
             let d = path(shape, 100.0, 100.0, 50.0);
             let svg = format!(
                 "<svg xmlns='http://www.w3.org/2000/svg' width='200' height='200'><path d='{d}'/></svg>"
@@ -309,10 +288,10 @@ mod tests {
                 moment_x += ink * (f64::from(i % 200) + 0.5);
                 moment_y += ink * (f64::from(i / 200) + 0.5);
             }
-            assert!((moment_x / area - 100.0).abs() < 0.5, "{shape:?}");
-            assert!((moment_y / area - 100.0).abs() < 0.5, "{shape:?}");
+            assert!((moment_x / area - 100.0).abs() < 0.5, "{shape}");
+            assert!((moment_y / area - 100.0).abs() < 0.5, "{shape}");
             let disc = std::f64::consts::PI * 2500.0;
-            assert!((area / disc - 1.0).abs() < 0.03, "{shape:?}: {area} {disc}");
+            assert!((area / disc - 1.0).abs() < 0.03, "{shape}: {area} {disc}");
         }
     }
 }

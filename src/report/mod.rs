@@ -2,16 +2,16 @@
 Pictures of results: from plain numbers to SVG, PNG and a page of HTML.
 
 [`figures`] has one file a figure: from scores, fits and contrasts to a [`Drawing`]; `campaign` says what they found, a row
-a model; [`html`] puts all of them on one page. A drawing is of one of four forms, of plain numbers, on a page:
+a model; [`html`] puts all of them on one page. A drawing is of one of three forms, of plain numbers, on a page:
 
-- `chart` draws `series` of points, error bars and lines over a horizontal axis, in panels, each by `layers`;
-- `bars` draws stacked bars in groups, in panels;
+- `chart` draws `series` of points, error bars and lines, or of bars, over a horizontal axis, in panels: `layout` says where
+  they stand, `layers` draws them;
 - `heat` draws a table of correlations as coloured cells;
 - `rows` draws one row a function or group.
 
 Below them:
 
-- `page` has size, title, note and the layout of panels and legend;
+- `page` has size, title, note and the grid of panels;
 - `axis` has the axes: logarithmic, with a place for 0 shots, or linear;
 - `legend` places labels at the ends of the lines, or a legend in columns;
 - `mark` draws markers, bars and line samples;
@@ -25,7 +25,6 @@ marker shapes, label collisions or broken axes; what is left of it for these fig
 */
 
 mod axis;
-mod bars;
 mod campaign;
 mod canvas;
 mod chart;
@@ -34,6 +33,7 @@ mod font;
 mod heat;
 pub mod html;
 mod layers;
+mod layout;
 mod legend;
 mod mark;
 mod page;
@@ -42,8 +42,21 @@ mod rows;
 mod series;
 mod style;
 
+// What the files of this room call things.
+use axis::{Axis, INSET, Quantity, Span};
 use campaign::campaign;
+use canvas::{Canvas, PT_PER_MM, Rect, Stroke, number, outline, polygon};
+use chart::Chart;
+use font::{CAP_HEIGHT, DESCENT, TextStyle};
+use legend::{Entry, Legend};
+use mark::{Look, SAMPLE, SHORT_SAMPLE};
+use page::{DOUBLE_COLUMN_MM, LEAST_PANEL, Page, columns_for, float, grid};
 pub use png::svg_to_png;
+use series::{Line, Panel, Point, Role, Series, ends};
+use style::{
+    AXIS, BAND, DASHES, ERROR_LINE, FAINT, FAINT_HUE, GRID_LINE, HUES, Hue, INK, LABEL, LEADING,
+    MARGIN, MUTED, NOTE, PAPER, SMALL, TICK, TITLE, ZERO_LINE,
+};
 
 use crate::error::Result;
 

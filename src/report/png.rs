@@ -32,7 +32,7 @@ pub fn svg_to_png(svg: &str, dpi: f64) -> Result<Vec<u8>> {
     let tree = Tree::from_str(svg, &options)
         .map_err(|e| Error::data(format!("not an SVG figure: {e}")))?;
     let size = tree.size();
-    let (width, height) = (pixels(size.width()), pixels(size.height()));
+    let [width, height] = [size.width(), size.height()].map(|side| whole(side.into()).max(1));
     if f64::from(width) * f64::from(height) > MOST_PIXELS {
         return Err(Error::usage(format!(
             "{width} x {height} pixels at {dpi} dots per inch: more than {MOST_PIXELS:.0}"
@@ -50,10 +50,10 @@ pub fn svg_to_png(svg: &str, dpi: f64) -> Result<Vec<u8>> {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "saturates, and the caller checks the product"
+    reason = "saturates, and the caller checks the product of sides; a resolution is at most 10000 / 0.0254"
 )]
-fn pixels(length: f32) -> u32 {
-    length.round().max(1.0) as u32
+fn whole(length: f64) -> u32 {
+    length.round() as u32
 }
 
 /// RGB with the resolution: the page is white, so nothing is transparent.
@@ -63,12 +63,7 @@ fn encode(pixmap: &Pixmap, dpi: f64) -> std::result::Result<Vec<u8>, png::Encodi
         .chunks_exact(4)
         .flat_map(|pixel| [pixel[0], pixel[1], pixel[2]])
         .collect();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "at most 10000 / 0.0254"
-    )]
-    let per_metre = (dpi / METRES_PER_INCH).round() as u32;
+    let per_metre = whole(dpi / METRES_PER_INCH);
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, pixmap.width(), pixmap.height());
     encoder.set_color(png::ColorType::Rgb);

@@ -35,14 +35,14 @@ const said = document.getElementById("said");
 let spoken = null;
 const say = (mark) => {
   spoken = mark;
-  said.textContent = mark ? mark.ariaLabel.replace(/;$/, "") : "";
+  said.textContent = mark ? mark.ariaLabel : "";
   if (!mark) return;
   const box = mark.getBoundingClientRect();
   const left = Math.min(box.right + 6, document.documentElement.clientWidth - said.offsetWidth - 6);
   said.style.left = `${Math.max(left, 6)}px`;
   said.style.top = `${Math.max(box.top - said.offsetHeight - 6, 6)}px`;
 };
-const MARKS = ":is(.point, .segment, .cell, .row)";
+const MARKS = ":is(.point, .cell)";
 document.addEventListener("pointerover", ({ target }) => say(target.closest(`.picture ${MARKS}`)));
 document.addEventListener("scroll", () => say(spoken), { capture: true, passive: true });
 // A press on a series hides it in all figures, one on its label shows it again, too. From a label the arrow keys go

@@ -5,36 +5,20 @@ Rows are in the order given. Markers of one row stand on its line, which shows h
 on a line of its own.
 */
 
-use std::fmt::Write as _;
-
-use super::Form;
-use super::axis::{self, Axis, INSET, Quantity, Span};
-use super::canvas::{Canvas, PT_PER_MM, Rect, Stroke};
-use super::font::Anchor;
-use super::legend::Entry;
-use super::mark::{self, Look};
-use super::page::{LEAST_PANEL, Page, float};
-use super::series::ends;
-use super::style::{ERROR_LINE, FAINT, GRID_LINE, INK, NOTE, TICK};
-use crate::error::{Error, Result};
-
-/// A row: its name, and the value of every series that has one.
-pub struct Row {
-    pub name: String,
-    pub values: Vec<Option<Value>>,
-}
-
-/// A value, and its 95 % interval if it has one.
-pub type Value = (f64, Option<(f64, f64)>);
+use super::{
+    Axis, Canvas, ERROR_LINE, Entry, FAINT, Form, GRID_LINE, INK, INSET, LEAST_PANEL, Look, NOTE,
+    PT_PER_MM, Page, Quantity, Rect, Series, Span, Stroke, axis, ends, float,
+};
+use crate::error::Result;
 
 /// The figure.
 pub struct Rows {
-    /// Of the series.
-    pub labels: Vec<String>,
     /// From top to bottom.
-    pub lines: Vec<Row>,
-    /// Below the axis.
-    pub x_label: &'static str,
+    pub names: Vec<String>,
+    /// A point is a marker: `x` is its row, which is its name, too, and `y` where it stands there.
+    pub series: Vec<Series>,
+    /// What the axis measures.
+    pub quantity: Quantity,
 }
 
 /// The least height of a row, in points, and its height over the size of its type.
@@ -46,22 +30,20 @@ const RADIUS: f64 = 1.7;
 const GROUP: usize = 5;
 /// Names take at most this share of the page's width.
 const NAME_SHARE: f64 = 0.4;
+/// Markers with intervals take this share of their row's height.
+const FILLED: f64 = 0.8;
 
 impl Form for Rows {
     fn draw(&self, page: &Page) -> Result<Canvas> {
-        let numbers: Vec<f64> = self.numbers().collect();
-        if let Some(bad) = numbers.iter().find(|value| !value.is_finite()) {
-            return Err(Error::data(format!("a value of {bad}, expected a number")));
+        for series in &self.series {
+            series.check("a value of", false, self.quantity)?;
         }
         let body = page.body();
-        let looks = (0..).map(|i| Look::model(i).without_line());
-        let entries = self.labels.iter().zip(looks);
-        let entries: Vec<Entry> = entries
-            .map(|(label, look)| Entry::new(label, look))
-            .collect();
-        let what = format!("{} rows", self.lines.len());
+        let entry = |(i, series): (usize, &Series)| Entry::new(&series.label, look(i));
+        let entries: Vec<Entry> = self.series.iter().enumerate().map(entry).collect();
+        let what = format!("{} rows", self.names.len());
         let legend = page.legend_above(&entries, &what)?;
-        let widths = self.lines.iter().map(|row| NOTE.width(&row.name));
+        let widths = self.names.iter().map(|name| NOTE.width(name));
         let names = widths.fold(0.0, f64::max).min(body.width() * NAME_SHARE);
         let frame = Rect {
             left: body.left + names + GAP,
@@ -69,126 +51,100 @@ impl Form for Rows {
             bottom: body.bottom - axis::HEIGHT,
             ..body
         };
-        let pitch = frame.height() / float(self.lines.len());
+        let pitch = frame.height() / float(self.names.len());
         if pitch < LEAST_ROW || frame.width() < LEAST_PANEL {
             return Err(page.cramped(&what));
         }
-        // An axis with round ticks around 0 and all values.
-        let (lowest, highest) = ends(numbers);
-        let span = Span::around_zero(lowest, highest);
-        let ticks = span.ticks().map(|(value, _)| value);
-        let across = Axis::across(Quantity::Plain, ticks, (frame.left, frame.right), INSET);
-        let description = self.lines.iter().map(|row| self.words(row) + "\n");
-        let mut canvas = page.canvas(self.x_label, &description.collect::<String>());
+        let (lowest, highest) = ends(&self.series);
+        let (span, ends) = (
+            Span::around_zero(lowest, highest),
+            (frame.left, frame.right),
+        );
+        let across = Axis::across(self.quantity, span.values(), ends, INSET);
+        let mut canvas = page.canvas(self.quantity.title());
         canvas.group("grid", None, |canvas| {
             for tick in &across.ticks {
-                let ends = [(tick.at, frame.top), (tick.at, frame.bottom)];
-                canvas.line(&ends, tick.grid_line(), &[]);
+                tick.draw_grid_line(canvas, (tick.at, frame.top), (tick.at, frame.bottom));
             }
-            for i in (GROUP..self.lines.len()).step_by(GROUP) {
+            for i in (GROUP..self.names.len()).step_by(GROUP) {
                 let y = frame.top + pitch * float(i);
-                canvas.line(&[(body.left, y), (frame.right, y)], GRID_LINE, &[]);
+                canvas.line("", &[(body.left, y), (frame.right, y)], GRID_LINE);
             }
         });
-        for (i, row) in self.lines.iter().enumerate() {
-            let y = frame.top + pitch * (float(i) + 0.5);
-            canvas.group("row", Some(&self.words(row)), |canvas| {
-                let style = NOTE.sized(NOTE.size.min(pitch / LEADING)).coloured(INK);
-                let name = style.elide(&row.name, names);
-                canvas.text(
-                    &name,
-                    frame.left - GAP,
-                    y + style.drop(),
-                    style.at(Anchor::End),
-                );
-                row.draw(canvas, &self.labels, &across, y, pitch);
+        let middle = |x: f64| frame.top + pitch * (x + 0.5);
+        canvas.group("rows", None, |canvas| {
+            let style = NOTE.sized(NOTE.size.min(pitch / LEADING)).coloured(INK);
+            for (i, name) in self.names.iter().enumerate() {
+                let (name, y) = (style.elide(name, names), middle(float(i)));
+                let baseline = y + style.drop();
+                canvas.text(&name, frame.left - GAP, baseline, style.ending());
+                self.draw_reach(canvas, float(i), &across, y);
+            }
+        });
+        // The first series lies on top.
+        for (i, series) in self.series.iter().enumerate().rev() {
+            let look = look(i);
+            let off = (float(i) + 0.5) / float(self.series.len()) - 0.5;
+            let off = if self.has_intervals() {
+                off * pitch * FILLED
+            } else {
+                0.0
+            };
+            let class = format!("{} {}", series.role.class(), look.hue.class);
+            canvas.group(&class, Some(&series.label), |canvas| {
+                for point in &series.points {
+                    let y = middle(point.x) + off;
+                    let words = series.words(point, None);
+                    canvas.mark("point", &words, |canvas| {
+                        if let Some((low, high)) = point.ci {
+                            let ends = [low, high].map(|end| (across.position(end), y));
+                            canvas.line("bar", &ends, Stroke::solid(look.hue.tint, ERROR_LINE));
+                        }
+                        look.draw_point(canvas, across.position(point.y), y, RADIUS);
+                    });
+                }
             });
         }
-        across.draw_across(&mut canvas, frame.bottom, TICK);
-        axis::draw_title_across(
-            &mut canvas,
-            self.x_label,
-            frame.left,
-            frame.right,
-            frame.bottom,
-        );
+        across.draw_across(&mut canvas, frame.bottom);
+        axis::draw_title_across(&mut canvas, self.quantity, &frame);
         legend.draw(&mut canvas, RADIUS);
         Ok(canvas)
     }
 }
 
+/// The look of the `i`-th series.
+fn look(i: usize) -> Look {
+    Look::model(i).without_line()
+}
+
 impl Rows {
     /// The page that shows every row at a readable size; intervals need a line each.
     pub fn page(&self) -> Page {
-        let mut values = self
-            .lines
-            .iter()
-            .flat_map(|row| row.values.iter().flatten());
-        let has_intervals = values.any(|(_, interval)| interval.is_some());
-        let lines = if has_intervals {
-            self.labels.len() + 1
+        let lines = if self.has_intervals() {
+            self.series.len() + 1
         } else {
             1
         };
         let lines = float(lines).mul_add(0.5, 0.5);
-        let height = float(self.lines.len()) * lines * (NOTE.size * LEADING) + 62.0;
+        let height = float(self.names.len()) * lines * (NOTE.size * LEADING) + 62.0;
         Page::new(super::page::DOUBLE_COLUMN_MM, height / PT_PER_MM)
     }
 
-    fn numbers(&self) -> impl Iterator<Item = f64> {
-        let values = self
-            .lines
-            .iter()
-            .flat_map(|row| row.values.iter().flatten());
-        values.flat_map(|&(at, interval)| {
-            let (low, high) = interval.unwrap_or((at, at));
-            [at, low, high]
-        })
+    fn has_intervals(&self) -> bool {
+        let mut points = self.series.iter().flat_map(|series| &series.points);
+        points.any(|point| point.ci.is_some())
     }
 
-    fn words(&self, row: &Row) -> String {
-        let mut text = row.name.clone();
-        for (label, value) in self.labels.iter().zip(&row.values) {
-            if let Some((at, interval)) = value {
-                let _ = write!(text, "; {label} {at:.4}");
-                if let Some((low, high)) = interval {
-                    let _ = write!(text, " ({low:.4} to {high:.4})");
-                }
-            }
-        }
-        text
-    }
-}
-
-impl Row {
-    /// Draws its markers around the height `y`, the first on top, and the line that joins them, or their intervals.
-    fn draw(&self, canvas: &mut Canvas, labels: &[String], across: &Axis, y: f64, pitch: f64) {
-        let known = || self.values.iter().flatten();
-        let places = || known().map(|(at, _)| across.position(*at));
-        let low = places().fold(f64::INFINITY, f64::min);
-        let high = places().fold(f64::NEG_INFINITY, f64::max);
-        let apart = known().any(|(_, interval)| interval.is_some());
-        if high > low && !apart {
-            canvas.line(
-                &[(low, y), (high, y)],
-                Stroke::solid(FAINT, GRID_LINE.width),
-                &[],
-            );
-        }
-        for (i, value) in self.values.iter().enumerate().rev() {
-            let Some((at, interval)) = *value else {
-                continue;
-            };
-            let off = (float(i) + 0.5) / float(self.values.len()) - 0.5;
-            let y = if apart { y + off * pitch * 0.8 } else { y };
-            let look = Look::model(i);
-            canvas.group("series", Some(&labels[i]), |canvas| {
-                if let Some((low, high)) = interval {
-                    let ends = [low, high].map(|end| (across.position(end), y));
-                    canvas.line(&ends, Stroke::solid(look.tint, ERROR_LINE), &[]);
-                }
-                mark::draw_point(canvas, look, across.position(at), y, RADIUS);
-            });
+    /// Draws a line over all markers of a row without intervals.
+    fn draw_reach(&self, canvas: &mut Canvas, row: f64, across: &Axis, y: f64) {
+        let points = self.series.iter().flat_map(|series| &series.points);
+        let of_row = points.filter(|point| point.x.total_cmp(&row).is_eq());
+        let places: Vec<f64> = of_row.map(|point| across.position(point.y)).collect();
+        let low = places.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = places.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if high > low && !self.has_intervals() {
+            let stroke = Stroke::solid(FAINT, GRID_LINE.width);
+            canvas.line("reach", &[(low, y), (high, y)], stroke);
         }
     }
 }

@@ -1,19 +1,21 @@
 /*!
-What a chart shows: panels of series of points.
+What charts and rows show: panels of series of points.
 */
 
 use std::fmt::Write as _;
 
-use super::axis::{Quantity, parameters};
+use super::{Look, Quantity};
 use crate::error::{Error, Result};
 
 /// What was measured at one place of the horizontal axis.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Point {
     /// Its place: the number of demonstrations (0 is an empty context), of parameters, or what the axis measures.
     pub x: f64,
     /// Its height: an accuracy, say.
     pub y: f64,
+    /// The height of what its bar stands on.
+    pub base: f64,
     /// The ends of its error bar, whatever interval the caller chose; what lies outside the axis is cut off.
     pub ci: Option<(f64, f64)>,
     /// What is written beside it.
@@ -24,13 +26,11 @@ pub struct Point {
 
 impl Point {
     pub fn new(x: impl Into<f64>, y: f64, ci: Option<(f64, f64)>) -> Self {
-        let x = x.into();
         Self {
-            x,
+            x: x.into(),
             y,
             ci,
-            name: None,
-            of: None,
+            ..Self::default()
         }
     }
 
@@ -39,22 +39,10 @@ impl Point {
         Self { of, ..self }
     }
 
-    pub fn named(self, name: String) -> Self {
-        let name = Some(name);
-        Self { name, ..self }
-    }
-
-    pub fn words(&self, quantity: Quantity) -> String {
-        let name = self.name.iter().map(|name| format!("{name}, "));
-        let mut text = name.collect::<String>() + &quantity.place(self.x);
-        let _ = write!(text, " {:.4}", self.y);
-        if let Some((low, high)) = self.ci {
-            let _ = write!(text, " [{low:.4}, {high:.4}]");
-        }
-        if let Some((count, what)) = self.of {
-            let _ = write!(text, ", {count} {what}");
-        }
-        text + ";"
+    /// All heights that it has.
+    pub fn heights(&self) -> [f64; 3] {
+        let (low, high) = self.ci.unwrap_or((self.y, self.y));
+        [self.base + self.y, low, high]
     }
 }
 
@@ -67,6 +55,41 @@ pub enum Role {
     Published,
     /// What it is measured against: grey and dashed.
     Baseline,
+    /// A kind of segments of bars, in this one of the stacks side by side.
+    Bar(usize),
+    /// The same of what chance would give.
+    Chance(usize),
+}
+
+impl Role {
+    /// The look of the `index`-th series: of the baselines, or of all others.
+    pub fn look(self, index: usize) -> Look {
+        match self {
+            Self::Model => Look::model(index),
+            Self::Published => Look::published(index),
+            Self::Baseline => Look::baseline(index),
+            Self::Bar(_) => Look::bar(index),
+            Self::Chance(_) => Look::chance(),
+        }
+    }
+
+    /// The class of what is drawn of it.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Model => "series model",
+            Self::Published => "series published",
+            Self::Baseline => "series baseline",
+            Self::Bar(_) | Self::Chance(_) => "series stack",
+        }
+    }
+
+    /// Which of the stacks side by side it is part of.
+    pub fn stack(self) -> Option<usize> {
+        match self {
+            Self::Bar(stack) | Self::Chance(stack) => Some(stack),
+            _ => None,
+        }
+    }
 }
 
 /// The line of a series.
@@ -109,40 +132,51 @@ impl Series {
 
     /// The points of its line: without the one at 0 shots, which no line reaches.
     pub fn on_line(&self, quantity: Quantity) -> &[Point] {
-        let is_off = |point: &&Point| quantity != Quantity::Plain && point.x <= 0.0;
+        let is_off = |point: &&Point| !matches!(quantity, Quantity::Plain(_)) && point.x <= 0.0;
         let off = self.points.iter().take_while(is_off).count();
         &self.points[off..]
-    }
-
-    /// All heights that it has.
-    pub fn heights(&self) -> impl Iterator<Item = f64> {
-        self.points.iter().flat_map(|point| {
-            let (low, high) = point.ci.unwrap_or((point.y, point.y));
-            [point.y, low, high]
-        })
     }
 
     pub fn has_line(&self) -> bool {
         self.line != Line::Absent && self.points.iter().filter(|p| p.x > 0.0).count() > 1
     }
 
-    pub fn check(&self, panel: &Panel, quantity: Quantity) -> Result<()> {
-        let (heights, expected) = if panel.is_share {
+    /// One of its points in words, with its place unless its name says that.
+    pub fn words(&self, point: &Point, place: Option<String>) -> String {
+        let place: Vec<String> = point.name.clone().into_iter().chain(place).collect();
+        let mut text = format!("{}: {} {:.4}", self.label, place.join(", "), point.y);
+        if let Some((low, high)) = point.ci {
+            let _ = write!(text, " [{low:.4}, {high:.4}]");
+        }
+        if let Some((count, what)) = point.of {
+            let _ = write!(text, ", {count} {what}");
+        }
+        text
+    }
+
+    /// Refuses what no axis holds; `what` are its values, shares perhaps.
+    pub fn check(&self, what: &str, is_share: bool, quantity: Quantity) -> Result<()> {
+        let (heights, expected) = if is_share {
             (0.0..=1.0, "0 to 1")
         } else {
             (-1e100..=1e100, "a number")
         };
-        for Point { x, y, ci, .. } in &self.points {
+        for Point { x, y, ci, name, .. } in &self.points {
             let (low, high) = ci.unwrap_or((*y, *y));
-            let what = if !(heights.contains(y) && quantity.has(*x)) {
-                format!("{} {y}, expected {expected}", panel.y_label)
+            let wrong = if quantity == Quantity::Parameters && *x <= 0.0 {
+                "expected a number above 0".to_owned()
+            } else if !heights.contains(y) {
+                format!("{what} {y}, expected {expected}")
             } else if !(low.is_finite() && high.is_finite() && low <= high) {
                 format!("interval from {low} to {high}, expected two numbers in ascending order")
             } else {
                 continue;
             };
-            let (label, place) = (&self.label, quantity.place(*x));
-            return Err(Error::data(format!("series {label:?}, {place}: {what}")));
+            let (label, place) = match (name, quantity) {
+                (Some(name), Quantity::Plain(_)) => (&self.label, name.clone()),
+                _ => (&self.label, quantity.place(*x)),
+            };
+            return Err(Error::data(format!("series {label:?}, {place}: {wrong}")));
         }
         Ok(())
     }
@@ -181,43 +215,31 @@ impl Panel {
         Self::share("Accuracy", series)
     }
 
+    /// Bars: the points of a series stand on those of the series before it in its stack.
+    pub fn bars(y_label: &str, mut series: Vec<Series>) -> Self {
+        for i in 0..series.len() {
+            let (below, own) = series.split_at_mut(i);
+            let below = below
+                .iter()
+                .filter(|s| s.role.stack() == own[0].role.stack());
+            let below: Vec<&Point> = below.flat_map(|s| &s.points).collect();
+            for point in &mut own[0].points {
+                let same = below.iter().filter(|p| p.x.total_cmp(&point.x).is_eq());
+                point.base = same.map(|p| p.y).sum();
+            }
+        }
+        Self::share(y_label, series)
+    }
+
     pub fn titled(self, title: impl Into<String>) -> Self {
         let title = Some(title.into());
         Self { title, ..self }
     }
 }
 
-/// The least and the largest of some numbers and 0.
-pub fn ends(numbers: impl IntoIterator<Item = f64>) -> (f64, f64) {
+/// The least and the largest of the heights of some series, and 0.
+pub fn ends<'a>(series: impl IntoIterator<Item = &'a Series>) -> (f64, f64) {
+    let points = series.into_iter().flat_map(|series| &series.points);
     let widen = |(low, high): (f64, f64), x: f64| (low.min(x), high.max(x));
-    numbers.into_iter().fold((0.0, 0.0), widen)
-}
-
-impl Quantity {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Shots => "shots",
-            Self::Parameters => "parameters",
-            Self::Plain => "x",
-        }
-    }
-
-    /// A place of the axis in words.
-    pub fn place(self, x: f64) -> String {
-        match self {
-            Self::Shots => format!("{x} shots"),
-            Self::Parameters => format!("{} parameters", parameters(x)),
-            Self::Plain => format!("at {x}"),
-        }
-    }
-
-    /// Whether the axis has such a place.
-    pub fn has(self, x: f64) -> bool {
-        let least = match self {
-            Self::Shots => 0.0,
-            Self::Parameters => f64::MIN_POSITIVE,
-            Self::Plain => f64::MIN,
-        };
-        (least..=f64::MAX).contains(&x)
-    }
+    points.flat_map(Point::heights).fold((0.0, 0.0), widen)
 }

@@ -235,6 +235,28 @@ def test_a_dark_page_has_light_ink_in_its_figures(tab, report):
     assert shades("light") == [765, 765, 78]
     page, paper, ink = shades("dark")
     assert page == paper < 100 and ink > 600
+    # No mark keeps a colour of print, but for coloured cells and their scale.
+    assert tab.evaluate("""(() => {
+        const rgb = (hex) => `rgb(${hex.match(/\\w\\w/g).map((c) => parseInt(c, 16)).join(", ")})`;
+        const kept = (path, name) => path.hasAttribute(name) && getComputedStyle(path)[name] === rgb(path.getAttribute(name));
+        return [...document.querySelectorAll('.picture path')]
+            .filter((path) => !path.closest('.cell') && (path.matches('.text') || !path.closest('.scale')))
+            .filter((path) => ['fill', 'stroke'].some((name) => kept(path, name)))
+            .map((path) => path.outerHTML.slice(-200));
+    })()""") == []
+
+
+def test_every_mark_of_a_figure_is_reached_from_a_label(tab, report):
+    """Of rows, too: from the label of a series to its value in every row."""
+    tab.open(report)
+    assert tab.evaluate("""[...document.querySelectorAll('.picture svg')].every((svg) =>
+        [...svg.querySelectorAll('.point')].every((point) =>
+            [...svg.querySelectorAll('.label[role]')].some((label) =>
+                label.ariaLabel === point.closest('.series').ariaLabel)))""")
+    tab.evaluate("document.querySelector('svg:has(.rows) .label[role]').focus()")
+    key(tab, "ArrowRight")
+    said = tab.evaluate("document.getElementById('said').textContent")
+    assert re.fullmatch(r".+, \d+ shots: \w+ −?-?\d\.\d{4}( \[.+\])?(, \d+ functions)?", said), said
 
 
 def test_on_a_phone_nothing_but_figures_and_tables_scrolls_sideways(tab, report):

@@ -2,10 +2,7 @@
 Accuracy against shots: all curves in one picture, or families side by side.
 */
 
-use super::super::Drawing;
-use super::super::chart::Chart;
-use super::super::page::{DOUBLE_COLUMN_MM, Page};
-use super::super::series::{Panel, Series};
+use super::super::{Chart, DOUBLE_COLUMN_MM, Drawing, Page, Panel, Quantity, Series};
 use super::Findings;
 use super::curves::{Group, group, mode_baseline, note};
 use crate::analysis::Family;
@@ -21,7 +18,7 @@ pub fn curve(findings: &Findings, with_fit: bool, published: &[Series]) -> Drawi
     series.sort_by_key(|s| s.role);
     let panels = vec![Panel::accuracy(series)];
     let page = Page::new(DOUBLE_COLUMN_MM, 90.0);
-    Drawing::new(page, note(&panels), Chart::by_shots(panels))
+    Drawing::new(page, note(&panels), Chart::new(Quantity::Shots, panels))
 }
 
 /// Accuracy against shots, one panel a family, the baselines in each. Those named in `families` go
@@ -53,5 +50,5 @@ pub fn families(findings: &Findings, with_fit: bool, families: &[Family]) -> Dra
         panel.series.extend(shared.iter().cloned());
     }
     let page = Page::for_panels(panels.len(), 58.0);
-    Drawing::new(page, note(&panels), Chart::by_shots(panels))
+    Drawing::new(page, note(&panels), Chart::new(Quantity::Shots, panels))
 }

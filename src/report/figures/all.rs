@@ -2,8 +2,7 @@
 Every figure that some results allow, with its heading: what a report shows.
 */
 
-use super::super::Drawing;
-use super::super::series::Series;
+use super::super::{Drawing, Series};
 use super::curves::{clean, group, is_clean};
 use super::{Findings, bit_diversity, bit_load, coefficients, contrast, curve, families};
 use super::{answers, by_row, contrasts, errors, scale, shapes, tasks, understandable, zero_bd};
@@ -92,60 +91,60 @@ impl Results<'_> {
     /// The figure of that name, if there is what it needs.
     fn draw(&self, name: &str) -> Option<Result<Drawing>> {
         let (all, clean, cells, named) = (self.all, &self.clean, &self.clean.cells, self.named);
-        let (accuracies, gaps) = (&self.accuracies, &self.gaps);
-        let models = || {
-            group(cells)
-                .into_iter()
-                .filter(|group| !group.is_baseline())
-        };
+        let mut models = group(cells);
+        models.retain(|model| !model.is_baseline());
+        let families_there = count(models.iter().map(|model| model.family(named)));
         let is_measured = |fit: &ShapeFit| all.cells.iter().any(|s| s.curve == fit.curve);
+        let has_shapes = !all.shapes.is_empty() && all.shapes.iter().all(is_measured);
         let clean_fits = || all.fits.iter().filter(|fit| is_clean(&fit.curve));
-        let has_ceiling = |rows: &[Similarity]| rows.iter().any(|row| row.ceiling.is_some());
-        let is_there = match name {
-            "curve" => !cells.is_empty(),
-            "families" => count(models().map(|model| model.family(named))) > 1,
-            "size" => has_sizes(cells.iter().map(|s| s.params)),
-            "coefficients" => has_sizes(clean_fits().map(|fit| fit.params)),
-            "shapes" => !all.shapes.is_empty() && all.shapes.iter().all(is_measured),
-            "bitload" => !all.bit_loads.is_empty(),
-            "bitdiversity" => !all.bit_diversities.is_empty(),
-            "zero-bd" => cells.iter().any(|s| s.zero_bd_targets.is_some()),
-            "understandable" => cells.iter().any(|s| s.understandable.is_some()),
-            "errors" => answers::classed(all).next().is_some(),
-            "contrast" => !all.contrasts.is_empty(),
-            "gap-size" => has_sizes(all.contrasts.iter().map(|c| c.params)),
-            "tasks" => !all.task_contrasts.is_empty(),
-            "groups" => !clean.group_scores.is_empty(),
-            "group-slopes" => !all.group_fits.is_empty(),
-            "group-gaps" => !all.group_contrasts.is_empty(),
-            "similarity" => !gaps.is_empty(),
-            "ceiling" => has_ceiling(gaps),
-            "similarity-accuracy" => !accuracies.is_empty(),
-            _ => has_ceiling(accuracies),
-        };
-        is_there.then(|| match name {
-            "curve" => Ok(curve(clean, true, self.published)),
-            "families" => Ok(families(clean, true, named)),
-            "size" => scale::accuracy(all, None, named),
-            "coefficients" => coefficients(all, named),
-            "shapes" => shapes(all),
-            "bitload" => bit_load(all),
-            "bitdiversity" => bit_diversity(all),
-            "zero-bd" => zero_bd(all),
-            "understandable" => understandable(all),
-            "errors" => errors(all),
-            "contrast" => Ok(contrast(all)),
-            "gap-size" => scale::gap(all, None, named),
-            "tasks" => Ok(tasks(all)),
-            "groups" => Ok(by_row::group_accuracies(clean)),
-            "group-slopes" => Ok(by_row::group_slopes(all)),
-            "group-gaps" => Ok(by_row::group_gaps(all)),
-            "similarity" => contrasts::correlations(gaps),
-            "ceiling" => contrasts::ceilings(gaps),
-            "similarity-accuracy" => contrasts::correlations(accuracies),
-            _ => contrasts::ceilings(accuracies),
-        })
+        let has_ceiling = |row: &Similarity| row.ceiling.is_some();
+        let (gaps, accuracies) = (&self.gaps, &self.accuracies);
+        match name {
+            "curve" => some(cells, || Ok(curve(clean, true, self.published))),
+            "families" => (families_there > 1).then(|| Ok(families(clean, true, named))),
+            "size" => {
+                has_sizes(cells.iter().map(|s| s.params)).then(|| scale::accuracy(all, None, named))
+            }
+            "coefficients" => {
+                has_sizes(clean_fits().map(|fit| fit.params)).then(|| coefficients(all, named))
+            }
+            "shapes" => has_shapes.then(|| shapes(all)),
+            "bitload" => some(&all.bit_loads, || Ok(bit_load(all))),
+            "bitdiversity" => some(&all.bit_diversities, || Ok(bit_diversity(all))),
+            "zero-bd" => any(cells, |s| s.zero_bd_targets.is_some(), || zero_bd(all)),
+            "understandable" => any(
+                cells,
+                |s| s.understandable.is_some(),
+                || understandable(all),
+            ),
+            "errors" => answers::classed(all).next().map(|_| errors(all)),
+            "contrast" => some(&all.contrasts, || Ok(contrast(all))),
+            "gap-size" => has_sizes(all.contrasts.iter().map(|c| c.params))
+                .then(|| scale::gap(all, None, named)),
+            "tasks" => some(&all.task_contrasts, || Ok(tasks(all))),
+            "groups" => some(&clean.group_scores, || Ok(by_row::group_accuracies(clean))),
+            "group-slopes" => some(&all.group_fits, || Ok(by_row::group_slopes(all))),
+            "group-gaps" => some(&all.group_contrasts, || Ok(by_row::group_gaps(all))),
+            "similarity" => some(gaps, || contrasts::correlations(gaps)),
+            "ceiling" => any(gaps, has_ceiling, || contrasts::ceilings(gaps)),
+            "similarity-accuracy" => some(accuracies, || contrasts::correlations(accuracies)),
+            _ => any(accuracies, has_ceiling, || contrasts::ceilings(accuracies)),
+        }
     }
+}
+
+/// A figure, if there are such rows.
+fn some<T>(rows: &[T], draw: impl Fn() -> Result<Drawing>) -> Option<Result<Drawing>> {
+    any(rows, |_| true, draw)
+}
+
+/// A figure, if there is such a row.
+fn any<T>(
+    rows: &[T],
+    is_such: impl Fn(&T) -> bool,
+    draw: impl Fn() -> Result<Drawing>,
+) -> Option<Result<Drawing>> {
+    rows.iter().any(is_such).then(draw)
 }
 
 /// Whether there are several numbers of parameters, as a line against them needs.

@@ -1,14 +1,9 @@
 /*!
-What is answered: strings of equal bits, understandable mistakes.
+What is answered: strings of equal bits, kinds of wrong answers, understandable mistakes.
 */
 
-use super::super::Drawing;
-use super::super::bars::{Bar, BarPanel, Bars};
-use super::super::chart::Chart;
-use super::super::mark::Look;
-use super::super::page::{DOUBLE_COLUMN_MM, Page};
-use super::super::series::{Panel, Point, Series};
-use super::curves::{clean, group, is_clean};
+use super::super::{Chart, DOUBLE_COLUMN_MM, Drawing, Page, Panel, Point, Quantity, Role, Series};
+use super::curves::{Group, clean, group, is_clean};
 use super::{Findings, lacking};
 use crate::error::Result;
 use crate::record::{ErrorKind, ErrorShare, Score};
@@ -17,51 +12,34 @@ use std::collections::BTreeSet;
 const NEEDS_DEMONSTRATIONS: &str =
     "it needs predictions with their demonstrations (`infer` without --slim), clean ones";
 
+/// What counts under one name, and in which stack of bars.
+type Counted = (&'static str, Role, fn(&Score) -> Option<u32>);
+
 /// Answers and targets of equal bits (BitDiversity 0), and correct answers of both sorts, per shot count: one panel a
 /// model.
 pub fn zero_bd(findings: &Findings) -> Result<Drawing> {
-    let mut panels = Vec::new();
-    for mut model in group(clean(&findings.cells)) {
-        model.rows.sort_by_key(|score| score.shots);
-        let bars = |score: &&Score| {
-            let trials = f64::from(score.trials?);
-            let part = |kind: usize, count: u32| (kind, f64::from(count) / trials);
-            let correct = vec![
-                part(0, score.correct_zero_bd?),
-                part(1, score.correct_other?),
-            ];
-            let answers = vec![part(2, score.zero_bd_predictions?)];
-            let targets = vec![part(3, score.zero_bd_targets?)];
-            Some((score.shots.to_string(), vec![correct, answers, targets]))
-        };
-        let groups: Vec<_> = model.rows.iter().filter_map(bars).collect();
-        if !groups.is_empty() {
-            let title = model.label;
-            panels.push(BarPanel { title, groups });
-        }
-    }
-    if panels.is_empty() {
+    const KINDS: [Counted; 4] = [
+        ("correct, 0-BD", Role::Bar(0), |s| s.correct_zero_bd),
+        ("correct, other", Role::Bar(0), |s| s.correct_other),
+        ("0-BD answers", Role::Bar(1), |s| s.zero_bd_predictions),
+        ("0-BD targets", Role::Chance(2), |s| s.zero_bd_targets),
+    ];
+    let mut models = group(clean(&findings.cells));
+    models.retain(|model| model.rows.iter().any(|s| s.zero_bd_targets.is_some()));
+    if models.is_empty() {
         let advice = "give scores that `score` has made from predictions";
         return Err(lacking("zero_bd_targets", advice));
     }
+    let series = |model: &Group<Score>| {
+        let series = KINDS.map(|(name, role, count)| {
+            let points = model.points(|s| Some(share(s.shots, count(s)?, s.trials?)));
+            Series::new(name, role, points)
+        });
+        Panel::bars("Share of trials", series.into())
+    };
     let note = "0-BD: all bits equal. Left bar: correct answers; middle: all 0-BD answers; right: targets. Shares of all \
                 trials.";
-    let kinds = vec![
-        ("correct, 0-BD", Look::bar(0)),
-        ("correct, other", Look::bar(1)),
-        ("0-BD answers", Look::bar(2)),
-        ("0-BD targets", Look::chance()),
-    ];
-    let bars = Bars {
-        panels,
-        kinds,
-        y_label: "Share of trials",
-    };
-    Ok(Drawing::new(
-        Page::for_panels(bars.panels.len(), 52.0),
-        note,
-        bars,
-    ))
+    Ok(by_model(&models, series, 52.0, note))
 }
 
 /// The clean answers that are counted under one kind each.
@@ -73,49 +51,27 @@ pub(super) fn classed(findings: &Findings) -> impl Iterator<Item = &ErrorShare> 
 /// Kinds of wrong answers per shot count, each answer counted once: one panel a model.
 pub fn errors(findings: &Findings) -> Result<Drawing> {
     let kinds: BTreeSet<ErrorKind> = classed(findings).map(|row| row.kind).collect();
-    let bar = |rows: &[&ErrorShare], shots: u32| -> Bar {
-        let at = |row: &&&ErrorShare| row.shots == shots;
-        let segment = |row: &&ErrorShare| {
-            let kind = kinds.iter().position(|kind| *kind == row.kind)?;
-            let count = f64::from(row.counted_once?);
-            Some((kind, count / f64::from(row.trials)))
-        };
-        let mut bar: Bar = rows.iter().filter(at).filter_map(segment).collect();
-        bar.sort_by_key(|(kind, _)| *kind);
-        bar
-    };
-    let models = group(classed(findings)).into_iter();
-    let panels: Vec<BarPanel> = models
-        .map(|model| {
-            let shots: BTreeSet<u32> = model.rows.iter().map(|row| row.shots).collect();
-            let shots = shots.into_iter();
-            BarPanel {
-                groups: shots
-                    .map(|shots| (shots.to_string(), vec![bar(&model.rows, shots)]))
-                    .collect(),
-                title: model.label,
-            }
-        })
-        .collect();
-    if panels.is_empty() {
+    if kinds.is_empty() {
         return Err(lacking("counted_once", NEEDS_DEMONSTRATIONS));
     }
+    let series = |model: &Group<ErrorShare>| {
+        let series = kinds.iter().map(|&kind| {
+            let points = model.points(|row| {
+                let count = row.counted_once.filter(|_| row.kind == kind)?;
+                Some(share(row.shots, count, row.trials))
+            });
+            let role = match kind {
+                ErrorKind::Other => Role::Chance(0),
+                _ => Role::Bar(0),
+            };
+            Series::new(words(kind), role, points)
+        });
+        Panel::bars("Share of answers", series.collect())
+    };
     let note = "Shares of all answers; what is missing to 1 is right. An answer of several kinds is counted under the first \
                 of the legend that fits.";
-    let look = |(i, kind): (usize, ErrorKind)| match kind {
-        ErrorKind::Other => (words(kind), Look::chance()),
-        _ => (words(kind), Look::bar(i)),
-    };
-    let bars = Bars {
-        panels,
-        kinds: kinds.iter().copied().enumerate().map(look).collect(),
-        y_label: "Share of answers",
-    };
-    Ok(Drawing::new(
-        Page::for_panels(bars.panels.len(), 56.0),
-        note,
-        bars,
-    ))
+    let models = group(classed(findings));
+    Ok(by_model(&models, series, 56.0, note))
 }
 
 /// A kind of wrong answers as the legend calls it.
@@ -134,16 +90,11 @@ fn words(kind: ErrorKind) -> &'static str {
 /// The share of understandable mistakes against shots: wrong answers that another function, true to all
 /// demonstrations, would give.
 pub fn understandable(findings: &Findings) -> Result<Drawing> {
-    let mut series = Vec::new();
-    for model in group(clean(&findings.cells)) {
-        let points = model.points(|score| {
-            let share = f64::from(score.understandable?) / f64::from(score.trials?);
-            Some(Point::new(score.shots, share, None))
-        });
-        if !points.is_empty() {
-            series.push(Series::new(&model.label, model.role(), points));
-        }
-    }
+    let series = group(clean(&findings.cells)).into_iter().map(|model| {
+        let points = model.points(|s| Some(share(s.shots, s.understandable?, s.trials?)));
+        Series::new(&model.label, model.role(), points)
+    });
+    let series: Vec<Series> = series.filter(|s| !s.points.is_empty()).collect();
     if series.is_empty() {
         return Err(lacking("understandable", NEEDS_DEMONSTRATIONS));
     }
@@ -151,5 +102,24 @@ pub fn understandable(findings: &Findings) -> Result<Drawing> {
                 trials.";
     let panel = Panel::share("Understandable mistakes", series);
     let page = Page::new(DOUBLE_COLUMN_MM, 80.0);
-    Ok(Drawing::new(page, note, Chart::by_shots(vec![panel])))
+    let chart = Chart::new(Quantity::Shots, vec![panel]);
+    Ok(Drawing::new(page, note, chart))
+}
+
+/// So many of the trials at a shot count.
+fn share(shots: u32, count: u32, trials: u32) -> Point {
+    let share = f64::from(count) / f64::from(trials);
+    Point::new(shots, share, None).of(Some(trials), "trials")
+}
+
+/// Bars, one panel a model.
+fn by_model<T>(
+    models: &[Group<T>],
+    panel: impl Fn(&Group<T>) -> Panel,
+    row_mm: f64,
+    note: &str,
+) -> Drawing {
+    let panels = models.iter().map(|model| panel(model).titled(&model.label));
+    let page = Page::for_panels(models.len(), row_mm);
+    Drawing::new(page, note, Chart::new(Quantity::Bars, panels.collect()))
 }

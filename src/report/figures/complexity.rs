@@ -2,14 +2,9 @@
 Accuracy against how complex functions are: `BitLoad` and BitDiversity, one panel a model, one series a shot count.
 */
 
-use super::super::Drawing;
-use super::super::axis::Quantity;
-use super::super::chart::Chart;
-use super::super::page::Page;
-use super::super::series::{Panel, Role, Series};
-use super::curves::{accuracy_at, group};
-use super::{Findings, lacking};
-use crate::error::Result;
+use super::super::{Chart, Drawing, Page, Panel, Quantity, Role, Series};
+use super::Findings;
+use super::curves::{Measured as _, group};
 use crate::record::Score;
 use std::collections::BTreeSet;
 
@@ -19,50 +14,45 @@ const MOST_SERIES: usize = 4;
 const BIN: f64 = 0.5;
 
 /// Accuracy against `BitLoad`: the number of input bits that matter.
-pub fn bit_load(findings: &Findings) -> Result<Drawing> {
+#[must_use]
+pub fn bit_load(findings: &Findings) -> Drawing {
     let place = |score: &Score| score.bitload.map(f64::from);
-    let title = "BitLoad (input bits that matter)";
-    let advice = "give scores by BitLoad (`score --by bitload`)";
-    panels(&findings.bit_loads, place, title).ok_or_else(|| lacking("bitload", advice))
+    panels(
+        &findings.bit_loads,
+        place,
+        "BitLoad (input bits that matter)",
+    )
 }
 
 /// Accuracy against mean BitDiversity: the number of minority bits of outputs.
-pub fn bit_diversity(findings: &Findings) -> Result<Drawing> {
+#[must_use]
+pub fn bit_diversity(findings: &Findings) -> Drawing {
     let title = "Mean BitDiversity (minority bits of outputs; bins of 0.5)";
     // A bin is called by its lower end.
     let place = |score: &Score| score.bitdiversity.map(|low| low + BIN / 2.0);
-    let advice = "give scores by BitDiversity (`score --by bitdiversity`)";
-    panels(&findings.bit_diversities, place, title).ok_or_else(|| lacking("bitdiversity", advice))
+    panels(&findings.bit_diversities, place, title)
 }
 
 fn panels(
     scores: &[Score],
     place: impl Fn(&Score) -> Option<f64>,
     x_label: &'static str,
-) -> Option<Drawing> {
+) -> Drawing {
     let shown = shown_shots(scores.iter().map(|score| score.shots));
-    let mut panels = Vec::new();
-    for model in group(scores) {
+    let panels = group(scores).into_iter().map(|model| {
         let series = shown.iter().map(|&shots| {
             let points = model.points(|score| {
                 let place = place(score).filter(|_| score.shots == shots)?;
-                Some(accuracy_at(place, score))
+                Some(score.point(place))
             });
             let plural = if shots == 1 { "" } else { "s" };
             Series::new(format!("{shots} shot{plural}"), Role::Model, points)
         });
-        panels.push(Panel::accuracy(series.collect()).titled(&model.label));
-    }
-    let page = Page::for_panels(panels.len(), 52.0);
-    let note = "One line a shot count. Bars: 95 % intervals.";
-    (!panels.is_empty()).then(|| {
-        let chart = Chart {
-            panels,
-            quantity: Quantity::Plain,
-            x_label,
-        };
-        Drawing::new(page, note, chart)
-    })
+        Panel::accuracy(series.collect()).titled(&model.label)
+    });
+    let chart = Chart::new(Quantity::Plain(x_label), panels.collect());
+    let page = Page::for_panels(chart.panels.len(), 52.0);
+    Drawing::new(page, "One line a shot count. Bars: 95 % intervals.", chart)
 }
 
 /// The shot counts to draw: all if they are few, else the ends and some between.

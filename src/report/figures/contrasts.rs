@@ -2,13 +2,10 @@
 Clean against deranged demonstrations: by shots, by function, and how alike models' gaps are.
 */
 
-use super::super::Drawing;
-use super::super::chart::Chart;
 use super::super::heat::{Cell, Heat};
-use super::super::page::Page;
-use super::super::series::{Panel, Point, Role, Series};
+use super::super::{Chart, Drawing, Page, Panel, Point, Quantity, Role, Series};
 use super::Findings;
-use super::curves::group;
+use super::curves::{Measured as _, group};
 use crate::error::{Error, Result};
 use crate::record::{Contrast, PairKey, ProfileOf, Similarity};
 
@@ -21,27 +18,23 @@ pub(super) const GAP_LABEL: &str = "Gap (clean − deranged)";
 pub fn contrast(findings: &Findings) -> Drawing {
     let (mut panels, mut gaps) = (Vec::new(), Vec::new());
     for model in group(&findings.contrasts) {
-        let series = |label: &str, value: fn(&Contrast) -> Point| {
-            let points = model.points(|row| Some(value(row)));
+        let series = |label: &str, point: fn(&Contrast) -> Point| {
+            let points = model.points(|row| Some(point(row)));
             Series::new(label, Role::Model, points)
         };
         let clean = series("clean", |row| {
             Point::new(row.shots, row.clean_accuracy, None)
         });
         let deranged = |row: &Contrast| Point::new(row.shots, row.deranged_accuracy, None);
-        let deranged = series("deranged", deranged);
-        panels.push(Panel::accuracy(vec![clean, deranged]).titled(&model.label));
-        let gap = |row: &Contrast| {
-            let interval = row.ci_low.zip(row.ci_high);
-            Point::new(row.shots, row.gap, interval).of(Some(row.tasks), "functions")
-        };
-        gaps.push(series(&model.label, gap));
+        let both = vec![clean, series("deranged", deranged)];
+        panels.push(Panel::accuracy(both).titled(&model.label));
+        gaps.push(series(&model.label, |row| row.point(f64::from(row.shots))));
     }
     panels.push(Panel::any("Gap", gaps).titled(GAP_LABEL));
     let note = "Deranged: the same outputs, permuted across the demonstrations. Gap: mean over functions, clean less \
                 deranged; bars: 95 % intervals, paired by function.";
     let page = Page::for_panels(panels.len(), 56.0);
-    Drawing::new(page, note, Chart::by_shots(panels))
+    Drawing::new(page, note, Chart::new(Quantity::Shots, panels))
 }
 
 /// Spearman's correlations of the models' profiles.
@@ -94,17 +87,16 @@ fn heat(
         }
     };
     let mut names: Vec<String> = Vec::new();
-    for name in all().map(name) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
     let mut cells: Vec<Cell> = Vec::new();
     for pair in rows {
-        let places = sides(&pair.pair).map(name);
-        let places = places.map(|name| names.iter().position(|known| *known == name));
-        // Every name has its place.
-        let [a, b] = places.map(Option::unwrap_or_default);
+        let [a, b] = sides(&pair.pair).map(|side| {
+            let name = name(side);
+            let known = names.iter().position(|known| *known == name);
+            known.unwrap_or_else(|| {
+                names.push(name);
+                names.len() - 1
+            })
+        });
         let (column, row) = (a.min(b), a.max(b));
         if cells.iter().any(|c| (c.row, c.column) == (row, column)) || row == column {
             let (a, b) = (&names[column], &names[row]);

@@ -2,9 +2,9 @@
 Scores grouped into curves, and what their figures share: names, intervals, the mode baseline, families.
 */
 
-use super::super::series::{Line, Panel, Point, Role, Series};
+use super::super::{Line, Panel, Point, Role, Series};
 use crate::analysis::{Family, family, least_squares};
-use crate::record::{self, Condition, Contrast, CurveKey, Score};
+use crate::record::{self, Condition, Contrast, CurveKey, Fit, Score};
 use crate::stats::NORMAL_95;
 use std::collections::BTreeMap;
 
@@ -40,6 +40,31 @@ impl OnCurve for Contrast {
             constrained: self.constrained,
             bos: self.bos,
         }
+    }
+}
+
+/// A number about a curve.
+pub(super) trait Measured: OnCurve {
+    /// The number with its interval, at a place of an axis.
+    fn point(&self, x: f64) -> Point;
+}
+
+impl Measured for Score {
+    fn point(&self, x: f64) -> Point {
+        Point::new(x, self.accuracy, interval(self)).of(self.trials, "trials")
+    }
+}
+
+impl Measured for Contrast {
+    fn point(&self, x: f64) -> Point {
+        let tasks = Some(self.tasks).filter(|_| self.function.is_none());
+        Point::new(x, self.gap, self.ci_low.zip(self.ci_high)).of(tasks, "functions")
+    }
+}
+
+impl Measured for Fit {
+    fn point(&self, x: f64) -> Point {
+        Point::new(x, self.a1, self.a1_ci_low.zip(self.a1_ci_high))
     }
 }
 
@@ -99,7 +124,7 @@ impl<T> Group<'_, T> {
 impl Group<'_, Score> {
     /// Accuracy against shots, with a fitted line if it is a model's and `with_fit`.
     pub fn series(&self, with_fit: bool) -> Series {
-        let points = self.points(|s| Some(accuracy_at(f64::from(s.shots), s)));
+        let points = self.points(|s| Some(s.point(f64::from(s.shots))));
         let means: Vec<(u32, f64)> = self.rows.iter().map(|s| (s.shots, s.accuracy)).collect();
         let fit = least_squares(&means).filter(|_| with_fit && !self.is_baseline());
         let line = fit.map_or(Line::Joined, |fit| Line::Fitted {
@@ -108,11 +133,6 @@ impl Group<'_, Score> {
         });
         Series::new(&self.label, self.role(), points).with_line(line)
     }
-}
-
-/// A score's accuracy at a place of an axis.
-pub(super) fn accuracy_at(x: f64, score: &Score) -> Point {
-    Point::new(x, score.accuracy, interval(score)).of(score.trials, "trials")
 }
 
 /// A score's own interval, or accuracy +- 1.96 errors.

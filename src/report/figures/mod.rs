@@ -75,14 +75,6 @@ macro_rules! kinds {
         }
 
         impl Sort {
-            fn of(finding: &Finding) -> Self {
-                match finding {
-                    $(Finding::$kind(row) => match row {
-                        $(_row $(if ($is as fn(&$type) -> bool)(_row))? => Self::$sort,)*
-                    },)*
-                }
-            }
-
             /// The sort in words, with the command that makes it.
             fn words(self) -> &'static str {
                 match self {
@@ -100,13 +92,13 @@ macro_rules! kinds {
         }
 
         impl Findings {
-            fn add(&mut self, sort: Sort, finding: Finding) {
+            fn add(&mut self, finding: Finding) -> Sort {
                 match finding {
-                    $(Finding::$kind(row) => match sort {
-                        $(Sort::$sort => self.$field.push(row),)*
-                        // Another kind's.
-                        #[allow(unreachable_patterns)]
-                        _ => {}
+                    $(Finding::$kind(row) => match row {
+                        $(row $(if ($is as fn(&$type) -> bool)(&row))? => {
+                            self.$field.push(row);
+                            Sort::$sort
+                        })*
                     },)*
                 }
             }
@@ -176,47 +168,28 @@ kinds! {
 }
 
 impl Findings {
-    /// Reads results that a figure of these sorts can draw: at least one.
+    /// Reads results of these sorts, which a figure can draw, at least one; or else of every sort.
     ///
     /// # Errors
     /// A row of another sort, by its place; two rows about the same; and whatever the reader refuses.
-    pub fn read(reader: &mut Reader<Finding>, sorts: &[Sort]) -> Result<Self> {
-        let findings = Self::read_if(reader, |place, sort| {
-            let wanted: Vec<&str> = sorts.iter().map(|sort| sort.words()).collect();
-            let (wanted, found) = (wanted.join(" or "), sort.words());
-            let message = || format!("{place}: expected {wanted}, found {found}");
-            (!sorts.contains(&sort)).then(message)
-        })?;
-        if findings.tables().is_empty() {
-            return Err(Error::data("nothing to draw: there are no results"));
-        }
-        Ok(findings)
-    }
-
-    /// Reads results of every sort.
-    ///
-    /// # Errors
-    /// Two rows about the same; whatever the reader refuses.
-    pub fn read_all(reader: &mut Reader<Finding>) -> Result<Self> {
-        Self::read_if(reader, |_, _| None)
-    }
-
-    fn read_if(
-        reader: &mut Reader<Finding>,
-        refusal: impl Fn(&Place, Sort) -> Option<String>,
-    ) -> Result<Self> {
+    pub fn read(reader: &mut Reader<Finding>, sorts: Option<&[Sort]>) -> Result<Self> {
         let mut findings = Self::default();
         while let Some(Entry { record, place, .. }) = reader.read()? {
-            let sort = Sort::of(&record);
-            if let Some(message) = refusal(&place, sort) {
+            let about = about(&record);
+            let sort = findings.add(record);
+            if let Some(sorts) = sorts.filter(|sorts| !sorts.contains(&sort)) {
+                let wanted: Vec<&str> = sorts.iter().map(|sort| sort.words()).collect();
+                let (wanted, found) = (wanted.join(" or "), sort.words());
+                let message = format!("{place}: expected {wanted}, found {found}");
                 return Err(Error::data(message));
             }
-            if let Some(about) = about(&record)
-                && let Some(first) = findings.places.insert(about, place.clone())
-            {
+            let known = about.and_then(|about| findings.places.insert(about, place.clone()));
+            if let Some(first) = known {
                 return Err(Error::twice("the same cell", first, place));
             }
-            findings.add(sort, record);
+        }
+        if sorts.is_some() && findings.tables().is_empty() {
+            return Err(Error::data("nothing to draw: there are no results"));
         }
         Ok(findings)
     }

@@ -2,13 +2,13 @@
 The published curves, to lay over one's own: `assets/published` says where they are from.
 */
 
-use super::super::series::{Point, Role, Series};
+use super::super::{Point, Role, Series};
 use super::curves::around;
 use crate::analysis::family;
 use crate::error::{Error, Result};
 use crate::record::Condition;
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 const TABLE: &str = include_str!("../../../assets/published/breslow2026.csv");
 
@@ -40,31 +40,33 @@ impl Published {
     /// # Errors
     /// [`Error::Usage`] if nothing published is called so; the message lists what is.
     pub fn curves(&self, wanted: &[String]) -> Result<Vec<Series>> {
+        let models = self.models();
         let mut chosen: Vec<&str> = Vec::new();
         for name in wanted {
-            let is_called = |(model, modality): &(&str, &str)| {
-                let names = [model, family(model, &[]), modality];
-                names.iter().any(|known| known.eq_ignore_ascii_case(name))
-            };
-            let mut found = self.models().into_iter().filter(is_called).peekable();
-            if found.peek().is_none() {
+            let known = models.iter().filter(|(model, modality)| {
+                let mut names = [model, family(model, &[]), modality].into_iter();
+                names.any(|known| known.eq_ignore_ascii_case(name))
+            });
+            let known: Vec<&str> = known.map(|(model, _)| *model).collect();
+            if known.is_empty() {
                 return Err(self.unknown(name));
             }
-            for (model, _) in found {
-                if !chosen.contains(&model) {
-                    chosen.push(model);
-                }
-            }
+            chosen.extend(known);
         }
+        let mut seen = HashSet::new();
+        chosen.retain(|model| seen.insert(*model));
         Ok(chosen.into_iter().map(|model| self.series(model)).collect())
     }
 
     /// Model and modality, in the order of the table.
     fn models(&self) -> Vec<(&str, &str)> {
         let mut models: Vec<(&str, &str)> = Vec::new();
-        for cell in &self.0 {
-            if !models.iter().any(|(model, _)| *model == cell.model) {
-                models.push((&cell.model, &cell.modality));
+        for Cell {
+            model, modality, ..
+        } in &self.0
+        {
+            if !models.contains(&(model, modality)) {
+                models.push((model, modality));
             }
         }
         models

@@ -2,17 +2,15 @@
 What grows with the number of parameters: accuracy at one shot count, the gap, and both coefficients of the log-linear fit.
 */
 
-use super::super::Drawing;
-use super::super::chart::Chart;
-use super::super::page::{DOUBLE_COLUMN_MM, Page};
-use super::super::series::{Line, Panel, Point, Role, Series};
+use super::super::{
+    Chart, DOUBLE_COLUMN_MM, Drawing, Line, Page, Panel, Point, Quantity, Role, Series,
+};
 use super::contrasts::GAP_LABEL;
-
-use super::curves::{Group, accuracy_at, around, clean, group, is_clean};
+use super::curves::{Group, Measured as _, around, clean, group, is_clean};
 use super::{Findings, lacking};
 use crate::analysis::Family;
 use crate::error::{Error, Result};
-use crate::record::{Contrast, Score};
+use crate::record::Score;
 use crate::stats;
 
 /// A line through two points says nothing.
@@ -37,54 +35,39 @@ pub(super) fn accuracy(
     shots: Option<u32>,
     named: &[Family],
 ) -> Result<Drawing> {
-    let groups: Vec<Group<Score>> = group(clean(&findings.cells))
-        .into_iter()
-        .filter(|g| !g.is_baseline() && g.rows.iter().any(|s| s.params.is_some()))
-        .collect();
-    let mut families = Families::new(named);
+    let mut groups = group(clean(&findings.cells));
+    groups.retain(|g| !g.is_baseline() && g.rows.iter().any(|s| s.params.is_some()));
     let shots = common_shots(&groups, shots)?;
-    for model in &groups {
-        for score in model.rows.iter().filter(|s| Some(s.shots) == shots) {
-            let point = score.params.map(|params| accuracy_at(params, score));
-            families.add(model, point);
-        }
-    }
+    let series = by_size(&groups, named, |_, score| {
+        let params = score.params.filter(|_| Some(score.shots) == shots)?;
+        Some(score.point(params))
+    })?;
     let what = format!("Accuracy at {} shots", shots.unwrap_or_default());
-    let panel = Panel::share(&what, families.into_series()?);
-    Ok(one_panel(panel, &what))
+    Ok(one_panel(Panel::share(&what, series), &what))
 }
 
 /// The gap against parameters at `shots`, or at each model's largest shot count; one series a family.
 pub(super) fn gap(findings: &Findings, shots: Option<u32>, named: &[Family]) -> Result<Drawing> {
-    let mut families = Families::new(named);
-    for model in group(&findings.contrasts) {
-        let at = |row: &&&Contrast| shots.is_none_or(|shots| row.shots == shots);
-        let largest = model.rows.iter().filter(at).max_by_key(|row| row.shots);
-        if let Some(row) = largest.filter(|_| !model.is_baseline()) {
-            let (interval, tasks) = (row.ci_low.zip(row.ci_high), Some(row.tasks));
-            let bare = |params: f64| Point::new(params, row.gap, interval);
-            let point = row.params.map(|params| bare(params).of(tasks, "functions"));
-            families.add(&model, point);
-        }
-    }
+    let groups = group(&findings.contrasts);
+    let series = by_size(&groups, named, |model, row| {
+        let largest = model.rows.iter().map(|row| row.shots).max();
+        let params = row
+            .params
+            .filter(|_| Some(row.shots) == shots.or(largest))?;
+        Some(row.point(params))
+    })?;
     let at = shots.map_or_else(
         || "the largest shot count of each model".to_owned(),
         |shots| format!("{shots} shots"),
     );
-    let panel = Panel::any(GAP_LABEL, families.into_series()?);
-    Ok(one_panel(
-        panel,
-        &format!("Gap, clean less deranged, at {at}"),
-    ))
+    let what = format!("Gap, clean less deranged, at {at}");
+    Ok(one_panel(Panel::any(GAP_LABEL, series), &what))
 }
 
 fn one_panel(panel: Panel, what: &str) -> Drawing {
     let page = Page::new(120.0, 80.0);
-    Drawing::new(
-        page,
-        format!("{what}. {LINES}"),
-        Chart::by_parameters(vec![panel]),
-    )
+    let chart = Chart::new(Quantity::Parameters, vec![panel]);
+    Drawing::new(page, format!("{what}. {LINES}"), chart)
 }
 
 /// The shot count asked for, or the largest in common; none of no models.
@@ -111,72 +94,62 @@ fn common_shots(groups: &[Group<Score>], wanted: Option<u32>) -> Result<Option<u
 
 /// a0 and a1 against parameters, side by side; one series a family.
 pub fn coefficients(findings: &Findings, named: &[Family]) -> Result<Drawing> {
-    let (mut a0, mut a1) = (Families::new(named), Families::new(named));
-    let fits = findings.fits.iter().filter(|fit| is_clean(&fit.curve));
-    for model in group(fits).iter().filter(|g| !g.is_baseline()) {
-        for fit in &model.rows {
-            let errors = |value: f64, se: Option<f64>| se.map(|se| around(value, se));
-            let point = |value: f64, ci| fit.params.map(|params| Point::new(params, value, ci));
-            let a1_ci = fit.a1_ci_low.zip(fit.a1_ci_high);
-            a0.add(model, point(fit.a0, errors(fit.a0, fit.a0_se)));
-            a1.add(
-                model,
-                point(fit.a1, a1_ci.or_else(|| errors(fit.a1, fit.a1_se))),
-            );
-        }
-    }
+    let groups = group(findings.fits.iter().filter(|fit| is_clean(&fit.curve)));
+    let interval = |value: f64, se: Option<f64>| se.map(|se| around(value, se));
+    let a0 = by_size(&groups, named, |_, fit| {
+        Some(Point::new(fit.params?, fit.a0, interval(fit.a0, fit.a0_se)))
+    })?;
+    let a1 = by_size(&groups, named, |_, fit| {
+        let point = fit.point(fit.params?);
+        let ci = point.ci.or_else(|| interval(fit.a1, fit.a1_se));
+        Some(Point { ci, ..point })
+    })?;
     let efficacy = "a1, accuracy per unit of ln(shots)";
-    let chart = Chart::by_parameters(vec![
-        Panel::any("a0", a0.into_series()?).titled("Accuracy at one shot"),
-        Panel::any(efficacy, a1.into_series()?).titled("ICL efficacy"),
-    ]);
+    let chart = Chart::new(
+        Quantity::Parameters,
+        vec![
+            Panel::any("a0", a0).titled("Accuracy at one shot"),
+            Panel::any(efficacy, a1).titled("ICL efficacy"),
+        ],
+    );
     let note = format!("Accuracy = a0 + a1 ln(shots), one point a model. {LINES}");
     Ok(Drawing::new(Page::new(DOUBLE_COLUMN_MM, 80.0), note, chart))
 }
 
-/// A series a family, with a point a model.
-struct Families<'a> {
-    named: &'a [Family],
-    series: Vec<Series>,
-}
-
-impl<'a> Families<'a> {
-    fn new(named: &'a [Family]) -> Self {
-        let series = Vec::new();
-        Self { named, series }
-    }
-
-    /// Adds the point of a model, if its number of parameters is known.
-    fn add<T>(&mut self, model: &Group<T>, point: Option<Point>) {
-        let Some(point) = point else { return };
-        let family = model.family(self.named);
+/// One series a family, with the points that models other than baselines have, and a line if they are enough.
+fn by_size<T>(
+    groups: &[Group<T>],
+    named: &[Family],
+    point: impl Fn(&Group<T>, &T) -> Option<Point>,
+) -> Result<Vec<Series>> {
+    let mut families: Vec<Series> = Vec::new();
+    for model in groups.iter().filter(|group| !group.is_baseline()) {
+        let family = model.family(named);
         // What tells a model from the others of its family: its name without the family's.
         let rest = model.label.strip_prefix(&family).unwrap_or(&model.label);
         let rest = rest.trim_start_matches(['-', '_', ' ']);
         let name = if rest.is_empty() { &model.label } else { rest };
-        let point = point.named(name.to_owned());
-        if let Some(known) = self.series.iter_mut().find(|s| s.label == family) {
-            known.points.push(point);
-        } else {
-            let series = Series::new(family, Role::Model, vec![point]);
-            self.series.push(series.with_line(Line::Absent));
-        }
-    }
-
-    /// The series, those of enough models with a line; there is at least one.
-    fn into_series(mut self) -> Result<Vec<Series>> {
-        if self.series.is_empty() {
-            let advice = "give `infer --params N`, or a model folder whose card has them";
-            return Err(lacking("params", advice));
-        }
-        for family in &mut self.series {
-            let points = family.points.iter().map(|p| (p.x.ln(), p.y));
-            let (x, y): (Vec<f64>, Vec<f64>) = points.unzip();
-            let line = stats::line(&x, &y).filter(|_| x.len() >= LEAST_POINTS);
-            if let Some(stats::Line { a0, a1, .. }) = line {
-                family.line = Line::Fitted { a0, a1 };
+        for point in model.points(|row| point(model, row)) {
+            let name = Some(name.to_owned());
+            let point = Point { name, ..point };
+            match families.iter_mut().find(|known| known.label == family) {
+                Some(known) => known.points.push(point),
+                None => families.push(Series::new(&family, Role::Model, vec![point])),
             }
         }
-        Ok(self.series)
     }
+    if families.is_empty() {
+        let advice = "give `infer --params N`, or a model folder whose card has them";
+        return Err(lacking("params", advice));
+    }
+    for family in &mut families {
+        let points = family.points.iter().map(|p| (p.x.ln(), p.y));
+        let (x, y): (Vec<f64>, Vec<f64>) = points.unzip();
+        let line = stats::line(&x, &y).filter(|_| x.len() >= LEAST_POINTS);
+        family.line = line.map_or(Line::Absent, |line| Line::Fitted {
+            a0: line.a0,
+            a1: line.a1,
+        });
+    }
+    Ok(families)
 }

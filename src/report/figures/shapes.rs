@@ -2,10 +2,7 @@
 The shapes that a curve could have, through its points, and what each leaves over.
 */
 
-use super::super::Drawing;
-use super::super::chart::Chart;
-use super::super::page::Page;
-use super::super::series::{Line, Panel, Point, Role, Series};
+use super::super::{Chart, Drawing, Line, Page, Panel, Point, Quantity, Role, Series};
 use super::Findings;
 use super::curves::{group, interval};
 use crate::error::{Error, Result};
@@ -51,5 +48,6 @@ pub fn shapes(findings: &Findings) -> Result<Drawing> {
     let note = "Shapes are one curve for all functions, fitted by marginal binomial likelihood, here at the shot counts \
                 measured. Bars: 95 % intervals.";
     let page = Page::for_panels(panels.len(), 58.0);
-    Ok(Drawing::new(page, note, Chart::by_shots(panels)))
+    let chart = Chart::new(Quantity::Shots, panels);
+    Ok(Drawing::new(page, note, chart))
 }
