@@ -19,11 +19,11 @@ pub mod compression;
 /// Small files that people edit, and pointers in the place of large ones.
 pub mod text;
 
-/// Bitstring functions: primitives, programs, suites, truth tables, complexity.
-pub mod program;
-
 /// Seeded chance, keyed by what it is for.
 pub mod chance;
+
+/// Bitstring functions: primitives, programs, suites, truth tables, complexity.
+pub mod program;
 
 /// Numeric functions on slices: least squares, the cluster bootstrap, tests.
 pub mod stats;

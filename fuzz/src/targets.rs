@@ -161,7 +161,7 @@ fn model(bytes: &[u8]) {
     let name = names[usize::from(*which) % names.len()];
     let path = folder().join(name);
     fs::write(&path, file).expect("a file in memory");
-    onnx::card::fuzz_folder(folder());
+    onnx::fuzz_folder(folder());
     fs::remove_file(&path).expect("the file just written");
 }
 

@@ -7,7 +7,7 @@ the arithmetic.
 */
 
 use super::decode::{self, Decoded, Over, Reads, Sequence};
-use super::session::Engine;
+use super::engine::Engine;
 use crate::error::{Error, Result};
 
 /// Prompts that wait, so that there are several of a shape among them.

@@ -11,8 +11,7 @@ agrees.
 
 use std::rc::Rc;
 
-use super::cache::{Cache, States};
-use super::session::{Ask, Engine, Feed, LogitSummary};
+use super::engine::{Ask, Cache, Engine, Feed, LogitSummary, States};
 use crate::error::{Error, Result};
 
 /// A place in a sequence where an answer is wanted.

@@ -9,10 +9,10 @@ use std::fs;
 
 use ort::ep::cuda::{CUDA_DYLIBS, CUDNN_DYLIBS};
 
-use super::Options;
-use super::cuda::{self, Gpu, cudnn_version, gigabytes, package};
 use super::probe;
-use super::runtime::{Device, Runtime, cause};
+use super::runtime::{
+    Device, Gpu, Options, Runtime, cause, cudnn_version, gigabytes, package, preload,
+};
 use crate::error::Result;
 use crate::record::visible;
 
@@ -49,7 +49,7 @@ pub fn report(options: &Options) -> (String, bool) {
     let runtime = Runtime::get(options.ort_lib.as_deref());
     match &runtime {
         Ok(runtime) => {
-            cuda::preload(&runtime.library);
+            preload(&runtime.library);
             lines.add("ONNX Runtime", &runtime.version);
             lines.add("library", &runtime.library.display().to_string());
             lines.add("execution providers", &runtime.providers.join(", "));

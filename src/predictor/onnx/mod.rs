@@ -1,82 +1,46 @@
 /*!
 A predictor in ONNX Runtime: a model folder that answers encoded prompts.
 
-- [`runtime`]: finds and loads the library, opens sessions on a device;
-- [`card`]: what the folder says about the model;
-- `folder`: where its files lie;
-- `weights`: what the graph's file says, and which files hold its weights;
-- `graph`: the two graph signatures that can be run;
-- `vocabulary`: one symbol, one token;
-- `limits`: how much goes together;
-- `cache`, `session`: what has been read, and the forward pass behind it;
-- `batch`: which prompts are answered together;
-- `decode`: greedy decoding and the teacher-forced pass that replaces it;
-- [`verify`]: holds a model against what its card says that the right one gives;
-- `cuda`: what CUDA says of a device;
-- `probe`, [`doctor`]: what is there, what is missing, and whether it computes right.
+Its layers, each of which knows only those before it:
+
+- [`runtime`]: the library, devices, memory, errors;
+- `folder`: what a model's files say: graph, weights, card, configuration, symbols;
+- `engine`: the forward pass: graph, cache, one call, what is read of its logits, how much goes together;
+- `decode`, `batch`: answers: greedy decoding, the teacher-forced pass that replaces it, prompts that are answered together;
+- [`verify`], `probe`, [`doctor`]: whether a model is the right one, and whether the machine computes right.
 */
 
 mod batch;
-mod cache;
-pub mod card;
-mod cuda;
 mod decode;
 pub mod doctor;
+mod engine;
 mod folder;
-mod graph;
-mod limits;
 mod probe;
-mod python;
 pub mod runtime;
-mod session;
 pub mod verify;
-mod vocabulary;
-mod weights;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-pub use card::Card;
-pub use runtime::{Device, Taken};
+pub use folder::{Acceptance, Card, NextBase, Recorded};
+pub use runtime::{Device, Options, Taken};
+
+#[cfg(fuzzing)]
+pub use folder::fuzz_folder;
 
 use ort::session::builder::SessionBuilder;
 use ort::value::Outlet;
 use serde_json::json;
 
 use batch::Batches;
-use card::Config;
 use decode::{Decoded, Over, Place, Reads, Sequence};
-use folder::Folder;
-use graph::{Graph, Port};
-use limits::Limits;
-use runtime::Runtime;
-use session::Engine;
-use vocabulary::Vocabulary;
+use engine::{Engine, Graph, Limits, Memories, Port};
+use folder::{Config, Folder, Vocabulary, contents};
+use runtime::{Needs, Runtime, free_memory};
 
 use super::{Answer, Job, Jobs, Predictor, points};
 use crate::error::{Error, Result};
 use crate::record::provenance::Facts;
 use crate::record::{Prompt, Symbols};
-
-/// How a model is run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Where it runs.
-    pub device: Device,
-    /// Threads within an operator; 0 takes one a core.
-    pub threads: usize,
-    /// ONNX Runtime's library or its folder; `None` looks in the usual places.
-    pub ort_lib: Option<PathBuf>,
-    /// The tokens of a prompt that one call reads; longer ones go through the cache in pieces. `None` takes what suits the
-    /// device.
-    pub prefill_chunk: Option<usize>,
-    /// The most tokens of one call that reads several prompts. `None` takes what suits the device.
-    pub batch_tokens: Option<usize>,
-    /// The bytes that the logits of one call may take: a plain export reads no more tokens at once than that. `None` takes
-    /// what suits the device.
-    pub logits_bytes: Option<usize>,
-    /// Whether a dynamically quantised graph may answer, one whole prompt a call.
-    pub allow_inexact: bool,
-}
 
 /// How an answer is found. Both give the same answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -163,7 +127,7 @@ pub struct Request<'a> {
 /// # Errors
 /// [`Error::Model`] if there is no ONNX model, [`Error::Io`] if a file cannot be read.
 pub fn sha256(model: &Path) -> Result<String> {
-    crate::digest::sha256(&weights::contents(&Folder::find(model)?.graph)?.files)
+    crate::digest::sha256(&contents(&Folder::find(model)?.graph)?.files)
 }
 
 /// A model in memory, ready to answer.
@@ -191,7 +155,7 @@ impl OnnxModel {
         let card = Card::read(&folder)?;
         let config = Config::read(home)?;
         // What the graph keeps elsewhere is refused before the runtime reads it.
-        let contents = weights::contents(model)?;
+        let contents = contents(model)?;
         if contents.slides {
             return Err(here(Error::model(
                 "sliding_window_cache: its cache loses what is behind the window, so that no answer can go on from a prompt's \
@@ -213,22 +177,25 @@ impl OnnxModel {
         let bytes = (contents.files.iter())
             .filter_map(|file| Some(file.metadata().ok()?.len()))
             .sum();
+        let needs = Needs {
+            made_for: card.device.as_deref(),
+            weights: card.weights.as_deref(),
+            bytes,
+        };
         let runtime = Runtime::get(options.ort_lib.as_deref())?;
         let open = |builder: &mut SessionBuilder| builder.commit_from_file(model);
-        let (session, taken) = runtime
-            .open_for(options, &card, bytes, &open)
-            .map_err(here)?;
+        let (session, taken) = runtime.open_for(options, needs, &open).map_err(here)?;
         let graph = Graph::recognise(&ports(session.inputs()), &ports(session.outputs()), &config)
             .map_err(here)?;
         config.check_tokens(graph.vocab).map_err(here)?;
         let vocabulary = Vocabulary::read(home, &card, &config, graph.vocab)?;
         let free = match taken.device {
-            Device::Cuda(number) => cuda::free_memory(number),
+            Device::Cuda(number) => free_memory(number),
             Device::Cpu | Device::Auto => None,
         };
         let is_whole = inexact.is_some() || graph.reads_whole();
         let limits = Limits::of(taken.device, free).with(options, is_whole);
-        let memories = taken.memories(&session)?;
+        let memories = Memories::of(&session, taken.device)?;
         let engine = Engine::new(session, graph, limits, memories);
         Ok(Self {
             lost_window: config.window.filter(|_| contents.is_without_window),

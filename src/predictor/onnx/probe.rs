@@ -12,8 +12,7 @@ use ort::session::builder::SessionBuilder;
 use ort::session::{IoBinding, Session};
 use ort::value::{Outlet, Shape, SymbolicDimensions, Tensor, TensorElementType, ValueType};
 
-use super::Options;
-use super::runtime::{Runtime, dimension, failure};
+use super::runtime::{Options, Runtime, dimension, failure};
 use crate::error::{Error, Result};
 
 /// The domain of ONNX Runtime's own operators.

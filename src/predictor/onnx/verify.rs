@@ -10,11 +10,10 @@ Two tests, of which a card may carry either or both:
 
 use std::fmt::Write;
 
-use serde::Deserialize;
-
 use super::OnnxModel;
 use super::decode::Over;
-use super::session::{Ask, Feed, LogitSummary};
+use super::engine::{Ask, Feed, LogitSummary};
+use super::folder::{Acceptance, NextBase, Recorded};
 use crate::error::{Error, Result};
 
 /// The largest difference from recorded logits that a model in float32 may show: rounding differs between
@@ -28,39 +27,6 @@ const LOGIT_16_BITS: f64 = 0.5;
 /// falls to 20-30 %).
 const LOSS: f64 = 0.01;
 const ACCURACY: f64 = 0.005;
-
-/// Loss and accuracy of predicting every symbol of a sequence but the first.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-pub struct NextBase {
-    /// Mean of -ln p(symbol | all before it), in nats.
-    pub loss: f64,
-    /// Share of symbols that are the arg-max.
-    pub accuracy: f64,
-}
-
-/// What a model's makers publish for sequences of theirs.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Acceptance {
-    /// Means over the sequences.
-    pub published: NextBase,
-    /// Where the figures and the sequences come from.
-    pub source: String,
-}
-
-/// Logits of the reference implementation.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Recorded {
-    /// The implementation, its version and precision.
-    pub reference: String,
-    /// The text, in tokens.
-    pub input_ids: Vec<u32>,
-    /// Places in the text, ascending.
-    pub positions: Vec<usize>,
-    /// For each place, the tokens whose logits are kept, the likeliest first.
-    pub ids: Vec<Vec<u32>>,
-    /// Their logits.
-    pub logits: Vec<Vec<f64>>,
-}
 
 /// A report for a person, and whether everything in it is as it has to be.
 #[derive(Debug, Clone, PartialEq, Eq)]

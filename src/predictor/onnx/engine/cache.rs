@@ -18,10 +18,10 @@ use ort::AsPointer;
 use ort::memory::{AllocationDevice, Allocator};
 use ort::value::{DynTensor, DynTensorValueType, DynValue, Shape, Tensor, TensorElementType};
 
-use super::cuda;
-use super::graph::{Content, Graph, Slot};
-use super::runtime::{dimension, failure};
+use super::graph::Graph;
+use super::slots::{Content, Slot};
 use crate::error::{Error, Result};
+use crate::predictor::onnx::runtime::{dimension, failure, zero};
 
 /// Does something with `$T`, the type of a plain export's numbers.
 macro_rules! with_numbers {
@@ -42,14 +42,14 @@ macro_rules! with_numbers {
         }
     };
 }
-pub(super) use with_numbers;
+pub(crate) use with_numbers;
 
 /// The recurrent states of a batch, in the order of the graph's slots.
-pub(super) type States = Rc<Vec<DynTensor>>;
+pub(crate) type States = Rc<Vec<DynTensor>>;
 
 /// What a graph keeps of the sequences of a batch.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(crate) struct Cache {
     /// Keys and values in the order of the graph's slots, `[sequences, heads, capacity, width]`.
     rows: Vec<DynTensor>,
     /// What the recurrent layers hold now.
@@ -62,7 +62,7 @@ pub(super) struct Cache {
 
 impl Cache {
     /// The cache of sequences that have read nothing. `capacity` is the most tokens that one of them will have read.
-    pub(super) fn new(
+    pub(crate) fn new(
         graph: &Graph,
         sequences: usize,
         capacity: usize,
@@ -87,7 +87,7 @@ impl Cache {
                     let device = u16::try_from(memory.device_id()).unwrap_or_default();
                     let bytes = slot.bytes(capacity) * sequences;
                     // SAFETY: the tensor is new, lies there and has so many bytes.
-                    unsafe { cuda::zero(device, row.data_ptr_mut(), bytes)? };
+                    unsafe { zero(device, row.data_ptr_mut(), bytes)? };
                 }
                 Ok(row)
             })
@@ -105,7 +105,7 @@ impl Cache {
     }
 
     /// Keys and values of some of the sequences: views of this cache, in the order of the graph's slots.
-    pub(super) fn rows(
+    pub(crate) fn rows(
         &mut self,
         sequences: &Range<usize>,
         allocator: &Allocator,
@@ -116,7 +116,7 @@ impl Cache {
     }
 
     /// Takes over the keys and values that a plain export gave, after a check of their shapes.
-    pub(super) fn replace(
+    pub(crate) fn replace(
         &mut self,
         graph: &Graph,
         rows: Vec<DynTensor>,
@@ -136,7 +136,7 @@ impl Cache {
     }
 
     /// Forgets all tokens behind the first `length`; `states` are those that the sequences had there, where there are any.
-    pub(super) fn cut(
+    pub(crate) fn cut(
         &mut self,
         graph: &Graph,
         length: usize,
@@ -170,12 +170,12 @@ impl Slot {
     }
 
     /// A state's tensor.
-    pub(super) fn state(&self, sequences: usize, allocator: &Allocator) -> Result<DynTensor> {
+    pub(crate) fn state(&self, sequences: usize, allocator: &Allocator) -> Result<DynTensor> {
         DynTensor::new(allocator, self.element, self.shape(sequences, 0)).map_err(failure)
     }
 
     /// The memory that this slot takes of one sequence of so many tokens.
-    pub(super) fn bytes(&self, tokens: usize) -> usize {
+    pub(crate) fn bytes(&self, tokens: usize) -> usize {
         let numbers = match self.content {
             Content::Rows { heads, dim } => heads * dim * tokens,
             Content::State { channels, width } => channels * width,
@@ -185,7 +185,7 @@ impl Slot {
 }
 
 /// Some sequences of a tensor whose first dimension counts them. The view has to be gone before the tensor is.
-pub(super) fn view(
+pub(crate) fn view(
     tensor: &DynTensor,
     sequences: &Range<usize>,
     allocator: &Allocator,

@@ -1,65 +1,45 @@
 /*!
-A forward pass: tokens behind what the cache holds go in, what was asked of the logits and the longer cache come out.
+The engine: a forward pass. Tokens behind what the cache holds go in; what was asked of the logits, and the longer cache, come out.
 
 A reading graph looks at the logits by itself, and a few numbers for each question come back. A plain export gives all logits
 at all places, which are looked at where ONNX Runtime put them and never kept: a row of a large vocabulary is a megabyte.
 */
 
+mod cache;
+mod graph;
+mod limits;
+mod memories;
+mod readings;
+mod slots;
+
+pub(crate) use cache::{Cache, States};
+pub(crate) use graph::Graph;
+pub(crate) use limits::Limits;
+pub(crate) use memories::Memories;
+pub(crate) use readings::{Ask, LogitSummary};
+pub(crate) use slots::Port;
+
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ort::memory::{Allocator, MemoryInfo};
-use ort::session::{IoBinding, RunOptions, Session, SessionOutputs};
-use ort::value::{DynTensor, DynTensorValueType, PrimitiveTensorElementType, Shape, Tensor};
+use ort::session::{IoBinding, RunOptions, Session};
+use ort::value::{DynTensor, DynTensorValueType, PrimitiveTensorElementType, Tensor};
 
-use super::cache::{Cache, view, with_numbers};
-use super::graph::{CACHE_BRANCH, Graph, LOGITS_TO_KEEP, POSITION_IDS, Signature};
-use super::limits::Limits;
+use cache::{view, with_numbers};
+use graph::{CACHE_BRANCH, LOGITS_TO_KEEP, POSITION_IDS, Signature};
+use readings::{read, survey_all};
+use slots::Slot;
+
 use super::runtime::{dimension, failure};
 use crate::error::{Error, Result};
 
 /// ONNX Runtime's option of a call after which its arenas give back what they do not use.
 const SHRINKAGE: &str = "memory.enable_memory_arena_shrinkage";
 
-/// The memory of a session's device, and of this process where its outputs are read.
-#[derive(Debug)]
-pub(super) struct Memories {
-    /// Where caches lie, so that they are not copied between calls.
-    pub cache: Allocator,
-    /// Where a plain export's cache is given.
-    pub device: MemoryInfo<'static>,
-    /// Where what is read here is given.
-    pub here: MemoryInfo<'static>,
-    /// What ONNX Runtime calls the device's arena.
-    pub arena: String,
-}
-
-/// A question about the token that follows one of the tokens that are fed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ask {
-    /// Index of the token fed.
-    pub after: usize,
-    /// Tokens whose logits are wanted.
-    pub choices: Vec<u32>,
-}
-
-/// The answer to an [`Ask`]: what there is to know of a place's logits.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct LogitSummary {
-    /// The token with the largest logit, the lowest id among equals.
-    pub best: u32,
-    /// The largest and the second largest logit.
-    pub top: [f32; 2],
-    /// ln of the sum of exp(logit - `top[0]`) over the whole vocabulary.
-    pub log_sum: f64,
-    /// The logits of the ask's choices, in their order.
-    pub chosen: Vec<f32>,
-}
-
 /// What one sequence of a batch reads.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Feed<'a> {
+pub(crate) struct Feed<'a> {
     /// As many tokens as the others of the batch.
     pub tokens: &'a [u32],
     /// In ascending order, and at the same places as those of the others.
@@ -67,7 +47,7 @@ pub(super) struct Feed<'a> {
 }
 
 /// A session and what is known of its graph.
-pub(super) struct Engine {
+pub(crate) struct Engine {
     session: Session,
     pub graph: Graph,
     pub limits: Limits,
@@ -94,7 +74,7 @@ struct Part<'a> {
 }
 
 impl Engine {
-    pub(super) fn new(session: Session, graph: Graph, limits: Limits, memories: Memories) -> Self {
+    pub(crate) fn new(session: Session, graph: Graph, limits: Limits, memories: Memories) -> Self {
         Self {
             session,
             graph,
@@ -107,7 +87,7 @@ impl Engine {
     }
 
     /// The cache of sequences that have read nothing, each with room for `capacity` tokens.
-    pub(super) fn cache(&self, sequences: usize, capacity: usize) -> Result<Cache> {
+    pub(crate) fn cache(&self, sequences: usize, capacity: usize) -> Result<Cache> {
         Cache::new(&self.graph, sequences, capacity, &self.memories.cache)
     }
 
@@ -115,7 +95,7 @@ impl Engine {
     ///
     /// A first call reads several sequences together, as many as the limits allow. Behind a past, `GroupQueryAttention` takes
     /// one token of several sequences, or several tokens of one. On an error the cache holds what it held.
-    pub(super) fn forward(
+    pub(crate) fn forward(
         &mut self,
         cache: &mut Cache,
         feeds: &[Feed<'_>],
@@ -141,7 +121,7 @@ impl Engine {
         // Where the states go: every piece reads those of the piece before and leaves the others alone, the cache's, too.
         let mut states: Vec<Vec<DynTensor>> = Vec::with_capacity(2);
         for _ in 0..pieces.len().min(2) {
-            let new = |slot: &super::graph::Slot| slot.state(feeds.len(), &self.memories.cache);
+            let new = |slot: &Slot| slot.state(feeds.len(), &self.memories.cache);
             states.push(self.graph.states().map(new).collect::<Result<_>>()?);
         }
         let (before, past) = (cache.length, Rc::clone(&cache.states));
@@ -225,7 +205,7 @@ impl Engine {
     }
 
     /// How many sequences that each read `length` tokens, and keep their states at `marks` places, go into a batch.
-    pub(super) fn rows(&self, length: usize, marks: usize) -> usize {
+    pub(crate) fn rows(&self, length: usize, marks: usize) -> usize {
         let limits = &self.limits;
         if self.graph.is_plain() {
             if length > limits.chunk() || !limits.may_mix() {
@@ -380,158 +360,4 @@ where
 {
     let tensor = Tensor::from_array((shape, values)).map_err(failure)?;
     binding.bind_input(name, &tensor).map_err(failure)
-}
-
-/// An output's numbers, after a check of its shape.
-fn numbers<'a, T: PrimitiveTensorElementType>(
-    outputs: &'a SessionOutputs<'_>,
-    name: &str,
-    shape: &[usize],
-) -> Result<&'a [T]> {
-    let value = outputs
-        .get(name)
-        .ok_or_else(|| Error::model(format!("no {name}")))?;
-    let (found, data) = value.try_extract_tensor::<T>().map_err(failure)?;
-    let expected = Shape::new(shape.iter().copied().map(dimension));
-    if *found != expected {
-        return Err(Error::model(format!(
-            "the graph gives {name} of shape {found}, expected {expected}"
-        )));
-    }
-    Ok(data)
-}
-
-/// What a reading graph says of every place; `asks` are of each sequence of the call.
-fn read(
-    outputs: &SessionOutputs<'_>,
-    asks: &[&[Ask]],
-    choices: usize,
-) -> Result<Vec<Vec<LogitSummary>>> {
-    let places = asks.first().map_or(0, |asks| asks.len()).max(1);
-    let rows = asks.len();
-    let best: &[i64] = numbers(outputs, "best", &[rows, places])?;
-    let top: &[f32] = numbers(outputs, "top", &[rows, places, 2])?;
-    let log_sum: &[f32] = numbers(outputs, "log_sum", &[rows, places])?;
-    let chosen: &[f32] = numbers(outputs, "chosen", &[rows, places, choices])?;
-    let at = |place: usize, ask: &Ask| LogitSummary {
-        // Where no logit is a number, no token is the best: whatever stands there is not looked at.
-        best: u32::try_from(best[place]).unwrap_or(u32::MAX),
-        top: [top[2 * place], top[2 * place + 1]],
-        log_sum: f64::from(log_sum[place]),
-        chosen: chosen[choices * place..][..ask.choices.len()].to_vec(),
-    };
-    Ok((asks.iter().enumerate())
-        .map(|(row, asks)| {
-            (asks.iter().enumerate())
-                .map(|(index, ask)| at(row * places + index, ask))
-                .collect()
-        })
-        .collect())
-}
-
-/// What there is to know of a plain export's logits, for `[rows, tokens]` whose first token is number `begin` of those fed.
-fn survey_all<T>(
-    outputs: &SessionOutputs<'_>,
-    asks: &[&[Ask]],
-    graph: &Graph,
-    [rows, length]: [usize; 2],
-    begin: usize,
-) -> Result<Vec<Vec<LogitSummary>>>
-where
-    T: PrimitiveTensorElementType + Copy + Into<f32>,
-{
-    // The places that logits are given for.
-    let (first, places) = if graph.is_last_only {
-        (length - 1, 1)
-    } else {
-        (0, length)
-    };
-    let logits: &[T] = numbers(outputs, "logits", &[rows, places, graph.vocab])?;
-    let read = |row: usize, ask: &Ask| {
-        let place = (ask.after - begin).checked_sub(first).ok_or_else(|| {
-            Error::model(
-                "the graph gives logits of the last token only (prune_lm_head), more are asked for",
-            )
-        })?;
-        let at = (row * places + place) * graph.vocab;
-        Ok(survey(&logits[at..][..graph.vocab], &ask.choices))
-    };
-    (asks.iter().enumerate())
-        .map(|(row, asks)| asks.iter().map(|ask| read(row, ask)).collect())
-        .collect()
-}
-
-/// What there is to know of a row of logits.
-fn survey<T: Copy + Into<f32>>(logits: &[T], choices: &[u32]) -> LogitSummary {
-    let (mut best, mut top, mut second) = (0, f32::NEG_INFINITY, f32::NEG_INFINITY);
-    for (index, &logit) in logits.iter().enumerate() {
-        let logit = logit.into();
-        if logit > top {
-            (best, second, top) = (index, top, logit);
-        } else if logit > second {
-            second = logit;
-        }
-    }
-    // A logit that is no number leaves none here either.
-    let sum: f64 = (logits.iter())
-        .map(|&logit| f64::from(logit.into() - top).exp())
-        .sum();
-    LogitSummary {
-        // Token ids are 32 bits wide everywhere; a vocabulary beyond them has no row to get here.
-        best: u32::try_from(best).unwrap_or(u32::MAX),
-        top: [top, second],
-        log_sum: sum.ln(),
-        // Below the vocabulary's size: the symbol table checks it.
-        chosen: choices
-            .iter()
-            .map(|&id| logits[id as usize].into())
-            .collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ties_go_to_the_lowest_id() {
-        let seen = survey(&[0.5, 2.0, 2.0, 1.0], &[]);
-        assert_eq!((seen.best, seen.top), (1, [2.0, 2.0]));
-    }
-
-    #[test]
-    fn the_best_two_are_found_wherever_they_stand() {
-        for (best, logits) in [
-            (0, [3.0, 1.0, 2.5]),
-            (2, [2.5, 1.0, 3.0]),
-            (2, [1.0, 2.5, 3.0]),
-        ] {
-            let seen = survey(&logits, &[1, 1]);
-            assert_eq!((seen.best, seen.top), (best, [3.0, 2.5]));
-            assert_eq!(seen.chosen, [logits[1]; 2]);
-        }
-    }
-
-    #[test]
-    fn the_sum_is_relative_to_the_largest() {
-        let seen = survey(&[1f32, 2., 5.].map(f32::ln), &[]);
-        assert!((seen.log_sum - (8f64 / 5.0).ln()).abs() < 1e-7);
-        assert!(survey(&[1e4, 0.0, -1e4], &[]).log_sum.abs() < 1e-12);
-    }
-
-    #[test]
-    fn a_logit_that_is_no_number_leaves_no_sum() {
-        for logits in [
-            [f32::NAN, 1.0],
-            [1.0, f32::NAN],
-            [f32::INFINITY, 0.0],
-            [f32::NEG_INFINITY; 2],
-        ] {
-            let seen = survey(&logits, &[]);
-            assert!(
-                !(seen.log_sum.is_finite() && seen.top[0].is_finite()),
-                "{logits:?}"
-            );
-        }
-    }
 }

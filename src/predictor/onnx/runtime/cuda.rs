@@ -12,8 +12,8 @@ use libloading::Library;
 use memchr::memmem;
 use ort::ep::cuda::{CUDA_DYLIBS, CUDNN_DYLIBS};
 
+use super::cause;
 use super::python;
-use super::runtime::cause;
 use crate::error::{Error, Result};
 
 /// CUDA's runtime library, to which ONNX Runtime's provider links. Where that has loaded it, this is the same one.
@@ -27,7 +27,7 @@ type Properties = [u64; 512];
 
 /// A CUDA device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Gpu {
+pub(crate) struct Gpu {
     /// What NVIDIA calls it.
     pub name: String,
     /// Its compute capability: 9.0 is (9, 0).
@@ -47,7 +47,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Model`] without CUDA, or without this device.
-    pub(super) fn of(device: u16) -> Result<Self> {
+    pub(crate) fn of(device: u16) -> Result<Self> {
         let cuda = Cuda::load()?;
         cuda.on(device, |number| {
             let (mut free, mut total) = (0, 0);
@@ -88,7 +88,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Model`] if not.
-    pub(super) fn computes_bfloat16(&self) -> Result<()> {
+    pub(crate) fn computes_bfloat16(&self) -> Result<()> {
         /// NVIDIA's Ampere, of 2020.
         const FIRST: (c_int, c_int) = (8, 0);
 
@@ -104,7 +104,7 @@ impl Gpu {
 }
 
 /// The version of cuDNN, where that is found.
-pub(super) fn cudnn_version() -> Option<String> {
+pub(crate) fn cudnn_version() -> Option<String> {
     // SAFETY: NVIDIA's library, which ONNX Runtime loads in the same way, and its function as it is documented.
     let number = unsafe {
         let library = Library::new("libcudnn.so.9").ok()?;
@@ -118,7 +118,7 @@ pub(super) fn cudnn_version() -> Option<String> {
 
 /// Loads what Python's packages have of NVIDIA's libraries beside a library of ONNX Runtime's. Whoever asks for them by name
 /// then gets these; the dynamic linker would not look there.
-pub(super) fn preload(library: &Path) {
+pub(crate) fn preload(library: &Path) {
     let folders = python::nvidia(library);
     for name in CUDA_DYLIBS.iter().chain(CUDNN_DYLIBS) {
         for path in folders.iter().map(|folder| folder.join(name)) {
@@ -132,7 +132,7 @@ pub(super) fn preload(library: &Path) {
 }
 
 /// Where a library of NVIDIA's comes from, to be put behind what says that it is missing.
-pub(super) fn package(library: &str) -> &'static str {
+pub(crate) fn package(library: &str) -> &'static str {
     /// The beginnings of libraries' names.
     const PACKAGES: [(&str, &str); 7] = [
         ("libcudart.", "; PyPI has it in nvidia-cuda-runtime"),
@@ -148,7 +148,7 @@ pub(super) fn package(library: &str) -> &'static str {
 }
 
 /// The bytes of a device's memory that nobody uses; `None` where CUDA cannot be asked.
-pub(super) fn free_memory(device: u16) -> Option<usize> {
+pub(crate) fn free_memory(device: u16) -> Option<usize> {
     Gpu::of(device).ok().map(|gpu| gpu.free)
 }
 
@@ -157,7 +157,7 @@ pub(super) fn free_memory(device: u16) -> Option<usize> {
 ///
 /// # Errors
 /// [`Error::Model`] and [`Error::OutOfMemory`], which name the card.
-pub(super) fn suits(device: u16, weights: Option<&str>, bytes: u64) -> Result<()> {
+pub(crate) fn suits(device: u16, weights: Option<&str>, bytes: u64) -> Result<()> {
     let Ok(gpu) = Gpu::of(device) else {
         return Ok(());
     };
@@ -182,7 +182,7 @@ pub(super) fn suits(device: u16, weights: Option<&str>, bytes: u64) -> Result<()
 ///
 /// # Safety
 /// The device has so many bytes there, and nobody else uses them.
-pub(super) unsafe fn zero(device: u16, memory: *mut c_void, bytes: usize) -> Result<()> {
+pub(crate) unsafe fn zero(device: u16, memory: *mut c_void, bytes: usize) -> Result<()> {
     let cuda = Cuda::load()?;
     cuda.on(device, |_| {
         // SAFETY: the memory is the caller's; that it is zero is waited for.
@@ -195,7 +195,7 @@ pub(super) unsafe fn zero(device: u16, memory: *mut c_void, bytes: usize) -> Res
 
 /// 10^9 bytes, for people.
 #[expect(clippy::cast_precision_loss, reason = "one decimal is printed")]
-pub(super) fn gigabytes(bytes: u64) -> f64 {
+pub(crate) fn gigabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e9
 }
 
@@ -204,7 +204,7 @@ pub(super) fn gigabytes(bytes: u64) -> f64 {
 ///
 /// # Errors
 /// [`Error::Model`] if not.
-pub(super) fn check_provider(library: &Path, version: &str) -> Result<()> {
+pub(crate) fn check_provider(library: &Path, version: &str) -> Result<()> {
     const PROVIDER: &str = "libonnxruntime_providers_cuda.so";
     const BLOCK: u64 = 1 << 20;
 
@@ -235,7 +235,7 @@ pub(super) fn check_provider(library: &Path, version: &str) -> Result<()> {
 }
 
 /// A message of ONNX Runtime about CUDA, with what to do about it.
-pub(super) fn explained(text: String) -> String {
+pub(crate) fn explained(text: String) -> String {
     // `cudaErrorNoKernelImageForDevice`, `cudaErrorInvalidKernelImage`.
     let has_no_code = ["no kernel image", "kernel image is invalid"];
     if has_no_code.iter().any(|words| text.contains(words))

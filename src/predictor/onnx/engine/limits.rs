@@ -10,8 +10,7 @@ On a GPU, where products have to be large to be fast and flash attention skips w
 that is free once the weights are there; its shares and sizes have not been measured.
 */
 
-use super::Options;
-use super::runtime::Device;
+use crate::predictor::onnx::runtime::{Device, Options};
 
 /// Batches without a refusal of memory after which twice as much is tried again.
 const CALM: u32 = 16;
@@ -22,7 +21,7 @@ const UNKNOWN_MEMORY: usize = 8 << 30;
 
 /// What goes into one call and one batch. Where memory is refused, everything is halved, and grows again later.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     call_tokens: usize,
     /// The most tokens of a batch, where a user wants so few of them together.
     batch_tokens: usize,
@@ -44,7 +43,7 @@ pub(super) struct Limits {
 
 impl Limits {
     /// What suits a device. `free` is its memory in bytes, the weights being there.
-    pub(super) fn of(device: Device, free: Option<usize>) -> Self {
+    pub(crate) fn of(device: Device, free: Option<usize>) -> Self {
         let common = Self {
             call_tokens: 512,
             batch_tokens: usize::MAX,
@@ -73,7 +72,7 @@ impl Limits {
     }
 
     /// With a user's sizes in the place of these; `is_whole`: one sequence at a time, and never in pieces.
-    pub(super) fn with(self, options: &Options, is_whole: bool) -> Self {
+    pub(crate) fn with(self, options: &Options, is_whole: bool) -> Self {
         if is_whole {
             return Self {
                 chunk: usize::MAX,
@@ -92,22 +91,22 @@ impl Limits {
     }
 
     /// Whether a call may read other tokens than greedy decoding's of one sequence.
-    pub(super) fn may_mix(&self) -> bool {
+    pub(crate) fn may_mix(&self) -> bool {
         !self.is_whole
     }
 
     /// The most tokens of a call that reads several prompts from their beginning.
-    pub(super) fn call_tokens(&self) -> usize {
+    pub(crate) fn call_tokens(&self) -> usize {
         self.call_tokens >> self.halved
     }
 
     /// The most tokens of a sequence in a call.
-    pub(super) fn chunk(&self) -> usize {
+    pub(crate) fn chunk(&self) -> usize {
         (self.chunk >> self.halved).max(SMALLEST_CHUNK.min(self.chunk))
     }
 
     /// How many sequences of `length` tokens, each of which takes so many bytes, go into a batch.
-    pub(super) fn rows(&self, length: usize, bytes: usize) -> usize {
+    pub(crate) fn rows(&self, length: usize, bytes: usize) -> usize {
         if self.is_whole || self.is_long_alone && length > self.chunk() {
             return 1;
         }
@@ -116,18 +115,18 @@ impl Limits {
     }
 
     /// Memory was refused.
-    pub(super) fn halve(&mut self) {
+    pub(crate) fn halve(&mut self) {
         self.halved += 1;
         self.calm = 0;
     }
 
     /// Whether halving makes the calls of one sequence of `length` tokens smaller still.
-    pub(super) fn can_cut(&self, length: usize) -> bool {
+    pub(crate) fn can_cut(&self, length: usize) -> bool {
         !self.is_whole && self.chunk().min(length) / 2 >= SMALLEST_CHUNK
     }
 
     /// A batch went through.
-    pub(super) fn went_through(&mut self) {
+    pub(crate) fn went_through(&mut self) {
         self.calm += 1;
         if self.calm >= CALM && self.halved > 0 {
             self.halved -= 1;

@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_json::Value;
 use tokenizers::{Encoding, Token, Tokenizer};
 
-use super::card::{Card, Config, check_size, read_json};
+use super::{Card, Config, check_size, read_json};
 use crate::error::{Error, Result};
 use crate::record::catch_panic;
 use crate::text;
@@ -43,7 +43,7 @@ enum Tokens {
 }
 
 /// The symbols and tokens of one model, looked up as they are met.
-pub(super) struct Vocabulary {
+pub(crate) struct Vocabulary {
     tokens: Tokens,
     /// The special tokens that the model's tokenizer puts before a text by itself; or why prompts cannot be as it makes them.
     pub leading: std::result::Result<Vec<u32>, String>,
@@ -54,7 +54,7 @@ pub(super) struct Vocabulary {
 
 impl Vocabulary {
     /// Reads a model folder's vocabulary: `tokenizer.json`, or bytes where the card says so.
-    pub(super) fn read(folder: &Path, card: &Card, config: &Config, size: usize) -> Result<Self> {
+    pub(crate) fn read(folder: &Path, card: &Card, config: &Config, size: usize) -> Result<Self> {
         let mut leading = Ok(Vec::new());
         let tokens = if card.is_bytes() {
             Tokens::Bytes
@@ -93,7 +93,7 @@ impl Vocabulary {
     }
 
     /// The one token that a symbol is.
-    pub(super) fn id(&mut self, symbol: &str) -> Result<u32> {
+    pub(crate) fn id(&mut self, symbol: &str) -> Result<u32> {
         if let Some(&id) = self.ids.get(symbol) {
             return Ok(id);
         }
@@ -143,7 +143,7 @@ impl Vocabulary {
     }
 
     /// The text of a token as it would stand inside a line; special tokens have none.
-    pub(super) fn text(&self, id: u32) -> String {
+    pub(crate) fn text(&self, id: u32) -> String {
         match &self.tokens {
             Tokens::Bytes => match u8::try_from(id) {
                 Ok(byte) if byte.is_ascii() => char::from(byte).to_string(),
@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn texts_begin_and_answers_end_as_in_transformers() {
-        let table = include_str!("../../../tests/fixtures/models/special-tokens.json");
+        let table = include_str!("../../../../tests/fixtures/models/special-tokens.json");
         let table: Value = serde_json::from_str(table).unwrap();
         for case in table["cases"].as_array().unwrap() {
             let folder = tempfile::tempdir().unwrap();

@@ -79,7 +79,7 @@ impl Message {
 
 /// What a model's file says of itself.
 #[derive(Debug, Default)]
-pub(super) struct Contents {
+pub(crate) struct Contents {
     /// The graph and its external data, the latter in the order of their names.
     pub files: Vec<PathBuf>,
     /// The operators by which a token's logits depend on what else a call reads.
@@ -91,7 +91,7 @@ pub(super) struct Contents {
 }
 
 /// Reads a model's file, but for its weights.
-pub(super) fn contents(model: &Path) -> Result<Contents> {
+pub(crate) fn contents(model: &Path) -> Result<Contents> {
     let refuse = |problem: &dyn Display| Error::model(format!("{}: {problem}", model.display()));
     refuse_lfs_pointer(model).map_err(|error| refuse(&error))?;
     let file = File::open(model).map_err(|error| refuse(&error))?;

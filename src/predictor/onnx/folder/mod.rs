@@ -1,22 +1,37 @@
 /*!
-Where the files of a model lie, in the layouts that people have: all in one folder; transformers.js', with its graphs in `onnx`
-under the rest; onnxruntime-genai's, whose `genai_config.json` names the graph.
+The folder of a model: where its files lie, and what they say without the runtime.
+
+In comes a path; out come the graph and its weights, who the model is, how its texts begin and end, and the one token that a symbol
+is. The layouts are those that people have: all in one folder; transformers.js', with its graphs in `onnx` under the rest;
+onnxruntime-genai's, whose `genai_config.json` names the graph.
 */
 
+mod card;
+mod config;
+mod vocabulary;
+mod weights;
+
+pub use card::{Acceptance, Card, NextBase, Recorded};
+
+pub(crate) use config::Config;
+pub(crate) use vocabulary::Vocabulary;
+pub(crate) use weights::contents;
+
 use std::ffi::OsStr;
-use std::fs;
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::card::read_json;
-use super::weights::contents;
 use crate::error::{Error, Result, meant};
 use crate::predictor::BUILTINS;
+use crate::text;
 
 /// The configurations of a model, Hugging Face's and onnxruntime-genai's.
-pub(super) const CONFIG: &str = "config.json";
-pub(super) const GENAI: &str = "genai_config.json";
+pub(crate) const CONFIG: &str = "config.json";
+pub(crate) const GENAI: &str = "genai_config.json";
 /// The graph, where there is one only.
 const GRAPH: &str = "model.onnx";
 /// Where transformers.js keeps graphs.
@@ -27,7 +42,7 @@ const NO_GRAPH: &str = "weights without a graph: make a model folder of them wit
 
 /// Where a model's files are.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     /// Everything but the graph and its weights.
     pub home: PathBuf,
     pub graph: PathBuf,
@@ -37,7 +52,7 @@ pub(super) struct Folder {
 
 impl Folder {
     /// The files of a model: of a folder, or of one of its graphs.
-    pub(super) fn find(path: &Path) -> Result<Self> {
+    pub(crate) fn find(path: &Path) -> Result<Self> {
         let refuse = |problem: &str| Err(Error::model(format!("{}: {problem}", path.display())));
         let (graph, folder) = if path.is_dir() {
             (graph_in(path)?, path)
@@ -107,7 +122,7 @@ fn graph_in(folder: &Path) -> Result<PathBuf> {
 }
 
 /// The other graphs beside one, as a sentence's end.
-pub(super) fn others(graph: &Path) -> String {
+pub(crate) fn others(graph: &Path) -> String {
     let folder = graph.parent().unwrap_or(Path::new(""));
     let mut others = files(folder, &["onnx"]);
     others.retain(|other| other != graph);
@@ -146,4 +161,49 @@ fn files(folder: &Path, kinds: &[&str]) -> Vec<PathBuf> {
 fn ends(path: &Path, kinds: &[&str]) -> bool {
     path.extension()
         .is_some_and(|end| kinds.iter().any(|kind| end == *kind))
+}
+
+/// The JSON in a file, or `None` where there is no such file.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let wrong = |error: &dyn Display| Error::model(format!("{}: {error}", path.display()));
+    match File::open(path) {
+        Ok(file) => check_size(path)
+            .and_then(|()| text::bytes(file).map_err(|e| wrong(&e)))
+            .and_then(|json| serde_json::from_slice(&json).map_err(|e| wrong(&e)))
+            .map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(wrong(&error)),
+    }
+}
+
+/// Checks that a text beside a model is a file of a size that can be.
+///
+/// # Errors
+/// [`Error::Model`] if it is a device or a pipe, or larger than any model has.
+pub(crate) fn check_size(path: &Path) -> Result<()> {
+    /// The vocabulary of Gemma, of 262,144 tokens, takes 33 MB.
+    const LARGEST: u64 = 256 << 20;
+    let wrong = |what: &dyn Display| Error::model(format!("{}: {what}", path.display()));
+    let meta = path.metadata().map_err(|e| wrong(&e))?;
+    if !meta.is_file() {
+        return Err(wrong(&"not a file"));
+    }
+    if meta.len() > LARGEST {
+        let what = format!("{} bytes, more than {} MiB", meta.len(), LARGEST >> 20);
+        return Err(wrong(&what));
+    }
+    Ok(())
+}
+
+/// Reads whatever of a model's folder can be read without a runtime.
+#[cfg(fuzzing)]
+pub fn fuzz_folder(folder: &Path) {
+    let config = Config::read(folder).unwrap_or_default();
+    if let Ok(folder) = Folder::find(folder) {
+        if let Ok(card) = Card::read(&folder) {
+            let _ = Vocabulary::read(&folder.home, &card, &config, 1 << 16)
+                .and_then(|mut vocabulary| vocabulary.id("A"));
+        }
+        let _ = contents(&folder.graph);
+    }
 }

@@ -11,22 +11,18 @@ The cache is what a graph keeps of the tokens that it has read: keys and values 
 token, and the states of recurrent layers (Evo2's convolutions), which stay the same size.
 */
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use ort::value::{TensorElementType, ValueType};
+use ort::value::TensorElementType;
 
-use super::card::Config;
+use super::slots::{FLOATS, Port, ROWS, STATES, Slot, cached, layer_of, size, slots, typed};
 use crate::error::{Error, Result};
+use crate::predictor::onnx::folder::Config;
 
 const EXPECTED: &str = "expected input_ids and past_key_values.N.key/value (or past_states.N.*), with attention_mask \
                         and maybe position_ids, giving logits, or with seqlens_k, total_sequence_length, positions \
                         and choices, giving best, top, log_sum and chosen; beside these present.N.key/value (or \
                         present_states.N.*)";
-/// Names of the cache's inputs and outputs, by what they hold.
-const ROWS: [&str; 2] = ["past_key_values", "present"];
-const STATES: [&str; 2] = ["past_states", "present_states"];
-
 /// What a reading graph gives beside its cache.
 const READING: [(&str, TensorElementType); 4] = [
     ("best", TensorElementType::Int64),
@@ -37,74 +33,25 @@ const READING: [(&str, TensorElementType); 4] = [
 
 /// What a plain export may take beside tokens, mask and cache.
 const OPTIONAL: [&str; 3] = [POSITION_IDS, LOGITS_TO_KEEP, CACHE_BRANCH];
-pub(super) const POSITION_IDS: &str = "position_ids";
+pub(crate) const POSITION_IDS: &str = "position_ids";
 /// The number of last tokens whose logits are wanted, or 0 for all.
-pub(super) const LOGITS_TO_KEEP: &str = "num_logits_to_keep";
+pub(crate) const LOGITS_TO_KEEP: &str = "num_logits_to_keep";
 /// Whether a merged decoder takes the branch for what follows a past. That one was traced with one token, so that it may mask
 /// nothing, and for a call of more attend to what comes later.
-pub(super) const CACHE_BRANCH: &str = "use_cache_branch";
-
-/// The types of a plain export's numbers.
-const FLOATS: [TensorElementType; 3] = [
-    TensorElementType::Float32,
-    TensorElementType::Float16,
-    TensorElementType::Bfloat16,
-];
-
-/// Name and type of an input or output.
-pub(super) type Port<'a> = (&'a str, &'a ValueType);
+pub(crate) const CACHE_BRANCH: &str = "use_cache_branch";
 
 /// What a graph takes beside tokens, mask and cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signature {
+pub(crate) enum Signature {
     /// What is asked for of the logits, and where; the cache is written in place.
     Reading,
     /// An export: all logits.
     Plain,
 }
 
-/// What one tensor of the cache holds, for one sequence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
-    /// Keys or values, `[1, heads, tokens, dim]`: it can be cut behind any token.
-    Rows {
-        /// Key/value heads.
-        heads: usize,
-        /// Width of a head.
-        dim: usize,
-    },
-    /// A recurrent state, `[1, channels, width]`, all zeros before the first token: no token can be taken back.
-    State {
-        /// Channels.
-        channels: usize,
-        /// Numbers a channel.
-        width: usize,
-    },
-}
-
-/// One tensor of one layer's cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Slot {
-    /// The input that takes it.
-    pub past: String,
-    /// The output that gives it back after the call's tokens.
-    pub present: String,
-    /// What it holds.
-    pub content: Content,
-    /// Its numbers.
-    pub element: TensorElementType,
-}
-
-impl Slot {
-    /// Whether it holds keys or values.
-    fn is_rows(&self) -> bool {
-        matches!(self.content, Content::Rows { .. })
-    }
-}
-
 /// A graph that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     pub signature: Signature,
     /// What it takes beside the cache.
     inputs: Vec<String>,
@@ -120,7 +67,7 @@ pub(super) struct Graph {
 
 impl Graph {
     /// Recognises a graph by its inputs and outputs; what they leave open comes from `config.json`.
-    pub(super) fn recognise(
+    pub(crate) fn recognise(
         inputs: &[Port<'_>],
         outputs: &[Port<'_>],
         config: &Config,
@@ -212,37 +159,37 @@ impl Graph {
     }
 
     /// Whether it takes an input of this name.
-    pub(super) fn takes(&self, name: &str) -> bool {
+    pub(crate) fn takes(&self, name: &str) -> bool {
         self.inputs.iter().any(|input| input == name)
     }
 
     /// Whether a prompt has to be read in one call, and what follows it token by token.
-    pub(super) fn reads_whole(&self) -> bool {
+    pub(crate) fn reads_whole(&self) -> bool {
         self.is_last_only || self.takes(CACHE_BRANCH)
     }
 
     /// Whether it is an export that gives its whole cache anew with every call.
-    pub(super) fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.signature != Signature::Reading
     }
 
     /// Whether a cache holds recurrent states, so that it can be cut back only where they were kept.
-    pub(super) fn is_recurrent(&self) -> bool {
+    pub(crate) fn is_recurrent(&self) -> bool {
         self.states().next().is_some()
     }
 
     /// The slots of keys and values.
-    pub(super) fn rows(&self) -> impl Iterator<Item = &Slot> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter().filter(|slot| slot.is_rows())
     }
 
     /// The slots of recurrent states.
-    pub(super) fn states(&self) -> impl Iterator<Item = &Slot> {
+    pub(crate) fn states(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter().filter(|slot| !slot.is_rows())
     }
 
     /// The memory that a sequence of so many tokens takes in a cache that holds its states `copies` times.
-    pub(super) fn bytes(&self, tokens: usize, copies: usize) -> usize {
+    pub(crate) fn bytes(&self, tokens: usize, copies: usize) -> usize {
         let states: usize = self.states().map(|slot| slot.bytes(0)).sum();
         self.rows().map(|slot| slot.bytes(tokens)).sum::<usize>() + copies * states
     }
@@ -256,139 +203,6 @@ fn vocab(declared: i64, config: &Config) -> Result<usize> {
         ))),
         (Some(width), _) | (None, Some(width)) => Ok(width),
         (None, None) => Err(Error::model("config.json gives no \"vocab_size\"")),
-    }
-}
-
-/// The cache's tensors in the order of the layers: key before value, states by name.
-fn slots(
-    inputs: &[Port<'_>],
-    config: &Config,
-    elements: &[TensorElementType],
-    unknown: &dyn Fn(&str) -> Error,
-) -> Result<Vec<Slot>> {
-    let mut layers: BTreeMap<usize, Vec<(&str, &str)>> = BTreeMap::new();
-    for (prefix, layer, part) in inputs.iter().filter_map(|&(name, _)| cached(name)) {
-        layers.entry(layer).or_default().push((prefix, part));
-    }
-    if layers.is_empty() {
-        return Err(unknown(
-            "has no key/value cache (export it with one: the task is called text-generation-with-past)",
-        ));
-    }
-    let mut slots = Vec::with_capacity(2 * layers.len());
-    for (expected, (layer, mut parts)) in layers.into_iter().enumerate() {
-        parts.sort_unstable();
-        let whole = parts == [(ROWS[0], "key"), (ROWS[0], "value")]
-            || parts.iter().all(|(prefix, _)| *prefix == STATES[0]);
-        if layer != expected || !whole {
-            return Err(unknown(&format!(
-                "has no whole key/value pair for layer {expected}, nor only states"
-            )));
-        }
-        for (prefix, part) in parts {
-            let past = format!("{prefix}.{layer}.{part}");
-            let elements = if prefix == ROWS[0] {
-                elements
-            } else {
-                &FLOATS[..1]
-            };
-            let (element, shape) = typed(inputs, &past, elements, unknown)?;
-            if let Some(&batch) = shape.first().filter(|&&batch| batch > 1) {
-                return Err(unknown(&format!("takes batches of {batch} only, not of 1")));
-            }
-            let (prefix, content) = if prefix == STATES[0] {
-                (
-                    STATES[1],
-                    state(shape).ok_or_else(|| {
-                        unknown(&format!(
-                            "has a {past} that is not of shape [batch, channels, width]"
-                        ))
-                    })?,
-                )
-            } else {
-                let sizes = rows(shape, config)
-                    .map_err(|problem| unknown(&format!("has a {past} {problem}")))?;
-                (ROWS[1], sizes)
-            };
-            slots.push(Slot {
-                present: format!("{prefix}.{layer}.{part}"),
-                past,
-                content,
-                element,
-            });
-        }
-    }
-    Ok(slots)
-}
-
-/// The sizes of keys or values; what the graph leaves open is `config.json`'s.
-fn rows(shape: &[i64], config: &Config) -> std::result::Result<Content, &'static str> {
-    let &[_, heads, _, dim] = shape else {
-        return Err("that is not of shape [batch, heads, length, width]");
-    };
-    Ok(Content::Rows {
-        heads: size(heads)
-            .or(config.kv_heads)
-            .ok_or("of unknown heads, and config.json gives no \"num_key_value_heads\"")?,
-        dim: size(dim)
-            .or(config.head_dim)
-            .ok_or("of unknown width, and config.json gives no \"head_dim\"")?,
-    })
-}
-
-/// The sizes of a recurrent state, which the graph has to give.
-fn state(shape: &[i64]) -> Option<Content> {
-    let &[_, channels, width] = shape else {
-        return None;
-    };
-    Some(Content::State {
-        channels: size(channels)?,
-        width: size(width)?,
-    })
-}
-
-/// A size that a graph declares; none where it leaves it open.
-fn size(declared: i64) -> Option<usize> {
-    usize::try_from(declared).ok().filter(|&size| size > 0)
-}
-
-/// The parts of the name of a cache's input: `past_key_values.3.key` is `("past_key_values", 3, "key")`.
-fn cached(name: &str) -> Option<(&'static str, usize, &str)> {
-    [ROWS[0], STATES[0]].into_iter().find_map(|prefix| {
-        let (layer, part) = layer_of(name, prefix)?;
-        Some((prefix, layer, part))
-    })
-}
-
-/// `("past_key_values.3.key", "past_key_values")` gives `(3, "key")`.
-fn layer_of<'a>(name: &'a str, prefix: &str) -> Option<(usize, &'a str)> {
-    let (layer, part) = name
-        .strip_prefix(prefix)?
-        .strip_prefix('.')?
-        .split_once('.')?;
-    Some((layer.parse().ok()?, part))
-}
-
-/// The element type of a tensor, after a check that it is one of those `expected`, and its declared shape.
-fn typed<'a>(
-    ports: &[Port<'a>],
-    name: &str,
-    expected: &[TensorElementType],
-    unknown: &dyn Fn(&str) -> Error,
-) -> Result<(TensorElementType, &'a [i64])> {
-    let Some(&(_, dtype)) = ports.iter().find(|port| port.0 == name) else {
-        return Err(unknown(&format!("has no {name}")));
-    };
-    match dtype {
-        ValueType::Tensor { ty, shape, .. } if expected.contains(ty) => Ok((*ty, shape)),
-        other => Err(Error::model(format!(
-            "the graph has {name} as {other}, expected elements of type {}",
-            expected
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(" or ")
-        ))),
     }
 }
 
@@ -414,8 +228,9 @@ fn listing(ports: &[Port<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::slots::Content;
     use super::*;
-    use ort::value::{Shape, SymbolicDimensions};
+    use ort::value::{Shape, SymbolicDimensions, ValueType};
 
     type Owned = (String, ValueType);
 

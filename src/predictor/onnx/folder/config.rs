@@ -1,21 +1,14 @@
 /*!
-What a model folder says about its model: `card.json` (ours, optional), `config.json` and `generation_config.json` (Hugging
-Face's), and onnxruntime-genai's `genai_config.json`.
+What of a model's configuration decoding needs: `config.json`, `generation_config.json`, `genai_config.json`.
 */
 
-use std::fmt::Display;
-use std::fs::File;
-use std::io::ErrorKind;
 use std::path::Path;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::folder::{CONFIG, Folder, GENAI};
-use super::runtime::Device;
-use super::verify::{Acceptance, Recorded};
+use super::read_json;
+use super::{CONFIG, GENAI};
 use crate::error::{Error, Result};
-use crate::text;
 
 /// What configurations call the longest sequence, in tokens; the first that there is counts.
 const LENGTHS: [&str; 9] = [
@@ -30,74 +23,9 @@ const LENGTHS: [&str; 9] = [
     "model_max_length",
 ];
 
-/// How `card.json` names a vocabulary whose token ids are byte values.
-const BYTES: &str = "bytes";
-
-/// Who the model is, for the `model`, `modality` and `params` columns of predictions.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct Card {
-    /// The model's name; the folder's name where the card gives none.
-    pub name: String,
-    /// `linguistic`, `genomic`, ...
-    pub modality: Option<String>,
-    /// Number of parameters.
-    pub params: Option<f64>,
-    /// The architecture's name.
-    pub architecture: Option<String>,
-    /// `bytes` where a token's id is its byte's value; anything else means `tokenizer.json`.
-    pub vocabulary: Option<String>,
-    /// Where the weights came from and how they are stored.
-    pub weights: Option<String>,
-    /// The longest sequence that the graph takes, in tokens; goes before `config.json`'s.
-    pub max_positions: Option<usize>,
-    /// Where the graph can run, `cpu` or `cuda`; anywhere where the card does not say.
-    pub device: Option<String>,
-    /// What a user has to know before believing the model's answers.
-    pub warnings: Vec<String>,
-    /// What the model's makers publish for sequences of theirs.
-    pub acceptance: Option<Acceptance>,
-    /// Logits of the reference implementation.
-    pub recorded: Option<Recorded>,
-}
-
-impl Card {
-    /// Reads a model's `card.json`; without one, only the name of its folder is known.
-    pub(super) fn read(folder: &Folder) -> Result<Self> {
-        let mut card: Self = read_json(&folder.home.join("card.json"))?.unwrap_or_default();
-        if card.name.is_empty() {
-            card.name.clone_from(&folder.name);
-        }
-        Ok(card)
-    }
-
-    /// Whether the graph can run on a device, which is said why it cannot.
-    ///
-    /// # Errors
-    /// [`Error::Model`] for a graph that was converted for another device.
-    pub(super) fn check_device(&self, wanted: Device) -> Result<()> {
-        let name = match wanted {
-            Device::Cuda(_) => "cuda",
-            Device::Cpu | Device::Auto => "cpu",
-        };
-        match self.device.as_deref() {
-            Some(made) if made != name => Err(Error::model(format!(
-                "this model was converted for {made}: ask for --device {made}, or convert it for this one \
-                 (scripts/convert --device {name})"
-            ))),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether token ids are byte values.
-    pub(super) fn is_bytes(&self) -> bool {
-        self.vocabulary.as_deref() == Some(BYTES)
-    }
-}
-
 /// The part of the configuration that decoding needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Config {
+pub(crate) struct Config {
     /// Rows of the embedding matrix: the width of whole-vocabulary logits.
     pub vocab_size: Option<usize>,
     /// Tokens that end an answer.
@@ -118,7 +46,7 @@ pub(super) struct Config {
 
 impl Config {
     /// Reads the configuration of a model folder.
-    pub(super) fn read(folder: &Path) -> Result<Self> {
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG);
         let genai: Option<Value> = read_json(&folder.join(GENAI))?;
         let (path, json) = match (read_json(&path)?, &genai) {
@@ -154,7 +82,7 @@ impl Config {
     }
 
     /// Checks that every special token is one of the model's.
-    pub(super) fn check_tokens(&self, vocabulary: usize) -> Result<()> {
+    pub(crate) fn check_tokens(&self, vocabulary: usize) -> Result<()> {
         let beyond = |id: &&u32| usize::try_from(**id).map_or(true, |id| id >= vocabulary);
         for (name, ids) in [
             ("eos_token_id", &self.eos[..]),
@@ -269,55 +197,9 @@ fn token(name: &str, value: &Value) -> Result<u32> {
         .ok_or_else(|| Error::model(format!("{name:?} is {value}, expected a token id")))
 }
 
-/// The JSON in a file, or `None` where there is no such file.
-pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let wrong = |error: &dyn Display| Error::model(format!("{}: {error}", path.display()));
-    match File::open(path) {
-        Ok(file) => check_size(path)
-            .and_then(|()| text::bytes(file).map_err(|e| wrong(&e)))
-            .and_then(|json| serde_json::from_slice(&json).map_err(|e| wrong(&e)))
-            .map(Some),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(wrong(&error)),
-    }
-}
-
-/// Checks that a text beside a model is a file of a size that can be.
-///
-/// # Errors
-/// [`Error::Model`] if it is a device or a pipe, or larger than any model has.
-pub(super) fn check_size(path: &Path) -> Result<()> {
-    /// The vocabulary of Gemma, of 262,144 tokens, takes 33 MB.
-    const LARGEST: u64 = 256 << 20;
-    let wrong = |what: &dyn Display| Error::model(format!("{}: {what}", path.display()));
-    let meta = path.metadata().map_err(|e| wrong(&e))?;
-    if !meta.is_file() {
-        return Err(wrong(&"not a file"));
-    }
-    if meta.len() > LARGEST {
-        let what = format!("{} bytes, more than {} MiB", meta.len(), LARGEST >> 20);
-        return Err(wrong(&what));
-    }
-    Ok(())
-}
-
-/// Reads whatever of a model's folder can be read without a runtime.
-#[cfg(fuzzing)]
-pub fn fuzz_folder(folder: &Path) {
-    let config = Config::read(folder).unwrap_or_default();
-    if let Ok(folder) = Folder::find(folder) {
-        if let Ok(card) = Card::read(&folder) {
-            let _ = super::vocabulary::Vocabulary::read(&folder.home, &card, &config, 1 << 16)
-                .and_then(|mut vocabulary| vocabulary.id("A"));
-        }
-        let _ = super::weights::contents(&folder.graph);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn eos_may_be_one_token_or_several_or_none() {
@@ -397,31 +279,5 @@ mod tests {
             let text = config.to_string();
             assert_eq!(window(config), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn without_a_card_the_folder_names_the_model() {
-        let parent = tempfile::tempdir().unwrap();
-        let folder = parent.path().join("smol");
-        fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("model.onnx"), "").unwrap();
-        let read = || Card::read(&Folder::find(&folder).unwrap());
-        let card = read().unwrap();
-        assert_eq!(
-            (card.name.as_str(), card.modality, card.params),
-            ("smol", None, None)
-        );
-        fs::write(
-            folder.join("card.json"),
-            r#"{"name": "Smol", "params": 1.35e8, "vocabulary": "bytes"}"#,
-        )
-        .unwrap();
-        let card = read().unwrap();
-        assert_eq!(
-            (card.name.as_str(), card.params, card.is_bytes()),
-            ("Smol", Some(1.35e8), true)
-        );
-        fs::write(folder.join("card.json"), "{").unwrap();
-        assert!(read().unwrap_err().to_string().contains("card.json: EOF"));
     }
 }

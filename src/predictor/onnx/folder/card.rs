@@ -1,0 +1,120 @@
+/*!
+Who a model is: `card.json`.
+*/
+
+use serde::Deserialize;
+
+use super::{Folder, read_json};
+use crate::error::Result;
+
+/// How `card.json` names a vocabulary whose token ids are byte values.
+const BYTES: &str = "bytes";
+
+/// Who the model is, for the `model`, `modality` and `params` columns of predictions.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Card {
+    /// The model's name; the folder's name where the card gives none.
+    pub name: String,
+    /// `linguistic`, `genomic`, ...
+    pub modality: Option<String>,
+    /// Number of parameters.
+    pub params: Option<f64>,
+    /// The architecture's name.
+    pub architecture: Option<String>,
+    /// `bytes` where a token's id is its byte's value; anything else means `tokenizer.json`.
+    pub vocabulary: Option<String>,
+    /// Where the weights came from and how they are stored.
+    pub weights: Option<String>,
+    /// The longest sequence that the graph takes, in tokens; goes before `config.json`'s.
+    pub max_positions: Option<usize>,
+    /// Where the graph can run, `cpu` or `cuda`; anywhere where the card does not say.
+    pub device: Option<String>,
+    /// What a user has to know before believing the model's answers.
+    pub warnings: Vec<String>,
+    /// What the model's makers publish for sequences of theirs.
+    pub acceptance: Option<Acceptance>,
+    /// Logits of the reference implementation.
+    pub recorded: Option<Recorded>,
+}
+
+impl Card {
+    /// Reads a model's `card.json`; without one, only the name of its folder is known.
+    pub(crate) fn read(folder: &Folder) -> Result<Self> {
+        let mut card: Self = read_json(&folder.home.join("card.json"))?.unwrap_or_default();
+        if card.name.is_empty() {
+            card.name.clone_from(&folder.name);
+        }
+        Ok(card)
+    }
+
+    /// Whether token ids are byte values.
+    pub(crate) fn is_bytes(&self) -> bool {
+        self.vocabulary.as_deref() == Some(BYTES)
+    }
+}
+
+/// Loss and accuracy of predicting every symbol of a sequence but the first.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct NextBase {
+    /// Mean of -ln p(symbol | all before it), in nats.
+    pub loss: f64,
+    /// Share of symbols that are the arg-max.
+    pub accuracy: f64,
+}
+
+/// What a model's makers publish for sequences of theirs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Acceptance {
+    /// Means over the sequences.
+    pub published: NextBase,
+    /// Where the figures and the sequences come from.
+    pub source: String,
+}
+
+/// Logits of the reference implementation.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Recorded {
+    /// The implementation, its version and precision.
+    pub reference: String,
+    /// The text, in tokens.
+    pub input_ids: Vec<u32>,
+    /// Places in the text, ascending.
+    pub positions: Vec<usize>,
+    /// For each place, the tokens whose logits are kept, the likeliest first.
+    pub ids: Vec<Vec<u32>>,
+    /// Their logits.
+    pub logits: Vec<Vec<f64>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn without_a_card_the_folder_names_the_model() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("smol");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("model.onnx"), "").unwrap();
+        let read = || Card::read(&Folder::find(&folder).unwrap());
+        let card = read().unwrap();
+        assert_eq!(
+            (card.name.as_str(), card.modality, card.params),
+            ("smol", None, None)
+        );
+        fs::write(
+            folder.join("card.json"),
+            r#"{"name": "Smol", "params": 1.35e8, "vocabulary": "bytes"}"#,
+        )
+        .unwrap();
+        let card = read().unwrap();
+        assert_eq!(
+            (card.name.as_str(), card.params, card.is_bytes()),
+            ("Smol", Some(1.35e8), true)
+        );
+        fs::write(folder.join("card.json"), "{").unwrap();
+        assert!(read().unwrap_err().to_string().contains("card.json: EOF"));
+    }
+}
