@@ -5,9 +5,9 @@ What other tools write otherwise is read if nothing is lost: whole numbers as fl
 NaN where there is no value.
 */
 
-use super::column::shorten;
 use super::plain::eights;
 use super::values::Values;
+use crate::error::shorten;
 use serde::de::value::{BorrowedStrDeserializer, SeqDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;

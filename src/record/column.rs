@@ -234,21 +234,3 @@ pub(super) fn push_bits(line: &mut Vec<u8>, list: &[Bits]) {
     // Without the last comma.
     line.truncate(end - usize::from(end > begin));
 }
-
-/// At most 40 characters of a text, on one line, for an error message.
-#[must_use]
-pub fn shorten(text: &str) -> String {
-    const LONGEST: usize = 40;
-    let mut line = String::new();
-    for c in text.chars().take(LONGEST) {
-        if c.is_control() {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
-    if text.chars().nth(LONGEST).is_some() {
-        line.push_str("...");
-    }
-    line
-}

@@ -2,7 +2,7 @@
 JSON lines: one record an object, one object a line, read and written.
 */
 
-use super::column::{Value, push_text, shorten};
+use super::column::{Value, push_text};
 use super::extra::Extra;
 use super::object::Object;
 use super::place::{LONGEST, Place, too_long};
@@ -12,7 +12,7 @@ use super::rows::Rows;
 use super::table::{Fields, Record};
 use super::version;
 use crate::compression::Stream;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shorten};
 use std::convert::Infallible;
 use std::io::{BufRead, ErrorKind};
 use std::sync::Arc;

@@ -7,17 +7,16 @@ serde makes records; what a filter doesn't know travels along as [`Extra`].
 
 mod arrays;
 mod batch;
+mod brief;
 mod cell;
 mod check;
 mod column;
-mod damage;
 mod extra;
 mod flat;
 mod json_lines;
 mod object;
 mod place;
 mod plain;
-mod pretty;
 #[macro_use]
 mod table;
 mod kinds;
@@ -26,7 +25,6 @@ mod read;
 mod row;
 mod rows;
 mod stage;
-mod symbols;
 mod tables;
 mod values;
 mod version;
@@ -34,7 +32,6 @@ mod write;
 
 pub use arrays::schema;
 pub use column::{Column, ColumnType};
-pub(crate) use damage::catch_panic;
 pub use extra::Extra;
 pub use kinds::{
     Condition, Contrast, CurveKey, Design, ErrorKind, ErrorShare, Fit, Identifiability, Listed,
@@ -42,11 +39,9 @@ pub use kinds::{
     Score, Shape, ShapeFit, Side, Similarity, Summary, Trial, Verdict, Versus, VersusTask,
 };
 pub use place::Place;
-pub use pretty::{Brief, BriefCell, BriefColumn, visible};
 pub use read::{Entry, Reader};
 pub use row::Row;
 pub use stage::kind_of;
-pub use symbols::{Symbols, is_word};
 pub use table::{Fields, FromRow, Record, first_difference};
 pub use version::{SCHEMA_KEY, VERSIONS};
 pub use write::{Format, Writer};

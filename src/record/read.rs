@@ -3,7 +3,7 @@ Reads records from JSON lines, Arrow, Parquet or (flat tables) CSV, whichever th
 also inside gzip or zstd.
 */
 
-use super::column::{Column, shorten};
+use super::column::Column;
 use super::extra::Extra;
 use super::flat::CsvRows;
 use super::json_lines::JsonLines;
@@ -14,7 +14,7 @@ use super::stage;
 use super::table::FromRow;
 use super::tables::{BatchRows, Seekable};
 use crate::compression::{self, Compression, Stream};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shorten};
 use crate::memory;
 use crate::text;
 use std::collections::{HashSet, VecDeque};

@@ -240,7 +240,7 @@ macro_rules! words {
                     other => Err(format!(
                         "expected {}, found {:?}",
                         [$($word),*].join(" or "),
-                        $crate::record::column::shorten(other),
+                        $crate::error::shorten(other),
                     )),
                 }
             }

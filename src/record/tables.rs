@@ -4,14 +4,13 @@ Arrow and Parquet files and streams, opened: batches one after the other.
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::column::Column;
-use super::damage::catch_panic;
 use super::place::{LONGEST, Place, too_long};
 use super::provenance::{Chain, METADATA_KEY};
 use super::row::Row;
 use super::rows::Rows;
 use super::version;
 use crate::compression::Stream;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, catch_panic};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::{cast, kernels::length::length};
 use arrow::datatypes::{DataType, Schema, UInt64Type};

@@ -6,12 +6,12 @@ use super::arrays::BatchWriter;
 use super::extra::Extra;
 use super::flat;
 use super::json_lines::push_record;
-use super::pretty;
 use super::provenance::{Chain, METADATA_KEY};
 use super::table::Record;
 use super::version;
 use crate::compression::name_inside;
 use crate::error::{Error, Result};
+use crate::terminal::{Brief, aligned};
 use arrow::ipc::writer::StreamWriter;
 use csv::WriterBuilder;
 use parquet::arrow::ArrowWriter;
@@ -248,7 +248,7 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
                 .into_inner()
                 .map_err(|e| Error::io(place, e.into_error()))?,
             State::Table(mut out, records) => {
-                let table = pretty::aligned(&records, self.width);
+                let table = aligned(Brief::of(&records), self.width);
                 out.write_all(table.as_bytes())
                     .map_err(|e| Error::io(place, e))?;
                 out

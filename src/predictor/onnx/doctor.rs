@@ -14,7 +14,7 @@ use super::cuda::{self, Gpu, cudnn_version, gigabytes, package};
 use super::probe;
 use super::runtime::{Device, Runtime, cause};
 use crate::error::Result;
-use crate::record::visible;
+use crate::terminal::visible;
 
 /// NVIDIA's driver, which comes with the machine and not with CUDA.
 const DRIVER: &str = "libcuda.so.1";

@@ -54,8 +54,9 @@ use vocabulary::Vocabulary;
 
 use super::{Answer, Job, Jobs, Predictor, points};
 use crate::error::{Error, Result};
+use crate::record::Prompt;
 use crate::record::provenance::Facts;
-use crate::record::{Prompt, Symbols};
+use crate::symbols::Symbols;
 
 /// How a model is run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
