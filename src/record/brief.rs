@@ -27,28 +27,28 @@ impl Brief {
                 exact.into_iter().zip(shown).map(cell).collect()
             })
             .collect();
-        let is_brief = |i: usize| T::BRIEF.is_empty() || T::BRIEF.contains(&T::COLUMNS[i].name);
+        let is_brief = |i: usize| T::BRIEF.is_empty() || T::BRIEF.contains(&T::columns()[i].name);
         let is_empty = |i: usize| rows.iter().all(|row| row[i].exact.is_empty());
         // Numbers with a point are results, and stay in the table.
         let is_said_once = |i: usize| {
             rows.len() > 1
-                && T::COLUMNS[i].kind != ColumnType::Float
+                && T::columns()[i].kind != ColumnType::Float
                 && rows.iter().all(|row| row[i] == rows[0][i])
         };
-        let (once, kept): (Vec<usize>, Vec<usize>) = (0..T::COLUMNS.len())
+        let (once, kept): (Vec<usize>, Vec<usize>) = (0..T::columns().len())
             .filter(|&i| is_brief(i) && !is_empty(i))
             .partition(|&i| is_said_once(i));
         Self {
             said: once
                 .iter()
-                .map(|&i| (T::COLUMNS[i].name, rows[0][i].shown.clone()))
+                .map(|&i| (T::columns()[i].name, rows[0][i].shown.clone()))
                 .collect(),
             columns: kept
                 .iter()
                 .map(|&i| BriefColumn {
-                    name: T::COLUMNS[i].name,
-                    is_number: !matches!(T::COLUMNS[i].kind, ColumnType::Text | ColumnType::Bool),
-                    has_point: T::COLUMNS[i].kind == ColumnType::Float,
+                    name: T::columns()[i].name,
+                    is_number: !matches!(T::columns()[i].kind, ColumnType::Text | ColumnType::Bool),
+                    has_point: T::columns()[i].kind == ColumnType::Float,
                 })
                 .collect(),
             rows: rows
