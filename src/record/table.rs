@@ -11,8 +11,8 @@ use std::borrow::Cow;
 pub trait Record: Sized {
     /// What one record is called: `trial`, `prompt`, ...
     const KIND: &'static str;
-    /// The columns that an aligned table shows a person; none is all of them.
-    const BRIEF: &'static [&'static str] = &[];
+    /// The columns that a table for reading leaves out, for what they say is seldom asked.
+    const DETAILS: &'static [&'static str] = &[];
 
     /// The columns, in order.
     fn columns() -> &'static [Column];
@@ -109,7 +109,7 @@ macro_rules! record {
             $($(.. $whole:ident)? $($field:ident)?: $type:ty, $meaning:literal;)*
         }
         $(check $check:expr;)?
-        $(brief $brief:expr;)?
+        $(details $details:expr;)?
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq)]
@@ -119,7 +119,7 @@ macro_rules! record {
 
         impl $crate::record::Record for $name {
             const KIND: &'static str = $kind;
-            $(const BRIEF: &'static [&'static str] = &$brief;)?
+            $(const DETAILS: &'static [&'static str] = &$details;)?
 
             fn columns() -> &'static [$crate::record::Column] {
                 static ALL: std::sync::OnceLock<Vec<$crate::record::Column>> =
