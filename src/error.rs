@@ -5,9 +5,12 @@ Every message is a whole line that a user can act on:
 `trials.jsonl:1203: column "outputs": 127 outputs for 128 inputs`.
 */
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::Once;
 
 /// What went wrong, sorted by what the user can do about it.
 #[derive(Debug, thiserror::Error)]
@@ -115,5 +118,71 @@ impl Error {
             Self::Model(_) => 3,
             Self::OutOfMemory(_) => OUT_OF_MEMORY,
         }
+    }
+}
+
+/// At most 40 characters of a text, on one line, for an error message.
+#[must_use]
+pub fn shorten(text: &str) -> String {
+    const LONGEST: usize = 40;
+    let mut line = String::new();
+    for c in text.chars().take(LONGEST) {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        line.push_str("...");
+    }
+    line
+}
+
+thread_local! {
+    /// Whether a panic of this thread is caught here, so that nothing should be printed of it.
+    static CONTAINED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `decode` gives; an error if it panics, as decoders of damaged files do: arrow 60 believes offsets and lengths in a
+/// batch's header, tokenizers 0.22 a decoder's name. `decode` is not used again after that.
+pub(crate) fn catch_panic<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let loud = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !CONTAINED.get() {
+                loud(info);
+            }
+        }));
+    });
+    CONTAINED.set(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(decode));
+    CONTAINED.set(false);
+    result.unwrap_or_else(|panic| {
+        let message = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no further reason");
+        Err(Error::data(format!(
+            "damaged or cut-off file: {}",
+            message.lines().next().unwrap_or_default()
+        )))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_and_a_result_stays() {
+        assert_eq!(catch_panic(|| Ok(1)).unwrap(), 1);
+        let error = catch_panic::<()>(|| panic!("at {}\nmore", 7)).unwrap_err();
+        assert_eq!(error.to_string(), "damaged or cut-off file: at 7");
+        assert_eq!(error.exit_code(), 1);
+        let error = catch_panic::<()>(|| Err(Error::usage("u"))).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
     }
 }

@@ -19,11 +19,17 @@ pub mod compression;
 /// Small files that people edit, and pointers in the place of large ones.
 pub mod text;
 
+/// Text and tables for a terminal.
+pub mod terminal;
+
 /// Seeded chance, keyed by what it is for.
 pub mod chance;
 
 /// Bitstring functions: primitives, programs, suites, truth tables, complexity.
 pub mod program;
+
+/// The symbols of a prompt: bits as text, and text symbol by symbol.
+pub mod symbols;
 
 /// Numeric functions on slices: least squares, the cluster bootstrap, tests.
 pub mod stats;

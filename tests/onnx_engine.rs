@@ -18,7 +18,7 @@ use shotline::predictor::onnx::runtime::Runtime;
 use shotline::predictor::onnx::{
     Bos, Device, EvalPoint, Method, OnnxModel, Options, Request, Settings, doctor, sha256,
 };
-use shotline::record::Symbols;
+use shotline::symbols::Symbols;
 
 const TINY: [&str; 2] = ["tiny-hf", "tiny-subset"];
 /// The same model in every layout.

@@ -5,7 +5,8 @@ use shotline::cli::{self, InputArgs, Offer, OutputArgs, Progress, warn};
 use shotline::encoding::{Alphabet, Encoder, Template};
 use shotline::error::{Error, Result};
 use shotline::record::provenance::Step;
-use shotline::record::{Extra, Prompt, Reader, Symbols, Trial};
+use shotline::record::{Extra, Prompt, Reader, Trial};
+use shotline::symbols::Symbols;
 use std::process::ExitCode;
 
 /// Dresses trials in the symbols of a modality: prompts that end where the answer begins.

@@ -19,7 +19,7 @@ pub use sequences::read_sequences;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::program::{Program, Suite};
-use crate::record::visible;
+use crate::terminal::visible;
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::fmt::{self, Display};

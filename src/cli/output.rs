@@ -5,7 +5,7 @@ Outputs that appear whole or not at all: a temporary file beside the target, ren
 use crate::compression::{Compression, Packer};
 use crate::error::{Error, Result};
 use crate::predictor::stop_engines;
-use crate::record::visible;
+use crate::terminal::visible;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};

@@ -4,7 +4,7 @@ Alphabets: the symbols that a modality offers, from which every trial draws its 
 
 use crate::digest::sha256_of_text;
 use crate::error::{Error, Result};
-use crate::record::is_word;
+use crate::symbols::is_word;
 use crate::text;
 use std::fs::File;
 use std::path::Path;

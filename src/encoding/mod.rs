@@ -11,7 +11,8 @@ pub use template::{Part, Template};
 use crate::chance::{Below, Purpose, TrialKeys};
 use crate::error::{Error, Result};
 use crate::program::{Bits, MAX_BITS};
-use crate::record::{Design, Prompt, Symbols, Trial};
+use crate::record::{Design, Prompt, Trial};
+use crate::symbols::Symbols;
 use std::collections::BTreeMap;
 
 /// The keys of the last trial's function: its seed, bits and name.

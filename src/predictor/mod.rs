@@ -45,7 +45,7 @@ pub struct Identity {
 /// An answer at one evaluation point.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answer {
-    /// The raw symbols, as [`Symbols::output`](crate::record::Symbols::output) has them: as many as the target has, or fewer
+    /// The raw symbols, as [`Symbols::output`](crate::symbols::Symbols::output) has them: as many as the target has, or fewer
     /// before an end of sequence. A token counts as one symbol and stands as it is; a special token has no text.
     pub output: String,
     /// Sum of ln p(target symbol | target prefix), in nats, where the predictor gives one: over the whole vocabulary, or,

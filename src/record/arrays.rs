@@ -5,7 +5,8 @@ Records into Arrow batches. Parquet is written through these.
 use super::batch::BATCH_ROWS;
 use super::column::Column;
 use super::extra::{Extra, ExtraColumns};
-use super::table::{AsMap, Record};
+use super::json_lines::push_record;
+use super::table::Record;
 use crate::error::{Error, Result};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -18,6 +19,7 @@ use std::sync::Arc;
 pub(super) struct BatchWriter {
     schema: SchemaRef,
     decoder: Decoder,
+    line: Vec<u8>,
     skip: &'static [&'static str],
     extra: ExtraColumns,
 }
@@ -25,25 +27,27 @@ pub(super) struct BatchWriter {
 impl BatchWriter {
     /// For `T`'s columns but those in `skip`.
     pub(super) fn new<T: Record>(skip: &'static [&'static str]) -> Result<Self> {
-        let columns = T::COLUMNS
+        let columns = T::columns()
             .iter()
             .filter(|column| !skip.contains(&column.name));
         let schema: SchemaRef = Arc::new(Schema::new(columns.map(field).collect::<Vec<_>>()));
         Ok(Self {
             decoder: ReaderBuilder::new(schema.clone())
+                .with_batch_size(BATCH_ROWS)
                 .build_decoder()
                 .map_err(Error::data)?,
             schema,
+            line: Vec::new(),
             skip,
-            extra: ExtraColumns::beside(T::COLUMNS),
+            extra: ExtraColumns::beside(T::columns()),
         })
     }
 
     pub(super) fn push<T: Record>(&mut self, record: &T, extra: &Extra) -> Result<()> {
-        let map = AsMap(record, self.skip);
-        self.decoder.serialize(&[map]).map_err(Error::data)?;
-        self.extra.push(extra);
-        Ok(())
+        self.line.clear();
+        push_record(&mut self.line, record, [], self.skip);
+        self.decoder.decode(&self.line).map_err(Error::data)?;
+        self.extra.push(extra)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -59,15 +63,11 @@ impl BatchWriter {
     pub(super) fn finish(&mut self, metadata: &HashMap<String, String>) -> Result<RecordBatch> {
         let known = self.decoder.flush().map_err(Error::data)?;
         let known = known.unwrap_or_else(|| RecordBatch::new_empty(self.schema.clone()));
-        let (fields, arrays) = self.extra.finish()?;
-        let fields: Vec<_> = self
-            .schema
-            .fields()
-            .iter()
-            .chain(&fields)
-            .cloned()
-            .collect();
-        let arrays = [known.columns(), &arrays].concat();
+        let extra = self.extra.finish()?;
+        let extra_schema = extra.schema();
+        let fields = self.schema.fields().iter().chain(extra_schema.fields());
+        let fields: Vec<_> = fields.cloned().collect();
+        let arrays = [known.columns(), extra.columns()].concat();
         let schema = Arc::new(Schema::new_with_metadata(fields, metadata.clone()));
         RecordBatch::try_new(schema, arrays).map_err(Error::data)
     }
@@ -81,6 +81,6 @@ fn field(column: &Column) -> Field {
 #[must_use]
 pub fn schema<T: Record>() -> SchemaRef {
     Arc::new(Schema::new(
-        T::COLUMNS.iter().map(field).collect::<Vec<_>>(),
+        T::columns().iter().map(field).collect::<Vec<_>>(),
     ))
 }

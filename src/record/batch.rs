@@ -3,16 +3,20 @@ Arrow batches as records are read from them. Parquet is read through these.
 */
 
 use super::column::Column;
-use super::object::Object;
+use super::datum::Datum;
+use super::json_lines::parse;
 use super::provenance::SCHEMA_KEY;
-use super::values::{Values, cast};
 use crate::error::{Error, Result};
-use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
+use arrow::array::{
+    Array, ArrayRef, AsArray as _, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch,
+    StringArray,
+};
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type, Schema};
+use arrow::error::ArrowError;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
-use std::cell::{OnceCell, RefCell};
-use std::rc::Rc;
+use std::cell::OnceCell;
 use std::sync::{Arc, OnceLock};
 
 /// Records that are read or written at once.
@@ -24,12 +28,7 @@ pub struct Batch {
     /// The columns as records are read from them, each made when it is asked for.
     values: Vec<OnceCell<Values>>,
     unknown: OnceCell<Arc<Unknown>>,
-    /// Where the columns are that a struct asks for, by its own list of them.
-    places: RefCell<Vec<(&'static [&'static str], Places)>>,
 }
-
-/// The places of some columns, none of those that are not there.
-type Places = Rc<[Option<usize>]>;
 
 impl Batch {
     pub(super) fn new(batch: RecordBatch) -> Self {
@@ -37,7 +36,6 @@ impl Batch {
             values: (0..batch.num_columns()).map(|_| OnceCell::new()).collect(),
             source: batch,
             unknown: OnceCell::new(),
-            places: RefCell::default(),
         }
     }
 
@@ -50,24 +48,8 @@ impl Batch {
         self.source.num_rows()
     }
 
-    pub(super) fn name(&self, at: usize) -> Option<&str> {
-        let fields = self.source.schema_ref().fields();
-        fields.get(at).map(|field| field.name().as_str())
-    }
-
-    /// Where the columns called `names` are; looked for once.
-    pub(super) fn places(&self, names: &'static [&'static str]) -> Places {
-        let mut known = self.places.borrow_mut();
-        if let Some((_, places)) = known.iter().find(|(of, _)| std::ptr::eq(*of, names)) {
-            return places.clone();
-        }
-        let schema = self.source.schema_ref();
-        let places: Places = names
-            .iter()
-            .map(|name| schema.index_of(name).ok())
-            .collect();
-        known.push((names, places.clone()));
-        places
+    pub(super) fn name(&self, at: usize) -> &str {
+        self.source.schema_ref().field(at).name()
     }
 
     /// The values of a column.
@@ -79,17 +61,16 @@ impl Batch {
     /// The columns that are not among `known`. A batch is asked for one list of columns only.
     pub(super) fn unknown(&self, known: &[Column]) -> &Arc<Unknown> {
         self.unknown.get_or_init(|| {
-            let is_unknown = |field: &&Arc<Field>| {
-                field.name() != SCHEMA_KEY
-                    && !known.iter().any(|column| column.name == field.name())
+            let is_unknown = |at: &usize| {
+                let name = self.name(*at);
+                name != SCHEMA_KEY && !known.iter().any(|column| column.name == name)
             };
-            let schema = self.source.schema();
-            let at = schema.fields().iter().enumerate();
-            let at: Vec<usize> = at
-                .filter(|(_, f)| is_unknown(f))
-                .map(|(at, _)| at)
-                .collect();
-            Arc::new(Unknown::new(self.source.project(&at).ok()))
+            let at: Vec<usize> = (0..self.len()).filter(is_unknown).collect();
+            let batch = self.source.project(&at);
+            Arc::new(Unknown {
+                batch: batch.unwrap_or_else(|_| RecordBatch::new_empty(Schema::empty().into())),
+                json: OnceLock::new(),
+            })
         })
     }
 }
@@ -97,7 +78,7 @@ impl Batch {
 /// The unknown columns of a batch.
 #[derive(Debug)]
 pub struct Unknown {
-    pub(super) batch: Option<RecordBatch>,
+    pub(super) batch: RecordBatch,
     /// The same as JSON, row by row, made when it is asked for.
     json: OnceLock<std::result::Result<Vec<JsonFields>, String>>,
 }
@@ -106,27 +87,118 @@ pub struct Unknown {
 pub(super) type JsonFields = Vec<(String, String)>;
 
 impl Unknown {
-    fn new(batch: Option<RecordBatch>) -> Self {
-        Self {
-            batch,
-            json: OnceLock::new(),
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.batch
-            .as_ref()
-            .is_none_or(|batch| batch.num_columns() == 0)
-    }
-
     pub(super) fn json(&self) -> Result<&[JsonFields]> {
         let made = self.json.get_or_init(|| {
-            let batch = self.batch.as_ref().map_or(Ok(Vec::new()), rows_as_json);
-            batch.map_err(|e| {
+            rows_as_json(&self.batch).map_err(|e| {
                 format!("a column that this filter doesn't know cannot be said in JSON ({e})")
             })
         });
         made.as_deref().map_err(Error::data)
+    }
+}
+
+/// The values of a column, in the types of [`ColumnType`](super::ColumnType).
+pub enum Values {
+    Null,
+    Text(StringArray),
+    Int(Int64Array),
+    Float(Float64Array),
+    Bool(BooleanArray),
+    /// Lists, and the items of all of them.
+    List(ListArray, Box<Values>),
+    /// Of no such type, and what it is called.
+    Other(ArrayRef, String),
+    /// Each row for itself, where not all fit.
+    Rows(Vec<Values>),
+    /// One that does not fit, and why.
+    Unfit(String),
+}
+
+impl Values {
+    /// A column in such a type, where it is like one.
+    pub(super) fn of(column: &ArrayRef) -> Self {
+        let plain = match cast(column, &plain_type(column.data_type())) {
+            Ok(plain) => plain,
+            Err(_) if column.len() > 1 => {
+                let rows = (0..column.len()).map(|row| Self::of(&column.slice(row, 1)));
+                return Self::Rows(rows.collect());
+            }
+            Err(e) => {
+                // What a caster says of a value begins with its own words for it.
+                let what = e.to_string();
+                let cut = what.split_once(": ").map(|(_, what)| what.to_owned());
+                return Self::Unfit(cut.unwrap_or(what));
+            }
+        };
+        match plain.data_type() {
+            DataType::Null => Self::Null,
+            DataType::Utf8 => Self::Text(plain.as_string().clone()),
+            DataType::Int64 => Self::Int(plain.as_primitive().clone()),
+            DataType::Float64 => Self::Float(plain.as_primitive().clone()),
+            DataType::Boolean => Self::Bool(plain.as_boolean().clone()),
+            DataType::List(_) => {
+                let lists: &ListArray = plain.as_list();
+                Self::List(lists.clone(), Box::new(Self::of(lists.values())))
+            }
+            other => Self::Other(plain.clone(), other.to_string()),
+        }
+    }
+
+    /// One of them.
+    #[inline]
+    pub(super) fn datum(&self, row: usize) -> Datum<'_> {
+        match self {
+            Self::Text(texts) if texts.is_valid(row) => Datum::Text(texts.value(row)),
+            Self::Int(ints) if ints.is_valid(row) => Datum::Int(ints.value(row)),
+            Self::Float(floats) if floats.is_valid(row) => Datum::Float(floats.value(row)),
+            Self::Bool(bools) if bools.is_valid(row) => Datum::Bool(bools.value(row)),
+            Self::List(lists, items) if lists.is_valid(row) => {
+                let offsets = lists.value_offsets();
+                // Offsets are never negative.
+                let [begin, end] = [offsets[row], offsets[row + 1]].map(i32::unsigned_abs);
+                Datum::Items(items, begin, end)
+            }
+            Self::Other(array, what) if array.is_valid(row) => Datum::Other(what),
+            Self::Rows(rows) => rows[row].datum(0),
+            Self::Unfit(why) => Datum::Unfit(why),
+            _ => Datum::Null,
+        }
+    }
+}
+
+/// Casts an array; a value that does not fit is an error.
+pub(super) fn cast(array: &ArrayRef, to: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
+    if array.data_type() == to {
+        return Ok(array.clone());
+    }
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    cast_with_options(array, to, &options)
+}
+
+/// The type that a column is read in: that of a [`ColumnType`](super::ColumnType) where it says the same, or its own.
+fn plain_type(found: &DataType) -> DataType {
+    match found {
+        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        DataType::Dictionary(_, values) => plain_type(values),
+        DataType::RunEndEncoded(_, values) => plain_type(values.data_type()),
+        integer if integer.is_integer() => DataType::Int64,
+        DataType::Decimal32(_, ..=0)
+        | DataType::Decimal64(_, ..=0)
+        | DataType::Decimal128(_, ..=0)
+        | DataType::Decimal256(_, ..=0) => DataType::Int64,
+        number if number.is_numeric() => DataType::Float64,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => {
+            let item = Field::new("item", plain_type(item.data_type()), true);
+            DataType::List(Arc::new(item))
+        }
+        other => other.clone(),
     }
 }
 
@@ -160,11 +232,9 @@ pub(super) fn rows_as_json(batch: &RecordBatch) -> Result<Vec<JsonFields>> {
     let lines = std::str::from_utf8(&text).map_err(Error::data)?.lines();
     lines
         .map(|line| {
-            let object = Object::parse(line).map_err(Error::data)?;
-            let fields = object.fields();
-            Ok(fields
-                .map(|(name, raw)| (name.to_owned(), raw.to_owned()))
-                .collect())
+            let fields = parse(line).map_err(Error::data)?.into_iter();
+            let fields = fields.map(|(name, raw)| (name.into_owned(), raw.to_owned()));
+            Ok(fields.collect())
         })
         .collect()
 }

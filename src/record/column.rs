@@ -2,13 +2,9 @@
 What a column can hold, and the types of fields that hold it.
 */
 
+use super::datum::Datum;
 use crate::program::{Bits, MAX_BITS};
 use arrow::datatypes::{DataType, Field};
-use serde::de::{Deserialize, Deserializer, Visitor};
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use std::fmt;
-use std::marker::PhantomData;
-use std::str::FromStr;
 use std::sync::Arc;
 
 /// The type of a column.
@@ -62,81 +58,64 @@ pub struct Column {
 }
 
 /// A type that a record's field can have.
-pub trait Value: Serialize {
+pub trait Value: Sized {
     /// The column's type.
     const KIND: ColumnType;
     /// Whether the column may be null or absent.
     const NULLABLE: bool = false;
 
-    /// Appends the value to a line of JSON.
-    fn push_json(&self, line: &mut Vec<u8>) {
-        // Writing into a vector cannot fail; serde_json writes the shortest text that reads back as the same number.
-        let _ = serde_json::to_writer(line, self);
-    }
-
-    /// Puts the value into a map.
+    /// The value out of a table's.
     ///
     /// # Errors
-    /// The map's.
-    fn put<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<(), M::Error> {
-        map.serialize_entry(name, self)
-    }
+    /// What was expected, and what was found.
+    fn read(datum: Datum<'_>) -> Result<Self, String>;
+
+    /// Appends the value to a line of JSON.
+    fn push_json(&self, line: &mut Vec<u8>);
 }
 
-impl Value for u32 {
-    const KIND: ColumnType = ColumnType::Int;
+/// Appends a value to a line of JSON.
+fn push(line: &mut Vec<u8>, value: &impl serde::Serialize) {
+    // Writing into a vector cannot fail; serde_json writes the shortest text that reads back as the same number, and null
+    // for what is not finite.
+    let _ = serde_json::to_writer(line, value);
 }
 
-impl Value for i64 {
-    const KIND: ColumnType = ColumnType::Int;
+macro_rules! values {
+    ($($type:ty: $kind:ident, $read:expr, $push:expr;)*) => {
+        $(impl Value for $type {
+            const KIND: ColumnType = ColumnType::$kind;
+
+            #[inline]
+            fn read(datum: Datum<'_>) -> Result<Self, String> {
+                $read(datum)
+            }
+
+            fn push_json(&self, line: &mut Vec<u8>) {
+                $push(line, self);
+            }
+        })*
+    };
 }
 
-impl Value for bool {
-    const KIND: ColumnType = ColumnType::Bool;
-}
-
-impl Value for Vec<u32> {
-    const KIND: ColumnType = ColumnType::IntList;
-}
-
-impl Value for f64 {
-    const KIND: ColumnType = ColumnType::Float;
-
-    // What is not finite is null, as serde_json has it anyway.
-    fn put<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<(), M::Error> {
-        map.serialize_entry(name, &self.is_finite().then_some(self))
-    }
-}
-
-impl Value for String {
-    const KIND: ColumnType = ColumnType::Text;
-
-    fn push_json(&self, line: &mut Vec<u8>) {
-        push_text(line, self);
-    }
-}
-
-impl Value for Bits {
-    const KIND: ColumnType = ColumnType::Text;
-
-    fn push_json(&self, line: &mut Vec<u8>) {
-        push_bits(line, &[*self]);
-    }
-}
-
-impl Value for Vec<Bits> {
-    const KIND: ColumnType = ColumnType::TextList;
-
-    fn push_json(&self, line: &mut Vec<u8>) {
-        line.push(b'[');
-        push_bits(line, self);
-        line.push(b']');
-    }
+values! {
+    i64: Int, Datum::int, push;
+    u32: Int, count, push;
+    f64: Float, Datum::float, push;
+    bool: Bool, Datum::bool, push;
+    String: Text, |datum: Datum<'_>| datum.text().map(Into::into), |line, text: &Self| push_text(line, text);
+    Bits: Text, |datum: Datum<'_>| datum.text()?.parse(), |line, bits: &Self| push_bits(line, &[*bits]);
+    Vec<u32>: IntList, |datum: Datum<'_>| datum.list("integers", count), push;
+    Vec<Bits>: TextList, |datum: Datum<'_>| datum.list("strings", Bits::read), push_list;
 }
 
 impl<T: Value> Value for Option<T> {
     const KIND: ColumnType = T::KIND;
     const NULLABLE: bool = true;
+
+    fn read(datum: Datum<'_>) -> Result<Self, String> {
+        (!datum.is_null()).then(|| T::read(datum)).transpose()
+    }
 
     fn push_json(&self, line: &mut Vec<u8>) {
         match self {
@@ -144,57 +123,17 @@ impl<T: Value> Value for Option<T> {
             None => line.extend_from_slice(b"null"),
         }
     }
-
-    fn put<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<(), M::Error> {
-        match self {
-            Some(value) => value.put(name, map),
-            None => map.serialize_entry(name, &()),
-        }
-    }
 }
 
-impl Serialize for Bits {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let spelt = self.spell(b'0', b'1');
-        // Only the bytes b'0' and b'1' are in there.
-        serializer
-            .serialize_str(std::str::from_utf8(&spelt[..self.len() as usize]).unwrap_or_default())
-    }
+fn count(datum: Datum<'_>) -> Result<u32, String> {
+    let beyond = |_| datum.unfit(&format!("0..{}", u32::MAX));
+    datum.int()?.try_into().map_err(beyond)
 }
 
-impl<'de> Deserialize<'de> for Bits {
-    #[inline]
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_text(deserializer)
-    }
-}
-
-/// A value that is written as a text.
-///
-/// # Errors
-/// No text, or one that it cannot be read from.
-#[inline]
-pub(super) fn from_text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: FromStr<Err = String>,
-    D: Deserializer<'de>,
-{
-    struct Text<T>(PhantomData<T>);
-
-    impl<T: FromStr<Err = String>> Visitor<'_> for Text<T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a string")
-        }
-
-        #[inline]
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-            text.parse().map_err(E::custom)
-        }
-    }
-
-    deserializer.deserialize_str(Text(PhantomData))
+fn push_list(line: &mut Vec<u8>, list: &[Bits]) {
+    line.push(b'[');
+    push_bits(line, list);
+    line.push(b']');
 }
 
 /// `text` as a JSON string.
@@ -209,13 +148,12 @@ pub(super) fn push_text(line: &mut Vec<u8>, text: &str) {
         line.push(b'"');
         return;
     }
-    // Writing a string into a vector cannot fail.
-    let _ = serde_json::to_writer(line, text);
+    push(line, &text);
 }
 
 /// Bitstrings with commas between them: most of a trial is made of them. Each is written at its full width and only
 /// counted at its length, which takes a few stores instead of a copy of any length.
-pub(super) fn push_bits(line: &mut Vec<u8>, list: &[Bits]) {
+fn push_bits(line: &mut Vec<u8>, list: &[Bits]) {
     // Quotes and a comma, or what was written too far.
     const ROOM: usize = MAX_BITS as usize + 3;
     let begin = line.len();
@@ -233,22 +171,4 @@ pub(super) fn push_bits(line: &mut Vec<u8>, list: &[Bits]) {
     }
     // Without the last comma.
     line.truncate(end - usize::from(end > begin));
-}
-
-/// At most 40 characters of a text, on one line, for an error message.
-#[must_use]
-pub fn shorten(text: &str) -> String {
-    const LONGEST: usize = 40;
-    let mut line = String::new();
-    for c in text.chars().take(LONGEST) {
-        if c.is_control() {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
-    if text.chars().nth(LONGEST).is_some() {
-        line.push_str("...");
-    }
-    line
 }

@@ -2,14 +2,16 @@
 Columns that a filter doesn't know: carried along as they came, as JSON or as rows of an Arrow batch.
 */
 
-use super::batch::{JsonFields, Unknown, json_fields, rows_as_json};
+use super::batch::{JsonFields, Unknown, cast, json_fields, rows_as_json};
 use super::column::{Column, push_text};
+use super::json_lines::push_fields;
 use super::provenance::SCHEMA_KEY;
-use super::row::Row;
-use super::values::cast;
+use super::row::{Columns, Row};
 use crate::error::{Error, Result};
-use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, new_empty_array, new_null_array};
-use arrow::compute::interleave;
+use arrow::array::{
+    ArrayRef, AsArray as _, RecordBatch, RecordBatchOptions, UInt64Array, new_null_array,
+};
+use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use arrow::json::ReaderBuilder;
 use serde_json::{Map, Number, Value as Json};
@@ -32,25 +34,23 @@ impl Extra {
     /// record becomes.
     pub(super) fn beside_known(row: Row<'_>, known: &[Column]) -> Self {
         let is_known = |name: &str| known.iter().any(|column| column.name == name);
-        match row {
-            Row::Json(object) => Self {
-                fields: (object.fields().enumerate())
+        match row.columns {
+            // Our own lines have the columns in order.
+            Columns::Text(fields, _) => Self {
+                fields: (fields.iter().enumerate())
                     .filter(|(at, (name, _))| {
-                        // Our own lines have the columns in order.
                         let is_in_place = known.get(*at).is_some_and(|column| column.name == *name);
                         !is_in_place && *name != SCHEMA_KEY && !is_known(name)
                     })
-                    .map(|(_, (name, value))| (name.to_owned(), value.to_owned()))
+                    .map(|(_, (name, value))| (name.to_string(), (*value).to_owned()))
                     .collect(),
                 ..Self::default()
             },
-            Row::Arrow(batch, row) => Self {
+            Columns::Batch(batch, row) => Self {
                 row: Some((batch.unknown(known).clone(), row))
-                    .filter(|(unknown, _)| !unknown.is_empty()),
+                    .filter(|(unknown, _)| unknown.batch.num_columns() > 0),
                 ..Self::default()
             },
-            // Flat tables of results go into no filter that passes columns on.
-            Row::Csv(_) => Self::default(),
         }
     }
 
@@ -67,8 +67,7 @@ impl Extra {
     pub fn text(&self, name: &str) -> std::result::Result<Option<String>, String> {
         let unfit = || format!("column {name:?}: expected a string");
         if let Some((unknown, row)) = &self.row {
-            let batch = unknown.batch.as_ref();
-            let Some(column) = batch.and_then(|batch| batch.column_by_name(name)) else {
+            let Some(column) = unknown.batch.column_by_name(name) else {
                 return Ok(None);
             };
             let text = cast(&column.slice(*row, 1), &DataType::Utf8).map_err(|_| unfit())?;
@@ -99,13 +98,15 @@ impl Extra {
 
     /// Says the types of columns that were read as JSON: those of `typed`.
     pub fn take_types(&mut self, typed: &Self) {
-        self.types = match &typed.row {
-            Some((unknown, _)) => unknown
-                .batch
-                .as_ref()
-                .map(|batch| batch.schema().fields().clone()),
-            None => typed.types.clone(),
-        };
+        self.types = typed.types().cloned();
+    }
+
+    /// The types of its columns, where they have some.
+    fn types(&self) -> Option<&Fields> {
+        match &self.row {
+            Some((unknown, _)) => Some(unknown.batch.schema_ref().fields()),
+            None => self.types.as_ref(),
+        }
     }
 
     fn json(&self) -> Result<&[(String, String)]> {
@@ -135,8 +136,19 @@ impl Extra {
 pub(super) struct ExtraColumns {
     /// The columns that are known, and written otherwise.
     known: &'static [Column],
-    pending: Vec<Extra>,
+    /// Records that came one after the other in the same form.
+    pending: Vec<Run>,
+    /// The types that the records say themselves, where one does.
+    typed: Option<Fields>,
     schema: Option<SchemaRef>,
+}
+
+/// The unknown columns of some records.
+enum Run {
+    /// Lines of JSON.
+    Lines(Vec<Vec<u8>>),
+    /// Rows of a batch.
+    Rows(Arc<Unknown>, Vec<u64>),
 }
 
 impl ExtraColumns {
@@ -144,64 +156,69 @@ impl ExtraColumns {
         Self {
             known,
             pending: Vec::new(),
+            typed: None,
             schema: None,
         }
     }
 
     /// Takes one record's.
-    pub(super) fn push(&mut self, extra: &Extra) {
-        self.pending.push(extra.clone());
+    pub(super) fn push(&mut self, extra: &Extra) -> Result<()> {
+        if self.typed.is_none() {
+            self.typed = extra.types().cloned();
+        }
+        match (&extra.row, self.pending.last_mut()) {
+            (Some((unknown, row)), Some(Run::Rows(last, rows))) if Arc::ptr_eq(unknown, last) => {
+                rows.push(*row as u64);
+            }
+            (Some((unknown, row)), _) => {
+                self.pending
+                    .push(Run::Rows(unknown.clone(), vec![*row as u64]));
+            }
+            (None, last) => {
+                let mut line = Vec::new();
+                push_fields(&mut line, extra.beside(self.known)?);
+                match line.first_mut() {
+                    Some(comma) => *comma = b'{',
+                    None => line.push(b'{'),
+                }
+                line.extend_from_slice(b"}\n");
+                match last {
+                    Some(Run::Lines(lines)) => lines.push(line),
+                    _ => self.pending.push(Run::Lines(vec![line])),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The columns of the records since the last call.
-    pub(super) fn finish(&mut self) -> Result<(Fields, Vec<ArrayRef>)> {
+    pub(super) fn finish(&mut self) -> Result<RecordBatch> {
         let pending = std::mem::take(&mut self.pending);
         let schema = match &self.schema {
             Some(schema) => schema.clone(),
             None => self.schema.insert(self.schema_of(&pending)?).clone(),
         };
-        // Every record is a row of one of these: of what came as JSON, and of the batches that others came in.
-        let as_json: Vec<&Extra> = pending.iter().filter(|extra| extra.row.is_none()).collect();
-        let mut sources = vec![(None, self.decoded(&as_json, &schema)?)];
-        let (mut at, mut decoded) = (Vec::with_capacity(pending.len()), 0..);
-        for extra in &pending {
-            let Some((unknown, row)) = &extra.row else {
-                at.extend(decoded.next().map(|row| (0, row)));
-                continue;
-            };
-            let own = Arc::as_ptr(unknown);
-            // Rows come batch by batch.
-            let source = sources.iter().rposition(|(of, _)| *of == Some(own));
-            let source = if let Some(source) = source {
-                source
-            } else {
-                sources.push((Some(own), self.columns_of(unknown, &schema)?));
-                sources.len() - 1
-            };
-            at.push((source, *row));
-        }
-        let column = |number: usize| {
-            let arrays = sources
-                .iter()
-                .map(|(_, columns)| &*columns[number] as &dyn Array);
-            interleave(&arrays.collect::<Vec<_>>(), &at).map_err(unfit)
+        let columns = |run: &Run| match run {
+            Run::Lines(lines) => decoded(lines, &schema),
+            Run::Rows(unknown, rows) => {
+                let batch = self.columns_of(&unknown.batch, &schema)?;
+                take_record_batch(&batch, &UInt64Array::from(rows.clone())).map_err(unfit)
+            }
         };
-        let columns = (0..schema.fields().len())
-            .map(column)
-            .collect::<Result<_>>()?;
-        Ok((schema.fields().clone(), columns))
+        let batches = pending.iter().map(columns).collect::<Result<Vec<_>>>()?;
+        concat_batches(&schema, &batches).map_err(unfit)
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        self.known.iter().any(|column| column.name == name)
     }
 
     /// The columns of a schema out of a batch: the same types, or none at all.
-    fn columns_of(&self, unknown: &Unknown, schema: &Schema) -> Result<Vec<ArrayRef>> {
-        let Some(batch) = &unknown.batch else {
-            return Ok(Vec::new());
+    fn columns_of(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+        let is_late = |field: &&FieldRef| {
+            schema.index_of(field.name()).is_err() && !self.is_known(field.name())
         };
-        let is_expected = |name: &str| {
-            schema.index_of(name).is_ok() || self.known.iter().any(|column| column.name == name)
-        };
-        let fields = batch.schema_ref().fields();
-        if let Some(field) = fields.iter().find(|field| !is_expected(field.name())) {
+        if let Some(field) = batch.schema_ref().fields().iter().find(is_late) {
             return Err(late(field.name()));
         }
         let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
@@ -214,130 +231,97 @@ impl ExtraColumns {
                 column.data_type()
             ))),
         };
-        schema.fields().iter().map(column).collect()
+        let columns = schema.fields().iter().map(column).collect::<Result<_>>()?;
+        new_batch(schema, columns, batch.num_rows())
     }
 
     /// What the first records say of their columns.
-    fn schema_of(&self, pending: &[Extra]) -> Result<SchemaRef> {
-        let is_known = |name: &str| self.known.iter().any(|column| column.name == name);
-        let typed = pending.iter().find_map(|extra| match &extra.row {
-            Some((unknown, _)) => unknown
-                .batch
-                .as_ref()
-                .map(|batch| batch.schema_ref().fields()),
-            None => extra.types.as_ref(),
-        });
-        if let Some(fields) = typed {
-            let unknown = fields.iter().filter(|field| !is_known(field.name()));
+    fn schema_of(&self, pending: &[Run]) -> Result<SchemaRef> {
+        if let Some(fields) = &self.typed {
+            let unknown = fields.iter().filter(|field| !self.is_known(field.name()));
             // Another input may have nulls.
             let unknown = unknown.map(|field| field.as_ref().clone().with_nullable(true));
             return Ok(Arc::new(Schema::new(unknown.collect::<Vec<_>>())));
         }
-        let lines = self.lines(&pending.iter().collect::<Vec<_>>())?;
+        let lines = pending.iter().flat_map(|run| match run {
+            Run::Lines(lines) => lines.as_slice(),
+            Run::Rows(..) => &[],
+        });
+        let lines: Vec<u8> = lines.flatten().copied().collect();
         let inferred = arrow::json::reader::infer_json_schema(lines.as_slice(), None);
         Ok(Arc::new(inferred.map_err(unfit)?.0))
     }
-
-    fn lines(&self, pending: &[&Extra]) -> Result<Vec<u8>> {
-        let mut lines = Vec::new();
-        for extra in pending {
-            lines.push(b'{');
-            for (i, (name, value)) in extra.beside(self.known)?.enumerate() {
-                if i > 0 {
-                    lines.push(b',');
-                }
-                push_text(&mut lines, name);
-                lines.push(b':');
-                lines.extend_from_slice(value.as_bytes());
-            }
-            lines.extend_from_slice(b"}\n");
-        }
-        Ok(lines)
-    }
-
-    /// The columns of records that came as JSON. A value that they cannot hold as it is, is an error.
-    fn decoded(&self, pending: &[&Extra], schema: &SchemaRef) -> Result<Vec<ArrayRef>> {
-        for extra in pending {
-            if let Some((name, _)) =
-                (extra.beside(self.known)?).find(|(name, _)| schema.index_of(name).is_err())
-            {
-                return Err(late(name));
-            }
-        }
-        if schema.fields().is_empty() || pending.is_empty() {
-            let empty = |field: &FieldRef| new_empty_array(field.data_type());
-            return Ok(schema.fields().iter().map(empty).collect());
-        }
-        let fields = json_fields(schema.fields());
-        let mut decoder = ReaderBuilder::new(Arc::new(Schema::new(fields)))
-            .with_batch_size(pending.len())
-            .build_decoder()
-            .map_err(unfit)?;
-        decoder.decode(&self.lines(pending)?).map_err(unfit)?;
-        let batch = decoder.flush().map_err(unfit)?;
-        let batch = batch.ok_or_else(|| unfit("records were lost on their way"))?;
-        let columns = batch.columns().iter().zip(schema.fields());
-        let columns: Vec<ArrayRef> = columns
-            .map(|(column, field)| cast(column, field.data_type()).map_err(unfit))
-            .collect::<Result<_>>()?;
-        // Decoders cut what does not fit.
-        let batch = RecordBatch::try_new(schema.clone(), columns.clone()).map_err(unfit)?;
-        for (extra, held) in pending.iter().zip(rows_as_json(&batch)?) {
-            for (name, said) in extra.beside(self.known)? {
-                let held = held.iter().find(|(other, _)| other == name);
-                let held = held.map_or("null", |(_, held)| held);
-                if !is_same(&parsed(said)?, &parsed(held)?) {
-                    return Err(unfit(format_args!(
-                        "column {name:?}: {said} would become {held}"
-                    )));
-                }
-            }
-        }
-        Ok(columns)
-    }
 }
 
-fn parsed(json: &str) -> Result<Json> {
-    serde_json::from_str(json).map_err(unfit)
+/// The columns of records that came as JSON. A value that they cannot hold as it is, is an error.
+fn decoded(lines: &[Vec<u8>], schema: &SchemaRef) -> Result<RecordBatch> {
+    let said = lines
+        .iter()
+        .map(|line| serde_json::from_slice(line).map_err(unfit));
+    let said: Vec<Map<String, Json>> = said.collect::<Result<_>>()?;
+    let mut names = said.iter().flat_map(|line| line.keys());
+    if let Some(name) = names.find(|name| schema.index_of(name).is_err()) {
+        return Err(late(name));
+    }
+    if schema.fields().is_empty() {
+        return new_batch(schema, Vec::new(), lines.len());
+    }
+    let mut decoder = ReaderBuilder::new(Arc::new(Schema::new(json_fields(schema.fields()))))
+        .with_batch_size(lines.len())
+        .build_decoder()
+        .map_err(unfit)?;
+    decoder.decode(&lines.concat()).map_err(unfit)?;
+    let batch = decoder.flush().map_err(unfit)?;
+    let batch = batch.ok_or_else(|| unfit("records were lost on their way"))?;
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| cast(column, field.data_type()).map_err(unfit));
+    let batch = new_batch(schema, columns.collect::<Result<_>>()?, lines.len())?;
+    // Decoders cut what does not fit.
+    for (said, held) in said.iter().zip(rows_as_json(&batch)?) {
+        for (name, said) in said {
+            let held = held.iter().find(|(other, _)| other == name);
+            let held = held.map_or("null", |(_, held)| held);
+            if !is_same(said, &serde_json::from_str(held).map_err(unfit)?) {
+                return Err(unfit(format_args!(
+                    "column {name:?}: {said} would become {held}"
+                )));
+            }
+        }
+    }
+    Ok(batch)
+}
+
+fn new_batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(unfit)
 }
 
 /// Whether two values in JSON are the same, however their numbers are written; a field that is not there is null.
 fn is_same(a: &Json, b: &Json) -> bool {
     match (a, b) {
-        (Json::Number(a), Json::Number(b)) => match (integer(a), integer(b)) {
-            (Some(a), Some(b)) => a == b,
-            (Some(whole), None) => is_whole(b, whole),
-            (None, Some(whole)) => is_whole(a, whole),
-            (None, None) => a.as_f64() == b.as_f64(),
-        },
+        (Json::Number(a), Json::Number(b)) => {
+            a.as_f64() == b.as_f64() && (whole(a).is_none() || whole(a) == whole(b))
+        }
         (Json::Array(a), Json::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
         }
         (Json::Object(a), Json::Object(b)) => {
-            let names = a.keys().chain(b.keys());
-            let field =
-                |of: &Map<String, Json>, name: &str| of.get(name).cloned().unwrap_or_default();
-            names
-                .into_iter()
-                .all(|name| is_same(&field(a, name), &field(b, name)))
+            let field = |of: &Map<String, Json>, name| of.get(name).cloned().unwrap_or_default();
+            let mut names = a.keys().chain(b.keys());
+            names.all(|name| is_same(&field(a, name), &field(b, name)))
         }
         _ => a == b,
     }
 }
 
-fn integer(number: &Number) -> Option<i128> {
-    (number.as_i64().map(i128::from)).or_else(|| number.as_u64().map(i128::from))
-}
-
-/// Whether a float is this whole number.
+/// The whole number that a number is: floats have not all of 64 bits.
 #[allow(
     clippy::cast_possible_truncation,
     reason = "what is too large is no number of 64 bits"
 )]
-fn is_whole(float: &Number, whole: i128) -> bool {
-    float
-        .as_f64()
-        .is_some_and(|x| x.fract() == 0.0 && x as i128 == whole)
+fn whole(number: &Number) -> Option<i128> {
+    let float = || number.as_f64().filter(|x| x.fract() == 0.0);
+    number.as_i128().or_else(|| float().map(|x| x as i128))
 }
 
 fn late(name: &str) -> Error {

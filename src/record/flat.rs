@@ -2,17 +2,16 @@
 Flat tables as text: CSV and its relatives, both ways.
 */
 
-use super::column::ColumnType;
-use super::place::{LONGEST, Place, too_long};
+use super::column::{Column, ColumnType};
+use super::datum::Datum;
+use super::json_lines::{line_of, value};
 use super::provenance::Chain;
-use super::row::{CsvRow, Row};
-use super::rows::Rows;
-use super::table::{self, Record};
+use super::row::{Columns, LONGEST, Place, Row, Rows};
+use super::table::{Record, text_fields};
 use super::version;
 use crate::compression::Stream;
 use crate::error::{Error, Result};
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
-use serde_json::Value as Json;
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
@@ -72,7 +71,7 @@ impl CsvRows {
     fn wrong(&self, line: u64, e: &csv::Error) -> Error {
         match e.kind() {
             ErrorKind::Io(e) if e.kind() == io::ErrorKind::FileTooLarge => {
-                too_long(&Place::line(&self.file, line))
+                Place::line(&self.file, line).too_long()
             }
             _ => Error::data(format!("{}: {e}", self.file)),
         }
@@ -92,19 +91,15 @@ impl Rows for CsvRows {
         }
         let line = self.line.position().map_or(0, csv::Position::line);
         let place = Place::line(&self.file, line);
-        let row = CsvRow {
-            header: &self.header,
-            line: &self.line,
-            has_decimal_commas: self.separator == b';',
+        let names = self.header.iter().map(Into::into);
+        let fields: Vec<_> = names.zip(&self.line).collect();
+        let datum: fn(_) -> _ = match self.separator {
+            b';' => Datum::with_comma,
+            _ => Datum::Bare,
         };
-        let mark = self
-            .header
-            .iter()
-            .position(|name| name == version::SCHEMA_KEY);
-        let mark = mark
-            .and_then(|at| row.value(at))
-            .map_or(Ok(()), version::check);
-        mark.and_then(|()| see(Row::Csv(row), place.clone()))
+        let (columns, next) = (Columns::Text(&fields, datum), Cell::new(0));
+        let mark = value(&fields, version::SCHEMA_KEY).map_or(Ok(()), version::check);
+        mark.and_then(|()| see(Row::new(columns, &next), place.clone()))
             .map_err(|e| Error::data(format!("{place}: {e}")))?;
         Ok(true)
     }
@@ -141,14 +136,14 @@ impl Read for Rationed {
 /// # Errors
 /// The kind has lists, which CSV cannot hold.
 pub(super) fn header<T: Record>(skip: &[&str]) -> Result<Vec<&'static str>> {
-    if let Some(list) = T::COLUMNS.iter().find(|column| column.kind.is_list()) {
+    if let Some(list) = T::columns().iter().find(|column| column.kind.is_list()) {
         return Err(Error::usage(format!(
             "a {} has lists (column {:?}), which CSV cannot hold; use --to jsonl, arrow or parquet",
             T::KIND,
             list.name
         )));
     }
-    let names = T::COLUMNS.iter().map(|column| column.name);
+    let names = T::columns().iter().map(|column| column.name);
     Ok(names.filter(|name| !skip.contains(name)).collect())
 }
 
@@ -158,18 +153,15 @@ pub(super) fn fields<T: Record>(
     skip: &[&str],
     float: impl Fn(f64) -> String,
 ) -> Vec<String> {
-    let object = table::object(record, skip);
-    let columns = T::COLUMNS
-        .iter()
-        .filter(|column| !skip.contains(&column.name));
-    columns
-        .map(|column| match object.get(column.name) {
-            None | Some(Json::Null) => String::new(),
-            Some(Json::String(text)) => text.clone(),
-            Some(Json::Number(number)) if column.kind == ColumnType::Float => {
-                number.as_f64().map(&float).unwrap_or_default()
-            }
-            Some(other) => other.to_string(),
-        })
-        .collect()
+    let columns = T::columns().iter();
+    let columns = columns.filter(|column| !skip.contains(&column.name));
+    let line = line_of(record, skip);
+    let text = |(column, (_, value)): (&Column, (_, &str))| match Datum::json(value) {
+        Datum::Null => String::new(),
+        value if column.kind == ColumnType::Float => value.float().map_or_else(|e| e, &float),
+        Datum::Json(value) if column.kind != ColumnType::Text => value.to_owned(),
+        Datum::Bool(value) => value.to_string(),
+        value => value.text().map_or_else(|e| e, Into::into),
+    };
+    columns.zip(text_fields(&line)).map(text).collect()
 }

@@ -2,18 +2,21 @@
 JSON lines: one record an object, one object a line, read and written.
 */
 
-use super::column::{Value, push_text, shorten};
-use super::extra::Extra;
-use super::object::Object;
-use super::place::{LONGEST, Place, too_long};
+use super::column::push_text;
+use super::datum::Datum;
+use super::plain;
 use super::provenance::Chain;
-use super::row::Row;
-use super::rows::Rows;
-use super::table::{Fields, Record};
+use super::row::{Columns, LONGEST, Place, Row, Rows, TextFields};
+use super::table::Record;
 use super::version;
 use crate::compression::Stream;
-use crate::error::{Error, Result};
-use std::convert::Infallible;
+use crate::error::{Error, Result, shorten};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
 use std::io::{BufRead, ErrorKind};
 use std::sync::Arc;
 
@@ -49,8 +52,8 @@ impl JsonLines {
             let line = self.line.trim_ascii();
             // Records begin with another column: what does not look like a header is not parsed twice.
             if let [b'{', b'"', b'p' | b's', ..] | [b'{', b' ', ..] = line {
-                let object = std::str::from_utf8(line).ok().map(Object::parse);
-                let header = object.and_then(|object| header(&object.ok()?));
+                let fields = std::str::from_utf8(line).ok().map(parse);
+                let header = fields.and_then(|fields| header(&fields.ok()?));
                 if let Some(chain) = header {
                     let chain = chain.map_err(|e| Error::data(e).at(self.place()))?;
                     self.chain.get_or_insert_default().merge(chain);
@@ -86,7 +89,7 @@ impl JsonLines {
             if self.line.len() > LONGEST || is_over {
                 self.number += 1;
                 if self.line.len() > LONGEST {
-                    return Err(too_long(&self.place()));
+                    return Err(self.place().too_long());
                 }
                 return Ok(true);
             }
@@ -100,7 +103,7 @@ impl JsonLines {
     /// What `see` makes of the line.
     fn parse<T>(
         &self,
-        see: &mut dyn FnMut(&Object<'_>) -> std::result::Result<T, String>,
+        see: impl FnOnce(&TextFields<'_>) -> std::result::Result<T, String>,
     ) -> std::result::Result<T, String> {
         let line = std::str::from_utf8(&self.line).map_err(|e| {
             let before = String::from_utf8_lossy(&self.line[..e.valid_up_to().min(20)]);
@@ -114,9 +117,9 @@ impl JsonLines {
         if self.number == 1 && line == "{" {
             return Err("a JSON object of several lines, `jq -c .` puts it on one".to_owned());
         }
-        let object = Object::parse(line)?;
-        version::check_json(object.get(version::SCHEMA_KEY))?;
-        see(&object)
+        let fields = parse(line)?;
+        version::check_json(value(&fields, version::SCHEMA_KEY))?;
+        see(&fields)
     }
 }
 
@@ -129,7 +132,10 @@ impl Rows for JsonLines {
             return Ok(false);
         }
         let place = self.place();
-        let mut read = |object: &Object<'_>| see(Row::Json(object), place.clone());
+        let mut read = |fields: &TextFields<'_>| {
+            let (columns, next) = (Columns::Text(fields, Datum::json), Cell::new(0));
+            see(Row::new(columns, &next), place.clone())
+        };
         let mut done = self.parse(&mut read);
         if done.is_err() && null_for_nan(&mut self.line) {
             done = self
@@ -148,10 +154,10 @@ impl Rows for JsonLines {
     }
 
     fn columns(&self) -> Vec<String> {
-        let mut names =
-            |object: &Object<'_>| Ok(object.fields().map(|(name, _)| name.to_owned()).collect());
+        let names =
+            |fields: &TextFields<'_>| Ok(fields.iter().map(|(name, _)| name.to_string()).collect());
         if self.is_waiting {
-            self.parse(&mut names).unwrap_or_default()
+            self.parse(names).unwrap_or_default()
         } else {
             Vec::new()
         }
@@ -159,15 +165,14 @@ impl Rows for JsonLines {
 }
 
 /// The chain of a line that is no record: it holds nothing but the chain, the version of the records' schema, or both.
-fn header(object: &Object<'_>) -> Option<std::result::Result<Chain, String>> {
+fn header(fields: &TextFields<'_>) -> Option<std::result::Result<Chain, String>> {
     const CHAIN: &str = "provenance";
-    let is_header = |(name, _)| name == CHAIN || name == version::SCHEMA_KEY;
-    if object.len() == 0 || !object.fields().all(is_header) {
+    let is_header = |(name, _): &(Cow<'_, str>, _)| name == CHAIN || name == version::SCHEMA_KEY;
+    if fields.is_empty() || !fields.iter().all(is_header) {
         return None;
     }
-    let chain = object.get(CHAIN);
-    let chain = chain.map_or(Ok(Chain::default()), Chain::from_json);
-    Some(version::check_json(object.get(version::SCHEMA_KEY)).and(chain))
+    let chain = value(fields, CHAIN).map_or(Ok(Chain::default()), Chain::from_json);
+    Some(version::check_json(value(fields, version::SCHEMA_KEY)).and(chain))
 }
 
 /// Puts null in the place of each NaN, which Python writes and JSON has not; whether there was one.
@@ -196,49 +201,100 @@ fn null_for_nan(line: &mut Vec<u8>) -> bool {
     found
 }
 
+/// The columns on one line, and their values in JSON: each is parsed when its type is known.
+pub(super) fn parse(line: &str) -> std::result::Result<Vec<(Cow<'_, str>, &str)>, String> {
+    if let Some(fields) = plain::fields(line) {
+        return Ok(fields);
+    }
+    let fields = serde_json::from_str(line).map(|Object(fields)| fields);
+    fields.map_err(|e| {
+        let message = e.to_string();
+        let what = message.split(" at line ").next().unwrap_or(&message);
+        if line.starts_with('[') {
+            return "not a JSON object: an array, `jq -c '.[]'` takes it apart".to_owned();
+        }
+        if e.is_eof() {
+            format!("the JSON object is cut off ({what})")
+        } else {
+            format!("not a JSON object: {what} at character {}", e.column())
+        }
+    })
+}
+
+/// The value of a column.
+pub(super) fn value<'a>(fields: &TextFields<'a>, name: &str) -> Option<&'a str> {
+    let found = fields.iter().find(|(other, _)| other == name);
+    found.map(|(_, value)| *value)
+}
+
+/// An object as its fields, in their order, however often a name stands there.
+struct Object<'a>(Vec<(Cow<'a, str>, &'a str)>);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        /// A key, borrowed from the line unless it holds escapes.
+        #[derive(Deserialize)]
+        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a record")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> std::result::Result<Object<'de>, A::Error> {
+                let mut fields = Vec::with_capacity(32);
+                while let Some((Name(name), value)) = map.next_entry::<_, &RawValue>()? {
+                    fields.push((name, value.get()));
+                }
+                Ok(Object(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
+}
+
 /// A record's line, appended to `line` without its line break. Columns in `skip` are left out.
-pub(super) fn push_record<T: Record>(
+pub(super) fn push_record<'a, T: Record>(
     line: &mut Vec<u8>,
     record: &T,
-    extra: &Extra,
+    extra: impl IntoIterator<Item = (&'a str, &'a str)>,
     skip: &[&str],
-) -> Result<()> {
-    struct Line<'a> {
-        line: &'a mut Vec<u8>,
-        skip: &'a [&'a str],
-    }
-
-    impl Fields for Line<'_> {
-        type Error = Infallible;
-
-        fn field<V: Value>(
-            &mut self,
-            name: &'static str,
-            value: &V,
-        ) -> std::result::Result<(), Infallible> {
-            if !self.skip.contains(&name) {
-                // Names are identifiers, without escapes.
-                self.line.extend_from_slice(b",\"");
-                self.line.extend_from_slice(name.as_bytes());
-                self.line.extend_from_slice(b"\":");
-                value.push_json(self.line);
-            }
-            Ok(())
-        }
-    }
-
+) {
     let begin = line.len();
-    let Ok(()) = record.fields(&mut Line { line, skip });
-    for (name, raw) in extra.beside(T::COLUMNS)? {
-        line.push(b',');
-        push_text(line, name);
-        line.push(b':');
-        line.extend_from_slice(raw.as_bytes());
-    }
+    record.push_json(line, skip);
+    push_fields(line, extra);
     if line.len() == begin {
         line.push(b'{');
     }
     line[begin] = b'{';
     line.push(b'}');
-    Ok(())
+}
+
+/// Appends columns to a line, each behind a comma.
+pub(super) fn push_fields<'a>(
+    line: &mut Vec<u8>,
+    fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+) {
+    for (name, value) in fields {
+        line.push(b',');
+        push_text(line, name);
+        line.push(b':');
+        line.extend_from_slice(value.as_bytes());
+    }
+}
+
+/// A record's line as text.
+pub(super) fn line_of<T: Record>(record: &T, skip: &[&str]) -> String {
+    let mut line = Vec::new();
+    push_record(&mut line, record, [], skip);
+    // Texts and numbers are UTF-8.
+    String::from_utf8(line).unwrap_or_default()
 }

@@ -1,52 +1,44 @@
 /*!
 The tables that flow between the filters: record kinds, their readers and writers, provenance.
 
-JSON lines, Arrow and Parquet hold the same columns; a reader sniffs which it has. A reader hands out [`Row`]s, of which
-serde makes records; what a filter doesn't know travels along as [`Extra`].
+JSON lines, Arrow, Parquet and, for flat tables, CSV hold the same columns; a reader sniffs which it has. It hands out
+[`Row`]s, of which records are made column by column; what a filter doesn't know travels along as [`Extra`]. A record goes
+out as a line of JSON, of which the other formats are made.
 */
 
 mod arrays;
 mod batch;
-mod cell;
+mod brief;
 mod check;
 mod column;
-mod damage;
+mod datum;
 mod extra;
 mod flat;
 mod json_lines;
-mod object;
-mod place;
 mod plain;
-mod pretty;
 #[macro_use]
 mod table;
 mod kinds;
 pub mod provenance;
 mod read;
 mod row;
-mod rows;
 mod stage;
-mod symbols;
 mod tables;
-mod values;
 mod version;
 mod write;
 
 pub use arrays::schema;
-pub use column::{Column, ColumnType};
-pub(crate) use damage::catch_panic;
+pub use column::{Column, ColumnType, Value};
+pub use datum::Datum;
 pub use extra::Extra;
 pub use kinds::{
     Condition, Contrast, CurveKey, Design, ErrorKind, ErrorShare, Fit, Identifiability, Listed,
     Listing, Mean, Outcome, PairKey, Power, Prediction, ProfileOf, Prompt, Quantity, SLIM, Scaling,
     Score, Shape, ShapeFit, Side, Similarity, Summary, Trial, Verdict, Versus, VersusTask,
 };
-pub use place::Place;
-pub use pretty::{Brief, BriefCell, BriefColumn, visible};
 pub use read::{Entry, Reader};
-pub use row::Row;
+pub use row::{Place, Row};
 pub use stage::kind_of;
-pub use symbols::{Symbols, is_word};
-pub use table::{Fields, FromRow, Record, first_difference};
+pub use table::{FromRow, Record, first_difference};
 pub use version::{SCHEMA_KEY, VERSIONS};
 pub use write::{Format, Writer};

@@ -46,7 +46,7 @@ pub fn of_functions(suite: &Suite) -> Facts {
 }
 
 /// What one filter did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// The filter.
     pub program: String,
@@ -86,13 +86,8 @@ impl Step {
             command: std::env::args_os()
                 .map(|a| a.to_string_lossy().into_owned())
                 .collect(),
-            seed: None,
-            model_sha256: None,
-            runtime: None,
-            device: None,
-            settings: Facts::new(),
-            measured: Facts::new(),
             time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            ..Self::default()
         }
     }
 }

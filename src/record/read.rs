@@ -3,18 +3,18 @@ Reads records from JSON lines, Arrow, Parquet or (flat tables) CSV, whichever th
 also inside gzip or zstd.
 */
 
-use super::column::{Column, shorten};
+use super::column::Column;
 use super::extra::Extra;
 use super::flat::CsvRows;
 use super::json_lines::JsonLines;
-use super::place::Place;
+
 use super::provenance::Chain;
-use super::rows::Rows;
+use super::row::{Place, Rows};
 use super::stage;
 use super::table::FromRow;
 use super::tables::{BatchRows, Seekable};
 use crate::compression::{self, Compression, Stream};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shorten};
 use crate::memory;
 use crate::text;
 use std::collections::{HashSet, VecDeque};
@@ -112,7 +112,7 @@ impl<T: FromRow> Reader<T> {
             table.rows.next(&mut |row, place| {
                 let record =
                     T::from_row(row).map_err(|e| stage::advice(kind, T::WHAT).unwrap_or(e))?;
-                let extra = match T::columns().filter(|_| keep_extra) {
+                let extra = match T::known().filter(|_| keep_extra) {
                     Some(known) => Extra::beside_known(row, known),
                     None => Extra::default(),
                 };
@@ -230,7 +230,7 @@ impl Table {
                 ));
             }
             let source = seekable(file, stream).map_err(wrong)?;
-            let only = T::columns().filter(|_| !keep_extra);
+            let only = T::known().filter(|_| !keep_extra);
             return table(BatchRows::parquet(name.clone(), source, only)?);
         }
         if let (Some(outer), Some(inner)) = (compression, Compression::of_head(&head)) {
@@ -255,8 +255,7 @@ impl Table {
     }
 
     fn of_text<T: FromRow>(name: Arc<str>, head: &[u8], stream: Stream) -> Result<Self> {
-        let is_flat =
-            T::columns().is_none_or(|all| !all.iter().any(|column| column.kind.is_list()));
+        let is_flat = T::known().is_none_or(|all| !all.iter().any(|column| column.kind.is_list()));
         let first = head.iter().find(|byte| !byte.is_ascii_whitespace());
         let rows: Box<dyn Rows> = match first {
             None if head.is_empty() => return Err(empty::<T>(&name)),
@@ -302,7 +301,7 @@ impl Table {
         let columns = self.rows.columns();
         let is_missing =
             |column: &&Column| !column.nullable && !columns.iter().any(|name| name == column.name);
-        let Some(missing) = T::columns().unwrap_or_default().iter().find(is_missing) else {
+        let Some(missing) = T::known().unwrap_or_default().iter().find(is_missing) else {
             return Ok(());
         };
         let advice = stage::advice(self.kind, T::WHAT);

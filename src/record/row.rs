@@ -1,203 +1,153 @@
 /*!
-One row of a table, whatever format it stands in, as something that serde reads a record from.
-
-A record asks for its columns by name.
+One row of a table, whatever format it stands in, its columns asked for by name; and where it stands.
 */
 
 use super::batch::Batch;
-use super::cell::{Cell, Unfit};
-use super::object::Object;
-use csv::StringRecord;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
-use serde::forward_to_deserialize_any;
-use std::cell;
-use std::iter::Enumerate;
-use std::rc::Rc;
-use std::slice;
+use super::column::Value;
+use super::datum::Datum;
+use super::provenance::Chain;
+use crate::error::{Error, Result};
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+
+/// What a row of a text file is made of: names of columns, and their values as they are written.
+pub(super) type TextFields<'a> = [(Cow<'a, str>, &'a str)];
 
 /// A row of a table.
 #[derive(Clone, Copy)]
-pub enum Row<'a> {
-    /// An object on a line.
-    Json(&'a Object<'a>),
-    /// A row of a batch.
-    Arrow(&'a Batch, usize),
-    /// A line of CSV.
-    Csv(CsvRow<'a>),
+pub struct Row<'a> {
+    pub(super) columns: Columns<'a>,
+    /// Where the next column is looked for first: most tables have their columns in order.
+    next: &'a Cell<usize>,
 }
 
-/// A line of CSV, and its header.
+/// The columns of a row.
 #[derive(Clone, Copy)]
-pub struct CsvRow<'a> {
-    pub(super) header: &'a StringRecord,
-    pub(super) line: &'a StringRecord,
-    /// Where commas do not separate, they may stand in numbers.
-    pub(super) has_decimal_commas: bool,
-}
-
-impl<'a> CsvRow<'a> {
-    fn len(self) -> usize {
-        self.header.len()
-    }
-
-    fn name(self, at: usize) -> Option<&'a str> {
-        self.header.get(at)
-    }
-
-    pub(super) fn value(self, at: usize) -> Option<&'a str> {
-        self.line.get(at)
-    }
+pub(super) enum Columns<'a> {
+    /// A line's, and what a text of it is as a value.
+    Text(&'a TextFields<'a>, fn(&'a str) -> Datum<'a>),
+    /// A batch's, and the row.
+    Batch(&'a Batch, usize),
 }
 
 impl<'a> Row<'a> {
+    pub(super) fn new(columns: Columns<'a>, next: &'a Cell<usize>) -> Self {
+        Self { columns, next }
+    }
+
     /// Whether the table has such a column.
     #[must_use]
     pub fn has(self, name: &str) -> bool {
         self.find(name, 0).is_some()
     }
 
-    /// The row as `T`, a struct whose fields are columns, or structs whose fields are columns of the same row.
+    /// What the column `name` holds. What may be null may be missing.
     ///
     /// # Errors
     /// The column, and what was expected.
-    pub fn read<T: DeserializeOwned>(self) -> Result<T, String> {
-        let part = Part {
-            row: self,
-            at: None,
-            next: &cell::Cell::new(0),
+    #[inline]
+    pub fn get<T: Value>(self, name: &str) -> std::result::Result<T, String> {
+        let value = match self.find(name, self.next.get()) {
+            Some(at) => {
+                self.next.set(at + 1);
+                T::read(self.datum(at))
+            }
+            None if T::NULLABLE => T::read(Datum::Null),
+            None => Err("is missing".to_owned()),
         };
-        T::deserialize(part).map_err(|unfit| unfit.to_string())
+        value.map_err(|what| format!("column {name:?}: {what}"))
     }
 
-    /// Where a column is, looked for from `first` on and then before it: most tables have their columns in order.
+    /// Where a column is, looked for from `first` on and then before it.
     #[inline]
     fn find(self, name: &str, first: usize) -> Option<usize> {
-        let is_it = |at: usize| match self {
-            Self::Json(object) => object.name(at) == Some(name),
-            Self::Arrow(batch, _) => batch.name(at) == Some(name),
-            Self::Csv(row) => row.name(at) == Some(name),
+        let count = match self.columns {
+            Columns::Text(fields, _) => fields.len(),
+            Columns::Batch(batch, _) => batch.len(),
         };
-        let count = match self {
-            Self::Json(object) => object.len(),
-            Self::Arrow(batch, _) => batch.len(),
-            Self::Csv(row) => row.len(),
+        let is_it = |at: &usize| match self.columns {
+            Columns::Text(fields, _) => fields[*at].0 == name,
+            Columns::Batch(batch, _) => batch.name(*at) == name,
         };
-        (first..count)
-            .chain(0..first.min(count))
-            .find(|&at| is_it(at))
+        (first..count).chain(0..first.min(count)).find(is_it)
     }
 
     #[inline]
-    fn cell(self, at: usize) -> Cell<'a> {
-        match self {
-            Self::Json(object) => object.value(at).map_or(Cell::Null, Cell::json),
-            Self::Arrow(batch, row) => batch.column(at).cell(row),
-            Self::Csv(row) => row.value(at).map_or(Cell::Null, |text| {
-                if row.has_decimal_commas && text.contains(',') {
-                    Cell::Comma(text)
-                } else {
-                    Cell::Bare(text)
-                }
-            }),
+    fn datum(self, at: usize) -> Datum<'a> {
+        match self.columns {
+            Columns::Text(fields, datum) => datum(fields[at].1),
+            Columns::Batch(batch, row) => batch.column(at).datum(row),
         }
     }
 }
 
-/// A row, or the column of it that a field is to be read from.
-struct Part<'r, 'de> {
-    row: Row<'de>,
-    /// The column, if there is such a column.
-    at: Option<usize>,
-    /// Where the next column is looked for first.
-    next: &'r cell::Cell<usize>,
-}
-
-impl<'de> Part<'_, 'de> {
-    #[inline]
-    fn value(&self) -> Option<Cell<'de>> {
-        let at = self.at?;
-        self.next.set(at + 1);
-        Some(self.row.cell(at))
-    }
-}
-
-macro_rules! deserialize_required {
-    ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-            let value = self.value().ok_or_else(|| Unfit::custom("is missing"))?;
-            value.$method(visitor)
-        })*
-    };
-}
-
-impl<'de> Deserializer<'de> for Part<'_, 'de> {
-    type Error = Unfit;
-
-    deserialize_required! {
-        deserialize_any deserialize_bool deserialize_i64 deserialize_u32 deserialize_f64 deserialize_str
-        deserialize_string deserialize_seq
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        match self.value() {
-            Some(value) => value.deserialize_option(visitor),
-            None => visitor.visit_none(),
-        }
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        let (row, next) = (self.row, self.next);
-        let places = match row {
-            Row::Arrow(batch, _) => Some(batch.places(fields)),
-            Row::Json(_) | Row::Csv(_) => None,
-        };
-        let names = fields.iter().enumerate();
-        visitor.visit_seq(Columns {
-            row,
-            next,
-            places,
-            names,
-        })
-    }
-
-    forward_to_deserialize_any! {
-        i8 i16 i32 i128 u8 u16 u64 u128 f32 char bytes byte_buf unit unit_struct newtype_struct tuple tuple_struct map
-        enum identifier ignored_any
-    }
-}
-
-/// The columns that a struct asks for, in its order.
-struct Columns<'r, 'de> {
-    row: Row<'de>,
-    next: &'r cell::Cell<usize>,
-    /// Where they are, where that is known.
-    places: Option<Rc<[Option<usize>]>>,
-    names: Enumerate<slice::Iter<'static, &'static str>>,
-}
-
-impl<'de> SeqAccess<'de> for Columns<'_, 'de> {
-    type Error = Unfit;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
+/// The rows of one table: what every format gives a reader.
+pub(super) trait Rows {
+    /// Hands the next row to `see`, and whatever it refuses back with the row's place; false where there is none.
+    fn next(
         &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Unfit> {
-        let Some((number, name)) = self.names.next() else {
-            return Ok(None);
-        };
-        let part = Part {
-            row: self.row,
-            at: match &self.places {
-                Some(places) => places[number],
-                None => self.row.find(name, self.next.get()),
-            },
-            next: self.next,
-        };
-        (seed.deserialize(part).map(Some)).map_err(|unfit| unfit.of_column(name))
+        see: &mut dyn FnMut(Row<'_>, Place) -> std::result::Result<(), String>,
+    ) -> Result<bool>;
+
+    /// The provenance found since the last call.
+    fn provenance(&mut self) -> Option<Chain>;
+
+    /// The names of the table's columns; of lines those of the first record, as long as it has not been read.
+    fn columns(&self) -> Vec<String>;
+
+    /// The number of records, where the file says it beforehand.
+    fn total(&self) -> Option<u64> {
+        None
     }
 }
+
+/// A line or a row of a file: `trials.jsonl:1203`, or `trials.parquet: row 1203`.
+#[derive(Debug, Clone)]
+pub struct Place {
+    file: Arc<str>,
+    number: u64,
+    is_line: bool,
+}
+
+impl Place {
+    /// A line of a text file, from 1.
+    pub(super) fn line(file: &Arc<str>, number: u64) -> Self {
+        Self {
+            file: file.clone(),
+            number,
+            is_line: true,
+        }
+    }
+
+    /// A row of a binary table, from 1.
+    pub(super) fn row(file: &Arc<str>, number: u64) -> Self {
+        Self {
+            is_line: false,
+            ..Self::line(file, number)
+        }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    /// The error of a record that is longer than one may be.
+    pub(super) fn too_long(&self) -> Error {
+        let most = LONGEST >> 20;
+        Error::data(format!("{self}: longer than a record may be ({most} MiB)"))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if self.is_line { ":" } else { ": row " };
+        write!(f, "{}{separator}{}", self.file, self.number)
+    }
+}
+
+/// The longest record: a prompt of 128 shots has about 10 kB.
+pub(super) const LONGEST: usize = 64 << 20;

@@ -2,26 +2,29 @@
 What a record kind is, and the macros that declare one: a struct whose fields are the columns.
 */
 
-use super::column::{Column, ColumnType, Value};
+use super::column::{Column, Value};
+use super::json_lines::{line_of, parse};
 use super::row::Row;
-use serde::de::DeserializeOwned;
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Map, Value as Json};
+use std::borrow::Cow;
 
 /// A record kind: the columns of one table.
-pub trait Record: DeserializeOwned {
+pub trait Record: Sized {
     /// What one record is called: `trial`, `prompt`, ...
     const KIND: &'static str;
-    /// The columns, in order.
-    const COLUMNS: &'static [Column];
-    /// The columns that an aligned table shows a person; none is all of them.
-    const BRIEF: &'static [&'static str] = &[];
+    /// The columns that a table for reading leaves out, for what they say is seldom asked.
+    const DETAILS: &'static [&'static str] = &[];
 
-    /// Hands every column's value over, in the order of the columns.
+    /// The columns, in order.
+    fn columns() -> &'static [Column];
+
+    /// A row's columns, not checked yet.
     ///
     /// # Errors
-    /// The receiver's.
-    fn fields<F: Fields>(&self, to: &mut F) -> Result<(), F::Error>;
+    /// The column, and what was expected.
+    fn read(row: Row<'_>) -> Result<Self, String>;
+
+    /// Appends the columns that are not in `skip` to a line of JSON, each behind a comma.
+    fn push_json(&self, line: &mut Vec<u8>, skip: &[&str]);
 
     /// What must hold between the columns.
     ///
@@ -32,18 +35,6 @@ pub trait Record: DeserializeOwned {
     }
 }
 
-/// What takes a record's values.
-pub trait Fields {
-    /// What can go wrong.
-    type Error;
-
-    /// The next column's value.
-    ///
-    /// # Errors
-    /// The receiver's own.
-    fn field<V: Value>(&mut self, name: &'static str, value: &V) -> Result<(), Self::Error>;
-}
-
 /// What rows of a table are read as: a record kind, or one of several that the columns tell apart.
 pub trait FromRow: Sized {
     /// What one row is called.
@@ -51,7 +42,7 @@ pub trait FromRow: Sized {
 
     /// The columns that are looked at; none where it could be any.
     #[must_use]
-    fn columns() -> Option<&'static [Column]> {
+    fn known() -> Option<&'static [Column]> {
         None
     }
 
@@ -65,88 +56,49 @@ pub trait FromRow: Sized {
 impl<T: Record> FromRow for T {
     const WHAT: &'static str = T::KIND;
 
-    fn columns() -> Option<&'static [Column]> {
-        Some(T::COLUMNS)
+    fn known() -> Option<&'static [Column]> {
+        Some(T::columns())
     }
 
     fn from_row(row: Row<'_>) -> Result<Self, String> {
-        let record: T = row.read()?;
+        let record = T::read(row)?;
         record.check()?;
         Ok(record)
     }
 }
 
-/// A record without some of its columns as a map, for serialisers.
-pub(super) struct AsMap<'a, T>(pub &'a T, pub &'a [&'a str]);
-
-impl<T: Record> Serialize for AsMap<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Columns<'a, M>(M, &'a [&'a str]);
-
-        impl<M: SerializeMap> Fields for Columns<'_, M> {
-            type Error = M::Error;
-
-            fn field<V: Value>(&mut self, name: &'static str, value: &V) -> Result<(), M::Error> {
-                if self.1.contains(&name) {
-                    return Ok(());
-                }
-                value.put(name, &mut self.0)
-            }
-        }
-
-        let mut columns = Columns(serializer.serialize_map(None)?, self.1);
-        self.0.fields(&mut columns)?;
-        columns.0.end()
-    }
-}
-
-/// A record as a JSON object, without some of its columns.
-pub(super) fn object<T: Record>(record: &T, skip: &[&str]) -> Map<String, Json> {
-    match serde_json::to_value(AsMap(record, skip)) {
-        Ok(Json::Object(object)) => object,
-        // Neither texts nor numbers can fail.
-        _ => Map::new(),
-    }
-}
-
 /// The first column in which two records differ.
 #[must_use]
-pub fn first_difference<T: Record + PartialEq>(a: &T, b: &T) -> Option<&'static str> {
-    if a == b {
-        return None;
-    }
-    let (a, b) = (object(a, &[]), object(b, &[]));
-    let mut names = T::COLUMNS.iter().map(|column| column.name);
-    names.find(|name| a.get(*name) != b.get(*name))
+pub fn first_difference<T: Record>(a: &T, b: &T) -> Option<&'static str> {
+    let (a, b) = (line_of(a, &[]), line_of(b, &[]));
+    let (a, b) = (text_fields(&a), text_fields(&b));
+    let differing = a.iter().zip(&b).position(|(a, b)| a != b)?;
+    Some(T::columns()[differing].name)
 }
 
-/// Concatenates lists of columns in a constant.
-pub(super) const fn concat<const N: usize>(parts: &[&[Column]]) -> [Column; N] {
-    let mut all = [Column {
-        name: "",
-        kind: ColumnType::Text,
-        nullable: false,
-    }; N];
-    let (mut part, mut at, mut next) = (0, 0, 0);
-    while next < N {
-        if at == parts[part].len() {
-            (part, at) = (part + 1, 0);
-        } else {
-            all[next] = parts[part][at];
-            (at, next) = (at + 1, next + 1);
-        }
-    }
-    all
+/// The columns of one of our own lines, and their values in JSON.
+pub(super) fn text_fields(line: &str) -> Vec<(Cow<'_, str>, &str)> {
+    parse(line).unwrap_or_default()
 }
 
-/// How many columns some lists have together.
-pub(super) const fn count(parts: &[&[Column]]) -> usize {
-    let (mut part, mut n) = (0, 0);
-    while part < parts.len() {
-        n += parts[part].len();
-        part += 1;
+/// The column of a field.
+pub(super) fn column<T: Value>(name: &'static str) -> Column {
+    Column {
+        name,
+        kind: T::KIND,
+        nullable: T::NULLABLE,
     }
-    n
+}
+
+/// Appends a field's column to a line of JSON.
+pub(super) fn push_field<T: Value>(line: &mut Vec<u8>, skip: &[&str], name: &str, value: &T) {
+    if !skip.contains(&name) {
+        // Names are identifiers, without escapes.
+        line.extend_from_slice(b",\"");
+        line.extend_from_slice(name.as_bytes());
+        line.extend_from_slice(b"\":");
+        value.push_json(line);
+    }
 }
 
 /// Declares a record kind: name, type and meaning of every column. Behind `..` is another kind, whose columns stand there.
@@ -157,48 +109,47 @@ macro_rules! record {
             $($(.. $whole:ident)? $($field:ident)?: $type:ty, $meaning:literal;)*
         }
         $(check $check:expr;)?
-        $(brief $brief:expr;)?
+        $(details $details:expr;)?
     ) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
+        #[derive(Debug, Clone, Default, PartialEq)]
         pub struct $name {
             $(#[doc = $meaning] pub $($whole)? $($field)?: $type,)*
         }
 
         impl $crate::record::Record for $name {
             const KIND: &'static str = $kind;
-            const COLUMNS: &'static [$crate::record::Column] = {
-                const PARTS: &[&[$crate::record::Column]] =
-                    &[$(record!(@columns $(.. $whole)? $($field)?: $type)),*];
-                const ALL: [$crate::record::Column; $crate::record::table::count(PARTS)] =
-                    $crate::record::table::concat(PARTS);
-                &ALL
-            };
+            $(const DETAILS: &'static [&'static str] = &$details;)?
 
-            fn fields<F: $crate::record::Fields>(&self, to: &mut F) -> Result<(), F::Error> {
-                $(record!(@give self, to, $(.. $whole)? $($field)?);)*
-                Ok(())
+            fn columns() -> &'static [$crate::record::Column] {
+                static ALL: std::sync::OnceLock<Vec<$crate::record::Column>> =
+                    std::sync::OnceLock::new();
+                ALL.get_or_init(|| {
+                    let parts: &[&[$crate::record::Column]] = &[$(record!(@columns $(.. $whole)? $($field)?: $type)),*];
+                    parts.concat()
+                })
             }
 
-            $(const BRIEF: &'static [&'static str] = &$brief;)?
+            fn read(row: $crate::record::Row<'_>) -> Result<Self, String> {
+                Ok(Self {
+                    $($($whole: $crate::record::Record::read(row)?,)? $($field: row.get(stringify!($field))?,)?)*
+                })
+            }
+
+            fn push_json(&self, line: &mut Vec<u8>, skip: &[&str]) {
+                $(
+                    $($crate::record::Record::push_json(&self.$whole, line, skip);)?
+                    $($crate::record::table::push_field(line, skip, stringify!($field), &self.$field);)?
+                )*
+            }
 
             $(fn check(&self) -> Result<(), String> {
                 $check(self)
             })?
         }
     };
-    (@columns .. $whole:ident: $type:ty) => { <$type as $crate::record::Record>::COLUMNS };
-    (@columns $field:ident: $type:ty) => {
-        &[$crate::record::Column {
-            name: stringify!($field),
-            kind: <$type as $crate::record::column::Value>::KIND,
-            nullable: <$type as $crate::record::column::Value>::NULLABLE,
-        }]
-    };
-    (@give $self:ident, $to:ident, .. $whole:ident) => { $self.$whole.fields($to)? };
-    (@give $self:ident, $to:ident, $field:ident) => {
-        $to.field(stringify!($field), &$self.$field)?
-    };
+    (@columns .. $whole:ident: $type:ty) => { <$type as $crate::record::Record>::columns() };
+    (@columns $field:ident: $type:ty) => { &[$crate::record::table::column::<$type>(stringify!($field))] };
 }
 
 /// An enum that is written as one of a few words.
@@ -240,26 +191,18 @@ macro_rules! words {
                     other => Err(format!(
                         "expected {}, found {:?}",
                         [$($word),*].join(" or "),
-                        $crate::record::column::shorten(other),
+                        $crate::error::shorten(other),
                     )),
                 }
             }
         }
 
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.word())
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::record::column::from_text(deserializer)
-            }
-        }
-
         impl $crate::record::column::Value for $name {
             const KIND: $crate::record::ColumnType = $crate::record::ColumnType::Text;
+
+            fn read(datum: $crate::record::Datum<'_>) -> Result<Self, String> {
+                datum.text()?.parse()
+            }
 
             fn push_json(&self, line: &mut Vec<u8>) {
                 $crate::record::column::push_text(line, self.word());

@@ -4,14 +4,11 @@ Arrow and Parquet files and streams, opened: batches one after the other.
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::column::Column;
-use super::damage::catch_panic;
-use super::place::{LONGEST, Place, too_long};
 use super::provenance::{Chain, METADATA_KEY};
-use super::row::Row;
-use super::rows::Rows;
+use super::row::{Columns, LONGEST, Place, Row, Rows};
 use super::version;
 use crate::compression::Stream;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, catch_panic};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::{cast, kernels::length::length};
 use arrow::datatypes::{DataType, Schema, UInt64Type};
@@ -20,6 +17,7 @@ use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::ChunkReader;
+use std::cell::Cell;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Cursor, Read, Seek};
@@ -155,7 +153,7 @@ impl BatchRows {
         let batch = batch.slice(0, now);
         if let Some(row) = long_row(&batch) {
             let place = Place::row(&self.file, self.before + row as u64 + 1);
-            return Err(too_long(&place));
+            return Err(place.too_long());
         }
         if let Some(column) = batch.column_by_name(version::SCHEMA_KEY) {
             version::check_column(column).map_err(after)?;
@@ -187,8 +185,9 @@ impl Rows for BatchRows {
         let row = self.row;
         self.row += 1;
         let place = Place::row(&self.file, self.before + self.row as u64);
-        catch_panic(|| see(Row::Arrow(batch, row), place.clone()).map_err(Error::data))
-            .map_err(|e| e.at(&place))?;
+        let next = Cell::new(0);
+        let row = Row::new(Columns::Batch(batch, row), &next);
+        catch_panic(|| see(row, place.clone()).map_err(Error::data)).map_err(|e| e.at(&place))?;
         Ok(true)
     }
 

@@ -6,12 +6,12 @@ use super::arrays::BatchWriter;
 use super::extra::Extra;
 use super::flat;
 use super::json_lines::push_record;
-use super::pretty;
 use super::provenance::{Chain, METADATA_KEY};
 use super::table::Record;
 use super::version;
 use crate::compression::name_inside;
 use crate::error::{Error, Result};
+use crate::terminal::{Brief, aligned};
 use arrow::ipc::writer::StreamWriter;
 use csv::WriterBuilder;
 use parquet::arrow::ArrowWriter;
@@ -20,7 +20,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use serde_json::json;
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// The formats of `--to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -167,7 +167,7 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
         match &mut self.state {
             State::Lines(out, line) => {
                 line.clear();
-                push_record(line, record, extra, self.skip)?;
+                push_record(line, record, extra.beside(T::columns())?, self.skip);
                 line.push(b'\n');
                 out.write_all(line).map_err(|e| Error::io(&self.place, e))
             }
@@ -212,18 +212,18 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
         {
             *stream = if format == Format::Arrow {
                 let begun = StreamWriter::try_new(out, &schema);
-                Stream::Arrow(begun.map_err(|e| arrow_error(place, e))?)
+                Stream::Arrow(begun.map_err(|e| wrong(place, e))?)
             } else {
                 let begun = ArrowWriter::try_new(out, schema, Some(properties(&self.metadata)?));
-                Stream::Parquet(begun.map_err(|e| parquet_error(place, e))?)
+                Stream::Parquet(begun.map_err(|e| wrong(place, e))?)
             };
         }
         match stream {
-            Stream::Arrow(writer) => writer.write(&batch).map_err(|e| arrow_error(place, e)),
+            Stream::Arrow(writer) => writer.write(&batch).map_err(|e| wrong(place, e)),
             Stream::Parquet(writer) => {
-                writer.write(&batch).map_err(|e| parquet_error(place, e))?;
+                writer.write(&batch).map_err(|e| wrong(place, e))?;
                 if writer.in_progress_size() > ROW_GROUP_BYTES {
-                    writer.flush().map_err(|e| parquet_error(place, e))?;
+                    writer.flush().map_err(|e| wrong(place, e))?;
                 }
                 Ok(())
             }
@@ -248,16 +248,16 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
                 .into_inner()
                 .map_err(|e| Error::io(place, e.into_error()))?,
             State::Table(mut out, records) => {
-                let table = pretty::aligned(&records, self.width);
+                let table = aligned(Brief::of(&records), self.width);
                 out.write_all(table.as_bytes())
                     .map_err(|e| Error::io(place, e))?;
                 out
             }
             State::Batches(_, Stream::Arrow(writer)) => {
-                writer.into_inner().map_err(|e| arrow_error(place, e))?
+                writer.into_inner().map_err(|e| wrong(place, e))?
             }
             State::Batches(_, Stream::Parquet(writer)) => {
-                writer.into_inner().map_err(|e| parquet_error(place, e))?
+                writer.into_inner().map_err(|e| wrong(place, e))?
             }
             State::Batches(..) => return Err(lost(place)),
         };
@@ -283,25 +283,13 @@ fn properties(metadata: &HashMap<String, String>) -> Result<WriterProperties> {
         .build())
 }
 
-/// The input/output error inside another error, or the error as text.
-fn unwrap_io(place: &str, e: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    match e.downcast::<std::io::Error>() {
-        Ok(io) => Error::io(place, *io),
-        Err(other) => Error::data(format!("{place}: {other}")),
-    }
-}
-
-fn arrow_error(place: &str, e: arrow::error::ArrowError) -> Error {
-    match e {
-        arrow::error::ArrowError::IoError(_, io) => Error::io(place, io),
-        other => Error::data(format!("{place}: {other}")),
-    }
-}
-
-fn parquet_error(place: &str, e: parquet::errors::ParquetError) -> Error {
-    match e {
-        parquet::errors::ParquetError::External(inner) => unwrap_io(place, inner),
-        other => Error::data(format!("{place}: {other}")),
+/// What a writer of tables says, as what went wrong with the output where it was that.
+fn wrong(place: &str, e: impl std::error::Error + 'static) -> Error {
+    let first: &(dyn std::error::Error + 'static) = &e;
+    let mut causes = std::iter::successors(Some(first), |e| e.source());
+    match causes.find_map(|e| e.downcast_ref::<io::Error>()) {
+        Some(io) => Error::io(place, io::Error::new(io.kind(), io.to_string())),
+        None => Error::data(format!("{place}: {e}")),
     }
 }
 

@@ -10,8 +10,9 @@ use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
+use crate::record::Record;
 use crate::record::provenance::{Chain, Step};
-use crate::record::{Brief, Record};
+use crate::terminal::Brief;
 
 /// A figure with its heading.
 pub struct Picture {

@@ -12,7 +12,8 @@ use crate::chance::Below;
 use crate::encoding::Alphabet;
 use crate::error::{Error, Result};
 use crate::program::{Program, Suite};
-use crate::record::{Condition, Design, Symbols, Trial};
+use crate::record::{Condition, Design, Trial};
+use crate::symbols::Symbols;
 use rand_mt::Mt;
 
 /// The published width.

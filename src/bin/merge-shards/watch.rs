@@ -1,6 +1,6 @@
 //! What the records of shards say themselves, while they go by.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use shotline::record::{Column, Design, FromRow, Record, Row};
 use std::collections::HashMap;
@@ -14,35 +14,58 @@ pub struct Watched<T> {
 impl<T: Record> FromRow for Watched<T> {
     const WHAT: &'static str = T::KIND;
 
-    fn columns() -> Option<&'static [Column]> {
-        Some(T::COLUMNS)
+    fn known() -> Option<&'static [Column]> {
+        Some(T::columns())
     }
 
     fn from_row(row: Row<'_>) -> Result<Self, String> {
         Ok(Self {
             record: T::from_row(row)?,
-            shares: row.read()?,
+            shares: Shares::of(row)?,
         })
     }
 }
 
-#[derive(Deserialize)]
 struct Shares {
     trial_id: String,
     draw: OfDraw,
     cell: OfCell,
 }
 
+impl Shares {
+    fn of(row: Row<'_>) -> Result<Self, String> {
+        Ok(Self {
+            trial_id: row.get("trial_id")?,
+            draw: OfDraw {
+                bits: row.get("bits")?,
+                seed: row.get("seed")?,
+                design: row.get::<Option<Design>>("design")?.map(Design::word),
+            },
+            cell: OfCell {
+                encoding: row.get("encoding")?,
+                template: row.get("template")?,
+                prefix: row.get("prefix")?,
+                model: row.get("model")?,
+                modality: row.get("modality")?,
+                params: row.get("params")?,
+                method: row.get("method")?,
+                constrained: row.get("constrained")?,
+                bos: row.get("bos")?,
+            },
+        })
+    }
+}
+
 /// What is the same in all trials of one draw.
-#[derive(PartialEq, Serialize, Deserialize)]
+#[derive(PartialEq, Serialize)]
 struct OfDraw {
     bits: Option<u32>,
     seed: Option<i64>,
-    design: Option<Design>,
+    design: Option<&'static str>,
 }
 
 /// What is the same in all records of one cell, but for its shot counts and conditions.
-#[derive(PartialEq, Serialize, Deserialize)]
+#[derive(PartialEq, Serialize)]
 struct OfCell {
     encoding: Option<String>,
     template: Option<String>,

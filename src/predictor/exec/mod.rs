@@ -125,7 +125,7 @@ pub fn fuzz_answer(bytes: &[u8]) {
         start: 0,
         answer: "ACCA".to_owned(),
     };
-    let symbols = crate::record::Symbols {
+    let symbols = crate::symbols::Symbols {
         zero: "A",
         one: "C",
         separator: None,

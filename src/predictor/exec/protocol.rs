@@ -4,7 +4,7 @@ What is said between `infer` and an engine: a JSON object a line, as docs/engine
 
 use super::super::{Answer, Point};
 use crate::error::{Error, Result};
-use crate::record::Symbols;
+use crate::symbols::Symbols;
 use serde::{Deserialize, Serialize};
 
 /// How much of a wrong line an error shows, in characters.

@@ -14,7 +14,7 @@ use super::runtime::{
     Device, Gpu, Options, Runtime, cause, cudnn_version, gigabytes, package, preload,
 };
 use crate::error::Result;
-use crate::record::visible;
+use crate::terminal::visible;
 
 /// NVIDIA's driver, which comes with the machine and not with CUDA.
 const DRIVER: &str = "libcuda.so.1";

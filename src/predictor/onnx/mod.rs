@@ -39,8 +39,9 @@ use runtime::{Needs, Runtime, free_memory};
 
 use super::{Answer, Job, Jobs, Predictor, points};
 use crate::error::{Error, Result};
+use crate::record::Prompt;
 use crate::record::provenance::Facts;
-use crate::record::{Prompt, Symbols};
+use crate::symbols::Symbols;
 
 /// How an answer is found. Both give the same answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

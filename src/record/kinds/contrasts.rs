@@ -44,11 +44,7 @@ record! {
         group: Option<String>, "`--by group`: the group of functions.";
     }
     check contrast;
-    brief [
-        "model", "modality", "encoding", "template", "bits", "design", "method", "constrained",
-        "bos", "shots", "function", "bitload", "group", "tasks", "clean_accuracy", "deranged_accuracy",
-        "gap", "ci_low", "ci_high", "up", "equal", "down", "p_swap", "p_t", "p_holm", "p_bh",
-    ];
+    details ["params", "bitdiversity", "trials", "gap_se", "t"];
 }
 
 record! {
@@ -169,9 +165,10 @@ record! {
         rho_if_independent_low: Option<f64>, "Its 2.5 % quantile.";
         rho_if_independent_high: Option<f64>, "Its 97.5 % quantile.";
     }
-    brief [
-        "model_a", "model_b", "profile", "shots_a", "shots_b", "tasks", "rho", "p_holm", "reliability_a", "reliability_b",
-        "ceiling", "disattenuated", "disattenuated_low", "disattenuated_high", "rho_if_equal",
+    details [
+        "modality_a", "encoding_a", "modality_b", "encoding_b", "bits", "permutations", "p", "p_bh",
+        "rho_if_equal_low", "rho_if_equal_high", "rho_if_independent", "rho_if_independent_low",
+        "rho_if_independent_high",
     ];
 }
 

@@ -43,10 +43,10 @@ record! {
         group: Option<String>, "`--by group`: the group of functions.";
     }
     check score;
-    brief [
-        "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
-        "constrained", "bos", "shots", "function", "bitload", "group", "tasks", "trials", "accuracy", "se",
-        "ci_low", "ci_high", "mode_accuracy", "p_mode_paired", "malformed",
+    details [
+        "bitdiversity", "params", "normal_low", "normal_high", "task_se", "mode_se", "z_mode", "p_mode",
+        "edit_distance", "answer_logprob", "perplexity", "zero_bd_targets", "zero_bd_predictions",
+        "correct_zero_bd", "correct_other", "understandable",
     ];
 }
 
@@ -78,11 +78,7 @@ record! {
             "The share to expect if every whole wrong answer were drawn uniformly from all wrong strings.";
         counted_once: Option<u32>, "Wrong answers counted once each, under the first kind that fits.";
     }
-    brief [
-        "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
-        "constrained", "bos", "shots", "kind", "trials", "wrong", "count", "share", "chance",
-        "counted_once",
-    ];
+    details ["params"];
 }
 
 record! {
@@ -103,11 +99,6 @@ record! {
         design_predictions: Option<f64>, "Their product.";
         design_se: Option<f64>, "The error to expect of it.";
     }
-    brief [
-        "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
-        "constrained", "bos", "shots", "tasks", "trials", "se", "between", "within", "wanted_se",
-        "trials_enough", "design_trials", "design_tasks", "design_predictions", "design_se",
-    ];
 }
 
 record! {
@@ -135,11 +126,7 @@ record! {
         trial_p: Option<f64>, "One-sided p of `trial_t`.";
         group: Option<String>, "`--by group`: the group of functions.";
     }
-    brief [
-        "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
-        "constrained", "bos", "group", "a0", "a0_se", "a1", "a1_se", "a1_ci_low", "a1_ci_high", "t", "df",
-        "p", "r2", "points", "trial_a1_se", "trial_p",
-    ];
+    details ["params", "trial_a0", "trial_a0_se", "trial_a1", "trial_t", "trial_df"];
 }
 
 words! {
@@ -181,10 +168,8 @@ record! {
         curvature_se: Option<f64>, "Its error over functions.";
         p_curvature: Option<f64>, "Two-sided p of Student's t, functions - 1 degrees of freedom.";
     }
-    brief [
-        "model", "modality", "encoding", "template", "bits", "condition", "design", "method",
-        "constrained", "bos", "shape", "parameters", "a", "b", "c", "d", "log_score", "gain",
-        "gain_se", "f", "p", "p_curvature",
+    details [
+        "params", "points", "tasks", "log_likelihood", "df1", "df2", "curvature", "curvature_se",
     ];
 }
 

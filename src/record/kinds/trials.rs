@@ -3,8 +3,8 @@ Trials and prompts: what a predictor is asked.
 */
 
 use crate::program::Bits;
-use crate::record::Symbols;
 use crate::record::check::{Checked, bits, demonstrations, width};
+use crate::symbols::Symbols;
 
 words! {
     /// What the demonstrations show.

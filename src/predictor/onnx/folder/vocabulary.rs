@@ -13,8 +13,8 @@ use serde_json::Value;
 use tokenizers::{Encoding, Token, Tokenizer};
 
 use super::{Card, Config, check_size, read_json};
+use crate::error::catch_panic;
 use crate::error::{Error, Result};
-use crate::record::catch_panic;
 use crate::text;
 
 /// The classes of transformers 4.57 that put a post-processor of their own in the place of `tokenizer.json`'s: whether each

@@ -1,10 +1,7 @@
 /*!
-Tables for a person to read: what is the same in every row said once, columns aligned, and fitted to a terminal.
+Text for a person's terminal: without control characters, and tables whose columns are aligned and fitted to its width.
 */
 
-use super::column::ColumnType;
-use super::flat::fields;
-use super::table::Record;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// A column of a table for reading.
@@ -40,56 +37,6 @@ pub struct Brief {
 }
 
 impl Brief {
-    /// The table of some records.
-    #[must_use]
-    pub fn of<T: Record>(records: &[T]) -> Self {
-        let rows: Vec<Vec<BriefCell>> = records
-            .iter()
-            .map(|record| {
-                let exact = fields(record, &[], |x| format!("{x}"));
-                let shown = fields(record, &[], human);
-                let cell = |(exact, shown): (String, String)| BriefCell {
-                    shown: if shown.is_empty() {
-                        "-".to_owned()
-                    } else {
-                        visible(&shown)
-                    },
-                    exact,
-                };
-                exact.into_iter().zip(shown).map(cell).collect()
-            })
-            .collect();
-        let is_brief = |i: usize| T::BRIEF.is_empty() || T::BRIEF.contains(&T::COLUMNS[i].name);
-        let is_empty = |i: usize| rows.iter().all(|row| row[i].exact.is_empty());
-        // Numbers with a point are results, and stay in the table.
-        let is_said_once = |i: usize| {
-            rows.len() > 1
-                && T::COLUMNS[i].kind != ColumnType::Float
-                && rows.iter().all(|row| row[i] == rows[0][i])
-        };
-        let (once, kept): (Vec<usize>, Vec<usize>) = (0..T::COLUMNS.len())
-            .filter(|&i| is_brief(i) && !is_empty(i))
-            .partition(|&i| is_said_once(i));
-        Self {
-            said: once
-                .iter()
-                .map(|&i| (T::COLUMNS[i].name, rows[0][i].shown.clone()))
-                .collect(),
-            columns: kept
-                .iter()
-                .map(|&i| BriefColumn {
-                    name: T::COLUMNS[i].name,
-                    is_number: !matches!(T::COLUMNS[i].kind, ColumnType::Text | ColumnType::Bool),
-                    has_point: T::COLUMNS[i].kind == ColumnType::Float,
-                })
-                .collect(),
-            rows: rows
-                .iter()
-                .map(|row| kept.iter().map(|&i| row[i].clone()).collect())
-                .collect(),
-        }
-    }
-
     /// Says results that are the same in every row once, too.
     fn fold(&mut self) {
         for at in (0..self.columns.len()).rev() {
@@ -170,9 +117,9 @@ fn span(columns: &[Laid<'_>]) -> usize {
 /// A table for reading, its columns aligned. Where it goes to a terminal of `width` columns, no line is longer: what is the
 /// same in every row moves into the header, names are broken, then columns stand below each other, those that say what a
 /// row is of before each part; where even that is too wide, and for a single row, each value has a line.
-pub(super) fn aligned<T: Record>(records: &[T], width: Option<usize>) -> String {
+#[must_use]
+pub fn aligned(mut brief: Brief, width: Option<usize>) -> String {
     let width = width.unwrap_or(usize::MAX);
-    let mut brief = Brief::of(records);
     if brief.rows.is_empty() {
         return String::new();
     }
@@ -307,14 +254,4 @@ pub fn visible(text: &str) -> String {
             escaped.into_iter().flatten().chain((!escape).then_some(c))
         })
         .collect()
-}
-
-/// A number for a person: four digits after the point, small ones in scientific notation.
-fn human(x: f64) -> String {
-    let magnitude = x.abs();
-    if x == 0.0 || (1e-3..1e5).contains(&magnitude) {
-        format!("{x:.4}")
-    } else {
-        format!("{x:.2e}")
-    }
 }

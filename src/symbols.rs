@@ -5,8 +5,7 @@ A symbol is one character, or, for vocabularies whose tokens are longer, a word 
 another, and what stands around them has none of a word's characters: each text is one series of symbols.
 */
 
-use super::check::Checked;
-use super::column::shorten;
+use crate::error::shorten;
 use crate::program::Bits;
 
 /// What stands in an output for white space within a token, where a blank stands between tokens.
@@ -111,7 +110,7 @@ impl<'a> Symbols<'a> {
     ///
     /// # Errors
     /// The column, and what was expected.
-    pub fn check(self) -> Checked {
+    pub fn check(self) -> Result<(), String> {
         for (name, symbol) in self.all() {
             let expected = match (self.are_words(), is_word(symbol)) {
                 _ if symbol.is_empty() => "one character, or a word",
