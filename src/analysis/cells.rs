@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 /// One prediction, reduced.
 #[derive(Debug, Clone, Copy)]
-pub struct Unit {
+pub struct TrialResult {
     /// Identity of the trial; of the sequence if nested.
     pub id: u64,
-    /// Number of the trial, by which units are ordered.
+    /// Number of the trial, by which trials are ordered.
     pub trial: u32,
     /// Whether the prediction is right.
     pub correct: bool,
@@ -25,7 +25,7 @@ pub struct Unit {
     pub logprob: Maybe,
 }
 
-/// A finite number, or none, in the memory of a number: there is a unit for every prediction.
+/// A finite number, or none, in the memory of a number: there is a result for every prediction.
 #[derive(Debug, Clone, Copy)]
 pub struct Maybe(f64);
 
@@ -104,33 +104,33 @@ impl Counts {
 
 /// The predictions of one function in one cell.
 #[derive(Debug, Clone, Default)]
-pub struct TaskUnits {
+pub struct TaskTrials {
     /// One a prediction, by trial number.
-    pub units: Vec<Unit>,
+    pub trials: Vec<TrialResult>,
     /// Their sums.
     pub counts: Counts,
 }
 
-impl TaskUnits {
+impl TaskTrials {
     /// Share of correct predictions.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
-        mean(self.units.iter().map(|u| f64::from(u8::from(u.correct))))
+        mean(self.trials.iter().map(|u| f64::from(u8::from(u.correct))))
     }
 
     /// Mean of the mode baseline, where every prediction has it.
     #[must_use]
     pub fn mode_accuracy(&self) -> Option<f64> {
-        let modes: Option<Vec<f64>> = self.units.iter().map(|u| u.mode.get()).collect();
+        let modes: Option<Vec<f64>> = self.trials.iter().map(|u| u.mode.get()).collect();
         modes.map(|m| mean(m.into_iter()))
     }
 }
 
 /// The sum of the log-probabilities, where every prediction has one. Floats are added in the order
-/// of the units, so that the order of the input changes no digit.
-pub(super) fn logprob<'a>(tasks: impl Iterator<Item = &'a TaskUnits>) -> Option<f64> {
+/// of the trials, so that the order of the input changes no digit.
+pub(super) fn logprob<'a>(tasks: impl Iterator<Item = &'a TaskTrials>) -> Option<f64> {
     tasks
-        .flat_map(|task| &task.units)
+        .flat_map(|task| &task.trials)
         .map(|u| u.logprob.get())
         .sum()
 }
@@ -147,7 +147,7 @@ pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 #[derive(Debug, Clone, Default)]
 pub struct Cell {
     /// By function name.
-    pub tasks: BTreeMap<String, TaskUnits>,
+    pub tasks: BTreeMap<String, TaskTrials>,
     /// Whether every prediction shows its demonstrations.
     pub with_demonstrations: bool,
 }
@@ -159,7 +159,7 @@ impl Cell {
         let mut trials = 0;
         for task in self.tasks.values() {
             counts.add(&task.counts);
-            trials += task.units.len();
+            trials += task.trials.len();
         }
         (counts, trials)
     }
@@ -254,8 +254,8 @@ impl CurveCells {
         for (shots, cell) in &mut self.cells {
             let place = format!("model {:?}, {shots} shots", self.key.model);
             for (function, task) in &mut cell.tasks {
-                task.units.sort_by_key(|u| (u.trial, u.id));
-                if let Some(pair) = task.units.windows(2).find(|w| w[0].id == w[1].id) {
+                task.trials.sort_by_key(|u| (u.trial, u.id));
+                if let Some(pair) = task.trials.windows(2).find(|w| w[0].id == w[1].id) {
                     let [first, second] = [0, 1].map(|i| &files[usize::from(pair[i].file)]);
                     let what = format!("{place}: trial {} of {function}", pair[0].trial);
                     return Err(Error::twice(what, first, second));
@@ -267,17 +267,17 @@ impl CurveCells {
         }
         let functions = self.functions();
         for (&shots, cell) in &self.cells {
-            let fewest = cell.tasks.iter().min_by_key(|(_, t)| t.units.len());
-            let most = cell.tasks.iter().max_by_key(|(_, t)| t.units.len());
+            let fewest = cell.tasks.iter().min_by_key(|(_, t)| t.trials.len());
+            let most = cell.tasks.iter().max_by_key(|(_, t)| t.trials.len());
             if let (Some((a, few)), Some((b, many))) = (fewest, most)
-                && few.units.len() != many.units.len()
+                && few.trials.len() != many.trials.len()
             {
                 return Err(Error::data(format!(
                     "{}: {} trials of {a}, but {} of {b}; some predictions are missing \
                      (--allow-partial scores what is there)",
                     self.place(shots),
-                    few.units.len(),
-                    many.units.len()
+                    few.trials.len(),
+                    many.trials.len()
                 )));
             }
             let lacking = |function: &&&str| !cell.tasks.contains_key(**function);
@@ -320,7 +320,7 @@ impl Cells {
             self.files.push(file.clone());
         }
         let id = verdict.sequence_id.as_ref().unwrap_or(&verdict.trial_id);
-        let unit = Unit {
+        let result = TrialResult {
             id: Key::new(&[id.as_bytes()]).seed(),
             trial: verdict.trial,
             correct: verdict.correct,
@@ -338,10 +338,10 @@ impl Cells {
         cell.with_demonstrations &= seen.with_demonstrations;
         if !cell.tasks.contains_key(&verdict.function) {
             cell.tasks
-                .insert(verdict.function.clone(), TaskUnits::default());
+                .insert(verdict.function.clone(), TaskTrials::default());
         }
         if let Some(task) = cell.tasks.get_mut(&verdict.function) {
-            task.units.push(unit);
+            task.trials.push(result);
             task.counts.add(&seen.counts);
         }
     }

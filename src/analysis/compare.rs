@@ -2,7 +2,7 @@
 Two lists of task accuracies against each other: mean gap, its error, and tests paired by task.
 */
 
-use super::cells::{Cell, Unit, mean};
+use super::cells::{Cell, TrialResult, mean};
 use crate::error::{Error, Result};
 use crate::stats::{
     NORMAL_95, Paired, SignFlipTest, adjusted, benjamini_hochberg, holm, paired, sign_flip_test,
@@ -110,8 +110,8 @@ impl<'a> Compared<'a> {
             .filter_map(|(function, task)| {
                 Some(TaskPair {
                     function,
-                    a: tally(&task.units),
-                    b: tally(&b.tasks.get(function)?.units),
+                    a: tally(&task.trials),
+                    b: tally(&b.tasks.get(function)?.trials),
                 })
             })
             .collect();
@@ -217,7 +217,8 @@ pub fn gap(a: (u32, u32), b: (u32, u32)) -> f64 {
 }
 
 /// Right answers and trials.
-pub fn tally<'a>(units: impl IntoIterator<Item = &'a Unit>) -> (u32, u32) {
-    let add = |(right, trials), unit: &Unit| (right + u32::from(unit.correct), trials + 1);
-    units.into_iter().fold((0, 0), add)
+pub fn tally<'a>(trials: impl IntoIterator<Item = &'a TrialResult>) -> (u32, u32) {
+    let add =
+        |(right, trials), result: &TrialResult| (right + u32::from(result.correct), trials + 1);
+    trials.into_iter().fold((0, 0), add)
 }

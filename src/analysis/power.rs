@@ -2,7 +2,7 @@
 How many functions and trials would give an accuracy the standard error that is wanted?
 */
 
-use super::cells::{Cell, CurveCells, TaskUnits, mean};
+use super::cells::{Cell, CurveCells, TaskTrials, mean};
 use super::score::{float, whole};
 use crate::error::{Error, Result};
 use crate::record::Power;
@@ -20,7 +20,7 @@ pub fn power(curve: &CurveCells, shots: u32, cell: &Cell, wanted: f64) -> Result
     let tasks: Vec<(f64, u32)> = cell
         .tasks
         .values()
-        .map(|task| (task.accuracy(), whole(task.units.len())))
+        .map(|task| (task.accuracy(), whole(task.trials.len())))
         .collect();
     let components = Components::of(&tasks).ok_or_else(|| {
         Error::data(format!(
@@ -32,7 +32,7 @@ pub fn power(curve: &CurveCells, shots: u32, cell: &Cell, wanted: f64) -> Result
     let trials = mean(
         cell.tasks
             .values()
-            .map(|t: &TaskUnits| float(t.units.len())),
+            .map(|t: &TaskTrials| float(t.trials.len())),
     );
     Ok(DESIGNS
         .into_iter()

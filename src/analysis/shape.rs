@@ -5,7 +5,7 @@ A shape is one curve for all functions. What is fitted are the functions' answer
 binomial likelihood; what it is worth is the likelihood of the answers to a function that it was fitted without.
 */
 
-use super::cells::{CurveCells, TaskUnits};
+use super::cells::{CurveCells, TaskTrials};
 use crate::error::{Error, Result};
 use crate::record::{Shape, ShapeFit};
 use crate::stats::{
@@ -138,9 +138,9 @@ impl Data {
     fn of(curve: &CurveCells) -> Self {
         let cells = || curve.cells.range(1..).map(|(_, cell)| &cell.tasks);
         let names: BTreeSet<&String> = cells().flat_map(|tasks| tasks.keys()).collect();
-        let share = |task: &TaskUnits| Share {
-            hits: count(task.units.iter().filter(|unit| unit.correct).count()),
-            trials: count(task.units.len()),
+        let share = |task: &TaskTrials| Share {
+            hits: count(task.trials.iter().filter(|result| result.correct).count()),
+            trials: count(task.trials.len()),
         };
         let everywhere =
             |name: &&String| cells().map(|tasks| tasks.get(*name).map(share)).collect();
