@@ -3,8 +3,8 @@
 mod common;
 
 use common::{
-    FORMATS, Workdir, csv_rows, int, json_lines, metadata, number, repository, text, texts,
-    to_arrow_stream, to_batch,
+    FORMATS, Workdir, csv_rows, int, json_lines, metadata, number, text, texts, to_arrow_stream,
+    to_batch,
 };
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
