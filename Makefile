@@ -39,7 +39,7 @@ help:
 	@echo 'make demo           a real model against ln(shots), in out/demo (about 5 minutes after the build)'
 	@echo 'make reproduce MODELS="dir dir ..."   the whole protocol, in out/reproduce (settings: scripts/reproduce.mk)'
 	@echo 'make reproduce-published DIR=dir   the follow-up from its published raw results (settings: scripts/reproduce-published.mk)'
-	@echo 'make test           the tests (12 minutes after the build); make test-all has the long ones, Slurm, CUDA, docs and wheel, too'
+	@echo 'make test           the tests (10 minutes after the build); make test-all has the long ones, Slurm, CUDA, docs and wheel, too'
 	@echo 'make test-slurm     the cluster jobs of `make reproduce CLUSTER=slurm`, on a real Slurm of one node'
 	@echo 'make test-oracle    converters and engines against the reference implementations (5 GB to fetch, a quarter of an hour)'
 	@echo 'make test-cuda      infer --device cuda on a device that computes nothing, and without one'

@@ -38,7 +38,8 @@ def notes(root: Path) -> str:
 def check(root: Path) -> None:
     """Ends with what is wrong, if anything is."""
     number = version(root)
-    for name, pattern in (("CITATION.cff", r"^version: (.*)$"), ("Cargo.lock", r'^name = "shotline"\nversion = "(.*)"$')):
+    locked = r'^name = "shotline"\nversion = "(.*)"$'
+    for name, pattern in (("CITATION.cff", r"^version: (.*)$"), ("Cargo.lock", locked), ("fuzz/Cargo.lock", locked)):
         other = found(root / name, pattern)
         if other != number:
             sys.exit(f"release: Cargo.toml has version {number}, {name} has {other}")

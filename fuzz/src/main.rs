@@ -21,7 +21,7 @@ static TARGET: OnceLock<Target> = OnceLock::new();
 const MEMORY: u64 = 1 << 30;
 
 /// Chooses the target. libFuzzer's own panic hook aborts before a panic can be caught, but decoders that panic on damaged
-/// files are caught on purpose (`record/damage.rs`): only what comes out of a target is a finding.
+/// files are caught on purpose (`error::catch_panic`): only what comes out of a target is a finding.
 fn choose() {
     let name = std::env::var("SHOTLINE_FUZZ_TARGET").unwrap_or_default();
     let Some((_, target)) = targets::ALL.iter().find(|(known, _)| *known == name) else {

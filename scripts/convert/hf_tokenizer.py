@@ -3,7 +3,7 @@
 `infer --bos auto` puts before a prompt what tokenizer.json's post-processor puts before a text. Some of transformers'
 tokenizer classes replace that post-processor when they load, by `add_bos_token` of tokenizer_config.json; so does
 this module, or the prompt would begin otherwise than the model's own tokenizer begins it. `infer` reads the same from
-folders that were not converted (src/predictor/onnx/vocabulary.rs); tests/fixtures/models/special-tokens.json has cases for
+folders that were not converted (src/predictor/onnx/folder/vocabulary.rs); tests/fixtures/models/special-tokens.json has cases for
 both.
 """
 

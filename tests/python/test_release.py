@@ -14,8 +14,9 @@ SCRIPT = ROOT / "scripts" / "release.py"
 @pytest.fixture
 def sources(tmp_path) -> Path:
     """A repository of what a release looks at."""
-    for name in ("Cargo.toml", "Cargo.lock", "CITATION.cff", "CHANGELOG.md"):
-        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "fuzz").mkdir()
+    for name in ("Cargo.toml", "Cargo.lock", "fuzz/Cargo.lock", "CITATION.cff", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
     run(tmp_path, "git", "init", "--quiet")
     commit(tmp_path)
     return tmp_path
@@ -45,6 +46,7 @@ def test_the_checkout_has_one_version_and_an_entry_for_it(sources):
     [
         ("CITATION.cff", "version: 0", "version: 7", "CITATION.cff has 7"),
         ("Cargo.lock", 'name = "shotline"\nversion = "0', 'name = "shotline"\nversion = "7', "Cargo.lock has 7"),
+        ("fuzz/Cargo.lock", 'name = "shotline"\nversion = "0', 'name = "shotline"\nversion = "7', "fuzz/Cargo.lock has 7"),
         ("CHANGELOG.md", " (20", " (unreleased 20", "CHANGELOG.md has no entry"),
     ],
 )

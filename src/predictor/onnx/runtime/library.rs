@@ -20,7 +20,7 @@ const VARIABLES: [&str; 2] = ["SHOTLINE_ORT_LIB", "ORT_DYLIB_PATH"];
 ///
 /// # Errors
 /// [`Error::Model`] if there is none.
-pub(super) fn wanted(explicit: Option<&Path>) -> Result<PathBuf> {
+pub(super) fn find_library(explicit: Option<&Path>) -> Result<PathBuf> {
     let executable = env::current_exe().ok();
     find(
         explicit,

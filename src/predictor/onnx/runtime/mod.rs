@@ -31,7 +31,7 @@ use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::Tensor;
 
-use library::{how_to_have_one, wanted};
+use library::{find_library, how_to_have_one};
 
 use crate::error::{Error, Result};
 
@@ -86,7 +86,7 @@ impl Runtime {
         static LOADED: OnceLock<Runtime> = OnceLock::new();
         static LOADING: Mutex<()> = Mutex::new(());
 
-        let library = wanted(explicit)?;
+        let library = find_library(explicit)?;
         // Nothing that the lock guards can be left half done: a panic while loading does no harm to the next try.
         let _guard = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = LOADED.get() {
