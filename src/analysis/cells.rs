@@ -8,28 +8,28 @@ use crate::record::{CurveKey, Design, ErrorKind, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// One prediction, reduced.
+/// What is kept of one prediction.
 #[derive(Debug, Clone, Copy)]
-pub struct Unit {
+pub struct TrialResult {
     /// Identity of the trial; of the sequence if nested.
     pub id: u64,
-    /// Number of the trial, by which units are ordered.
+    /// Number of the trial, by which trials are ordered.
     pub trial: u32,
     /// Whether the prediction is right.
     pub correct: bool,
-    /// The file that it stands in, by its place among the inputs; for a message.
+    /// The input file that it stands in, counted from 0; for error messages.
     file: u16,
     /// Probability that the mode baseline is right, if the demonstrations are there.
-    pub mode: Maybe,
+    pub mode: OptionF64,
     /// Log-probability of the target, if the predictor gave one.
-    pub logprob: Maybe,
+    pub logprob: OptionF64,
 }
 
-/// A finite number, or none, in the memory of a number: there is a unit for every prediction.
+/// An optional finite number in 8 bytes: NaN stands for none. Every prediction has two of them.
 #[derive(Debug, Clone, Copy)]
-pub struct Maybe(f64);
+pub struct OptionF64(f64);
 
-impl Maybe {
+impl OptionF64 {
     /// The number, if there is one.
     #[must_use]
     pub fn get(self) -> Option<f64> {
@@ -37,7 +37,7 @@ impl Maybe {
     }
 }
 
-impl From<Option<f64>> for Maybe {
+impl From<Option<f64>> for OptionF64 {
     fn from(number: Option<f64>) -> Self {
         Self(number.unwrap_or(f64::NAN))
     }
@@ -104,33 +104,33 @@ impl Counts {
 
 /// The predictions of one function in one cell.
 #[derive(Debug, Clone, Default)]
-pub struct TaskUnits {
+pub struct TaskTrials {
     /// One a prediction, by trial number.
-    pub units: Vec<Unit>,
+    pub trials: Vec<TrialResult>,
     /// Their sums.
     pub counts: Counts,
 }
 
-impl TaskUnits {
+impl TaskTrials {
     /// Share of correct predictions.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
-        mean(self.units.iter().map(|u| f64::from(u8::from(u.correct))))
+        mean(self.trials.iter().map(|u| f64::from(u8::from(u.correct))))
     }
 
     /// Mean of the mode baseline, where every prediction has it.
     #[must_use]
     pub fn mode_accuracy(&self) -> Option<f64> {
-        let modes: Option<Vec<f64>> = self.units.iter().map(|u| u.mode.get()).collect();
+        let modes: Option<Vec<f64>> = self.trials.iter().map(|u| u.mode.get()).collect();
         modes.map(|m| mean(m.into_iter()))
     }
 }
 
 /// The sum of the log-probabilities, where every prediction has one. Floats are added in the order
-/// of the units, so that the order of the input changes no digit.
-pub(super) fn logprob<'a>(tasks: impl Iterator<Item = &'a TaskUnits>) -> Option<f64> {
+/// of the trials, so that the order of the input changes no digit.
+pub(super) fn logprob<'a>(tasks: impl Iterator<Item = &'a TaskTrials>) -> Option<f64> {
     tasks
-        .flat_map(|task| &task.units)
+        .flat_map(|task| &task.trials)
         .map(|u| u.logprob.get())
         .sum()
 }
@@ -145,21 +145,21 @@ pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 
 /// The predictions of one cell, by function.
 #[derive(Debug, Clone, Default)]
-pub struct Cell {
+pub struct CurveCell {
     /// By function name.
-    pub tasks: BTreeMap<String, TaskUnits>,
+    pub tasks: BTreeMap<String, TaskTrials>,
     /// Whether every prediction shows its demonstrations.
     pub with_demonstrations: bool,
 }
 
-impl Cell {
+impl CurveCell {
     /// The sums over all tasks, and the number of predictions.
     pub(super) fn counts(&self) -> (Counts, usize) {
         let mut counts = Counts::default();
         let mut trials = 0;
         for task in self.tasks.values() {
             counts.add(&task.counts);
-            trials += task.units.len();
+            trials += task.trials.len();
         }
         (counts, trials)
     }
@@ -175,7 +175,7 @@ pub struct CurveCells {
     /// Number of parameters.
     pub params: Option<f64>,
     /// By shot count.
-    pub cells: BTreeMap<u32, Cell>,
+    pub cells: BTreeMap<u32, CurveCell>,
 }
 
 impl CurveCells {
@@ -220,7 +220,7 @@ impl CurveCells {
 
     /// The curve with those tasks only that `wanted` keeps.
     pub(super) fn of_tasks(&self, mut wanted: impl FnMut(&str) -> bool) -> Self {
-        let kept = |cell: &Cell, wanted: &mut dyn FnMut(&str) -> bool| Cell {
+        let kept = |cell: &CurveCell, wanted: &mut dyn FnMut(&str) -> bool| CurveCell {
             tasks: cell
                 .tasks
                 .iter()
@@ -254,8 +254,8 @@ impl CurveCells {
         for (shots, cell) in &mut self.cells {
             let place = format!("model {:?}, {shots} shots", self.key.model);
             for (function, task) in &mut cell.tasks {
-                task.units.sort_by_key(|u| (u.trial, u.id));
-                if let Some(pair) = task.units.windows(2).find(|w| w[0].id == w[1].id) {
+                task.trials.sort_by_key(|u| (u.trial, u.id));
+                if let Some(pair) = task.trials.windows(2).find(|w| w[0].id == w[1].id) {
                     let [first, second] = [0, 1].map(|i| &files[usize::from(pair[i].file)]);
                     let what = format!("{place}: trial {} of {function}", pair[0].trial);
                     return Err(Error::twice(what, first, second));
@@ -267,17 +267,17 @@ impl CurveCells {
         }
         let functions = self.functions();
         for (&shots, cell) in &self.cells {
-            let fewest = cell.tasks.iter().min_by_key(|(_, t)| t.units.len());
-            let most = cell.tasks.iter().max_by_key(|(_, t)| t.units.len());
+            let fewest = cell.tasks.iter().min_by_key(|(_, t)| t.trials.len());
+            let most = cell.tasks.iter().max_by_key(|(_, t)| t.trials.len());
             if let (Some((a, few)), Some((b, many))) = (fewest, most)
-                && few.units.len() != many.units.len()
+                && few.trials.len() != many.trials.len()
             {
                 return Err(Error::data(format!(
                     "{}: {} trials of {a}, but {} of {b}; some predictions are missing \
                      (--allow-partial scores what is there)",
                     self.place(shots),
-                    few.units.len(),
-                    many.units.len()
+                    few.trials.len(),
+                    many.trials.len()
                 )));
             }
             let lacking = |function: &&&str| !cell.tasks.contains_key(**function);
@@ -320,7 +320,7 @@ impl Cells {
             self.files.push(file.clone());
         }
         let id = verdict.sequence_id.as_ref().unwrap_or(&verdict.trial_id);
-        let unit = Unit {
+        let trial = TrialResult {
             id: Key::new(&[id.as_bytes()]).seed(),
             trial: verdict.trial,
             correct: verdict.correct,
@@ -331,17 +331,20 @@ impl Cells {
         };
         let curve = self.curve(verdict);
         curve.params = curve.params.or(verdict.params);
-        let cell = curve.cells.entry(verdict.shots).or_insert_with(|| Cell {
-            with_demonstrations: true,
-            ..Cell::default()
-        });
+        let cell = curve
+            .cells
+            .entry(verdict.shots)
+            .or_insert_with(|| CurveCell {
+                with_demonstrations: true,
+                ..CurveCell::default()
+            });
         cell.with_demonstrations &= seen.with_demonstrations;
         if !cell.tasks.contains_key(&verdict.function) {
             cell.tasks
-                .insert(verdict.function.clone(), TaskUnits::default());
+                .insert(verdict.function.clone(), TaskTrials::default());
         }
         if let Some(task) = cell.tasks.get_mut(&verdict.function) {
-            task.units.push(unit);
+            task.trials.push(trial);
             task.counts.add(&seen.counts);
         }
     }

@@ -2,7 +2,7 @@
 Two lists of task accuracies against each other: mean gap, its error, and tests paired by task.
 */
 
-use super::cells::{Cell, Unit, mean};
+use super::cells::{CurveCell, TrialResult, mean};
 use crate::error::{Error, Result};
 use crate::stats::{
     NORMAL_95, Paired, SignFlipTest, adjusted, benjamini_hochberg, holm, paired, sign_flip_test,
@@ -66,7 +66,7 @@ impl TaskPair<'_> {
 
 /// The tasks of two cells, by name.
 #[derive(Debug, Clone)]
-pub struct Compared<'a> {
+pub struct PairedTasks<'a> {
     /// The tasks that both have.
     pub tasks: Vec<TaskPair<'a>>,
 }
@@ -88,14 +88,19 @@ pub struct Summary {
     pub swap: Option<SignFlipTest>,
 }
 
-impl<'a> Compared<'a> {
+impl<'a> PairedTasks<'a> {
     /// Pairs the tasks of two cells. `place` begins an error message.
     ///
     /// # Errors
     /// A function that only one of them has, or with other numbers of trials, unless `allow_partial`;
     /// no function in common.
-    pub fn new(a: &'a Cell, b: &'a Cell, allow_partial: bool, place: &str) -> Result<Self> {
-        let lacking = |has: &Cell, lacks: &Cell| -> Option<String> {
+    pub fn new(
+        a: &'a CurveCell,
+        b: &'a CurveCell,
+        allow_partial: bool,
+        place: &str,
+    ) -> Result<Self> {
+        let lacking = |has: &CurveCell, lacks: &CurveCell| -> Option<String> {
             let mut functions = has.tasks.keys();
             functions.find(|f| !lacks.tasks.contains_key(*f)).cloned()
         };
@@ -110,8 +115,8 @@ impl<'a> Compared<'a> {
             .filter_map(|(function, task)| {
                 Some(TaskPair {
                     function,
-                    a: tally(&task.units),
-                    b: tally(&b.tasks.get(function)?.units),
+                    a: tally(&task.trials),
+                    b: tally(&b.tasks.get(function)?.trials),
                 })
             })
             .collect();
@@ -217,7 +222,7 @@ pub fn gap(a: (u32, u32), b: (u32, u32)) -> f64 {
 }
 
 /// Right answers and trials.
-pub fn tally<'a>(units: impl IntoIterator<Item = &'a Unit>) -> (u32, u32) {
-    let add = |(right, trials), unit: &Unit| (right + u32::from(unit.correct), trials + 1);
-    units.into_iter().fold((0, 0), add)
+pub fn tally<'a>(trials: impl IntoIterator<Item = &'a TrialResult>) -> (u32, u32) {
+    let add = |(right, trials), trial: &TrialResult| (right + u32::from(trial.correct), trials + 1);
+    trials.into_iter().fold((0, 0), add)
 }

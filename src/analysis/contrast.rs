@@ -3,7 +3,7 @@ Clean against deranged: how much of a model's accuracy comes from the mapping th
 */
 
 use super::cells::CurveCells;
-use super::compare::{Compared, Summary, TaskPair, corrected};
+use super::compare::{PairedTasks, Summary, TaskPair, corrected};
 use super::score::Complexities;
 use crate::error::{Error, Result};
 use crate::record::{Condition, Contrast, CurveKey};
@@ -14,11 +14,11 @@ struct Point<'a> {
     shots: u32,
     /// Whether it is the largest shot count of the model.
     is_last: bool,
-    tasks: Compared<'a>,
+    tasks: PairedTasks<'a>,
 }
 
 /// A model in both conditions, by shot count.
-struct Both<'a> {
+struct ConditionPair<'a> {
     clean: &'a CurveCells,
     deranged: &'a CurveCells,
     points: Vec<Point<'a>>,
@@ -26,7 +26,7 @@ struct Both<'a> {
 
 /// The models that have both conditions.
 pub struct Contrasts<'a> {
-    models: Vec<Both<'a>>,
+    models: Vec<ConditionPair<'a>>,
     /// The curves without the other condition, for a warning.
     pub unpaired: Vec<&'a CurveKey>,
 }
@@ -56,7 +56,7 @@ impl<'a> Contrasts<'a> {
                 continue;
             }
             match partner(curve, Condition::Deranged) {
-                Some(deranged) => models.push(Both::new(curve, deranged, allow_partial)?),
+                Some(deranged) => models.push(ConditionPair::new(curve, deranged, allow_partial)?),
                 None => unpaired.push(&curve.key),
             }
         }
@@ -79,7 +79,7 @@ impl<'a> Contrasts<'a> {
     }
 }
 
-impl<'a> Both<'a> {
+impl<'a> ConditionPair<'a> {
     fn new(clean: &'a CurveCells, deranged: &'a CurveCells, allow_partial: bool) -> Result<Self> {
         let shared = |shots: &u32| deranged.cells.contains_key(shots);
         let last = clean.cells.keys().copied().filter(shared).max();
@@ -95,7 +95,7 @@ impl<'a> Both<'a> {
                 Ok(Point {
                     shots,
                     is_last: Some(shots) == last,
-                    tasks: Compared::new(a, b, allow_partial, &place)?,
+                    tasks: PairedTasks::new(a, b, allow_partial, &place)?,
                 })
             })
             .collect::<Result<_>>()?;

@@ -2,7 +2,7 @@
 Log-linear fits: accuracy = a0 + a1 ln(shots), from cell means or from predictions.
 */
 
-use super::cells::{CurveCells, TaskUnits, mean};
+use super::cells::{CurveCells, TaskTrials, mean};
 use super::resample::{Replicates, replicates};
 use crate::error::{Error, Result};
 use crate::record::{CurveKey, Design, Fit};
@@ -63,7 +63,7 @@ pub fn points_of(curve: &CurveCells) -> Points {
         points: curve
             .cells
             .iter()
-            .map(|(&shots, cell)| (shots, mean(cell.tasks.values().map(TaskUnits::accuracy))))
+            .map(|(&shots, cell)| (shots, mean(cell.tasks.values().map(TaskTrials::accuracy))))
             .collect(),
     }
 }
@@ -79,8 +79,8 @@ fn trial_level(curve: &CurveCells) -> Option<ClusteredLine> {
             let count = |n: usize| n as f64;
             let group = Group {
                 x: f64::from(shots).ln(),
-                n: count(task.units.len()),
-                sum: count(task.units.iter().filter(|u| u.correct).count()),
+                n: count(task.trials.len()),
+                sum: count(task.trials.iter().filter(|u| u.correct).count()),
             };
             functions.entry(function).or_default().push(group);
         }

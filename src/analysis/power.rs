@@ -2,7 +2,7 @@
 How many functions and trials would give an accuracy the standard error that is wanted?
 */
 
-use super::cells::{Cell, CurveCells, TaskUnits, mean};
+use super::cells::{CurveCell, CurveCells, TaskTrials, mean};
 use super::score::{float, whole};
 use crate::error::{Error, Result};
 use crate::record::Power;
@@ -16,11 +16,11 @@ const DESIGNS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 /// # Errors
 /// A function with a single trial, or a single function: what trials and functions add to the error
 /// cannot be told apart then.
-pub fn power(curve: &CurveCells, shots: u32, cell: &Cell, wanted: f64) -> Result<Vec<Power>> {
+pub fn power(curve: &CurveCells, shots: u32, cell: &CurveCell, wanted: f64) -> Result<Vec<Power>> {
     let tasks: Vec<(f64, u32)> = cell
         .tasks
         .values()
-        .map(|task| (task.accuracy(), whole(task.units.len())))
+        .map(|task| (task.accuracy(), whole(task.trials.len())))
         .collect();
     let components = Components::of(&tasks).ok_or_else(|| {
         Error::data(format!(
@@ -32,7 +32,7 @@ pub fn power(curve: &CurveCells, shots: u32, cell: &Cell, wanted: f64) -> Result
     let trials = mean(
         cell.tasks
             .values()
-            .map(|t: &TaskUnits| float(t.units.len())),
+            .map(|t: &TaskTrials| float(t.trials.len())),
     );
     Ok(DESIGNS
         .into_iter()

@@ -3,7 +3,7 @@ Profiles: one number a function, of each model at its largest shot count. How al
 let them be?
 */
 
-use super::cells::{CurveCells, TaskUnits, Unit};
+use super::cells::{CurveCells, TaskTrials, TrialResult};
 use super::compare::{corrected, gap, tally};
 use super::contrast::Contrasts;
 use super::versus::{are_models, assert_distinct, pair_key};
@@ -28,9 +28,9 @@ pub struct Profile<'a> {
 /// A function's trials.
 struct Task<'a> {
     function: &'a str,
-    clean: &'a [Unit],
+    clean: &'a [TrialResult],
     /// Where the profile is of gaps.
-    deranged: Option<&'a [Unit]>,
+    deranged: Option<&'a [TrialResult]>,
 }
 
 impl<'a> Profile<'a> {
@@ -59,13 +59,13 @@ impl<'a> Profile<'a> {
     fn new(
         curve: &'a CurveCells,
         shots: u32,
-        partner: impl Fn(&str) -> Option<Option<&'a TaskUnits>>,
+        partner: impl Fn(&str) -> Option<Option<&'a TaskTrials>>,
     ) -> Option<Self> {
-        let task = |(function, task): (&'a String, &'a TaskUnits)| {
+        let task = |(function, task): (&'a String, &'a TaskTrials)| {
             Some(Task {
                 function,
-                clean: &task.units,
-                deranged: partner(function)?.map(|task| task.units.as_slice()),
+                clean: &task.trials,
+                deranged: partner(function)?.map(|task| task.trials.as_slice()),
             })
         };
         Some(Self {
@@ -217,10 +217,10 @@ fn halves(a: &Profile<'_>, b: &Profile<'_>, seed: i64) -> Vec<Halves> {
             let deranged = a.deranged.zip(b.deranged);
             let deranged = deranged.map(|(a, b)| (Split::new([a, b], &mut rng), [a, b]));
             for half in 0..2 {
-                let value = |model: usize, units: &[Unit]| {
-                    let clean = clean.tally(units, half)?;
+                let value = |model: usize, trials: &[TrialResult]| {
+                    let clean = clean.tally(trials, half)?;
                     let deranged = match &deranged {
-                        Some((split, units)) => Some(split.tally(units[model], half)?),
+                        Some((split, trials)) => Some(split.tally(trials[model], half)?),
                         None => None,
                     };
                     Some(value(clean, deranged))
@@ -244,8 +244,8 @@ struct Split {
 }
 
 impl Split {
-    fn new(models: [&[Unit]; 2], rng: &mut Xoshiro256PlusPlus) -> Self {
-        let mut numbers: Vec<u32> = models.concat().iter().map(|unit| unit.trial).collect();
+    fn new(models: [&[TrialResult]; 2], rng: &mut Xoshiro256PlusPlus) -> Self {
+        let mut numbers: Vec<u32> = models.concat().iter().map(|trial| trial.trial).collect();
         numbers.sort_unstable();
         numbers.dedup();
         let half = (numbers.len() / 2).max(1);
@@ -255,11 +255,11 @@ impl Split {
     }
 
     /// Right answers and trials in a half, if any are.
-    fn tally(&self, units: &[Unit], half: usize) -> Option<(u32, u32)> {
-        let is_in = |unit: &&Unit| {
-            let place = self.numbers.binary_search(&unit.trial);
+    fn tally(&self, trials: &[TrialResult], half: usize) -> Option<(u32, u32)> {
+        let is_in = |trial: &&TrialResult| {
+            let place = self.numbers.binary_search(&trial.trial);
             place.is_ok_and(|place| self.halves[place] == half)
         };
-        Some(tally(units.iter().filter(is_in))).filter(|(_, trials)| *trials > 0)
+        Some(tally(trials.iter().filter(is_in))).filter(|(_, trials)| *trials > 0)
     }
 }

@@ -2,7 +2,7 @@
 Bootstrap replicates of the cells of a curve.
 */
 
-use super::cells::{Cell, CurveCells, TaskUnits, Unit};
+use super::cells::{CurveCell, CurveCells, TaskTrials, TrialResult};
 use crate::error::{Error, Result};
 use crate::stats::{Bootstrap, Task};
 use std::collections::BTreeMap;
@@ -47,12 +47,12 @@ pub fn replicates(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u
                 return (shots, Replicates::default());
             }
             let key = curve.stream(Some(shots));
-            let tasks = |channels: &dyn Fn(&Unit) -> Vec<f64>| -> Vec<Task> {
-                let units = |task: &TaskUnits| task.units.iter().flat_map(channels).collect();
+            let tasks = |channels: &dyn Fn(&TrialResult) -> Vec<f64>| -> Vec<Task> {
+                let trials = |task: &TaskTrials| task.trials.iter().flat_map(channels).collect();
                 functions
                     .iter()
                     .map(|function| Task {
-                        values: cell.tasks.get(*function).map_or_else(Vec::new, units),
+                        values: cell.tasks.get(*function).map_or_else(Vec::new, trials),
                     })
                     .collect()
             };
@@ -86,19 +86,19 @@ fn one_cell(
     replicates
 }
 
-fn right(unit: &Unit) -> f64 {
-    f64::from(u8::from(unit.correct))
+fn right(trial: &TrialResult) -> f64 {
+    f64::from(u8::from(trial.correct))
 }
 
-/// Two channels a unit: correct, and the mode baseline.
-fn both(unit: &Unit) -> Vec<f64> {
-    vec![right(unit), unit.mode.get().unwrap_or_default()]
+/// Two channels a trial: correct, and the mode baseline.
+fn both(trial: &TrialResult) -> Vec<f64> {
+    vec![right(trial), trial.mode.get().unwrap_or_default()]
 }
 
-fn has_mode(cell: &Cell) -> bool {
+fn has_mode(cell: &CurveCell) -> bool {
     cell.tasks
         .values()
-        .all(|t| t.units.iter().all(|u| u.mode.get().is_some()))
+        .all(|t| t.trials.iter().all(|u| u.mode.get().is_some()))
 }
 
 fn nested(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u32, Replicates>> {
@@ -107,26 +107,26 @@ fn nested(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u32, Repl
         let none = |&shots| (shots, Replicates::default());
         return Ok(curve.cells.keys().map(none).collect());
     }
-    let cells: Vec<&Cell> = curve.cells.values().collect();
+    let cells: Vec<&CurveCell> = curve.cells.values().collect();
     // The cells have the same functions and sequences: one row a sequence, through all cells.
-    let tasks = |of: &[&Cell], channels: &dyn Fn(&Unit) -> Vec<f64>| -> Vec<Task> {
+    let tasks = |of: &[&CurveCell], channels: &dyn Fn(&TrialResult) -> Vec<f64>| -> Vec<Task> {
         let Some(first) = of.first() else {
             return Vec::new();
         };
         let row = |function: &str, i: usize| -> Vec<f64> {
-            let units = of.iter().map(|cell| &cell.tasks[function].units[i]);
-            units.flat_map(channels).collect()
+            let trials = of.iter().map(|cell| &cell.tasks[function].trials[i]);
+            trials.flat_map(channels).collect()
         };
         let functions = first.tasks.iter();
         functions
             .map(|(function, task)| Task {
-                values: (0..task.units.len())
+                values: (0..task.trials.len())
                     .flat_map(|i| row(function, i))
                     .collect(),
             })
             .collect()
     };
-    let with_mode: Vec<&Cell> = cells.iter().copied().filter(|c| has_mode(c)).collect();
+    let with_mode: Vec<&CurveCell> = cells.iter().copied().filter(|c| has_mode(c)).collect();
     let key = curve.stream(None);
     let means = |tasks: &[Task], channels| bootstrap.means(tasks, channels, &key).into_iter();
     let mut accuracy = means(&tasks(&cells, &|u| vec![right(u)]), cells.len());
@@ -156,9 +156,9 @@ fn check_sequences(curve: &CurveCells) -> Result<()> {
     };
     for cell in cells {
         for function in first.tasks.keys().chain(cell.tasks.keys()) {
-            let ids = |cell: &Cell| -> Option<Vec<u64>> {
-                let units = &cell.tasks.get(function)?.units;
-                Some(units.iter().map(|u| u.id).collect())
+            let ids = |cell: &CurveCell| -> Option<Vec<u64>> {
+                let trials = &cell.tasks.get(function)?.trials;
+                Some(trials.iter().map(|u| u.id).collect())
             };
             if ids(first) != ids(cell) {
                 return Err(unfit(function));

@@ -2,7 +2,7 @@
 Scores: accuracy, errors, the mode baseline and counts, per cell or per function.
 */
 
-use super::cells::{Cell, Counts, CurveCells, TaskUnits, logprob, mean};
+use super::cells::{Counts, CurveCell, CurveCells, TaskTrials, logprob, mean};
 use super::resample::Replicates;
 use crate::error::Result;
 use crate::program::{Suite, measures};
@@ -15,9 +15,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// The score of one cell; `replicates` are its bootstrap replicates, of which those that drew none of
 /// its functions are left out.
 #[must_use]
-pub fn score_cell(curve: &CurveCells, shots: u32, cell: &Cell, replicates: &Replicates) -> Score {
-    let accuracies: Vec<f64> = cell.tasks.values().map(TaskUnits::accuracy).collect();
-    let modes: Option<Vec<f64>> = cell.tasks.values().map(TaskUnits::mode_accuracy).collect();
+pub fn score_cell(
+    curve: &CurveCells,
+    shots: u32,
+    cell: &CurveCell,
+    replicates: &Replicates,
+) -> Score {
+    let accuracies: Vec<f64> = cell.tasks.values().map(TaskTrials::accuracy).collect();
+    let modes: Option<Vec<f64>> = cell.tasks.values().map(TaskTrials::mode_accuracy).collect();
     let mode_accuracy = modes.map(|m| mean(m.into_iter()));
     let accuracy = mean(accuracies.iter().copied());
     let known = |drawn: &[f64]| -> Vec<f64> {
@@ -62,7 +67,7 @@ pub fn score_cell(curve: &CurveCells, shots: u32, cell: &Cell, replicates: &Repl
 pub fn score_tasks(
     curve: &CurveCells,
     shots: u32,
-    cell: &Cell,
+    cell: &CurveCell,
     known: &mut Complexities,
 ) -> Result<Vec<Score>> {
     cell.tasks
@@ -71,7 +76,7 @@ pub fn score_tasks(
             let bits = curve.key.bits.unwrap_or_default();
             let (bitload, bitdiversity) = known.of(function, bits)?;
             let accuracy = task.accuracy();
-            let trials = task.units.len();
+            let trials = task.trials.len();
             let logprob = logprob([task].into_iter()).map(|sum| sum / float(trials));
             Ok(Score {
                 function: Some(function.clone()),
@@ -195,7 +200,7 @@ impl Complexities {
 fn with_counts(
     curve: &CurveCells,
     shots: u32,
-    cell: &Cell,
+    cell: &CurveCell,
     counts: &Counts,
     trials: usize,
 ) -> Score {

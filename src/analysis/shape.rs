@@ -5,11 +5,11 @@ A shape is one curve for all functions. What is fitted are the functions' answer
 binomial likelihood; what it is worth is the likelihood of the answers to a function that it was fitted without.
 */
 
-use super::cells::{CurveCells, TaskUnits};
+use super::cells::{CurveCells, TaskTrials};
 use crate::error::{Error, Result};
 use crate::record::{Shape, ShapeFit};
 use crate::stats::{
-    Curve, Link, Paired, Share, lack_of_fit, likeliest, line, log_likelihood, paired,
+    LikelihoodCurve, Link, Paired, Share, lack_of_fit, likeliest, line, log_likelihood, paired,
 };
 use clap::ValueEnum as _;
 use std::collections::BTreeSet;
@@ -46,7 +46,12 @@ impl Shape {
     }
 
     /// The likeliest curve of this shape, and its `c`.
-    fn fit(self, shots: &[f64], shares: &[Share], margin: f64) -> Option<(Curve, Option<f64>)> {
+    fn fit(
+        self,
+        shots: &[f64],
+        shares: &[Share],
+        margin: f64,
+    ) -> Option<(LikelihoodCurve, Option<f64>)> {
         let at = |c: f64| {
             let terms: Vec<Vec<f64>> = shots.iter().map(|&n| self.terms(n, c)).collect();
             likeliest(shares, &terms, self.link(), margin)
@@ -138,9 +143,9 @@ impl Data {
     fn of(curve: &CurveCells) -> Self {
         let cells = || curve.cells.range(1..).map(|(_, cell)| &cell.tasks);
         let names: BTreeSet<&String> = cells().flat_map(|tasks| tasks.keys()).collect();
-        let share = |task: &TaskUnits| Share {
-            hits: count(task.units.iter().filter(|unit| unit.correct).count()),
-            trials: count(task.units.len()),
+        let share = |task: &TaskTrials| Share {
+            hits: count(task.trials.iter().filter(|trial| trial.correct).count()),
+            trials: count(task.trials.len()),
         };
         let everywhere =
             |name: &&String| cells().map(|tasks| tasks.get(*name).map(share)).collect();
@@ -244,7 +249,7 @@ fn row(
     curve: &CurveCells,
     data: &Data,
     shape: Shape,
-    (fit, c): (Curve, Option<f64>),
+    (fit, c): (LikelihoodCurve, Option<f64>),
     log_scores: Option<&[f64]>,
     line: Option<&[f64]>,
 ) -> ShapeFit {

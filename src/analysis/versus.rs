@@ -3,7 +3,7 @@ Model against model: gaps function by function, and what their best functions sh
 */
 
 use super::cells::CurveCells;
-use super::compare::{Compared, Share, TaskPair, corrected};
+use super::compare::{PairedTasks, Share, TaskPair, corrected};
 use super::score::Complexities;
 use crate::error::{Error, Result};
 use crate::record::{CurveKey, Listed, PairKey, Side, Versus, VersusTask};
@@ -15,7 +15,7 @@ struct ModelPair<'a> {
     a: &'a CurveCells,
     b: &'a CurveCells,
     shots: u32,
-    tasks: Compared<'a>,
+    tasks: PairedTasks<'a>,
 }
 
 /// A pair's names.
@@ -69,7 +69,7 @@ fn model_pairs(curves: &[CurveCells], allow_partial: bool) -> Result<Vec<ModelPa
                 "models {:?} and {:?}, {shots} shots",
                 a.key.model, b.key.model
             );
-            let tasks = Compared::new(cell_a, cell_b, allow_partial, &place)?;
+            let tasks = PairedTasks::new(cell_a, cell_b, allow_partial, &place)?;
             model_pairs.push(ModelPair { a, b, shots, tasks });
         }
     }

@@ -35,7 +35,7 @@ all trees of depth at most D: a tree with c nodes above depth D has weight 2^-c.
 use super::stream::{Jobs, one_by_one};
 use super::{Answer, Point, Predictor};
 use crate::chance::{Below, Key, Purpose};
-use crate::encoding::{Part, Template};
+use crate::encoding::{Template, TemplatePart};
 use crate::error::{Error, Result};
 use crate::record::Prompt;
 
@@ -193,7 +193,7 @@ fn vocabulary<'a>(prompt: &'a Prompt, template: &'a Template) -> Vec<&'a str> {
         .iter()
         .chain(template.after_answer())
         .filter_map(|part| match part {
-            Part::Literal(text) => Some(text.as_str()),
+            TemplatePart::Literal(text) => Some(text.as_str()),
             _ => None,
         })
         .chain([&*prompt.prefix, &*prompt.prompt])

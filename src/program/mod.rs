@@ -3,10 +3,10 @@ Bitstring functions: primitives, programs in dot notation, functions of one's ow
 */
 
 mod bits;
+mod custom;
 mod groups;
 mod hypotheses;
 mod measure;
-mod own;
 mod primitive;
 mod random;
 mod suite;
@@ -71,7 +71,7 @@ impl Program {
                 .iter()
                 .fold(input, |value, primitive| primitive.apply(value, context)),
             Body::Table { outputs, .. } => outputs[usize::from(input)],
-            Body::Rule(number) => own::step(*number, context),
+            Body::Rule(number) => custom::step(*number, context),
         }
     }
 

@@ -37,7 +37,7 @@ impl RandomSuite {
     /// # Errors
     /// Anything else, as a usage error.
     pub fn parse(text: &str, bits: u32) -> Result<Self> {
-        let request = Request::parse(
+        let request = SuiteRequest::parse(
             text,
             "random:COUNT,depth=D,seed=S[,bitload=LO-HI]",
             &["depth", "seed", "bitload", "bits"],
@@ -119,7 +119,7 @@ impl RandomSuite {
 }
 
 /// What is asked of a suite that is drawn: `PREFIX:COUNT,name=value,...`.
-pub(super) struct Request<'a> {
+pub(super) struct SuiteRequest<'a> {
     text: &'a str,
     /// What is expected.
     form: &'a str,
@@ -127,7 +127,7 @@ pub(super) struct Request<'a> {
     named: BTreeMap<&'a str, &'a str>,
 }
 
-impl<'a> Request<'a> {
+impl<'a> SuiteRequest<'a> {
     /// What stands behind the prefix of `form`, in which these names may stand.
     pub(super) fn parse(text: &'a str, form: &'a str, names: &[&str]) -> Result<Self> {
         let mut parts = text.split(',');

@@ -2,7 +2,7 @@
 Suites: lists of functions that an experiment runs over.
 */
 
-use super::own::{from_csv, written};
+use super::custom::{from_csv, written};
 use super::random::digest;
 use super::{PAPER_BITS, Primitive, Program, RandomSuite, RandomTables, mask};
 use crate::compression;

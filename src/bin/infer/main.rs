@@ -7,7 +7,7 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum, ValueHint};
 use serde_json::json;
 use shotline::cli::{
-    self, InputArgs, Offer, OutputArgs, SeedArg, Sink, SuiteArg, ThreadArgs, destination,
+    self, InputArgs, OutputArgs, SeedArg, Sink, SuggestedValues, SuiteArg, ThreadArgs, destination,
     keep_apart, note, read_sequences, warn,
 };
 use shotline::error::{Error, Result};
@@ -48,7 +48,7 @@ struct Args {
     /// builtin:compress (context-tree weighting: a model that knows nothing but the prompt), or
     /// 'exec:COMMAND ARGS', a program that answers JSON lines (see below).
     #[arg(long, value_name = "FOLDER|builtin:NAME|exec:COMMAND", required_unless_present_any = ["doctor", "version"],
-          value_parser = Offer(&BUILTINS), hide_possible_values = true, value_hint = ValueHint::AnyPath)]
+          value_parser = SuggestedValues(&BUILTINS), hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     model: Option<String>,
 
     /// score: one teacher-forced pass, decoding only from the first wrong symbol on. generate:
@@ -116,7 +116,7 @@ struct Args {
 
     /// cpu, cuda, cuda:N or auto. cuda fails if CUDA does not work; auto says what it took.
     #[arg(long, default_value = "cpu", hide_possible_values = true,
-          value_parser = Offer(&["cpu", "cuda", "cuda:0", "auto"]).try_map(|text| text.parse::<Device>()))]
+          value_parser = SuggestedValues(&["cpu", "cuda", "cuda:0", "auto"]).try_map(|text| text.parse::<Device>()))]
     device: Device,
 
     /// ONNX Runtime's library or its folder. Default: SHOTLINE_ORT_LIB, ORT_DYLIB_PATH, the one of

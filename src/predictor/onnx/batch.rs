@@ -6,7 +6,7 @@ memory does not suffice for is begun anew in smaller ones. No answer depends on 
 the arithmetic.
 */
 
-use super::decode::{self, Decoded, Over, Reads, Sequence};
+use super::decode::{self, Candidates, Decoded, ReadMode, Sequence};
 use super::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -15,14 +15,14 @@ const WAITING: usize = 128;
 
 /// The batches of one run; `T` is what a prompt is known by.
 pub(super) struct Batches<T> {
-    reads: Reads,
+    reads: ReadMode,
     /// How often memory did not suffice for a batch.
     halvings: u32,
     waiting: Vec<(T, Sequence)>,
 }
 
 impl<T> Batches<T> {
-    pub(super) fn new(reads: Reads) -> Self {
+    pub(super) fn new(reads: ReadMode) -> Self {
         Self {
             reads,
             halvings: 0,
@@ -111,6 +111,6 @@ fn shape(sequence: &Sequence) -> (usize, Vec<(usize, usize)>, bool) {
         places
             .map(|place| (place.start, place.target.len()))
             .collect(),
-        sequence.over == Over::Vocabulary,
+        sequence.over == Candidates::Vocabulary,
     )
 }

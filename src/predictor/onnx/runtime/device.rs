@@ -52,14 +52,14 @@ impl Display for Device {
 
 /// The device that a session took, never [`Device::Auto`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct ChosenDevice {
     /// What it is.
     pub device: Device,
     /// Why `auto` did not take CUDA; `None` where there was nothing to choose.
     pub because: Option<String>,
 }
 
-impl Display for Taken {
+impl Display for ChosenDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.because {
             Some(reason) => write!(f, "{} ({reason})", self.device),

@@ -10,7 +10,7 @@ mod library;
 mod options;
 mod python;
 
-pub use device::{Device, Taken};
+pub use device::{ChosenDevice, Device};
 pub use options::Options;
 
 pub(crate) use cuda::{Gpu, cudnn_version, free_memory, gigabytes, package, preload, zero};
@@ -37,7 +37,7 @@ use crate::error::{Error, Result};
 
 /// What a model needs of its device.
 #[derive(Clone, Copy)]
-pub(crate) struct Needs<'a> {
+pub(crate) struct ModelNeeds<'a> {
     /// The device that the graph was converted for, `cpu` or `cuda`; any where it does not say.
     pub made_for: Option<&'a str>,
     /// The type of its weights.
@@ -46,7 +46,7 @@ pub(crate) struct Needs<'a> {
     pub bytes: u64,
 }
 
-impl Needs<'_> {
+impl ModelNeeds<'_> {
     /// Whether the graph can run on a device.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ impl Runtime {
             .with_telemetry(false)
             .build()
             .map_err(|error| unusable(&error))?;
-        be_refused_once();
+        reserve_memory_for_exceptions();
         if env::var_os("ORT_LOG").is_none() {
             // Whatever goes wrong comes back as an error; without this it is printed a second time.
             environment.set_log_level(LogLevel::Fatal);
@@ -148,11 +148,11 @@ impl Runtime {
         &self,
         options: &Options,
         open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
-    ) -> Result<(Session, Taken)> {
+    ) -> Result<(Session, ChosenDevice)> {
         match options.device {
             Device::Cpu => Ok((
                 self.on_cpu(options, open)?,
-                Taken {
+                ChosenDevice {
                     device: Device::Cpu,
                     because: None,
                 },
@@ -161,7 +161,7 @@ impl Runtime {
                 let session = self.on_cuda(options, number, open)?;
                 Ok((
                     session,
-                    Taken {
+                    ChosenDevice {
                         device: Device::Cuda(number),
                         because: None,
                     },
@@ -170,7 +170,7 @@ impl Runtime {
             Device::Auto => match self.on_cuda(options, 0, open) {
                 Ok(session) => Ok((
                     session,
-                    Taken {
+                    ChosenDevice {
                         device: Device::Cuda(0),
                         because: None,
                     },
@@ -179,7 +179,7 @@ impl Runtime {
                     let session = self.on_cpu(options, open)?;
                     Ok((
                         session,
-                        Taken {
+                        ChosenDevice {
                             device: Device::Cpu,
                             because: Some(error.to_string()),
                         },
@@ -193,16 +193,16 @@ impl Runtime {
     pub(crate) fn open_for(
         &self,
         options: &Options,
-        needs: Needs<'_>,
+        needs: ModelNeeds<'_>,
         open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
-    ) -> Result<(Session, Taken)> {
+    ) -> Result<(Session, ChosenDevice)> {
         if options.device != Device::Cpu {
             cuda::preload(&self.library);
         }
         let suits = |device| {
             needs.check(device)?;
             match device {
-                Device::Cuda(number) => cuda::suits(number, needs.weights, needs.bytes)
+                Device::Cuda(number) => cuda::check_fits(number, needs.weights, needs.bytes)
                     .map_err(|error| error.at(format!("{device} cannot be used"))),
                 Device::Cpu | Device::Auto => Ok(()),
             }
@@ -219,7 +219,7 @@ impl Runtime {
             (Err(because), Ok(())) => {
                 let (session, taken) = self.open(&on(Device::Cpu), open)?;
                 let because = Some(because.to_string());
-                Ok((session, Taken { because, ..taken }))
+                Ok((session, ChosenDevice { because, ..taken }))
             }
             (suits, Err(_)) => {
                 suits?;
@@ -282,7 +282,7 @@ impl Runtime {
 ///
 /// The first C++ exception of a thread takes some memory for itself, and where there is none left glibc ends the process
 /// ("cannot allocate memory for thread-local data") before anything can be halved. So it is had while there is some.
-fn be_refused_once() {
+fn reserve_memory_for_exceptions() {
     let refused = Tensor::<f32>::new(&Allocator::default(), [1usize << 60]);
     debug_assert!(refused.is_err(), "nobody has an exbibyte");
 }
@@ -336,7 +336,7 @@ pub(crate) fn cause(error: &libloading::Error) -> String {
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 pub(crate) fn failure(error: ort::Error) -> Error {
     let text = one_line(&error);
-    let text = cuda::explained(told(&text).to_owned());
+    let text = cuda::with_advice(without_source_place(&text).to_owned());
     // ONNX Runtime has no code of its own for a refused allocation.
     if ["Failed to allocate memory", "bad_alloc", "out of memory"]
         .iter()
@@ -348,7 +348,7 @@ pub(crate) fn failure(error: ort::Error) -> Error {
 }
 
 /// What a message says, without the place in ONNX Runtime's source that some begin with.
-fn told(text: &str) -> &str {
+fn without_source_place(text: &str) -> &str {
     text.split_once("[ONNXRuntimeError] : ")
         .and_then(|(_, code)| code.splitn(3, " : ").nth(2))
         .unwrap_or(text)
@@ -379,10 +379,10 @@ mod tests {
         let long = "/onnxruntime_src/bridge.cc:2043 onnxruntime::Provider& Get() [ONNXRuntimeError] : 1 : FAIL : \
                     Failed to load library a.so with error: libcublasLt.so.13: cannot open shared object file";
         assert_eq!(
-            told(long),
+            without_source_place(long),
             "Failed to load library a.so with error: libcublasLt.so.13: cannot open shared object file"
         );
-        assert_eq!(told("std::bad_alloc"), "std::bad_alloc");
+        assert_eq!(without_source_place("std::bad_alloc"), "std::bad_alloc");
     }
 
     #[test]

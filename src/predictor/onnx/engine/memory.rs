@@ -10,7 +10,7 @@ use crate::predictor::onnx::runtime::{Device, failure};
 
 /// The memory of a session's device, and of this process where its outputs are read.
 #[derive(Debug)]
-pub(crate) struct Memories {
+pub(crate) struct DeviceMemory {
     /// Where caches lie, so that they are not copied between calls.
     pub cache: Allocator,
     /// Where a plain export's cache is given.
@@ -21,7 +21,7 @@ pub(crate) struct Memories {
     pub arena: String,
 }
 
-impl Memories {
+impl DeviceMemory {
     /// Those of a session on a device.
     pub(crate) fn of(session: &Session, taken: Device) -> Result<Self> {
         let memory = |device, number, kind| {
