@@ -3,13 +3,11 @@
 mod common;
 
 use common::{
-    FORMATS, Workdir, binary, csv_rows, int, json_lines, metadata, number, repository, text, texts,
-    to_arrow_stream, to_batch,
+    FORMATS, Workdir, csv_rows, int, json_lines, metadata, number, text, texts, to_arrow_stream,
+    to_batch,
 };
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
-use std::process::Command;
 
 /// A table of the function `f` on texts of `bits` characters, in a line of a suite.
 fn table(name: &str, bits: usize, f: impl Fn(&str) -> String) -> String {
@@ -588,42 +586,6 @@ fn a_hundred_tables_of_twelve_bits_travel() {
     dir.pipe(prompts, "infer", "--model builtin:bayes -o a.parquet")
         .ok();
     dir.run("score", "--by task a.parquet -o s.csv").ok();
-}
-
-/// The commands of the documentation, as they stand.
-#[test]
-fn the_documentation_runs() {
-    let dir = Workdir::new();
-    let page = std::fs::read_to_string(repository("docs/functions.md")).unwrap();
-    let lines = page.lines().filter_map(|line| line.strip_prefix("    "));
-    let (python, shell): (Vec<&str>, Vec<&str>) = lines.partition(|line| {
-        ["k =", "outputs =", "print("]
-            .iter()
-            .any(|begins| line.starts_with(begins))
-    });
-    let run = |program: &str, script: &[&str]| {
-        let bin = Path::new(binary("score")).parent().unwrap();
-        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-        let ran = Command::new(program)
-            .arg("-c")
-            .arg(script.join("\n"))
-            .env("PATH", path)
-            .current_dir(dir.path(""))
-            .output();
-        let ran = ran.unwrap();
-        assert!(
-            ran.status.success(),
-            "{}",
-            String::from_utf8_lossy(&ran.stderr)
-        );
-        String::from_utf8(ran.stdout).unwrap()
-    };
-    let printed = run("python3", &python);
-    assert!(page.contains(printed.trim()), "{printed}");
-    let shell = [&["set -euo pipefail"], &shell[..]].concat();
-    assert!(shell.len() > 12);
-    let printed = run("bash", &shell);
-    assert!(printed.contains("table_0020"), "{printed}");
 }
 
 /// The groups that a suite names travel with its records, and are what --by group goes by; a program under another name is

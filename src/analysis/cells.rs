@@ -320,7 +320,7 @@ impl Cells {
             self.files.push(file.clone());
         }
         let id = verdict.sequence_id.as_ref().unwrap_or(&verdict.trial_id);
-        let trial = TrialResult {
+        let result = TrialResult {
             id: Key::new(&[id.as_bytes()]).seed(),
             trial: verdict.trial,
             correct: verdict.correct,
@@ -344,7 +344,7 @@ impl Cells {
                 .insert(verdict.function.clone(), TaskTrials::default());
         }
         if let Some(task) = cell.tasks.get_mut(&verdict.function) {
-            task.trials.push(trial);
+            task.trials.push(result);
             task.counts.add(&seen.counts);
         }
     }

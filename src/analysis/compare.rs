@@ -223,6 +223,7 @@ pub fn gap(a: (u32, u32), b: (u32, u32)) -> f64 {
 
 /// Right answers and trials.
 pub fn tally<'a>(trials: impl IntoIterator<Item = &'a TrialResult>) -> (u32, u32) {
-    let add = |(right, trials), trial: &TrialResult| (right + u32::from(trial.correct), trials + 1);
+    let add =
+        |(right, trials), result: &TrialResult| (right + u32::from(result.correct), trials + 1);
     trials.into_iter().fold((0, 0), add)
 }

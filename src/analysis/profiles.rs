@@ -245,7 +245,7 @@ struct Split {
 
 impl Split {
     fn new(models: [&[TrialResult]; 2], rng: &mut Xoshiro256PlusPlus) -> Self {
-        let mut numbers: Vec<u32> = models.concat().iter().map(|trial| trial.trial).collect();
+        let mut numbers: Vec<u32> = models.concat().iter().map(|result| result.trial).collect();
         numbers.sort_unstable();
         numbers.dedup();
         let half = (numbers.len() / 2).max(1);
@@ -256,8 +256,8 @@ impl Split {
 
     /// Right answers and trials in a half, if any are.
     fn tally(&self, trials: &[TrialResult], half: usize) -> Option<(u32, u32)> {
-        let is_in = |trial: &&TrialResult| {
-            let place = self.numbers.binary_search(&trial.trial);
+        let is_in = |result: &&TrialResult| {
+            let place = self.numbers.binary_search(&result.trial);
             place.is_ok_and(|place| self.halves[place] == half)
         };
         Some(tally(trials.iter().filter(is_in))).filter(|(_, trials)| *trials > 0)

@@ -86,13 +86,13 @@ fn one_cell(
     replicates
 }
 
-fn right(trial: &TrialResult) -> f64 {
-    f64::from(u8::from(trial.correct))
+fn right(result: &TrialResult) -> f64 {
+    f64::from(u8::from(result.correct))
 }
 
-/// Two channels a trial: correct, and the mode baseline.
-fn both(trial: &TrialResult) -> Vec<f64> {
-    vec![right(trial), trial.mode.get().unwrap_or_default()]
+/// Two channels a result: correct, and the mode baseline.
+fn both(result: &TrialResult) -> Vec<f64> {
+    vec![right(result), result.mode.get().unwrap_or_default()]
 }
 
 fn has_mode(cell: &CurveCell) -> bool {

@@ -144,7 +144,7 @@ impl Data {
         let cells = || curve.cells.range(1..).map(|(_, cell)| &cell.tasks);
         let names: BTreeSet<&String> = cells().flat_map(|tasks| tasks.keys()).collect();
         let share = |task: &TaskTrials| Share {
-            hits: count(task.trials.iter().filter(|trial| trial.correct).count()),
+            hits: count(task.trials.iter().filter(|result| result.correct).count()),
             trials: count(task.trials.len()),
         };
         let everywhere =

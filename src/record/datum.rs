@@ -153,15 +153,21 @@ impl<'a> Datum<'a> {
         mut read: impl FnMut(Self) -> Result<T, String>,
     ) -> Result<Vec<T>, String> {
         match self {
-            Self::Items(items, begin, end) => (begin..end)
-                .map(|at| read(items.datum(at as usize)))
-                .collect(),
+            Self::Items(items, begin, end) => {
+                // `collect` would not know how many there are.
+                let mut list = Vec::with_capacity((end - begin) as usize);
+                for at in begin..end {
+                    list.push(read(items.datum(at as usize))?);
+                }
+                Ok(list)
+            }
             // Most of a record: each item has eight bits, two quotes, and what is behind them.
             Self::Json(text) if eights(text).is_some_and(|all| all.len() == text.len()) => {
-                let begins = (2..text.len()).step_by(11);
-                begins
-                    .map(|at| read(Self::Text(&text[at..at + 8])))
-                    .collect()
+                let mut list = Vec::with_capacity(text.len() / 11);
+                for at in (2..text.len()).step_by(11) {
+                    list.push(read(Self::Text(&text[at..at + 8]))?);
+                }
+                Ok(list)
             }
             Self::Json(text) if text.starts_with('[') => {
                 let items: Vec<&RawValue> =

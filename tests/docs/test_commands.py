@@ -67,7 +67,9 @@ def test_a_block_runs_and_prints_what_the_page_shows(page, block, folders):
     if block.language == "sh":
         said(block.text, folder)
     elif block.language == "python":
-        subprocess.run([sys.executable, "-c", block.text], cwd=folder, stdin=subprocess.DEVNULL, check=True)
+        script = [sys.executable, "-c", block.text]
+        done = subprocess.run(script, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
+        assert done.stdout.strip() in page.read_text()
     else:
         for shown in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
             command, expected = shown.split("\n", 1)

@@ -60,8 +60,8 @@ pub(crate) struct Engine {
     pub time: Duration,
 }
 
-/// One call's part of a batch.
-struct Call<'a> {
+/// What one call reads of a batch.
+struct Share<'a> {
     feeds: &'a [Feed<'a>],
     /// Which sequences these are.
     sequences: Range<usize>,
@@ -134,7 +134,7 @@ impl Engine {
         while begin < feeds.len() {
             let sequences = begin..feeds.len().min(begin + together);
             for (number, (tokens, asks)) in pieces.iter().enumerate() {
-                let share = Call {
+                let share = Share {
                     feeds: &feeds[sequences.clone()],
                     sequences: sequences.clone(),
                     tokens: tokens.clone(),
@@ -229,20 +229,20 @@ impl Engine {
     fn call(
         &mut self,
         cache: &mut Cache,
-        part: &Call<'_>,
+        share: &Share<'_>,
         states: [&Vec<DynTensor>; 2],
     ) -> Result<Vec<Vec<LogitSummary>>> {
-        let (rows, length) = (part.feeds.len(), part.tokens.len());
-        let total = part.before + length;
+        let (rows, length) = (share.feeds.len(), share.tokens.len());
+        let total = share.before + length;
         let mut binding = self.session.create_binding().map_err(failure)?;
-        let ids: Vec<i64> = (part.feeds.iter())
-            .flat_map(|feed| &feed.tokens[part.tokens.clone()])
+        let ids: Vec<i64> = (share.feeds.iter())
+            .flat_map(|feed| &feed.tokens[share.tokens.clone()])
             .copied()
             .map(i64::from)
             .collect();
         bind(&mut binding, "input_ids", ids, &[rows, length])?;
-        let asks: Vec<&[LogitQuery]> = (part.feeds.iter())
-            .map(|feed| &feed.asks[part.asks.clone()])
+        let asks: Vec<&[LogitQuery]> = (share.feeds.iter())
+            .map(|feed| &feed.asks[share.asks.clone()])
             .collect();
         let choices = asks.iter().flat_map(|asks| asks.iter());
         let choices = choices
@@ -250,9 +250,9 @@ impl Engine {
             .max()
             .unwrap_or_default()
             .max(1);
-        self.bind_questions(&mut binding, part, &asks, choices)?;
+        self.bind_questions(&mut binding, share, &asks, choices)?;
         let allocator = &self.memories.cache;
-        let mut values = cache.rows(&part.sequences, allocator)?;
+        let mut values = cache.rows(&share.sequences, allocator)?;
         for (slot, value) in self.graph.rows().zip(&mut values) {
             binding.bind_input(&slot.past, value).map_err(failure)?;
             if self.graph.is_plain() {
@@ -263,7 +263,7 @@ impl Engine {
             .map_err(failure)?;
         }
         for (index, slot) in self.graph.states().enumerate() {
-            let [old, new] = states.map(|all| view(&all[index], &part.sequences, allocator));
+            let [old, new] = states.map(|all| view(&all[index], &share.sequences, allocator));
             binding.bind_input(&slot.past, &old?).map_err(failure)?;
             binding.bind_output(&slot.present, new?).map_err(failure)?;
         }
@@ -280,7 +280,7 @@ impl Engine {
         let seen = if let Signature::Reading = self.graph.signature {
             read(&outputs, &asks, choices)?
         } else {
-            let begin = part.tokens.start;
+            let begin = share.tokens.start;
             let seen = with_numbers!(self.graph.logits, T, {
                 survey_all::<T>(&outputs, &asks, &self.graph, [rows, length], begin)?
             });
@@ -302,23 +302,23 @@ impl Engine {
     fn bind_questions(
         &self,
         binding: &mut IoBinding,
-        part: &Call<'_>,
+        share: &Share<'_>,
         asks: &[&[LogitQuery]],
         choices: usize,
     ) -> Result<()> {
-        let (rows, length) = (part.feeds.len(), part.tokens.len());
-        let total = part.before + length;
+        let (rows, length) = (share.feeds.len(), share.tokens.len());
+        let total = share.before + length;
         match self.graph.signature {
             Signature::Reading => {
                 let last = i32::try_from(total - 1).unwrap_or(i32::MAX);
                 bind(binding, "seqlens_k", vec![last; rows], &[rows])?;
                 bind(binding, "total_sequence_length", vec![last + 1], &[1])?;
                 // A graph need not cope with no question at all.
-                let places = part.asks.len().max(1);
+                let places = share.asks.len().max(1);
                 let mut positions = vec![0; rows * places];
                 let mut wanted = vec![0; rows * places * choices];
                 for (at, ask) in asks.iter().flat_map(|asks| asks.iter()).enumerate() {
-                    positions[at] = dimension(ask.after - part.tokens.start);
+                    positions[at] = dimension(ask.after - share.tokens.start);
                     for (place, &id) in wanted[at * choices..].iter_mut().zip(&ask.choices) {
                         *place = i64::from(id);
                     }
@@ -335,7 +335,7 @@ impl Engine {
                 let mask = vec![1i64; rows * total];
                 bind(binding, "attention_mask", mask, &[rows, total])?;
                 if self.graph.takes(POSITION_IDS) {
-                    let places = (0..rows).flat_map(|_| (part.before..total).map(dimension));
+                    let places = (0..rows).flat_map(|_| (share.before..total).map(dimension));
                     bind(
                         binding,
                         POSITION_IDS,
@@ -347,7 +347,7 @@ impl Engine {
                     bind(binding, LOGITS_TO_KEEP, vec![0i64], &[])?;
                 }
                 if self.graph.takes(CACHE_BRANCH) {
-                    bind(binding, CACHE_BRANCH, vec![part.before > 0], &[1])?;
+                    bind(binding, CACHE_BRANCH, vec![share.before > 0], &[1])?;
                 }
                 binding
                     .bind_output_to_device("logits", &self.memories.here)
