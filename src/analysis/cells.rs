@@ -5,6 +5,7 @@ Sorts predictions into cells and tasks, and keeps of each only what scoring need
 use crate::chance::Key;
 use crate::error::{Error, Result};
 use crate::record::{CurveKey, Design, ErrorKind, Verdict};
+use crate::stats::count;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -135,11 +136,14 @@ pub(super) fn logprob<'a>(tasks: impl Iterator<Item = &'a TaskTrials>) -> Option
         .sum()
 }
 
+/// A count as a column's integer.
+pub(super) fn whole(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
 /// The mean; 0 of nothing.
 pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    // Far fewer than 2^53 values.
-    #[allow(clippy::cast_precision_loss)]
-    let n = values.len().max(1) as f64;
+    let n = count(values.len().max(1));
     values.sum::<f64>() / n
 }
 

@@ -2,7 +2,7 @@
 Two lists of task accuracies against each other: mean gap, its error, and tests paired by task.
 */
 
-use super::cells::{CurveCell, TrialResult, mean};
+use super::cells::{CurveCell, TrialResult, mean, whole};
 use crate::error::{Error, Result};
 use crate::stats::{
     NORMAL_95, Paired, SignFlipTest, adjusted, benjamini_hochberg, holm, paired, sign_flip_test,
@@ -158,10 +158,8 @@ impl<'a> PairedTasks<'a> {
     pub fn summary(&self) -> Option<Summary> {
         let gaps: Vec<f64> = self.tasks.iter().map(TaskPair::gap).collect();
         let gap = paired(&gaps)?;
-        let signs = [1, 0, -1].map(|sign| {
-            let found = self.tasks.iter().filter(|t| t.sign() == sign).count();
-            u32::try_from(found).unwrap_or(u32::MAX)
-        });
+        let signs =
+            [1, 0, -1].map(|sign| whole(self.tasks.iter().filter(|t| t.sign() == sign).count()));
         Some(Summary {
             accuracy_a: mean(self.tasks.iter().map(TaskPair::accuracy_a)),
             accuracy_b: mean(self.tasks.iter().map(TaskPair::accuracy_b)),

@@ -2,7 +2,7 @@
 Clean against deranged: how much of a model's accuracy comes from the mapping that is shown?
 */
 
-use super::cells::CurveCells;
+use super::cells::{CurveCells, whole};
 use super::compare::{PairedTasks, Summary, TaskPair, corrected};
 use super::score::Complexities;
 use crate::error::{Error, Result};
@@ -130,11 +130,10 @@ pub fn contrast_cells(contrasts: &Contrasts<'_>) -> Vec<Contrast> {
 }
 
 fn row(clean: &CurveCells, point: &Point<'_>, summary: &Summary) -> Contrast {
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let [up, equal, down] = summary.signs;
     let test = summary.gap.test;
     Contrast {
-        tasks: count(point.tasks.tasks.len()),
+        tasks: whole(point.tasks.tasks.len()),
         trials: point.tasks.tasks.iter().map(TaskPair::trials).sum(),
         clean_accuracy: summary.accuracy_a,
         deranged_accuracy: summary.accuracy_b,

@@ -2,8 +2,7 @@
 Kinds of wrong answers, each beside what chance would give.
 */
 
-use super::cells::{CurveCell, CurveCells, ERROR_KINDS};
-use super::score::whole;
+use super::cells::{CurveCell, CurveCells, ERROR_KINDS, whole};
 use crate::program::mask;
 use crate::record::{Condition, ErrorKind, ErrorShare};
 use clap::ValueEnum as _;

@@ -34,6 +34,6 @@ pub use power::power;
 pub use profiles::{Profile, similarities};
 pub use resample::{Replicates, replicates};
 pub use scaling::scalings;
-pub use score::{Complexities, Stratum, by_bitdiversity, by_bitload, score_cell, score_tasks};
+pub use score::{Complexities, Measure, Stratum, score_cell, score_tasks, strata};
 pub use shape::shapes;
 pub use versus::{versus, versus_tasks};

@@ -2,11 +2,10 @@
 How many functions and trials would give an accuracy the standard error that is wanted?
 */
 
-use super::cells::{CurveCell, CurveCells, TaskTrials, mean};
-use super::score::{float, whole};
+use super::cells::{CurveCell, CurveCells, mean, whole};
 use crate::error::{Error, Result};
 use crate::record::Power;
-use crate::stats::Components;
+use crate::stats::{Components, count};
 
 /// Trials a function of the designs that are worked out.
 const DESIGNS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
@@ -29,11 +28,7 @@ pub fn power(curve: &CurveCells, shots: u32, cell: &CurveCell, wanted: f64) -> R
         ))
     })?;
     let functions = whole(tasks.len());
-    let trials = mean(
-        cell.tasks
-            .values()
-            .map(|t: &TaskTrials| float(t.trials.len())),
-    );
+    let trials = mean(cell.tasks.values().map(|task| count(task.trials.len())));
     Ok(DESIGNS
         .into_iter()
         .map(|design_trials| {

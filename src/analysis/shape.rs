@@ -5,11 +5,12 @@ A shape is one curve for all functions. What is fitted are the functions' answer
 binomial likelihood; what it is worth is the likelihood of the answers to a function that it was fitted without.
 */
 
-use super::cells::{CurveCells, TaskTrials};
+use super::cells::{CurveCells, TaskTrials, whole};
 use crate::error::{Error, Result};
 use crate::record::{Shape, ShapeFit};
 use crate::stats::{
-    LikelihoodCurve, Link, Paired, Share, lack_of_fit, likeliest, line, log_likelihood, paired,
+    LikelihoodCurve, Link, Paired, Share, count, lack_of_fit, likeliest, line, log_likelihood,
+    paired,
 };
 use clap::ValueEnum as _;
 use std::collections::BTreeSet;
@@ -89,10 +90,7 @@ impl ShapeFit {
             .zip(parameters)
             .map(|(term, parameter)| Some(term * parameter?))
             .sum::<Option<f64>>()?;
-        Some(match self.shape.link() {
-            Link::Identity => sum,
-            Link::Logit => 1.0 / (1.0 + (-sum).exp()),
-        })
+        Some(self.shape.link().probability(sum))
     }
 }
 
@@ -195,12 +193,6 @@ impl Data {
     }
 }
 
-// Far below 2^53 trials.
-#[allow(clippy::cast_precision_loss)]
-fn count(n: usize) -> f64 {
-    n as f64
-}
-
 /// The shapes of one curve, those that have fewer parameters than there are shot counts above 0, and which of them were left
 /// out. Gains are over the line in ln(shots).
 ///
@@ -220,7 +212,7 @@ pub fn shapes(curve: &CurveCells) -> Result<(Vec<ShapeFit>, Vec<Shape>)> {
             "model {model:?}: no function is at every shot count"
         )));
     }
-    let points = u32::try_from(data.shots.len()).unwrap_or(u32::MAX);
+    let points = whole(data.shots.len());
     let (mut rows, mut left_out, mut line) = (Vec::new(), Vec::new(), None);
     for &shape in Shape::value_variants() {
         let fit = (shape.parameters() < points)
@@ -276,8 +268,8 @@ fn row(
         params: curve.params,
         shape,
         parameters: shape.parameters(),
-        points: u32::try_from(data.shots.len()).unwrap_or(u32::MAX),
-        tasks: u32::try_from(data.functions.len()).unwrap_or(u32::MAX),
+        points: whole(data.shots.len()),
+        tasks: whole(data.functions.len()),
         a: fit.coefficients[0],
         b: fit.coefficients.get(1).copied(),
         c,

@@ -5,7 +5,7 @@ use serde_json::json;
 use shotline::cli::{self, OutputArgs, Progress, SeedArg, SuggestedValues, parse_shots, warn};
 use shotline::encoding::Alphabet;
 use shotline::error::{Error, Result};
-use shotline::program::{MAX_BITS, Suite, measures};
+use shotline::program::{Suite, check_bits, measures};
 use shotline::record::provenance::{Chain, Facts, Step, of_functions};
 use shotline::record::{Condition, Design, Extra, Listing, Trial};
 use shotline::trial::shard::Shard;
@@ -184,12 +184,7 @@ fn settings(args: &Args, suite: &Suite, shots: &[u32], total: u64) -> Facts {
 }
 
 fn suite(args: &Args) -> Result<Suite> {
-    if !(1..=MAX_BITS).contains(&args.bits) {
-        return Err(Error::usage(format!(
-            "--bits {}: expected 1..16",
-            args.bits
-        )));
-    }
+    check_bits(args.bits)?;
     if args.task.is_empty() {
         Suite::load(&args.suite, Some(args.bits))
     } else {

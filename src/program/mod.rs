@@ -23,10 +23,24 @@ pub use tables::RandomTables;
 /// The width of the papers' bitstrings.
 pub const PAPER_BITS: u32 = 8;
 
+use crate::error::{Error, Result};
 use primitive::Context;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+
+/// Checks the width that a command line gives.
+///
+/// # Errors
+/// It is none that bitstrings can have.
+pub fn check_bits(bits: u32) -> Result<()> {
+    if (1..=MAX_BITS).contains(&bits) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "--bits {bits}: expected 1..{MAX_BITS}"
+    )))
+}
 
 /// A bitstring function: primitives, or a function of one's own, which has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +125,7 @@ impl fmt::Display for Program {
 impl FromStr for Program {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
         let primitives = text
             .split('.')
             .map(|name| {
@@ -122,7 +136,7 @@ impl FromStr for Program {
                     )
                 })
             })
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<std::result::Result<Vec<_>, String>>()?;
         Self::new(primitives).ok_or_else(|| "an empty program".to_owned())
     }
 }

@@ -80,7 +80,8 @@ impl Link {
     }
 
     /// What a sum of terms says.
-    fn probability(self, sum: f64) -> f64 {
+    #[must_use]
+    pub fn probability(self, sum: f64) -> f64 {
         match self {
             Self::Identity => sum,
             Self::Logit => 1.0 / (1.0 + (-sum).exp()),

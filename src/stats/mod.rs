@@ -31,3 +31,10 @@ pub use paired::{Paired, PairedTest, paired};
 pub use rank::{Correlation, average_ranks, rank_correlations, spearman};
 pub use sampling::{Beta, ExpectedRho, Truth};
 pub use sign_flip::{SignFlipTest, sign_flip_test};
+
+/// A count as a float; all counts here are far below 2^53.
+#[must_use]
+#[allow(clippy::cast_precision_loss)]
+pub fn count(n: usize) -> f64 {
+    n as f64
+}

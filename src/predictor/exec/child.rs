@@ -84,11 +84,9 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts a program with its arguments.
+    /// Starts a program with its arguments; `command` is not empty.
     pub(super) fn start(command: &[String]) -> Result<Self> {
-        let (program, arguments) = command.split_first().ok_or_else(|| {
-            Error::usage("--model exec: expected a command, as 'exec:COMMAND ARGS'")
-        })?;
+        let (program, arguments) = (&command[0], &command[1..]);
         let cannot = |e: io::Error| Error::model(format!("cannot start {program:?}: {e}"));
         let mut engines = running();
         let mut process = Command::new(program)

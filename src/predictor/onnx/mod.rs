@@ -27,6 +27,7 @@ pub use runtime::{ChosenDevice, Device, Options};
 #[cfg(fuzzing)]
 pub use folder::fuzz_folder;
 
+use clap::ValueEnum;
 use ort::session::builder::SessionBuilder;
 use ort::value::Outlet;
 use serde_json::json;
@@ -44,22 +45,35 @@ use crate::record::provenance::Facts;
 use crate::symbols::Symbols;
 
 /// How an answer is found. Both give the same answers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Method {
-    /// Greedy decoding, a token a step.
+    /// One teacher-forced pass.
+    ///
+    /// Decoding goes on from the first wrong symbol only.
+    Score,
+    /// Greedy decoding.
     #[default]
     Generate,
-    /// One teacher-forced pass, and decoding only from the first wrong symbol on.
-    Score,
+}
+
+impl Method {
+    /// As it stands in records and on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Score => "score",
+            Self::Generate => "generate",
+        }
+    }
 }
 
 /// Whether a beginning-of-sequence token goes before the prompt.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Bos {
-    /// As the model's own tokenizer does.
+    /// As the model's tokenizer does.
     #[default]
     Auto,
-    /// Yes; the model must have one.
+    /// Yes.
     Always,
     /// No.
     Never,
@@ -190,10 +204,7 @@ impl OnnxModel {
             .map_err(here)?;
         config.check_tokens(graph.vocab).map_err(here)?;
         let vocabulary = Vocabulary::read(home, &card, &config, graph.vocab)?;
-        let free = match taken.device {
-            Device::Cuda(number) => free_memory(number),
-            Device::Cpu | Device::Auto => None,
-        };
+        let free = taken.device.cuda().and_then(free_memory);
         let is_whole = inexact.is_some() || graph.reads_whole();
         let limits = Limits::of(taken.device, free).with(options, is_whole);
         let memories = DeviceMemory::of(&session, taken.device)?;

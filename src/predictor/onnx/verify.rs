@@ -15,6 +15,7 @@ use super::decode::Candidates;
 use super::engine::{Feed, LogitQuery, LogitSummary};
 use super::folder::{Acceptance, NextBase, Recorded};
 use crate::error::{Error, Result};
+use crate::stats::count;
 
 /// The largest difference from recorded logits that a model in float32 may show: rounding differs between
 /// implementations by up to 2e-3 on the models measured.
@@ -255,10 +256,4 @@ fn check(recorded: &Recorded, vocabulary: usize) -> Result<()> {
         return refuse("a token id beyond the vocabulary");
     }
     Ok(())
-}
-
-/// A count as a number; far fewer than 2^53 here.
-#[allow(clippy::cast_precision_loss)]
-fn count(n: usize) -> f64 {
-    n as f64
 }

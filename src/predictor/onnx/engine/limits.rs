@@ -55,19 +55,17 @@ impl Limits {
             halved: 0,
             calm: 0,
         };
-        match device {
-            Device::Cpu | Device::Auto => common,
-            Device::Cuda(_) => {
-                let free = free.unwrap_or(UNKNOWN_MEMORY);
-                Self {
-                    call_tokens: 16384,
-                    chunk: 8192,
-                    logits_bytes: free / 20,
-                    cache_bytes: free / 2,
-                    is_long_alone: false,
-                    ..common
-                }
-            }
+        if device.cuda().is_none() {
+            return common;
+        }
+        let free = free.unwrap_or(UNKNOWN_MEMORY);
+        Self {
+            call_tokens: 16384,
+            chunk: 8192,
+            logits_bytes: free / 20,
+            cache_bytes: free / 2,
+            is_long_alone: false,
+            ..common
         }
     }
 

@@ -2,11 +2,11 @@
 The memory in which calls read and write.
 */
 
-use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::memory::{Allocator, MemoryInfo};
 use ort::session::Session;
 
 use crate::error::Result;
-use crate::predictor::onnx::runtime::{Device, failure};
+use crate::predictor::onnx::runtime::{Device, cuda_memory, failure, host_memory};
 
 /// The memory of a session's device, and of this process where its outputs are read.
 #[derive(Debug)]
@@ -24,23 +24,17 @@ pub(crate) struct DeviceMemory {
 impl DeviceMemory {
     /// Those of a session on a device.
     pub(crate) fn of(session: &Session, taken: Device) -> Result<Self> {
-        let memory = |device, number, kind| {
-            MemoryInfo::new(device, number, AllocatorType::Device, kind).map_err(failure)
-        };
-        let here = || memory(AllocationDevice::CPU, 0, MemoryType::CPUOutput);
-        let (cache, device, arena) = match taken {
-            Device::Cuda(number) => {
-                let number = i32::from(number);
-                let there = || memory(AllocationDevice::CUDA, number, MemoryType::Default);
-                let allocator = Allocator::new(session, there()?).map_err(failure)?;
-                (allocator, there()?, format!("gpu:{number}"))
+        let (cache, device, arena) = match taken.cuda() {
+            Some(number) => {
+                let allocator = Allocator::new(session, cuda_memory(number)?).map_err(failure)?;
+                (allocator, cuda_memory(number)?, format!("gpu:{number}"))
             }
-            Device::Cpu | Device::Auto => (Allocator::default(), here()?, "cpu:0".to_owned()),
+            None => (Allocator::default(), host_memory()?, "cpu:0".to_owned()),
         };
         Ok(Self {
             cache,
             device,
-            here: here()?,
+            here: host_memory()?,
             arena,
         })
     }

@@ -19,6 +19,17 @@ pub enum Device {
     Auto,
 }
 
+impl Device {
+    /// The number of a CUDA device.
+    #[must_use]
+    pub fn cuda(self) -> Option<u16> {
+        match self {
+            Self::Cuda(number) => Some(number),
+            Self::Cpu | Self::Auto => None,
+        }
+    }
+}
+
 impl FromStr for Device {
     type Err = Error;
 

@@ -26,7 +26,7 @@ use ort::LoadDynamicError;
 use ort::environment::Environment;
 use ort::ep::{self, ArenaExtendStrategy, cuda::ConvAlgorithmSearch};
 use ort::logging::LogLevel;
-use ort::memory::Allocator;
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::Tensor;
@@ -52,10 +52,7 @@ impl ModelNeeds<'_> {
     /// # Errors
     /// [`Error::Model`] for a graph that was converted for another device.
     fn check(&self, wanted: Device) -> Result<()> {
-        let name = match wanted {
-            Device::Cuda(_) => "cuda",
-            Device::Cpu | Device::Auto => "cpu",
-        };
+        let name = wanted.cuda().map_or("cpu", |_| "cuda");
         match self.made_for {
             Some(made) if made != name => Err(Error::model(format!(
                 "this model was converted for {made}: ask for --device {made}, or convert it for this one \
@@ -65,6 +62,9 @@ impl ModelNeeds<'_> {
         }
     }
 }
+
+/// Makes a session from a builder.
+type Open<'a> = &'a dyn Fn(&mut SessionBuilder) -> ort::Result<Session>;
 
 /// The library, loaded. There is one in a process.
 pub struct Runtime {
@@ -147,46 +147,20 @@ impl Runtime {
     pub(crate) fn open(
         &self,
         options: &Options,
-        open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
+        open: Open<'_>,
     ) -> Result<(Session, ChosenDevice)> {
-        match options.device {
-            Device::Cpu => Ok((
-                self.on_cpu(options, open)?,
-                ChosenDevice {
-                    device: Device::Cpu,
-                    because: None,
-                },
-            )),
-            Device::Cuda(number) => {
-                let session = self.on_cuda(options, number, open)?;
-                Ok((
-                    session,
-                    ChosenDevice {
-                        device: Device::Cuda(number),
-                        because: None,
-                    },
-                ))
-            }
+        let (session, device, because) = match options.device {
+            Device::Cpu => (self.on_cpu(options, open)?, Device::Cpu, None),
+            Device::Cuda(number) => (self.on_cuda(options, number, open)?, options.device, None),
             Device::Auto => match self.on_cuda(options, 0, open) {
-                Ok(session) => Ok((
-                    session,
-                    ChosenDevice {
-                        device: Device::Cuda(0),
-                        because: None,
-                    },
-                )),
+                Ok(session) => (session, Device::Cuda(0), None),
                 Err(error) => {
                     let session = self.on_cpu(options, open)?;
-                    Ok((
-                        session,
-                        ChosenDevice {
-                            device: Device::Cpu,
-                            because: Some(error.to_string()),
-                        },
-                    ))
+                    (session, Device::Cpu, Some(error.to_string()))
                 }
             },
-        }
+        };
+        Ok((session, ChosenDevice { device, because }))
     }
 
     /// Opens a model's session on a device that suits it; `auto` takes one that does.
@@ -194,18 +168,18 @@ impl Runtime {
         &self,
         options: &Options,
         needs: ModelNeeds<'_>,
-        open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
+        open: Open<'_>,
     ) -> Result<(Session, ChosenDevice)> {
         if options.device != Device::Cpu {
             cuda::preload(&self.library);
         }
-        let suits = |device| {
+        let suits = |device: Device| {
             needs.check(device)?;
-            match device {
-                Device::Cuda(number) => cuda::check_fits(number, needs.weights, needs.bytes)
-                    .map_err(|error| error.at(format!("{device} cannot be used"))),
-                Device::Cpu | Device::Auto => Ok(()),
-            }
+            let fits = |number| cuda::check_fits(number, needs.weights, needs.bytes);
+            device
+                .cuda()
+                .map_or(Ok(()), fits)
+                .map_err(|error| error.at(format!("{device} cannot be used")))
         };
         if options.device != Device::Auto {
             suits(options.device)?;
@@ -229,11 +203,7 @@ impl Runtime {
         }
     }
 
-    fn on_cpu(
-        &self,
-        options: &Options,
-        open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
-    ) -> Result<Session> {
+    fn on_cpu(&self, options: &Options, open: Open<'_>) -> Result<Session> {
         self.builder(options)
             .and_then(|mut builder| open(&mut builder))
             .map_err(|error| match failure(error) {
@@ -244,12 +214,7 @@ impl Runtime {
             })
     }
 
-    fn on_cuda(
-        &self,
-        options: &Options,
-        number: u16,
-        open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
-    ) -> Result<Session> {
+    fn on_cuda(&self, options: &Options, number: u16, open: Open<'_>) -> Result<Session> {
         let provider = ep::CUDA::default()
             .with_device_id(i32::from(number))
             // The default, an exhaustive search, is slow and not deterministic; the arena's default doubles its size.
@@ -361,6 +326,18 @@ fn one_line(message: &dyn Display) -> String {
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// The memory of this process, where results are read.
+pub(crate) fn host_memory() -> Result<MemoryInfo<'static>> {
+    let kind = (AllocatorType::Device, MemoryType::CPUOutput);
+    MemoryInfo::new(AllocationDevice::CPU, 0, kind.0, kind.1).map_err(failure)
+}
+
+/// The memory of a CUDA device.
+pub(crate) fn cuda_memory(device: u16) -> Result<MemoryInfo<'static>> {
+    let kind = (AllocatorType::Device, MemoryType::Default);
+    MemoryInfo::new(AllocationDevice::CUDA, device.into(), kind.0, kind.1).map_err(failure)
 }
 
 /// A length as ONNX Runtime writes it.
