@@ -1,6 +1,6 @@
 /*!
-From predictions to numbers: cells and tasks, the mode baseline, bootstrap replicates, scores, fits,
-contrasts.
+From predictions to results. Predictions come in and are sorted into cells: one model, condition and shot count each, by
+function. Rows of scores, fits and contrasts go out, with errors from the bootstrap over functions and trials.
 */
 
 mod cells;

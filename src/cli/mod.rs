@@ -1,6 +1,6 @@
 /*!
-What all filters share: arguments, input that is no record, output files, warnings, progress, man pages, and the way
-out.
+What all filters share. A command line comes in; inputs that are checked and outputs that appear whole go out, and one
+exit code. Warnings, progress, man pages and completions belong here, too.
 */
 
 mod args;

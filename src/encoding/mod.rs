@@ -1,5 +1,6 @@
 /*!
-Dresses trials in a modality's symbols.
+From trials to prompts. A trial and an alphabet come in; a prompt in symbols of the trial's own goes out, with the answer
+that is wanted. The template says how one example is written.
 */
 
 mod alphabet;

@@ -1,5 +1,6 @@
 /*!
-Bitstring functions: primitives, programs in dot notation, functions of one's own, truth tables, measures and suites.
+Bitstring functions. The name of a function or of a suite comes in: primitives in dot notation, a table, a rule, a file.
+Functions go out, with their truth tables, their complexity, and those that agree with what a prompt shows.
 */
 
 mod bits;

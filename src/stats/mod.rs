@@ -1,5 +1,6 @@
 /*!
-Numeric functions on slices: no records, no files.
+Statistics. Slices of numbers come in; small structs of named numbers go out, with the formula and its source beside them.
+Nothing here knows of records or files.
 */
 
 mod attenuation;

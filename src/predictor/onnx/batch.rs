@@ -7,11 +7,8 @@ the arithmetic.
 */
 
 use super::decode::{self, Candidates, Decoded, ReadMode, Sequence};
-use super::engine::Engine;
+use super::engine::{Engine, WAITING_PROMPTS};
 use crate::error::{Error, Result};
-
-/// Prompts that wait, so that there are several of a shape among them.
-const WAITING: usize = 128;
 
 /// The batches of one run; `T` is what a prompt is known by.
 pub(super) struct Batches<T> {
@@ -42,7 +39,7 @@ impl<T> Batches<T> {
 
     /// Whether enough prompts wait for [`work`](Self::work).
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= WAITING
+        self.waiting.len() >= WAITING_PROMPTS
     }
 
     /// Whether every prompt is done.

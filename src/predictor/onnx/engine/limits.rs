@@ -12,6 +12,8 @@ that is free once the weights are there; its shares and sizes have not been meas
 
 use crate::predictor::onnx::runtime::{Device, Options};
 
+/// Prompts that wait, so that there are several of one shape among them.
+pub(crate) const WAITING_PROMPTS: usize = 128;
 /// Batches without a refusal of memory after which twice as much is tried again.
 const CALM: u32 = 16;
 /// Calls of so few tokens take hardly any memory beside the cache.

@@ -14,7 +14,7 @@ mod slots;
 
 pub(crate) use cache::{Cache, States};
 pub(crate) use graph::Graph;
-pub(crate) use limits::Limits;
+pub(crate) use limits::{Limits, WAITING_PROMPTS};
 pub(crate) use memory::DeviceMemory;
 pub(crate) use readings::{LogitQuery, LogitSummary};
 pub(crate) use slots::Port;
