@@ -76,13 +76,6 @@ impl Key {
         Self(hash.finalize().into())
     }
 
-    /// The key of one trial. `shots` is none for a nested trial, so that a longer sequence
-    /// extends a shorter one.
-    #[must_use]
-    pub fn trial(seed: i64, bits: u32, function: &str, shots: Option<u32>, trial: u32) -> Self {
-        TrialKeys::new(seed, bits, function).key(shots, trial)
-    }
-
     /// The generator for one purpose.
     #[must_use]
     pub fn stream(&self, purpose: Purpose) -> ChaCha8Rng {
@@ -128,7 +121,7 @@ impl TrialKeys {
         Self(hash)
     }
 
-    /// [`Key::trial`] of one of them.
+    /// The key of one trial. `shots` is none for a nested trial, so that a longer sequence extends a shorter one.
     #[must_use]
     pub fn key(&self, shots: Option<u32>, trial: u32) -> Key {
         // A nested sequence is told from any shot count by a number that none can have.
@@ -150,9 +143,13 @@ fn absorb(hash: &mut Sha256, parts: &[&[u8]]) {
 mod tests {
     use super::*;
 
+    fn trial_key(seed: i64, bits: u32, function: &str, shots: Option<u32>, trial: u32) -> Key {
+        TrialKeys::new(seed, bits, function).key(shots, trial)
+    }
+
     #[test]
     fn streams_are_fixed_and_apart() {
-        let key = Key::trial(0, 8, "identity", Some(4), 0);
+        let key = trial_key(0, 8, "identity", Some(4), 0);
         let mut first: Vec<u32> = (0..4)
             .map(|_| key.stream(Purpose::Inputs).below(1000))
             .collect();
@@ -165,12 +162,12 @@ mod tests {
         let inputs = draws(key, Purpose::Inputs);
         assert_ne!(inputs, draws(key, Purpose::Symbols));
         for other in [
-            Key::trial(1, 8, "identity", Some(4), 0),
-            Key::trial(0, 7, "identity", Some(4), 0),
-            Key::trial(0, 8, "identity.identity", Some(4), 0),
-            Key::trial(0, 8, "identity", Some(5), 0),
-            Key::trial(0, 8, "identity", None, 0),
-            Key::trial(0, 8, "identity", Some(4), 1),
+            trial_key(1, 8, "identity", Some(4), 0),
+            trial_key(0, 7, "identity", Some(4), 0),
+            trial_key(0, 8, "identity.identity", Some(4), 0),
+            trial_key(0, 8, "identity", Some(5), 0),
+            trial_key(0, 8, "identity", None, 0),
+            trial_key(0, 8, "identity", Some(4), 1),
         ] {
             assert_ne!(inputs, draws(other, Purpose::Inputs));
         }
@@ -179,7 +176,7 @@ mod tests {
     /// A change of these numbers is a change of every trial and of every answer of a baseline.
     #[test]
     fn the_streams_are_these() {
-        let key = Key::trial(7, 8, "identity", Some(4), 0);
+        let key = trial_key(7, 8, "identity", Some(4), 0);
         let first = [
             Purpose::Inputs,
             Purpose::Constant,

@@ -1,7 +1,7 @@
 """One symbol, one token: which token a symbol is, and which text a token. For engines that hand tokens to a model.
 
-As `infer`'s own engine does it (src/predictor/onnx/folder/vocabulary.rs): a symbol's token is looked up alone and believed only
-if it decodes to that very symbol, so that letters never merge.
+As `infer`'s own engine does it (src/predictor/onnx/folder/vocabulary.rs): a symbol's token is looked up alone and believed
+only if it decodes to that very symbol, so that letters never merge.
 """
 
 from dataclasses import dataclass, field

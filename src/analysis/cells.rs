@@ -5,10 +5,11 @@ Sorts predictions into cells and tasks, and keeps of each only what scoring need
 use crate::chance::Key;
 use crate::error::{Error, Result};
 use crate::record::{CurveKey, Design, ErrorKind, Verdict};
+use crate::stats::count;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// One prediction, reduced.
+/// What is kept of one prediction.
 #[derive(Debug, Clone, Copy)]
 pub struct TrialResult {
     /// Identity of the trial; of the sequence if nested.
@@ -17,19 +18,19 @@ pub struct TrialResult {
     pub trial: u32,
     /// Whether the prediction is right.
     pub correct: bool,
-    /// The file that it stands in, by its place among the inputs; for a message.
+    /// The input file that it stands in, counted from 0; for error messages.
     file: u16,
     /// Probability that the mode baseline is right, if the demonstrations are there.
-    pub mode: Maybe,
+    pub mode: OptionF64,
     /// Log-probability of the target, if the predictor gave one.
-    pub logprob: Maybe,
+    pub logprob: OptionF64,
 }
 
-/// A finite number, or none, in the memory of a number: there is a result for every prediction.
+/// An optional finite number in 8 bytes: NaN stands for none. Every prediction has two of them.
 #[derive(Debug, Clone, Copy)]
-pub struct Maybe(f64);
+pub struct OptionF64(f64);
 
-impl Maybe {
+impl OptionF64 {
     /// The number, if there is one.
     #[must_use]
     pub fn get(self) -> Option<f64> {
@@ -37,7 +38,7 @@ impl Maybe {
     }
 }
 
-impl From<Option<f64>> for Maybe {
+impl From<Option<f64>> for OptionF64 {
     fn from(number: Option<f64>) -> Self {
         Self(number.unwrap_or(f64::NAN))
     }
@@ -135,24 +136,27 @@ pub(super) fn logprob<'a>(tasks: impl Iterator<Item = &'a TaskTrials>) -> Option
         .sum()
 }
 
+/// A count as a column's integer.
+pub(super) fn whole(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
 /// The mean; 0 of nothing.
 pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    // Far fewer than 2^53 values.
-    #[allow(clippy::cast_precision_loss)]
-    let n = values.len().max(1) as f64;
+    let n = count(values.len().max(1));
     values.sum::<f64>() / n
 }
 
 /// The predictions of one cell, by function.
 #[derive(Debug, Clone, Default)]
-pub struct Cell {
+pub struct CurveCell {
     /// By function name.
     pub tasks: BTreeMap<String, TaskTrials>,
     /// Whether every prediction shows its demonstrations.
     pub with_demonstrations: bool,
 }
 
-impl Cell {
+impl CurveCell {
     /// The sums over all tasks, and the number of predictions.
     pub(super) fn counts(&self) -> (Counts, usize) {
         let mut counts = Counts::default();
@@ -175,7 +179,7 @@ pub struct CurveCells {
     /// Number of parameters.
     pub params: Option<f64>,
     /// By shot count.
-    pub cells: BTreeMap<u32, Cell>,
+    pub cells: BTreeMap<u32, CurveCell>,
 }
 
 impl CurveCells {
@@ -220,7 +224,7 @@ impl CurveCells {
 
     /// The curve with those tasks only that `wanted` keeps.
     pub(super) fn of_tasks(&self, mut wanted: impl FnMut(&str) -> bool) -> Self {
-        let kept = |cell: &Cell, wanted: &mut dyn FnMut(&str) -> bool| Cell {
+        let kept = |cell: &CurveCell, wanted: &mut dyn FnMut(&str) -> bool| CurveCell {
             tasks: cell
                 .tasks
                 .iter()
@@ -331,10 +335,13 @@ impl Cells {
         };
         let curve = self.curve(verdict);
         curve.params = curve.params.or(verdict.params);
-        let cell = curve.cells.entry(verdict.shots).or_insert_with(|| Cell {
-            with_demonstrations: true,
-            ..Cell::default()
-        });
+        let cell = curve
+            .cells
+            .entry(verdict.shots)
+            .or_insert_with(|| CurveCell {
+                with_demonstrations: true,
+                ..CurveCell::default()
+            });
         cell.with_demonstrations &= seen.with_demonstrations;
         if !cell.tasks.contains_key(&verdict.function) {
             cell.tasks

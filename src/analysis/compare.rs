@@ -2,7 +2,7 @@
 Two lists of task accuracies against each other: mean gap, its error, and tests paired by task.
 */
 
-use super::cells::{Cell, TrialResult, mean};
+use super::cells::{CurveCell, TrialResult, mean, whole};
 use crate::error::{Error, Result};
 use crate::stats::{
     NORMAL_95, Paired, SignFlipTest, adjusted, benjamini_hochberg, holm, paired, sign_flip_test,
@@ -66,7 +66,7 @@ impl TaskPair<'_> {
 
 /// The tasks of two cells, by name.
 #[derive(Debug, Clone)]
-pub struct Compared<'a> {
+pub struct PairedTasks<'a> {
     /// The tasks that both have.
     pub tasks: Vec<TaskPair<'a>>,
 }
@@ -88,14 +88,19 @@ pub struct Summary {
     pub swap: Option<SignFlipTest>,
 }
 
-impl<'a> Compared<'a> {
+impl<'a> PairedTasks<'a> {
     /// Pairs the tasks of two cells. `place` begins an error message.
     ///
     /// # Errors
     /// A function that only one of them has, or with other numbers of trials, unless `allow_partial`;
     /// no function in common.
-    pub fn new(a: &'a Cell, b: &'a Cell, allow_partial: bool, place: &str) -> Result<Self> {
-        let lacking = |has: &Cell, lacks: &Cell| -> Option<String> {
+    pub fn new(
+        a: &'a CurveCell,
+        b: &'a CurveCell,
+        allow_partial: bool,
+        place: &str,
+    ) -> Result<Self> {
+        let lacking = |has: &CurveCell, lacks: &CurveCell| -> Option<String> {
             let mut functions = has.tasks.keys();
             functions.find(|f| !lacks.tasks.contains_key(*f)).cloned()
         };
@@ -153,10 +158,8 @@ impl<'a> Compared<'a> {
     pub fn summary(&self) -> Option<Summary> {
         let gaps: Vec<f64> = self.tasks.iter().map(TaskPair::gap).collect();
         let gap = paired(&gaps)?;
-        let signs = [1, 0, -1].map(|sign| {
-            let found = self.tasks.iter().filter(|t| t.sign() == sign).count();
-            u32::try_from(found).unwrap_or(u32::MAX)
-        });
+        let signs =
+            [1, 0, -1].map(|sign| whole(self.tasks.iter().filter(|t| t.sign() == sign).count()));
         Some(Summary {
             accuracy_a: mean(self.tasks.iter().map(TaskPair::accuracy_a)),
             accuracy_b: mean(self.tasks.iter().map(TaskPair::accuracy_b)),

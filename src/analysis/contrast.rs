@@ -2,8 +2,8 @@
 Clean against deranged: how much of a model's accuracy comes from the mapping that is shown?
 */
 
-use super::cells::CurveCells;
-use super::compare::{Compared, Summary, TaskPair, corrected};
+use super::cells::{CurveCells, whole};
+use super::compare::{PairedTasks, Summary, TaskPair, corrected};
 use super::score::Complexities;
 use crate::error::{Error, Result};
 use crate::record::{Condition, Contrast, CurveKey};
@@ -14,11 +14,11 @@ struct Point<'a> {
     shots: u32,
     /// Whether it is the largest shot count of the model.
     is_last: bool,
-    tasks: Compared<'a>,
+    tasks: PairedTasks<'a>,
 }
 
 /// A model in both conditions, by shot count.
-struct Both<'a> {
+struct ConditionPair<'a> {
     clean: &'a CurveCells,
     deranged: &'a CurveCells,
     points: Vec<Point<'a>>,
@@ -26,7 +26,7 @@ struct Both<'a> {
 
 /// The models that have both conditions.
 pub struct Contrasts<'a> {
-    models: Vec<Both<'a>>,
+    models: Vec<ConditionPair<'a>>,
     /// The curves without the other condition, for a warning.
     pub unpaired: Vec<&'a CurveKey>,
 }
@@ -56,7 +56,7 @@ impl<'a> Contrasts<'a> {
                 continue;
             }
             match partner(curve, Condition::Deranged) {
-                Some(deranged) => models.push(Both::new(curve, deranged, allow_partial)?),
+                Some(deranged) => models.push(ConditionPair::new(curve, deranged, allow_partial)?),
                 None => unpaired.push(&curve.key),
             }
         }
@@ -79,7 +79,7 @@ impl<'a> Contrasts<'a> {
     }
 }
 
-impl<'a> Both<'a> {
+impl<'a> ConditionPair<'a> {
     fn new(clean: &'a CurveCells, deranged: &'a CurveCells, allow_partial: bool) -> Result<Self> {
         let shared = |shots: &u32| deranged.cells.contains_key(shots);
         let last = clean.cells.keys().copied().filter(shared).max();
@@ -95,7 +95,7 @@ impl<'a> Both<'a> {
                 Ok(Point {
                     shots,
                     is_last: Some(shots) == last,
-                    tasks: Compared::new(a, b, allow_partial, &place)?,
+                    tasks: PairedTasks::new(a, b, allow_partial, &place)?,
                 })
             })
             .collect::<Result<_>>()?;
@@ -130,11 +130,10 @@ pub fn contrast_cells(contrasts: &Contrasts<'_>) -> Vec<Contrast> {
 }
 
 fn row(clean: &CurveCells, point: &Point<'_>, summary: &Summary) -> Contrast {
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let [up, equal, down] = summary.signs;
     let test = summary.gap.test;
     Contrast {
-        tasks: count(point.tasks.tasks.len()),
+        tasks: whole(point.tasks.tasks.len()),
         trials: point.tasks.tasks.iter().map(TaskPair::trials).sum(),
         clean_accuracy: summary.accuracy_a,
         deranged_accuracy: summary.accuracy_b,

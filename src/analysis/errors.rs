@@ -2,8 +2,7 @@
 Kinds of wrong answers, each beside what chance would give.
 */
 
-use super::cells::{Cell, CurveCells, ERROR_KINDS};
-use super::score::whole;
+use super::cells::{CurveCell, CurveCells, ERROR_KINDS, whole};
 use crate::program::mask;
 use crate::record::{Condition, ErrorKind, ErrorShare};
 use clap::ValueEnum as _;
@@ -11,7 +10,7 @@ use clap::ValueEnum as _;
 /// One row a kind. Without demonstrations only malformed answers, copies of the query and single
 /// wrong bits can be told; among deranged ones no function is a rival.
 #[must_use]
-pub fn error_shares(curve: &CurveCells, shots: u32, cell: &Cell) -> Vec<ErrorShare> {
+pub fn error_shares(curve: &CurveCells, shots: u32, cell: &CurveCell) -> Vec<ErrorShare> {
     let (counts, trials) = cell.counts();
     let errors = counts.errors;
     let wrong = whole(trials) - counts.correct_zero_bd - counts.correct_other;

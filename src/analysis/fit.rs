@@ -2,12 +2,12 @@
 Log-linear fits: accuracy = a0 + a1 ln(shots), from cell means or from predictions.
 */
 
-use super::cells::{CurveCells, TaskTrials, mean};
+use super::cells::{CurveCells, TaskTrials, mean, whole};
 use super::resample::{Replicates, replicates};
 use crate::error::{Error, Result};
 use crate::record::{CurveKey, Design, Fit};
 use crate::stats::{
-    Bootstrap, ClusteredLine, Group, Line, bootstrap_p, clustered_line, line, quantile,
+    Bootstrap, ClusteredLine, Group, Line, bootstrap_p, clustered_line, count, line, quantile,
     standard_deviation,
 };
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ pub fn fit_means(curve: &Points) -> Result<Fit> {
         df: test.map(|t| t.df),
         p: test.and_then(|t| t.p),
         r2: least.r2,
-        points: u32::try_from(shots).unwrap_or(u32::MAX),
+        points: whole(shots),
         ..Fit::default()
     })
 }
@@ -74,9 +74,6 @@ fn trial_level(curve: &CurveCells) -> Option<ClusteredLine> {
     let mut functions: BTreeMap<&str, Vec<Group>> = BTreeMap::new();
     for (&shots, cell) in curve.cells.iter().filter(|(shots, _)| **shots > 0) {
         for (function, task) in &cell.tasks {
-            // Far below 2^53 trials.
-            #[allow(clippy::cast_precision_loss)]
-            let count = |n: usize| n as f64;
             let group = Group {
                 x: f64::from(shots).ln(),
                 n: count(task.trials.len()),

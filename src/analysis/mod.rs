@@ -1,6 +1,6 @@
 /*!
-From predictions to numbers: cells and tasks, the mode baseline, bootstrap replicates, scores, fits,
-contrasts.
+From predictions to results. Predictions come in and are sorted into cells: one model, condition and shot count each, by
+function. Rows of scores, fits and contrasts go out, with errors from the bootstrap over functions and trials.
 */
 
 mod cells;
@@ -21,7 +21,7 @@ mod score;
 mod shape;
 mod versus;
 
-pub use cells::{Cell, Cells, CurveCells, Details};
+pub use cells::{Cells, CurveCell, CurveCells, Details};
 pub use contrast::{Contrasts, contrast_cells, contrast_tasks};
 pub use errors::error_shares;
 pub use family::{Family, family};
@@ -34,6 +34,6 @@ pub use power::power;
 pub use profiles::{Profile, similarities};
 pub use resample::{Replicates, replicates};
 pub use scaling::scalings;
-pub use score::{Complexities, Stratum, by_bitdiversity, by_bitload, score_cell, score_tasks};
+pub use score::{Complexities, Measure, Stratum, score_cell, score_tasks, strata};
 pub use shape::shapes;
 pub use versus::{versus, versus_tasks};

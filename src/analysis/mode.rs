@@ -3,6 +3,7 @@ The mode baseline: the most frequent output among the demonstrations.
 */
 
 use crate::program::Bits;
+use crate::stats::count;
 
 /// The most frequent outputs among `outputs`, in the order of their bits; none of nothing.
 #[must_use]
@@ -28,9 +29,7 @@ pub fn mode_accuracy(outputs: &[Bits], target: Bits) -> Option<f64> {
     if modes.is_empty() {
         return None;
     }
-    // At most 2^16 modes.
-    #[allow(clippy::cast_precision_loss)]
-    let share = 1.0 / modes.len() as f64;
+    let share = 1.0 / count(modes.len());
     Some(if modes.contains(&target) { share } else { 0.0 })
 }
 

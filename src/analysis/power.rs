@@ -2,11 +2,10 @@
 How many functions and trials would give an accuracy the standard error that is wanted?
 */
 
-use super::cells::{Cell, CurveCells, TaskTrials, mean};
-use super::score::{float, whole};
+use super::cells::{CurveCell, CurveCells, mean, whole};
 use crate::error::{Error, Result};
 use crate::record::Power;
-use crate::stats::Components;
+use crate::stats::{Components, count};
 
 /// Trials a function of the designs that are worked out.
 const DESIGNS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
@@ -16,7 +15,7 @@ const DESIGNS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 /// # Errors
 /// A function with a single trial, or a single function: what trials and functions add to the error
 /// cannot be told apart then.
-pub fn power(curve: &CurveCells, shots: u32, cell: &Cell, wanted: f64) -> Result<Vec<Power>> {
+pub fn power(curve: &CurveCells, shots: u32, cell: &CurveCell, wanted: f64) -> Result<Vec<Power>> {
     let tasks: Vec<(f64, u32)> = cell
         .tasks
         .values()
@@ -29,11 +28,7 @@ pub fn power(curve: &CurveCells, shots: u32, cell: &Cell, wanted: f64) -> Result
         ))
     })?;
     let functions = whole(tasks.len());
-    let trials = mean(
-        cell.tasks
-            .values()
-            .map(|t: &TaskTrials| float(t.trials.len())),
-    );
+    let trials = mean(cell.tasks.values().map(|task| count(task.trials.len())));
     Ok(DESIGNS
         .into_iter()
         .map(|design_trials| {

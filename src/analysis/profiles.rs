@@ -3,7 +3,7 @@ Profiles: one number a function, of each model at its largest shot count. How al
 let them be?
 */
 
-use super::cells::{CurveCells, TaskTrials, TrialResult};
+use super::cells::{CurveCells, TaskTrials, TrialResult, whole};
 use super::compare::{corrected, gap, tally};
 use super::contrast::Contrasts;
 use super::versus::{are_models, assert_distinct, pair_key};
@@ -171,7 +171,7 @@ fn correlate(
                 profile: Some(of),
                 shots_a: a.shots,
                 shots_b: b.shots,
-                tasks: u32::try_from(a.tasks.len()).unwrap_or(u32::MAX),
+                tasks: whole(a.tasks.len()),
                 rho: found.rho,
                 permutations,
                 p: found.p,

@@ -2,10 +2,11 @@
 Bootstrap replicates of the cells of a curve.
 */
 
-use super::cells::{Cell, CurveCells, TaskTrials, TrialResult};
+use super::cells::{CurveCell, CurveCells, TrialResult};
+use crate::chance::Key;
 use crate::error::{Error, Result};
 use crate::stats::{Bootstrap, Task};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The bootstrap replicates of one cell; all empty where it has one function only, whose spread over
 /// functions nobody knows. A number is NaN in a replicate that drew none of the cell's functions.
@@ -35,110 +36,78 @@ impl Replicates {
 /// # Errors
 /// Nested sequences that are not read at every shot count.
 pub fn replicates(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u32, Replicates>> {
-    if curve.is_nested() && !curve.cells.is_empty() {
-        return nested(curve, bootstrap);
-    }
+    let cells: Vec<(u32, &CurveCell)> = curve.cells.iter().map(|(&n, cell)| (n, cell)).collect();
     let functions = curve.functions();
-    Ok(curve
-        .cells
-        .iter()
-        .map(|(&shots, cell)| {
-            if cell.tasks.len() < 2 {
-                return (shots, Replicates::default());
-            }
-            let key = curve.stream(Some(shots));
-            let tasks = |channels: &dyn Fn(&TrialResult) -> Vec<f64>| -> Vec<Task> {
-                let trials = |task: &TaskTrials| task.trials.iter().flat_map(channels).collect();
-                functions
-                    .iter()
-                    .map(|function| Task {
-                        values: cell.tasks.get(*function).map_or_else(Vec::new, trials),
-                    })
-                    .collect()
-            };
-            let accuracy = bootstrap.means(&tasks(&|u| vec![right(u)]), 1, &key);
-            let paired = has_mode(cell).then(|| bootstrap.means(&tasks(&both), 2, &key));
-            let replicates = one_cell(
-                &mut accuracy.into_iter(),
-                paired.map(Vec::into_iter).as_mut(),
-            );
-            (shots, replicates)
-        })
-        .collect())
+    if curve.is_nested() {
+        check_sequences(curve)?;
+        return Ok(together(&cells, &functions, bootstrap, &curve.stream(None)));
+    }
+    let alone = |cell: &(u32, &CurveCell)| {
+        let key = curve.stream(Some(cell.0));
+        together(&[*cell], &functions, bootstrap, &key)
+    };
+    Ok(cells.iter().flat_map(alone).collect())
 }
 
-/// The next cell's replicates of accuracies, and of accuracies and baselines in turn.
-fn one_cell(
-    accuracy: &mut impl Iterator<Item = Vec<f64>>,
-    paired: Option<&mut impl Iterator<Item = Vec<f64>>>,
-) -> Replicates {
-    let mut replicates = Replicates {
-        accuracy: accuracy.next().unwrap_or_default(),
-        ..Replicates::default()
-    };
-    if let Some(paired) = paired
-        && let (Some(accuracy), Some(mode)) = (paired.next(), paired.next())
-    {
-        let pairs = accuracy.iter().zip(&mode);
-        replicates.difference = pairs.map(|(a, m)| a - m).collect();
+/// The replicates of cells whose trials are drawn together: of one cell, or of all that read the same sequences.
+fn together(
+    cells: &[(u32, &CurveCell)],
+    functions: &BTreeSet<&str>,
+    bootstrap: Bootstrap,
+    key: &Key,
+) -> BTreeMap<u32, Replicates> {
+    let nothing = |(shots, _): &(u32, &CurveCell)| (*shots, Replicates::default());
+    let mut drawn: BTreeMap<u32, Replicates> = cells.iter().map(nothing).collect();
+    if cells.iter().any(|(_, cell)| cell.tasks.len() < 2) {
+        return drawn;
+    }
+    let accuracies = means(cells, functions, bootstrap, key, |trial| [accuracy(trial)]);
+    for ((shots, _), [accuracy]) in cells.iter().zip(accuracies) {
+        drawn.entry(*shots).or_default().accuracy = accuracy;
+    }
+    let with_mode: Vec<_> = cells.iter().copied().filter(|c| has_mode(c.1)).collect();
+    let pairs = means(&with_mode, functions, bootstrap, key, |trial| {
+        [accuracy(trial), trial.mode.get().unwrap_or_default()]
+    });
+    for ((shots, _), [accuracy, mode]) in with_mode.iter().zip(pairs) {
+        let replicates = drawn.entry(*shots).or_default();
+        replicates.difference = accuracy.iter().zip(&mode).map(|(a, m)| a - m).collect();
         replicates.mode = mode;
     }
-    replicates
+    drawn
 }
 
-fn right(result: &TrialResult) -> f64 {
-    f64::from(u8::from(result.correct))
-}
-
-/// Two channels a result: correct, and the mode baseline.
-fn both(result: &TrialResult) -> Vec<f64> {
-    vec![right(result), result.mode.get().unwrap_or_default()]
-}
-
-fn has_mode(cell: &Cell) -> bool {
-    cell.tasks
-        .values()
-        .all(|t| t.trials.iter().all(|u| u.mode.get().is_some()))
-}
-
-fn nested(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u32, Replicates>> {
-    check_sequences(curve)?;
-    if curve.functions().len() < 2 {
-        let none = |&shots| (shots, Replicates::default());
-        return Ok(curve.cells.keys().map(none).collect());
-    }
-    let cells: Vec<&Cell> = curve.cells.values().collect();
-    // The cells have the same functions and sequences: one row a sequence, through all cells.
-    let tasks = |of: &[&Cell], channels: &dyn Fn(&TrialResult) -> Vec<f64>| -> Vec<Task> {
-        let Some(first) = of.first() else {
-            return Vec::new();
-        };
-        let row = |function: &str, i: usize| -> Vec<f64> {
-            let trials = of.iter().map(|cell| &cell.tasks[function].trials[i]);
-            trials.flat_map(channels).collect()
-        };
-        let functions = first.tasks.iter();
-        functions
-            .map(|(function, task)| Task {
-                values: (0..task.trials.len())
-                    .flat_map(|i| row(function, i))
-                    .collect(),
-            })
-            .collect()
+/// The replicates of the means of each cell's channels. A row of the bootstrap is a trial, or a sequence through all cells.
+fn means<const N: usize>(
+    cells: &[(u32, &CurveCell)],
+    functions: &BTreeSet<&str>,
+    bootstrap: Bootstrap,
+    key: &Key,
+    channels: impl Fn(&TrialResult) -> [f64; N] + Copy,
+) -> Vec<[Vec<f64>; N]> {
+    let task = |function: &&str| {
+        let tasks = cells
+            .iter()
+            .filter_map(|(_, cell)| cell.tasks.get(*function));
+        let trials: Vec<&[TrialResult]> = tasks.map(|task| task.trials.as_slice()).collect();
+        let rows = trials.first().map_or(0, |first| first.len());
+        let row = |i: usize| trials.iter().flat_map(move |trials| channels(&trials[i]));
+        Task {
+            values: (0..rows).flat_map(row).collect(),
+        }
     };
-    let with_mode: Vec<&Cell> = cells.iter().copied().filter(|c| has_mode(c)).collect();
-    let key = curve.stream(None);
-    let means = |tasks: &[Task], channels| bootstrap.means(tasks, channels, &key).into_iter();
-    let mut accuracy = means(&tasks(&cells, &|u| vec![right(u)]), cells.len());
-    let mut paired = means(&tasks(&with_mode, &both), 2 * with_mode.len());
-    Ok(curve
-        .cells
-        .iter()
-        .map(|(&shots, cell)| {
-            let paired = has_mode(cell).then_some(&mut paired);
-            (shots, one_cell(&mut accuracy, paired))
-        })
-        .collect())
+    let tasks: Vec<Task> = functions.iter().map(task).collect();
+    let means = bootstrap.means(&tasks, N * cells.len(), key);
+    means.as_chunks().0.to_vec()
+}
+
+fn accuracy(trial: &TrialResult) -> f64 {
+    f64::from(u8::from(trial.correct))
+}
+
+fn has_mode(cell: &CurveCell) -> bool {
+    let mut trials = cell.tasks.values().flat_map(|task| &task.trials);
+    trials.all(|trial| trial.mode.get().is_some())
 }
 
 /// Checks that all cells of a nested curve have the same functions and sequences.
@@ -156,7 +125,7 @@ fn check_sequences(curve: &CurveCells) -> Result<()> {
     };
     for cell in cells {
         for function in first.tasks.keys().chain(cell.tasks.keys()) {
-            let ids = |cell: &Cell| -> Option<Vec<u64>> {
+            let ids = |cell: &CurveCell| -> Option<Vec<u64>> {
                 let trials = &cell.tasks.get(function)?.trials;
                 Some(trials.iter().map(|u| u.id).collect())
             };

@@ -2,20 +2,25 @@
 Scores: accuracy, errors, the mode baseline and counts, per cell or per function.
 */
 
-use super::cells::{Cell, Counts, CurveCells, TaskTrials, logprob, mean};
+use super::cells::{Counts, CurveCell, CurveCells, TaskTrials, logprob, mean, whole};
 use super::resample::Replicates;
 use crate::error::Result;
 use crate::program::{Suite, measures};
 use crate::record::{Condition, Score};
 use crate::stats::{
-    NORMAL_95, bootstrap_p, one_sided_p, quantile, standard_deviation, z_difference,
+    NORMAL_95, bootstrap_p, count, one_sided_p, quantile, standard_deviation, z_difference,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The score of one cell; `replicates` are its bootstrap replicates, of which those that drew none of
 /// its functions are left out.
 #[must_use]
-pub fn score_cell(curve: &CurveCells, shots: u32, cell: &Cell, replicates: &Replicates) -> Score {
+pub fn score_cell(
+    curve: &CurveCells,
+    shots: u32,
+    cell: &CurveCell,
+    replicates: &Replicates,
+) -> Score {
     let accuracies: Vec<f64> = cell.tasks.values().map(TaskTrials::accuracy).collect();
     let modes: Option<Vec<f64>> = cell.tasks.values().map(TaskTrials::mode_accuracy).collect();
     let mode_accuracy = modes.map(|m| mean(m.into_iter()));
@@ -33,7 +38,7 @@ pub fn score_cell(curve: &CurveCells, shots: u32, cell: &Cell, replicates: &Repl
         _ => None,
     };
     let (counts, trials) = cell.counts();
-    let logprob = logprob(cell.tasks.values()).map(|sum| sum / float(trials));
+    let logprob = logprob(cell.tasks.values()).map(|sum| sum / count(trials));
     Score {
         accuracy,
         se,
@@ -41,7 +46,7 @@ pub fn score_cell(curve: &CurveCells, shots: u32, cell: &Cell, replicates: &Repl
         normal_high: se.map(|se| accuracy + NORMAL_95 * se),
         ci_low: quantile(&drawn, 0.025),
         ci_high: quantile(&drawn, 0.975),
-        task_se: standard_deviation(&accuracies, 1).map(|sd| sd / float(accuracies.len()).sqrt()),
+        task_se: standard_deviation(&accuracies, 1).map(|sd| sd / count(accuracies.len()).sqrt()),
         mode_accuracy,
         mode_se,
         z_mode,
@@ -62,7 +67,7 @@ pub fn score_cell(curve: &CurveCells, shots: u32, cell: &Cell, replicates: &Repl
 pub fn score_tasks(
     curve: &CurveCells,
     shots: u32,
-    cell: &Cell,
+    cell: &CurveCell,
     known: &mut Complexities,
 ) -> Result<Vec<Score>> {
     cell.tasks
@@ -72,13 +77,13 @@ pub fn score_tasks(
             let (bitload, bitdiversity) = known.of(function, bits)?;
             let accuracy = task.accuracy();
             let trials = task.trials.len();
-            let logprob = logprob([task].into_iter()).map(|sum| sum / float(trials));
+            let logprob = logprob([task].into_iter()).map(|sum| sum / count(trials));
             Ok(Score {
                 function: Some(function.clone()),
                 bitload: Some(bitload),
                 bitdiversity: Some(bitdiversity),
                 accuracy,
-                se: Some((accuracy * (1.0 - accuracy) / float(trials)).sqrt()),
+                se: Some((accuracy * (1.0 - accuracy) / count(trials)).sqrt()),
                 mode_accuracy: task.mode_accuracy(),
                 tasks: Some(1),
                 answer_logprob: logprob,
@@ -95,6 +100,15 @@ fn perplexity(logprob: Option<f64>, curve: &CurveCells) -> Option<f64> {
     logprob.map(|logprob| (-logprob / symbols).exp())
 }
 
+/// What functions are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Their `BitLoad`.
+    BitLoad,
+    /// Their mean BitDiversity, in bins of width 0.5 (the papers').
+    BitDiversity,
+}
+
 /// The functions of a curve that are alike.
 pub struct Stratum {
     /// Their `BitLoad`, if that is what they share.
@@ -105,58 +119,28 @@ pub struct Stratum {
     pub curve: CurveCells,
 }
 
-/// The curve's functions by `BitLoad`.
+/// The curve's functions by a measure.
 ///
 /// # Errors
 /// A function that is no program, whose measures cannot be computed.
-pub fn by_bitload(curve: &CurveCells, known: &mut Complexities) -> Result<Vec<Stratum>> {
-    let strata = strata(curve, known, |(bitload, _)| bitload)?;
-    Ok(strata
-        .into_iter()
-        .map(|(bitload, curve)| Stratum {
-            bitload: Some(bitload),
-            bitdiversity: None,
-            curve,
-        })
-        .collect())
-}
-
-/// The curve's functions by mean BitDiversity, in bins of width 0.5 (the papers').
-///
-/// # Errors
-/// A function that is no program, whose measures cannot be computed.
-pub fn by_bitdiversity(curve: &CurveCells, known: &mut Complexities) -> Result<Vec<Stratum>> {
-    // From 0 to 8: 16 bins at most.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let strata = strata(curve, known, |(_, diversity)| {
-        (2.0 * diversity).floor() as u32
-    })?;
-    Ok(strata
-        .into_iter()
-        .map(|(bin, curve)| Stratum {
-            bitload: None,
-            bitdiversity: Some(f64::from(bin) / 2.0),
-            curve,
-        })
-        .collect())
-}
-
-/// The curve's functions by what `of` makes of their measures.
-fn strata(
-    curve: &CurveCells,
-    known: &mut Complexities,
-    of: impl Fn((u32, f64)) -> u32,
-) -> Result<Vec<(u32, CurveCells)>> {
+pub fn strata(curve: &CurveCells, by: Measure, known: &mut Complexities) -> Result<Vec<Stratum>> {
     let bits = curve.key.bits.unwrap_or_default();
     let mut by_function = BTreeMap::new();
-    for function in curve.cells.values().flat_map(|cell| cell.tasks.keys()) {
-        by_function.insert(function.as_str(), of(known.of(function, bits)?));
+    for function in curve.functions() {
+        let (bitload, bitdiversity) = known.of(function, bits)?;
+        // From 0 to 8: 16 bins at most.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let bin = (2.0 * bitdiversity).floor() as u32;
+        let value = if by == Measure::BitLoad { bitload } else { bin };
+        by_function.insert(function, value);
     }
     let values: BTreeSet<u32> = by_function.values().copied().collect();
-    Ok(values
-        .into_iter()
-        .map(|value| (value, curve.of_tasks(|f| by_function[f] == value)))
-        .collect())
+    let stratum = |value| Stratum {
+        bitload: (by == Measure::BitLoad).then_some(value),
+        bitdiversity: (by == Measure::BitDiversity).then_some(f64::from(value) / 2.0),
+        curve: curve.of_tasks(|function| by_function[function] == value),
+    };
+    Ok(values.into_iter().map(stratum).collect())
 }
 
 /// BitLoad and mean BitDiversity of functions, computed once each.
@@ -195,7 +179,7 @@ impl Complexities {
 fn with_counts(
     curve: &CurveCells,
     shots: u32,
-    cell: &Cell,
+    cell: &CurveCell,
     counts: &Counts,
     trials: usize,
 ) -> Score {
@@ -207,10 +191,10 @@ fn with_counts(
         group: curve.group.clone(),
         params: curve.params,
         trials: Some(n),
-        malformed: Some(f64::from(counts.malformed) / float(trials)),
+        malformed: Some(f64::from(counts.malformed) / count(trials)),
         // Bits times trials is far below 2^53.
         #[allow(clippy::cast_precision_loss)]
-        edit_distance: Some(counts.edits as f64 / float(trials)),
+        edit_distance: Some(counts.edits as f64 / count(trials)),
         zero_bd_targets: Some(counts.zero_bd_targets),
         zero_bd_predictions: Some(counts.zero_bd_predictions),
         correct_zero_bd: Some(counts.correct_zero_bd),
@@ -218,15 +202,4 @@ fn with_counts(
         understandable: has_rivals.then_some(counts.understandable),
         ..Score::default()
     }
-}
-
-/// A count as a float; counts here are far below 2^53.
-#[allow(clippy::cast_precision_loss)]
-pub(super) fn float(n: usize) -> f64 {
-    n as f64
-}
-
-/// A count as a column's integer.
-pub(super) fn whole(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -5,11 +5,12 @@ A shape is one curve for all functions. What is fitted are the functions' answer
 binomial likelihood; what it is worth is the likelihood of the answers to a function that it was fitted without.
 */
 
-use super::cells::{CurveCells, TaskTrials};
+use super::cells::{CurveCells, TaskTrials, whole};
 use crate::error::{Error, Result};
 use crate::record::{Shape, ShapeFit};
 use crate::stats::{
-    Curve, Link, Paired, Share, lack_of_fit, likeliest, line, log_likelihood, paired,
+    LikelihoodCurve, Link, Paired, Share, count, lack_of_fit, likeliest, line, log_likelihood,
+    paired,
 };
 use clap::ValueEnum as _;
 use std::collections::BTreeSet;
@@ -46,7 +47,12 @@ impl Shape {
     }
 
     /// The likeliest curve of this shape, and its `c`.
-    fn fit(self, shots: &[f64], shares: &[Share], margin: f64) -> Option<(Curve, Option<f64>)> {
+    fn fit(
+        self,
+        shots: &[f64],
+        shares: &[Share],
+        margin: f64,
+    ) -> Option<(LikelihoodCurve, Option<f64>)> {
         let at = |c: f64| {
             let terms: Vec<Vec<f64>> = shots.iter().map(|&n| self.terms(n, c)).collect();
             likeliest(shares, &terms, self.link(), margin)
@@ -84,10 +90,7 @@ impl ShapeFit {
             .zip(parameters)
             .map(|(term, parameter)| Some(term * parameter?))
             .sum::<Option<f64>>()?;
-        Some(match self.shape.link() {
-            Link::Identity => sum,
-            Link::Logit => 1.0 / (1.0 + (-sum).exp()),
-        })
+        Some(self.shape.link().probability(sum))
     }
 }
 
@@ -190,12 +193,6 @@ impl Data {
     }
 }
 
-// Far below 2^53 trials.
-#[allow(clippy::cast_precision_loss)]
-fn count(n: usize) -> f64 {
-    n as f64
-}
-
 /// The shapes of one curve, those that have fewer parameters than there are shot counts above 0, and which of them were left
 /// out. Gains are over the line in ln(shots).
 ///
@@ -215,7 +212,7 @@ pub fn shapes(curve: &CurveCells) -> Result<(Vec<ShapeFit>, Vec<Shape>)> {
             "model {model:?}: no function is at every shot count"
         )));
     }
-    let points = u32::try_from(data.shots.len()).unwrap_or(u32::MAX);
+    let points = whole(data.shots.len());
     let (mut rows, mut left_out, mut line) = (Vec::new(), Vec::new(), None);
     for &shape in Shape::value_variants() {
         let fit = (shape.parameters() < points)
@@ -244,7 +241,7 @@ fn row(
     curve: &CurveCells,
     data: &Data,
     shape: Shape,
-    (fit, c): (Curve, Option<f64>),
+    (fit, c): (LikelihoodCurve, Option<f64>),
     log_scores: Option<&[f64]>,
     line: Option<&[f64]>,
 ) -> ShapeFit {
@@ -271,8 +268,8 @@ fn row(
         params: curve.params,
         shape,
         parameters: shape.parameters(),
-        points: u32::try_from(data.shots.len()).unwrap_or(u32::MAX),
-        tasks: u32::try_from(data.functions.len()).unwrap_or(u32::MAX),
+        points: whole(data.shots.len()),
+        tasks: whole(data.functions.len()),
         a: fit.coefficients[0],
         b: fit.coefficients.get(1).copied(),
         c,

@@ -2,8 +2,8 @@
 Model against model: gaps function by function, and what their best functions share.
 */
 
-use super::cells::CurveCells;
-use super::compare::{Compared, Share, TaskPair, corrected};
+use super::cells::{CurveCells, whole};
+use super::compare::{PairedTasks, Share, TaskPair, corrected};
 use super::score::Complexities;
 use crate::error::{Error, Result};
 use crate::record::{CurveKey, Listed, PairKey, Side, Versus, VersusTask};
@@ -15,7 +15,7 @@ struct ModelPair<'a> {
     a: &'a CurveCells,
     b: &'a CurveCells,
     shots: u32,
-    tasks: Compared<'a>,
+    tasks: PairedTasks<'a>,
 }
 
 /// A pair's names.
@@ -69,7 +69,7 @@ fn model_pairs(curves: &[CurveCells], allow_partial: bool) -> Result<Vec<ModelPa
                 "models {:?} and {:?}, {shots} shots",
                 a.key.model, b.key.model
             );
-            let tasks = Compared::new(cell_a, cell_b, allow_partial, &place)?;
+            let tasks = PairedTasks::new(cell_a, cell_b, allow_partial, &place)?;
             model_pairs.push(ModelPair { a, b, shots, tasks });
         }
     }
@@ -125,7 +125,6 @@ impl<'a> ModelPair<'a> {
     }
 
     fn row(&self, top: usize) -> Option<Versus> {
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let summary = self.tasks.summary()?;
         let top = top.min(self.tasks.tasks.len());
         let [a, b] = [TaskPair::exact_a, TaskPair::exact_b].map(|share| self.tasks.ranks(share));
@@ -138,7 +137,7 @@ impl<'a> ModelPair<'a> {
             pair: pair_key(&self.a.key, &self.b.key),
             condition: self.a.key.condition,
             shots: self.shots,
-            tasks: count(self.tasks.tasks.len()),
+            tasks: whole(self.tasks.tasks.len()),
             accuracy_a: summary.accuracy_a,
             accuracy_b: summary.accuracy_b,
             gap: summary.gap.mean,
@@ -153,11 +152,11 @@ impl<'a> ModelPair<'a> {
             p_t: test.map(|t| t.two_sided()),
             p_holm: None,
             p_bh: None,
-            top: count(top),
-            shared: count(shared),
-            iou: f64::from(count(shared)) / f64::from(count(2 * top - shared)),
-            tied_a: count(tied(&a, &places.a, top)),
-            tied_b: count(tied(&b, &places.b, top)),
+            top: whole(top),
+            shared: whole(shared),
+            iou: f64::from(whole(shared)) / f64::from(whole(2 * top - shared)),
+            tied_a: whole(tied(&a, &places.a, top)),
+            tied_b: whole(tied(&b, &places.b, top)),
         })
     }
 }
@@ -212,7 +211,6 @@ pub fn versus_tasks(
             if best.is_none() && favours.is_none() {
                 continue;
             }
-            let place = |p: usize| u32::try_from(p + 1).unwrap_or(u32::MAX);
             let (bitload, bitdiversity) =
                 known.of(task.function, pair.a.key.bits.unwrap_or_default())?;
             rows.push(VersusTask {
@@ -225,8 +223,8 @@ pub fn versus_tasks(
                 accuracy_a: task.accuracy_a(),
                 accuracy_b: task.accuracy_b(),
                 gap: task.gap(),
-                rank_a: place(places.a[i]),
-                rank_b: place(places.b[i]),
+                rank_a: whole(places.a[i] + 1),
+                rank_b: whole(places.b[i] + 1),
                 best,
                 favours,
             });

@@ -10,7 +10,7 @@ use shotline::cli::{
     warn,
 };
 use shotline::error::{Error, Result};
-use shotline::program::{MAX_BITS, Suite, measures};
+use shotline::program::{Suite, check_bits, measures};
 use shotline::record::provenance::{Chain, Step};
 use shotline::record::{Identifiability, ProfileOf, Reader, Verdict};
 use std::process::ExitCode;
@@ -233,12 +233,7 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
     if !args.input.files.is_empty() {
         return Err(Error::usage("--identifiability: reads no predictions"));
     }
-    if !(1..=MAX_BITS).contains(&args.bits) {
-        return Err(Error::usage(format!(
-            "--bits {}: expected 1..16",
-            args.bits
-        )));
-    }
+    check_bits(args.bits)?;
     let inputs = 1 << args.bits;
     let shots = match args.shots.as_slice() {
         [] => [1, 2, 4, 8, 16, 32, 64]

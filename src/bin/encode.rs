@@ -1,7 +1,7 @@
 //! `encode`: dresses trials in the symbols of a modality.
 
 use clap::Parser;
-use shotline::cli::{self, InputArgs, Offer, OutputArgs, Progress, warn};
+use shotline::cli::{self, InputArgs, OutputArgs, Progress, SuggestedValues, warn};
 use shotline::encoding::{Alphabet, Encoder, Template};
 use shotline::error::{Error, Result};
 use shotline::record::provenance::Step;
@@ -26,7 +26,7 @@ struct Args {
     /// the characters themselves, as `01#` (`chars:dna` where they look like a name). For models whose
     /// tokens are longer, words, one a token: words:AAAAAA,CCCCCC,GGGGGG, or words:FILE. Replayed
     /// trials carry their own.
-    #[arg(long, value_name = "NAME|CHARS|words:WORDS", value_parser = Offer(&Alphabet::NAMES), hide_possible_values = true)]
+    #[arg(long, value_name = "NAME|CHARS|words:WORDS", value_parser = SuggestedValues(&Alphabet::NAMES), hide_possible_values = true)]
     alphabet: Option<String>,
 
     /// How one example is written, from {x} (input), {y} (output), {sep} and other characters;

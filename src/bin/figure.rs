@@ -68,64 +68,34 @@ enum Figure {
     },
     /// The shapes that curves could have through their points, residuals beside. Reads shapes and scores.
     #[command(after_help = SHAPES_EXAMPLES)]
-    Shapes {
-        #[command(flatten)]
-        picture: PictureArgs,
-    },
+    Shapes(PictureArgs),
     /// Accuracy by `BitLoad`, one panel a model. Reads scores by `BitLoad`.
     #[command(name = "bitload", after_help = BITLOAD_EXAMPLES)]
-    BitLoad {
-        #[command(flatten)]
-        picture: PictureArgs,
-    },
+    BitLoad(PictureArgs),
     /// Accuracy by mean `BitDiversity`, one panel a model. Reads scores by `BitDiversity`.
     #[command(name = "bitdiversity", after_help = BITDIVERSITY_EXAMPLES)]
-    BitDiversity {
-        #[command(flatten)]
-        picture: PictureArgs,
-    },
+    BitDiversity(PictureArgs),
     /// Answers, targets and correct answers whose bits are all equal, one panel a model.
     #[command(after_help = ZERO_BD_EXAMPLES)]
-    ZeroBd {
-        #[command(flatten)]
-        picture: PictureArgs,
-    },
+    ZeroBd(PictureArgs),
     /// Wrong answers that another function, true to all demonstrations, would give, against shots.
     #[command(after_help = UNDERSTANDABLE_EXAMPLES)]
-    Understandable {
-        #[command(flatten)]
-        picture: PictureArgs,
-    },
+    Understandable(PictureArgs),
     /// What wrong answers are like, as stacked bars, one panel a model. Reads `score --errors`.
     #[command(after_help = ERRORS_EXAMPLES)]
-    Errors {
-        #[command(flatten)]
-        picture: PictureArgs,
-    },
+    Errors(PictureArgs),
     /// Accuracy with clean and with deranged demonstrations, one panel a model, and the gaps. Reads contrasts.
     #[command(after_help = CONTRAST_EXAMPLES)]
-    Contrast {
-        #[command(flatten)]
-        picture: PictureArgs,
-    },
+    Contrast(PictureArgs),
     /// How alike models' profiles of gaps are: Spearman correlations as a heat map. Reads `contrast --profiles`.
     #[command(after_help = SIMILARITY_EXAMPLES)]
-    Similarity {
-        #[command(flatten)]
-        picture: PictureArgs,
-    },
+    Similarity(PictureArgs),
     /// The gap of every function, one row each. Reads `contrast --by task`.
     #[command(after_help = TASKS_EXAMPLES)]
-    Tasks {
-        #[command(flatten)]
-        picture: PictureArgs,
-    },
+    Tasks(PictureArgs),
     /// Accuracy, slope or gap of groups of functions, one row each. Reads scores, fits or contrasts by group.
     #[command(after_help = GROUPS_EXAMPLES)]
-    Groups {
-        #[command(flatten)]
-        picture: PictureArgs,
-    },
+    Groups(PictureArgs),
     /// One page of HTML with every figure that the results allow, their tables and how they were made.
     #[command(long_about = REPORT_MANUAL, after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
@@ -358,24 +328,24 @@ fn run(args: &Args) -> Result<()> {
         Figure::Coefficients { picture, family } => picture.draw(&[Sort::Fit], |findings| {
             figures::coefficients(findings, &family.family)
         }),
-        Figure::Shapes { picture } => picture.draw(&[Sort::Shape, Sort::Cell], figures::shapes),
-        Figure::BitLoad { picture } => {
+        Figure::Shapes(picture) => picture.draw(&[Sort::Shape, Sort::Cell], figures::shapes),
+        Figure::BitLoad(picture) => {
             picture.draw(&[Sort::BitLoad], |findings| Ok(figures::bit_load(findings)))
         }
-        Figure::BitDiversity { picture } => picture.draw(&[Sort::BitDiversity], |findings| {
+        Figure::BitDiversity(picture) => picture.draw(&[Sort::BitDiversity], |findings| {
             Ok(figures::bit_diversity(findings))
         }),
-        Figure::ZeroBd { picture } => picture.draw(&[Sort::Cell], figures::zero_bd),
-        Figure::Understandable { picture } => picture.draw(&[Sort::Cell], figures::understandable),
-        Figure::Errors { picture } => picture.draw(&[Sort::Errors], figures::errors),
-        Figure::Contrast { picture } => picture.draw(&[Sort::Contrast], |findings| {
+        Figure::ZeroBd(picture) => picture.draw(&[Sort::Cell], figures::zero_bd),
+        Figure::Understandable(picture) => picture.draw(&[Sort::Cell], figures::understandable),
+        Figure::Errors(picture) => picture.draw(&[Sort::Errors], figures::errors),
+        Figure::Contrast(picture) => picture.draw(&[Sort::Contrast], |findings| {
             Ok(figures::contrast(findings))
         }),
-        Figure::Similarity { picture } => picture.draw(&[Sort::Similarity], figures::similarity),
-        Figure::Tasks { picture } => picture.draw(&[Sort::TaskContrast], |findings| {
+        Figure::Similarity(picture) => picture.draw(&[Sort::Similarity], figures::similarity),
+        Figure::Tasks(picture) => picture.draw(&[Sort::TaskContrast], |findings| {
             Ok(figures::tasks(findings))
         }),
-        Figure::Groups { picture } => {
+        Figure::Groups(picture) => {
             let sorts = [Sort::GroupScore, Sort::GroupFit, Sort::GroupContrast];
             picture.draw(&sorts, figures::groups)
         }

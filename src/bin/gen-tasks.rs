@@ -2,10 +2,10 @@
 
 use clap::{Parser, ValueEnum, ValueHint};
 use serde_json::json;
-use shotline::cli::{self, Offer, OutputArgs, Progress, SeedArg, parse_shots, warn};
+use shotline::cli::{self, OutputArgs, Progress, SeedArg, SuggestedValues, parse_shots, warn};
 use shotline::encoding::Alphabet;
 use shotline::error::{Error, Result};
-use shotline::program::{MAX_BITS, Suite, measures};
+use shotline::program::{Suite, check_bits, measures};
 use shotline::record::provenance::{Chain, Facts, Step, of_functions};
 use shotline::record::{Condition, Design, Extra, Listing, Trial};
 use shotline::trial::shard::Shard;
@@ -29,7 +29,7 @@ struct Args {
     /// primitives whose truth tables at this width are not the paper's;
     /// `random-tables:COUNT,k=K,seed=S[,bitload=LO-HI]`, any functions of K bits (1 to 12), each
     /// of one `BitLoad` as probable as any other.
-    #[arg(long, default_value = "paper", value_parser = Offer(&Suite::NAMES),
+    #[arg(long, default_value = "paper", value_parser = SuggestedValues(&Suite::NAMES),
           hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     suite: String,
 
@@ -84,7 +84,7 @@ struct Args {
 
     /// The alphabet of the replayed campaign: genomic, linguistic, integer or protein. (Trials that
     /// are not replayed get their alphabet from `encode`.)
-    #[arg(long, value_name = "NAME", requires = "replay", value_parser = Offer(&Alphabet::NAMES),
+    #[arg(long, value_name = "NAME", requires = "replay", value_parser = SuggestedValues(&Alphabet::NAMES),
           hide_possible_values = true)]
     alphabet: Option<String>,
 
@@ -184,12 +184,7 @@ fn settings(args: &Args, suite: &Suite, shots: &[u32], total: u64) -> Facts {
 }
 
 fn suite(args: &Args) -> Result<Suite> {
-    if !(1..=MAX_BITS).contains(&args.bits) {
-        return Err(Error::usage(format!(
-            "--bits {}: expected 1..16",
-            args.bits
-        )));
-    }
+    check_bits(args.bits)?;
     if args.task.is_empty() {
         Suite::load(&args.suite, Some(args.bits))
     } else {

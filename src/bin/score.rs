@@ -2,8 +2,8 @@
 
 use clap::{Parser, ValueEnum};
 use shotline::analysis::{
-    Cell, Cells, Complexities, CurveCells, Judge, by_bitdiversity, by_bitload, error_shares, power,
-    replicates, score_cell, score_tasks,
+    Cells, Complexities, CurveCell, CurveCells, Judge, Measure, error_shares, power, replicates,
+    score_cell, score_tasks, strata,
 };
 use shotline::cli::{
     self, GroupArgs, InputArgs, OutputArgs, Progress, SeedArg, SuiteArg, ThreadArgs, warn,
@@ -174,7 +174,7 @@ fn run(args: &Args) -> Result<()> {
 /// The rows of every cell.
 fn each_cell<T>(
     curves: &[CurveCells],
-    rows: impl Fn(&CurveCells, u32, &Cell) -> Result<Vec<T>>,
+    rows: impl Fn(&CurveCells, u32, &CurveCell) -> Result<Vec<T>>,
 ) -> Result<Vec<T>> {
     let mut all = Vec::new();
     for curve in curves {
@@ -199,8 +199,8 @@ fn scores(args: &Args, curves: &[CurveCells], known: &mut Complexities) -> Resul
                 }
                 continue;
             }
-            By::Bitload => by_bitload(curve, known)?,
-            By::Bitdiversity => by_bitdiversity(curve, known)?,
+            By::Bitload => strata(curve, Measure::BitLoad, known)?,
+            By::Bitdiversity => strata(curve, Measure::BitDiversity, known)?,
         };
         for stratum in strata {
             for score in score_cells(args, &stratum.curve)? {

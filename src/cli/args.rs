@@ -67,13 +67,6 @@ pub struct OutputArgs {
     pub quiet: bool,
 }
 
-/// What a record kind is written as where nothing says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Default {
-    Lines,
-    Flat,
-}
-
 impl OutputArgs {
     /// A writer of records, which by default are JSON lines.
     ///
@@ -84,7 +77,7 @@ impl OutputArgs {
         skip: &'static [&'static str],
         chain: &Chain,
     ) -> Result<Writer<Sink, T>> {
-        self.writer(Default::Lines, skip, chain)
+        self.writer(Format::Jsonl, skip, chain)
     }
 
     /// A writer of a flat table, which by default is CSV, or aligned columns on a terminal.
@@ -92,7 +85,12 @@ impl OutputArgs {
     /// # Errors
     /// The output cannot be created, or the format cannot hold the records.
     pub fn table<T: Record + Clone>(&self, chain: &Chain) -> Result<Writer<Sink, T>> {
-        self.writer(Default::Flat, &[], chain)
+        let default = if self.is_on_terminal() {
+            Format::Table
+        } else {
+            Format::Csv
+        };
+        self.writer(default, &[], chain)
     }
 
     /// Writes a whole flat table.
@@ -109,17 +107,13 @@ impl OutputArgs {
 
     fn writer<T: Record + Clone>(
         &self,
-        default: Default,
+        default: Format,
         skip: &'static [&'static str],
         chain: &Chain,
     ) -> Result<Writer<Sink, T>> {
         let file = self.file();
-        let terminal = file.is_none() && std::io::stdout().is_terminal();
-        let format = self.format()?.unwrap_or(match default {
-            Default::Lines => Format::Jsonl,
-            Default::Flat if terminal => Format::Table,
-            Default::Flat => Format::Csv,
-        });
+        let terminal = self.is_on_terminal();
+        let format = self.format()?.unwrap_or(default);
         if terminal && matches!(format, Format::Arrow | Format::Parquet) {
             return Err(Error::usage(
                 "binary output on a terminal: redirect it, or use -o FILE",
@@ -193,6 +187,10 @@ impl OutputArgs {
         }
     }
 
+    fn is_on_terminal(&self) -> bool {
+        self.file().is_none() && std::io::stdout().is_terminal()
+    }
+
     /// The output file, if it isn't standard output.
     #[must_use]
     pub fn file(&self) -> Option<&PathBuf> {
@@ -206,7 +204,7 @@ pub struct GroupArgs {
     /// --by group: `primitives` (rotations, shifts, masks and so on: functions that have such a primitive), or a CSV file
     /// of columns function and group. A function may be in several groups: their rows then overlap. [default: those that
     /// the suite names, or else primitives]
-    #[arg(long, value_name = "primitives|FILE", value_parser = Offer(&[Groups::PRIMITIVES]),
+    #[arg(long, value_name = "primitives|FILE", value_parser = SuggestedValues(&[Groups::PRIMITIVES]),
           hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     groups: Option<String>,
 }
@@ -253,7 +251,7 @@ pub struct SuiteArg {
     /// The functions that may be behind the demonstrations: `paper`, `primitives`, `random:...`,
     /// `random-tables:...` or a file (see gen-tasks). Default: those of your own from which the
     /// input was drawn, if its provenance has any; else `paper`.
-    #[arg(long, value_parser = Offer(&Suite::NAMES), hide_possible_values = true, value_hint = ValueHint::AnyPath)]
+    #[arg(long, value_parser = SuggestedValues(&Suite::NAMES), hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     suite: Option<String>,
 }
 
@@ -336,9 +334,9 @@ impl ThreadArgs {
 
 /// Any text but none, for which shells offer these words.
 #[derive(Debug, Clone, Copy)]
-pub struct Offer(pub &'static [&'static str]);
+pub struct SuggestedValues(pub &'static [&'static str]);
 
-impl TypedValueParser for Offer {
+impl TypedValueParser for SuggestedValues {
     type Value = String;
 
     fn parse_ref(

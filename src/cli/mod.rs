@@ -1,16 +1,16 @@
 /*!
-What all filters share: arguments, input that is no record, output files, warnings, progress, man pages, and the way
-out.
+What all filters share. A command line comes in; inputs that are checked and outputs that appear whole go out, and one
+exit code. Warnings, progress, man pages and completions belong here, too.
 */
 
 mod args;
+mod generate;
 mod output;
-mod pages;
 mod progress;
 mod sequences;
 
 pub use args::{
-    GroupArgs, InputArgs, Offer, OutputArgs, SeedArg, SuiteArg, ThreadArgs, parse_shots,
+    GroupArgs, InputArgs, OutputArgs, SeedArg, SuggestedValues, SuiteArg, ThreadArgs, parse_shots,
 };
 pub use output::{Sink, destination, keep_apart, when_interrupted};
 pub use progress::Progress;
@@ -64,8 +64,11 @@ pub fn main<A: Parser>(
     }
     let mut command = args::with_memory(A::command());
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == pages::FLAG) {
-        return exit(program, pages::generate(command, arguments));
+    if arguments
+        .next()
+        .is_some_and(|first| first == generate::FLAG)
+    {
+        return exit(program, generate::generate(command, arguments));
     }
     command = command.version(VERSION.get_or_init(|| version(None)).as_str());
     let parsed = command

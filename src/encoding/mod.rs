@@ -1,12 +1,13 @@
 /*!
-Dresses trials in a modality's symbols.
+From trials to prompts. A trial and an alphabet come in; a prompt in symbols of the trial's own goes out, with the answer
+that is wanted. The template says how one example is written.
 */
 
 mod alphabet;
 mod template;
 
 pub use alphabet::Alphabet;
-pub use template::{Part, Template};
+pub use template::{Template, TemplatePart};
 
 use crate::chance::{Below, Purpose, TrialKeys};
 use crate::error::{Error, Result};
@@ -29,7 +30,7 @@ pub struct Encoder {
     /// Which symbols are left while a trial draws its own.
     left: Vec<usize>,
     /// What stands around inputs and outputs, by the separator; there is none that is empty.
-    around: BTreeMap<String, Around>,
+    around: BTreeMap<String, Surroundings>,
 }
 
 impl Encoder {
@@ -81,7 +82,7 @@ impl Encoder {
         }
         let separator = symbols.separator.unwrap_or_default();
         if !self.around.contains_key(separator) {
-            let around = Around::new(&self.template, separator);
+            let around = Surroundings::new(&self.template, separator);
             self.around.insert(separator.to_owned(), around);
         }
         let around = &self.around[separator];
@@ -167,7 +168,7 @@ fn draw<'a>(
 
 /// What a template writes around an input and its output.
 #[derive(Debug, Clone)]
-struct Around {
+struct Surroundings {
     before: Piece,
     between: Piece,
     after: Piece,
@@ -175,28 +176,30 @@ struct Around {
     symbols: u32,
 }
 
-impl Around {
+impl Surroundings {
     fn new(template: &Template, separator: &str) -> Self {
-        let piece = |parts: &[Part]| {
+        let piece = |parts: &[TemplatePart]| {
             let (mut text, mut symbols) = (String::new(), 0);
             for part in parts {
                 match part {
-                    Part::Separator => {
+                    TemplatePart::Separator => {
                         text.push_str(separator);
                         symbols += 1;
                     }
-                    Part::Literal(literal) => {
+                    TemplatePart::Literal(literal) => {
                         text.push_str(literal);
                         symbols += literal.chars().count();
                     }
-                    Part::X | Part::Y => {}
+                    TemplatePart::X | TemplatePart::Y => {}
                 }
             }
             Piece::new(text, symbols)
         };
         // There is one {x}, and it is before the one {y}.
         let before_answer = template.before_answer();
-        let x = before_answer.iter().position(|part| *part == Part::X);
+        let x = before_answer
+            .iter()
+            .position(|part| *part == TemplatePart::X);
         let (before, between) = before_answer.split_at(x.unwrap_or_default());
         let (before, between) = (piece(before), piece(between));
         let after = piece(template.after_answer());
@@ -209,7 +212,7 @@ impl Around {
     }
 }
 
-impl Around {
+impl Surroundings {
     fn bytes(&self) -> usize {
         self.before.text.len() + self.between.text.len() + self.after.text.len()
     }
@@ -292,7 +295,7 @@ impl<'a> Text<'a> {
 
     /// One demonstration.
     #[inline]
-    fn push_example(&mut self, around: &Around, input: Bits, output: Bits) {
+    fn push_example(&mut self, around: &Surroundings, input: Bits, output: Bits) {
         let (Some((zero, one)), Some(before), Some(between), Some(after)) = (
             self.ascii,
             around.before.short,
@@ -321,7 +324,7 @@ impl<'a> Text<'a> {
     }
 
     /// An example up to its answer.
-    fn push_query(&mut self, around: &Around, input: Bits) {
+    fn push_query(&mut self, around: &Surroundings, input: Bits) {
         self.push(&around.before);
         self.push_bits(input);
         self.push(&around.between);
@@ -378,10 +381,10 @@ mod tests {
         for (x, y) in examples.chain([(trial.query, None)]) {
             for part in &encoder.template.before_answer().to_vec() {
                 text += &match part {
-                    Part::X => symbols.encode(x),
-                    Part::Separator => symbols.separator.unwrap_or_default().to_owned(),
-                    Part::Literal(literal) => literal.clone(),
-                    Part::Y => unreachable!("the answer is in neither half"),
+                    TemplatePart::X => symbols.encode(x),
+                    TemplatePart::Separator => symbols.separator.unwrap_or_default().to_owned(),
+                    TemplatePart::Literal(literal) => literal.clone(),
+                    TemplatePart::Y => unreachable!("the answer is in neither half"),
                 };
             }
             starts.push(u32::try_from(symbols.split(&text).count()).unwrap());
@@ -389,9 +392,11 @@ mod tests {
             text += &symbols.encode(y);
             for part in encoder.template.after_answer() {
                 match part {
-                    Part::Separator => text.extend(symbols.separator),
-                    Part::Literal(literal) => text += literal,
-                    Part::X | Part::Y => unreachable!("the input is before the answer"),
+                    TemplatePart::Separator => text.extend(symbols.separator),
+                    TemplatePart::Literal(literal) => text += literal,
+                    TemplatePart::X | TemplatePart::Y => {
+                        unreachable!("the input is before the answer")
+                    }
                 }
             }
         }

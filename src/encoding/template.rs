@@ -8,7 +8,7 @@ use std::fmt;
 
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum TemplatePart {
     /// The input's symbols.
     X,
     /// The output's symbols.
@@ -22,7 +22,7 @@ pub enum Part {
 /// How one example is written: an input before its output, anything around them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
     /// Which part is the output.
     answer: usize,
 }
@@ -37,9 +37,9 @@ impl Template {
         let wrong = |what: String| Error::usage(format!("--template {text:?}: {what}"));
         let mut parts = Vec::new();
         let mut chars = text.chars();
-        let push = |parts: &mut Vec<Part>, c: char| match parts.last_mut() {
-            Some(Part::Literal(literal)) => literal.push(c),
-            _ => parts.push(Part::Literal(c.to_string())),
+        let push = |parts: &mut Vec<TemplatePart>, c: char| match parts.last_mut() {
+            Some(TemplatePart::Literal(literal)) => literal.push(c),
+            _ => parts.push(TemplatePart::Literal(c.to_string())),
         };
         while let Some(c) = chars.next() {
             match c {
@@ -49,9 +49,9 @@ impl Template {
                     };
                     chars = rest.chars();
                     parts.push(match name {
-                        "x" => Part::X,
-                        "y" => Part::Y,
-                        "sep" => Part::Separator,
+                        "x" => TemplatePart::X,
+                        "y" => TemplatePart::Y,
+                        "sep" => TemplatePart::Separator,
                         _ => {
                             return Err(wrong(format!(
                                 "expected {{x}}, {{y}} or {{sep}}, found {{{name}}}"
@@ -77,10 +77,10 @@ impl Template {
                 c => push(&mut parts, c),
             }
         }
-        let places = |part: &Part| -> Vec<usize> {
+        let places = |part: &TemplatePart| -> Vec<usize> {
             (0..parts.len()).filter(|&i| parts[i] == *part).collect()
         };
-        let (x, y) = (places(&Part::X), places(&Part::Y));
+        let (x, y) = (places(&TemplatePart::X), places(&TemplatePart::Y));
         let ([x], [y]) = (x.as_slice(), y.as_slice()) else {
             return Err(wrong("expected {x} once and {y} once".to_owned()));
         };
@@ -99,7 +99,7 @@ impl Template {
     /// A literal character that is a symbol, too; too few symbols for the separator.
     pub fn check(&self, alphabet: &Alphabet) -> Result<()> {
         for part in &self.parts {
-            let Part::Literal(literal) = part else {
+            let TemplatePart::Literal(literal) = part else {
                 continue;
             };
             if let Some(c) = literal.chars().find(|&c| alphabet.is_taken(c)) {
@@ -129,24 +129,24 @@ impl Template {
     /// Whether the template writes a separator.
     #[must_use]
     pub fn has_separator(&self) -> bool {
-        self.parts.contains(&Part::Separator)
+        self.parts.contains(&TemplatePart::Separator)
     }
 
     /// Whether prompts end in white space, which stands before the answer.
     #[must_use]
     pub fn ends_prompts_in_space(&self) -> bool {
-        matches!(self.before_answer().last(), Some(Part::Literal(text)) if text.ends_with(char::is_whitespace))
+        matches!(self.before_answer().last(), Some(TemplatePart::Literal(text)) if text.ends_with(char::is_whitespace))
     }
 
     /// The parts before the output.
     #[must_use]
-    pub fn before_answer(&self) -> &[Part] {
+    pub fn before_answer(&self) -> &[TemplatePart] {
         &self.parts[..self.answer]
     }
 
     /// The parts after the output.
     #[must_use]
-    pub fn after_answer(&self) -> &[Part] {
+    pub fn after_answer(&self) -> &[TemplatePart] {
         &self.parts[self.answer + 1..]
     }
 }
@@ -156,10 +156,10 @@ impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for part in &self.parts {
             match part {
-                Part::X => f.write_str("{x}")?,
-                Part::Y => f.write_str("{y}")?,
-                Part::Separator => f.write_str("{sep}")?,
-                Part::Literal(literal) => {
+                TemplatePart::X => f.write_str("{x}")?,
+                TemplatePart::Y => f.write_str("{y}")?,
+                TemplatePart::Separator => f.write_str("{sep}")?,
+                TemplatePart::Literal(literal) => {
                     for c in literal.chars() {
                         match c {
                             '\n' => f.write_str("\\n")?,

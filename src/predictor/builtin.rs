@@ -133,6 +133,17 @@ fn most_probable(hypotheses: &Hypotheses, point: &Point<'_>) -> Vec<Bits> {
         .collect()
 }
 
+/// The chance by which a baseline chooses between equally good answers: a function of the seed and what is asked.
+pub(super) fn ties(seed: i64, trial: &Trial, point: &Point<'_>) -> impl Below + use<> {
+    let key = Key::new(&[
+        b"builtin",
+        &seed.to_le_bytes(),
+        trial.trial_id.as_bytes(),
+        &point.shots.to_le_bytes(),
+    ]);
+    key.stream(Purpose::Ties)
+}
+
 impl Predictor for Builtin {
     fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
         one_by_one(jobs, |prompt, points| self.answer(prompt, points))
@@ -146,13 +157,7 @@ impl Builtin {
             .iter()
             .map(|point| {
                 let candidates = self.candidates(point, &prompt.trial)?;
-                let key = Key::new(&[
-                    b"builtin",
-                    &self.seed.to_le_bytes(),
-                    prompt.trial.trial_id.as_bytes(),
-                    &point.shots.to_le_bytes(),
-                ]);
-                let mut rng = key.stream(Purpose::Ties);
+                let mut rng = ties(self.seed, &prompt.trial, point);
                 let bits = point.query.len();
                 let chosen = if candidates.is_empty() {
                     // Below 2^16.

@@ -32,10 +32,11 @@ all trees of depth at most D: a tree with c nodes above depth D has weight 2^-c.
   symbols; `margin` the smallest ln-ratio of the best two along the answer.
 */
 
+use super::builtin::ties;
 use super::stream::{Jobs, one_by_one};
 use super::{Answer, Point, Predictor};
-use crate::chance::{Below, Key, Purpose};
-use crate::encoding::{Part, Template};
+use crate::chance::Below;
+use crate::encoding::{Template, TemplatePart};
 use crate::error::{Error, Result};
 use crate::record::Prompt;
 
@@ -193,7 +194,7 @@ fn vocabulary<'a>(prompt: &'a Prompt, template: &'a Template) -> Vec<&'a str> {
         .iter()
         .chain(template.after_answer())
         .filter_map(|part| match part {
-            Part::Literal(text) => Some(text.as_str()),
+            TemplatePart::Literal(text) => Some(text.as_str()),
             _ => None,
         })
         .chain([&*prompt.prefix, &*prompt.prompt])
@@ -232,13 +233,7 @@ impl Compress {
                 {
                     tree.read(symbol);
                 }
-                let key = Key::new(&[
-                    b"builtin",
-                    &self.seed.to_le_bytes(),
-                    prompt.trial.trial_id.as_bytes(),
-                    &point.shots.to_le_bytes(),
-                ]);
-                let mut ties = key.stream(Purpose::Ties);
+                let mut ties = ties(self.seed, &prompt.trial, point);
                 let target: Vec<usize> = symbols.split(&point.answer).filter_map(number).collect();
                 let (answer, margin) = greedy(tree.clone(), target.len(), &mut ties);
                 Ok(Answer {
@@ -294,6 +289,7 @@ fn log_probability(mut tree: ContextTree, symbols: &[usize]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chance::{Key, Purpose};
     use proptest::prelude::*;
 
     /// A set of contexts: a leaf, or a branching by the symbol before.

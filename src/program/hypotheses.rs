@@ -45,6 +45,17 @@ impl Hypotheses {
         self.bits
     }
 
+    /// Whether some function, with some constant, has this truth table.
+    pub(super) fn include(&self, table: &[u16]) -> bool {
+        let has = |program: &Program, constant| {
+            let mut values = (0..=mask(self.bits)).zip(table);
+            values.all(|(x, &y)| program.apply(x, self.bits, constant) == y)
+        };
+        let mut drawn = self.with_constant.iter();
+        self.tables.iter().any(|known| known == table)
+            || drawn.any(|program| (0..=mask(self.bits)).any(|constant| has(program, constant)))
+    }
+
     /// The functions that give every output shown for its input, with their output for `query`.
     pub fn survivors<'a>(
         &'a self,

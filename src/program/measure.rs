@@ -83,14 +83,9 @@ pub fn measures(program: &Program, bits: u32) -> Measures {
     // At most 2^32 outputs: exact in an f64.
     #[allow(clippy::cast_precision_loss)]
     let mean = |sum: u64| sum as f64 / (tables as f64 * f64::from(u32::from(mask(bits)) + 1));
-    let mut hash = Sha256::new();
-    for output in program.table(bits, 1) {
-        hash.update(output.to_le_bytes());
-    }
-    let digest = hash.finalize();
-    let head = digest
+    let digest = digest(&program.table(bits, 1));
+    let head = digest[..8]
         .iter()
-        .take(8)
         .fold(0u64, |head, &byte| head << 8 | u64::from(byte));
     Measures {
         bitload: sums.load.count_ones(),
@@ -98,6 +93,15 @@ pub fn measures(program: &Program, bits: u32) -> Measures {
         zero_bd: mean(sums.zero),
         table_hash: format!("{head:016x}"),
     }
+}
+
+/// SHA-256 of a truth table: its outputs as little-endian 16-bit numbers in the order of the inputs.
+pub(super) fn digest(table: &[u16]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for output in table {
+        hash.update(output.to_le_bytes());
+    }
+    hash.finalize().into()
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 /*!
-Bitstring functions: primitives, programs in dot notation, functions of one's own, truth tables, measures and suites.
+Bitstring functions. The name of a function or of a suite comes in: primitives in dot notation, a table, a rule, a file.
+Functions go out, with their truth tables, their complexity, and those that agree with what a prompt shows.
 */
 
 mod bits;
+mod custom;
 mod groups;
 mod hypotheses;
 mod measure;
-mod own;
 mod primitive;
 mod random;
 mod suite;
@@ -23,10 +24,24 @@ pub use tables::RandomTables;
 /// The width of the papers' bitstrings.
 pub const PAPER_BITS: u32 = 8;
 
+use crate::error::{Error, Result};
 use primitive::Context;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+
+/// Checks the width that a command line gives.
+///
+/// # Errors
+/// It is none that bitstrings can have.
+pub fn check_bits(bits: u32) -> Result<()> {
+    if (1..=MAX_BITS).contains(&bits) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "--bits {bits}: expected 1..{MAX_BITS}"
+    )))
+}
 
 /// A bitstring function: primitives, or a function of one's own, which has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +86,7 @@ impl Program {
                 .iter()
                 .fold(input, |value, primitive| primitive.apply(value, context)),
             Body::Table { outputs, .. } => outputs[usize::from(input)],
-            Body::Rule(number) => own::step(*number, context),
+            Body::Rule(number) => custom::step(*number, context),
         }
     }
 
@@ -111,7 +126,7 @@ impl fmt::Display for Program {
 impl FromStr for Program {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
         let primitives = text
             .split('.')
             .map(|name| {
@@ -122,7 +137,7 @@ impl FromStr for Program {
                     )
                 })
             })
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<std::result::Result<Vec<_>, String>>()?;
         Self::new(primitives).ok_or_else(|| "an empty program".to_owned())
     }
 }

@@ -2,10 +2,10 @@
 Random suites: functions that nobody has published, so that no model can have read about them.
 */
 
-use super::{MAX_BITS, Primitive, Program, Suite, mask, measures};
+use super::measure::digest;
+use super::{Hypotheses, MAX_BITS, Primitive, Program, Suite, measures};
 use crate::chance::{Below, Key, Purpose};
 use crate::error::{Error, Result};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 
@@ -37,7 +37,7 @@ impl RandomSuite {
     /// # Errors
     /// Anything else, as a usage error.
     pub fn parse(text: &str, bits: u32) -> Result<Self> {
-        let request = Request::parse(
+        let request = SuiteRequest::parse(
             text,
             "random:COUNT,depth=D,seed=S[,bitload=LO-HI]",
             &["depth", "seed", "bitload", "bits"],
@@ -63,7 +63,7 @@ impl RandomSuite {
         let effort = 20_000 + 200 * self.count;
         let levels = self.bitload.clone().count();
         let share = self.count.div_ceil(levels);
-        let published = Published::new(self.bits)?;
+        let published = Hypotheses::new(&Suite::paper()?, self.bits);
         let parts: [&[u8]; 4] = [
             b"shotline suite 1",
             &self.seed.to_le_bytes(),
@@ -82,7 +82,7 @@ impl RandomSuite {
                 continue;
             };
             let table = program.table(self.bits, 0);
-            if !seen.insert(digest(&table)) || published.has(&table) {
+            if !seen.insert(digest(&table)) || published.include(&table) {
                 continue;
             }
             let load = measures(&program, self.bits).bitload;
@@ -119,7 +119,7 @@ impl RandomSuite {
 }
 
 /// What is asked of a suite that is drawn: `PREFIX:COUNT,name=value,...`.
-pub(super) struct Request<'a> {
+pub(super) struct SuiteRequest<'a> {
     text: &'a str,
     /// What is expected.
     form: &'a str,
@@ -127,7 +127,7 @@ pub(super) struct Request<'a> {
     named: BTreeMap<&'a str, &'a str>,
 }
 
-impl<'a> Request<'a> {
+impl<'a> SuiteRequest<'a> {
     /// What stands behind the prefix of `form`, in which these names may stand.
     pub(super) fn parse(text: &'a str, form: &'a str, names: &[&str]) -> Result<Self> {
         let mut parts = text.split(',');
@@ -197,52 +197,10 @@ fn draw_primitive(chance: &mut impl Below) -> Primitive {
     }
 }
 
-pub(super) fn digest(table: &[u16]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for output in table {
-        hash.update(output.to_le_bytes());
-    }
-    hash.finalize().into()
-}
-
-/// The functions of the paper at one width.
-struct Published {
-    bits: u32,
-    tables: HashSet<[u8; 32]>,
-    /// Those that every trial gives another constant.
-    with_constant: Vec<Program>,
-}
-
-impl Published {
-    fn new(bits: u32) -> Result<Self> {
-        let suite = Suite::paper()?;
-        let (with_constant, fixed): (Vec<&Program>, Vec<&Program>) =
-            suite.programs().iter().partition(|p| p.uses_constant());
-        Ok(Self {
-            bits,
-            tables: fixed.iter().map(|p| digest(&p.table(bits, 0))).collect(),
-            with_constant: with_constant.into_iter().cloned().collect(),
-        })
-    }
-
-    /// Whether some published function, with some constant, has this table.
-    fn has(&self, table: &[u16]) -> bool {
-        let equals = |program: &Program, constant: u16| {
-            (0..=mask(self.bits))
-                .zip(table)
-                .all(|(x, &y)| program.apply(x, self.bits, constant) == y)
-        };
-        self.tables.contains(&digest(table))
-            || self
-                .with_constant
-                .iter()
-                .any(|program| (0..=mask(self.bits)).any(|c| equals(program, c)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::mask;
 
     fn draw(text: &str, bits: u32) -> Result<Suite> {
         RandomSuite::parse(text, bits)?.draw()

@@ -2,8 +2,8 @@
 Suites: lists of functions that an experiment runs over.
 */
 
-use super::own::{from_csv, written};
-use super::random::digest;
+use super::custom::{from_csv, written};
+use super::measure::digest;
 use super::{PAPER_BITS, Primitive, Program, RandomSuite, RandomTables, mask};
 use crate::compression;
 use crate::digest::sha256_of_text;

@@ -2,8 +2,8 @@
 Random truth tables: functions of a stated `BitLoad` that are nothing but their table.
 */
 
-use super::own::MAX_TABLE_BITS;
-use super::random::Request;
+use super::custom::MAX_TABLE_BITS;
+use super::random::SuiteRequest;
 use super::{Program, Suite};
 use crate::chance::{Below, Key, Purpose};
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ impl RandomTables {
     /// # Errors
     /// Anything else, as a usage error.
     pub fn parse(text: &str, bits: Option<u32>) -> Result<Self> {
-        let request = Request::parse(
+        let request = SuiteRequest::parse(
             text,
             "random-tables:COUNT,k=K,seed=S[,bitload=LO-HI]",
             &["k", "seed", "bitload"],

@@ -3,7 +3,7 @@ What is left of a correlation when the noise of finite trials is taken out: reli
 Brown 1910) and the correction for attenuation (Spearman 1904), on rank correlations.
 */
 
-use super::{NORMAL_95, spearman};
+use super::{NORMAL_95, count, spearman};
 
 /// The profiles of two models, one number an item, from two disjoint halves of the trials. Both models' first halves are the
 /// same trials.
@@ -61,14 +61,12 @@ impl Attenuation {
 /// without one of the items.
 fn correlations(splits: &[Halves], without: Option<usize>) -> Option<[f64; 3]> {
     let mut means = [0.0; 3];
-    // A few dozen.
-    #[allow(clippy::cast_precision_loss)]
-    let count = splits.len() as f64;
+    let n = count(splits.len());
     for Halves { a, b } in splits {
         let [a, b] = [a, b].map(|halves| halves.each_ref().map(|half| less(half, without)));
-        means[0] += spearman(&a[0], &a[1])? / count;
-        means[1] += spearman(&b[0], &b[1])? / count;
-        means[2] += f64::midpoint(spearman(&a[0], &b[1])?, spearman(&a[1], &b[0])?) / count;
+        means[0] += spearman(&a[0], &a[1])? / n;
+        means[1] += spearman(&b[0], &b[1])? / n;
+        means[2] += f64::midpoint(spearman(&a[0], &b[1])?, spearman(&a[1], &b[0])?) / n;
     }
     Some(means)
 }
@@ -87,9 +85,7 @@ fn disattenuated([a, b, across]: [f64; 3]) -> Option<f64> {
 
 /// The error of a statistic from its values without each of the items.
 fn jackknife_error(without: &[f64]) -> f64 {
-    // Far fewer than 2^53.
-    #[allow(clippy::cast_precision_loss)]
-    let n = without.len() as f64;
+    let n = count(without.len());
     let mean = without.iter().sum::<f64>() / n;
     let squares: f64 = without.iter().map(|value| (value - mean).powi(2)).sum();
     (squares * (n - 1.0) / n).sqrt()

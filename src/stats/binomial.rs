@@ -24,7 +24,7 @@ pub enum Link {
 
 /// A curve that is as likely as its terms allow.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Curve {
+pub struct LikelihoodCurve {
     /// One for each term.
     pub coefficients: Vec<f64>,
     /// One for each point, within `[margin, 1 - margin]`.
@@ -45,7 +45,12 @@ pub fn log_likelihood(share: Share, p: f64) -> f64 {
 /// What is clipped does not move, so that there can be several peaks. Each is climbed by Fisher scoring with halved steps,
 /// from a level curve and from the least-squares curves of all points but the first or the last few.
 #[must_use]
-pub fn likeliest(shares: &[Share], terms: &[Vec<f64>], link: Link, margin: f64) -> Option<Curve> {
+pub fn likeliest(
+    shares: &[Share],
+    terms: &[Vec<f64>],
+    link: Link,
+    margin: f64,
+) -> Option<LikelihoodCurve> {
     let points = shares.len();
     let count = terms.first()?.len();
     let all = least_squares(shares, terms, link, margin)?;
@@ -75,7 +80,8 @@ impl Link {
     }
 
     /// What a sum of terms says.
-    fn probability(self, sum: f64) -> f64 {
+    #[must_use]
+    pub fn probability(self, sum: f64) -> f64 {
         match self {
             Self::Identity => sum,
             Self::Logit => 1.0 / (1.0 + (-sum).exp()),
@@ -114,7 +120,7 @@ fn climbed(
     terms: &[Vec<f64>],
     link: Link,
     margin: f64,
-) -> Curve {
+) -> LikelihoodCurve {
     const STEPS: usize = 100;
     const HALVINGS: usize = 30;
     let curve = |coefficients: Vec<f64>| {
@@ -124,14 +130,14 @@ fn climbed(
             .map(|terms| p(terms).clamp(margin, 1.0 - margin));
         let probabilities: Vec<f64> = clipped.collect();
         let each = shares.iter().zip(&probabilities);
-        Curve {
+        LikelihoodCurve {
             log_likelihood: each.map(|(share, p)| log_likelihood(*share, *p)).sum(),
             probabilities,
             coefficients,
         }
     };
     // The first of ever shorter steps that gains something.
-    let halved = |from: &Curve, step: &[f64]| {
+    let halved = |from: &LikelihoodCurve, step: &[f64]| {
         let mut factor = 1.0;
         (0..HALVINGS).find_map(|_| {
             let moved = from.coefficients.iter().zip(step);
@@ -177,7 +183,7 @@ fn scoring_step(
     terms: &[Vec<f64>],
     link: Link,
     margin: f64,
-    from: &Curve,
+    from: &LikelihoodCurve,
     edge: Option<(usize, f64)>,
 ) -> Option<Vec<f64>> {
     let count = from.coefficients.len();

@@ -3,6 +3,7 @@ The two-stage cluster bootstrap: tasks (functions) with replacement, then units 
 sequences) with replacement within each drawn task (Breslow et al., arXiv 2511.12797, section 3).
 */
 
+use super::count;
 use super::rounding::{but_for_rounding, largest, mean};
 use crate::chance::Key;
 use rand_core::{Rng, SeedableRng};
@@ -272,12 +273,6 @@ impl Indices {
     fn below(&mut self, n: usize) -> usize {
         ((u64::from(self.bits()) * n as u64) >> 32) as usize
     }
-}
-
-/// A count as a float; counts here are far below 2^53.
-#[allow(clippy::cast_precision_loss)]
-fn count(n: usize) -> f64 {
-    n as f64
 }
 
 /// Standard deviation with `ddof` degrees of freedom taken off; none with too few values, and

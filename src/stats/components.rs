@@ -2,7 +2,7 @@
 Components of variance of an accuracy, and the bootstrap error that other designs would have.
 */
 
-use super::standard_deviation;
+use super::{count, standard_deviation};
 
 /// What functions and trials add to the error of a mean accuracy.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,9 +26,7 @@ impl Components {
             return None;
         }
         let accuracies: Vec<f64> = tasks.iter().map(|t| t.0).collect();
-        // Far fewer than 2^53 tasks.
-        #[allow(clippy::cast_precision_loss)]
-        let functions = tasks.len() as f64;
+        let functions = count(tasks.len());
         let mean = |f: &dyn Fn(f64) -> f64| {
             let noise = tasks.iter().map(|&(a, m)| a * (1.0 - a) * f(f64::from(m)));
             noise.sum::<f64>() / functions

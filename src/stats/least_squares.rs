@@ -2,6 +2,7 @@
 Ordinary least squares with one regressor.
 */
 
+use super::count;
 use super::rounding::{all_equal, but_for_rounding, largest};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -42,9 +43,7 @@ pub fn line(x: &[f64], y: &[f64]) -> Option<Line> {
     if x.len() != y.len() || all_equal(x.iter().copied()) {
         return None;
     }
-    // Far fewer than 2^53 points.
-    #[allow(clippy::cast_precision_loss)]
-    let n = x.len() as f64;
+    let n = count(x.len());
     let mean = |v: &[f64]| v.iter().sum::<f64>() / n;
     let (mean_x, mean_y) = (mean(x), mean(y));
     let pairs = || x.iter().zip(y).map(|(x, y)| (x - mean_x, y - mean_y));

@@ -1,5 +1,6 @@
 /*!
-Numeric functions on slices: no records, no files.
+Statistics. Slices of numbers come in; small structs of named numbers go out, with the formula and its source beside them.
+Nothing here knows of records or files.
 */
 
 mod attenuation;
@@ -16,10 +17,10 @@ mod paired;
 mod rank;
 mod rounding;
 mod sampling;
-mod swap;
+mod sign_flip;
 
 pub use attenuation::{Attenuation, Halves};
-pub use binomial::{Curve, Link, Share, likeliest, log_likelihood};
+pub use binomial::{LikelihoodCurve, Link, Share, likeliest, log_likelihood};
 pub use bootstrap::{Bootstrap, Task, bootstrap_p, quantile, standard_deviation};
 pub use clusters::{ClusteredLine, Group, clustered_line};
 pub use components::Components;
@@ -29,5 +30,12 @@ pub use multiple::{adjusted, benjamini_hochberg, holm};
 pub use normal::{NORMAL_95, one_sided_p, z_difference};
 pub use paired::{Paired, PairedTest, paired};
 pub use rank::{Correlation, average_ranks, rank_correlations, spearman};
-pub use sampling::{Beta, Expected, Truth};
-pub use swap::{SignFlipTest, sign_flip_test};
+pub use sampling::{Beta, ExpectedRho, Truth};
+pub use sign_flip::{SignFlipTest, sign_flip_test};
+
+/// A count as a float; all counts here are far below 2^53.
+#[must_use]
+#[allow(clippy::cast_precision_loss)]
+pub fn count(n: usize) -> f64 {
+    n as f64
+}

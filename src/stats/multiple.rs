@@ -2,6 +2,8 @@
 Multiple testing: Holm's correction, and that of Benjamini and Hochberg.
 */
 
+use super::count;
+
 /// Holm's step-down adjusted p-values, in the order given: the i-th smallest of m is multiplied by
 /// m - i + 1, and none is smaller than the one before it, nor larger than 1.
 #[must_use]
@@ -10,7 +12,7 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut adjusted = vec![0.0; p.len()];
     let mut largest = 0.0f64;
     for (rank, i) in order.into_iter().enumerate() {
-        largest = largest.max((float(p.len() - rank) * p[i]).min(1.0));
+        largest = largest.max((count(p.len() - rank) * p[i]).min(1.0));
         adjusted[i] = largest;
     }
     adjusted
@@ -25,7 +27,7 @@ pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
     let mut adjusted = vec![0.0; p.len()];
     let mut smallest = 1.0f64;
     for (rank, i) in order.into_iter().enumerate().rev() {
-        smallest = smallest.min(float(p.len()) / float(rank + 1) * p[i]);
+        smallest = smallest.min(count(p.len()) / count(rank + 1) * p[i]);
         adjusted[i] = smallest;
     }
     adjusted
@@ -43,12 +45,6 @@ fn ascending(p: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|&i, &j| p[i].total_cmp(&p[j]));
     order
-}
-
-/// Far fewer than 2^53 tests.
-#[allow(clippy::cast_precision_loss)]
-fn float(n: usize) -> f64 {
-    n as f64
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 The paired t-test: is a mean difference above zero?
 */
 
-use super::{rounding, standard_deviation};
+use super::{count, rounding, standard_deviation};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// A mean difference with its error and test.
@@ -40,9 +40,7 @@ impl PairedTest {
 #[must_use]
 pub fn paired(differences: &[f64]) -> Option<Paired> {
     let mean = rounding::mean(differences)?;
-    // Far fewer than 2^53 pairs.
-    #[allow(clippy::cast_precision_loss)]
-    let n = differences.len() as f64;
+    let n = count(differences.len());
     let se = standard_deviation(differences, 1).map(|sd| sd / n.sqrt());
     let student = StudentsT::new(0.0, 1.0, n - 1.0).ok();
     let varying = se.filter(|&se| se > 0.0);

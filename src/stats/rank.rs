@@ -2,6 +2,7 @@
 Spearman's rank correlation, and a one-sided permutation test of many of them at once.
 */
 
+use super::count;
 use crate::chance::{Below, Key};
 use rand_core::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -12,7 +13,7 @@ use rayon::prelude::*;
 pub fn average_ranks(values: &[f64]) -> Vec<f64> {
     doubled_centred_ranks(values)
         .into_iter()
-        .map(|rank| f64::midpoint(rank, float(values.len()) + 1.0))
+        .map(|rank| f64::midpoint(rank, count(values.len()) + 1.0))
         .collect()
 }
 
@@ -27,7 +28,7 @@ fn doubled_centred_ranks(values: &[f64]) -> Vec<f64> {
     for tie in order.chunk_by(|&i, &j| values[i] >= values[j]) {
         let first_and_last = 2 * before + tie.len() + 1;
         for &i in tie {
-            ranks[i] = float(first_and_last) - float(values.len()) - 1.0;
+            ranks[i] = count(first_and_last) - count(values.len()) - 1.0;
         }
         before += tie.len();
     }
@@ -127,12 +128,6 @@ fn permuted(ranks: &[Vec<f64>], number: u32, seed: i64) -> Vec<Vec<f64>> {
         .iter()
         .map(|ranks| order.iter().map(|&i| ranks[i]).collect())
         .collect()
-}
-
-/// A count as a float; counts here are far below 2^53.
-#[allow(clippy::cast_precision_loss)]
-fn float(n: usize) -> f64 {
-    n as f64
 }
 
 #[cfg(test)]

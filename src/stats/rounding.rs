@@ -2,6 +2,8 @@
 What is zero but for rounding.
 */
 
+use super::count;
+
 /// Squares that rounding alone can leave where there should be none are zero: a sum of them over `n` values of at most
 /// `largest` that is no more than `(64 eps largest)^2 n`. The sum, or exactly 0.
 pub(super) fn but_for_rounding(squares: f64, largest: f64, n: f64) -> f64 {
@@ -20,9 +22,7 @@ pub(super) fn largest(values: impl Iterator<Item = f64>) -> f64 {
 /// The mean; none of nothing. That of equal values is their value, to the last bit.
 pub(super) fn mean(values: &[f64]) -> Option<f64> {
     let first = values.first()?;
-    // Far fewer than 2^53 values.
-    #[allow(clippy::cast_precision_loss)]
-    let n = values.len() as f64;
+    let n = count(values.len());
     Some(first + values.iter().map(|value| value - first).sum::<f64>() / n)
 }
 

@@ -31,7 +31,7 @@ pub enum Truth {
 
 /// Mean and 95 % interval of a correlation over experiments.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Expected {
+pub struct ExpectedRho {
     /// The mean.
     pub rho: f64,
     /// The 2.5 % quantile.
@@ -80,7 +80,7 @@ impl Beta {
         trials: [u32; 2],
         items: usize,
         seed: i64,
-    ) -> Option<Expected> {
+    ) -> Option<ExpectedRho> {
         self.expected_of(truth, trials, items, seed, spearman)
     }
 
@@ -92,7 +92,7 @@ impl Beta {
         items: usize,
         seed: i64,
         correlate: impl Fn(&[f64], &[f64]) -> Option<f64> + Sync,
-    ) -> Option<Expected> {
+    ) -> Option<ExpectedRho> {
         let accuracies = rand_distr::Beta::new(self.alpha, self.beta).ok()?;
         let base = Key::new(&[b"sampling", &seed.to_le_bytes()]).seed();
         let experiment = |number: u32| {
@@ -110,7 +110,7 @@ impl Beta {
             correlate(&a, &b)
         };
         let found: Vec<f64> = (0..DRAWS).into_par_iter().filter_map(experiment).collect();
-        Some(Expected {
+        Some(ExpectedRho {
             rho: mean(&found)?,
             low: quantile(&found, 0.025)?,
             high: quantile(&found, 0.975)?,

@@ -5,7 +5,7 @@ Draws trials: inputs without replacement, outputs by the function, deranged if a
 use super::derange::derange;
 use crate::chance::{Below, Purpose, TrialKeys};
 use crate::error::{Error, Result};
-use crate::program::{Bits, MAX_BITS, Program, Suite, mask};
+use crate::program::{Bits, Program, Suite, check_bits, mask};
 use crate::record::{Condition, Design, Trial};
 
 /// What to draw: the grid of an experiment.
@@ -167,11 +167,7 @@ fn position(index: u64) -> usize {
 
 /// Checks that trials of these shot counts can be drawn at this width.
 pub(super) fn check_shots(shots: &[u32], bits: u32) -> Result<()> {
-    if !(1..=MAX_BITS).contains(&bits) {
-        return Err(Error::usage(format!(
-            "--bits {bits}: expected 1..{MAX_BITS}"
-        )));
-    }
+    check_bits(bits)?;
     if shots.is_empty() {
         return Err(Error::usage("--shots: expected at least one shot count"));
     }

@@ -1,5 +1,6 @@
 /*!
-Drawing trials: the grid of an experiment, derangements, and the replay of published prompts.
+Drawing trials. The grid of an experiment and a seed come in; trials go out one by one, each a function of the seed and its
+own place in the grid. Derangements, shards and the replay of published prompts belong here.
 */
 
 mod derange;

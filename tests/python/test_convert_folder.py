@@ -389,7 +389,7 @@ SPECIAL = json.loads((ROOT / "tests" / "fixtures" / "models" / "special-tokens.j
 
 @pytest.mark.parametrize("case", SPECIAL["cases"], ids=lambda case: case["name"])
 def test_texts_begin_and_answers_end_as_in_transformers(case, tmp_path):
-    """What `infer` reads in a folder that was not converted (onnx/folder/vocabulary.rs) stands in one that was."""
+    """What `infer` reads in a folder that was not converted (src/predictor/onnx/folder/vocabulary.rs) stands in one that was."""
     source = write(tmp_path / "source")
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"):
         path = source / name

@@ -7,7 +7,7 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum, ValueHint};
 use serde_json::json;
 use shotline::cli::{
-    self, InputArgs, Offer, OutputArgs, SeedArg, Sink, SuiteArg, ThreadArgs, destination,
+    self, InputArgs, OutputArgs, SeedArg, Sink, SuggestedValues, SuiteArg, ThreadArgs, destination,
     keep_apart, note, read_sequences, warn,
 };
 use shotline::error::{Error, Result};
@@ -48,13 +48,13 @@ struct Args {
     /// builtin:compress (context-tree weighting: a model that knows nothing but the prompt), or
     /// 'exec:COMMAND ARGS', a program that answers JSON lines (see below).
     #[arg(long, value_name = "FOLDER|builtin:NAME|exec:COMMAND", required_unless_present_any = ["doctor", "version"],
-          value_parser = Offer(&BUILTINS), hide_possible_values = true, value_hint = ValueHint::AnyPath)]
+          value_parser = SuggestedValues(&BUILTINS), hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     model: Option<String>,
 
     /// score: one teacher-forced pass, decoding only from the first wrong symbol on. generate:
     /// greedy decoding symbol by symbol. Both give the same answers.
     #[arg(long, default_value = "score")]
-    method: MethodArg,
+    method: Method,
 
     /// Whether `score` decodes a wrong answer to its end, or stops at the first wrong symbol, which
     /// is enough to know that it is wrong.
@@ -68,7 +68,7 @@ struct Args {
     /// Whether a beginning-of-sequence token goes before the prompt; auto: as the model's tokenizer
     /// does it. exec: what to record, for that is the engine's affair (auto: no).
     #[arg(long, default_value = "auto")]
-    bos: BosArg,
+    bos: Bos,
 
     #[command(flatten)]
     suite: SuiteArg,
@@ -116,7 +116,7 @@ struct Args {
 
     /// cpu, cuda, cuda:N or auto. cuda fails if CUDA does not work; auto says what it took.
     #[arg(long, default_value = "cpu", hide_possible_values = true,
-          value_parser = Offer(&["cpu", "cuda", "cuda:0", "auto"]).try_map(|text| text.parse::<Device>()))]
+          value_parser = SuggestedValues(&["cpu", "cuda", "cuda:0", "auto"]).try_map(|text| text.parse::<Device>()))]
     device: Device,
 
     /// ONNX Runtime's library or its folder. Default: SHOTLINE_ORT_LIB, ORT_DYLIB_PATH, the one of
@@ -157,29 +157,11 @@ struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum MethodArg {
-    /// One teacher-forced pass.
-    Score,
-    /// Greedy decoding.
-    Generate,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum CompleteArg {
     /// To the end.
     All,
     /// Not beyond the first wrong symbol.
     None,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum BosArg {
-    /// As the model's tokenizer does.
-    Auto,
-    /// Yes.
-    Always,
-    /// No.
-    Never,
 }
 
 const EXAMPLES: &str = "\
@@ -406,7 +388,7 @@ fn exec(args: &Args, reader: Reader<Prompt>, command: &str) -> Result<()> {
         params: args.params,
         method: "exec",
         constrained: args.constrain,
-        bos: args.bos == BosArg::Always,
+        bos: args.bos == Bos::Always,
     };
     let mut step = Step::here("infer");
     step.settings = settings_of(args, &identity);
@@ -433,7 +415,7 @@ fn onnx_model(
     folder: &Path,
     options: &onnx::Options,
 ) -> Result<()> {
-    if args.complete == CompleteArg::None && args.method == MethodArg::Generate {
+    if args.complete == CompleteArg::None && args.method == Method::Generate {
         return Err(Error::usage(
             "--complete none: generate always goes to the end; use --method score",
         ));
@@ -447,16 +429,9 @@ fn onnx_model(
     };
     let model = load(args, folder, options)?;
     let settings = Settings {
-        method: match args.method {
-            MethodArg::Score => Method::Score,
-            MethodArg::Generate => Method::Generate,
-        },
+        method: args.method,
         constrained: args.constrain,
-        bos: match args.bos {
-            BosArg::Auto => Bos::Auto,
-            BosArg::Always => Bos::Always,
-            BosArg::Never => Bos::Never,
-        },
+        bos: args.bos,
         complete: args.complete == CompleteArg::All,
     };
     let card = model.card();
@@ -464,10 +439,7 @@ fn onnx_model(
         model: args.name.clone().unwrap_or_else(|| card.name.clone()),
         modality: args.modality.clone().or_else(|| card.modality.clone()),
         params: args.params.or(card.params),
-        method: match args.method {
-            MethodArg::Score => "score",
-            MethodArg::Generate => "generate",
-        },
+        method: args.method.word(),
         constrained: args.constrain,
         bos: model.puts_bos(settings.bos)?,
     };

@@ -1,6 +1,8 @@
 //! `merge-shards`: puts the shards of a run together again.
 
 use clap::Parser;
+use merged::{Merged, ShardFile};
+use record_check::{CheckedRecord, RecordCheck};
 use serde_json::json;
 use shotline::cli::{self, OutputArgs, Progress, keep_apart, warn};
 use shotline::error::{Error, Result};
@@ -8,11 +10,9 @@ use shotline::record::provenance::{Chain, Step};
 use shotline::record::{FromRow, Prediction, Prompt, Reader, Record, Row, SLIM, Trial, kind_of};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use watch::{Watch, Watched};
-use whole::{Part, Whole};
 
-mod watch;
-mod whole;
+mod merged;
+mod record_check;
 
 /// Puts the shards of a run together: trials, prompts or predictions, in the order of the shards.
 ///
@@ -78,7 +78,7 @@ struct Shards {
     kind: &'static str,
     /// Columns that all of them leave out.
     skip: &'static [&'static str],
-    parts: Vec<Part>,
+    parts: Vec<ShardFile>,
 }
 
 fn main() -> ExitCode {
@@ -99,7 +99,7 @@ impl Shards {
     /// Looks at the head of every file.
     fn look(files: &[PathBuf]) -> Result<Self> {
         let mut found: Option<(&str, bool)> = None;
-        let mut parts: Vec<Part> = Vec::with_capacity(files.len());
+        let mut parts: Vec<ShardFile> = Vec::with_capacity(files.len());
         for path in files {
             let name = path.display().to_string();
             let (kind, slim, chain) = look(path)?;
@@ -116,7 +116,7 @@ impl Shards {
                     words(first_kind, first_slim)
                 )));
             }
-            parts.push(Part { name, chain });
+            parts.push(ShardFile { name, chain });
         }
         let Some((kind, slim)) = found else {
             return Err(Error::usage("no FILE"));
@@ -160,7 +160,7 @@ struct Plan {
     /// Records that each has to have; none where nobody knows.
     lengths: Option<Vec<u64>>,
     chain: Chain,
-    watch: Watch,
+    watch: RecordCheck,
 }
 
 impl Plan {
@@ -172,7 +172,7 @@ impl Plan {
         setting("shards", json!(parts.len()));
         let unknown = unknown.filter(|part| args.allow_unchecked || part.chain.steps().is_empty());
         let Some(unknown) = unknown else {
-            let whole = Whole::of(parts)?;
+            let whole = Merged::of(parts)?;
             for warning in &whole.warnings {
                 warn("merge-shards", warning);
             }
@@ -184,7 +184,7 @@ impl Plan {
                 order: whole.order,
                 lengths: Some(whole.trials.iter().map(|trials| trials * points).collect()),
                 chain: whole.chain.with(step),
-                watch: Watch::beside_provenance(),
+                watch: RecordCheck::beside_provenance(),
             });
         };
         if !args.allow_unchecked {
@@ -210,7 +210,7 @@ impl Plan {
             order: (0..parts.len()).collect(),
             lengths: None,
             chain: chain.with(step),
-            watch: Watch::alone(),
+            watch: RecordCheck::alone(),
         })
     }
 }
@@ -223,7 +223,7 @@ fn merge<T: Record + Clone + 'static>(args: &Args, shards: &Shards) -> Result<()
     for (turn, &at) in plan.order.iter().enumerate() {
         let name = &shards.parts[at].name;
         plan.watch.begin(name);
-        let mut reader = Reader::<Watched<T>>::open(&args.files[at..=at], true)?;
+        let mut reader = Reader::<CheckedRecord<T>>::open(&args.files[at..=at], true)?;
         let begun = reader.provenance();
         while let Some(entry) = reader.read()? {
             let record = plan.watch.see(entry.record);

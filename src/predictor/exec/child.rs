@@ -22,10 +22,10 @@ const LONGEST_LINE: u64 = 1 << 20;
 const WAITING_LINES: usize = 1024;
 
 /// How long an engine may take to end when it is told to.
-const GRACE: Duration = Duration::from_secs(2);
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often a waiting thread looks whether the process still runs.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The engines that run, for the signal handler to end. A process is reaped only under this lock, so that none of them
 /// is ever another process of the same number.
@@ -41,9 +41,9 @@ pub fn stop_engines() {
     for &pid in engines.iter() {
         let _ = kill_process_group(pid, Signal::TERM);
     }
-    let patience = Instant::now() + GRACE;
+    let patience = Instant::now() + KILL_TIMEOUT;
     while engines.iter().any(|&pid| !has_ended(pid)) && Instant::now() < patience {
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
     for &pid in engines.iter() {
         let _ = kill_process_group(pid, Signal::KILL);
@@ -84,11 +84,9 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts a program with its arguments.
+    /// Starts a program with its arguments; `command` is not empty.
     pub(super) fn start(command: &[String]) -> Result<Self> {
-        let (program, arguments) = command.split_first().ok_or_else(|| {
-            Error::usage("--model exec: expected a command, as 'exec:COMMAND ARGS'")
-        })?;
+        let (program, arguments) = (&command[0], &command[1..]);
         let cannot = |e: io::Error| Error::model(format!("cannot start {program:?}: {e}"));
         let mut engines = running();
         let mut process = Command::new(program)
@@ -131,8 +129,10 @@ impl Child {
     /// The next event; silence where none comes until `deadline`.
     pub(super) fn next(&mut self, deadline: Option<Instant>) -> Event {
         loop {
-            let left = deadline.map_or(LOOK, |d| d.saturating_duration_since(Instant::now()));
-            match self.events.recv_timeout(left.min(LOOK)) {
+            let left = deadline.map_or(POLL_INTERVAL, |d| {
+                d.saturating_duration_since(Instant::now())
+            });
+            match self.events.recv_timeout(left.min(POLL_INTERVAL)) {
                 Ok(event) => return event,
                 Err(RecvTimeoutError::Disconnected) => return Event::End,
                 Err(RecvTimeoutError::Timeout) if left.is_zero() => return Event::Silence,
@@ -151,7 +151,7 @@ impl Child {
             if status.is_some() || Instant::now() >= deadline {
                 return status;
             }
-            thread::sleep(LOOK.min(deadline.saturating_duration_since(Instant::now())));
+            thread::sleep(POLL_INTERVAL.min(deadline.saturating_duration_since(Instant::now())));
         }
     }
 
@@ -161,9 +161,9 @@ impl Child {
             return;
         }
         let _ = kill_process_group(self.pid, Signal::TERM);
-        if self.ended(Instant::now() + GRACE).is_none() {
+        if self.ended(Instant::now() + KILL_TIMEOUT).is_none() {
             let _ = kill_process_group(self.pid, Signal::KILL);
-            self.ended(Instant::now() + GRACE);
+            self.ended(Instant::now() + KILL_TIMEOUT);
         }
     }
 

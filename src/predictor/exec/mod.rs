@@ -17,17 +17,17 @@ use super::{Answer, Predictor, points};
 use crate::error::{Error, Result};
 use crate::record::provenance::Facts;
 use child::{Child, Event};
-use protocol::{Asked, Reply, Text};
+use protocol::{Expectation, Reply, Text};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 /// How long an engine that has closed its output may take to end, where answers are missing: for its status. Python
 /// closes it first, and torch takes seconds after that.
-const LAST_BREATH: Duration = Duration::from_secs(10);
+const EXIT_STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long an engine may take to end once it has answered everything: models take a while to unload.
-const FAREWELL: Duration = Duration::from_secs(30);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How an engine is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +130,7 @@ pub fn fuzz_answer(bytes: &[u8]) {
         one: "C",
         separator: None,
     };
-    let asked = Asked::new(&point, symbols, first % 2 == 1);
+    let asked = Expectation::new(&point, symbols, first % 2 == 1);
     if let Ok(Ok(answer)) = Reply::parse(line).map(|reply| asked.check(&reply)) {
         assert!(answer.output.chars().count() <= 4);
         assert!(answer.logprob.is_none_or(|p| p <= 0.0));
@@ -139,7 +139,7 @@ pub fn fuzz_answer(bytes: &[u8]) {
 }
 
 /// A prompt with requests that are not answered.
-struct Open {
+struct OpenPrompt {
     job: Job,
     answers: Vec<Option<Answer>>,
 }
@@ -148,7 +148,7 @@ struct Open {
 struct Pending {
     prompt: u64,
     point: usize,
-    asked: Asked,
+    asked: Expectation,
 }
 
 /// One run of an engine.
@@ -156,7 +156,7 @@ struct Exchange<'a> {
     settings: &'a Settings,
     child: Child,
     /// Prompts with unanswered requests, by their number.
-    open: HashMap<u64, Open>,
+    open: HashMap<u64, OpenPrompt>,
     /// Prompts taken so far.
     taken: u64,
     /// Requests of the last prompt that the window has no room for.
@@ -226,13 +226,13 @@ impl Exchange<'_> {
             let pending = Pending {
                 prompt: self.taken,
                 point: index,
-                asked: Asked::new(point, symbols, self.settings.constrained),
+                asked: Expectation::new(point, symbols, self.settings.constrained),
             };
             let text = Text::of(point.prompt, symbols);
             self.unsent.push_back((pending, text));
         }
         let answers = vec![None; points.len()];
-        self.open.insert(self.taken, Open { job, answers });
+        self.open.insert(self.taken, OpenPrompt { job, answers });
         self.taken += 1;
         Ok(())
     }
@@ -278,7 +278,7 @@ impl Exchange<'_> {
         };
         open.answers[pending.point] = Some(answer);
         if open.answers.iter().all(Option::is_some)
-            && let Some(Open { job, answers }) = self.open.remove(&pending.prompt)
+            && let Some(OpenPrompt { job, answers }) = self.open.remove(&pending.prompt)
         {
             jobs.done(job, answers.into_iter().flatten().collect())?;
         }
@@ -287,7 +287,7 @@ impl Exchange<'_> {
 
     /// Waits for the end of an engine that has answered everything. Says whether it had to be stopped.
     fn finish(&mut self, jobs: &mut dyn Jobs) -> Result<bool> {
-        let deadline = self.deadline(FAREWELL);
+        let deadline = self.deadline(SHUTDOWN_TIMEOUT);
         loop {
             match self.child.next(Some(deadline)) {
                 // Nothing is unanswered: an error, one way or another.
@@ -312,7 +312,7 @@ impl Exchange<'_> {
 
     /// Its output ended with requests unanswered: why?
     fn ended_early(&mut self) -> Error {
-        let how = match self.child.ended(self.deadline(LAST_BREATH)) {
+        let how = match self.child.ended(self.deadline(EXIT_STATUS_TIMEOUT)) {
             Some(status) => ended_with(status),
             None => "closed its output and went on".to_owned(),
         };

@@ -30,7 +30,7 @@ struct Request<'a> {
 
 /// What an answer has to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct Expectation {
     symbols: [String; 2],
     max_symbols: usize,
     constrained: bool,
@@ -66,7 +66,7 @@ impl Text {
     }
 }
 
-impl Asked {
+impl Expectation {
     pub(super) fn new(point: &Point<'_>, symbols: Symbols<'_>, constrained: bool) -> Self {
         Self {
             symbols: [symbols.zero, symbols.one].map(str::to_owned),
@@ -201,8 +201,8 @@ pub(super) fn shortened(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn asked(constrained: bool) -> Asked {
-        Asked {
+    fn asked(constrained: bool) -> Expectation {
+        Expectation {
             symbols: ["A", "C"].map(str::to_owned),
             max_symbols: 4,
             constrained,
@@ -210,9 +210,9 @@ mod tests {
         }
     }
 
-    fn words() -> Asked {
+    fn words() -> Expectation {
         let of = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-        Asked {
+        Expectation {
             symbols: ["AAA", "CCC"].map(str::to_owned),
             max_symbols: 2,
             constrained: false,
@@ -220,7 +220,7 @@ mod tests {
         }
     }
 
-    fn checked(asked: &Asked, line: &str) -> std::result::Result<Answer, String> {
+    fn checked(asked: &Expectation, line: &str) -> std::result::Result<Answer, String> {
         Reply::parse(line.as_bytes())
             .and_then(|reply| asked.check(&reply))
             .map_err(|e| e.to_string())

@@ -6,23 +6,20 @@ memory does not suffice for is begun anew in smaller ones. No answer depends on 
 the arithmetic.
 */
 
-use super::decode::{self, Decoded, Over, Reads, Sequence};
-use super::engine::Engine;
+use super::decode::{self, Candidates, Decoded, ReadMode, Sequence};
+use super::engine::{Engine, WAITING_PROMPTS};
 use crate::error::{Error, Result};
-
-/// Prompts that wait, so that there are several of a shape among them.
-const WAITING: usize = 128;
 
 /// The batches of one run; `T` is what a prompt is known by.
 pub(super) struct Batches<T> {
-    reads: Reads,
+    reads: ReadMode,
     /// How often memory did not suffice for a batch.
     halvings: u32,
     waiting: Vec<(T, Sequence)>,
 }
 
 impl<T> Batches<T> {
-    pub(super) fn new(reads: Reads) -> Self {
+    pub(super) fn new(reads: ReadMode) -> Self {
         Self {
             reads,
             halvings: 0,
@@ -42,7 +39,7 @@ impl<T> Batches<T> {
 
     /// Whether enough prompts wait for [`work`](Self::work).
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= WAITING
+        self.waiting.len() >= WAITING_PROMPTS
     }
 
     /// Whether every prompt is done.
@@ -111,6 +108,6 @@ fn shape(sequence: &Sequence) -> (usize, Vec<(usize, usize)>, bool) {
         places
             .map(|place| (place.start, place.target.len()))
             .collect(),
-        sequence.over == Over::Vocabulary,
+        sequence.over == Candidates::Vocabulary,
     )
 }

@@ -11,12 +11,12 @@ agrees.
 
 use std::rc::Rc;
 
-use super::engine::{Ask, Cache, Engine, Feed, LogitSummary, States};
+use super::engine::{Cache, Engine, Feed, LogitQuery, LogitSummary, States};
 use crate::error::{Error, Result};
 
 /// A place in a sequence where an answer is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct AnswerSpan {
     /// Index of the answer's first token; there is at least one token before it.
     pub start: usize,
     /// The tokens of the target: at least one.
@@ -25,7 +25,7 @@ pub(super) struct Place {
 
 /// Which tokens compete for the next place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Over {
+pub(super) enum Candidates {
     /// The whole vocabulary.
     Vocabulary,
     /// These two only, the lower id first.
@@ -39,9 +39,9 @@ pub(super) struct Sequence {
     pub tokens: Vec<u32>,
     /// In ascending order and apart from each other. A place at the end of `tokens` is answered behind them; all
     /// others have their target in `tokens`.
-    pub places: Vec<Place>,
+    pub places: Vec<AnswerSpan>,
     /// Which tokens compete.
-    pub over: Over,
+    pub over: Candidates,
 }
 
 /// An answer in tokens.
@@ -59,7 +59,7 @@ pub(super) struct Decoded {
 
 /// What the model says of the token that follows.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Reading {
+pub(super) struct NextToken {
     /// The likeliest token, the lowest id among equals.
     pub best: u32,
     /// The gap between the best two logits.
@@ -70,7 +70,7 @@ pub(super) struct Reading {
     pub is_sound: bool,
 }
 
-impl Over {
+impl Candidates {
     /// The logits that have to be known to judge a place, where `token` is the target's.
     fn choices(self, token: u32) -> Vec<u32> {
         match self {
@@ -80,7 +80,7 @@ impl Over {
     }
 
     /// What the model says where [`choices`](Self::choices) were asked for.
-    pub(super) fn judge(self, seen: &LogitSummary, token: u32) -> Result<Reading> {
+    pub(super) fn judge(self, seen: &LogitSummary, token: u32) -> Result<NextToken> {
         let foreign = || {
             Error::data(format!(
                 "token {token} of the target is not among those that are compared"
@@ -109,7 +109,7 @@ impl Over {
             }
         };
         let is_sound = top.is_finite() && log_sum.is_finite() && !second.is_nan();
-        Ok(Reading {
+        Ok(NextToken {
             best,
             margin: f64::from(top) - f64::from(second),
             logprob: is_sound.then(|| f64::from(chosen) - f64::from(top) - log_sum),
@@ -127,7 +127,7 @@ impl Decoded {
     }
 
     /// Takes one more token; `false` where there is none: at an end of sequence, or of all reason.
-    fn take(&mut self, reading: &Reading, stop: &[u32]) -> bool {
+    fn take(&mut self, reading: &NextToken, stop: &[u32]) -> bool {
         if !reading.is_sound {
             self.is_broken = true;
             self.logprob = None;
@@ -144,34 +144,34 @@ impl Decoded {
 
 /// What a pass reads of each sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reads {
+pub(super) enum ReadMode {
     /// Up to the last answer: decoding goes on from there.
     Prompt,
     /// The targets, too: only what differs from them is decoded, and if not `complete` not even that.
-    Targets {
+    TeacherForced {
         /// Whether wrong answers are decoded to their end; otherwise they end with their first wrong symbol.
         complete: bool,
     },
 }
 
-impl Reads {
+impl ReadMode {
     /// Tokens of an answer that a pass asks for.
-    fn asks(self, place: &Place) -> usize {
+    fn asks(self, place: &AnswerSpan) -> usize {
         match self {
             Self::Prompt => 1,
-            Self::Targets { .. } => place.target.len(),
+            Self::TeacherForced { .. } => place.target.len(),
         }
     }
 
     /// Whether answers may go on behind the pass.
     pub(super) fn goes_on(self) -> bool {
-        self != Self::Targets { complete: false }
+        self != Self::TeacherForced { complete: false }
     }
 }
 
 impl Sequence {
     /// The tokens that a pass has to read: the last of a last target predicts nothing.
-    pub(super) fn fed(&self, reads: Reads) -> Vec<u32> {
+    pub(super) fn fed(&self, reads: ReadMode) -> Vec<u32> {
         let mut tokens = self.tokens.clone();
         if let Some(last) = self.places.last() {
             if last.start == tokens.len() {
@@ -187,13 +187,13 @@ impl Sequence {
         (self.places.last()).map_or(0, |last| last.start + last.target.len() - 1)
     }
 
-    fn asks(&self, reads: Reads) -> Vec<Ask> {
+    fn asks(&self, reads: ReadMode) -> Vec<LogitQuery> {
         (self.places.iter())
             .flat_map(|place| {
                 (place.start - 1..)
                     .zip(&place.target)
                     .take(reads.asks(place))
-                    .map(|(after, &token)| Ask {
+                    .map(|(after, &token)| LogitQuery {
                         after,
                         choices: self.over.choices(token),
                     })
@@ -203,30 +203,30 @@ impl Sequence {
 }
 
 /// An answer on its way.
-struct Open<'a> {
+struct OpenAnswer<'a> {
     answer: Decoded,
     /// What it is compared with; its length is the answer's.
     target: &'a [u32],
-    over: Over,
-    /// With [`Reads::Prompt`]: ln p of the answer, as long as it is the target.
+    over: Candidates,
+    /// With [`ReadMode::Prompt`]: ln p of the answer, as long as it is the target.
     agreed: Option<f64>,
     /// Whether the answer is at its end.
     is_done: bool,
 }
 
-impl<'a> Open<'a> {
+impl<'a> OpenAnswer<'a> {
     /// What the pass's readings at a place make of its answer.
     fn begin(
-        place: &'a Place,
-        over: Over,
+        place: &'a AnswerSpan,
+        over: Candidates,
         seen: &[LogitSummary],
-        reads: Reads,
+        reads: ReadMode,
         stop: &[u32],
     ) -> Result<Self> {
         let target = &place.target[..];
         let readings = (seen.iter().zip(target))
             .map(|(seen, &token)| over.judge(seen, token))
-            .collect::<Result<Vec<Reading>>>()?;
+            .collect::<Result<Vec<NextToken>>>()?;
         let mut open = Self {
             answer: Decoded::new(),
             target,
@@ -234,7 +234,7 @@ impl<'a> Open<'a> {
             agreed: Some(0.0),
             is_done: false,
         };
-        if reads == Reads::Prompt {
+        if reads == ReadMode::Prompt {
             for reading in &readings {
                 open.advance(reading, stop);
             }
@@ -253,7 +253,7 @@ impl<'a> Open<'a> {
     }
 
     /// Takes what the model says after the answer's last token.
-    fn advance(&mut self, reading: &Reading, stop: &[u32]) {
+    fn advance(&mut self, reading: &NextToken, stop: &[u32]) {
         let expected = self.target[self.answer.tokens.len()];
         self.agreed = (self.agreed.zip(reading.logprob))
             .map(|(sum, symbol)| sum + symbol)
@@ -266,8 +266,8 @@ impl<'a> Open<'a> {
     }
 
     /// The question about the answer's token number `index`, behind token `after` of a feed.
-    fn ask(&self, after: usize, index: usize) -> Ask {
-        Ask {
+    fn ask(&self, after: usize, index: usize) -> LogitQuery {
+        LogitQuery {
             after,
             choices: self.over.choices(self.target[index]),
         }
@@ -279,7 +279,7 @@ impl<'a> Open<'a> {
 pub(super) fn answer(
     engine: &mut Engine,
     sequences: &[Sequence],
-    reads: Reads,
+    reads: ReadMode,
     stop: &[u32],
 ) -> Result<Vec<Vec<Decoded>>> {
     let Some(first) = sequences.first().filter(|first| !first.places.is_empty()) else {
@@ -287,14 +287,14 @@ pub(super) fn answer(
     };
     let mut pass = Pass::of(engine, sequences, reads)?;
     // Place by place, one answer of each sequence.
-    let mut open: Vec<Vec<Open<'_>>> = Vec::with_capacity(first.places.len());
+    let mut open: Vec<Vec<OpenAnswer<'_>>> = Vec::with_capacity(first.places.len());
     let mut asked = 0;
     for (index, place) in first.places.iter().enumerate() {
         let here = asked..asked + reads.asks(place);
         asked = here.end;
         let begun = (sequences.iter().zip(&pass.seen)).map(|(sequence, seen)| {
             let place = &sequence.places[index];
-            Open::begin(place, sequence.over, &seen[here.clone()], reads, stop)
+            OpenAnswer::begin(place, sequence.over, &seen[here.clone()], reads, stop)
         });
         open.push(begun.collect::<Result<_>>()?);
     }
@@ -327,9 +327,9 @@ struct Pass {
 }
 
 impl Pass {
-    fn of(engine: &mut Engine, sequences: &[Sequence], reads: Reads) -> Result<Self> {
+    fn of(engine: &mut Engine, sequences: &[Sequence], reads: ReadMode) -> Result<Self> {
         let fed: Vec<Vec<u32>> = sequences.iter().map(|one| one.fed(reads)).collect();
-        let asks: Vec<Vec<Ask>> = sequences.iter().map(|one| one.asks(reads)).collect();
+        let asks: Vec<Vec<LogitQuery>> = sequences.iter().map(|one| one.asks(reads)).collect();
         let length = fed.first().map_or(0, Vec::len);
         let places = sequences.first().map_or(&[][..], |first| &first.places);
         let keeps_states = engine.graph.is_recurrent() && reads.goes_on();
@@ -348,10 +348,10 @@ impl Pass {
         }
         let mut begin = 0;
         for end in stops {
-            let here: Vec<Vec<Ask>> = (asks.iter())
+            let here: Vec<Vec<LogitQuery>> = (asks.iter())
                 .map(|asks| {
                     (asks.iter().filter(|ask| (begin..end).contains(&ask.after)))
-                        .map(|ask| Ask {
+                        .map(|ask| LogitQuery {
                             after: ask.after - begin,
                             choices: ask.choices.clone(),
                         })
@@ -384,7 +384,7 @@ impl Pass {
 fn step(
     engine: &mut Engine,
     cache: &mut Cache,
-    answers: &mut [Open<'_>],
+    answers: &mut [OpenAnswer<'_>],
     before: (usize, Option<&States>),
     stop: &[u32],
 ) -> Result<()> {
@@ -397,7 +397,7 @@ fn step(
     let mut held = if states.is_some() { 0 } else { fewest - 1 };
     cache.cut(&engine.graph, start + held, states)?;
     while answers.iter().any(|open| !open.is_done) {
-        let mut fed: Vec<(u32, Vec<Ask>)> = Vec::with_capacity(answers.len());
+        let mut fed: Vec<(u32, Vec<LogitQuery>)> = Vec::with_capacity(answers.len());
         for open in answers.iter() {
             // An answer at its end feeds anything.
             let token = open.answer.tokens.get(held).unwrap_or(&open.target[0]);
@@ -426,7 +426,7 @@ fn step(
 fn draft(
     engine: &mut Engine,
     cache: &mut Cache,
-    open: &mut Open<'_>,
+    open: &mut OpenAnswer<'_>,
     before: (usize, Option<&States>),
     stop: &[u32],
 ) -> Result<()> {
@@ -436,7 +436,7 @@ fn draft(
         let held = if states.is_some() { 0 } else { known - 1 };
         let rest = &open.target[known..];
         let tokens = [&open.answer.tokens[held..], &rest[..rest.len() - 1]].concat();
-        let asks: Vec<Ask> = (known..open.target.len())
+        let asks: Vec<LogitQuery> = (known..open.target.len())
             .map(|index| open.ask(index - held - 1, index))
             .collect();
         cache.cut(&engine.graph, start + held, states)?;
@@ -475,7 +475,7 @@ mod tests {
         let logits = [1f32, 2., 5.].map(f32::ln);
         for (logit, p) in logits.into_iter().zip([0.125f64, 0.25, 0.625]) {
             let seen = seen(2, [logits[2], logits[1]], (8f64 / 5.0).ln(), &[logit]);
-            let reading = Over::Vocabulary.judge(&seen, 0).unwrap();
+            let reading = Candidates::Vocabulary.judge(&seen, 0).unwrap();
             assert_eq!(reading.best, 2);
             assert!((reading.logprob.unwrap() - p.ln()).abs() < 1e-6);
             assert!((reading.margin - 2.5f64.ln()).abs() < 1e-6);
@@ -484,7 +484,7 @@ mod tests {
 
     #[test]
     fn a_pair_is_compared_and_normalised_by_itself() {
-        let over = Over::Pair([35, 40]);
+        let over = Candidates::Pair([35, 40]);
         let reading =
             |logits: [f32; 2], token| over.judge(&seen(7, [90.0, 80.0], 0.0, &logits), token);
         let found = reading([1f32.ln(), 3f32.ln()], 35).unwrap();
@@ -504,14 +504,14 @@ mod tests {
             ([1.0, 0.5], f64::NAN),
             ([inf, 0.0], 0.0),
         ] {
-            let reading = Over::Vocabulary.judge(&seen(0, top, log_sum, &[1.0]), 0);
+            let reading = Candidates::Vocabulary.judge(&seen(0, top, log_sum, &[1.0]), 0);
             assert!(!reading.unwrap().is_sound, "{top:?}");
         }
         for pair in [[nan, 1.0], [1.0, nan], [-inf, -inf], [inf, 0.0]] {
-            let reading = Over::Pair([3, 4]).judge(&seen(0, [1.0, 0.0], 0.0, &pair), 3);
+            let reading = Candidates::Pair([3, 4]).judge(&seen(0, [1.0, 0.0], 0.0, &pair), 3);
             assert!(!reading.unwrap().is_sound, "{pair:?}");
         }
-        let alone = Over::Pair([3, 4]).judge(&seen(0, [1.0, 0.0], 0.0, &[-inf, 0.0]), 4);
+        let alone = Candidates::Pair([3, 4]).judge(&seen(0, [1.0, 0.0], 0.0, &[-inf, 0.0]), 4);
         assert!(alone.unwrap().margin.is_infinite());
     }
 }

@@ -83,10 +83,10 @@ pub fn report(options: &Options) -> (String, bool) {
         ),
     );
     let works = match runtime.open(options, &probe::smallest) {
-        Ok((_, taken)) => match taken.device {
-            Device::Cuda(number) => gpu(&mut lines, runtime, options, number),
-            Device::Cpu | Device::Auto => true,
-        },
+        Ok((_, taken)) => taken
+            .device
+            .cuda()
+            .is_none_or(|number| gpu(&mut lines, runtime, options, number)),
         Err(error) => {
             let asked = format!("--device {}", options.device);
             lines.add(&asked, &format!("does not work: {error}"));

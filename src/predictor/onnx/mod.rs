@@ -22,20 +22,21 @@ pub mod verify;
 use std::path::Path;
 
 pub use folder::{Acceptance, Card, NextBase, Recorded};
-pub use runtime::{Device, Options, Taken};
+pub use runtime::{ChosenDevice, Device, Options};
 
 #[cfg(fuzzing)]
 pub use folder::fuzz_folder;
 
+use clap::ValueEnum;
 use ort::session::builder::SessionBuilder;
 use ort::value::Outlet;
 use serde_json::json;
 
 use batch::Batches;
-use decode::{Decoded, Over, Place, Reads, Sequence};
-use engine::{Engine, Graph, Limits, Memories, Port};
+use decode::{AnswerSpan, Candidates, Decoded, ReadMode, Sequence};
+use engine::{DeviceMemory, Engine, Graph, Limits, Port};
 use folder::{Config, Folder, Vocabulary, contents};
-use runtime::{Needs, Runtime, free_memory};
+use runtime::{ModelNeeds, Runtime, free_memory};
 
 use super::{Answer, Job, Jobs, Predictor, points};
 use crate::error::{Error, Result};
@@ -44,22 +45,35 @@ use crate::record::provenance::Facts;
 use crate::symbols::Symbols;
 
 /// How an answer is found. Both give the same answers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Method {
-    /// Greedy decoding, a token a step.
+    /// One teacher-forced pass.
+    ///
+    /// Decoding goes on from the first wrong symbol only.
+    Score,
+    /// Greedy decoding.
     #[default]
     Generate,
-    /// One teacher-forced pass, and decoding only from the first wrong symbol on.
-    Score,
+}
+
+impl Method {
+    /// As it stands in records and on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Score => "score",
+            Self::Generate => "generate",
+        }
+    }
 }
 
 /// Whether a beginning-of-sequence token goes before the prompt.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Bos {
-    /// As the model's own tokenizer does.
+    /// As the model's tokenizer does.
     #[default]
     Auto,
-    /// Yes; the model must have one.
+    /// Yes.
     Always,
     /// No.
     Never,
@@ -82,8 +96,8 @@ impl Settings {
     /// Batches for prompts that are answered like this.
     fn batches<T>(self) -> Batches<T> {
         let reads = match self.method {
-            Method::Generate => Reads::Prompt,
-            Method::Score => Reads::Targets {
+            Method::Generate => ReadMode::Prompt,
+            Method::Score => ReadMode::TeacherForced {
                 complete: self.complete,
             },
         };
@@ -141,7 +155,7 @@ pub struct OnnxModel {
     lost_window: Option<usize>,
     inexact: Option<String>,
     runtime: &'static Runtime,
-    taken: Taken,
+    taken: ChosenDevice,
 }
 
 impl OnnxModel {
@@ -178,7 +192,7 @@ impl OnnxModel {
         let bytes = (contents.files.iter())
             .filter_map(|file| Some(file.metadata().ok()?.len()))
             .sum();
-        let needs = Needs {
+        let needs = ModelNeeds {
             made_for: card.device.as_deref(),
             weights: card.weights.as_deref(),
             bytes,
@@ -190,13 +204,10 @@ impl OnnxModel {
             .map_err(here)?;
         config.check_tokens(graph.vocab).map_err(here)?;
         let vocabulary = Vocabulary::read(home, &card, &config, graph.vocab)?;
-        let free = match taken.device {
-            Device::Cuda(number) => free_memory(number),
-            Device::Cpu | Device::Auto => None,
-        };
+        let free = taken.device.cuda().and_then(free_memory);
         let is_whole = inexact.is_some() || graph.reads_whole();
         let limits = Limits::of(taken.device, free).with(options, is_whole);
-        let memories = Memories::of(&session, taken.device)?;
+        let memories = DeviceMemory::of(&session, taken.device)?;
         let engine = Engine::new(session, graph, limits, memories);
         Ok(Self {
             lost_window: config.window.filter(|_| contents.is_without_window),
@@ -218,7 +229,7 @@ impl OnnxModel {
 
     /// The device it runs on, and why, for stderr and the provenance.
     #[must_use]
-    pub fn device(&self) -> &Taken {
+    pub fn device(&self) -> &ChosenDevice {
         &self.taken
     }
 
@@ -332,7 +343,7 @@ impl OnnxModel {
                 .iter()
                 .map(|symbol| self.vocabulary.id(symbol))
                 .collect::<Result<_>>()?;
-            places.push(Place {
+            places.push(AnswerSpan {
                 start: shift + point.start,
                 target,
             });
@@ -343,9 +354,9 @@ impl OnnxModel {
                 self.vocabulary.id(symbols.one)?,
             ];
             pair.sort_unstable();
-            Over::Pair(pair)
+            Candidates::Pair(pair)
         } else {
-            Over::Vocabulary
+            Candidates::Vocabulary
         };
         if self.inexact.is_some() && places.iter().any(|place| place.start < tokens.len()) {
             return Err(Error::data(

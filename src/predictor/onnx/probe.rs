@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use half::bf16;
 use ort::editor::{Graph, Model, Node, ONNX_DOMAIN, Opset};
-use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::memory::Allocator;
 use ort::operator::Attribute;
 use ort::session::builder::SessionBuilder;
 use ort::session::{IoBinding, Session};
 use ort::value::{Outlet, Shape, SymbolicDimensions, Tensor, TensorElementType, ValueType};
 
-use super::runtime::{Options, Runtime, dimension, failure};
+use super::runtime::{Options, Runtime, cuda_memory, dimension, failure, host_memory};
 use crate::error::{Error, Result};
 
 /// The domain of ONNX Runtime's own operators.
@@ -42,7 +42,7 @@ pub(super) fn product(runtime: &Runtime, options: &Options) -> Result<()> {
         binding.bind_input(name, &matrix).map_err(failure)?;
     }
     binding
-        .bind_output_to_device("y1", &processor()?)
+        .bind_output_to_device("y1", &host_memory()?)
         .map_err(failure)?;
     is_right("y1", &expected, &mut session, &binding)
 }
@@ -74,7 +74,7 @@ pub(super) fn product_rate(runtime: &Runtime, options: &Options, device: u16) ->
         binding.bind_input(name, &matrix).map_err(failure)?;
     }
     binding
-        .bind_output_to_device(format!("y{CHAINED}"), &on_card(device)?)
+        .bind_output_to_device(format!("y{CHAINED}"), &cuda_memory(device)?)
         .map_err(failure)?;
     let mut best = f64::INFINITY;
     for _ in 0..RUNS {
@@ -116,7 +116,7 @@ pub(super) fn attention(runtime: &Runtime, options: &Options, device: u16) -> Re
         ]
         .concat()
     };
-    let allocator = Allocator::new(&session, on_card(device)?).map_err(failure)?;
+    let allocator = Allocator::new(&session, cuda_memory(device)?).map_err(failure)?;
     let cache = || Tensor::<bf16>::new(&allocator, [1, 1, ROOM, SIZE]).map_err(failure);
     let (mut keys, mut values) = (cache()?, cache()?);
     let mut verdict = Ok(());
@@ -154,7 +154,7 @@ pub(super) fn attention(runtime: &Runtime, options: &Options, device: u16) -> Re
             binding.bind_output(present, cache).map_err(failure)?;
         }
         binding
-            .bind_output_to_device("y", &processor()?)
+            .bind_output_to_device("y", &host_memory()?)
             .map_err(failure)?;
         let expected: Vec<bf16> = tokens
             .flat_map(|token| value(token).chain(value(before(token))))
@@ -268,28 +268,6 @@ fn tensor(name: &str, ty: TensorElementType, axes: usize) -> Outlet {
         dimension_symbols: SymbolicDimensions::empty(axes),
     };
     Outlet::new(name, dtype)
-}
-
-/// Where results are read.
-fn processor() -> Result<MemoryInfo<'static>> {
-    MemoryInfo::new(
-        AllocationDevice::CPU,
-        0,
-        AllocatorType::Device,
-        MemoryType::CPUOutput,
-    )
-    .map_err(failure)
-}
-
-/// The memory of a card.
-fn on_card(device: u16) -> Result<MemoryInfo<'static>> {
-    MemoryInfo::new(
-        AllocationDevice::CUDA,
-        i32::from(device),
-        AllocatorType::Device,
-        MemoryType::Default,
-    )
-    .map_err(failure)
 }
 
 /// The places of a square matrix, row by row.

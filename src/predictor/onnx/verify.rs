@@ -11,10 +11,11 @@ Two tests, of which a card may carry either or both:
 use std::fmt::Write;
 
 use super::OnnxModel;
-use super::decode::Over;
-use super::engine::{Ask, Feed, LogitSummary};
+use super::decode::Candidates;
+use super::engine::{Feed, LogitQuery, LogitSummary};
 use super::folder::{Acceptance, NextBase, Recorded};
 use crate::error::{Error, Result};
+use crate::stats::count;
 
 /// The largest difference from recorded logits that a model in float32 may show: rounding differs between
 /// implementations by up to 2e-3 on the models measured.
@@ -140,10 +141,10 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
         return Err(Error::data("an empty sequence"));
     };
     model.check_length(tokens.len())?;
-    let asks: Vec<Ask> = tokens[1..]
+    let asks: Vec<LogitQuery> = tokens[1..]
         .iter()
         .enumerate()
-        .map(|(after, &token)| Ask {
+        .map(|(after, &token)| LogitQuery {
             after,
             choices: vec![token],
         })
@@ -155,7 +156,7 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
     }
     let seen = read(model, context, &asks)?;
     let readings: Vec<_> = (seen.iter().zip(&tokens[1..]))
-        .map(|(seen, &token)| Over::Vocabulary.judge(seen, token))
+        .map(|(seen, &token)| Candidates::Vocabulary.judge(seen, token))
         .collect::<Result<_>>()?;
     let right =
         (readings.iter().zip(&tokens[1..])).filter(|(reading, token)| reading.best == **token);
@@ -169,7 +170,7 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
 }
 
 /// What the model says behind some tokens of a text.
-fn read(model: &mut OnnxModel, tokens: &[u32], asks: &[Ask]) -> Result<Vec<LogitSummary>> {
+fn read(model: &mut OnnxModel, tokens: &[u32], asks: &[LogitQuery]) -> Result<Vec<LogitSummary>> {
     let needed = asks.last().map_or(0, |ask| ask.after + 1);
     let mut cache = model.engine.cache(1, needed)?;
     let feed = Feed {
@@ -185,8 +186,8 @@ fn compare(model: &mut OnnxModel, recorded: &Recorded, verdict: &mut Verdict) ->
     check(recorded, model.engine.graph.vocab)?;
     model.check_length(recorded.input_ids.len())?;
     verdict.line("reference", &recorded.reference);
-    let asks: Vec<Ask> = (recorded.positions.iter().zip(&recorded.ids))
-        .map(|(&after, ids)| Ask {
+    let asks: Vec<LogitQuery> = (recorded.positions.iter().zip(&recorded.ids))
+        .map(|(&after, ids)| LogitQuery {
             after,
             choices: ids.clone(),
         })
@@ -255,10 +256,4 @@ fn check(recorded: &Recorded, vocabulary: usize) -> Result<()> {
         return refuse("a token id beyond the vocabulary");
     }
     Ok(())
-}
-
-/// A count as a number; far fewer than 2^53 here.
-#[allow(clippy::cast_precision_loss)]
-fn count(n: usize) -> f64 {
-    n as f64
 }

@@ -366,78 +366,46 @@ mod tests {
     }
 
     #[test]
-    fn a_state_of_unknown_size_is_refused_by_name() {
-        let text = hybrid(-1).unwrap_err().to_string();
-        assert!(
-            text.contains("past_states.0.modes that is not of shape [batch, channels, width]"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn an_unknown_input_is_refused_with_what_was_found_and_expected() {
-        let error = recognise(
-            &["input_ids", "attention_mask", "token_type_ids"],
-            1,
-            &config(),
-        )
-        .unwrap_err();
-        let text = error.to_string();
-        assert_eq!(error.exit_code(), 3);
-        assert!(
-            text.contains(
-                "found inputs input_ids, attention_mask, token_type_ids and 2 of the cache"
-            ),
-            "{text}"
-        );
-        assert!(
-            text.contains("expected input_ids and past_key_values.N.key/value"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn an_export_without_a_cache_is_told_how_to_get_one() {
-        let text = recognise(&["input_ids", "attention_mask"], 0, &config())
-            .unwrap_err()
-            .to_string();
-        assert!(text.contains("text-generation-with-past"), "{text}");
-    }
-
-    #[test]
-    fn a_reading_graphs_cache_in_half_precision_is_refused_by_name() {
-        let mut inputs: Vec<Owned> = TAKEN.iter().map(|name| ids(name)).collect();
-        for part in ["key", "value"] {
+    fn what_cannot_be_run_is_refused_by_name() {
+        let with_cache = |cache: Vec<Owned>| {
+            let inputs: Vec<Owned> = TAKEN.iter().map(|name| ids(name)).chain(cache).collect();
+            Graph::recognise(&ports(&inputs), &ports(&[logits(-1)]), &config())
+        };
+        let half = ["key", "value"].map(|part| {
             let name = format!("past_key_values.0.{part}");
-            inputs.push(outlet(&name, TensorElementType::Float16, &[-1, 3, -1, 64]));
+            outlet(&name, TensorElementType::Float16, &[-1, 3, -1, 64])
+        });
+        let mut missing = cache("past_key_values", 3);
+        missing.retain(|input| input.0 != "past_key_values.1.key");
+        let unknown = ["input_ids", "attention_mask", "token_type_ids"];
+        let unknown = || recognise(&unknown, 1, &config());
+        for (refused, words) in [
+            (
+                hybrid(-1),
+                "past_states.0.modes that is not of shape [batch, channels, width]",
+            ),
+            (
+                unknown(),
+                "found inputs input_ids, attention_mask, token_type_ids and 2 of the cache",
+            ),
+            (
+                unknown(),
+                "expected input_ids and past_key_values.N.key/value",
+            ),
+            (
+                recognise(&["input_ids", "attention_mask"], 0, &config()),
+                "text-generation-with-past",
+            ),
+            (
+                with_cache(half.to_vec()),
+                "past_key_values.0.key as Tensor<f16>",
+            ),
+            (with_cache(missing), "no whole key/value pair for layer 1"),
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.exit_code(), 3);
+            assert!(error.to_string().contains(words), "{error}");
         }
-        let text = Graph::recognise(&ports(&inputs), &ports(&[logits(-1)]), &config())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            text.contains("past_key_values.0.key as Tensor<f16>"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_missing_layer_is_named() {
-        let inputs: Vec<Owned> = TAKEN
-            .iter()
-            .map(|name| ids(name))
-            .chain(cache("past_key_values", 3))
-            .collect();
-        let without: Vec<Owned> = inputs
-            .into_iter()
-            .filter(|input| input.0 != "past_key_values.1.key")
-            .collect();
-        let text = Graph::recognise(&ports(&without), &ports(&[logits(-1)]), &config())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            text.contains("no whole key/value pair for layer 1"),
-            "{text}"
-        );
     }
 
     #[test]

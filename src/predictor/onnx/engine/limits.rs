@@ -12,6 +12,8 @@ that is free once the weights are there; its shares and sizes have not been meas
 
 use crate::predictor::onnx::runtime::{Device, Options};
 
+/// Prompts that wait, so that there are several of one shape among them.
+pub(crate) const WAITING_PROMPTS: usize = 128;
 /// Batches without a refusal of memory after which twice as much is tried again.
 const CALM: u32 = 16;
 /// Calls of so few tokens take hardly any memory beside the cache.
@@ -55,19 +57,17 @@ impl Limits {
             halved: 0,
             calm: 0,
         };
-        match device {
-            Device::Cpu | Device::Auto => common,
-            Device::Cuda(_) => {
-                let free = free.unwrap_or(UNKNOWN_MEMORY);
-                Self {
-                    call_tokens: 16384,
-                    chunk: 8192,
-                    logits_bytes: free / 20,
-                    cache_bytes: free / 2,
-                    is_long_alone: false,
-                    ..common
-                }
-            }
+        if device.cuda().is_none() {
+            return common;
+        }
+        let free = free.unwrap_or(UNKNOWN_MEMORY);
+        Self {
+            call_tokens: 16384,
+            chunk: 8192,
+            logits_bytes: free / 20,
+            cache_bytes: free / 2,
+            is_long_alone: false,
+            ..common
         }
     }
 

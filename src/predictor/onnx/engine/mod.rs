@@ -8,15 +8,15 @@ at all places, which are looked at where ONNX Runtime put them and never kept: a
 mod cache;
 mod graph;
 mod limits;
-mod memories;
+mod memory;
 mod readings;
 mod slots;
 
 pub(crate) use cache::{Cache, States};
 pub(crate) use graph::Graph;
-pub(crate) use limits::Limits;
-pub(crate) use memories::Memories;
-pub(crate) use readings::{Ask, LogitSummary};
+pub(crate) use limits::{Limits, WAITING_PROMPTS};
+pub(crate) use memory::DeviceMemory;
+pub(crate) use readings::{LogitQuery, LogitSummary};
 pub(crate) use slots::Port;
 
 use std::ops::Range;
@@ -43,7 +43,7 @@ pub(crate) struct Feed<'a> {
     /// As many tokens as the others of the batch.
     pub tokens: &'a [u32],
     /// In ascending order, and at the same places as those of the others.
-    pub asks: &'a [Ask],
+    pub asks: &'a [LogitQuery],
 }
 
 /// A session and what is known of its graph.
@@ -51,7 +51,7 @@ pub(crate) struct Engine {
     session: Session,
     pub graph: Graph,
     pub limits: Limits,
-    memories: Memories,
+    memories: DeviceMemory,
     /// Whether the arena gives back, after the next call, what it keeps of earlier ones: memory was refused.
     pub gives_back: bool,
     /// Tokens read so far, in any call.
@@ -74,7 +74,12 @@ struct Share<'a> {
 }
 
 impl Engine {
-    pub(crate) fn new(session: Session, graph: Graph, limits: Limits, memories: Memories) -> Self {
+    pub(crate) fn new(
+        session: Session,
+        graph: Graph,
+        limits: Limits,
+        memories: DeviceMemory,
+    ) -> Self {
         Self {
             session,
             graph,
@@ -236,7 +241,7 @@ impl Engine {
             .map(i64::from)
             .collect();
         bind(&mut binding, "input_ids", ids, &[rows, length])?;
-        let asks: Vec<&[Ask]> = (share.feeds.iter())
+        let asks: Vec<&[LogitQuery]> = (share.feeds.iter())
             .map(|feed| &feed.asks[share.asks.clone()])
             .collect();
         let choices = asks.iter().flat_map(|asks| asks.iter());
@@ -298,7 +303,7 @@ impl Engine {
         &self,
         binding: &mut IoBinding,
         share: &Share<'_>,
-        asks: &[&[Ask]],
+        asks: &[&[LogitQuery]],
         choices: usize,
     ) -> Result<()> {
         let (rows, length) = (share.feeds.len(), share.tokens.len());

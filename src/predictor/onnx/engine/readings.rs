@@ -11,14 +11,14 @@ use crate::predictor::onnx::runtime::{dimension, failure};
 
 /// A question about the token that follows one of the tokens that are fed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ask {
+pub(crate) struct LogitQuery {
     /// Index of the token fed.
     pub after: usize,
     /// Tokens whose logits are wanted.
     pub choices: Vec<u32>,
 }
 
-/// The answer to an [`Ask`]: what there is to know of a place's logits.
+/// The answer to an [`LogitQuery`]: what there is to know of a place's logits.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LogitSummary {
     /// The token with the largest logit, the lowest id among equals.
@@ -53,7 +53,7 @@ pub(crate) fn numbers<'a, T: PrimitiveTensorElementType>(
 /// What a reading graph says of every place; `asks` are of each sequence of the call.
 pub(crate) fn read(
     outputs: &SessionOutputs<'_>,
-    asks: &[&[Ask]],
+    asks: &[&[LogitQuery]],
     choices: usize,
 ) -> Result<Vec<Vec<LogitSummary>>> {
     let places = asks.first().map_or(0, |asks| asks.len()).max(1);
@@ -62,7 +62,7 @@ pub(crate) fn read(
     let top: &[f32] = numbers(outputs, "top", &[rows, places, 2])?;
     let log_sum: &[f32] = numbers(outputs, "log_sum", &[rows, places])?;
     let chosen: &[f32] = numbers(outputs, "chosen", &[rows, places, choices])?;
-    let at = |place: usize, ask: &Ask| LogitSummary {
+    let at = |place: usize, ask: &LogitQuery| LogitSummary {
         // Where no logit is a number, no token is the best: whatever stands there is not looked at.
         best: u32::try_from(best[place]).unwrap_or(u32::MAX),
         top: [top[2 * place], top[2 * place + 1]],
@@ -81,7 +81,7 @@ pub(crate) fn read(
 /// What there is to know of a plain export's logits, for `[rows, tokens]` whose first token is number `begin` of those fed.
 pub(crate) fn survey_all<T>(
     outputs: &SessionOutputs<'_>,
-    asks: &[&[Ask]],
+    asks: &[&[LogitQuery]],
     graph: &Graph,
     [rows, length]: [usize; 2],
     begin: usize,
@@ -96,7 +96,7 @@ where
         (0, length)
     };
     let logits: &[T] = numbers(outputs, "logits", &[rows, places, graph.vocab])?;
-    let read = |row: usize, ask: &Ask| {
+    let read = |row: usize, ask: &LogitQuery| {
         let place = (ask.after - begin).checked_sub(first).ok_or_else(|| {
             Error::model(
                 "the graph gives logits of the last token only (prune_lm_head), more are asked for",

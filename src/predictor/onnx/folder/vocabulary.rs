@@ -286,43 +286,42 @@ mod tests {
     }
 
     #[test]
-    fn letters_that_would_merge_stay_single_tokens() {
-        let mut vocabulary = vocabulary(&[], &json!({}));
-        assert_eq!(
-            ["A", "T", "A", "T"].map(|c| vocabulary.id(c).unwrap()),
-            [0, 1, 0, 1]
-        );
-        assert_eq!(vocabulary.text(2), "AT");
-    }
-
-    #[test]
-    fn a_line_break_is_found_under_its_byte_level_name() {
-        let mut vocabulary = vocabulary(&["\u{10a}", "\u{120}", ">"], &byte_level_decoder());
-        assert_eq!(
-            ["\n", " ", ">", "A"].map(|c| vocabulary.id(c).unwrap()),
-            [3, 4, 5, 0]
-        );
-    }
-
-    #[test]
-    fn blanks_and_fallback_bytes_are_found_in_a_sentence_piece_vocabulary() {
-        let mut vocabulary = vocabulary(
-            &["\u{2581}", "<0x0A>", "\u{2581}A"],
-            &sentence_piece_decoder(),
-        );
-        assert_eq!(
-            [" ", "\n", "A"].map(|c| vocabulary.id(c).unwrap()),
-            [3, 4, 0]
-        );
-        assert_eq!(vocabulary.text(5), " A");
-    }
-
-    #[test]
-    fn a_word_start_is_not_taken_for_the_bare_letter() {
-        let mut extra = sentence_piece_decoder();
-        extra["normalizer"] = json!({"type": "Prepend", "prepend": "\u{2581}"});
-        let mut vocabulary = vocabulary(&["\u{2581}", "\u{2581}A"], &extra);
-        assert_eq!(vocabulary.id("A").unwrap(), 0);
+    fn a_symbol_is_one_token_however_the_vocabulary_spells_it() {
+        let mut at_word_starts = sentence_piece_decoder();
+        at_word_starts["normalizer"] = json!({"type": "Prepend", "prepend": "\u{2581}"});
+        for (tokens, extra, symbols, ids, text) in [
+            // Letters that would merge stay single.
+            (&[][..], json!({}), &["A", "T"][..], &[0, 1][..], (2, "AT")),
+            // A line break stands under its byte-level name.
+            (
+                &["\u{10a}", "\u{120}", ">"],
+                byte_level_decoder(),
+                &["\n", " ", ">", "A"],
+                &[3, 4, 5, 0],
+                (2, "AT"),
+            ),
+            // Blanks and fallback bytes of SentencePiece.
+            (
+                &["\u{2581}", "<0x0A>", "\u{2581}A"],
+                sentence_piece_decoder(),
+                &[" ", "\n", "A"],
+                &[3, 4, 0],
+                (5, " A"),
+            ),
+            // The start of a word is not the bare letter.
+            (
+                &["\u{2581}", "\u{2581}A"],
+                at_word_starts,
+                &["A"],
+                &[0],
+                (4, " A"),
+            ),
+        ] {
+            let mut vocabulary = vocabulary(tokens, &extra);
+            let found: Vec<u32> = symbols.iter().map(|c| vocabulary.id(c).unwrap()).collect();
+            assert_eq!(found, ids, "{symbols:?}");
+            assert_eq!(vocabulary.text(text.0), text.1);
+        }
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Message {
 
 /// What a model's file says of itself.
 #[derive(Debug, Default)]
-pub(crate) struct Contents {
+pub(crate) struct GraphFile {
     /// The graph and its external data, the latter in the order of their names.
     pub files: Vec<PathBuf>,
     /// The operators by which a token's logits depend on what else a call reads.
@@ -91,12 +91,12 @@ pub(crate) struct Contents {
 }
 
 /// Reads a model's file, but for its weights.
-pub(crate) fn contents(model: &Path) -> Result<Contents> {
+pub(crate) fn contents(model: &Path) -> Result<GraphFile> {
     let refuse = |problem: &dyn Display| Error::model(format!("{}: {problem}", model.display()));
     refuse_lfs_pointer(model).map_err(|error| refuse(&error))?;
     let file = File::open(model).map_err(|error| refuse(&error))?;
     let length = file.metadata().map_err(|error| refuse(&error))?.len();
-    let mut walk = Walk {
+    let mut reader = GraphReader {
         reader: BufReader::new(file),
         at: 0,
         locations: BTreeSet::new(),
@@ -104,10 +104,10 @@ pub(crate) fn contents(model: &Path) -> Result<Contents> {
         windows: Vec::new(),
         slides: false,
     };
-    walk.message(Message::Model, length, 0).map_err(|error| {
+    reader.message(Message::Model, length, 0).map_err(|error| {
         refuse(&format!(
             "not an ONNX model, or cut short (at byte {} of {length}: {error})",
-            walk.at
+            reader.at
         ))
     })?;
     let folder = model.parent().unwrap_or(Path::new(""));
@@ -119,7 +119,7 @@ pub(crate) fn contents(model: &Path) -> Result<Contents> {
     ];
     let is_home = |path: &Path| homes.iter().flatten().any(|home| path.starts_with(home));
     let mut files = vec![model.to_owned()];
-    for location in &walk.locations {
+    for location in &reader.locations {
         let outside = || {
             refuse(&format!(
                 "external data {location:?} lies outside the model's folder"
@@ -145,15 +145,15 @@ pub(crate) fn contents(model: &Path) -> Result<Contents> {
             .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
         files.push(path);
     }
-    Ok(Contents {
+    Ok(GraphFile {
         files,
-        quantising: walk.quantising,
-        is_without_window: walk.windows.contains(&false) && !walk.windows.contains(&true),
-        slides: walk.slides,
+        quantising: reader.quantising,
+        is_without_window: reader.windows.contains(&false) && !reader.windows.contains(&true),
+        slides: reader.slides,
     })
 }
 
-struct Walk<R> {
+struct GraphReader<R> {
     reader: R,
     at: u64,
     locations: BTreeSet<String>,
@@ -166,22 +166,22 @@ struct Walk<R> {
 /// What the fields of a message say: the key of an entry, the name of an attribute or the operator of a node; an entry's
 /// value; an attribute's number.
 #[derive(Default)]
-struct Said {
+struct Fields {
     name: String,
     value: String,
     number: u64,
 }
 
-impl<R: BufRead + Seek> Walk<R> {
+impl<R: BufRead + Seek> GraphReader<R> {
     /// Reads one message that ends at byte `end`.
-    fn message(&mut self, message: Message, end: u64, depth: usize) -> io::Result<Said> {
+    fn message(&mut self, message: Message, end: u64, depth: usize) -> io::Result<Fields> {
         if depth > DEPTH {
             return Err(io::Error::new(
                 ErrorKind::InvalidData,
                 "messages are nested too deeply",
             ));
         }
-        let mut said = Said::default();
+        let mut fields = Fields::default();
         let mut has_window = false;
         while self.at < end {
             let tag = self.varint()?;
@@ -190,7 +190,7 @@ impl<R: BufRead + Seek> Walk<R> {
                 0 => {
                     let number = self.varint()?;
                     if (message, field) == (Message::Attribute, 3) {
-                        said.number = number;
+                        fields.number = number;
                     }
                 }
                 1 => self.skip(8)?,
@@ -204,9 +204,9 @@ impl<R: BufRead + Seek> Walk<R> {
                         .ok_or(ErrorKind::UnexpectedEof)?;
                     match (message, field) {
                         (Message::Entry | Message::Attribute, 1) | (Message::Node, 4) => {
-                            said.name = self.string(length)?;
+                            fields.name = self.string(length)?;
                         }
-                        (Message::Entry, 2) => said.value = self.string(length)?,
+                        (Message::Entry, 2) => fields.value = self.string(length)?,
                         _ => match message.child(field) {
                             Some(child) => {
                                 let inner = self.message(child, stop, depth + 1)?;
@@ -231,18 +231,18 @@ impl<R: BufRead + Seek> Walk<R> {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         match message {
-            Message::Entry if said.name == "location" => {
-                self.locations.insert(std::mem::take(&mut said.value));
+            Message::Entry if fields.name == "location" => {
+                self.locations.insert(std::mem::take(&mut fields.value));
             }
-            Message::Node if QUANTISING.contains(&said.name.as_str()) => {
-                self.quantising.insert(std::mem::take(&mut said.name));
+            Message::Node if QUANTISING.contains(&fields.name.as_str()) => {
+                self.quantising.insert(std::mem::take(&mut fields.name));
             }
-            Message::Node if WINDOWED.contains(&said.name.as_str()) => {
+            Message::Node if WINDOWED.contains(&fields.name.as_str()) => {
                 self.windows.push(has_window);
             }
             _ => {}
         }
-        Ok(said)
+        Ok(fields)
     }
 
     fn varint(&mut self) -> io::Result<u64> {

@@ -157,7 +157,7 @@ pub(crate) fn free_memory(device: u16) -> Option<usize> {
 ///
 /// # Errors
 /// [`Error::Model`] and [`Error::OutOfMemory`], which name the card.
-pub(crate) fn suits(device: u16, weights: Option<&str>, bytes: u64) -> Result<()> {
+pub(crate) fn check_fits(device: u16, weights: Option<&str>, bytes: u64) -> Result<()> {
     let Ok(gpu) = Gpu::of(device) else {
         return Ok(());
     };
@@ -235,7 +235,7 @@ pub(crate) fn check_provider(library: &Path, version: &str) -> Result<()> {
 }
 
 /// A message of ONNX Runtime about CUDA, with what to do about it.
-pub(crate) fn explained(text: String) -> String {
+pub(crate) fn with_advice(text: String) -> String {
     // `cudaErrorNoKernelImageForDevice`, `cudaErrorInvalidKernelImage`.
     let has_no_code = ["no kernel image", "kernel image is invalid"];
     if has_no_code.iter().any(|words| text.contains(words))

@@ -19,6 +19,17 @@ pub enum Device {
     Auto,
 }
 
+impl Device {
+    /// The number of a CUDA device.
+    #[must_use]
+    pub fn cuda(self) -> Option<u16> {
+        match self {
+            Self::Cuda(number) => Some(number),
+            Self::Cpu | Self::Auto => None,
+        }
+    }
+}
+
 impl FromStr for Device {
     type Err = Error;
 
@@ -52,14 +63,14 @@ impl Display for Device {
 
 /// The device that a session took, never [`Device::Auto`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct ChosenDevice {
     /// What it is.
     pub device: Device,
     /// Why `auto` did not take CUDA; `None` where there was nothing to choose.
     pub because: Option<String>,
 }
 
-impl Display for Taken {
+impl Display for ChosenDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.because {
             Some(reason) => write!(f, "{} ({reason})", self.device),

@@ -10,7 +10,7 @@ mod library;
 mod options;
 mod python;
 
-pub use device::{Device, Taken};
+pub use device::{ChosenDevice, Device};
 pub use options::Options;
 
 pub(crate) use cuda::{Gpu, cudnn_version, free_memory, gigabytes, package, preload, zero};
@@ -26,7 +26,7 @@ use ort::LoadDynamicError;
 use ort::environment::Environment;
 use ort::ep::{self, ArenaExtendStrategy, cuda::ConvAlgorithmSearch};
 use ort::logging::LogLevel;
-use ort::memory::Allocator;
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::Tensor;
@@ -37,7 +37,7 @@ use crate::error::{Error, Result};
 
 /// What a model needs of its device.
 #[derive(Clone, Copy)]
-pub(crate) struct Needs<'a> {
+pub(crate) struct ModelNeeds<'a> {
     /// The device that the graph was converted for, `cpu` or `cuda`; any where it does not say.
     pub made_for: Option<&'a str>,
     /// The type of its weights.
@@ -46,16 +46,13 @@ pub(crate) struct Needs<'a> {
     pub bytes: u64,
 }
 
-impl Needs<'_> {
+impl ModelNeeds<'_> {
     /// Whether the graph can run on a device.
     ///
     /// # Errors
     /// [`Error::Model`] for a graph that was converted for another device.
     fn check(&self, wanted: Device) -> Result<()> {
-        let name = match wanted {
-            Device::Cuda(_) => "cuda",
-            Device::Cpu | Device::Auto => "cpu",
-        };
+        let name = wanted.cuda().map_or("cpu", |_| "cuda");
         match self.made_for {
             Some(made) if made != name => Err(Error::model(format!(
                 "this model was converted for {made}: ask for --device {made}, or convert it for this one \
@@ -65,6 +62,9 @@ impl Needs<'_> {
         }
     }
 }
+
+/// Makes a session from a builder.
+type Open<'a> = &'a dyn Fn(&mut SessionBuilder) -> ort::Result<Session>;
 
 /// The library, loaded. There is one in a process.
 pub struct Runtime {
@@ -129,7 +129,7 @@ impl Runtime {
             .with_telemetry(false)
             .build()
             .map_err(|error| unusable(&error))?;
-        be_refused_once();
+        reserve_memory_for_exceptions();
         if env::var_os("ORT_LOG").is_none() {
             // Whatever goes wrong comes back as an error; without this it is printed a second time.
             environment.set_log_level(LogLevel::Fatal);
@@ -147,65 +147,39 @@ impl Runtime {
     pub(crate) fn open(
         &self,
         options: &Options,
-        open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
-    ) -> Result<(Session, Taken)> {
-        match options.device {
-            Device::Cpu => Ok((
-                self.on_cpu(options, open)?,
-                Taken {
-                    device: Device::Cpu,
-                    because: None,
-                },
-            )),
-            Device::Cuda(number) => {
-                let session = self.on_cuda(options, number, open)?;
-                Ok((
-                    session,
-                    Taken {
-                        device: Device::Cuda(number),
-                        because: None,
-                    },
-                ))
-            }
+        open: Open<'_>,
+    ) -> Result<(Session, ChosenDevice)> {
+        let (session, device, because) = match options.device {
+            Device::Cpu => (self.on_cpu(options, open)?, Device::Cpu, None),
+            Device::Cuda(number) => (self.on_cuda(options, number, open)?, options.device, None),
             Device::Auto => match self.on_cuda(options, 0, open) {
-                Ok(session) => Ok((
-                    session,
-                    Taken {
-                        device: Device::Cuda(0),
-                        because: None,
-                    },
-                )),
+                Ok(session) => (session, Device::Cuda(0), None),
                 Err(error) => {
                     let session = self.on_cpu(options, open)?;
-                    Ok((
-                        session,
-                        Taken {
-                            device: Device::Cpu,
-                            because: Some(error.to_string()),
-                        },
-                    ))
+                    (session, Device::Cpu, Some(error.to_string()))
                 }
             },
-        }
+        };
+        Ok((session, ChosenDevice { device, because }))
     }
 
     /// Opens a model's session on a device that suits it; `auto` takes one that does.
     pub(crate) fn open_for(
         &self,
         options: &Options,
-        needs: Needs<'_>,
-        open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
-    ) -> Result<(Session, Taken)> {
+        needs: ModelNeeds<'_>,
+        open: Open<'_>,
+    ) -> Result<(Session, ChosenDevice)> {
         if options.device != Device::Cpu {
             cuda::preload(&self.library);
         }
-        let suits = |device| {
+        let suits = |device: Device| {
             needs.check(device)?;
-            match device {
-                Device::Cuda(number) => cuda::suits(number, needs.weights, needs.bytes)
-                    .map_err(|error| error.at(format!("{device} cannot be used"))),
-                Device::Cpu | Device::Auto => Ok(()),
-            }
+            let fits = |number| cuda::check_fits(number, needs.weights, needs.bytes);
+            device
+                .cuda()
+                .map_or(Ok(()), fits)
+                .map_err(|error| error.at(format!("{device} cannot be used")))
         };
         if options.device != Device::Auto {
             suits(options.device)?;
@@ -219,7 +193,7 @@ impl Runtime {
             (Err(because), Ok(())) => {
                 let (session, taken) = self.open(&on(Device::Cpu), open)?;
                 let because = Some(because.to_string());
-                Ok((session, Taken { because, ..taken }))
+                Ok((session, ChosenDevice { because, ..taken }))
             }
             (suits, Err(_)) => {
                 suits?;
@@ -229,11 +203,7 @@ impl Runtime {
         }
     }
 
-    fn on_cpu(
-        &self,
-        options: &Options,
-        open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
-    ) -> Result<Session> {
+    fn on_cpu(&self, options: &Options, open: Open<'_>) -> Result<Session> {
         self.builder(options)
             .and_then(|mut builder| open(&mut builder))
             .map_err(|error| match failure(error) {
@@ -244,12 +214,7 @@ impl Runtime {
             })
     }
 
-    fn on_cuda(
-        &self,
-        options: &Options,
-        number: u16,
-        open: &dyn Fn(&mut SessionBuilder) -> ort::Result<Session>,
-    ) -> Result<Session> {
+    fn on_cuda(&self, options: &Options, number: u16, open: Open<'_>) -> Result<Session> {
         let provider = ep::CUDA::default()
             .with_device_id(i32::from(number))
             // The default, an exhaustive search, is slow and not deterministic; the arena's default doubles its size.
@@ -282,7 +247,7 @@ impl Runtime {
 ///
 /// The first C++ exception of a thread takes some memory for itself, and where there is none left glibc ends the process
 /// ("cannot allocate memory for thread-local data") before anything can be halved. So it is had while there is some.
-fn be_refused_once() {
+fn reserve_memory_for_exceptions() {
     let refused = Tensor::<f32>::new(&Allocator::default(), [1usize << 60]);
     debug_assert!(refused.is_err(), "nobody has an exbibyte");
 }
@@ -336,7 +301,7 @@ pub(crate) fn cause(error: &libloading::Error) -> String {
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 pub(crate) fn failure(error: ort::Error) -> Error {
     let text = one_line(&error);
-    let text = cuda::explained(told(&text).to_owned());
+    let text = cuda::with_advice(without_source_place(&text).to_owned());
     // ONNX Runtime has no code of its own for a refused allocation.
     if ["Failed to allocate memory", "bad_alloc", "out of memory"]
         .iter()
@@ -348,7 +313,7 @@ pub(crate) fn failure(error: ort::Error) -> Error {
 }
 
 /// What a message says, without the place in ONNX Runtime's source that some begin with.
-fn told(text: &str) -> &str {
+fn without_source_place(text: &str) -> &str {
     text.split_once("[ONNXRuntimeError] : ")
         .and_then(|(_, code)| code.splitn(3, " : ").nth(2))
         .unwrap_or(text)
@@ -361,6 +326,18 @@ fn one_line(message: &dyn Display) -> String {
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// The memory of this process, where results are read.
+pub(crate) fn host_memory() -> Result<MemoryInfo<'static>> {
+    let kind = (AllocatorType::Device, MemoryType::CPUOutput);
+    MemoryInfo::new(AllocationDevice::CPU, 0, kind.0, kind.1).map_err(failure)
+}
+
+/// The memory of a CUDA device.
+pub(crate) fn cuda_memory(device: u16) -> Result<MemoryInfo<'static>> {
+    let kind = (AllocatorType::Device, MemoryType::Default);
+    MemoryInfo::new(AllocationDevice::CUDA, device.into(), kind.0, kind.1).map_err(failure)
 }
 
 /// A length as ONNX Runtime writes it.
@@ -379,10 +356,10 @@ mod tests {
         let long = "/onnxruntime_src/bridge.cc:2043 onnxruntime::Provider& Get() [ONNXRuntimeError] : 1 : FAIL : \
                     Failed to load library a.so with error: libcublasLt.so.13: cannot open shared object file";
         assert_eq!(
-            told(long),
+            without_source_place(long),
             "Failed to load library a.so with error: libcublasLt.so.13: cannot open shared object file"
         );
-        assert_eq!(told("std::bad_alloc"), "std::bad_alloc");
+        assert_eq!(without_source_place("std::bad_alloc"), "std::bad_alloc");
     }
 
     #[test]

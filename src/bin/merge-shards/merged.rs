@@ -1,4 +1,4 @@
-//! When several shards are one whole: what their provenance says.
+//! Checks by their provenance that shards are one whole run, and puts them in order.
 
 use serde_json::{Value as Json, json};
 use shotline::error::{Error, Result};
@@ -9,14 +9,14 @@ use std::ops::Range;
 
 /// A file of records, and where they come from.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct ShardFile {
     /// The file's name.
     pub name: String,
     /// Its provenance; empty where it has none.
     pub chain: Chain,
 }
 
-impl Part {
+impl ShardFile {
     /// Whether its provenance says that it is a shard.
     #[must_use]
     pub fn is_shard(&self) -> bool {
@@ -25,9 +25,9 @@ impl Part {
     }
 }
 
-/// Shards that are one whole.
+/// The shards of one whole run.
 #[derive(Debug)]
-pub struct Whole {
+pub struct Merged {
     /// The parts' positions, in the order of their trials.
     pub order: Vec<usize>,
     /// Trials of each part, in that order.
@@ -41,19 +41,19 @@ pub struct Whole {
 }
 
 /// What the provenance of a part says of its place.
-struct Cut {
+struct ShardPlace {
     shard: Shard,
     total: u64,
     points: u64,
 }
 
-impl Whole {
+impl Merged {
     /// The whole that `parts` are.
     ///
     /// # Errors
     /// A part that is no shard, or of another run than the first; shards that are missing, or there twice.
-    pub fn of(parts: &[Part]) -> Result<Self> {
-        let cuts: Vec<Cut> = parts.iter().map(Cut::of).collect::<Result<_>>()?;
+    pub fn of(parts: &[ShardFile]) -> Result<Self> {
+        let cuts: Vec<ShardPlace> = parts.iter().map(ShardPlace::of).collect::<Result<_>>()?;
         let (Some(first), Some(cut)) = (parts.first(), cuts.first()) else {
             return Err(Error::data("no shards"));
         };
@@ -101,8 +101,8 @@ impl Whole {
     }
 }
 
-impl Cut {
-    fn of(part: &Part) -> Result<Self> {
+impl ShardPlace {
+    fn of(part: &ShardFile) -> Result<Self> {
         let wrong = |message: &str| Error::data(format!("{}: no shard: {message}", part.name));
         let mut cuts = part
             .chain
@@ -270,14 +270,14 @@ fn fold(chains: &[&Chain], count: u64) -> (Chain, Vec<String>) {
 mod tests {
     use super::*;
 
-    fn part(shard: &str, device: &str) -> Part {
+    fn part(shard: &str, device: &str) -> ShardFile {
         let mut drawn = Step::here("gen-tasks");
         drawn.settings = Shard::settings(Some(shard.parse().unwrap()), 10, 1);
         let mut answered = Step::here("infer");
         answered.device = Some(device.to_owned());
         answered.measured.insert("threads".to_owned(), json!(2));
         answered.measured.insert("seconds".to_owned(), json!(shard));
-        Part {
+        ShardFile {
             name: shard.to_owned(),
             chain: Chain::default().with(drawn).with(answered),
         }
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn one_chain_says_what_differs_and_what_does_not() {
-        let whole = Whole::of(&[part("1/3", "b"), part("0/3", "a"), part("2/3", "a")]).unwrap();
+        let whole = Merged::of(&[part("1/3", "b"), part("0/3", "a"), part("2/3", "a")]).unwrap();
         assert_eq!(whole.order, [1, 0, 2]);
         assert_eq!(whole.trials, [3, 3, 4]);
         let [drawn, answered] = whole.chain.steps() else {
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn many_missing_shards_are_said_shortly() {
         let parts = [part("2/9", "a"), part("3/9", "a"), part("7/9", "a")];
-        let error = Whole::of(&parts).unwrap_err().to_string();
+        let error = Merged::of(&parts).unwrap_err().to_string();
         assert_eq!(error, "missing of 9 shards: 0 to 1, 4 to 6, 8");
     }
 }

@@ -178,7 +178,7 @@ fn check_width(bits: u32) -> Result<(), String> {
 }
 
 /// A function of which some rows have been read.
-struct Begun {
+struct PartialTable {
     name: String,
     /// The line where it begins.
     line: u64,
@@ -187,7 +187,7 @@ struct Begun {
     rows: Vec<Option<(u16, u64)>>,
 }
 
-impl Begun {
+impl PartialTable {
     fn whole(self) -> Result<Program, String> {
         let Self {
             name, line, bits, ..
@@ -221,7 +221,7 @@ pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, St
             found.join(", ")
         ));
     };
-    let mut begun: Vec<Begun> = Vec::new();
+    let mut begun: Vec<PartialTable> = Vec::new();
     let mut known = HashMap::new();
     for record in reader.records() {
         let record = record.map_err(|e| match e.kind() {
@@ -249,7 +249,7 @@ pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, St
                 )));
             }
             check_width(x.len()).map_err(|e| at(format!("{name:?}: {e}")))?;
-            begun.push(Begun {
+            begun.push(PartialTable {
                 name: name.to_owned(),
                 line,
                 bits: x.len(),
@@ -258,7 +258,7 @@ pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, St
             known.insert(name.to_owned(), begun.len() - 1);
             begun.len() - 1
         };
-        let Begun { bits, rows, .. } = &mut begun[place];
+        let PartialTable { bits, rows, .. } = &mut begun[place];
         for (column, value) in [("input", x), ("output", y)] {
             if value.len() != *bits {
                 return Err(at(format!(
@@ -274,5 +274,5 @@ pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, St
         }
         *row = Some((y.value(), line));
     }
-    begun.into_iter().map(Begun::whole).collect()
+    begun.into_iter().map(PartialTable::whole).collect()
 }

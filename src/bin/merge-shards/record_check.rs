@@ -1,17 +1,17 @@
-//! What the records of shards say themselves, while they go by.
+//! Checks that the records of all shards belong to one run, as far as their columns tell.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use shotline::record::{Column, Design, FromRow, Record, Row};
 use std::collections::HashMap;
 
-/// A record, and what it shares with others.
-pub struct Watched<T> {
+/// A record, and the columns that it shares with the others of its run.
+pub struct CheckedRecord<T> {
     pub record: T,
     shares: Shares,
 }
 
-impl<T: Record> FromRow for Watched<T> {
+impl<T: Record> FromRow for CheckedRecord<T> {
     const WHAT: &'static str = T::KIND;
 
     fn known() -> Option<&'static [Column]> {
@@ -78,8 +78,8 @@ struct OfCell {
     bos: Option<bool>,
 }
 
-/// Watches the records of shards go by.
-pub struct Watch {
+/// Compares each record with the first of all.
+pub struct RecordCheck {
     /// What the first record of all shares, and the file in which it stands.
     first: Option<(String, Shares)>,
     /// The first record of every file, where no provenance tells the files apart: then all that cells share has to fit.
@@ -89,7 +89,7 @@ pub struct Watch {
     count: u64,
 }
 
-impl Watch {
+impl RecordCheck {
     /// For shards whose provenance fits: it speaks of these very trials.
     pub fn beside_provenance() -> Self {
         Self {
@@ -120,8 +120,8 @@ impl Watch {
     }
 
     /// The next record of the file; refuses one that differs from the first of all, and a file that begins as another does.
-    pub fn see<T>(&mut self, watched: Watched<T>) -> Result<T, String> {
-        let Watched { record, shares } = watched;
+    pub fn see<T>(&mut self, watched: CheckedRecord<T>) -> Result<T, String> {
+        let CheckedRecord { record, shares } = watched;
         self.count += 1;
         if self.count == 1
             && let Some(begins) = &mut self.begins
