@@ -5,8 +5,8 @@ Sequences of one shape are answered together ([`answer`]). One pass reads each o
 `score` it reads the targets, too, and where each arg-max over a target is the target's symbol, greedy decoding would have given
 the target. Answers that are still open then go on from the pass's own cache, at the last place first: the cache is cut back to
 where they begin, and what they write there is behind all that the places before them need. All sequences step together, a
-token of each; a sequence that is alone drafts: the rest of the target goes in at once, and one call tells how far decoding
-agrees.
+token of each; a sequence that is alone drafts: the rest of an answer goes in at once as the model's last words had it, and one
+call tells how far decoding agrees.
 */
 
 use std::rc::Rc;
@@ -208,6 +208,9 @@ struct OpenAnswer<'a> {
     /// What it is compared with; its length is the answer's.
     target: &'a [u32],
     over: Candidates,
+    /// The answer as far as it is known, and a guess at the rest: at each place what the model last said there, behind
+    /// whatever it had read before it (Jacobi decoding); at first the target.
+    guess: Vec<u32>,
     /// With [`ReadMode::Prompt`]: ln p of the answer, as long as it is the target.
     agreed: Option<f64>,
     /// Whether the answer is at its end.
@@ -231,9 +234,13 @@ impl<'a> OpenAnswer<'a> {
             answer: Decoded::new(),
             target,
             over,
+            guess: target.to_vec(),
             agreed: Some(0.0),
             is_done: false,
         };
+        for (guess, reading) in open.guess.iter_mut().zip(&readings) {
+            *guess = reading.best;
+        }
         if reads == ReadMode::Prompt {
             for reading in &readings {
                 open.advance(reading, stop);
@@ -422,7 +429,7 @@ fn step(
     Ok(())
 }
 
-/// Decodes one answer with the rest of its target as a draft.
+/// Decodes one answer, the rest of it drafted.
 fn draft(
     engine: &mut Engine,
     cache: &mut Cache,
@@ -434,8 +441,7 @@ fn draft(
     while !open.is_done {
         let known = open.answer.tokens.len();
         let held = if states.is_some() { 0 } else { known - 1 };
-        let rest = &open.target[known..];
-        let tokens = [&open.answer.tokens[held..], &rest[..rest.len() - 1]].concat();
+        let tokens = open.guess[held..open.guess.len() - 1].to_vec();
         let asks: Vec<LogitQuery> = (known..open.target.len())
             .map(|index| open.ask(index - held - 1, index))
             .collect();
@@ -445,12 +451,13 @@ fn draft(
             asks: &asks,
         };
         let seen = engine.forward(cache, &[feed])?;
-        for (seen, &token) in seen[0].iter().zip(rest) {
-            let reading = open.over.judge(seen, token)?;
-            open.advance(&reading, stop);
-            if open.is_done || reading.best != token {
-                break;
+        let mut agrees = true;
+        for (index, seen) in (known..).zip(&seen[0]) {
+            let reading = open.over.judge(seen, open.target[index])?;
+            if agrees && !open.is_done {
+                open.advance(&reading, stop);
             }
+            agrees &= std::mem::replace(&mut open.guess[index], reading.best) == reading.best;
         }
     }
     Ok(())
