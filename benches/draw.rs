@@ -4,7 +4,7 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use shotline::encoding::{Alphabet, Encoder};
 use shotline::program::Suite;
-use shotline::record::provenance::Chain;
+use shotline::provenance::Chain;
 use shotline::record::{Condition, Design, Extra, Format, Prompt, Reader, Record, Trial, Writer};
 use shotline::trial::Grid;
 use std::io::Write as _;

@@ -28,13 +28,16 @@ pub mod chance;
 /// Bitstring functions: primitives, programs, suites, truth tables, complexity.
 pub mod program;
 
+/// Where records come from: the steps behind them.
+pub mod provenance;
+
 /// The symbols of a prompt: bits as text, and text symbol by symbol.
 pub mod symbols;
 
 /// Numeric functions on slices: least squares, the cluster bootstrap, tests.
 pub mod stats;
 
-/// The tables between the filters: columns, readers, writers, provenance.
+/// The tables between the filters: columns, readers, writers.
 pub mod record;
 
 /// Alphabets and templates: bits to symbols and back.

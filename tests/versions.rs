@@ -10,7 +10,7 @@ use common::{
     to_arrow_stream, to_parquet,
 };
 use serde_json::Value;
-use shotline::record::provenance::Chain;
+use shotline::provenance::Chain;
 use shotline::record::{
     Contrast, ErrorShare, Fit, Format, Identifiability, Listing, Power, Prediction, Prompt, Reader,
     Record, SCHEMA_KEY, Scaling, Score, Similarity, Trial, VERSIONS, Versus, VersusTask, Writer,
@@ -315,36 +315,22 @@ fn another_version_is_refused_with_what_was_found_what_is_understood_and_what_to
     for (filter, arguments, kind) in READERS {
         let understood = format!("understands {kind}/1");
         let this = format!("this one ({})", env!("CARGO_PKG_VERSION"));
-        let newer = [
-            format!("{SCHEMA_KEY} {kind}/2: written by a newer Shotline"),
-            understood.clone(),
-            "use the newer one, or make the records anew".to_owned(),
-        ];
-        let older = [
-            format!("{SCHEMA_KEY} {kind}/0: written by an older Shotline"),
-            understood,
-            "make the records anew, or read them with the one that wrote them".to_owned(),
-        ];
-        let unknown = [
-            format!("{SCHEMA_KEY} dream/1: "),
-            "knows no dream records".to_owned(),
-            "read them with the Shotline that wrote them".to_owned(),
-        ];
-        for (mark, words) in [
-            (format!("{kind}/2"), newer),
-            (format!("{kind}/0"), older),
-            ("dream/1".to_owned(), unknown),
+        for (mark, understood) in [
+            (format!("{kind}/2"), understood.as_str()),
+            (format!("{kind}/0"), &understood),
+            ("dream/1".to_owned(), "knows no dream records"),
         ] {
+            let found = format!("{SCHEMA_KEY} {mark}: written by another Shotline");
+            let advice = "make the records anew, or read them with the Shotline that wrote them";
             for (place, table) in marked(kind, &mark) {
                 let ran = run_on(&dir, filter, arguments, &table);
-                let mut expected: Vec<&str> = words.iter().map(String::as_str).collect();
-                expected.extend(["table:", &this]);
+                let expected = ["table:", &found, &this, understood, advice];
                 assert_eq!(ran.code, 1, "{place}: {ran}");
                 ran.refused(1, &expected);
             }
         }
         for mark in [
-            "",
+            "prediction/1.0",
             "prediction",
             "prediction/",
             "prediction/-1",
@@ -358,8 +344,10 @@ fn another_version_is_refused_with_what_was_found_what_is_understood_and_what_to
             }
         }
         let number = format!("{{\"{SCHEMA_KEY}\":2}}\n");
-        run_on(&dir, filter, arguments, number.as_bytes())
-            .refused(1, &["table:1: shotline.schema: expected a string, found 2"]);
+        run_on(&dir, filter, arguments, number.as_bytes()).refused(
+            1,
+            &["table:1: column \"shotline.schema\": expected a string, found 2"],
+        );
     }
     assert!(!dir.path("drawn.svg").exists());
 }

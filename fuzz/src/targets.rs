@@ -8,7 +8,7 @@ use shotline::encoding::{Alphabet, Template};
 use shotline::predictor::onnx::{self, Device};
 use shotline::predictor::{Identity, Journal, fuzz_answer};
 use shotline::program::{Program, RandomSuite, RandomTables, Suite};
-use shotline::record::provenance::{Chain, Step};
+use shotline::provenance::{Chain, Step};
 use shotline::record::{
     Contrast, Entry, Extra, Fit, Format, FromRow, Mean, Outcome, Prediction, Prompt, Reader,
     Record, Score, Trial, Verdict, Writer,

@@ -11,7 +11,7 @@ use shotline::cli::{
 };
 use shotline::error::{Error, Result};
 use shotline::program::{Suite, check_bits, measures};
-use shotline::record::provenance::{Chain, Step};
+use shotline::provenance::{Chain, Step};
 use shotline::record::{Identifiability, ProfileOf, Reader, Verdict};
 use std::process::ExitCode;
 

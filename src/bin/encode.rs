@@ -4,7 +4,7 @@ use clap::Parser;
 use shotline::cli::{self, InputArgs, OutputArgs, Progress, SuggestedValues, warn};
 use shotline::encoding::{Alphabet, Encoder, Template};
 use shotline::error::{Error, Result};
-use shotline::record::provenance::Step;
+use shotline::provenance::Step;
 use shotline::record::{Extra, Prompt, Reader, Trial};
 use shotline::symbols::Symbols;
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use shotline::analysis::{
 use shotline::cli::{self, GroupArgs, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
 use shotline::error::{Error, Result};
 use shotline::program::Suite;
-use shotline::record::provenance::Step;
+use shotline::provenance::Step;
 use shotline::record::{Design, Fit, FromRow, Mean, Outcome, Place, Reader, Row, ShapeFit};
 use shotline::stats::Bootstrap;
 use std::collections::HashMap;

@@ -6,7 +6,7 @@ use shotline::cli::{self, OutputArgs, Progress, SeedArg, SuggestedValues, parse_
 use shotline::encoding::Alphabet;
 use shotline::error::{Error, Result};
 use shotline::program::{Suite, check_bits, measures};
-use shotline::record::provenance::{Chain, Facts, Step, of_functions};
+use shotline::provenance::{Chain, Facts, Step, of_functions};
 use shotline::record::{Condition, Design, Extra, Listing, Trial};
 use shotline::trial::shard::Shard;
 use shotline::trial::{Grid, Replay};

@@ -9,7 +9,7 @@ use shotline::cli::{
     self, GroupArgs, InputArgs, OutputArgs, Progress, SeedArg, SuiteArg, ThreadArgs, warn,
 };
 use shotline::error::Result;
-use shotline::record::provenance::Step;
+use shotline::provenance::Step;
 use shotline::record::{Outcome, Reader, Score};
 use shotline::stats::Bootstrap;
 use std::process::ExitCode;

@@ -9,7 +9,7 @@ use crate::compression::{Compression, name_inside};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::program::Suite;
-use crate::record::provenance::{self, Chain};
+use crate::provenance::{self, Chain};
 use crate::record::{Extra, Format, Record, Writer};
 use clap::builder::{NonEmptyStringValueParser, PossibleValue, TypedValueParser};
 use clap::{Arg, ArgMatches, Args, Command, ValueHint};

@@ -11,7 +11,7 @@ Where there is an output and no journal, the output is read in its place, and ha
 use super::stream::predictions;
 use super::{Answer, Identity, points};
 use crate::error::{Error, Result};
-use crate::record::provenance::{Chain, Step};
+use crate::provenance::{Chain, Step};
 use crate::record::{Entry, Extra, Format, Prediction, Prompt, Reader, Writer, first_difference};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom};

@@ -23,7 +23,7 @@ pub use point::{Point, points};
 pub use stream::{Job, Jobs, Stream};
 
 use crate::error::Result;
-use crate::record::provenance::Facts;
+use crate::provenance::Facts;
 
 /// What every prediction of a run says of its predictor.
 #[derive(Debug, Clone, PartialEq)]

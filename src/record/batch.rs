@@ -5,7 +5,7 @@ Arrow batches as records are read from them. Parquet is read through these.
 use super::column::Column;
 use super::datum::Datum;
 use super::json_lines::parse;
-use super::provenance::SCHEMA_KEY;
+use super::version::SCHEMA_KEY;
 use crate::error::{Error, Result};
 use arrow::array::{
     Array, ArrayRef, AsArray as _, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch,

@@ -5,8 +5,8 @@ Columns that a filter doesn't know: carried along as they came, as JSON or as ro
 use super::batch::{JsonFields, Unknown, cast, json_fields, rows_as_json};
 use super::column::{Column, push_text};
 use super::json_lines::push_fields;
-use super::provenance::SCHEMA_KEY;
 use super::row::{Columns, Row};
+use super::version::SCHEMA_KEY;
 use crate::error::{Error, Result};
 use arrow::array::{
     ArrayRef, AsArray as _, RecordBatch, RecordBatchOptions, UInt64Array, new_null_array,

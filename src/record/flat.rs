@@ -4,13 +4,12 @@ Flat tables as text: CSV and its relatives, both ways.
 
 use super::column::{Column, ColumnType};
 use super::datum::Datum;
-use super::json_lines::{line_of, value};
-use super::provenance::Chain;
+use super::json_lines::line_of;
 use super::row::{Columns, LONGEST, Place, Row, Rows};
 use super::table::{Record, text_fields};
-use super::version;
 use crate::compression::Stream;
 use crate::error::{Error, Result};
+use crate::provenance::Chain;
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -98,8 +97,7 @@ impl Rows for CsvRows {
             _ => Datum::Bare,
         };
         let (columns, next) = (Columns::Text(&fields, datum), Cell::new(0));
-        let mark = value(&fields, version::SCHEMA_KEY).map_or(Ok(()), version::check);
-        mark.and_then(|()| see(Row::new(columns, &next), place.clone()))
+        see(Row::new(columns, &next), place.clone())
             .map_err(|e| Error::data(format!("{place}: {e}")))?;
         Ok(true)
     }

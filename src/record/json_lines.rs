@@ -5,12 +5,12 @@ JSON lines: one record an object, one object a line, read and written.
 use super::column::push_text;
 use super::datum::Datum;
 use super::plain;
-use super::provenance::Chain;
 use super::row::{Columns, LONGEST, Place, Row, Rows, TextFields};
 use super::table::Record;
 use super::version;
 use crate::compression::Stream;
 use crate::error::{Error, Result, shorten};
+use crate::provenance::Chain;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -117,9 +117,7 @@ impl JsonLines {
         if self.number == 1 && line == "{" {
             return Err("a JSON object of several lines, `jq -c .` puts it on one".to_owned());
         }
-        let fields = parse(line)?;
-        version::check_json(value(&fields, version::SCHEMA_KEY))?;
-        see(&fields)
+        see(&parse(line)?)
     }
 }
 
@@ -172,7 +170,9 @@ fn header(fields: &TextFields<'_>) -> Option<std::result::Result<Chain, String>>
         return None;
     }
     let chain = value(fields, CHAIN).map_or(Ok(Chain::default()), Chain::from_json);
-    Some(version::check_json(value(fields, version::SCHEMA_KEY)).and(chain))
+    let next = Cell::new(0);
+    let row = Row::new(Columns::Text(fields, Datum::json), &next);
+    Some(version::check_row(row).and(chain))
 }
 
 /// Puts null in the place of each NaN, which Python writes and JSON has not; whether there was one.

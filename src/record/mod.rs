@@ -1,5 +1,5 @@
 /*!
-The tables that flow between the filters: record kinds, their readers and writers, provenance.
+The tables that flow between the filters: record kinds, their readers and writers.
 
 JSON lines, Arrow, Parquet and, for flat tables, CSV hold the same columns; a reader sniffs which it has. It hands out
 [`Row`]s, of which records are made column by column; what a filter doesn't know travels along as [`Extra`]. A record goes
@@ -19,7 +19,6 @@ mod plain;
 #[macro_use]
 mod table;
 mod kinds;
-pub mod provenance;
 mod read;
 mod row;
 mod stage;

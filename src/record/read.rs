@@ -7,15 +7,15 @@ use super::column::Column;
 use super::extra::Extra;
 use super::flat::CsvRows;
 use super::json_lines::JsonLines;
-
-use super::provenance::Chain;
 use super::row::{Place, Rows};
 use super::stage;
 use super::table::FromRow;
 use super::tables::{BatchRows, Seekable};
+use super::version;
 use crate::compression::{self, Compression, Stream};
 use crate::error::{Error, Result, shorten};
 use crate::memory;
+use crate::provenance::Chain;
 use crate::text;
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
@@ -110,6 +110,7 @@ impl<T: FromRow> Reader<T> {
             let mut entry = None;
             let (keep_extra, kind) = (self.keep_extra, table.kind);
             table.rows.next(&mut |row, place| {
+                version::check_row(row)?;
                 let record =
                     T::from_row(row).map_err(|e| stage::advice(kind, T::WHAT).unwrap_or(e))?;
                 let extra = match T::known().filter(|_| keep_extra) {

@@ -4,11 +4,11 @@ Arrow and Parquet files and streams, opened: batches one after the other.
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::column::Column;
-use super::provenance::{Chain, METADATA_KEY};
 use super::row::{Columns, LONGEST, Place, Row, Rows};
 use super::version;
 use crate::compression::Stream;
 use crate::error::{Error, Result, catch_panic};
+use crate::provenance::{Chain, METADATA_KEY};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::{cast, kernels::length::length};
 use arrow::datatypes::{DataType, Schema, UInt64Type};
@@ -154,9 +154,6 @@ impl BatchRows {
         if let Some(row) = long_row(&batch) {
             let place = Place::row(&self.file, self.before + row as u64 + 1);
             return Err(place.too_long());
-        }
-        if let Some(column) = batch.column_by_name(version::SCHEMA_KEY) {
-            version::check_column(column).map_err(after)?;
         }
         Ok(Some(Batch::new(batch)))
     }

@@ -11,12 +11,11 @@ use super::kinds::{
     Contrast, ErrorShare, Fit, Identifiability, Listing, Power, Prediction, Prompt, Scaling, Score,
     ShapeFit, Similarity, Trial, Versus, VersusTask,
 };
-pub use super::provenance::SCHEMA_KEY;
+use super::row::Row;
 use super::table::Record;
-use crate::error::{Error, Result};
-use arrow::array::{ArrayRef, AsArray as _};
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
+
+/// The name that it stands under: a key of metadata, a key in a JSON line, or a column.
+pub const SCHEMA_KEY: &str = "shotline.schema";
 
 /// The kinds of records that are written, and the version of each that is written and read.
 pub const VERSIONS: [(&str, u32); 15] = [
@@ -47,59 +46,38 @@ pub(super) fn mark(kind: &str) -> Option<String> {
     known(kind).map(|number| format!("{kind}/{number}"))
 }
 
-/// Whether records that are marked so can be read.
+/// Whether a row can be read: it says nothing of its schema's version, or this one.
 ///
 /// # Errors
 /// What was found, what is understood, and what to do.
-pub(super) fn check(found: &str) -> std::result::Result<(), String> {
+pub(super) fn check_row(row: Row<'_>) -> Result<(), String> {
+    let mark: Option<String> = row.get(SCHEMA_KEY)?;
+    mark.map_or(Ok(()), |mark| check(&mark))
+}
+
+/// The same for metadata.
+///
+/// # Errors
+/// As [`check_row`].
+pub(super) fn check(found: &str) -> Result<(), String> {
     const THIS: &str = concat!("this one (", env!("CARGO_PKG_VERSION"), ")");
-    let (kind, number) = found
-        .rsplit_once('/')
+    let (kind, number) = (found.rsplit_once('/'))
         .and_then(|(kind, number)| Some((kind, number.parse::<u32>().ok()?)))
         .ok_or_else(|| {
             format!(
                 "{SCHEMA_KEY}: expected a kind of records and a number, as prediction/1; found {found:?}"
             )
         })?;
-    let Some(understood) = known(kind) else {
-        return Err(format!(
-            "{SCHEMA_KEY} {found}: {THIS} knows no {kind} records; read them with the Shotline that wrote them, or a \
-             newer one"
-        ));
-    };
-    let written = format!("{SCHEMA_KEY} {found}: written by");
-    match number.cmp(&understood) {
-        std::cmp::Ordering::Equal => Ok(()),
-        std::cmp::Ordering::Greater => Err(format!(
-            "{written} a newer Shotline; {THIS} understands {kind}/{understood}: use the newer one, or make the records \
-             anew with this one"
-        )),
-        std::cmp::Ordering::Less => Err(format!(
-            "{written} an older Shotline; {THIS} understands {kind}/{understood}: make the records anew, or read them \
-             with the one that wrote them (their provenance says which)"
-        )),
-    }
-}
-
-/// The same for a value in JSON, if there is one.
-///
-/// # Errors
-/// As [`check`]; it is no string.
-pub(super) fn check_json(found: Option<&str>) -> std::result::Result<(), String> {
-    let Some(found) = found else {
+    let understood = known(kind);
+    if understood == Some(number) {
         return Ok(());
+    }
+    let understands = match understood {
+        Some(other) => format!("understands {kind}/{other}"),
+        None => format!("knows no {kind} records"),
     };
-    let text: String = serde_json::from_str(found)
-        .map_err(|_| format!("{SCHEMA_KEY}: expected a string, found {found}"))?;
-    check(&text)
-}
-
-/// The same for a column of a batch.
-///
-/// # Errors
-/// As [`check`]; they are no strings.
-pub(super) fn check_column(column: &ArrayRef) -> Result<()> {
-    let texts = cast(column, &DataType::Utf8).map_err(Error::data)?;
-    let mut texts = texts.as_string::<i32>().iter().flatten();
-    texts.try_for_each(|text| check(text).map_err(Error::data))
+    Err(format!(
+        "{SCHEMA_KEY} {found}: written by another Shotline; {THIS} {understands}: make the records anew, or read them \
+         with the Shotline that wrote them (their provenance says which)"
+    ))
 }

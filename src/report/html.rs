@@ -10,8 +10,8 @@ use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
+use crate::provenance::{Chain, Step};
 use crate::record::Record;
-use crate::record::provenance::{Chain, Step};
 use crate::terminal::Brief;
 
 /// A figure with its heading.

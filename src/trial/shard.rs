@@ -2,7 +2,7 @@
 One contiguous part of the trials of a run, and what its provenance says of it.
 */
 
-use crate::record::provenance::Facts;
+use crate::provenance::Facts;
 use serde_json::json;
 use std::fmt;
 use std::ops::Range;

@@ -5,7 +5,7 @@ use shotline::cli::{OutputArgs, Progress, destination, note, warn, when_interrup
 use shotline::error::{Error, Result};
 use shotline::memory::peak_memory;
 use shotline::predictor::{Identity, Journal, Predictor, Stream};
-use shotline::record::provenance::{Chain, Facts, Step};
+use shotline::provenance::{Chain, Facts, Step};
 use shotline::record::{Entry, Extra, Prediction, Prompt, Reader, SLIM};
 use std::cell::RefCell;
 use std::fmt::Write as _;

@@ -15,7 +15,7 @@ use shotline::predictor::onnx::{self, Bos, Device, Method, Onnx, OnnxModel, Sett
 use shotline::predictor::{
     BUILTINS, Builtin, Compress, Exec, ExecSettings, Identity, Journal, Rule,
 };
-use shotline::record::provenance::{FUNCTIONS_SHA256, Facts, Step};
+use shotline::provenance::{FUNCTIONS_SHA256, Facts, Step};
 use shotline::record::{Prompt, Reader};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

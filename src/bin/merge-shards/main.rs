@@ -6,7 +6,7 @@ use record_check::{CheckedRecord, RecordCheck};
 use serde_json::json;
 use shotline::cli::{self, OutputArgs, Progress, keep_apart, warn};
 use shotline::error::{Error, Result};
-use shotline::record::provenance::{Chain, Step};
+use shotline::provenance::{Chain, Step};
 use shotline::record::{FromRow, Prediction, Prompt, Reader, Record, Row, SLIM, Trial, kind_of};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

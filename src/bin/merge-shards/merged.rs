@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use shotline::error::{Error, Result};
-use shotline::record::provenance::{Chain, Step};
+use shotline::provenance::{Chain, Step};
 use shotline::trial::shard::{POINTS, SHARD, Shard, TOTAL};
 use std::collections::BTreeSet;
 use std::ops::Range;

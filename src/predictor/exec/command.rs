@@ -7,7 +7,7 @@ declaration is a line in its file, so that nothing has to be run to read it.
 
 use crate::digest::sha256;
 use crate::error::{Error, Result};
-use crate::record::provenance::Facts;
+use crate::provenance::Facts;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::File;

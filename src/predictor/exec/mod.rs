@@ -15,7 +15,7 @@ pub use child::stop_engines;
 use super::stream::{Job, Jobs};
 use super::{Answer, Predictor, points};
 use crate::error::{Error, Result};
-use crate::record::provenance::Facts;
+use crate::provenance::Facts;
 use child::{Child, Event};
 use protocol::{Expectation, Reply, Text};
 use std::collections::{BTreeMap, HashMap, VecDeque};

@@ -40,8 +40,8 @@ use runtime::{ModelNeeds, Runtime, free_memory};
 
 use super::{Answer, Job, Jobs, Predictor, points};
 use crate::error::{Error, Result};
+use crate::provenance::Facts;
 use crate::record::Prompt;
-use crate::record::provenance::Facts;
 use crate::symbols::Symbols;
 
 /// How an answer is found. Both give the same answers.

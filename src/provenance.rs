@@ -12,9 +12,6 @@ use std::time::SystemTime;
 /// The key of the chain in Arrow and Parquet schema metadata.
 pub const METADATA_KEY: &str = "shotline.provenance";
 
-/// The name that the version of a schema stands under: a key of metadata, a key in a JSON line, or a column.
-pub const SCHEMA_KEY: &str = "shotline.schema";
-
 /// Settings or measurements by name.
 pub type Facts = BTreeMap<String, serde_json::Value>;
 
