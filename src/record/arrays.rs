@@ -1,5 +1,5 @@
 /*!
-Records into Arrow batches. Parquet is written through these.
+Records as Arrow streams and Parquet files, written batch by batch.
 */
 
 use super::batch::BATCH_ROWS;
@@ -7,31 +7,58 @@ use super::column::Column;
 use super::extra::{Extra, ExtraColumns};
 use super::json_lines::push_record;
 use super::table::Record;
+use super::write::Format;
 use crate::error::{Error, Result};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::ipc::writer::StreamWriter;
 use arrow::json::ReaderBuilder;
 use arrow::json::reader::Decoder;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
 use std::collections::HashMap;
+use std::io::{self, Write};
 use std::sync::Arc;
 
-/// Collects records into batches.
-pub(super) struct BatchWriter {
+/// Row groups are closed at this encoded size, so that memory stays flat.
+const ROW_GROUP_BYTES: usize = 64 << 20;
+
+/// Collects records into batches, and writes these.
+pub(super) struct BatchWriter<W: Write + Send> {
+    place: String,
+    metadata: HashMap<String, String>,
     schema: SchemaRef,
     decoder: Decoder,
     line: Vec<u8>,
     skip: &'static [&'static str],
     extra: ExtraColumns,
+    /// None once it failed.
+    sink: Option<Sink<W>>,
 }
 
-impl BatchWriter {
-    /// For `T`'s columns but those in `skip`.
-    pub(super) fn new<T: Record>(skip: &'static [&'static str]) -> Result<Self> {
-        let columns = T::columns()
-            .iter()
-            .filter(|column| !skip.contains(&column.name));
+/// Where batches go.
+enum Sink<W: Write + Send> {
+    /// The first batch begins it: its unknown columns complete the schema.
+    Waiting(W, Format),
+    Arrow(StreamWriter<W>),
+    Parquet(ArrowWriter<W>),
+}
+
+impl<W: Write + Send> BatchWriter<W> {
+    /// For `T`'s columns but those in `skip`, to `out`, which errors call `place`.
+    pub(super) fn new<T: Record>(
+        (out, place): (W, &str),
+        format: Format,
+        skip: &'static [&'static str],
+        metadata: HashMap<String, String>,
+    ) -> Result<Self> {
+        let columns = (T::columns().iter()).filter(|column| !skip.contains(&column.name));
         let schema: SchemaRef = Arc::new(Schema::new(columns.map(field).collect::<Vec<_>>()));
         Ok(Self {
+            place: place.to_owned(),
+            metadata,
             decoder: ReaderBuilder::new(schema.clone())
                 .with_batch_size(BATCH_ROWS)
                 .build_decoder()
@@ -40,6 +67,7 @@ impl BatchWriter {
             line: Vec::new(),
             skip,
             extra: ExtraColumns::beside(T::columns()),
+            sink: Some(Sink::Waiting(out, format)),
         })
     }
 
@@ -47,20 +75,15 @@ impl BatchWriter {
         self.line.clear();
         push_record(&mut self.line, record, [], self.skip);
         self.decoder.decode(&self.line).map_err(Error::data)?;
-        self.extra.push(extra)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.decoder.is_empty()
-    }
-
-    /// Whether it is time to [`finish`](Self::finish) a batch.
-    pub(super) fn is_full(&self) -> bool {
-        self.decoder.len() >= BATCH_ROWS
+        self.extra.push(extra)?;
+        if self.decoder.len() >= BATCH_ROWS {
+            self.write_batch()?;
+        }
+        Ok(())
     }
 
     /// The records since the last call as a batch.
-    pub(super) fn finish(&mut self, metadata: &HashMap<String, String>) -> Result<RecordBatch> {
+    fn batch(&mut self) -> Result<RecordBatch> {
         let known = self.decoder.flush().map_err(Error::data)?;
         let known = known.unwrap_or_else(|| RecordBatch::new_empty(self.schema.clone()));
         let extra = self.extra.finish()?;
@@ -68,9 +91,74 @@ impl BatchWriter {
         let fields = self.schema.fields().iter().chain(extra_schema.fields());
         let fields: Vec<_> = fields.cloned().collect();
         let arrays = [known.columns(), extra.columns()].concat();
-        let schema = Arc::new(Schema::new_with_metadata(fields, metadata.clone()));
+        let schema = Arc::new(Schema::new_with_metadata(fields, self.metadata.clone()));
         RecordBatch::try_new(schema, arrays).map_err(Error::data)
     }
+
+    fn write_batch(&mut self) -> Result<()> {
+        let batch = self.batch()?;
+        let sink = self.sink.take().ok_or_else(|| self.lost())?;
+        let mut sink = match sink {
+            Sink::Waiting(out, Format::Parquet) => {
+                let properties = properties(&self.metadata)?;
+                let begun = ArrowWriter::try_new(out, batch.schema(), Some(properties));
+                Sink::Parquet(begun.map_err(|e| self.wrong(e))?)
+            }
+            Sink::Waiting(out, _) => {
+                let begun = StreamWriter::try_new(out, &batch.schema());
+                Sink::Arrow(begun.map_err(|e| self.wrong(e))?)
+            }
+            begun => begun,
+        };
+        match &mut sink {
+            Sink::Arrow(writer) => writer.write(&batch).map_err(|e| self.wrong(e))?,
+            Sink::Parquet(writer) => {
+                writer.write(&batch).map_err(|e| self.wrong(e))?;
+                if writer.in_progress_size() > ROW_GROUP_BYTES {
+                    writer.flush().map_err(|e| self.wrong(e))?;
+                }
+            }
+            Sink::Waiting(..) => {}
+        }
+        self.sink = Some(sink);
+        Ok(())
+    }
+
+    /// Writes what is left and gives the output back.
+    pub(super) fn finish(mut self) -> Result<W> {
+        if !self.decoder.is_empty() || matches!(self.sink, Some(Sink::Waiting(..))) {
+            self.write_batch()?;
+        }
+        match self.sink.take() {
+            Some(Sink::Arrow(writer)) => writer.into_inner().map_err(|e| self.wrong(e)),
+            Some(Sink::Parquet(writer)) => writer.into_inner().map_err(|e| self.wrong(e)),
+            _ => Err(self.lost()),
+        }
+    }
+
+    fn lost(&self) -> Error {
+        Error::data(format!("{}: the output failed before", self.place))
+    }
+
+    /// What a writer of tables says, as what went wrong with the output where it was that.
+    fn wrong(&self, e: impl std::error::Error + 'static) -> Error {
+        let first: &(dyn std::error::Error + 'static) = &e;
+        let mut causes = std::iter::successors(Some(first), |e| e.source());
+        match causes.find_map(|e| e.downcast_ref::<io::Error>()) {
+            Some(io) => Error::io(&self.place, io::Error::new(io.kind(), io.to_string())),
+            None => Error::data(format!("{}: {e}", self.place)),
+        }
+    }
+}
+
+fn properties(metadata: &HashMap<String, String>) -> Result<WriterProperties> {
+    let pairs = (metadata.iter()).map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+    // Level 1: a third of the size of uncompressed prompts at little cost in time.
+    let level = ZstdLevel::try_new(1).map_err(Error::data)?;
+    Ok(WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_key_value_metadata(Some(pairs.collect()))
+        .build())
 }
 
 fn field(column: &Column) -> Field {

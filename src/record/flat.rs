@@ -10,18 +10,16 @@ use super::table::{Record, text_fields};
 use crate::compression::Stream;
 use crate::error::{Error, Result};
 use crate::provenance::Chain;
-use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
+use csv::{ReaderBuilder, StringRecord, Trim};
 use std::cell::Cell;
-use std::io::{self, Read};
-use std::rc::Rc;
+use std::io::{Read as _, Take};
 use std::sync::Arc;
 
 /// Lines of a table with a header.
 pub(super) struct CsvRows {
     file: Arc<str>,
-    reader: csv::Reader<Rationed>,
-    /// Bytes that the record being read may still have.
-    ration: Rc<Cell<usize>>,
+    /// Over no more bytes than a record may still have.
+    reader: csv::Reader<Take<Stream>>,
     separator: u8,
     header: StringRecord,
     line: StringRecord,
@@ -45,36 +43,27 @@ impl CsvRows {
                 (count, *separator == b',')
             })
             .unwrap_or(b',');
-        let ration = Rc::new(Cell::new(LONGEST));
-        let stream = Rationed {
-            stream,
-            left: ration.clone(),
-        };
         let mut reader = ReaderBuilder::new()
             .delimiter(separator)
             .trim(Trim::Headers)
-            .from_reader(stream);
+            .from_reader(stream.take(LONGEST as u64));
         let header = reader.headers().cloned();
-        let mut rows = Self {
+        Ok(Self {
+            header: whole(header, &reader, Place::line(&file, 1))?,
             file,
             reader,
-            ration,
             separator,
-            header: StringRecord::new(),
             line: StringRecord::new(),
-        };
-        rows.header = header.map_err(|e| rows.wrong(1, &e))?;
-        Ok(rows)
+        })
     }
+}
 
-    fn wrong(&self, line: u64, e: &csv::Error) -> Error {
-        match e.kind() {
-            ErrorKind::Io(e) if e.kind() == io::ErrorKind::FileTooLarge => {
-                Place::line(&self.file, line).too_long()
-            }
-            _ => Error::data(format!("{}: {e}", self.file)),
-        }
+/// What was read of a record that begins at `place`, if it is not longer than one may be.
+fn whole<T>(read: csv::Result<T>, reader: &csv::Reader<Take<Stream>>, place: Place) -> Result<T> {
+    if reader.get_ref().limit() == 0 {
+        return Err(place.too_long());
     }
+    read.map_err(|e| Error::data(format!("{}: {e}", place.file())))
 }
 
 impl Rows for CsvRows {
@@ -82,10 +71,10 @@ impl Rows for CsvRows {
         &mut self,
         see: &mut dyn FnMut(Row<'_>, Place) -> std::result::Result<(), String>,
     ) -> Result<bool> {
-        self.ration.set(LONGEST);
-        let line = self.reader.position().line();
+        self.reader.get_mut().set_limit(LONGEST as u64);
+        let begin = Place::line(&self.file, self.reader.position().line());
         let more = self.reader.read_record(&mut self.line);
-        if !more.map_err(|e| self.wrong(line, &e))? {
+        if !whole(more, &self.reader, begin)? {
             return Ok(false);
         }
         let line = self.line.position().map_or(0, csv::Position::line);
@@ -108,24 +97,6 @@ impl Rows for CsvRows {
 
     fn columns(&self) -> Vec<String> {
         self.header.iter().map(str::to_owned).collect()
-    }
-}
-
-/// A stream that gives no more than a record's bytes until it is allowed more.
-struct Rationed {
-    stream: Stream,
-    left: Rc<Cell<usize>>,
-}
-
-impl Read for Rationed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let room = buffer.len().min(self.left.get());
-        if room == 0 && !buffer.is_empty() {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let n = self.stream.read(&mut buffer[..room])?;
-        self.left.set(self.left.get() - n);
-        Ok(n)
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
-use std::io::{BufRead, ErrorKind};
+use std::io::{BufRead as _, Read as _};
 use std::sync::Arc;
 
 /// Lines, read one after the other.
@@ -71,29 +71,14 @@ impl JsonLines {
     /// Reads the next line, with its line break; false at the end.
     fn read_line(&mut self) -> Result<bool> {
         self.line.clear();
-        loop {
-            let there = match self.stream.fill_buf() {
-                Ok(there) => there,
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(e) => return Err(Error::io(&self.file, e)),
-            };
-            // As `read_until`, but the end is looked for many bytes at a time.
-            let end = memchr::memchr(b'\n', there).map(|at| at + 1);
-            let taken = end.unwrap_or(there.len());
-            self.line.extend_from_slice(&there[..taken]);
-            self.stream.consume(taken);
-            let is_over = end.is_some() || taken == 0;
-            if is_over && self.line.is_empty() {
-                return Ok(false);
-            }
-            if self.line.len() > LONGEST || is_over {
-                self.number += 1;
-                if self.line.len() > LONGEST {
-                    return Err(self.place().too_long());
-                }
-                return Ok(true);
-            }
+        let mut stream = (&mut self.stream).take(LONGEST as u64 + 1);
+        let read = stream.read_until(b'\n', &mut self.line);
+        read.map_err(|e| Error::io(&self.file, e))?;
+        self.number += 1;
+        if self.line.len() > LONGEST {
+            return Err(self.place().too_long());
         }
+        Ok(!self.line.is_empty())
     }
 
     fn place(&self) -> Place {

@@ -7,20 +7,15 @@ use super::extra::Extra;
 use super::flat;
 use super::json_lines::push_record;
 use super::table::Record;
-use super::version;
+use super::version::{self, SCHEMA_KEY};
 use crate::compression::name_inside;
 use crate::error::{Error, Result};
 use crate::provenance::{Chain, METADATA_KEY};
 use crate::terminal::{Brief, aligned};
-use arrow::ipc::writer::StreamWriter;
 use csv::WriterBuilder;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
 use serde_json::json;
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// The formats of `--to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -60,31 +55,17 @@ impl Format {
     }
 }
 
-/// Row groups are closed at this encoded size, so that memory stays flat.
-const ROW_GROUP_BYTES: usize = 64 << 20;
-
 enum State<W: Write + Send, T> {
     Lines(W, Vec<u8>),
     Csv(csv::Writer<W>),
     Table(W, Vec<T>),
-    /// The stream begins with the first batch, whose unknown columns complete the schema.
-    Batches(Box<BatchWriter>, Stream<W>),
-}
-
-/// Where batches go, before and after the header.
-enum Stream<W: Write + Send> {
-    Waiting(W, Format),
-    Arrow(StreamWriter<W>),
-    Parquet(ArrowWriter<W>),
-    /// Only while it begins, and where it failed to.
-    Lost,
+    Batches(Box<BatchWriter<W>>),
 }
 
 /// Writes the records of one table.
 pub struct Writer<W: Write + Send, T> {
     state: State<W, T>,
     skip: &'static [&'static str],
-    metadata: HashMap<String, String>,
     place: String,
     /// The columns of the terminal that the output goes to.
     width: Option<usize>,
@@ -103,13 +84,6 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
         skip: &'static [&'static str],
         chain: &Chain,
     ) -> Result<Self> {
-        let mut metadata = HashMap::from([
-            (METADATA_KEY.to_owned(), chain.to_json()),
-            ("shotline.record".to_owned(), T::KIND.to_owned()),
-        ]);
-        if let Some(mark) = version::mark(T::KIND) {
-            metadata.insert(version::SCHEMA_KEY.to_owned(), mark);
-        }
         let state = match format {
             Format::Jsonl => State::Lines(out, Vec::new()),
             Format::Csv | Format::Tsv => {
@@ -126,14 +100,18 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
                 State::Table(out, Vec::new())
             }
             Format::Arrow | Format::Parquet => {
-                let batch = Box::new(BatchWriter::new::<T>(skip)?);
-                State::Batches(batch, Stream::Waiting(out, format))
+                let mut metadata = HashMap::from([
+                    (METADATA_KEY.to_owned(), chain.to_json()),
+                    ("shotline.record".to_owned(), T::KIND.to_owned()),
+                ]);
+                metadata.extend(version::mark(T::KIND).map(|mark| (SCHEMA_KEY.to_owned(), mark)));
+                let batches = BatchWriter::new::<T>((out, place), format, skip, metadata)?;
+                State::Batches(Box::new(batches))
             }
         };
         Ok(Self {
             state,
             skip,
-            metadata,
             place: place.to_owned(),
             width: None,
         })
@@ -152,7 +130,7 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
         if let State::Lines(out, _) = &mut self.state {
             let mut header = json!({"provenance": chain});
             if let Some(mark) = version::mark(T::KIND) {
-                header[version::SCHEMA_KEY] = mark.into();
+                header[SCHEMA_KEY] = mark.into();
             }
             writeln!(out, "{header}").map_err(|e| Error::io(&self.place, e))?;
         }
@@ -178,13 +156,7 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
                 records.push(record.clone());
                 Ok(())
             }
-            State::Batches(batch, _) => {
-                batch.push(record, extra)?;
-                if batch.is_full() {
-                    self.write_batch()?;
-                }
-                Ok(())
-            }
+            State::Batches(batches) => batches.push(record, extra),
         }
     }
 
@@ -201,46 +173,11 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
         .map_err(|e| Error::io(&self.place, e))
     }
 
-    fn write_batch(&mut self) -> Result<()> {
-        let State::Batches(records, stream) = &mut self.state else {
-            return Ok(());
-        };
-        let batch = records.finish(&self.metadata)?;
-        let (place, schema) = (&self.place, batch.schema());
-        if matches!(stream, Stream::Waiting(..))
-            && let Stream::Waiting(out, format) = std::mem::replace(stream, Stream::Lost)
-        {
-            *stream = if format == Format::Arrow {
-                let begun = StreamWriter::try_new(out, &schema);
-                Stream::Arrow(begun.map_err(|e| wrong(place, e))?)
-            } else {
-                let begun = ArrowWriter::try_new(out, schema, Some(properties(&self.metadata)?));
-                Stream::Parquet(begun.map_err(|e| wrong(place, e))?)
-            };
-        }
-        match stream {
-            Stream::Arrow(writer) => writer.write(&batch).map_err(|e| wrong(place, e)),
-            Stream::Parquet(writer) => {
-                writer.write(&batch).map_err(|e| wrong(place, e))?;
-                if writer.in_progress_size() > ROW_GROUP_BYTES {
-                    writer.flush().map_err(|e| wrong(place, e))?;
-                }
-                Ok(())
-            }
-            Stream::Waiting(..) | Stream::Lost => Err(lost(place)),
-        }
-    }
-
     /// Writes what is left and gives the output back.
     ///
     /// # Errors
     /// The output cannot be written.
-    pub fn finish(mut self) -> Result<W> {
-        if let State::Batches(batch, stream) = &self.state
-            && (!batch.is_empty() || matches!(stream, Stream::Waiting(..)))
-        {
-            self.write_batch()?;
-        }
+    pub fn finish(self) -> Result<W> {
         let place = &self.place;
         let mut out = match self.state {
             State::Lines(out, _) => out,
@@ -253,43 +190,10 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
                     .map_err(|e| Error::io(place, e))?;
                 out
             }
-            State::Batches(_, Stream::Arrow(writer)) => {
-                writer.into_inner().map_err(|e| wrong(place, e))?
-            }
-            State::Batches(_, Stream::Parquet(writer)) => {
-                writer.into_inner().map_err(|e| wrong(place, e))?
-            }
-            State::Batches(..) => return Err(lost(place)),
+            State::Batches(batches) => batches.finish()?,
         };
         out.flush().map_err(|e| Error::io(place, e))?;
         Ok(out)
-    }
-}
-
-fn lost(place: &str) -> Error {
-    Error::data(format!("{place}: the output failed before"))
-}
-
-fn properties(metadata: &HashMap<String, String>) -> Result<WriterProperties> {
-    let pairs = metadata
-        .iter()
-        .map(|(k, v)| KeyValue::new(k.clone(), v.clone()))
-        .collect();
-    // Level 1: a third of the size of uncompressed prompts at little cost in time.
-    let level = ZstdLevel::try_new(1).map_err(Error::data)?;
-    Ok(WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
-        .set_key_value_metadata(Some(pairs))
-        .build())
-}
-
-/// What a writer of tables says, as what went wrong with the output where it was that.
-fn wrong(place: &str, e: impl std::error::Error + 'static) -> Error {
-    let first: &(dyn std::error::Error + 'static) = &e;
-    let mut causes = std::iter::successors(Some(first), |e| e.source());
-    match causes.find_map(|e| e.downcast_ref::<io::Error>()) {
-        Some(io) => Error::io(place, io::Error::new(io.kind(), io.to_string())),
-        None => Error::data(format!("{place}: {e}")),
     }
 }
 
