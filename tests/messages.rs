@@ -138,7 +138,7 @@ fn a_slip_in_a_name_is_told_from_what_is_not_there() {
         (
             "notes.txt",
             3,
-            "notes.txt: a file; give the folder that it is in",
+            "notes.txt: not a graph, nor has its folder one",
         ),
     ] {
         let ran = dir.pipe(prompt.clone(), "infer", &format!("--model {model}"));
