@@ -451,7 +451,7 @@ fn what_cannot_be_drawn_is_a_usage_error() {
     for (arguments, words) in [
         (
             "--bits 3 --shots 2,8",
-            ["--shots 8", "9 different inputs", "3 bits have only 8"],
+            ["--shots 8", "9 different inputs", "only 8 of 3 bits"],
         ),
         (
             "--bits 1 --shots 2",

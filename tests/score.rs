@@ -462,12 +462,12 @@ fn ragged_cells_are_refused_unless_partial_ones_are_allowed() {
         ),
         (
             without(&|p| p["function"] == "rotl1" && p["shots"] == 1),
-            "model \"builtin:copy\", 1 shots: no trial of rotl1, which another shot count has",
+            "model \"builtin:copy\", 1 shot: no trial of rotl1, which another shot count has",
         ),
         // As many functions at either, and not the same ones.
         (
             without(&|p| p["function"] == if p["shots"] == 1 { "rotl1" } else { "identity" }),
-            "model \"builtin:copy\", 1 shots: no trial of rotl1, which another shot count has",
+            "model \"builtin:copy\", 1 shot: no trial of rotl1, which another shot count has",
         ),
     ] {
         dir.pipe(input.clone(), "score", "")

@@ -3,7 +3,7 @@ Alphabets: the symbols that a modality offers, from which every trial draws its 
 */
 
 use crate::digest::sha256_of_text;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::symbols::is_word;
 use crate::text;
 use std::fs::File;
@@ -89,8 +89,8 @@ impl Alphabet {
         }
         if symbols.len() < 2 {
             return Err(Error::usage(format!(
-                "--alphabet {text}: {} symbols; two bits need two different ones",
-                symbols.len()
+                "--alphabet {text}: {}; two bits need two different ones",
+                counted(symbols.len(), "symbol")
             )));
         }
         Ok(named(letters, None, "", CONCATENATION))

@@ -10,7 +10,7 @@ use shotline::cli::{
     self, InputArgs, OutputArgs, SeedArg, Sink, SuggestedValues, SuiteArg, ThreadArgs, destination,
     keep_apart, note, read_sequences, warn,
 };
-use shotline::error::{Error, Result};
+use shotline::error::{Error, Result, counted};
 use shotline::predictor::onnx::{self, Bos, Device, Method, Onnx, OnnxModel, Settings, doctor};
 use shotline::predictor::{
     BUILTINS, Builtin, Compress, Exec, ExecSettings, Identity, Journal, Rule,
@@ -353,9 +353,9 @@ fn builtin(args: &Args, mut reader: Reader<Prompt>, name: &str) -> Result<()> {
         warn(
             "infer",
             format!(
-                "{} answers to clean prompts fell back on the mode: no function of the suite agrees with \
+                "{} to clean prompts fell back on the mode: no function of the suite agrees with \
                  their demonstrations (--suite)",
-                predictor.fallbacks()
+                counted(predictor.fallbacks(), "answer")
             ),
         );
     }

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek};
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::text::refuse_lfs_pointer;
 
 /// Graphs in attributes of nodes in graphs: deeper than this no exporter goes.
@@ -146,7 +146,8 @@ pub(crate) fn contents(model: &Path) -> Result<GraphFile> {
         let found = path.metadata().map_err(|error| wrong(&error))?.len();
         if found < expected {
             return Err(wrong(&format!(
-                "cut short: {found} bytes, but the graph keeps weights in {expected}; copy or convert it again"
+                "cut short: {}, but the graph keeps weights in {expected}; copy or convert it again",
+                counted(found, "byte")
             )));
         }
         files.push(path);
