@@ -282,13 +282,28 @@ fn a_prefix_stands_before_the_first_example() {
             "--design nested --task rotl1 --shots 0,2 --trials 2",
         )
         .ok();
-    for prefix in ["Rule:\n", "é", ""] {
-        let arguments = ["--alphabet", "protein", "--prefix", prefix];
+    for (written, prefix) in [
+        ("Rule:\n", "Rule:\n"),
+        ("Rule:\\n\\t", "Rule:\n\t"),
+        ("\\\\n", "\\n"),
+        ("é", "é"),
+        ("", ""),
+    ] {
+        let arguments = ["--alphabet", "protein", "--prefix", written];
         for p in json_lines(&dir.pipe(trials.clone(), "encode", arguments).ok()) {
             assert_eq!(text(&p, "prefix"), prefix);
             check_decoded(&p, "{x}{y}{sep}", prefix);
         }
     }
+    dir.pipe(
+        trials,
+        "encode",
+        ["--alphabet", "genomic", "--prefix", "a\\q"],
+    )
+    .refused(
+        2,
+        &["--prefix \"a\\\\q\": unknown escape \\q; there are \\n, "],
+    );
 }
 
 #[test]
