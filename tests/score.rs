@@ -78,8 +78,7 @@ fn worked_example() -> Vec<Value> {
 }
 
 /// What is said of rows without errors over functions.
-const OF_ONE_FUNCTION: &str =
-    "rows of one function only: errors over functions need two, and are null";
+const OF_ONE_FUNCTION: &str = "of one function only: errors over functions need two, and are null";
 
 const SUITE: &str = "identity\nparity_fill\nreverse_bits\n";
 
@@ -492,7 +491,7 @@ fn one_function_has_no_error_over_functions() {
         let own = all.iter().filter(|p| p["function"] == function);
         to_lines(&own.cloned().collect::<Vec<_>>())
     };
-    let said = format!("score: warning: 1 {OF_ONE_FUNCTION}\n");
+    let said = format!("score: warning: 1 row {OF_ONE_FUNCTION}\n");
     let over_functions = [
         "se",
         "ci_low",
