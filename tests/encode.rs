@@ -450,6 +450,11 @@ fn what_would_make_an_answer_ambiguous_or_impossible_is_a_usage_error() {
     }
     dir.pipe(trials.clone(), "encode", "")
         .refused(2, &["--alphabet is missing", "genomic, linguistic"]);
+    dir.pipe(trials.clone(), "encode", "--alphabet words:")
+        .refused(
+            1,
+            &["--alphabet words: (without a comma it is a file of words): No such file"],
+        );
     let prefix = "--alphabet words:AAC,ACA,TTG --prefix >>A";
     dir.pipe(trials, "encode", prefix)
         .refused(2, &["--prefix \">>A\"", "'A' stands in a word"]);

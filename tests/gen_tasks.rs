@@ -784,7 +784,15 @@ fn random_functions_differ_at_the_width_asked_for() {
         assert!(rows.iter().all(|r| ["2", "3"].contains(&&*r["bitload"])));
     }
     dir.run("gen-tasks", "--suite random:900,depth=1,seed=0 --list")
-        .refused(2, &["random:900", "new functions of BitLoad 1-8"]);
+        .refused(
+            2,
+            &["random:900", "new functions of BitLoad 1-8 on 8 bits among"],
+        );
+    dir.run("gen-tasks", "--suite random-tables:5,k=1,seed=1 --bits 1")
+        .refused(
+            2,
+            &["found only 2 functions of BitLoad 1-1 on 1 bit; ask for fewer"],
+        );
     dir.run("gen-tasks", "--suite random:9 --list")
         .refused(2, &["depth is a number"]);
 }

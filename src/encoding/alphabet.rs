@@ -104,7 +104,8 @@ impl Alphabet {
         } else {
             let path = Path::new(text);
             let read = File::open(path).and_then(text::read).map_err(|e| {
-                let what = format!("{text} (without a comma it is a file of words)");
+                let what =
+                    format!("--alphabet {WORDS}{text} (without a comma it is a file of words)");
                 Error::io(what, e)
             })?;
             let words: Vec<String> = read.split_whitespace().map(str::to_owned).collect();

@@ -76,7 +76,7 @@ impl RandomTables {
                     counted(programs.len(), "function"),
                     self.bitload.start(),
                     self.bitload.end(),
-                    self.bits
+                    counted(self.bits, "bit")
                 )));
             };
             let new = (0..DRAWS)
