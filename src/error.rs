@@ -121,6 +121,14 @@ impl Error {
     }
 }
 
+/// A number of things, as "1 shot" and "2 shots".
+#[must_use]
+pub fn counted(n: impl Display, thing: &str) -> String {
+    let n = n.to_string();
+    let s = if n == "1" { "" } else { "s" };
+    format!("{n} {thing}{s}")
+}
+
 /// At most 40 characters of a text, on one line, for an error message.
 #[must_use]
 pub fn shorten(text: &str) -> String {

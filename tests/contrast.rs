@@ -443,7 +443,7 @@ fn groups_are_the_contrasts_of_their_functions_alone() {
     );
     assert!(
         ran.stderr
-            .contains("groups.csv: 1 functions without predictions, rotr1 first"),
+            .contains("groups.csv: 1 function without predictions, rotr1 first"),
         "{ran}"
     );
     let rows = csv_rows(&ran.loud_ok());

@@ -282,13 +282,28 @@ fn a_prefix_stands_before_the_first_example() {
             "--design nested --task rotl1 --shots 0,2 --trials 2",
         )
         .ok();
-    for prefix in ["Rule:\n", "é", ""] {
-        let arguments = ["--alphabet", "protein", "--prefix", prefix];
+    for (written, prefix) in [
+        ("Rule:\n", "Rule:\n"),
+        ("Rule:\\n\\t", "Rule:\n\t"),
+        ("\\\\n", "\\n"),
+        ("é", "é"),
+        ("", ""),
+    ] {
+        let arguments = ["--alphabet", "protein", "--prefix", written];
         for p in json_lines(&dir.pipe(trials.clone(), "encode", arguments).ok()) {
             assert_eq!(text(&p, "prefix"), prefix);
             check_decoded(&p, "{x}{y}{sep}", prefix);
         }
     }
+    dir.pipe(
+        trials,
+        "encode",
+        ["--alphabet", "genomic", "--prefix", "a\\q"],
+    )
+    .refused(
+        2,
+        &["--prefix \"a\\\\q\": unknown escape \\q; there are \\n, "],
+    );
 }
 
 #[test]
@@ -435,6 +450,11 @@ fn what_would_make_an_answer_ambiguous_or_impossible_is_a_usage_error() {
     }
     dir.pipe(trials.clone(), "encode", "")
         .refused(2, &["--alphabet is missing", "genomic, linguistic"]);
+    dir.pipe(trials.clone(), "encode", "--alphabet words:")
+        .refused(
+            1,
+            &["--alphabet words: (without a comma it is a file of words): No such file"],
+        );
     let prefix = "--alphabet words:AAC,ACA,TTG --prefix >>A";
     dir.pipe(trials, "encode", prefix)
         .refused(2, &["--prefix \">>A\"", "'A' stands in a word"]);

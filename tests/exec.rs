@@ -378,7 +378,9 @@ fn lines_that_are_no_answers_are_errors_that_show_them() {
             "print('loading weights', flush=True)",
             "line 6 of its output: expected {\"id\", \"output\", \"logprob\", \"margin\"}, found \"loading weights\"",
         ),
-        ("print('', flush=True)", "found \"\""),
+        ("print('', flush=True)", "found \"\": not a JSON object"),
+        ("print('5', flush=True)", "found \"5\": not a JSON object"),
+        ("print('[]', flush=True)", "found \"[]\": not a JSON object"),
         ("print('x' * 5000, flush=True)", "xxxxx\"..."),
         (
             "sys.stdout.buffer.write(b'\\xff\\xfe\\n'); sys.stdout.flush()",

@@ -719,6 +719,56 @@ fn what_no_report_can_be_is_refused() {
     assert_eq!(dir.names().len(), before.len() + 1);
 }
 
+#[test]
+fn a_report_leaves_out_a_figure_that_cannot_be_drawn_and_says_why() {
+    let dir = Workdir::new();
+    // Models of known size without a shot count in common.
+    dir.write(
+        "sizes.csv",
+        "model,modality,params,shots,accuracy,se\n\
+         a-1,linguistic,1e9,1,0.1,0.02\na-1,linguistic,1e9,8,0.2,0.02\n\
+         a-2,linguistic,2e9,2,0.1,0.02\na-2,linguistic,2e9,16,0.2,0.02\n",
+    );
+    // More models than a page has room for.
+    let rows = (0..120).map(|i| format!("m{i}/{i},linguistic,1,0.1\nm{i}/{i},linguistic,4,0.2\n"));
+    let header = "model,modality,shots,accuracy\n".to_owned();
+    dir.write("many.csv", header + &rows.collect::<String>());
+    std::fs::create_dir(dir.path("figures")).unwrap();
+    for (file, heading, why, drawn) in [
+        (
+            "sizes.csv",
+            "Accuracy by parameters",
+            "the models have no shot count in common; give the scores of those that have one",
+            "Accuracy by shots",
+        ),
+        (
+            "many.csv",
+            "Accuracy by shots",
+            "a figure of 183 x 90 mm has no room for 120 series: enlarge it or leave some out",
+            "Scores",
+        ),
+    ] {
+        let ran = dir.run(
+            "figure",
+            &format!("report {file} --figures figures -o r.html"),
+        );
+        let warning = format!("figure: warning: \"{heading}\" is left out: {why}\n");
+        assert!(ran.stderr.contains(&warning), "{ran}");
+        ran.loud_ok();
+        let page = String::from_utf8(dir.read("r.html")).unwrap();
+        assert!(page.contains(&format!("<h2>{heading}</h2><p>Left out: {why}.</p>")));
+        let (_, section) = page.split_once(&format!("<h2>{drawn}</h2>")).unwrap();
+        assert!(!section.starts_with("<p>Left out"), "{drawn}");
+    }
+    // A number that cannot be is no figure's affair.
+    dir.write(
+        "bad.csv",
+        "model,modality,shots,accuracy\na,linguistic,1,1.5\n",
+    );
+    dir.run("figure", "report bad.csv -o bad.html")
+        .refused(1, &["1.5"]);
+}
+
 /// One row a model with what each table says of it: the numbers are those of the tables.
 #[test]
 fn a_report_begins_with_the_models_of_a_campaign() {

@@ -181,7 +181,7 @@ fn one_function_has_no_interval() {
         let ran = dir.pipe(to_lines(&one), "fit-loglinear", "");
         assert_eq!(
             ran.stderr,
-            "fit-loglinear: warning: 1 rows of one function only: errors over functions need two, and are null\n"
+            "fit-loglinear: warning: 1 row of one function only: errors over functions need two, and are null\n"
         );
         let row = &csv_rows(&ran.loud_ok())[0];
         for column in ["a1_ci_low", "a1_ci_high", "trial_a1", "trial_p"] {

@@ -522,15 +522,15 @@ fn a_bad_csv_is_refused_by_line() {
         ),
         (
             "function,input,output\nf,0,10\n",
-            "bad:2: column \"output\": expected 1 bits, as in the first row of \"f\", found \"10\"",
+            "bad:2: column \"output\": expected 1 bit, as in the first row of \"f\", found \"10\"",
         ),
         (
             "function,input,output\nf,0,1\nf,,1\n",
-            "bad:3: column \"input\": expected 1 bits",
+            "bad:3: column \"input\": expected 1 bit",
         ),
         (
             "function,input,output\nf,00,10\n",
-            "bad:2: \"f\": expected inputs of 1 bits (--bits), found \"00\"",
+            "bad:2: \"f\": expected inputs of 1 bit (--bits), found \"00\"",
         ),
         (
             "function,input,output\nrotl1,0,1\n",

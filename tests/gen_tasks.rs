@@ -274,30 +274,48 @@ fn clean_and_deranged_trials_are_paired() {
 }
 
 #[test]
-fn one_demonstration_cannot_be_deranged_which_is_said() {
+fn fewer_than_two_demonstrations_cannot_be_deranged_which_is_said() {
     let dir = Workdir::new();
-    let ran = dir.run(
-        "gen-tasks",
-        "--suite primitives --shots 1 --trials 2 --condition clean,deranged",
-    );
-    assert!(
-        ran.stderr
-            .starts_with("gen-tasks: warning: one demonstration cannot be deranged"),
-        "{ran}"
-    );
-    let trials = json_lines(&ran.loud_ok());
-    assert_eq!(trials.len(), 120);
-    for pair in trials.chunks(2) {
-        assert_eq!(pair[0]["outputs"], pair[1]["outputs"]);
-        assert_eq!(int(&pair[1], "unchanged"), 1);
+    for shots in ["1,2", "0,2", "0,1,2"] {
+        let ran = dir.run(
+            "gen-tasks",
+            &format!("--suite primitives --shots {shots} --trials 2 --condition clean,deranged"),
+        );
+        assert_eq!(
+            ran.stderr,
+            "gen-tasks: warning: fewer than 2 demonstrations cannot be deranged: at 0 and 1 shots the deranged \
+             trials equal the clean\n"
+        );
+        let trials = json_lines(&ran.loud_ok());
+        for pair in trials.chunks(2).filter(|pair| int(&pair[0], "shots") < 2) {
+            assert_eq!(pair[0]["outputs"], pair[1]["outputs"]);
+            assert_eq!(int(&pair[1], "unchanged"), int(&pair[0], "shots"));
+        }
     }
+    for (shots, condition) in [
+        ("1", "deranged"),
+        ("0,1", "deranged"),
+        ("1", "clean,deranged"),
+    ] {
+        let ran = dir.run(
+            "gen-tasks",
+            &format!("--shots {shots} --condition {condition}"),
+        );
+        ran.refused(
+            2,
+            &["--condition deranged: fewer than 2 demonstrations cannot be deranged; give --shots of 2 or more"],
+        );
+    }
+    // A published cell is drawn as it was published.
+    let cell = "--replay breslow2026 --alphabet genomic --seed 42 --shots 1 --condition deranged";
+    let ran = dir.run("gen-tasks", cell);
+    assert!(ran.stderr.contains("fewer than 2 demonstrations"), "{ran}");
+    ran.loud_ok();
 }
 
 #[test]
 fn zero_shots_are_an_empty_context() {
-    for t in trials(
-        "--task identity --task meta_constant --shots 0 --trials 3 --condition clean,deranged",
-    ) {
+    for t in trials("--task identity --task meta_constant --shots 0 --trials 3") {
         assert!(list(&t, "inputs").is_empty() && list(&t, "outputs").is_empty());
         assert_eq!(text(&t, "query").len(), 8);
         assert_eq!(int(&t, "shots"), 0);
@@ -451,7 +469,7 @@ fn what_cannot_be_drawn_is_a_usage_error() {
     for (arguments, words) in [
         (
             "--bits 3 --shots 2,8",
-            ["--shots 8", "9 different inputs", "3 bits have only 8"],
+            ["--shots 8", "9 different inputs", "only 8 of 3 bits"],
         ),
         (
             "--bits 1 --shots 2",
@@ -766,7 +784,15 @@ fn random_functions_differ_at_the_width_asked_for() {
         assert!(rows.iter().all(|r| ["2", "3"].contains(&&*r["bitload"])));
     }
     dir.run("gen-tasks", "--suite random:900,depth=1,seed=0 --list")
-        .refused(2, &["random:900", "new functions of BitLoad 1-8"]);
+        .refused(
+            2,
+            &["random:900", "new functions of BitLoad 1-8 on 8 bits among"],
+        );
+    dir.run("gen-tasks", "--suite random-tables:5,k=1,seed=1 --bits 1")
+        .refused(
+            2,
+            &["found only 2 functions of BitLoad 1-1 on 1 bit; ask for fewer"],
+        );
     dir.run("gen-tasks", "--suite random:9 --list")
         .refused(2, &["depth is a number"]);
 }

@@ -1002,18 +1002,27 @@ fn cuda_works_or_says_what_is_missing_and_is_never_replaced_in_silence() {
 fn the_doctor_and_the_version_say_which_runtime_there_is() {
     let dir = Workdir::new();
     let report = String::from_utf8(dir.infer("", "--doctor").ok()).unwrap();
+    let auto = String::from_utf8(dir.infer("", "--doctor --device auto").ok()).unwrap();
     for part in [
         "ONNX Runtime",
         "CPUExecutionProvider",
-        "libcuda.so.1",
-        "libcudnn.so",
         "--device auto takes",
     ] {
         assert!(report.contains(part), "{part}: {report}");
+        assert!(auto.contains(part), "{part}: {auto}");
     }
+    // Who asks for the CPU is not told what a GPU lacks.
+    for library in ["libcuda.so.1", "libcudnn.so"] {
+        assert!(auto.contains(library), "{library}: {auto}");
+        assert!(
+            !report.contains(&format!("{library} ")),
+            "{library}: {report}"
+        );
+    }
+    assert!(!report.contains("missing ("), "{report}");
     let verdict = report.lines().last().unwrap();
     assert!(verdict.starts_with("CPU: works. CUDA: "), "{report}");
-    if !report.contains("libcuda.so.1                             found") {
+    if !auto.contains("libcuda.so.1                             found") {
         assert_eq!(verdict, "CPU: works. CUDA: not usable: no driver.");
     }
     let version = String::from_utf8(dir.infer("", "--version").ok()).unwrap();

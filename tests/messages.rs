@@ -122,6 +122,25 @@ fn a_git_lfs_pointer_in_the_place_of_any_file_is_named() {
 }
 
 #[test]
+fn json_that_is_no_object_is_told_without_the_programs_own_names() {
+    let dir = Workdir::new();
+    let prompt = prompt(&dir);
+    copy(&dir, "tiny-subset", "model");
+    for card in [
+        "5",
+        r#"{"recorded": 5}"#,
+        r#"{"acceptance": {"published": "x", "source": ""}}"#,
+    ] {
+        fs::write(dir.path("model").join("card.json"), card).unwrap();
+        let ran = dir.infer(prompt.clone(), "--model model");
+        ran.refused(
+            3,
+            &["model/card.json: invalid type: ", ", expected an object"],
+        );
+    }
+}
+
+#[test]
 fn a_slip_in_a_name_is_told_from_what_is_not_there() {
     let dir = Workdir::new();
     let prompt = prompt(&dir);
@@ -138,7 +157,7 @@ fn a_slip_in_a_name_is_told_from_what_is_not_there() {
         (
             "notes.txt",
             3,
-            "notes.txt: a file; give the folder that it is in",
+            "notes.txt: not a graph, nor has its folder one",
         ),
     ] {
         let ran = dir.pipe(prompt.clone(), "infer", &format!("--model {model}"));

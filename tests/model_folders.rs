@@ -6,7 +6,7 @@ mod common;
 #[path = "support/onnx_file.rs"]
 mod onnx_file;
 
-use common::{Workdir, fixture_model, json_lines};
+use common::{Ran, Workdir, fixture_model, json_lines};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -76,6 +76,44 @@ fn a_graph_may_lie_in_a_folder_under_the_rest() {
 }
 
 #[test]
+fn a_configuration_that_is_missing_is_not_looked_for_in_another_models_folder() {
+    let dir = Workdir::new();
+    laid_out(
+        &dir,
+        [
+            "models/tiny/model.onnx",
+            "models/config.json",
+            "models/tiny/tokenizer.json",
+        ],
+    );
+    dir.infer(prompts(&dir), "--model models/tiny")
+        .refused(3, &["models/tiny/config.json: no such file"]);
+}
+
+#[test]
+fn weights_that_are_cut_short_are_named_with_their_length() {
+    let dir = Workdir::new();
+    for model in ["tiny-subset", "tiny-genai"] {
+        fs::create_dir(dir.path(model)).unwrap();
+        for file in fs::read_dir(fixture_model(model)).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), dir.path(model).join(file.file_name())).unwrap();
+        }
+        let name = format!("{model}/model.onnx.data");
+        let whole = dir.read(&name);
+        for length in [0, whole.len() / 2, whole.len() - 1] {
+            dir.write(&name, &whole[..length]);
+            let words = format!(
+                "{name}: cut short: {length} bytes, but the graph keeps weights in {}; copy or convert it again",
+                whole.len()
+            );
+            dir.infer(prompts(&dir), &format!("--model {model}"))
+                .refused(3, &[&words]);
+        }
+    }
+}
+
+#[test]
 fn of_several_graphs_the_one_that_is_named_answers() {
     let dir = Workdir::new();
     laid_out(
@@ -116,11 +154,33 @@ fn what_is_no_graph_is_told_what_to_give_instead() {
         let ran = dir.infer(prompts(&dir), &format!("--model {model}"));
         ran.refused(3, &[words]);
     };
+    for part in [
+        "config.json",
+        "tokenizer.json",
+        "model.onnx.data",
+        "model.safetensors",
+    ] {
+        let file = format!("tiny/{part}");
+        if !dir.path(&file).exists() {
+            dir.write(&file, "");
+        }
+        refused(
+            &file,
+            &format!("{file}: not a graph; give its folder, tiny"),
+        );
+        let mut inside = dir.command("infer", ["--model", part]);
+        inside
+            .current_dir(dir.path("tiny"))
+            .write_stdin(prompts(&dir));
+        let ran = Ran::of("infer", &mut inside);
+        ran.refused(3, &[&format!("{part}: not a graph; give its folder, .")]);
+    }
+    fs::remove_file(dir.path("tiny/model.safetensors")).unwrap();
+    fs::remove_file(dir.path("tiny/model.onnx")).unwrap();
     refused(
         "tiny/config.json",
-        "tiny/config.json: a file; give the folder that it is in",
+        "tiny/config.json: not a graph, nor has its folder one",
     );
-    fs::remove_file(dir.path("tiny/model.onnx")).unwrap();
     refused("tiny", "tiny/model.onnx: no such file");
     for file in ["tiny/model-00001-of-00002.safetensors", "tiny/a.Q4_K.gguf"] {
         dir.write(file, "");

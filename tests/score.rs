@@ -78,8 +78,7 @@ fn worked_example() -> Vec<Value> {
 }
 
 /// What is said of rows without errors over functions.
-const OF_ONE_FUNCTION: &str =
-    "rows of one function only: errors over functions need two, and are null";
+const OF_ONE_FUNCTION: &str = "of one function only: errors over functions need two, and are null";
 
 const SUITE: &str = "identity\nparity_fill\nreverse_bits\n";
 
@@ -462,12 +461,12 @@ fn ragged_cells_are_refused_unless_partial_ones_are_allowed() {
         ),
         (
             without(&|p| p["function"] == "rotl1" && p["shots"] == 1),
-            "model \"builtin:copy\", 1 shots: no trial of rotl1, which another shot count has",
+            "model \"builtin:copy\", 1 shot: no trial of rotl1, which another shot count has",
         ),
         // As many functions at either, and not the same ones.
         (
             without(&|p| p["function"] == if p["shots"] == 1 { "rotl1" } else { "identity" }),
-            "model \"builtin:copy\", 1 shots: no trial of rotl1, which another shot count has",
+            "model \"builtin:copy\", 1 shot: no trial of rotl1, which another shot count has",
         ),
     ] {
         dir.pipe(input.clone(), "score", "")
@@ -492,7 +491,7 @@ fn one_function_has_no_error_over_functions() {
         let own = all.iter().filter(|p| p["function"] == function);
         to_lines(&own.cloned().collect::<Vec<_>>())
     };
-    let said = format!("score: warning: 1 {OF_ONE_FUNCTION}\n");
+    let said = format!("score: warning: 1 row {OF_ONE_FUNCTION}\n");
     let over_functions = [
         "se",
         "ci_low",

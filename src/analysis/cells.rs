@@ -3,7 +3,7 @@ Sorts predictions into cells and tasks, and keeps of each only what scoring need
 */
 
 use crate::chance::Key;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::record::{CurveKey, Design, ErrorKind, Verdict};
 use crate::stats::count;
 use std::collections::{BTreeMap, BTreeSet};
@@ -249,14 +249,14 @@ impl CurveCells {
     /// The curve and shot count for a message.
     #[must_use]
     pub fn place(&self, shots: u32) -> String {
-        format!("model {:?}, {shots} shots", self.key.model)
+        place(&self.key, shots)
     }
 
     /// Refuses functions that stand twice with the same trial; and unless `allow_partial` functions
     /// with unequal numbers of trials, or that another shot count lacks.
     fn check(&mut self, allow_partial: bool, files: &[Arc<str>]) -> Result<()> {
         for (shots, cell) in &mut self.cells {
-            let place = format!("model {:?}, {shots} shots", self.key.model);
+            let place = place(&self.key, *shots);
             for (function, task) in &mut cell.tasks {
                 task.trials.sort_by_key(|u| (u.trial, u.id));
                 if let Some(pair) = task.trials.windows(2).find(|w| w[0].id == w[1].id) {
@@ -277,10 +277,10 @@ impl CurveCells {
                 && few.trials.len() != many.trials.len()
             {
                 return Err(Error::data(format!(
-                    "{}: {} trials of {a}, but {} of {b}; some predictions are missing \
+                    "{}: {} of {a}, but {} of {b}; some predictions are missing \
                      (--allow-partial scores what is there)",
                     self.place(shots),
-                    few.trials.len(),
+                    counted(few.trials.len(), "trial"),
                     many.trials.len()
                 )));
             }
@@ -295,6 +295,11 @@ impl CurveCells {
         }
         Ok(())
     }
+}
+
+/// A curve and a shot count for a message.
+pub fn place(curve: &CurveKey, shots: u32) -> String {
+    format!("model {:?}, {}", curve.model, counted(shots, "shot"))
 }
 
 /// What a prediction shows besides being right or wrong.

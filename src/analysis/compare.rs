@@ -3,7 +3,7 @@ Two lists of task accuracies against each other: mean gap, its error, and tests 
 */
 
 use super::cells::{CurveCell, TrialResult, mean, whole};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::stats::{
     NORMAL_95, Paired, SignFlipTest, adjusted, benjamini_hochberg, holm, paired, sign_flip_test,
 };
@@ -126,9 +126,11 @@ impl<'a> PairedTasks<'a> {
         let uneven = tasks.iter().find(|task| task.a.1 != task.b.1);
         if !allow_partial && let Some(task) = uneven {
             return Err(Error::data(format!(
-                "{place}: {} trials of {} on one side, {} on the other (--allow-partial compares them, \
+                "{place}: {} of {} on one side, {} on the other (--allow-partial compares them, \
                  without the swap test)",
-                task.a.1, task.function, task.b.1
+                counted(task.a.1, "trial"),
+                task.function,
+                task.b.1
             )));
         }
         Ok(Self { tasks })

@@ -88,10 +88,7 @@ impl<'a> ConditionPair<'a> {
             .iter()
             .filter_map(|(&shots, a)| Some((shots, a, deranged.cells.get(&shots)?)))
             .map(|(shots, a, b)| {
-                let place = format!(
-                    "model {:?}, {shots} shots, clean and deranged",
-                    clean.key.model
-                );
+                let place = format!("{}, clean and deranged", clean.place(shots));
                 Ok(Point {
                     shots,
                     is_last: Some(shots) == last,

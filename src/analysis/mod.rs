@@ -21,7 +21,7 @@ mod score;
 mod shape;
 mod versus;
 
-pub use cells::{Cells, CurveCell, CurveCells, Details};
+pub use cells::{Cells, CurveCell, CurveCells, Details, place};
 pub use contrast::{Contrasts, contrast_cells, contrast_tasks};
 pub use errors::error_shares;
 pub use family::{Family, family};

@@ -5,7 +5,7 @@ Model against model: gaps function by function, and what their best functions sh
 use super::cells::{CurveCells, whole};
 use super::compare::{PairedTasks, Share, TaskPair, corrected};
 use super::score::Complexities;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::record::{CurveKey, Listed, PairKey, Side, Versus, VersusTask};
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -66,8 +66,10 @@ fn model_pairs(curves: &[CurveCells], allow_partial: bool) -> Result<Vec<ModelPa
                 continue;
             };
             let place = format!(
-                "models {:?} and {:?}, {shots} shots",
-                a.key.model, b.key.model
+                "models {:?} and {:?}, {}",
+                a.key.model,
+                b.key.model,
+                counted(shots, "shot")
             );
             let tasks = PairedTasks::new(cell_a, cell_b, allow_partial, &place)?;
             model_pairs.push(ModelPair { a, b, shots, tasks });

@@ -9,7 +9,7 @@ use shotline::cli::{
     self, GroupArgs, InputArgs, OutputArgs, Progress, SeedArg, SuiteArg, ThreadArgs, parse_shots,
     warn,
 };
-use shotline::error::{Error, Result};
+use shotline::error::{Error, Result, counted};
 use shotline::program::{Suite, check_bits, measures};
 use shotline::provenance::{Chain, Step};
 use shotline::record::{Identifiability, ProfileOf, Reader, Verdict};
@@ -244,8 +244,8 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
     };
     if let Some(n) = shots.iter().find(|n| **n >= inputs) {
         return Err(Error::usage(format!(
-            "--shots {n}: {} bits have only {inputs} different inputs, one of them the query",
-            args.bits
+            "--shots {n}: there are only {inputs} different inputs of {}, one of them the query",
+            counted(args.bits, "bit")
         )));
     }
     args.suite.keep_from(&args.output)?;

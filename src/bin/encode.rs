@@ -30,11 +30,12 @@ struct Args {
     alphabet: Option<String>,
 
     /// How one example is written, from {x} (input), {y} (output), {sep} and other characters;
-    /// \n is a line break. Default: the alphabet's, for most {x}{y}{sep} (the paper's).
+    /// \n is a line break, \t a tab, \\ a backslash. Default: the alphabet's, for most {x}{y}{sep} (the paper's).
     #[arg(long)]
     template: Option<String>,
 
-    /// Text before the first example. Default: the alphabet's ("1" for protein, else none).
+    /// Text before the first example, with the escapes \n, \t and \\. Default: the alphabet's ("1" for
+    /// protein, else none).
     #[arg(long)]
     prefix: Option<String>,
 

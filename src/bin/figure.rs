@@ -403,16 +403,27 @@ fn report(args: &ReportArgs) -> Result<()> {
     let findings = Findings::read(&mut reader, None)?;
     let chain = reader.provenance();
     let mut pictures = Vec::new();
-    for figure in figures::all(&findings, &args.family.family, &published)? {
-        let (svg, _) = figure.drawing.to_svg()?;
-        if let Some(folder) = &args.figures {
+    for figure in figures::all(&findings, &args.family.family, &published) {
+        let drawn = figure
+            .drawing
+            .map(|drawing| (drawing.page.width_mm, drawing.to_svg()));
+        let (width_mm, svg) = match drawn {
+            Ok((width_mm, Ok((svg, _)))) => (width_mm, Ok(svg)),
+            // It lacks something, or has no room for all: that is no fault of the others.
+            Err(why) | Ok((_, Err(why @ Error::Usage(_)))) => {
+                warn("figure", format!("{:?} is left out: {why}", figure.heading));
+                (0.0, Err(why.to_string()))
+            }
+            Ok((_, Err(error))) => return Err(error),
+        };
+        if let (Some(folder), Ok(svg)) = (&args.figures, &svg) {
             let file = |suffix: &str| folder.join(format!("{}.{suffix}", figure.name));
             Sink::write_file(&file("svg"), svg.as_bytes())?;
             Sink::write_file(&file("png"), &svg_to_png(&svg, args.dpi)?)?;
         }
         pictures.push(html::Picture {
             heading: figure.heading.to_owned(),
-            width_mm: figure.drawing.page.width_mm,
+            width_mm,
             svg,
         });
     }

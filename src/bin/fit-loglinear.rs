@@ -2,8 +2,8 @@
 
 use clap::{Parser, ValueEnum};
 use shotline::analysis::{
-    Cells, CurveCells, Details, Family, Points, fit_means, fit_predictions, points_of, scalings,
-    shapes,
+    Cells, CurveCells, Details, Family, Points, fit_means, fit_predictions, place, points_of,
+    scalings, shapes,
 };
 use shotline::cli::{self, GroupArgs, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
 use shotline::error::{Error, Result};
@@ -147,7 +147,7 @@ fn run(args: &Args) -> Result<()> {
                 add_score(&mut means, &score).map_err(|e| e.at(&entry.place))?;
                 let cell = format!("{:?}", (&score.curve, score.shots));
                 if let Some(first) = places.insert(cell, entry.place.clone()) {
-                    let what = format!("model {:?}, {} shots", score.curve.model, score.shots);
+                    let what = place(&score.curve, score.shots);
                     return Err(Error::twice(what, first, entry.place));
                 }
             }

@@ -148,16 +148,30 @@ fn run(args: &Args) -> Result<()> {
     if has_duplicates(&args.condition) {
         return Err(Error::usage("--condition: given twice"));
     }
-    if args.condition.contains(&Condition::Deranged) && args.shots.contains(&1) {
-        warn(
-            "gen-tasks",
-            "one demonstration cannot be deranged: at 1 shot the deranged trials equal the clean",
-        );
+    if args.condition.contains(&Condition::Deranged) {
+        warn_of_few(args)?;
     }
     match &args.alphabet {
         Some(alphabet) => replay(args, alphabet, step),
         None => draw(args, step),
     }
+}
+
+/// Says that there is no derangement of fewer than two demonstrations; refuses if there is none of any shot count.
+fn warn_of_few(args: &Args) -> Result<()> {
+    const FEW: &str = "fewer than 2 demonstrations cannot be deranged";
+    let few = args.shots.iter().filter(|&&shots| shots < 2).count();
+    // A published cell is drawn as it was published.
+    if few == args.shots.len() && args.replay.is_none() {
+        return Err(Error::usage(format!(
+            "--condition deranged: {FEW}; give --shots of 2 or more"
+        )));
+    }
+    if few > 0 {
+        let what = format!("{FEW}: at 0 and 1 shots the deranged trials equal the clean");
+        warn("gen-tasks", what);
+    }
+    Ok(())
 }
 
 /// What decides the trials, beside the seed: all that has to be the same in every shard.

@@ -18,25 +18,27 @@ use std::process::ExitCode;
 ///
 /// A cell is one model, encoding, template, width, condition, design, method and shot count;
 /// nothing is pooled across cells. Accuracy is the mean over functions of the mean over trials. Its
-/// error comes from a two-stage cluster bootstrap (functions, then trials or nested sequences); the
-/// mode baseline is taken on the same trials, its ties by exact expectation. `p_mode_paired` tests the
-/// difference to it on the same draws; `z_mode` and `p_mode` are the paper's test, as if of other trials.
+/// error comes from a two-stage cluster bootstrap (functions, then trials or nested sequences). The
+/// mode baseline is computed on the same trials; where several outputs are the most frequent, it is
+/// the expectation over them. `p_mode_paired` tests the difference from the baseline within the same
+/// bootstrap draws. `z_mode` and `p_mode` are the paper's test, which treats the two as independent.
 ///
-/// Functions are drawn by name, once for all shot counts of a curve, from all functions that it has.
-/// Errors over functions need two: of a cell with one they are null.
+/// The bootstrap draws functions by name, once for all shot counts of a curve, from all functions of
+/// that curve. Errors over functions need two functions or more; in a cell with one they are null.
 ///
-/// "understandable" counts wrong answers that another function of the suite, true to all
-/// demonstrations, gives.
+/// "understandable" counts wrong answers that are right for another function of the suite, one that
+/// agrees with all demonstrations.
 ///
-/// --errors says what the wrong answers are like, each kind beside the share that wrong answers
-/// drawn uniformly would have. An answer may be of several kinds, and is counted once under the
-/// first that fits: malformed, rival (what another function of the suite gives that agrees with all
-/// demonstrations), mode, demonstration (an output shown), query, one bit off, other.
+/// --errors sorts the wrong answers into kinds, and gives each kind's share beside the share that it
+/// would have if wrong answers were drawn uniformly. An answer may be of several kinds. It is then
+/// counted once, under the first that fits: malformed, rival (right for another function of the suite
+/// that agrees with all demonstrations), mode, demonstration (an output shown), query, one bit off,
+/// other.
 ///
-/// --power says how many functions and trials a smaller error takes: the bootstrap's error in closed
-/// form, with the variance between functions and within them estimated from the predictions. The
-/// functions are taken for a sample of those that would be added. Designs of more than 2^31 functions
-/// are null.
+/// --power says how many functions and trials a smaller error needs. It is the bootstrap's error in
+/// closed form; the variances between and within functions are estimated from the predictions, as if
+/// the functions were a sample of those that would be added. Designs of more than 2^31 functions are
+/// null.
 ///
 /// Memory grows with the number of predictions, by about 50 bytes each.
 #[derive(Parser)]
@@ -45,8 +47,8 @@ struct Args {
     #[command(flatten)]
     input: InputArgs,
 
-    /// One row a cell, a function, a `BitLoad`, a bin of mean `BitDiversity` (width 0.5), or a group of
-    /// functions in every cell.
+    /// What one row is: a cell; or, within each cell, a function, a `BitLoad`, a bin of mean
+    /// `BitDiversity` (width 0.5) or a group of functions.
     #[arg(long, default_value = "cell")]
     by: By,
 
@@ -68,7 +70,7 @@ struct Args {
     #[command(flatten)]
     suite: SuiteArg,
 
-    /// Score functions with unequal numbers of trials, and shot counts with other functions, too,
+    /// Score functions with unequal numbers of trials, and shot counts with different functions,
     /// instead of refusing them. Replicates that draw no function of a cell are left out of its errors.
     #[arg(long)]
     allow_partial: bool,

@@ -6,7 +6,7 @@ use super::output::{Sink, keep_apart};
 use super::{note, program, warn};
 use crate::analysis::{CurveCells, Groups};
 use crate::compression::{Compression, name_inside};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::memory;
 use crate::program::Suite;
 use crate::provenance::{self, Chain};
@@ -235,10 +235,11 @@ impl GroupArgs {
         let groups = Groups::load(name, suite, &functions)?;
         let absent = groups.absent(&functions);
         if let Some(first) = absent.first() {
-            let (count, name) = (absent.len(), name.unwrap_or("the suite's groups"));
+            let functions = counted(absent.len(), "function");
+            let name = name.unwrap_or("the suite's groups");
             warn(
                 program(),
-                format!("{name}: {count} functions without predictions, {first} first"),
+                format!("{name}: {functions} without predictions, {first} first"),
             );
         }
         groups.split(&curves)

@@ -16,7 +16,7 @@ pub use output::{Sink, destination, keep_apart, when_interrupted};
 pub use progress::Progress;
 pub use sequences::read_sequences;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::memory;
 use crate::program::{Program, Suite};
 use crate::terminal::visible;
@@ -135,7 +135,8 @@ pub fn warn_of_one_function(rows: usize) {
         warn(
             program(),
             format!(
-                "{rows} rows of one function only: errors over functions need two, and are null"
+                "{} of one function only: errors over functions need two, and are null",
+                counted(rows, "row")
             ),
         );
     }
@@ -147,8 +148,8 @@ pub fn warn_of_replicates(place: &str, missing: usize, replicates: u32) {
         warn(
             program(),
             format!(
-                "{place}: {missing} of {replicates} bootstrap replicates are left out: they drew no \
-                 function of a shot count"
+                "{place}: left out {missing} of {replicates} bootstrap replicates, which drew no function \
+                 of a shot count"
             ),
         );
     }
@@ -183,6 +184,9 @@ pub fn warn_of_equal(suite: &Suite, bits: u32) {
     let named = named.join("; ");
     warn(
         program(),
-        format!("functions of one truth table at {bits} bits: {named}"),
+        format!(
+            "functions of one truth table at {}: {named}",
+            counted(bits, "bit")
+        ),
     );
 }

@@ -3,7 +3,7 @@ Alphabets: the symbols that a modality offers, from which every trial draws its 
 */
 
 use crate::digest::sha256_of_text;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::symbols::is_word;
 use crate::text;
 use std::fs::File;
@@ -89,8 +89,8 @@ impl Alphabet {
         }
         if symbols.len() < 2 {
             return Err(Error::usage(format!(
-                "--alphabet {text}: {} symbols; two bits need two different ones",
-                symbols.len()
+                "--alphabet {text}: {}; two bits need two different ones",
+                counted(symbols.len(), "symbol")
             )));
         }
         Ok(named(letters, None, "", CONCATENATION))
@@ -104,7 +104,8 @@ impl Alphabet {
         } else {
             let path = Path::new(text);
             let read = File::open(path).and_then(text::read).map_err(|e| {
-                let what = format!("{text} (without a comma it is a file of words)");
+                let what =
+                    format!("--alphabet {WORDS}{text} (without a comma it is a file of words)");
                 Error::io(what, e)
             })?;
             let words: Vec<String> = read.split_whitespace().map(str::to_owned).collect();

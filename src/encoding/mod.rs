@@ -7,6 +7,7 @@ mod alphabet;
 mod template;
 
 pub use alphabet::Alphabet;
+use template::unescape;
 pub use template::{Template, TemplatePart};
 
 use crate::chance::{Below, Purpose, TrialKeys};
@@ -41,7 +42,10 @@ impl Encoder {
     pub fn new(alphabet: Alphabet, template: Option<&str>, prefix: Option<&str>) -> Result<Self> {
         let template = Template::parse(template.unwrap_or(alphabet.template()))?;
         template.check(&alphabet)?;
-        let prefix = prefix.unwrap_or(alphabet.prefix());
+        let wrong = |what: String| {
+            Error::usage(format!("--prefix {:?}: {what}", prefix.unwrap_or_default()))
+        };
+        let prefix = unescape(prefix.unwrap_or(alphabet.prefix())).map_err(wrong)?;
         if let Some(c) = prefix.chars().find(|&c| alphabet.is_within_a_word(c)) {
             return Err(Error::usage(format!(
                 "--prefix {prefix:?}: {c:?} stands in a word of the alphabet, too, so that it could not be told where a word \
@@ -50,7 +54,7 @@ impl Encoder {
         }
         Ok(Self {
             template_text: template.to_string(),
-            prefix: prefix.to_owned(),
+            prefix,
             alphabet,
             template,
             keys: None,

@@ -19,6 +19,31 @@ pub enum TemplatePart {
     Literal(String),
 }
 
+/// The character that is meant by the one behind a backslash.
+fn escaped(c: Option<char>) -> std::result::Result<char, String> {
+    match c {
+        Some('n') => Ok('\n'),
+        Some('t') => Ok('\t'),
+        Some(c @ ('\\' | '{' | '}')) => Ok(c),
+        other => {
+            let other = other.map(String::from).unwrap_or_default();
+            Err(format!(
+                "unknown escape \\{other}; there are \\n, \\t, \\\\, \\{{ and \\}}"
+            ))
+        }
+    }
+}
+
+/// A text with a template's escapes.
+pub fn unescape(text: &str) -> std::result::Result<String, String> {
+    let mut chars = text.chars();
+    let mut out = String::new();
+    while let Some(c) = chars.next() {
+        out.push(if c == '\\' { escaped(chars.next())? } else { c });
+    }
+    Ok(out)
+}
+
 /// How one example is written: an input before its output, anything around them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
@@ -59,20 +84,7 @@ impl Template {
                         }
                     });
                 }
-                '\\' => push(
-                    &mut parts,
-                    match chars.next() {
-                        Some('n') => '\n',
-                        Some('t') => '\t',
-                        Some(c @ ('\\' | '{' | '}')) => c,
-                        other => {
-                            let other = other.map(String::from).unwrap_or_default();
-                            return Err(wrong(format!(
-                                "unknown escape \\{other}; there are \\n, \\t, \\\\, \\{{ and \\}}"
-                            )));
-                        }
-                    },
-                ),
+                '\\' => push(&mut parts, escaped(chars.next()).map_err(wrong)?),
                 '}' => return Err(wrong("a } without its {; write \\}".to_owned())),
                 c => push(&mut parts, c),
             }

@@ -10,7 +10,7 @@ Where there is an output and no journal, the output is read in its place, and ha
 
 use super::stream::predictions;
 use super::{Answer, Identity, points};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::provenance::{Chain, Step};
 use crate::record::{Entry, Extra, Format, Prediction, Prompt, Reader, Writer, first_difference};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -360,11 +360,20 @@ impl Earlier {
     }
 }
 
+/// So many answers are kept in a file, for the user.
+pub fn kept_words(kept: u64, path: &Path) -> String {
+    let (answers, are) = (
+        counted(kept, "answer"),
+        if kept == 1 { "is" } else { "are" },
+    );
+    format!("{answers} {are} kept in {}", path.display())
+}
+
 /// How many answers are kept in a file, for the user.
 fn kept_in(path: &Path) -> String {
     let records = Reader::<Prediction>::open(&[path.to_owned()], false);
     let kept = records.map_or(0, |records| records.take_while(Result::is_ok).count());
-    format!("{kept} answers are kept in {}", path.display())
+    kept_words(kept as u64, path)
 }
 
 /// Opens a journal that nobody else writes, made where there is none.

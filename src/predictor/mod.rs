@@ -18,7 +18,7 @@ pub use compress::Compress;
 #[cfg(fuzzing)]
 pub use exec::fuzz_answer;
 pub use exec::{Exec, Settings as ExecSettings, stop_engines};
-pub use journal::Journal;
+pub use journal::{Journal, kept_words};
 pub use point::{Point, points};
 pub use stream::{Job, Jobs, Stream};
 

@@ -5,6 +5,7 @@ all of them as a CSV of function, input and output.
 
 use super::primitive::Context;
 use super::{Bits, Body, Primitive, Program, mask};
+use crate::error::counted;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -245,7 +246,8 @@ pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, St
             check_name(name).map_err(at)?;
             if let Some(bits) = bits.filter(|&bits| bits != x.len()) {
                 return Err(at(format!(
-                    "{name:?}: expected inputs of {bits} bits (--bits), found \"{x}\""
+                    "{name:?}: expected inputs of {} (--bits), found \"{x}\"",
+                    counted(bits, "bit")
                 )));
             }
             check_width(x.len()).map_err(|e| at(format!("{name:?}: {e}")))?;
@@ -262,7 +264,8 @@ pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, St
         for (column, value) in [("input", x), ("output", y)] {
             if value.len() != *bits {
                 return Err(at(format!(
-                    "column {column:?}: expected {bits} bits, as in the first row of {name:?}, found \"{value}\""
+                    "column {column:?}: expected {}, as in the first row of {name:?}, found \"{value}\"",
+                    counted(*bits, "bit")
                 )));
             }
         }

@@ -5,7 +5,7 @@ Random suites: functions that nobody has published, so that no model can have re
 use super::measure::digest;
 use super::{Hypotheses, MAX_BITS, Primitive, Program, Suite, measures};
 use crate::chance::{Below, Key, Purpose};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 
@@ -95,13 +95,14 @@ impl RandomSuite {
         let found: usize = by_load.values().map(Vec::len).sum();
         if found < self.count {
             return Err(Error::usage(format!(
-                "--suite random:{}: only {found} new functions of BitLoad {}-{} on {} bits among \
-                 {effort} random programs of 1 to {} primitives; ask for fewer, or for more depth",
+                "--suite random:{}: only {} of BitLoad {}-{} on {} among {effort} random programs of \
+                 1 to {}; ask for fewer, or for more depth",
                 self.count,
+                counted(found, "new function"),
                 self.bitload.start(),
                 self.bitload.end(),
-                self.bits,
-                self.depth
+                counted(self.bits, "bit"),
+                counted(self.depth, "primitive")
             )));
         }
         let longest = by_load.values().map(Vec::len).max().unwrap_or_default();

@@ -7,7 +7,7 @@ use super::measure::digest;
 use super::{PAPER_BITS, Primitive, Program, RandomSuite, RandomTables, mask};
 use crate::compression;
 use crate::digest::sha256_of_text;
-use crate::error::{Error, Result, meant};
+use crate::error::{Error, Result, counted, meant};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
@@ -136,7 +136,8 @@ impl Suite {
         })?;
         match program.width().filter(|&width| width != bits) {
             Some(width) => Err(wrong(format!(
-                "{name:?} is a table of {width} bits, not {bits}"
+                "{name:?} is a table of {}, not {bits}",
+                counted(width, "bit")
             ))),
             None => Ok(program),
         }

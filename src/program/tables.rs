@@ -6,7 +6,7 @@ use super::custom::MAX_TABLE_BITS;
 use super::random::SuiteRequest;
 use super::{Program, Suite};
 use crate::chance::{Below, Key, Purpose};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use std::collections::{HashSet, VecDeque};
 use std::ops::RangeInclusive;
 
@@ -40,7 +40,10 @@ impl RandomTables {
         )?;
         let width = request.number("k", MAX_TABLE_BITS)?;
         if let Some(bits) = bits.filter(|&bits| bits != width) {
-            return Err(request.wrong(&format!("tables of {width} bits, but --bits is {bits}")));
+            return Err(request.wrong(&format!(
+                "tables of {}, but --bits is {bits}",
+                counted(width, "bit")
+            )));
         }
         Ok(Self {
             count: request.count,
@@ -68,12 +71,12 @@ impl RandomTables {
         while programs.len() < self.count {
             let Some(load) = loads.pop_front() else {
                 return Err(Error::usage(format!(
-                    "--suite random-tables:{}: only {} functions of BitLoad {}-{} on {} bits were found; ask for fewer",
+                    "--suite random-tables:{}: found only {} of BitLoad {}-{} on {}; ask for fewer",
                     self.count,
-                    programs.len(),
+                    counted(programs.len(), "function"),
                     self.bitload.start(),
                     self.bitload.end(),
-                    self.bits
+                    counted(self.bits, "bit")
                 )));
             };
             let new = (0..DRAWS)

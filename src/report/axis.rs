@@ -3,6 +3,7 @@ Axes: from values to positions on the page and back, their ticks, and their draw
 */
 
 use super::{AXIS, Canvas, DESCENT, GRID_LINE, LABEL, Rect, SMALL, TICK, ZERO_LINE, float};
+use crate::error::counted;
 
 /// A tick: where it stands, what it stands for, and its label if there is room for one.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ impl Quantity {
     /// A place of the axis in words.
     pub fn place(self, x: f64) -> String {
         match self {
-            Self::Shots | Self::Bars => format!("{x} shots"),
+            Self::Shots | Self::Bars => counted(x, "shot"),
             Self::Parameters => format!("{} parameters", parameters(x)),
             Self::Plain(_) => format!("at {x}"),
         }

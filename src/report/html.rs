@@ -20,8 +20,8 @@ pub struct Picture {
     pub heading: String,
     /// The width at which it is legible in print.
     pub width_mm: f64,
-    /// The SVG document.
-    pub svg: String,
+    /// The SVG document, or why there is none.
+    pub svg: Result<String, String>,
 }
 
 /// A table with its heading.
@@ -142,10 +142,15 @@ impl Report {
 
 impl Picture {
     fn markup(&self) -> Markup {
-        // The XML declaration belongs to a file of its own.
-        let at = self.svg.find("<svg").unwrap_or_default();
-        html! {
-            figure.picture style={ "--mm: " (self.width_mm) } tabindex="0" { (PreEscaped(&self.svg[at..])) }
+        match &self.svg {
+            Ok(svg) => {
+                // The XML declaration belongs to a file of its own.
+                let at = svg.find("<svg").unwrap_or_default();
+                html! {
+                    figure.picture style={ "--mm: " (self.width_mm) } tabindex="0" { (PreEscaped(&svg[at..])) }
+                }
+            }
+            Err(why) => html! { p { "Left out: " (why) "." } },
         }
     }
 }
@@ -222,7 +227,7 @@ mod tests {
             pictures: vec![Picture {
                 heading: hostile.to_owned(),
                 width_mm: 89.0,
-                svg: "<?xml version=\"1.0\"?>\n<svg></svg>\n".to_owned(),
+                svg: Ok("<?xml version=\"1.0\"?>\n<svg></svg>\n".to_owned()),
             }],
             tables: Vec::new(),
             sources: vec![Source {

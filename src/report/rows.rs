@@ -9,7 +9,7 @@ use super::{
     Axis, Canvas, ERROR_LINE, Entry, FAINT, Form, GRID_LINE, INK, INSET, LEAST_PANEL, Look, NOTE,
     PT_PER_MM, Page, Quantity, Rect, Series, Span, Stroke, axis, ends, float,
 };
-use crate::error::Result;
+use crate::error::{Result, counted};
 
 /// The figure.
 pub struct Rows {
@@ -41,7 +41,7 @@ impl Form for Rows {
         let body = page.body();
         let entry = |(i, series): (usize, &Series)| Entry::new(&series.label, look(i));
         let entries: Vec<Entry> = self.series.iter().enumerate().map(entry).collect();
-        let what = format!("{} rows", self.names.len());
+        let what = counted(self.names.len(), "row");
         let legend = page.legend_above(&entries, &what)?;
         let widths = self.names.iter().map(|name| NOTE.width(name));
         let names = widths.fold(0.0, f64::max).min(body.width() * NAME_SHARE);

@@ -4,7 +4,7 @@ Draws trials: inputs without replacement, outputs by the function, deranged if a
 
 use super::derange::derange;
 use crate::chance::{Below, Purpose, TrialKeys};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::program::{Bits, Program, Suite, check_bits, mask};
 use crate::record::{Condition, Design, Trial};
 
@@ -174,9 +174,10 @@ pub(super) fn check_shots(shots: &[u32], bits: u32) -> Result<()> {
     let inputs = 1u32 << bits;
     if let Some(n) = shots.iter().find(|&&n| n >= inputs) {
         return Err(Error::usage(format!(
-            "--shots {n}: {n} demonstrations and a query need {} different inputs, but {bits} bits \
-             have only {inputs}",
-            u64::from(*n) + 1
+            "--shots {n}: {n} demonstrations and a query need {} different inputs, but there are only \
+             {inputs} of {}",
+            u64::from(*n) + 1,
+            counted(bits, "bit")
         )));
     }
     if let Some(n) = shots

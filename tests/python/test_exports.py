@@ -169,7 +169,7 @@ def test_a_graph_for_single_tokens_is_refused(independent, tmp_path):
     tokens = next(port for port in model.graph.input if port.name == "input_ids")
     tokens.type.tensor_type.shape.dim[1].dim_value = 1
     folder = written(model, tmp_path / "decoder_with_past")
-    refused(infer(folder, independent), 3, "model.onnx", "calls of 1 tokens only")
+    refused(infer(folder, independent), 3, "model.onnx", "calls of 1 token only")
 
 
 def test_the_hash_is_of_the_graph_and_its_weights_whatever_they_are_called(independent, tmp_path):

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use shotline::cli::{OutputArgs, Progress, destination, note, warn, when_interrupted};
-use shotline::error::{Error, Result};
+use shotline::error::{Error, Result, counted};
 use shotline::memory::peak_memory;
-use shotline::predictor::{Identity, Journal, Predictor, Stream};
+use shotline::predictor::{Identity, Journal, Predictor, Stream, kept_words};
 use shotline::provenance::{Chain, Facts, Step};
 use shotline::record::{Entry, Extra, Prediction, Prompt, Reader, SLIM};
 use std::cell::RefCell;
@@ -63,8 +63,10 @@ impl Counts {
         let number = |name: &str| self.measured.get(name).and_then(Value::as_f64);
         let seconds = number("seconds").unwrap_or_default();
         let mut words = format!(
-            "{} prompts, {} answers ({} right) in {seconds:.1} s",
-            self.prompts, self.answers, self.correct
+            "{}, {} ({} right) in {seconds:.1} s",
+            counted(self.prompts, "prompt"),
+            counted(self.answers, "answer"),
+            self.correct
         );
         // Writing to a String cannot fail.
         if let Some(tokens) = number("tokens") {
@@ -193,8 +195,8 @@ impl Run<'_> {
         let hint = move |n: u64| {
             (n > 0).then(|| {
                 format!(
-                    "{n} answers are kept in {}; the same command with --resume goes on",
-                    place.display()
+                    "{}; the same command with --resume goes on",
+                    kept_words(n, &place)
                 )
             })
         };

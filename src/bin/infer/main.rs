@@ -10,7 +10,7 @@ use shotline::cli::{
     self, InputArgs, OutputArgs, SeedArg, Sink, SuggestedValues, SuiteArg, ThreadArgs, destination,
     keep_apart, note, read_sequences, warn,
 };
-use shotline::error::{Error, Result};
+use shotline::error::{Error, Result, counted};
 use shotline::predictor::onnx::{self, Bos, Device, Method, Onnx, OnnxModel, Settings, doctor};
 use shotline::predictor::{
     BUILTINS, Builtin, Compress, Exec, ExecSettings, Identity, Journal, Rule,
@@ -65,8 +65,8 @@ struct Args {
     #[arg(long)]
     constrain: bool,
 
-    /// Whether a beginning-of-sequence token goes before the prompt; auto: as the model's tokenizer
-    /// does it. exec: what to record, for that is the engine's affair (auto: no).
+    /// Whether to put a beginning-of-sequence token before the prompt. auto: as the model's tokenizer
+    /// does. exec: only what to record, because the engine decides (auto: no).
     #[arg(long, default_value = "auto")]
     bos: Bos,
 
@@ -94,13 +94,13 @@ struct Args {
     #[arg(long, value_parser = parse_params)]
     params: Option<f64>,
 
-    /// Read as many prompts of one length in a call as this many tokens hold; auto: what suits the
-    /// device. It changes no answer, but for rounding; where memory does not suffice, it is halved.
+    /// Read several prompts of the same length in one call, up to this many tokens. auto: what suits
+    /// the device. Answers do not change, except for rounding. If memory runs out, it is halved.
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = parse_tokens)]
     batch_tokens: Tokens,
 
-    /// Read longer prompts in pieces of this many tokens, which takes less memory; auto: what suits
-    /// the device. It changes no answer, but for rounding.
+    /// Read longer prompts in pieces of this many tokens, which takes less memory. auto: what suits
+    /// the device. Answers do not change, except for rounding.
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = parse_tokens)]
     prefill_chunk: Tokens,
 
@@ -124,8 +124,8 @@ struct Args {
     #[arg(long, value_name = "PATH")]
     ort_lib: Option<PathBuf>,
 
-    /// Say which runtime and devices can be used, what is missing, and whether a GPU computes right
-    /// and how fast; then stop.
+    /// Say which runtime and devices can be used, then stop. With --device cuda also: which libraries
+    /// are missing, whether the GPU computes right and how fast.
     #[arg(long)]
     doctor: bool,
 
@@ -353,9 +353,9 @@ fn builtin(args: &Args, mut reader: Reader<Prompt>, name: &str) -> Result<()> {
         warn(
             "infer",
             format!(
-                "{} answers to clean prompts fell back on the mode: no function of the suite agrees with \
+                "{} to clean prompts fell back on the mode: no function of the suite agrees with \
                  their demonstrations (--suite)",
-                predictor.fallbacks()
+                counted(predictor.fallbacks(), "answer")
             ),
         );
     }

@@ -16,32 +16,33 @@ mod record_check;
 
 /// Puts the shards of a run together: trials, prompts or predictions, in the order of the shards.
 ///
-/// The records are those of a run that was never cut, as JSON lines byte for byte. Shards that are
-/// missing, there twice, cut off, or of another run (kind of records, seed, grid, symbols, model,
-/// settings, version, number of shards) are refused. The files may stand in any order.
+/// The result has the same records as a run that was never split; JSON lines are the same byte for
+/// byte. Shards are refused if they are missing, given twice, cut off, or from another run (another
+/// kind of records, seed, grid, symbols, model, settings, version or number of shards). The files may
+/// be given in any order.
 ///
-/// What a file is, its provenance says: inside it (Arrow, Parquet; JSON lines with --provenance), or
-/// in FILE.provenance.json beside it. Files that have none, or none that knows of shards, are refused:
-/// nobody can tell whether one is missing. --allow-unchecked takes them all the same, in the order
-/// given, and checks what records can say: one kind, one seed and width, one encoding, model and
-/// method, no file that begins as another does.
+/// A file's provenance says which shard it is. It is inside the file (Arrow, Parquet; JSON lines with
+/// --provenance), or beside it in FILE.provenance.json. Files without provenance, or whose provenance
+/// names no shard, are refused, because nobody can tell whether one is missing. --allow-unchecked
+/// takes such files in the order given, and checks only what the records show: one kind, one seed and
+/// width, one encoding, model and method, and no two files that begin alike.
 ///
-/// The provenance of the result is one chain: of every step the first shard's command, and what was
-/// measured, shard by shard where it differs.
+/// The provenance of the result is one chain. For each step it has the first shard's command, and the
+/// measurements of each shard where they differ.
 ///
-/// Scores, fits and contrasts of shards are not merged: a cell's accuracy is no list of its shards'.
-/// Merge the predictions, and score them.
+/// Scores, fits and contrasts of shards cannot be merged, because a cell's accuracy does not follow
+/// from those of its shards. Merge the predictions, then score them.
 ///
 /// Memory does not grow with the number of records.
 #[derive(Parser)]
 #[command(name = "merge-shards", version, after_help = EXAMPLES)]
 struct Args {
-    /// The shards: JSON lines, Arrow or Parquet, as their first bytes show. A shard has to be a file,
-    /// for its provenance is read before any records. Shards of Arrow and Parquet may be empty.
+    /// The shards: JSON lines, Arrow or Parquet, recognised by their first bytes. A shard has to be a
+    /// file, not a pipe, because its provenance is read first. Shards of Arrow and Parquet may be empty.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
-    /// Take files whose provenance says of no shard, too, in the order given.
+    /// Also take files whose provenance names no shard, in the order given.
     #[arg(long)]
     allow_unchecked: bool,
 
@@ -51,7 +52,7 @@ struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  One run in four shards, each of which another machine could take (between the filters, Arrow
+  One run in four shards, each of which could run on another machine (between the filters, Arrow
   carries the provenance; JSON lines would need --provenance):
     for i in 0 1 2 3; do gen-tasks --shots 1,4,16 --trials 1 --shard $i/4 --to arrow \\
       | encode --alphabet genomic --to arrow | infer --model builtin:mode -o part.$i.parquet; done

@@ -14,7 +14,7 @@ pub use child::stop_engines;
 
 use super::stream::{Job, Jobs};
 use super::{Answer, Predictor, points};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::provenance::Facts;
 use child::{Child, Event};
 use protocol::{Expectation, Reply, Text};
@@ -246,9 +246,9 @@ impl Exchange<'_> {
             Event::Silence => {
                 let seconds = self.settings.timeout.unwrap_or_default().as_secs_f64();
                 Err(self.failure(format!(
-                    "silent for {seconds} s with {} requests unanswered (--timeout); an engine that waits for more \
+                    "silent for {seconds} s with {} unanswered (--timeout); an engine that waits for more \
                      before it answers needs a larger --in-flight, one that does not flush its output never gets there",
-                    self.asked.len()
+                    counted(self.asked.len(), "request")
                 )))
             }
         }

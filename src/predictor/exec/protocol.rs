@@ -151,20 +151,29 @@ impl Expectation {
 impl Reply {
     /// Reads a line.
     pub(super) fn parse(line: &[u8]) -> Result<Self> {
-        let strict = serde_json::from_slice(line);
-        strict
-            .or_else(|e| serde_json::from_slice(&with_nulls(line)).map_err(|_| e))
-            .map_err(|e| {
-                let error = e.to_string();
-                // The engine's line is named by whoever read it.
-                let what = error
-                    .split_once(" at line 1 ")
-                    .map_or(error.as_str(), |(what, _)| what);
-                Error::model(format!(
-                    "expected {{\"id\", \"output\", \"logprob\", \"margin\"}}, found {}: {what}",
-                    shortened(&String::from_utf8_lossy(line))
-                ))
-            })
+        let read = || {
+            let strict = serde_json::from_slice(line);
+            strict
+                .or_else(|e| serde_json::from_slice(&with_nulls(line)).map_err(|_| e))
+                .map_err(|e| {
+                    let error = e.to_string();
+                    // The engine's line is named by whoever read it.
+                    let what = error.split_once(" at line 1 ").map(|(what, _)| what);
+                    what.unwrap_or(&error).to_owned()
+                })
+        };
+        // serde would take an array's items for the fields.
+        let reply = if line.trim_ascii_start().starts_with(b"{") {
+            read()
+        } else {
+            Err("not a JSON object".to_owned())
+        };
+        reply.map_err(|what| {
+            Error::model(format!(
+                "expected {{\"id\", \"output\", \"logprob\", \"margin\"}}, found {}: {what}",
+                shortened(&String::from_utf8_lossy(line))
+            ))
+        })
     }
 }
 
@@ -306,8 +315,12 @@ mod tests {
     #[test]
     fn what_cannot_be_an_answer_is_refused() {
         for (line, words) in [
-            ("", "found \"\": EOF"),
-            ("hello", "found \"hello\": expected value"),
+            ("", "found \"\": not a JSON object"),
+            ("hello", "found \"hello\": not a JSON object"),
+            ("17", "found \"17\": not a JSON object"),
+            ("null", "found \"null\": not a JSON object"),
+            (r#"[7,"A"]"#, "]\": not a JSON object"),
+            (" {", "found \" {\": EOF"),
             (r#"{"id":7}"#, "missing field `output`"),
             (r#"{"output":"A"}"#, "missing field `id`"),
             (r#"{"id":"7","output":"A"}"#, "expected u64"),

@@ -62,7 +62,10 @@ pub fn report(options: &Options) -> (String, bool) {
         if found != FOUND {
             missing.push(*name);
         }
-        lines.add(name, &found);
+        // Who asks for the CPU needs none of them.
+        if options.device != Device::Cpu {
+            lines.add(name, &found);
+        }
     }
     let Ok(runtime) = runtime else {
         lines.0 += "CPU: not usable: no ONNX Runtime. CUDA: not usable: no ONNX Runtime.\n";

@@ -43,12 +43,12 @@ pub struct Figure {
     pub name: &'static str,
     /// What it shows.
     pub heading: &'static str,
-    /// What is drawn.
-    pub drawing: Drawing,
+    /// What is drawn, or what it lacks.
+    pub drawing: Result<Drawing>,
 }
 
 /// The figures, in the order of the report; `published` curves stand in the first.
-pub fn all(findings: &Findings, named: &[Family], published: &[Series]) -> Result<Vec<Figure>> {
+pub fn all(findings: &Findings, named: &[Family], published: &[Series]) -> Vec<Figure> {
     let is_accuracy = |row: &Similarity| row.profile == Some(ProfileOf::Accuracy);
     let similarities = findings.similarities.iter().cloned();
     let (accuracies, gaps) = similarities.partition(is_accuracy);
@@ -71,7 +71,7 @@ pub fn all(findings: &Findings, named: &[Family], published: &[Series]) -> Resul
             heading,
             drawing,
         };
-        Some(results.draw(name)?.map(figure))
+        results.draw(name).map(figure)
     });
     figures.collect()
 }

@@ -7,7 +7,7 @@ use super::super::{Drawing, Point, Quantity, Role, Series, float};
 use super::Findings;
 use super::contrasts::GAP_LABEL;
 use super::curves::{Measured, group};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::record::{Contrast, Fit, Score};
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ fn rows<T: Measured>(
         let largest = curve.rows.iter().filter_map(|row| place(row).1).max();
         curve.rows.retain(|row| place(row).1 == largest);
         if let Some(shots) = largest {
-            curve.label = format!("{}, {shots} shots", curve.label);
+            curve.label = format!("{}, {}", curve.label, counted(shots, "shot"));
         }
     }
     let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();

@@ -5,6 +5,7 @@ Accuracy against how complex functions are: `BitLoad` and BitDiversity, one pane
 use super::super::{Chart, Drawing, Page, Panel, Quantity, Role, Series};
 use super::Findings;
 use super::curves::{Measured as _, group};
+use crate::error::counted;
 use crate::record::Score;
 use std::collections::BTreeSet;
 
@@ -45,8 +46,7 @@ fn panels(
                 let place = place(score).filter(|_| score.shots == shots)?;
                 Some(score.point(place))
             });
-            let plural = if shots == 1 { "" } else { "s" };
-            Series::new(format!("{shots} shot{plural}"), Role::Model, points)
+            Series::new(counted(shots, "shot"), Role::Model, points)
         });
         Panel::accuracy(series.collect()).titled(&model.label)
     });

@@ -4,6 +4,7 @@ Scores grouped into curves, and what their figures share: names, intervals, the 
 
 use super::super::{Line, Panel, Point, Role, Series};
 use crate::analysis::{Family, family, least_squares};
+use crate::error::counted;
 use crate::record::{self, Condition, Contrast, CurveKey, Fit, Score};
 use crate::stats::NORMAL_95;
 use std::collections::BTreeMap;
@@ -156,7 +157,7 @@ fn label(own: &CurveKey, all: &[CurveKey]) -> String {
             key.condition.map(|c| c.to_string()),
             key.design.map(|d| d.to_string()),
             key.method.clone(),
-            key.bits.map(|b| format!("{b} bits")),
+            key.bits.map(|b| counted(b, "bit")),
             (key.constrained == Some(true)).then(|| "constrained".to_owned()),
             key.bos.map(|b| if b { "BOS" } else { "no BOS" }.to_owned()),
         ]

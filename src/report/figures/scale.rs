@@ -9,7 +9,7 @@ use super::contrasts::GAP_LABEL;
 use super::curves::{Group, Measured as _, around, clean, group, is_clean};
 use super::{Findings, lacking};
 use crate::analysis::Family;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::record::Score;
 use crate::stats;
 
@@ -42,7 +42,7 @@ pub(super) fn accuracy(
         let params = score.params.filter(|_| Some(score.shots) == shots)?;
         Some(score.point(params))
     })?;
-    let what = format!("Accuracy at {} shots", shots.unwrap_or_default());
+    let what = format!("Accuracy at {}", counted(shots.unwrap_or_default(), "shot"));
     Ok(one_panel(Panel::share(&what, series), &what))
 }
 
@@ -58,7 +58,7 @@ pub(super) fn gap(findings: &Findings, shots: Option<u32>, named: &[Family]) -> 
     })?;
     let at = shots.map_or_else(
         || "the largest shot count of each model".to_owned(),
-        |shots| format!("{shots} shots"),
+        |shots| counted(shots, "shot"),
     );
     let what = format!("Gap, clean less deranged, at {at}");
     Ok(one_panel(Panel::any(GAP_LABEL, series), &what))
@@ -76,8 +76,9 @@ fn common_shots(groups: &[Group<Score>], wanted: Option<u32>) -> Result<Option<u
     if let Some(shots) = wanted {
         return match groups.iter().find(|g| !has(g, shots)) {
             Some(group) => Err(Error::data(format!(
-                "model {:?}: has no score at {shots} shots",
-                group.label
+                "model {:?}: has no score at {}",
+                group.label,
+                counted(shots, "shot")
             ))),
             None => Ok(wanted),
         };
@@ -86,7 +87,7 @@ fn common_shots(groups: &[Group<Score>], wanted: Option<u32>) -> Result<Option<u
     let common = of_first.filter(|&shots| groups.iter().all(|g| has(g, shots)));
     match common.max() {
         None if !groups.is_empty() => Err(Error::data(
-            "the models have no shot count in common; draw those that have (--shots N)",
+            "the models have no shot count in common; give the scores of those that have one",
         )),
         shots => Ok(shots),
     }

@@ -16,7 +16,7 @@ use std::fmt::Write;
 use ort::value::TensorElementType;
 
 use super::slots::{FLOATS, Port, ROWS, STATES, Slot, cached, layer_of, size, slots, typed};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::predictor::onnx::folder::Config;
 
 const EXPECTED: &str = "expected input_ids and past_key_values.N.key/value (or past_states.N.*), with attention_mask \
@@ -123,7 +123,8 @@ impl Graph {
                 .filter(|&&length| length > 0 && name == "input_ids")
             {
                 return Err(unknown(&format!(
-                    "takes calls of {length} tokens only, not of any number"
+                    "takes calls of {} only, not of any number",
+                    counted(length, "token")
                 )));
             }
         }

@@ -12,7 +12,7 @@ const BYTES: &str = "bytes";
 
 /// Who the model is, for the `model`, `modality` and `params` columns of predictions.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "an object")]
 pub struct Card {
     /// The model's name; the folder's name where the card gives none.
     pub name: String,
@@ -56,6 +56,7 @@ impl Card {
 
 /// Loss and accuracy of predicting every symbol of a sequence but the first.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(expecting = "an object")]
 pub struct NextBase {
     /// Mean of -ln p(symbol | all before it), in nats.
     pub loss: f64,
@@ -65,6 +66,7 @@ pub struct NextBase {
 
 /// What a model's makers publish for sequences of theirs.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(expecting = "an object")]
 pub struct Acceptance {
     /// Means over the sequences.
     pub published: NextBase,
@@ -74,6 +76,7 @@ pub struct Acceptance {
 
 /// Logits of the reference implementation.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(expecting = "an object")]
 pub struct Recorded {
     /// The implementation, its version and precision.
     pub reference: String,

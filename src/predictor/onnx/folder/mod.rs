@@ -32,6 +32,8 @@ use crate::text;
 /// The configurations of a model, Hugging Face's and onnxruntime-genai's.
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const GENAI: &str = "genai_config.json";
+/// The tokens of a model.
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
 /// The graph, where there is one only.
 const GRAPH: &str = "model.onnx";
 /// Where transformers.js keeps graphs.
@@ -54,25 +56,34 @@ impl Folder {
     /// The files of a model: of a folder, or of one of its graphs.
     pub(crate) fn find(path: &Path) -> Result<Self> {
         let refuse = |problem: &str| Err(Error::model(format!("{}: {problem}", path.display())));
+        let around = (path.parent())
+            .filter(|folder| *folder != Path::new(""))
+            .unwrap_or(Path::new("."));
         let (graph, folder) = if path.is_dir() {
             (graph_in(path)?, path)
         } else if !path.exists() {
             let name = format!("builtin:{}", path.display());
             return refuse(&format!("no such model folder{}", meant(&name, &BUILTINS)));
         } else if ends(path, &["onnx"]) {
-            let folder = path.parent().filter(|folder| *folder != Path::new(""));
-            (path.to_owned(), folder.unwrap_or(Path::new(".")))
+            (path.to_owned(), around)
+        } else if graph_in(around).is_ok() {
+            return refuse(&format!(
+                "not a graph; give its folder, {}",
+                around.display()
+            ));
         } else if ends(path, &WEIGHTS) {
             return refuse(NO_GRAPH);
         } else {
-            return refuse("a file; give the folder that it is in");
+            return refuse("not a graph, nor has its folder one");
         };
         let homes = [
             folder.to_owned(),
             graph.with_file_name(""),
             graph.with_file_name(".."),
         ];
-        let is_home = |home: &&PathBuf| [CONFIG, GENAI].iter().any(|file| home.join(file).exists());
+        // A folder with a part of these lacks the rest: the one above it is of another model.
+        let parts = [CONFIG, GENAI, TOKENIZER];
+        let is_home = |home: &&PathBuf| parts.iter().any(|file| home.join(file).exists());
         let home = homes.iter().find(is_home).unwrap_or(&homes[0]).clone();
         // `.` and `..` have no name of their own.
         let named = home.canonicalize().unwrap_or_else(|_| home.clone());

@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_json::Value;
 use tokenizers::{Encoding, Token, Tokenizer};
 
-use super::{Card, Config, check_size, read_json};
+use super::{Card, Config, TOKENIZER, check_size, read_json};
 use crate::error::catch_panic;
 use crate::error::{Error, Result};
 use crate::text;
@@ -59,7 +59,7 @@ impl Vocabulary {
         let tokens = if card.is_bytes() {
             Tokens::Bytes
         } else {
-            let path = folder.join("tokenizer.json");
+            let path = folder.join(TOKENIZER);
             if !path.is_file() {
                 return Err(Error::model(format!(
                     "{}: no such file, and card.json does not say \"vocabulary\": \"bytes\"",

@@ -5,13 +5,13 @@ run. A walk over the protobuf finds both, and skips the weights themselves.
 Field numbers are those of onnx.proto (ONNX 1.x, IR version 3 and later).
 */
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek};
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::text::refuse_lfs_pointer;
 
 /// Graphs in attributes of nodes in graphs: deeper than this no exporter goes.
@@ -99,7 +99,7 @@ pub(crate) fn contents(model: &Path) -> Result<GraphFile> {
     let mut reader = GraphReader {
         reader: BufReader::new(file),
         at: 0,
-        locations: BTreeSet::new(),
+        locations: BTreeMap::new(),
         quantising: BTreeSet::new(),
         windows: Vec::new(),
         slides: false,
@@ -119,7 +119,7 @@ pub(crate) fn contents(model: &Path) -> Result<GraphFile> {
     ];
     let is_home = |path: &Path| homes.iter().flatten().any(|home| path.starts_with(home));
     let mut files = vec![model.to_owned()];
-    for location in &reader.locations {
+    for (location, &expected) in &reader.locations {
         let outside = || {
             refuse(&format!(
                 "external data {location:?} lies outside the model's folder"
@@ -141,8 +141,15 @@ pub(crate) fn contents(model: &Path) -> Result<GraphFile> {
                 path.display()
             )));
         }
-        refuse_lfs_pointer(&path)
-            .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
+        let wrong = |what: &dyn Display| Error::model(format!("{}: {what}", path.display()));
+        refuse_lfs_pointer(&path).map_err(|error| wrong(&error))?;
+        let found = path.metadata().map_err(|error| wrong(&error))?.len();
+        if found < expected {
+            return Err(wrong(&format!(
+                "cut short: {}, but the graph keeps weights in {expected}; copy or convert it again",
+                counted(found, "byte")
+            )));
+        }
         files.push(path);
     }
     Ok(GraphFile {
@@ -156,7 +163,8 @@ pub(crate) fn contents(model: &Path) -> Result<GraphFile> {
 struct GraphReader<R> {
     reader: R,
     at: u64,
-    locations: BTreeSet<String>,
+    /// The files of external data, and how long the graph expects each to be, in bytes.
+    locations: BTreeMap<String, u64>,
     quantising: BTreeSet<String>,
     /// For each operator that could have a window: whether it has one.
     windows: Vec<bool>,
@@ -164,7 +172,7 @@ struct GraphReader<R> {
 }
 
 /// What the fields of a message say: the key of an entry, the name of an attribute or the operator of a node; an entry's
-/// value; an attribute's number.
+/// value, or a tensor's location; an attribute's number, or where a tensor ends at its location.
 #[derive(Default)]
 struct Fields {
     name: String,
@@ -214,6 +222,14 @@ impl<R: BufRead + Seek> GraphReader<R> {
                                 has_window |=
                                     inner.name == WINDOW && (1..1 << 63).contains(&inner.number);
                                 self.slides |= inner.name == SLIDING && inner.number != 0;
+                                match (message, inner.name.as_str()) {
+                                    (Message::Tensor, "location") => fields.value = inner.value,
+                                    (Message::Tensor, "offset" | "length") => {
+                                        let part = inner.value.parse().unwrap_or(0);
+                                        fields.number = fields.number.saturating_add(part);
+                                    }
+                                    _ => {}
+                                }
                             }
                             None => self.skip(length)?,
                         },
@@ -232,7 +248,12 @@ impl<R: BufRead + Seek> GraphReader<R> {
         }
         match message {
             Message::Entry if fields.name == "location" => {
-                self.locations.insert(std::mem::take(&mut fields.value));
+                self.locations.entry(fields.value.clone()).or_default();
+            }
+            Message::Tensor => {
+                if let Some(expected) = self.locations.get_mut(&fields.value) {
+                    *expected = fields.number.max(*expected);
+                }
             }
             Message::Node if QUANTISING.contains(&fields.name.as_str()) => {
                 self.quantising.insert(std::mem::take(&mut fields.name));
@@ -299,10 +320,20 @@ mod tests {
         out
     }
 
-    /// A model whose one initialiser lies in `location`.
+    /// A model whose one initialiser lies in `location`, behind its first two bytes.
     fn model(location: &str) -> Vec<u8> {
-        let entry = [bytes(1, b"location"), bytes(2, location.as_bytes())].concat();
-        let tensor = [vec![0x08, 0x01], bytes(8, b"w"), bytes(13, &entry)].concat();
+        let entry = |key: &str, value: &str| {
+            bytes(
+                13,
+                &[bytes(1, key.as_bytes()), bytes(2, value.as_bytes())].concat(),
+            )
+        };
+        let place = [
+            entry("location", location),
+            entry("offset", "2"),
+            entry("length", "5"),
+        ];
+        let tensor = [vec![0x08, 0x01], bytes(8, b"w"), place.concat()].concat();
         [vec![0x08, 0x08], bytes(7, &bytes(5, &tensor))].concat()
     }
 
