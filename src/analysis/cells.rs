@@ -298,6 +298,7 @@ impl CurveCells {
 }
 
 /// A curve and a shot count for a message.
+#[must_use]
 pub fn place(curve: &CurveKey, shots: u32) -> String {
     format!("model {:?}, {}", curve.model, counted(shots, "shot"))
 }

@@ -419,7 +419,7 @@ fn report(args: &ReportArgs) -> Result<()> {
         if let (Some(folder), Ok(svg)) = (&args.figures, &svg) {
             let file = |suffix: &str| folder.join(format!("{}.{suffix}", figure.name));
             Sink::write_file(&file("svg"), svg.as_bytes())?;
-            Sink::write_file(&file("png"), &svg_to_png(&svg, args.dpi)?)?;
+            Sink::write_file(&file("png"), &svg_to_png(svg, args.dpi)?)?;
         }
         pictures.push(html::Picture {
             heading: figure.heading.to_owned(),

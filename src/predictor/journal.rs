@@ -361,6 +361,7 @@ impl Earlier {
 }
 
 /// So many answers are kept in a file, for the user.
+#[must_use]
 pub fn kept_words(kept: u64, path: &Path) -> String {
     let (answers, are) = (
         counted(kept, "answer"),

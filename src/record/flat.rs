@@ -49,7 +49,7 @@ impl CsvRows {
             .from_reader(stream.take(LONGEST as u64));
         let header = reader.headers().cloned();
         Ok(Self {
-            header: whole(header, &reader, Place::line(&file, 1))?,
+            header: whole(header, &reader, &Place::line(&file, 1))?,
             file,
             reader,
             separator,
@@ -59,7 +59,7 @@ impl CsvRows {
 }
 
 /// What was read of a record that begins at `place`, if it is not longer than one may be.
-fn whole<T>(read: csv::Result<T>, reader: &csv::Reader<Take<Stream>>, place: Place) -> Result<T> {
+fn whole<T>(read: csv::Result<T>, reader: &csv::Reader<Take<Stream>>, place: &Place) -> Result<T> {
     if reader.get_ref().limit() == 0 {
         return Err(place.too_long());
     }
@@ -74,7 +74,7 @@ impl Rows for CsvRows {
         self.reader.get_mut().set_limit(LONGEST as u64);
         let begin = Place::line(&self.file, self.reader.position().line());
         let more = self.reader.read_record(&mut self.line);
-        if !whole(more, &self.reader, begin)? {
+        if !whole(more, &self.reader, &begin)? {
             return Ok(false);
         }
         let line = self.line.position().map_or(0, csv::Position::line);

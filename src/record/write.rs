@@ -57,7 +57,7 @@ impl Format {
 
 enum State<W: Write + Send, T> {
     Lines(W, Vec<u8>),
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
     Table(W, Vec<T>),
     Batches(Box<BatchWriter<W>>),
 }
@@ -93,7 +93,7 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
                 writer
                     .write_record(header)
                     .map_err(|e| csv_error(place, e))?;
-                State::Csv(writer)
+                State::Csv(Box::new(writer))
             }
             Format::Table => {
                 flat::header::<T>(skip)?;

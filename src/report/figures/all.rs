@@ -48,6 +48,7 @@ pub struct Figure {
 }
 
 /// The figures, in the order of the report; `published` curves stand in the first.
+#[must_use]
 pub fn all(findings: &Findings, named: &[Family], published: &[Series]) -> Vec<Figure> {
     let is_accuracy = |row: &Similarity| row.profile == Some(ProfileOf::Accuracy);
     let similarities = findings.similarities.iter().cloned();
