@@ -78,7 +78,7 @@ const OUTCOME: &[&str] = &[
 ];
 const SCORE: &[&str] = &["model", "shots", "accuracy"];
 
-/// Every filter that reads records. `fit-loglinear` stands twice: it reads two kinds.
+/// Every filter that reads records. `fit-loglinear` appears twice: it reads two kinds.
 fn readers(dir: &Workdir) -> Vec<Reader> {
     let trials = dir
         .run(
@@ -588,7 +588,7 @@ fn what_a_prompt_says_of_itself_must_agree() {
         (
             "zero",
             json!("AC"),
-            "column \"one\": expected a word, as the symbol of zero is one, found \"",
+            "column \"one\": expected a word, like the symbol of zero, found \"",
         ),
         (
             "zero",
@@ -598,12 +598,12 @@ fn what_a_prompt_says_of_itself_must_agree() {
         (
             "one",
             infer.records[1]["zero"].clone(),
-            "is the symbol of zero, too",
+            "is also the symbol of zero",
         ),
         (
             "separator",
             json!("--"),
-            "column \"separator\": expected one character, as the symbol of zero is one, found \"--\"",
+            "column \"separator\": expected one character, like the symbol of zero, found \"--\"",
         ),
         (
             "answer",

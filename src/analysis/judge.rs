@@ -1,5 +1,5 @@
 /*!
-Looks at one prediction: the mode baseline beside it, and what kind of answer it is.
+Judges single predictions: the mode baseline on the same trial, and the kind of answer.
 */
 
 use super::cells::{Counts, Details, Errors};
@@ -8,16 +8,15 @@ use crate::error::Result;
 use crate::program::{Bits, Rivals, Suite, Survivor, bit_diversity, mask};
 use crate::record::{Condition, ErrorKind, Outcome};
 
-/// Judges predictions; a suite holds the rivals of understandable mistakes.
+/// Judges predictions.
 pub struct Judge {
     rivals: Rivals,
-    /// Whether kinds of wrong answers are told apart, too, which takes some time.
+    /// Whether to count kinds of wrong answers, which takes some time.
     with_errors: bool,
 }
 
 impl Judge {
-    /// A judge whose rivals are the functions of `suite`; `with_errors` tells kinds of wrong
-    /// answers apart.
+    /// A judge whose rivals are the functions of `suite`. `with_errors` counts kinds of wrong answers.
     #[must_use]
     pub fn new(suite: Suite, with_errors: bool) -> Self {
         Self {
@@ -26,10 +25,10 @@ impl Judge {
         }
     }
 
-    /// What is to be seen of a prediction.
+    /// The details of a prediction.
     ///
     /// # Errors
-    /// A wrong answer for which rivals are sought, of a function that is neither of the suite nor a program.
+    /// A wrong answer needs rivals, but its function is neither in the suite nor a program.
     pub fn see(&mut self, outcome: &Outcome) -> Result<Details> {
         let target = outcome.verdict.target;
         let outputs = outcome.outputs.as_deref();
@@ -64,7 +63,7 @@ impl Judge {
         })
     }
 
-    /// The kinds of one wrong answer. What needs demonstrations is of no kind without them.
+    /// The kinds of one wrong answer. Kinds that need demonstrations are empty without them.
     fn errors(&mut self, outcome: &Outcome) -> Result<Errors> {
         let verdict = &outcome.verdict;
         let mut errors = Errors::default();
@@ -76,7 +75,7 @@ impl Judge {
         let target = verdict.target.value();
         let outputs = outcome.outputs.as_deref().unwrap_or_default();
         let values = |bits: &[Bits]| -> Vec<u16> { bits.iter().map(|b| b.value()).collect() };
-        // In the order in which an answer is counted once.
+        // An answer is counted once under the first kind that fits.
         let mut kinds = [
             (ErrorKind::Rival, self.rival_answers(outcome)?),
             (ErrorKind::Mode, values(&modes(outputs))),
@@ -108,22 +107,21 @@ impl Judge {
         Ok(errors)
     }
 
-    /// What the functions that agree with all demonstrations answer; nothing where there are no
-    /// demonstrations, or deranged ones.
+    /// The answers of the functions that agree with all demonstrations, as in [`Self::survivors`].
     fn rival_answers(&mut self, outcome: &Outcome) -> Result<Vec<u16>> {
         let survivors = self.survivors(outcome)?;
         Ok(survivors.map(|survivor| survivor.output).collect())
     }
 
-    /// Whether some function of the suite agrees with all demonstrations and gives the wrong answer.
+    /// Whether a function of the suite agrees with all demonstrations and gives this wrong answer.
     fn is_understandable(&mut self, outcome: &Outcome) -> Result<bool> {
         let answer = outcome.verdict.prediction.value();
         let mut survivors = self.survivors(outcome)?;
         Ok(survivors.any(|rival| rival.output == answer))
     }
 
-    /// The functions of the suite that agree with all demonstrations; none where there are no
-    /// demonstrations, or deranged ones.
+    /// The functions of the suite that agree with all demonstrations. None without demonstrations, or with deranged
+    /// ones.
     fn survivors<'a>(
         &'a mut self,
         outcome: &'a Outcome,
@@ -142,7 +140,7 @@ impl Judge {
     }
 }
 
-/// Levenshtein distance of two bitstrings.
+/// The Levenshtein distance of two bitstrings.
 fn edit_distance(a: Bits, b: Bits) -> u64 {
     let (a, b): (Vec<bool>, Vec<bool>) = (a.iter().collect(), b.iter().collect());
     strsim::generic_levenshtein(&a, &b) as u64
