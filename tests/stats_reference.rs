@@ -285,7 +285,7 @@ fn bootstraps_of_partial_curves_are_those_of_numpy() {
     assert_interval(fit, "a1_ci", expected, quantile_tolerance(sd, 0.0));
 }
 
-/// The ends of an interval, in the columns NAME_low and NAME_high, against those of the fixture.
+/// The ends of an interval, in the columns `NAME_low` and `NAME_high`, against those of the fixture.
 #[track_caller]
 fn assert_interval(row: &Value, name: &str, expected: &Value, tolerance: f64) {
     for (end, bound) in ["low", "high"].into_iter().zip(numbers(expected, name)) {
@@ -324,7 +324,9 @@ fn functions_are_those_written_on_strings() {
             digest.update(table_text(&program, width, constant));
         }
         let digest = digest.finalize();
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = digest
+            .iter()
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let what = format!("{name} at {width} bits");
         assert_eq!(row["text_sha256"], json!(digest), "{what}");
         let bitload = measures(&program, width).bitload;

@@ -177,16 +177,13 @@ fn run(args: &Args) -> Result<()> {
     let mut known = Complexities::new(suite);
     let chain = chain.with(step);
     let top = args.top as usize;
+    if args.models && args.by == By::Task {
+        let rows = versus_tasks(&curves, top, args.allow_partial, &mut known)?;
+        return args.output.write_table(&chain, &rows);
+    }
     if args.models {
-        return match args.by {
-            By::Cell | By::Group => args
-                .output
-                .write_table(&chain, &versus(&curves, top, args.allow_partial)?),
-            By::Task => {
-                let rows = versus_tasks(&curves, top, args.allow_partial, &mut known)?;
-                args.output.write_table(&chain, &rows)
-            }
-        };
+        let rows = versus(&curves, top, args.allow_partial)?;
+        return args.output.write_table(&chain, &rows);
     }
     let similar = |of: ProfileOf, profiles: &[Profile<'_>]| {
         let rows = similarities(of, profiles, args.permutations, args.seed.seed)?;
@@ -205,12 +202,12 @@ fn run(args: &Args) -> Result<()> {
     if args.profiles {
         return similar(ProfileOf::Gap, &Profile::gaps(&contrasts));
     }
-    match args.by {
-        By::Cell | By::Group => args.output.write_table(&chain, &contrast_cells(&contrasts)),
-        By::Task => args
-            .output
-            .write_table(&chain, &contrast_tasks(&contrasts, &mut known)?),
+    if args.by == By::Task {
+        let rows = contrast_tasks(&contrasts, &mut known)?;
+        return args.output.write_table(&chain, &rows);
     }
+    let rows = contrast_cells(&contrasts);
+    args.output.write_table(&chain, &rows)
 }
 
 /// The cells of the input at the requested shot counts.
@@ -243,7 +240,7 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
     };
     if let Some(n) = shots.iter().find(|n| **n >= inputs) {
         return Err(Error::usage(format!(
-            "--shots {n}: {} bits have only {inputs} different inputs, one of them the query",
+            "--shots {n}: {} bits have only {inputs} different inputs, and one of them is the query",
             args.bits
         )));
     }

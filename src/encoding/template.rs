@@ -186,41 +186,4 @@ mod tests {
         let real_newline = Template::parse("{x}>{y}\n").unwrap();
         assert_eq!(real_newline.to_string(), "{x}>{y}\\n");
     }
-
-    #[test]
-    fn these_are_no_templates() {
-        for (text, word) in [
-            ("{x}", "{y} once"),
-            ("{x}{y}{y}", "{y} once"),
-            ("{y}{x}", "before its query"),
-            ("{x}{z}{y}", "found {z}"),
-            ("{x}{y", "without its }"),
-            ("{x}\\q{y}", "\\q"),
-            ("{x}}{y}", "without its {"),
-        ] {
-            let error = Template::parse(text).unwrap_err();
-            assert_eq!(error.exit_code(), 2);
-            assert!(error.to_string().contains(word), "{error}");
-        }
-    }
-
-    #[test]
-    fn an_ambiguous_answer_is_refused() {
-        let check = |template: &str, alphabet: &str| {
-            Template::parse(template)
-                .unwrap()
-                .check(&Alphabet::parse(alphabet).unwrap())
-                .map_err(|e| e.to_string())
-        };
-        check("{x}>{y}\\n", "genomic").unwrap();
-        check("{x}{y}", "01").unwrap();
-        assert!(check("{x}A{y}", "genomic").unwrap_err().contains("'A'"));
-        assert!(
-            check("{x} 1 {y}", "linguistic")
-                .unwrap_err()
-                .contains("ambiguous")
-        );
-        assert!(check("{x},{y}", "integer").unwrap_err().contains("','"));
-        assert!(check("{x}{y}{sep}", "01").unwrap_err().contains("needs 3"));
-    }
 }

@@ -104,30 +104,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(program: &str, bits: u32) -> Measures {
-        measures(&program.parse().unwrap(), bits)
-    }
-
-    #[test]
-    fn known_measures() {
-        let identity = of("identity", 2);
-        assert_eq!(identity.bitload, 2);
-        // 00 and 11 have no minority bit, 01 and 10 one.
-        assert!((identity.bitdiversity - 0.5).abs() < 1e-15);
-        assert!((identity.zero_bd - 0.5).abs() < 1e-15);
-        assert_eq!(of("parity_fill", 8).bitload, 8);
-        assert!((of("parity_fill", 8).zero_bd - 1.0).abs() < 1e-15);
-        // A constant depends on no input. On average it is as diverse as the inputs.
-        let constant = of("meta_constant", 6);
-        assert_eq!(constant.bitload, 0);
-        assert!((constant.bitdiversity - of("identity", 6).bitdiversity).abs() < 1e-15);
-        assert_eq!(of("identity", 16).bitload, 16);
-        assert_eq!(
-            of("spread_last_bit", 1).table_hash,
-            of("identity", 1).table_hash
-        );
-    }
-
     proptest! {
         /// BitLoad from its definition.
         #[test]

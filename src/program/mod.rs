@@ -156,12 +156,4 @@ mod tests {
         assert!(program.uses_constant());
         assert!(program.table(4, 0b0010).iter().all(|&y| y == 0b0100));
     }
-
-    #[test]
-    fn a_wrong_name_is_named() {
-        let message = "flip_bits.flop".parse::<Program>().unwrap_err();
-        assert!(message.contains("\"flop\""), "{message}");
-        assert!("".parse::<Program>().is_err());
-        assert!("identity.".parse::<Program>().is_err());
-    }
 }

