@@ -1,5 +1,5 @@
-//! What every filter that reads records promises about bad input: one line on stderr that says where and what, the right exit
-//! code, no panic, and nothing left behind.
+//! What every filter that reads records promises about bad input: one line on stderr that says where and what, the
+//! right exit code, no panic, and nothing left behind.
 
 mod common;
 

@@ -24,7 +24,8 @@ use shotline::symbols::Symbols;
 const TINY: [&str; 2] = ["tiny-hf", "tiny-subset"];
 /// The same model in every layout.
 const ALL: [&str; 3] = ["tiny-hf", "tiny-subset", "tiny-genai"];
-/// transformers' logits and ours differ by less than 1e-4 on the tiny models (tiny.json), and sums of eight by less than this.
+/// transformers' logits and ours differ by less than 1e-4 on the tiny models (tiny.json), and sums of eight by less
+/// than this.
 const CLOSE: f64 = 1e-3;
 
 fn models() -> PathBuf {

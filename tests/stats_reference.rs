@@ -1,10 +1,10 @@
-//! The numbers against independent implementations: `tests/oracle/make_stats_fixtures.py` computed them with numpy, scipy,
-//! statsmodels and mpmath, and with functions written again on strings.
+//! The numbers against independent implementations: `tests/oracle/make_stats_fixtures.py` computed them with numpy,
+//! scipy, statsmodels and mpmath, and with functions written again on strings.
 //!
-//! Tolerances: sums of a few hundred terms lose a few units in the 16th digit, and least squares some more if residuals are
-//! small (at worst 1e-3 of the values here). So 1e-10 relative is far above rounding and far below any mistake. A number that
-//! may cancel to about 0 has an absolute tolerance by the numbers it comes from. Bootstraps were repeated with another
-//! generator: they agree within five standard errors of many replicates.
+//! Tolerances: sums of a few hundred terms lose a few units in the 16th digit, and least squares some more if residuals
+//! are small (at worst 1e-3 of the values here). So 1e-10 relative is far above rounding and far below any mistake. A
+//! number that may cancel to about 0 has an absolute tolerance by the numbers it comes from. Bootstraps were repeated
+//! with another generator: they agree within five standard errors of many replicates.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -5,7 +5,7 @@ Judges single predictions: the mode baseline on the same trial, and the kind of 
 use super::cells::{Counts, Details, Errors};
 use super::mode::{mode_accuracy, modes};
 use crate::error::Result;
-use crate::program::{Bits, Rivals, Suite, Survivor, bit_diversity, mask};
+use crate::program::{Bits, Rivals, Suite, bit_diversity, mask};
 use crate::record::{Condition, ErrorKind, Outcome};
 
 /// Judges predictions.
@@ -45,6 +45,7 @@ impl Judge {
         let zero_bd = |bits: Bits| bit_diversity(bits.value(), bits.len()) == 0;
         let whole = verdict.prediction.len() == verdict.bits;
         let target_zero = zero_bd(verdict.target);
+        let answer = verdict.prediction.value();
         Ok(Counts {
             malformed: u32::from(!whole),
             edits: edit_distance(verdict.prediction, verdict.target),
@@ -53,7 +54,9 @@ impl Judge {
             correct_zero_bd: u32::from(verdict.correct && target_zero),
             correct_other: u32::from(verdict.correct && !target_zero),
             understandable: u32::from(
-                whole && !verdict.correct && self.is_understandable(outcome)?,
+                whole
+                    && !verdict.correct
+                    && self.rival_answers(outcome)?.any(|rival| rival == answer),
             ),
             errors: if self.with_errors && !verdict.correct {
                 self.errors(outcome)?
@@ -77,7 +80,7 @@ impl Judge {
         let values = |bits: &[Bits]| -> Vec<u16> { bits.iter().map(|b| b.value()).collect() };
         // An answer is counted once under the first kind that fits.
         let mut kinds = [
-            (ErrorKind::Rival, self.rival_answers(outcome)?),
+            (ErrorKind::Rival, self.rival_answers(outcome)?.collect()),
             (ErrorKind::Mode, values(&modes(outputs))),
             (ErrorKind::Demonstration, values(outputs)),
             (ErrorKind::Query, vec![outcome.query.value()]),
@@ -107,25 +110,12 @@ impl Judge {
         Ok(errors)
     }
 
-    /// The answers of the functions that agree with all demonstrations, as in [`Self::survivors`].
-    fn rival_answers(&mut self, outcome: &Outcome) -> Result<Vec<u16>> {
-        let survivors = self.survivors(outcome)?;
-        Ok(survivors.map(|survivor| survivor.output).collect())
-    }
-
-    /// Whether a function of the suite agrees with all demonstrations and gives this wrong answer.
-    fn is_understandable(&mut self, outcome: &Outcome) -> Result<bool> {
-        let answer = outcome.verdict.prediction.value();
-        let mut survivors = self.survivors(outcome)?;
-        Ok(survivors.any(|rival| rival.output == answer))
-    }
-
-    /// The functions of the suite that agree with all demonstrations. None without demonstrations, or with deranged
-    /// ones.
-    fn survivors<'a>(
+    /// The answers of the suite's functions that agree with all demonstrations. None without demonstrations, or with
+    /// deranged ones.
+    fn rival_answers<'a>(
         &'a mut self,
         outcome: &'a Outcome,
-    ) -> Result<impl Iterator<Item = Survivor> + 'a> {
+    ) -> Result<impl Iterator<Item = u16> + 'a> {
         let verdict = &outcome.verdict;
         let shown = match (&outcome.inputs, &outcome.outputs) {
             (Some(inputs), Some(outputs)) if verdict.condition == Condition::Clean => {
@@ -134,9 +124,10 @@ impl Judge {
             }
             _ => None,
         };
-        Ok(shown
+        let survivors = shown
             .into_iter()
-            .flat_map(|(rivals, inputs, outputs)| rivals.survivors(inputs, outputs, outcome.query)))
+            .flat_map(|(rivals, inputs, outputs)| rivals.survivors(inputs, outputs, outcome.query));
+        Ok(survivors.map(|survivor| survivor.output))
     }
 }
 

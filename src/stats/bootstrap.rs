@@ -188,7 +188,7 @@ impl Binomial {
                 small.push(high);
             }
         }
-        // The columns left over are full but for rounding.
+        // The columns left over are full up to rounding.
         for i in small.into_iter().chain(large) {
             weights[i] = 1.0;
         }
@@ -270,7 +270,7 @@ impl Indices {
     }
 }
 
-/// Standard deviation with divisor `values - ddof`. Exactly 0 if the values are equal but for rounding. None if there
+/// Standard deviation with divisor `values - ddof`. Exactly 0 if the values are equal up to rounding. None if there
 /// are too few values.
 #[must_use]
 pub fn standard_deviation(values: &[f64], ddof: usize) -> Option<f64> {
@@ -509,7 +509,7 @@ mod tests {
         assert!((quantile(&v, 0.025).unwrap() - 1.075).abs() < 1e-12);
         assert_eq!(quantile(&[], 0.5), None);
         assert!((bootstrap_p([1.0, -1.0, 0.0].into_iter()) - 0.75).abs() < 1e-15);
-        // Zero but for rounding.
+        // Zero up to rounding.
         let tie = (0.1 + 0.2) - 0.3;
         assert!(tie > 0.0);
         assert!((bootstrap_p([1.0, -1.0, tie].into_iter()) - 0.75).abs() < 1e-15);

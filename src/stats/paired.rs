@@ -10,7 +10,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 pub struct Paired {
     /// The mean difference.
     pub mean: f64,
-    /// Its standard error, sd (ddof 1) / sqrt(pairs). Exactly 0 if all differences are equal but for rounding. None
+    /// Its standard error, sd (ddof 1) / sqrt(pairs). Exactly 0 if all differences are equal up to rounding. None
     /// with one pair.
     pub se: Option<f64>,
     /// Student's test. None with one pair, or if the error is 0.
