@@ -1,10 +1,8 @@
 /*!
-Seeded chance: every draw is a pure function of what it is for, so that no result depends on order,
-shards or threads.
+Seeded random draws. Every draw is a pure function of its [`Key`], so no result depends on order, shards or threads.
 
-A [`Key`] names what is drawn for; its SHA-256 seeds ChaCha8, and each purpose has a stream of its
-own. Bounded integers are drawn here rather than by a library, whose algorithm may change between
-versions.
+The key says what the draw is for. Its SHA-256 seeds ChaCha8, with one stream per [`Purpose`]. Bounded integers are
+drawn here and not by a library, because a library's algorithm may change between versions.
 */
 
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 /// A source of unbiased bounded integers.
 pub trait Below {
-    /// A uniform integer in 0..n; n is at least 1.
+    /// A uniform integer in 0..n. n must be at least 1.
     fn below(&mut self, n: u32) -> u32;
 
     /// Permutes `items` uniformly (Fisher-Yates from the end, as CPython's `random.shuffle`).
@@ -30,14 +28,14 @@ pub trait Below {
 }
 
 impl<R: Rng> Below for R {
-    /// Lemire's method: a product's high half, drawn again where it would be biased.
+    /// Lemire's method: the high half of a product. It draws again where the result would be biased.
     fn below(&mut self, n: u32) -> u32 {
         loop {
             let product = u64::from(self.next_u32()) * u64::from(n);
             // The low 32 bits.
             #[allow(clippy::cast_possible_truncation)]
             let low = product as u32;
-            // The bound is below n, so most draws need no division.
+            // The remainder is below n, so most draws need no division.
             if low >= n || low >= n.wrapping_neg() % n {
                 return (product >> 32) as u32;
             }
@@ -45,7 +43,7 @@ impl<R: Rng> Below for R {
     }
 }
 
-/// What a stream of chance is for, and the number of the stream.
+/// What a random stream is for; its value is the number of the stream.
 #[derive(Debug, Clone, Copy)]
 pub enum Purpose {
     /// A trial's inputs and query.
@@ -62,13 +60,12 @@ pub enum Purpose {
     Programs = 5,
 }
 
-/// What chance is drawn for: the digest of its parts.
+/// What is drawn, as the digest of its parts: seed, function and trial, for example.
 #[derive(Debug, Clone, Copy)]
 pub struct Key([u8; 32]);
 
 impl Key {
-    /// The key of these parts. Each part's length goes into the digest, so that no two lists of
-    /// parts have the same key.
+    /// The key of these parts. The digest includes their lengths, so different lists of parts have different keys.
     #[must_use]
     pub fn new(parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
@@ -93,14 +90,11 @@ impl Key {
     /// A 64-bit seed, for generators that take one.
     #[must_use]
     pub fn seed(&self) -> u64 {
-        self.0[..8]
-            .iter()
-            .rev()
-            .fold(0, |seed, &byte| seed << 8 | u64::from(byte))
+        u64::from_le_bytes(std::array::from_fn(|i| self.0[i]))
     }
 }
 
-/// The keys of one function's trials, whose common beginning is hashed once.
+/// The keys of one function's trials. Their common beginning is hashed once.
 #[derive(Debug, Clone)]
 pub struct TrialKeys(Sha256);
 
@@ -121,10 +115,10 @@ impl TrialKeys {
         Self(hash)
     }
 
-    /// The key of one trial. `shots` is none for a nested trial, so that a longer sequence extends a shorter one.
+    /// The key of one trial. `shots` is None for a nested trial, so that a longer sequence extends a shorter one.
     #[must_use]
     pub fn key(&self, shots: Option<u32>, trial: u32) -> Key {
-        // A nested sequence is told from any shot count by a number that none can have.
+        // -1 is no shot count.
         let shots = shots.map_or(-1, i64::from);
         let mut hash = self.0.clone();
         absorb(&mut hash, &[&shots.to_le_bytes(), &trial.to_le_bytes()]);
@@ -173,7 +167,7 @@ mod tests {
         }
     }
 
-    /// A change of these numbers is a change of every trial and of every answer of a baseline.
+    /// If these numbers change, every trial and every baseline's answers change.
     #[test]
     fn the_streams_are_these() {
         let key = trial_key(7, 8, "identity", Some(4), 0);

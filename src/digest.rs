@@ -1,5 +1,5 @@
 /*!
-What a file's contents are known by: their SHA-256, in provenance and reports.
+SHA-256 of files and texts, for provenance and reports.
 */
 
 use crate::error::{Error, Result};
@@ -9,10 +9,10 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
-/// SHA-256 in hexadecimal over the files one after the other, as `cat FILES | sha256sum` gives it.
+/// SHA-256 over the concatenated files, in hexadecimal. The same as `cat FILES | sha256sum`.
 ///
 /// # Errors
-/// A file that cannot be read.
+/// A file cannot be read.
 pub fn sha256(files: &[PathBuf]) -> Result<String> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
@@ -57,7 +57,7 @@ mod tests {
             .collect();
         std::fs::write(&files[0], "ab").unwrap();
         std::fs::write(&files[1], "c").unwrap();
-        // FIPS 180-4's example.
+        // The example of FIPS 180-4.
         assert_eq!(
             sha256(&files).unwrap(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

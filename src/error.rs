@@ -1,8 +1,7 @@
 /*!
-The one error type of the library, and the only place that decides exit codes.
+The error type of the library, and the only place that decides exit codes.
 
-Every message is a whole line that a user can act on:
-`trials.jsonl:1203: column "outputs": 127 outputs for 128 inputs`.
+Every message is one line that a user can act on: `trials.jsonl:1203: column "outputs": 127 outputs for 128 inputs`.
 */
 
 use std::cell::Cell;
@@ -12,10 +11,10 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Once;
 
-/// What went wrong, sorted by what the user can do about it.
+/// Errors, by what the user can do about them.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The input says something impossible: file, line or row, column, what was expected.
+    /// Bad input. The message names the file, line or row, column, and what was expected.
     #[error("{0}")]
     Data(String),
     /// The command line asks for something that cannot be done.
@@ -24,10 +23,10 @@ pub enum Error {
     /// A model, the inference runtime or a device cannot be used.
     #[error("{0}")]
     Model(String),
-    /// An allocation that the work needs was refused.
+    /// There is not enough memory for the work.
     #[error("out of memory: {0}")]
     OutOfMemory(String),
-    /// The reader of our standard output went away: not a failure.
+    /// The reader closed our standard output. This is not a failure.
     #[error("the reader of the output closed it")]
     Closed,
     /// Reading or writing failed.
@@ -43,7 +42,8 @@ pub enum Error {
 /// `Result` with the library's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The end of a message about a word that is none of those known: the one that it is but for a slip, if there is one.
+/// The end of a message about an unknown word: asks for the known word (in lower case) that differs only by a typo, if
+/// there is one.
 #[must_use]
 pub fn meant(word: &str, known: &[&str]) -> String {
     let word = word.to_lowercase();
@@ -54,7 +54,7 @@ pub fn meant(word: &str, known: &[&str]) -> String {
         .map_or_else(String::new, |name| format!("; did you mean {name}?"))
 }
 
-/// The exit code where memory was refused.
+/// The exit code for [`Error::OutOfMemory`].
 pub const OUT_OF_MEMORY: u8 = 4;
 
 impl Error {
@@ -73,15 +73,15 @@ impl Error {
         Self::Model(message.to_string())
     }
 
-    /// What may stand once only in an experiment, and was found in two places.
+    /// The same thing was found in two places of an experiment.
     pub fn twice(what: impl Display, first: impl Display, second: impl Display) -> Self {
         Self::Data(format!(
-            "{what} stands twice, in {first} and in {second}: a file given twice, or two models of one name (`infer \
-             --name` gives another)"
+            "{what} appears twice, in {first} and in {second}: a file given twice, or two models with the same name \
+             (`infer --name` gives another)"
         ))
     }
 
-    /// A failure of reading or writing at `place`; a closed pipe becomes [`Error::Closed`].
+    /// Reading or writing failed at `place`. A closed pipe becomes [`Error::Closed`].
     pub fn io(place: impl Display, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::BrokenPipe {
             return Self::Closed;
@@ -92,13 +92,13 @@ impl Error {
         }
     }
 
-    /// A failure of reading or writing the file at `path`.
+    /// Reading or writing the file at `path` failed.
     #[must_use]
     pub fn file(path: &Path, source: io::Error) -> Self {
         Self::io(path.display(), source)
     }
 
-    /// The same error with `place` in front of its message, where the message names no place yet.
+    /// Bad data, or an unusable model, with `place` in front of the message. Other errors stay as they are.
     #[must_use]
     pub fn at(self, place: impl Display) -> Self {
         match self {
@@ -129,44 +129,50 @@ pub fn counted(n: impl Display, thing: &str) -> String {
     format!("{n} {thing}{s}")
 }
 
+/// Text with its control characters escaped, so that it cannot steer a terminal.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars() {
+        if c.is_control() {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 /// At most 40 characters of a text, on one line, for an error message.
 #[must_use]
 pub fn shorten(text: &str) -> String {
     const LONGEST: usize = 40;
-    let mut line = String::new();
-    for c in text.chars().take(LONGEST) {
-        if c.is_control() {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => visible(&text[..end]) + "...",
+        None => visible(text),
     }
-    if text.chars().nth(LONGEST).is_some() {
-        line.push_str("...");
-    }
-    line
 }
 
 thread_local! {
-    /// Whether a panic of this thread is caught here, so that nothing should be printed of it.
-    static CONTAINED: Cell<bool> = const { Cell::new(false) };
+    /// Whether [`catch_panic`] runs in this thread, so that a panic is not printed.
+    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `decode` gives; an error if it panics, as decoders of damaged files do: arrow 60 believes offsets and lengths in a
-/// batch's header, tokenizers 0.22 a decoder's name. `decode` is not used again after that.
+/// The result of `decode`, or an error if it panics. Libraries panic on damaged files: arrow 60 trusts offsets and
+/// lengths in a batch's header, tokenizers 0.22 a decoder's name. Do not use what `decode` worked on after a panic.
 pub(crate) fn catch_panic<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let loud = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !CONTAINED.get() {
+            if !IS_CAUGHT.get() {
                 loud(info);
             }
         }));
     });
-    CONTAINED.set(true);
+    IS_CAUGHT.set(true);
     let result = panic::catch_unwind(AssertUnwindSafe(decode));
-    CONTAINED.set(false);
+    IS_CAUGHT.set(false);
     result.unwrap_or_else(|panic| {
         let message = panic
             .downcast_ref::<String>()

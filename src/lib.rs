@@ -1,28 +1,28 @@
 /*!
 Shotline: small filters for few-shot in-context-learning experiments on next-token predictors.
 
-The modules stand in the order in which data flows; each depends only on those before it.
+The modules are in the order in which data flows. Each depends only on those before it.
 */
 
 /// The error type, and exit codes.
 pub mod error;
 
-/// The memory that a filter takes, and its limit.
+/// The memory of a filter, and its limit.
 pub mod memory;
 
-/// SHA-256 of files.
+/// SHA-256 of files and texts.
 pub mod digest;
 
 /// gzip and zstd around files.
 pub mod compression;
 
-/// Small files that people edit, and pointers in the place of large ones.
+/// Small files that people edit, and git-lfs pointers.
 pub mod text;
 
-/// Text and tables for a terminal.
+/// Tables for a terminal.
 pub mod terminal;
 
-/// Seeded chance, keyed by what it is for.
+/// Seeded random draws, keyed by what they are for.
 pub mod chance;
 
 /// Bitstring functions: primitives, programs, suites, truth tables, complexity.
@@ -31,7 +31,7 @@ pub mod program;
 /// Where records come from: the steps behind them.
 pub mod provenance;
 
-/// The symbols of a prompt: bits as text, and text symbol by symbol.
+/// The symbols of a prompt: bits to text, and text to symbols.
 pub mod symbols;
 
 /// Numeric functions on slices: least squares, the cluster bootstrap, tests.
@@ -46,13 +46,13 @@ pub mod encoding;
 /// Drawing trials: grids, derangements, the replay of published prompts.
 pub mod trial;
 
-/// From predictions to scores and fits.
+/// From predictions to scores, fits and contrasts.
 pub mod analysis;
 
 /// Predictors: ONNX models, engines behind a pipe, and baselines.
 pub mod predictor;
 
-/// Figures.
+/// Figures and the HTML report.
 pub mod report;
 
 /// What the binaries share: arguments, outputs, progress, exit codes.

@@ -1,12 +1,11 @@
 /*!
-The memory that a filter takes for itself: counted, limited, and what becomes of a filter where it does not suffice.
+The memory of a filter: counted, and limited. Beyond the limit the filter ends with one line and exit code 4.
 
-Sizes in a file are claims, and decoders make room for what is claimed before they look at it. No reader here checks claims
-of its own: the allocator has one limit for all. What libraries take that are not written in Rust (ONNX Runtime, the windows
-of zstd) does not go through it and is not counted.
+A damaged file may claim a huge size, and decoders allocate what it claims. So the allocator enforces one limit for all
+readers. Libraries that are not written in Rust (ONNX Runtime, the windows of zstd) do not go through it and are not
+counted.
 
-Rust ends a process that is refused memory by an abort, which looks like a bug and leaves unfinished outputs lying. The
-filters end with a line that says so, and exit code 4.
+Without this, Rust would abort when memory runs out. That looks like a bug and leaves unfinished outputs behind.
 */
 
 use crate::error::OUT_OF_MEMORY;
@@ -18,31 +17,31 @@ use std::path::Path;
 use std::sync::atomic::{AtomicIsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// A thread counts so many bytes by itself before it adds them to the common sum, so that threads do not wait for each other
-/// at every request.
+/// Each thread counts up to this many bytes by itself before it adds them to the common sum. So threads do not wait for
+/// each other at every allocation.
 const STEP: usize = 1 << 20;
 
-/// The bytes that all threads have taken and not given back, but for less than a [`STEP`] each; and the most there may be.
+/// The bytes allocated by all threads, up to a [`STEP`] per thread; and the limit.
 static TAKEN: AtomicIsize = AtomicIsize::new(0);
 static LIMIT: AtomicIsize = AtomicIsize::new(isize::MAX);
 
 thread_local! {
-    /// What this thread has not added to the sum. It has no destructor, so that an allocator may use it at any time.
+    /// What this thread has not yet added to the sum. It has no destructor, so the allocator may use it at any time.
     static PENDING: Cell<isize> = const { Cell::new(0) };
-    /// Whether this thread says the last word already.
+    /// Whether this thread already writes the last message.
     static IS_ENDING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The file being read, for the last word.
+/// The file being read, for the last message.
 static READING: Mutex<Option<Arc<str>>> = Mutex::new(None);
 
-/// Says the last word.
+/// Prints the last message of the process.
 type LastWord = fn(fmt::Arguments<'_>);
 
 static LAST_WORD: OnceLock<LastWord> = OnceLock::new();
 
-/// Sets the most bytes that this process may take, and what says the last word where it would take more, or the system
-/// refuses some: memory may be short then, and other threads are still running.
+/// Sets the most bytes that this process may allocate. `last_word` prints the message if it would need more, or the
+/// system refuses memory. Memory may be short then, and other threads are still running.
 pub fn limit(bytes: u64, last_word: LastWord) {
     LIMIT.store(
         isize::try_from(bytes).unwrap_or(isize::MAX),
@@ -51,24 +50,24 @@ pub fn limit(bytes: u64, last_word: LastWord) {
     LAST_WORD.get_or_init(|| last_word);
 }
 
-/// Names the file that is being read from now on, if any; gives the one before.
+/// Sets the file that is read from now on, if any, and returns the one before.
 pub fn reading(file: Option<Arc<str>>) -> Option<Arc<str>> {
     let mut reading = READING.lock().ok()?;
     std::mem::replace(&mut *reading, file)
 }
 
-/// The system's allocator, but for the limit, and for what happens where it refuses.
+/// The system's allocator with a limit. If memory is refused, the process ends.
 struct Limited;
 
 #[global_allocator]
 static ALLOCATOR: Limited = Limited;
 
-// SAFETY: every call goes to the system's allocator as it came; where that gives nothing, the call does not return. No
+// SAFETY: every call goes to the system's allocator unchanged; if that returns null, this call does not return. No
 // layout, and no size of a `realloc`, is larger than isize::MAX.
 unsafe impl GlobalAlloc for Limited {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size().cast_signed());
-        // SAFETY: the caller's promises are those that this call needs.
+        // SAFETY: the caller promises what this call needs.
         given(unsafe { System.alloc(layout) }, layout.size())
     }
 
@@ -91,7 +90,7 @@ unsafe impl GlobalAlloc for Limited {
     }
 }
 
-/// Counts bytes that are about to be taken, or are given back where there are less than none.
+/// Counts bytes that are about to be allocated or, if negative, freed.
 fn count(bytes: isize) {
     let pending = PENDING.get().saturating_add(bytes);
     if pending.unsigned_abs() < STEP {
@@ -113,14 +112,14 @@ fn given(memory: *mut u8, size: usize) -> *mut u8 {
     memory
 }
 
-/// Ends the process: so many bytes would be beyond the limit or, without one, are not to be had.
+/// Ends the process, because `size` bytes would exceed the limit or, without a limit, were refused.
 #[cold]
 fn end(size: usize, limit: Option<isize>) -> ! {
-    /// Held to the end: the first thread that gets here speaks, and the others wait until it has.
+    /// Held to the end: only the first thread that gets here prints its message.
     static SPEAKING: Mutex<()> = Mutex::new(());
     if !IS_ENDING.replace(true) {
         let _first = SPEAKING.lock();
-        // The last word may take some bytes more.
+        // The message itself may allocate.
         LIMIT.store(isize::MAX, Ordering::Relaxed);
         let reading = READING.try_lock().ok();
         let file = reading.as_deref().and_then(Option::as_deref);
@@ -128,10 +127,10 @@ fn end(size: usize, limit: Option<isize>) -> ! {
         if let Some(say) = LAST_WORD.get() {
             match limit {
                 None => say(format_args!(
-                    "{file}{colon}out of memory: {size} bytes were refused"
+                    "{file}{colon}out of memory: the system refused {size} bytes"
                 )),
                 Some(limit) => say(format_args!(
-                    "{file}{colon}out of memory: {size} bytes more would be over the limit of {} MiB (--max-memory)",
+                    "{file}{colon}out of memory: {size} more bytes would exceed the limit of {} MiB (--max-memory)",
                     limit >> 20
                 )),
             }
@@ -140,8 +139,8 @@ fn end(size: usize, limit: Option<isize>) -> ! {
     signal_hook::low_level::exit(i32::from(OUT_OF_MEMORY));
 }
 
-/// The bytes that the machine has left, or the control groups that this process is in, if that is less; none where the
-/// system does not say.
+/// The bytes left to this process by the machine, or by its control groups if that is less. None if the system does not
+/// say.
 #[must_use]
 pub fn available() -> Option<u64> {
     let machine =
@@ -153,8 +152,8 @@ pub fn available() -> Option<u64> {
         .min()
 }
 
-/// What the limit of each control group leaves that limits memory. `groups` is what /proc says of a process, a hierarchy a
-/// line; `root` is where they are mounted.
+/// The bytes left by the strictest control group that limits memory. `groups` is a process's cgroup file in /proc, one
+/// hierarchy per line; `root` is the mount point of the hierarchies.
 fn left_to_groups(groups: &str, root: &Path) -> Option<u64> {
     let mut least = None;
     for line in groups.lines() {
@@ -172,7 +171,7 @@ fn left_to_groups(groups: &str, root: &Path) -> Option<u64> {
             ),
             _ => continue,
         };
-        // A limit holds for all groups within. In a container the path can be the machine's, and only the mount is there.
+        // A limit holds for all groups within it. In a container the path may be the host's, and only the mount exists.
         for group in Path::new(path.trim_start_matches('/')).ancestors() {
             let group = mount.join(group);
             let (Some(limit), Some(taken)) = (
@@ -181,7 +180,7 @@ fn left_to_groups(groups: &str, root: &Path) -> Option<u64> {
             ) else {
                 continue;
             };
-            // What is kept of files is given back where it is needed.
+            // The cache of files is freed on demand.
             let stat = group.join("memory.stat");
             let files = ["inactive_file ", "active_file "]
                 .map(|name| number(&format!("{prefix}{name}"), &stat).unwrap_or(0));
@@ -192,14 +191,14 @@ fn left_to_groups(groups: &str, root: &Path) -> Option<u64> {
     least
 }
 
-/// The number behind `name` at the beginning of a line of one of the system's files.
+/// The number after `name` at the beginning of a line of a system file.
 fn number(name: &str, file: &Path) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
     rest.trim().trim_end_matches(" kB").parse().ok()
 }
 
-/// The largest resident set so far, in bytes; none where the operating system doesn't say (it is read from Linux's /proc).
+/// The largest resident set so far, in bytes, from Linux's /proc. None on other systems.
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
     number("VmHWM:", Path::new("/proc/self/status")).map(|kilobytes| kilobytes * 1024)
@@ -211,16 +210,16 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn it_grows_with_what_is_touched() {
+    fn peak_memory_grows_with_what_is_touched() {
         let before = peak_memory().unwrap();
         let touched = std::hint::black_box(vec![1u8; 64 << 20]);
         assert!(peak_memory().unwrap() >= before.max(touched.len() as u64));
     }
 
     #[test]
-    fn what_is_taken_is_given_back_whoever_frees_it() {
+    fn memory_is_counted_off_whichever_thread_frees_it() {
         const MIB: isize = 1 << 20;
-        // Other tests take some meanwhile.
+        // Other tests allocate meanwhile.
         let near = |taken: isize| (TAKEN.load(Ordering::Relaxed) - taken).abs() < 512 * MIB;
         let before = TAKEN.load(Ordering::Relaxed);
         let mut large: Vec<u8> = Vec::with_capacity(1 << 30);
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_strictest_control_group_counts_without_what_is_kept_of_files() {
+    fn the_strictest_control_group_counts_without_the_file_cache() {
         let root = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let file = root.path().join(name);
@@ -256,7 +255,7 @@ mod tests {
         assert_eq!(left("0::/job/step\n"), Some(500));
         write("job/step/memory.max", "600\n");
         assert_eq!(left("0::/job/step\n"), Some(0));
-        // The older kind: a mount for memory, here a container's own.
+        // Version 1: its own mount for memory, here inside a container.
         write("memory/memory.limit_in_bytes", "900\n");
         write("memory/memory.usage_in_bytes", "400\n");
         write(

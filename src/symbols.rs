@@ -1,14 +1,15 @@
 /*!
-The symbols of a prompt: bits as text, and text symbol by symbol.
+The symbols of a prompt: bits to text, and text to symbols.
 
-A symbol is one character, or, for vocabularies whose tokens are longer, a word of several. No symbol of a prompt begins
-another, and what stands around them has none of a word's characters: each text is one series of symbols.
+A symbol is one character, or a word of several characters for vocabularies with longer tokens. No symbol of a prompt is
+the beginning of another, and the text around them has none of a word's characters. So a text splits into symbols in one
+way.
 */
 
 use crate::error::shorten;
 use crate::program::Bits;
 
-/// What stands in an output for white space within a token, where a blank stands between tokens.
+/// Replaces white space within a token of an output, where a space separates the tokens.
 const BLANK: &str = "\u{2423}";
 
 /// The symbols of one trial.
@@ -18,30 +19,30 @@ pub struct Symbols<'a> {
     pub zero: &'a str,
     /// Bit 1.
     pub one: &'a str,
-    /// Between examples, where the template has it.
+    /// Between examples, if the template has a separator.
     pub separator: Option<&'a str>,
 }
 
 impl<'a> Symbols<'a> {
-    /// Whether they are words.
+    /// Whether the symbols are words.
     #[must_use]
     pub fn are_words(self) -> bool {
         is_word(self.zero)
     }
 
-    /// A bit's symbol.
+    /// The symbol of a bit.
     #[must_use]
     pub fn of(self, bit: bool) -> &'a str {
         if bit { self.one } else { self.zero }
     }
 
-    /// Bits as they stand in a prompt.
+    /// The bits as text of a prompt.
     #[must_use]
     pub fn encode(self, bits: Bits) -> String {
         bits.iter().map(|bit| self.of(bit)).collect()
     }
 
-    /// A prompt's text symbol by symbol; what is none of the three is a character at a time.
+    /// Splits a prompt's text into symbols. Other text is split into characters.
     pub fn split<'t>(self, text: &'t str) -> impl Iterator<Item = &'t str> + use<'a, 't> {
         let (mut rest, are_words) = (text, self.are_words());
         std::iter::from_fn(move || {
@@ -56,7 +57,7 @@ impl<'a> Symbols<'a> {
         })
     }
 
-    /// Length of a text in symbols.
+    /// The length of a text in symbols.
     #[must_use]
     pub fn count(self, text: &str) -> usize {
         if self.are_words() {
@@ -66,7 +67,7 @@ impl<'a> Symbols<'a> {
         }
     }
 
-    /// The beginning of a text, of so many symbols.
+    /// The first `count` symbols of a text.
     #[must_use]
     pub fn first(self, count: usize, text: &str) -> &str {
         let end = if self.are_words() {
@@ -77,7 +78,7 @@ impl<'a> Symbols<'a> {
         end.map_or(text, |end| &text[..end])
     }
 
-    /// What was answered, a text a token, as the column `output` has it: one after the other, words with a blank between them.
+    /// An answer as in the column `output`, from the text of each token. Words are separated by a space.
     pub fn output(self, tokens: impl IntoIterator<Item = impl Into<String>>) -> String {
         let tokens = tokens.into_iter().map(Into::into);
         if !self.are_words() {
@@ -87,7 +88,7 @@ impl<'a> Symbols<'a> {
         visible.collect::<Vec<_>>().join(" ")
     }
 
-    /// The bits of an output up to its first foreign symbol, at most `bits` of them. Fewer than `bits` is a malformed answer.
+    /// The bits of an output up to its first foreign symbol, at most `bits` of them. An answer with fewer is malformed.
     #[must_use]
     pub fn decode(self, output: &str, bits: u32) -> Bits {
         let symbols: Vec<&str> = if self.are_words() {
@@ -106,7 +107,7 @@ impl<'a> Symbols<'a> {
             .fold(Bits::default(), Bits::push)
     }
 
-    /// Checks that they can be told from each other.
+    /// Checks that the symbols are distinguishable: all words or all characters, and none the beginning of another.
     ///
     /// # Errors
     /// The column, and what was expected.
@@ -114,8 +115,8 @@ impl<'a> Symbols<'a> {
         for (name, symbol) in self.all() {
             let expected = match (self.are_words(), is_word(symbol)) {
                 _ if symbol.is_empty() => "one character, or a word",
-                (true, false) => "a word, as the symbol of zero is one",
-                (false, true) => "one character, as the symbol of zero is one",
+                (true, false) => "a word, like the symbol of zero",
+                (false, true) => "one character, like the symbol of zero",
                 (true, true) if symbol.contains(char::is_whitespace) => {
                     "a word without white space"
                 }
@@ -131,12 +132,12 @@ impl<'a> Symbols<'a> {
             for (other, before) in self.all().take(index) {
                 if symbol == before {
                     return Err(format!(
-                        "column {name:?}: {symbol:?} is the symbol of {other}, too"
+                        "column {name:?}: {symbol:?} is also the symbol of {other}"
                     ));
                 }
                 if symbol.starts_with(before) || before.starts_with(symbol) {
                     return Err(format!(
-                        "column {name:?}: {symbol:?} and the symbol of {other}, {before:?}, begin alike"
+                        "column {name:?}: of {symbol:?} and the symbol of {other}, {before:?}, one begins the other"
                     ));
                 }
             }
@@ -144,7 +145,7 @@ impl<'a> Symbols<'a> {
         Ok(())
     }
 
-    /// Each with the column that it stands in.
+    /// The symbols with their columns.
     fn all(self) -> impl Iterator<Item = (&'static str, &'a str)> {
         let bits = [("zero", self.zero), ("one", self.one)];
         let separator = self.separator.map(|symbol| ("separator", symbol));
@@ -152,7 +153,7 @@ impl<'a> Symbols<'a> {
     }
 }
 
-/// Whether a symbol has several characters.
+/// Whether a symbol has more than one character.
 #[must_use]
 pub fn is_word(symbol: &str) -> bool {
     symbol.chars().nth(1).is_some()
@@ -174,7 +175,7 @@ mod tests {
     };
 
     #[test]
-    fn a_text_is_one_series_of_symbols() {
+    fn a_text_splits_into_symbols_in_one_way() {
         let split = |symbols: Symbols<'_>, text| symbols.split(text).collect::<Vec<_>>().join("|");
         assert_eq!(split(WORDS, "1>AACACAAACTT\n"), "1|>|AAC|ACA|AAC|TT|\n");
         assert_eq!(split(CHARACTERS, "AéA>ü"), "A|é|A|>|ü");
@@ -204,7 +205,7 @@ mod tests {
                 "ACA AAC ACA AAC",
             ),
             (WORDS, &["ACA", "AACACA"], "1", "ACA AACACA"),
-            // What together would be a word.
+            // Two tokens that together would be a word.
             (WORDS, &["AA", "C"], "", "AA C"),
             (WORDS, &["ACA ", "AAC"], "", "ACA\u{2423} AAC"),
             // A special token has no text.
@@ -223,26 +224,26 @@ mod tests {
     }
 
     #[test]
-    fn symbols_that_could_be_mistaken_are_named() {
+    fn symbols_that_could_be_confused_are_refused() {
         WORDS.check().unwrap();
         CHARACTERS.check().unwrap();
         for (zero, one, separator, found) in [
             ("", "A", None, "\"zero\": expected one character, or a word"),
-            ("A", "BC", None, "\"one\": expected one character, as"),
-            ("BC", "A", None, "\"one\": expected a word, as"),
+            ("A", "BC", None, "\"one\": expected one character, like"),
+            ("BC", "A", None, "\"one\": expected a word, like"),
             ("BC", "D E", None, "\"one\": expected a word without"),
-            ("A", "A", None, "\"one\": \"A\" is the symbol of zero, too"),
+            ("A", "A", None, "\"one\": \"A\" is also the symbol of zero"),
             (
                 "A",
                 "C",
                 Some("C"),
-                "\"separator\": \"C\" is the symbol of one, too",
+                "\"separator\": \"C\" is also the symbol of one",
             ),
             (
                 "AC",
                 "ACG",
                 None,
-                "\"one\": \"ACG\" and the symbol of zero, \"AC\",",
+                "\"one\": of \"ACG\" and the symbol of zero, \"AC\",",
             ),
         ] {
             let symbols = Symbols {

@@ -1,34 +1,34 @@
 /*!
-Text for a person's terminal: without control characters, and tables whose columns are aligned and fitted to its width.
+Tables for a person's terminal, aligned and fitted to its width.
 */
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// A column of a table for reading.
+/// A column of a brief table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BriefColumn {
     /// Its name.
     pub name: &'static str,
     /// Whether it holds numbers.
     pub is_number: bool,
-    /// Whether they have a point: results, not counts.
+    /// Whether the numbers are floats: results, not counts.
     pub has_point: bool,
 }
 
-/// A cell of a table for reading.
+/// A cell of a brief table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BriefCell {
-    /// For a person: floats to four digits, control characters escaped, `-` where there is no value.
+    /// For a person: floats to four digits, control characters escaped, `-` without a value.
     pub shown: String,
-    /// Exact; empty where there is no value.
+    /// The exact value; empty without a value.
     pub exact: String,
 }
 
-/// A table for reading: a kind's brief columns, without those that have no value; what is the same in every row is said
-/// once.
+/// A table for a person: the brief columns of a record kind, without empty ones. Values that are the same in every row
+/// are said once, above the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brief {
-    /// Name and value of what is the same in every row.
+    /// Name and value of the columns that are the same in every row.
     pub said: Vec<(&'static str, String)>,
     /// The other columns.
     pub columns: Vec<BriefColumn>,
@@ -37,7 +37,7 @@ pub struct Brief {
 }
 
 impl Brief {
-    /// Says results that are the same in every row once, too.
+    /// Moves the remaining columns that are the same in every row above the table.
     fn fold(&mut self) {
         for at in (0..self.columns.len()).rev() {
             if self.rows.iter().all(|row| row[at] == self.rows[0][at]) {
@@ -50,34 +50,32 @@ impl Brief {
     }
 }
 
-/// A column as it stands on the page.
+/// A column laid out for printing.
 struct Laid<'a> {
-    /// Its name, in one line or several.
+    /// Its name, in one or more lines.
     head: Vec<&'a str>,
     cells: Vec<&'a str>,
     is_number: bool,
     width: usize,
 }
 
-/// What stands between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
 
-/// The columns of a table; `is_narrow` breaks their names at underscores where the cells leave no room for them.
+/// Lays out the columns of a table. `is_narrow` breaks names at underscores if they are wider than the cells.
 fn lay(brief: &Brief, is_narrow: bool) -> Vec<Laid<'_>> {
-    /// A shorter name stays in one line.
+    /// Names up to this width are not broken.
     const WHOLE: usize = 8;
     let column = |(at, column): (usize, &BriefColumn)| {
         let cells = brief.rows.iter().map(|row| row[at].shown.as_str());
         let cells: Vec<&str> = cells.collect();
         let room = cells.iter().map(|cell| cell.width()).max().unwrap_or(0);
-        let head = broken(
-            column.name,
-            if is_narrow {
-                room.max(WHOLE)
-            } else {
-                usize::MAX
-            },
-        );
+        let most = if is_narrow {
+            room.max(WHOLE)
+        } else {
+            usize::MAX
+        };
+        let head = broken(column.name, most);
         let width = head.iter().map(|name| name.width()).max().unwrap_or(0);
         Laid {
             head,
@@ -89,7 +87,7 @@ fn lay(brief: &Brief, is_narrow: bool) -> Vec<Laid<'_>> {
     brief.columns.iter().enumerate().map(column).collect()
 }
 
-/// A name in as few lines as there may be of this width, or of its longest part's.
+/// Breaks a name at underscores into as few lines of this width as possible. A longer part has a line of its own.
 fn broken(name: &'static str, width: usize) -> Vec<&'static str> {
     let parts = name.split_inclusive('_');
     let width = parts.clone().map(str::len).max().unwrap_or(0).max(width);
@@ -105,7 +103,7 @@ fn broken(name: &'static str, width: usize) -> Vec<&'static str> {
     lines
 }
 
-/// How wide these columns are together.
+/// The width of these columns together.
 fn span(columns: &[Laid<'_>]) -> usize {
     columns
         .iter()
@@ -114,9 +112,11 @@ fn span(columns: &[Laid<'_>]) -> usize {
         .saturating_sub(GAP)
 }
 
-/// A table for reading, its columns aligned. Where it goes to a terminal of `width` columns, no line is longer: what is the
-/// same in every row moves into the header, names are broken, then columns stand below each other, those that say what a
-/// row is of before each part; where even that is too wide, and for a single row, each value has a line.
+/// Prints a table with aligned columns. No line is longer than `width`, if there is one. To fit a table that is too
+/// wide:
+/// - columns that are the same in every row move into the header, and long names are broken;
+/// - the table is split into parts below each other, each with the columns that identify a row;
+/// - last, and for a single row, each value has its own line.
 #[must_use]
 pub fn aligned(mut brief: Brief, width: Option<usize>) -> String {
     let width = width.unwrap_or(usize::MAX);
@@ -134,7 +134,7 @@ pub fn aligned(mut brief: Brief, width: Option<usize>) -> String {
         .iter()
         .take_while(|column| !column.has_point)
         .count();
-    // How many columns stand before each part.
+    // The number of columns repeated in each part.
     let before = (1..=names).rev().find(|&n| {
         let widest = columns[n..].iter().map(|column| column.width).max();
         span(&columns[..n]) + widest.map_or(0, |widest| widest + GAP) <= width
@@ -158,7 +158,7 @@ pub fn aligned(mut brief: Brief, width: Option<usize>) -> String {
     out
 }
 
-/// The header's lines: what is the same in every row.
+/// The lines of the header: what is the same in every row.
 fn said(said: &[(&str, String)], width: usize) -> String {
     let mut out = String::new();
     let mut line = String::new();
@@ -177,7 +177,7 @@ fn said(said: &[(&str, String)], width: usize) -> String {
     out
 }
 
-/// Rows below the columns' names.
+/// Prints the rows below the names of the columns.
 fn push_rows(out: &mut String, columns: &[&Laid<'_>]) {
     let heads = columns
         .iter()
@@ -190,7 +190,7 @@ fn push_rows(out: &mut String, columns: &[&Laid<'_>]) {
         for column in columns {
             let text = match line.checked_sub(heads) {
                 Some(row) => column.cells[row],
-                // Names end in one line, wherever they begin.
+                // Names are aligned at their last line.
                 None => (line + column.head.len())
                     .checked_sub(heads)
                     .map_or("", |at| column.head[at]),
@@ -208,7 +208,7 @@ fn push_rows(out: &mut String, columns: &[&Laid<'_>]) {
     }
 }
 
-/// Rows set upright: a value a line, behind its column's name.
+/// Prints one value per line, after the name of its column.
 fn push_upright(out: &mut String, brief: &Brief, width: usize) {
     let names = brief.columns.iter().map(|column| column.name.width());
     let indent = names.max().unwrap_or(0) + GAP;
@@ -222,7 +222,7 @@ fn push_upright(out: &mut String, brief: &Brief, width: usize) {
     }
 }
 
-/// `text` behind `before`, in lines of this width, those that follow indented.
+/// Prints `text` after `before` in lines of this width. Further lines are indented.
 fn push_wrapped(out: &mut String, before: &str, text: &str, width: usize) {
     let indent = if before == "#" {
         "#  ".to_owned()
@@ -242,16 +242,4 @@ fn push_wrapped(out: &mut String, before: &str, text: &str, width: usize) {
         at += own;
     }
     out.push('\n');
-}
-
-/// Text with its control characters escaped, so that it cannot steer a terminal.
-#[must_use]
-pub fn visible(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let escape = c.is_control();
-            let escaped = escape.then(|| c.escape_default());
-            escaped.into_iter().flatten().chain((!escape).then_some(c))
-        })
-        .collect()
 }

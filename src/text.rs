@@ -1,19 +1,19 @@
 /*!
-Small files that people write or edit: suites, cards, configurations. What editors and repositories make of them is read as
-the text that is meant, or named.
+Small files that people write or edit: suites, cards, configurations. UTF-16 and byte order marks of editors are
+decoded; pointers of git-lfs are refused by name.
 */
 
 use std::fs::File;
 use std::io::{self, Error, ErrorKind, Read};
 use std::path::Path;
 
-/// What is said of a pointer that git leaves where a large file belongs, until it is asked for the file.
+/// The message about a pointer, which git-lfs leaves in place of a large file until the file is fetched.
 pub const LFS_POINTER: &str = "a git-lfs pointer, not the file itself: run `git lfs pull`";
 
-/// What every pointer begins with, by git-lfs's specification.
+/// The beginning of every pointer, by the git-lfs specification.
 const LFS_BEGINNING: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// Whether a file that begins like this is a git-lfs pointer.
+/// Whether a file with this beginning is a git-lfs pointer.
 #[must_use]
 pub fn is_lfs_pointer(head: &[u8]) -> bool {
     head.starts_with(LFS_BEGINNING)
@@ -22,7 +22,7 @@ pub fn is_lfs_pointer(head: &[u8]) -> bool {
 /// Refuses a file that is a git-lfs pointer.
 ///
 /// # Errors
-/// It is, or cannot be read.
+/// It is one, or cannot be read.
 pub fn refuse_lfs_pointer(path: &Path) -> io::Result<()> {
     let mut head = Vec::new();
     let length = LFS_BEGINNING.len() as u64;
@@ -37,11 +37,10 @@ fn refuse(head: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A stream's text as UTF-8, which is not checked yet, without the mark that Windows' editors put before it; UTF-16 is known
-/// by that mark.
+/// A stream's text without its byte order mark. UTF-16 with a mark is converted to UTF-8; other text is not checked.
 ///
 /// # Errors
-/// It cannot be read, is damaged UTF-16, or a git-lfs pointer.
+/// The stream cannot be read, is damaged UTF-16, or is a git-lfs pointer.
 pub fn bytes(mut stream: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
@@ -63,10 +62,10 @@ fn utf16(units: &[u8], unit: fn([u8; 2]) -> u16) -> io::Result<Vec<u8>> {
         .ok_or_else(|| Error::new(ErrorKind::InvalidData, "damaged UTF-16"))
 }
 
-/// A stream's text.
+/// A stream's text, checked.
 ///
 /// # Errors
-/// Those of [`bytes`]; it is not UTF-8.
+/// Those of [`bytes`], or the text is not UTF-8.
 pub fn read(stream: impl Read) -> io::Result<String> {
     String::from_utf8(bytes(stream)?)
         .map_err(|e| Error::new(ErrorKind::InvalidData, format!("not UTF-8: {e}")))
@@ -82,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_what_is_meant_whatever_the_editor() {
+    fn byte_order_marks_and_utf16_are_decoded() {
         let text = "{\"name\": \"Ä\u{1f9ec}\"}\r\n";
         for file in [
             text.as_bytes().to_vec(),
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_named() {
+    fn other_files_are_refused() {
         for (file, named) in [
             (&b"identit\xe9"[..], "not UTF-8"),
             (b"\xff\xfea\0b", "damaged UTF-16"),

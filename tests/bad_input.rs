@@ -1,5 +1,5 @@
-//! What every filter that reads records promises about input that is none: one line on stderr that
-//! says where and what, the right exit code, no panic, and nothing left behind.
+//! What every filter that reads records promises about bad input: one line on stderr that says where and what, the
+//! right exit code, no panic, and nothing left behind.
 
 mod common;
 
@@ -23,62 +23,19 @@ struct Reader {
     suffix: &'static str,
     records: Vec<Value>,
     /// Columns that every record must have.
-    required: &'static [&'static str],
+    required: &'static str,
     bitstrings: &'static [&'static str],
 }
 
-const TRIAL: &[&str] = &[
-    "trial_id",
-    "function",
-    "bits",
-    "condition",
-    "shots",
-    "trial",
-    "seed",
-    "design",
-    "inputs",
-    "outputs",
-    "query",
-    "target",
-];
-const PROMPT: &[&str] = &[
-    "trial_id",
-    "function",
-    "bits",
-    "condition",
-    "shots",
-    "trial",
-    "seed",
-    "design",
-    "inputs",
-    "outputs",
-    "query",
-    "target",
-    "encoding",
-    "template",
-    "prefix",
-    "zero",
-    "one",
-    "prompt",
-    "answer",
-];
-const OUTCOME: &[&str] = &[
-    "trial_id",
-    "function",
-    "bits",
-    "condition",
-    "shots",
-    "trial",
-    "design",
-    "query",
-    "target",
-    "model",
-    "prediction",
-    "correct",
-];
-const SCORE: &[&str] = &["model", "shots", "accuracy"];
+const TRIAL: &str =
+    "trial_id function bits condition shots trial seed design inputs outputs query target";
+const PROMPT: &str = "trial_id function bits condition shots trial seed design inputs outputs query \
+     target encoding template prefix zero one prompt answer";
+const OUTCOME: &str =
+    "trial_id function bits condition shots trial design query target model prediction correct";
+const SCORE: &str = "model shots accuracy";
 
-/// Every filter that reads records. `fit-loglinear` stands twice: it reads two kinds.
+/// Every filter that reads records. `fit-loglinear` appears twice: it reads two kinds.
 fn readers(dir: &Workdir) -> Vec<Reader> {
     let trials = dir
         .run(
@@ -136,12 +93,25 @@ fn readers(dir: &Workdir) -> Vec<Reader> {
 }
 
 impl Reader {
-    /// Runs the filter on a file, its output asked for in another.
+    fn required(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.required.split_whitespace()
+    }
+
+    /// Runs the filter with its own arguments and more.
+    fn run(&self, dir: &Workdir, more: &str) -> Ran {
+        dir.run(self.filter, &format!("{} {more}", self.arguments))
+    }
+
+    /// Runs the filter on a file, with its output in another.
     fn run_on(&self, dir: &Workdir, file: &str) -> Ran {
-        let Self {
-            arguments, suffix, ..
-        } = self;
-        dir.run(self.filter, &format!("{arguments} {file} -o out.{suffix}"))
+        self.run(dir, &format!("{file} -o out.{}", self.suffix))
+    }
+
+    /// Checks that the filter refuses `input` in a pipe.
+    #[track_caller]
+    fn refuses_pipe(&self, dir: &Workdir, input: &[u8], words: &[&str]) {
+        let arguments = format!("{} -o out.{}", self.arguments, self.suffix);
+        dir.pipe(input, self.filter, &arguments).refused(1, words);
     }
 
     /// Writes `contents` to `file`, and checks that the filter refuses it and leaves nothing.
@@ -159,6 +129,30 @@ impl Reader {
         assert_eq!(dir.names(), before, "{ran}");
     }
 
+    /// Checks that the filter refuses these records at a row, in every format.
+    #[track_caller]
+    fn refuses_row(&self, dir: &Workdir, records: &[Value], row: usize, words: &[&str]) {
+        let check = |place: String, file: &str, contents: &[u8]| {
+            let first = place + words[0];
+            self.refuses(dir, file, contents, &[&[&first[..]], &words[1..]].concat());
+        };
+        check(
+            format!("bad.jsonl:{row}: "),
+            "bad.jsonl",
+            &to_lines(records),
+        );
+        for (file, bytes) in binary_files(&[to_batch(records)]) {
+            check(format!("{file}: row {row}: "), file, &bytes);
+        }
+    }
+
+    /// Checks that the filter refuses JSON lines with another second record, and names its line.
+    #[track_caller]
+    fn refuses_second(&self, dir: &Workdir, change: impl FnOnce(&mut Value), words: &str) {
+        let lines = to_lines(&self.with_second(change));
+        self.refuses(dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", words]);
+    }
+
     /// The records with another second one.
     fn with_second(&self, change: impl FnOnce(&mut Value)) -> Vec<Value> {
         let mut records = self.records.clone();
@@ -168,17 +162,10 @@ impl Reader {
 
     /// The good lines with another second one.
     fn with_second_line(&self, line: &[u8]) -> Vec<u8> {
-        let good: Vec<Vec<u8>> = self
-            .records
-            .iter()
-            .map(|r| r.to_string().into_bytes())
-            .collect();
-        let mut lines = good;
+        let records = self.records.iter();
+        let mut lines: Vec<Vec<u8>> = records.map(|r| r.to_string().into_bytes()).collect();
         lines[1] = line.to_vec();
-        lines
-            .iter()
-            .flat_map(|l| [l, &b"\n"[..]].concat())
-            .collect()
+        [lines.join(&b'\n'), b"\n".to_vec()].concat()
     }
 }
 
@@ -260,7 +247,7 @@ fn json_nested_a_hundred_thousand_deep_is_data_like_any_other() {
     let deep = format!("{}0{}", "[".repeat(100_000), "]".repeat(100_000));
     for reader in readers(&dir) {
         // In a column that the filter reads it is of the wrong type; in any other it passes.
-        let column = reader.required[0];
+        let column = reader.required().next().unwrap();
         for (name, refused) in [(column, true), ("own", false)] {
             let mut record = reader.records[1].clone();
             record[name] = json!("HERE");
@@ -272,16 +259,15 @@ fn json_nested_a_hundred_thousand_deep_is_data_like_any_other() {
                 reader.refuses(&dir, "bad.jsonl", &contents, &[&words]);
                 continue;
             }
-            dir.write("deep.jsonl", contents);
-            let arguments = format!("{} deep.jsonl --to jsonl", reader.arguments);
             if !matches!(reader.filter, "encode" | "infer") {
                 continue;
             }
-            let out = dir.run(reader.filter, &arguments).ok();
+            dir.write("deep.jsonl", contents);
+            let out = reader.run(&dir, "deep.jsonl --to jsonl").ok();
             assert!(String::from_utf8(out).unwrap().contains(&deep));
             for to in ["arrow", "parquet"] {
-                let arguments = format!("{} deep.jsonl --to {to}", reader.arguments);
-                dir.run(reader.filter, &arguments)
+                reader
+                    .run(&dir, &format!("deep.jsonl --to {to}"))
                     .refused(1, &["write JSONL instead"]);
             }
         }
@@ -311,18 +297,17 @@ fn a_cut_off_last_line_is_refused() {
 fn a_missing_column_is_named() {
     let dir = Workdir::new();
     for reader in readers(&dir) {
-        for column in reader.required {
+        for column in reader.required() {
             // Without it a row is taken for a score, which lacks its accuracy.
-            let named = match (reader.filter, *column) {
+            let named = match (reader.filter, column) {
                 ("fit-loglinear", "correct") => "accuracy",
                 (_, column) => column,
             };
             let missing = format!("column \"{named}\": is missing");
             let without = |record: &mut Value| {
-                record.as_object_mut().unwrap().remove(*column);
+                record.as_object_mut().unwrap().remove(column);
             };
-            let lines = to_lines(&reader.with_second(without));
-            reader.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", &missing]);
+            reader.refuses_second(&dir, without, &missing);
             let mut records = reader.records.clone();
             records.iter_mut().for_each(without);
             for (file, bytes) in binary_files(&[to_batch(&records)]) {
@@ -337,20 +322,10 @@ fn a_missing_column_is_named() {
 fn a_null_in_a_required_column_is_refused_by_its_row() {
     let dir = Workdir::new();
     for reader in readers(&dir) {
-        for column in reader.required {
-            let records = reader.with_second(|record| record[*column] = Value::Null);
+        for column in reader.required() {
+            let records = reader.with_second(|record| record[column] = Value::Null);
             let words = format!("column \"{column}\": expected ");
-            let lines = to_lines(&records);
-            reader.refuses(
-                &dir,
-                "bad.jsonl",
-                &lines,
-                &["bad.jsonl:2: ", &words, "found null"],
-            );
-            for (file, bytes) in binary_files(&[to_batch(&records)]) {
-                let place = format!("{file}: row 2: ");
-                reader.refuses(&dir, file, &bytes, &[&place, &words, "found null"]);
-            }
+            reader.refuses_row(&dir, &records, 2, &[&words, "found null"]);
         }
     }
 }
@@ -359,8 +334,8 @@ fn a_null_in_a_required_column_is_refused_by_its_row() {
 fn a_column_of_another_type_is_refused_with_what_was_expected() {
     let dir = Workdir::new();
     for reader in readers(&dir) {
-        for column in reader.required {
-            let (wrong, expected) = match &reader.records[1][*column] {
+        for column in reader.required() {
+            let (wrong, expected) = match &reader.records[1][column] {
                 Value::String(_) => (json!(17), "a string"),
                 Value::Array(_) => (json!("0110"), "a list of strings"),
                 Value::Bool(_) => (json!("yes"), "true or false"),
@@ -369,12 +344,11 @@ fn a_column_of_another_type_is_refused_with_what_was_expected() {
                 other => panic!("{column}: {other}"),
             };
             let words = format!("column \"{column}\": expected {expected}, found ");
-            let lines = to_lines(&reader.with_second(|record| record[*column] = wrong.clone()));
             let found = format!("{words}{wrong}");
-            reader.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", &found]);
+            reader.refuses_second(&dir, |record| record[column] = wrong.clone(), &found);
             let mut records = reader.records.clone();
             for record in &mut records {
-                record[*column] = wrong.clone();
+                record[column] = wrong.clone();
             }
             for (file, bytes) in binary_files(&[to_batch(&records)]) {
                 let place = format!("{file}: ");
@@ -405,11 +379,10 @@ fn numbers_that_cannot_be_are_refused() {
             let words = format!("column \"shots\": {found}");
             reader.refuses(&dir, "bad.jsonl", &contents, &["bad.jsonl:2: ", &words]);
         }
-        if reader.required.contains(&"bits") {
+        if reader.required().any(|column| column == "bits") {
             for wrong in [0, 17] {
-                let lines = to_lines(&reader.with_second(|r| r["bits"] = json!(wrong)));
                 let words = format!("column \"bits\": expected 1..16, found {wrong}");
-                reader.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", &words]);
+                reader.refuses_second(&dir, |r| r["bits"] = json!(wrong), &words);
             }
         }
     }
@@ -435,12 +408,7 @@ fn numbers_that_no_count_gives_are_refused() {
         for (column, found, expected) in wrong {
             let records = reader.with_second(|r| r[*column] = json!(found));
             let words = format!("column \"{column}\": {expected}, found {found}");
-            let lines = to_lines(&records);
-            reader.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", &words]);
-            for (file, bytes) in binary_files(&[to_batch(&records)]) {
-                let place = format!("{file}: row 2: ");
-                reader.refuses(&dir, file, &bytes, &[&place, &words]);
-            }
+            reader.refuses_row(&dir, &records, 2, &[&words]);
             checked += 1;
         }
     }
@@ -464,9 +432,8 @@ fn words_that_are_none_of_a_columns_are_refused() {
             ("condition", "expected clean or deranged, found \"odd\""),
             ("design", "expected independent or nested, found \"odd\""),
         ] {
-            let lines = to_lines(&reader.with_second(|r| r[column] = json!("odd")));
-            let words = format!("bad.jsonl:2: column \"{column}\": {expected}");
-            reader.refuses(&dir, "bad.jsonl", &lines, &[&words]);
+            let words = format!("column \"{column}\": {expected}");
+            reader.refuses_second(&dir, |r| r[column] = json!("odd"), &words);
         }
     }
 }
@@ -488,17 +455,7 @@ fn bitstrings_of_another_length_or_other_characters_are_refused() {
             ] {
                 let records = reader.with_second(|r| r[*column] = json!(wrong));
                 let words = format!("column \"{column}\": ");
-                let lines = to_lines(&records);
-                reader.refuses(
-                    &dir,
-                    "bad.jsonl",
-                    &lines,
-                    &["bad.jsonl:2: ", &words, expected],
-                );
-                for (file, bytes) in binary_files(&[to_batch(&records)]) {
-                    let place = format!("{file}: row 2: ");
-                    reader.refuses(&dir, file, &bytes, &[&place, &words, expected]);
-                }
+                reader.refuses_row(&dir, &records, 2, &[&words, expected]);
                 checked += 1;
             }
         }
@@ -524,12 +481,7 @@ fn demonstrations_that_do_not_fit_each_other_are_refused() {
         let mut refuse = |words: &str, change: &dyn Fn(&mut Value)| {
             let mut records = reader.records.clone();
             change(&mut records[at]);
-            let line = format!("bad.jsonl:{}: {words}", at + 1);
-            reader.refuses(&dir, "bad.jsonl", &to_lines(&records), &[&line]);
-            for (file, bytes) in binary_files(&[to_batch(&records)]) {
-                let row = format!("{file}: row {}: {words}", at + 1);
-                reader.refuses(&dir, file, &bytes, &[&row]);
-            }
+            reader.refuses_row(&dir, &records, at + 1, &[words]);
             checked += 1;
         };
         let pop = |record: &mut Value, column: &str| {
@@ -588,7 +540,7 @@ fn what_a_prompt_says_of_itself_must_agree() {
         (
             "zero",
             json!("AC"),
-            "column \"one\": expected a word, as the symbol of zero is one, found \"",
+            "column \"one\": expected a word, like the symbol of zero, found \"",
         ),
         (
             "zero",
@@ -598,12 +550,12 @@ fn what_a_prompt_says_of_itself_must_agree() {
         (
             "one",
             infer.records[1]["zero"].clone(),
-            "is the symbol of zero, too",
+            "is also the symbol of zero",
         ),
         (
             "separator",
             json!("--"),
-            "column \"separator\": expected one character, as the symbol of zero is one, found \"--\"",
+            "column \"separator\": expected one character, like the symbol of zero, found \"--\"",
         ),
         (
             "answer",
@@ -626,8 +578,7 @@ fn what_a_prompt_says_of_itself_must_agree() {
             "column \"eval_shots\": is missing, but design is nested",
         ),
     ] {
-        let lines = to_lines(&infer.with_second(|r| r[column] = wrong.clone()));
-        infer.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", words]);
+        infer.refuses_second(&dir, |r| r[column] = wrong, words);
     }
 }
 
@@ -689,8 +640,7 @@ fn what_a_nested_prompt_says_of_itself_must_agree() {
             "column \"answer_starts\": expected an integer, found \"x\"",
         ),
     ] {
-        let lines = to_lines(&infer.with_second(|r| r[column] = wrong.clone()));
-        infer.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", words]);
+        infer.refuses_second(&dir, |r| r[column] = wrong, words);
     }
 }
 
@@ -715,15 +665,14 @@ fn a_prediction_that_contradicts_itself_is_refused() {
                 "columns \"inputs\", \"outputs\": one is there without the other",
             ),
         ] {
-            let lines = to_lines(&reader.with_second(|r| {
+            let contradict = |r: &mut Value| {
                 r["prediction"] = json!("01010001");
                 r["target"] = json!("01010001");
                 r["correct"] = json!(true);
-                r.as_object_mut()
-                    .unwrap()
-                    .extend(change.as_object().unwrap().clone());
-            }));
-            reader.refuses(&dir, "bad.jsonl", &lines, &["bad.jsonl:2: ", words]);
+                let change = change.as_object().unwrap().clone();
+                r.as_object_mut().unwrap().extend(change);
+            };
+            reader.refuses_second(&dir, contradict, words);
         }
     }
 }
@@ -738,20 +687,8 @@ fn an_arrow_stream_that_is_cut_off_anywhere_is_refused() {
         let whole = to_arrow_stream(&batches);
         // Before the marker of the end, 8 bytes; within it; in the batches; in the schema.
         let n = whole.len();
-        let mut cuts = vec![
-            n - 8,
-            n - 7,
-            n - 4,
-            n - 1,
-            n - 9,
-            n / 2,
-            n / 4,
-            n * 3 / 4,
-            4,
-            8,
-            9,
-            100,
-        ];
+        let mut cuts = [9, 8, 7, 4, 1].map(|left| n - left).to_vec();
+        cuts.extend([n / 2, n / 4, n * 3 / 4, 4, 8, 9, 100]);
         let mut rng = rng(1);
         cuts.extend((0..30).map(|_| 4 + rng.next_u32() as usize % (n - 5)));
         for cut in cuts {
@@ -769,10 +706,8 @@ fn an_arrow_stream_cut_off_in_a_pipe_is_refused_by_name_of_stdin() {
     let dir = Workdir::new();
     for reader in readers(&dir) {
         let whole = to_arrow_stream(&[to_batch(&reader.records)]);
-        let out = format!("{} -o out.{}", reader.arguments, reader.suffix);
         for cut in [whole.len() - 8, whole.len() / 2] {
-            let ran = dir.pipe(&whole[..cut], reader.filter, &out);
-            ran.refused(1, &["stdin: ", "cut-off Arrow stream"]);
+            reader.refuses_pipe(&dir, &whole[..cut], &["stdin: ", "cut-off Arrow stream"]);
         }
         assert!(dir.names().is_empty());
     }
@@ -818,12 +753,7 @@ fn a_cut_off_parquet_or_arrow_file_is_refused() {
                 reader.refuses(&dir, file, &whole[..cut], &[&place, words]);
             }
             // Through a pipe, too, where the file cannot be sought in.
-            let ran = dir.pipe(
-                &whole[..n - 1],
-                reader.filter,
-                &format!("{} -o out.{}", reader.arguments, reader.suffix),
-            );
-            ran.refused(1, &["stdin: ", words]);
+            reader.refuses_pipe(&dir, &whole[..n - 1], &["stdin: ", words]);
         }
     }
 }
@@ -896,15 +826,9 @@ fn empty_input_is_refused() {
     let dir = Workdir::new();
     for reader in readers(&dir) {
         for empty in ["", "\n", "\n \n\n"] {
-            reader.refuses(
-                &dir,
-                "bad.jsonl",
-                empty.as_bytes(),
-                &["bad.jsonl: empty input"],
-            );
-            let arguments = format!("{} -o out.{}", reader.arguments, reader.suffix);
-            dir.pipe(empty, reader.filter, &arguments)
-                .refused(1, &["stdin: empty input"]);
+            let words = ["bad.jsonl: empty input"];
+            reader.refuses(&dir, "bad.jsonl", empty.as_bytes(), &words);
+            reader.refuses_pipe(&dir, empty.as_bytes(), &["stdin: empty input"]);
         }
         // One of several files is empty: its part of the experiment is missing.
         dir.write("good.jsonl", to_lines(&reader.records));
@@ -946,21 +870,15 @@ fn a_missing_file_and_a_folder_are_no_input() {
     let dir = Workdir::new();
     fs::create_dir(dir.path("folder")).unwrap();
     for reader in readers(&dir) {
-        reader.refuses_path(&dir, "gone.jsonl", 1, &["gone.jsonl: No such file"]);
-        reader.refuses_path(
-            &dir,
-            "folder",
-            1,
-            &["folder: a folder, not a file of records"],
-        );
         dir.write("good.jsonl", to_lines(&reader.records));
-        reader.refuses_path(
-            &dir,
-            "good.jsonl gone.jsonl",
-            1,
-            &["gone.jsonl: No such file"],
-        );
-        reader.refuses_path(&dir, "good.jsonl good.jsonl/x", 1, &["good.jsonl/x: "]);
+        for (path, words) in [
+            ("gone.jsonl", "gone.jsonl: No such file"),
+            ("folder", "folder: a folder, not a file of records"),
+            ("good.jsonl gone.jsonl", "gone.jsonl: No such file"),
+            ("good.jsonl good.jsonl/x", "good.jsonl/x: "),
+        ] {
+            reader.refuses_path(&dir, path, 1, &[words]);
+        }
     }
     // A later file's name is looked at before the first file's records are.
     dir.write("good.jsonl", to_lines(&readers(&dir)[0].records));
@@ -976,7 +894,7 @@ fn another_kind_of_record_is_refused_by_a_missing_column() {
     for reader in &readers {
         for other in &readers {
             let first = &other.records[0];
-            let known = reader.required.iter().all(|c| !first[*c].is_null());
+            let known = reader.required().all(|column| !first[column].is_null());
             // A fit reads scores and predictions.
             let fits =
                 reader.filter == "fit-loglinear" && [OUTCOME, SCORE].contains(&other.required);
@@ -1011,26 +929,15 @@ fn text_is_no_input_for_filters_that_read_no_csv() {
     let dir = Workdir::new();
     for reader in readers(&dir) {
         let csv = b"model,shots\na,1\n";
-        match reader.filter {
-            "encode" | "infer" | "score" => {
-                reader.refuses(
-                    &dir,
-                    "bad.csv",
-                    csv,
-                    &[
-                        "bad.csv: ",
-                        "expected JSON lines, Arrow or Parquet",
-                        "\"model,shots",
-                    ],
-                );
-            }
-            _ => reader.refuses(
-                &dir,
-                "bad.csv",
-                csv,
-                &["bad.csv:2: column \"accuracy\": is missing"],
-            ),
-        }
+        let words: &[&str] = match reader.filter {
+            "encode" | "infer" | "score" => &[
+                "bad.csv: ",
+                "expected JSON lines, Arrow or Parquet",
+                "\"model,shots",
+            ],
+            _ => &["bad.csv:2: column \"accuracy\": is missing"],
+        };
+        reader.refuses(&dir, "bad.csv", csv, words);
     }
 }
 
@@ -1038,54 +945,39 @@ fn text_is_no_input_for_filters_that_read_no_csv() {
 fn bad_csv_is_refused_by_its_line() {
     let dir = Workdir::new();
     for reader in readers(&dir).into_iter().filter(|r| r.required == SCORE) {
-        for (contents, words) in [
-            (
-                "model,shots,accuracy\na,1,0.5\na,2\n",
-                vec!["bad.csv", "line: 3", "2 fields", "3 fields"],
-            ),
-            (
-                "model,shots,accuracy\na,1,0.5\na,two,0.5\n",
-                vec!["bad.csv:3: column \"shots\": expected an integer, found two"],
-            ),
-            (
-                "model,shots,accuracy\na,1,half\n",
-                vec!["bad.csv:2: column \"accuracy\": expected a number, found half"],
-            ),
-            (
-                "model,shots,accuracy\na,1,\n",
-                vec!["bad.csv:2: column \"accuracy\": expected a number, found null"],
-            ),
-            (
-                "model,shots,accuracy\na,1,NaN\n",
-                vec!["bad.csv:2: column \"accuracy\": expected a number, found NaN"],
-            ),
-            (
-                "model,shots,accuracy\na,1,inf\n",
-                vec!["bad.csv:2: column \"accuracy\": expected a number, found inf"],
-            ),
-            (
-                "model,shots,accuracy\na,1,1.01\n",
-                vec!["bad.csv:2: column \"accuracy\": expected 0..1, found 1.01"],
-            ),
-            (
-                "model,shots,accuracy\na,1,-0.1\n",
-                vec!["bad.csv:2: column \"accuracy\": expected 0..1, found -0.1"],
-            ),
-            ("model,shots,accuracy\n", vec!["bad.csv: empty input"]),
-            (
-                "model|shots|accuracy\na|1|0.5\n",
-                vec!["bad.csv:2: column \"model\": is missing"],
-            ),
-            ("model,shots,accuracy\n\"a,1,0.5\n", vec!["bad.csv"]),
+        let refuse = |contents: &[u8], words: &[&str]| {
+            reader.refuses(&dir, "bad.csv", contents, words);
+        };
+        for (accuracy, words) in [
+            ("half", "expected a number, found half"),
+            ("", "expected a number, found null"),
+            ("NaN", "expected a number, found NaN"),
+            ("inf", "expected a number, found inf"),
+            ("1.01", "expected 0..1, found 1.01"),
+            ("-0.1", "expected 0..1, found -0.1"),
         ] {
-            reader.refuses(&dir, "bad.csv", contents.as_bytes(), &words);
+            let contents = format!("model,shots,accuracy\na,1,{accuracy}\n");
+            let words = format!("bad.csv:2: column \"accuracy\": {words}");
+            refuse(contents.as_bytes(), &[&words]);
         }
-        reader.refuses(
-            &dir,
-            "bad.csv",
-            b"model,shots,accuracy\n\xff,1,0.5\n",
-            &["bad.csv", "UTF-8"],
-        );
+        let header = "model,shots,accuracy\n";
+        for (rows, words) in [
+            (
+                &b"a,1,0.5\na,2\n"[..],
+                &["bad.csv", "line: 3", "2 fields", "3 fields"][..],
+            ),
+            (
+                b"a,1,0.5\na,two,0.5\n",
+                &["bad.csv:3: column \"shots\": expected an integer, found two"],
+            ),
+            (b"", &["bad.csv: empty input"]),
+            (b"\"a,1,0.5\n", &["bad.csv"]),
+            (b"\xff,1,0.5\n", &["bad.csv", "UTF-8"]),
+        ] {
+            refuse(&[header.as_bytes(), rows].concat(), words);
+        }
+        let words = ["bad.csv:2: column \"model\": is missing"];
+        refuse(b"model|shots|accuracy\na|1|0.5\n", &words);
     }
 }
 
@@ -1097,23 +989,12 @@ fn an_output_that_cannot_be_is_refused_before_any_work() {
         let folder = format!("folder.{}", reader.suffix);
         fs::create_dir_all(dir.path(&folder)).unwrap();
         let before = dir.names();
-        let Reader {
-            filter,
-            arguments,
-            suffix,
-            ..
-        } = &reader;
-        dir.run(
-            filter,
-            &format!("{arguments} good.jsonl -o gone/out.{suffix}"),
-        )
-        .refused(
-            1,
-            &[&format!(
-                "gone/out.{suffix}: the folder gone does not exist"
-            )],
-        );
-        dir.run(filter, &format!("{arguments} good.jsonl -o {folder}"))
+        let out = format!("gone/out.{}", reader.suffix);
+        reader
+            .run(&dir, &format!("good.jsonl -o {out}"))
+            .refused(1, &[&format!("{out}: the folder gone does not exist")]);
+        reader
+            .run(&dir, &format!("good.jsonl -o {folder}"))
             .refused(2, &[&folder, "is a folder"]);
         assert_eq!(dir.names(), before);
         assert_eq!(fs::read_dir(dir.path(&folder)).unwrap().count(), 0);
@@ -1234,25 +1115,15 @@ fn a_suffix_of_no_format_is_refused_before_any_work() {
     let dir = Workdir::new();
     for reader in readers(&dir).iter().filter(|r| r.filter != "figure") {
         dir.write("good.jsonl", to_lines(&reader.records));
-        for name in [
-            "out.xlsx",
-            "out.feather",
-            "out.xml",
-            "out.v2.gz",
-            "my.table",
-        ] {
-            let arguments = format!("{} good.jsonl -o {name}", reader.arguments);
-            dir.run(reader.filter, &arguments).refused(
-                2,
-                &[name, ".jsonl, .arrow, .parquet, .csv, .tsv or .txt", "--to"],
-            );
+        for name in "out.xlsx out.feather out.xml out.v2.gz my.table".split(' ') {
+            let words = [name, ".jsonl, .arrow, .parquet, .csv, .tsv or .txt", "--to"];
+            reader
+                .run(&dir, &format!("good.jsonl -o {name}"))
+                .refused(2, &words);
         }
         // No suffix says nothing, and --to says more than any.
         for arguments in ["-o out", "-o out.v2 --to jsonl"] {
-            let ran = dir.run(
-                reader.filter,
-                &format!("{} good.jsonl {arguments}", reader.arguments),
-            );
+            let ran = reader.run(&dir, &format!("good.jsonl {arguments}"));
             assert_eq!(ran.code, 0, "{ran}");
         }
     }
@@ -1265,8 +1136,7 @@ fn a_suffix_of_no_format_is_refused_before_any_work() {
 #[test]
 fn a_closed_standard_output_is_an_error_and_one_that_nobody_reads_is_none() {
     let dir = Workdir::new();
-    let scores = "model,shots,accuracy\na,1,.1\na,2,.2\n";
-    dir.write("scores.csv", scores);
+    dir.write("scores.csv", SCORES);
     for reader in readers(&dir).iter().filter(|r| r.filter != "figure") {
         dir.write("good.jsonl", to_lines(&reader.records));
         let line = format!("{} good.jsonl", reader.arguments);
@@ -1279,16 +1149,8 @@ fn a_closed_standard_output_is_an_error_and_one_that_nobody_reads_is_none() {
         }
     }
     by_shell(&dir, "figure", "curve scores.csv -o out.svg >&-").ok();
-    for filter in [
-        "gen-tasks",
-        "encode",
-        "infer",
-        "score",
-        "fit-loglinear",
-        "contrast",
-        "figure",
-        "merge-shards",
-    ] {
+    let filters = "gen-tasks encode infer score fit-loglinear contrast figure merge-shards";
+    for filter in filters.split(' ') {
         for flag in ["--help", "--version"] {
             by_shell(&dir, filter, &format!("{flag} >&-"))
                 .refused(1, &["stdout: Bad file descriptor"]);
@@ -1308,12 +1170,7 @@ fn more_threads_than_cores_are_not_started_and_a_note_says_so() {
         .filter(|r| ["score", "fit-loglinear", "infer"].contains(&r.filter))
     {
         dir.write("good.jsonl", to_lines(&reader.records));
-        let run = |more: &str| {
-            dir.run(
-                reader.filter,
-                &format!("{} good.jsonl {more}", reader.arguments),
-            )
-        };
+        let run = |more: &str| reader.run(&dir, &format!("good.jsonl {more}"));
         let bare = run("--quiet").ok();
         let loud = run("--threads 18446744073709551615");
         assert!(
@@ -1332,8 +1189,7 @@ fn dev_null_is_written_in_place_and_stays_a_device() {
     for reader in readers(&dir).iter().filter(|r| r.filter != "figure") {
         dir.write("good.jsonl", to_lines(&reader.records));
         for to in ["jsonl", "arrow", "parquet"] {
-            let arguments = format!("{} good.jsonl --to {to} -o /dev/null", reader.arguments);
-            let ran = dir.run(reader.filter, &arguments);
+            let ran = reader.run(&dir, &format!("good.jsonl --to {to} -o /dev/null"));
             assert_eq!((ran.code, ran.stdout.len()), (0, 0), "{ran}");
         }
         assert_eq!(dir.names(), ["good.jsonl"]);

@@ -308,7 +308,7 @@ fn what_cannot_be_contrasted_is_refused() {
         .refused(1, &["--profiles: needs two models"]);
     let twice = [worked_example(), worked_example()].concat();
     dir.pipe(to_lines(&twice), "contrast", "")
-        .refused(1, &["stands twice, in stdin and in stdin"]);
+        .refused(1, &["appears twice, in stdin and in stdin"]);
     for (arguments, word) in [
         ("--models --profiles", "cannot be used with"),
         ("--profiles --by task", "--by task alone"),
@@ -401,7 +401,7 @@ fn models_of_one_name_are_told_apart_or_refused() {
     let all = [answers("a", "clean", 2, 4, &named([2; 4])), other.clone()].concat();
     let dir = Workdir::new();
     dir.pipe(to_lines(&all), "contrast", "--models")
-        .refused(1, &["model \"a\" stands for two curves", "infer --name"]);
+        .refused(1, &["model \"a\" has two curves", "infer --name"]);
     // Another encoding is a name of its own; another width is another matter.
     let mut apart = all.clone();
     for p in &mut apart[16..] {
@@ -503,7 +503,7 @@ fn groups_are_the_contrasts_of_their_functions_alone() {
         (
             "--by group --models all.jsonl",
             2,
-            "--by group: groups are of clean against deranged only",
+            "--by group: only clean against deranged has groups",
         ),
     ] {
         dir.run("contrast", arguments).refused(code, &[words]);

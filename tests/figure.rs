@@ -278,7 +278,7 @@ fn scores_that_cannot_be_drawn_are_refused_by_their_place() {
         (
             "twice.csv",
             "model,modality,shots,accuracy\nevo,genomic,8,0.3\n".to_owned(),
-            "the same cell stands twice, in good.csv:3 and in twice.csv:2",
+            "the same cell appears twice, in good.csv:3 and in twice.csv:2",
         ),
         (
             "fits.csv",

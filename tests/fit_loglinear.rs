@@ -181,7 +181,7 @@ fn one_function_has_no_interval() {
         let ran = dir.pipe(to_lines(&one), "fit-loglinear", "");
         assert_eq!(
             ran.stderr,
-            "fit-loglinear: warning: 1 row of one function only: errors over functions need two, and are null\n"
+            "fit-loglinear: warning: 1 row of only one function: errors over functions need two, and are null\n"
         );
         let row = &csv_rows(&ran.loud_ok())[0];
         for column in ["a1_ci_low", "a1_ci_high", "trial_a1", "trial_p"] {
@@ -229,7 +229,7 @@ fn a_shot_count_that_stands_twice_in_a_curve_is_refused() {
     let input = "model,shots,accuracy\na,1,.1\na,2,.2\nb,1,.1\nb,2,.2\na,2,.3\n";
     dir.pipe(input, "fit-loglinear", "").refused(
         1,
-        &["model \"a\", 2 shots stands twice, in stdin:3 and in stdin:6"],
+        &["model \"a\", 2 shots appears twice, in stdin:3 and in stdin:6"],
     );
     // In two encodings it is two curves.
     let input = "model,encoding,shots,accuracy\na,x,1,.1\na,x,2,.2\na,y,1,.1\na,y,2,.3\n";

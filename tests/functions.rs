@@ -106,7 +106,7 @@ fn a_table_is_as_complex_as_the_program_that_it_is_of() {
     let ran = dir.run("gen-tasks", "--suite mine.txt --list");
     assert!(
         ran.stderr
-            .contains("of one truth table at 8 bits: rotl1 = named = mine"),
+            .contains("with the same truth table at 8 bits: rotl1 = named = mine"),
         "{ran}"
     );
     let rows = csv_rows(&ran.loud_ok());
@@ -304,11 +304,14 @@ fn a_suite_of_other_functions_is_refused() {
     dir.pipe(predictions.clone(), "score", "--suite copy.txt")
         .ok();
     dir.write("other.txt", suite().replace("rule:110", "rule:30"));
-    let words = ["--suite other.txt: SHA-256 ", "the input was drawn from "];
+    let words = [
+        "--suite other.txt: its functions have SHA-256 ",
+        "the input was drawn from ",
+    ];
     dir.pipe(predictions.clone(), "score", "--suite other.txt")
         .refused(1, &words);
     dir.pipe(predictions.clone(), "score", "--suite primitives")
-        .refused(1, &["--suite primitives: SHA-256"]);
+        .refused(1, &["--suite primitives: its functions have SHA-256"]);
     dir.pipe(
         predictions.clone(),
         "contrast",
@@ -429,7 +432,7 @@ fn bad_functions_are_refused_by_line() {
         (
             1,
             "f = table:7".to_owned(),
-            "bad:1: \"f\": expected zeros behind the last output",
+            "bad:1: \"f\": expected zeros after the last output",
         ),
         (
             8,
@@ -440,16 +443,20 @@ fn bad_functions_are_refused_by_line() {
         (
             8,
             "f = rotl".to_owned(),
-            "bad:1: \"rotl\" in \"rotl\" is no primitive",
+            "bad:1: \"rotl\" in \"rotl\" is not a primitive",
         ),
-        (8, "f = ".to_owned(), "bad:1: \"\" in \"\" is no primitive"),
+        (
+            8,
+            "f = ".to_owned(),
+            "bad:1: \"\" in \"\" is not a primitive",
+        ),
         (
             8,
             "identity\nrotl1 = rule:1".to_owned(),
             "bad:2: \"rotl1\" is the name of a primitive",
         ),
-        (8, "a.b = rule:1".to_owned(), "bad:1: \"a.b\" is no name"),
-        (8, " = rule:1".to_owned(), "bad:1: \"\" is no name"),
+        (8, "a.b = rule:1".to_owned(), "bad:1: \"a.b\" is not a name"),
+        (8, " = rule:1".to_owned(), "bad:1: \"\" is not a name"),
         (
             8,
             "rule:1".to_owned(),
@@ -458,7 +465,7 @@ fn bad_functions_are_refused_by_line() {
         (
             8,
             "f = rule:1\n\nf = rule:2".to_owned(),
-            "bad:3: f stands twice, first in line 1",
+            "bad:3: f appears twice, first in line 1",
         ),
         (
             8,
@@ -468,7 +475,7 @@ fn bad_functions_are_refused_by_line() {
         (
             8,
             "f = rule:1\tone,two,one".to_owned(),
-            "bad:1: group \"one\" stands twice",
+            "bad:1: group \"one\" appears twice",
         ),
     ] {
         dir.write("bad", contents);
@@ -510,7 +517,7 @@ fn a_bad_csv_is_refused_by_line() {
         ),
         (
             "function,input,output\nf,0,0\nf,0,1\n",
-            "bad:3: \"f\": input 0 stands twice, first in line 2",
+            "bad:3: \"f\": input 0 appears twice, first in line 2",
         ),
         (
             "function,input,output\ng,0,0\nf,0,1\ng,1,1\n",

@@ -20,7 +20,7 @@ fn by_id(trials: Vec<Value>) -> BTreeMap<String, Value> {
         .into_iter()
         .map(|t| (text(&t, "trial_id").to_owned(), t))
         .collect();
-    assert_eq!(map.len(), count, "an id stands twice");
+    assert_eq!(map.len(), count, "an id appears twice");
     map
 }
 
@@ -436,15 +436,15 @@ fn a_suite_file_may_hold_comments_and_says_where_it_is_wrong() {
     for (contents, message) in [
         (
             "identity\n\nflip_bits.flop\n",
-            "bad.txt:3: \"flop\" in \"flip_bits.flop\" is no primitive",
+            "bad.txt:3: \"flop\" in \"flip_bits.flop\" is not a primitive",
         ),
         (
             "identity\n# again\nidentity\n",
-            "bad.txt:3: identity stands twice, first in line 1",
+            "bad.txt:3: identity appears twice, first in line 1",
         ),
         (
             "identity\nrotl1.\n",
-            "bad.txt:2: \"\" in \"rotl1.\" is no primitive",
+            "bad.txt:2: \"\" in \"rotl1.\" is not a primitive",
         ),
         ("# nothing here\n", "bad.txt: no program in this suite"),
     ] {
@@ -484,7 +484,7 @@ fn what_cannot_be_drawn_is_a_usage_error() {
         ("--shots=-1", ["expected shot counts", "\"-1\"", ""]),
         (
             "--task flip_bits.flop",
-            ["\"flop\"", "is no primitive", "--list"],
+            ["\"flop\"", "is not a primitive", "--list"],
         ),
         (
             "--task identity --task identity",

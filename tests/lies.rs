@@ -76,7 +76,7 @@ fn run(dir: &Workdir, filter: &str, arguments: &str, file: &str) -> (i32, String
             assert!(said.starts_with(&format!("{filter}: {name}:")), "{said}");
             assert_eq!(said.lines().count(), 1, "{said}");
             let is_limit = said.contains(&format!(": {name}: out of memory: "))
-                && said.ends_with(" more would be over the limit of 640 MiB (--max-memory)\n");
+                && said.ends_with(" more bytes would exceed the limit of 640 MiB (--max-memory)\n");
             assert_eq!(is_limit, code == Some(4), "{code:?}: {said}");
             assert_eq!(dir.names(), before, "{said}");
         }

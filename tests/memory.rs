@@ -70,7 +70,7 @@ fn a_filter_that_is_refused_memory_says_so_and_leaves_nothing_behind() {
     let mut command = assert_cmd::Command::new("sh");
     command.args(["-c", &limited]).current_dir(dir.path(""));
     Ran::of("encode", &mut command)
-        .refused(4, &["trials.jsonl: out of memory: ", "bytes were refused"]);
+        .refused(4, &["trials.jsonl: out of memory: ", "the system refused "]);
     assert_eq!(dir.names(), ["trials.jsonl"]);
 }
 
@@ -80,7 +80,7 @@ fn every_filter_has_a_limit_which_no_result_depends_on() {
     for size in ["M", "1000", "1023K", "-1G", "1.5G", "640MB", "99999999999G"] {
         let ran = dir.run("gen-tasks", [format!("--max-memory={size}").as_str()]);
         assert_eq!(ran.code, 2, "{ran}");
-        let wanted = "expected a size of at least 1M, as 640M or 16G";
+        let wanted = "expected a size of at least 1M, such as 640M or 16G";
         assert!(ran.stderr.contains(wanted), "{ran}");
     }
     let trials = dir.run("gen-tasks", "--trials 1 --max-memory 64m").ok();

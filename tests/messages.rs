@@ -192,15 +192,14 @@ fn a_function_that_stands_twice_has_both_its_lines_named() {
     let dir = Workdir::new();
     dir.write("s.txt", "identity\n# again\nrotl1 . rotl1\n\nrotl1.rotl1\n");
     dir.run("gen-tasks", "--suite s.txt")
-        .refused(1, &["s.txt:5: rotl1.rotl1 stands twice, first in line 3"]);
+        .refused(1, &["s.txt:5: rotl1.rotl1 appears twice, first in line 3"]);
 }
 
 #[test]
 fn functions_of_one_truth_table_are_warned_of_by_name() {
     let dir = Workdir::new();
     dir.write("s.txt", "identity\nflip_bits\nrotl1.rotr1\nrotr1.rotl1\n");
-    let warning =
-        "warning: functions of one truth table at 8 bits: identity = rotl1.rotr1 = rotr1.rotl1\n";
+    let warning = "warning: functions with the same truth table at 8 bits: identity = rotl1.rotr1 = rotr1.rotl1\n";
     for (filter, arguments) in [
         ("gen-tasks", "--suite s.txt --shots 1 --trials 1"),
         ("gen-tasks", "--suite s.txt --list"),

@@ -78,7 +78,7 @@ fn worked_example() -> Vec<Value> {
 }
 
 /// What is said of rows without errors over functions.
-const OF_ONE_FUNCTION: &str = "of one function only: errors over functions need two, and are null";
+const OF_ONE_FUNCTION: &str = "of only one function: errors over functions need two, and are null";
 
 const SUITE: &str = "identity\nparity_fill\nreverse_bits\n";
 
@@ -192,7 +192,7 @@ fn by_task_every_function_has_its_row_and_complexity() {
             1,
             &[
                 "column \"function\": \"my_own_function\"",
-                "is no primitive",
+                "is not a primitive",
             ],
         );
 }
@@ -626,11 +626,11 @@ fn a_trial_given_twice_is_refused_even_among_partial_cells() {
     ] {
         dir.run("score", arguments).refused(
             1,
-            &["model \"m\", 2 shots: trial 0 of identity stands twice, in p.jsonl and in p.jsonl"],
+            &["model \"m\", 2 shots: trial 0 of identity appears twice, in p.jsonl and in p.jsonl"],
         );
     }
     dir.run("fit-loglinear", "p.jsonl p.jsonl")
-        .refused(1, &["stands twice"]);
+        .refused(1, &["appears twice"]);
 }
 
 #[test]
@@ -640,7 +640,7 @@ fn two_models_of_one_name_are_refused_with_both_files() {
     dir.write("b.jsonl", to_lines(&worked_example()[1..2]));
     for filter in ["score", "fit-loglinear", "contrast"] {
         let refused = dir.run(filter, "a.jsonl b.jsonl");
-        let both = ["in a.jsonl and in b.jsonl", "two models of one name"];
+        let both = ["in a.jsonl and in b.jsonl", "two models with the same name"];
         refused.refused(1, &both);
     }
     let scores = "model,shots,accuracy\nm,1,.1\nm,2,.2\n";
@@ -652,8 +652,10 @@ fn two_models_of_one_name_are_refused_with_both_files() {
         "figure report a.csv b.csv -o out.html",
     ] {
         let (filter, arguments) = line.split_once(' ').unwrap();
-        dir.run(filter, arguments)
-            .refused(1, &["in a.csv:2 and in b.csv:2", "two models of one name"]);
+        dir.run(filter, arguments).refused(
+            1,
+            &["in a.csv:2 and in b.csv:2", "two models with the same name"],
+        );
     }
     assert!(!dir.path("out.svg").exists() && !dir.path("out.html").exists());
 }
@@ -733,7 +735,7 @@ fn a_nested_curve_resamples_whole_sequences() {
         );
     // A sequence given twice.
     let twice = [predictions.clone(), predictions].concat();
-    dir.pipe(twice, "score", "").refused(1, &["stands twice"]);
+    dir.pipe(twice, "score", "").refused(1, &["appears twice"]);
 }
 
 /// Predictions with log-probabilities that no sum in another order gives again to the last digit.

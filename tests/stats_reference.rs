@@ -1,13 +1,12 @@
-//! The numbers against independent implementations: `tests/oracle/make_stats_fixtures.py` asked
-//! numpy, scipy, statsmodels and mpmath, and functions written once more on strings.
+//! The numbers against independent implementations: `tests/oracle/make_stats_fixtures.py` computed them with numpy,
+//! scipy, statsmodels and mpmath, and with functions written again on strings.
 //!
-//! Tolerances: sums over at most a few hundred terms lose a few units in the 16th digit, least
-//! squares some more where residuals are small beside the values (at worst 1e-3 of them here), so
-//! 1e-10 relative is far above rounding and far below any mistake. Where a number may cancel to
-//! about 0, the absolute tolerance beside it is that of the numbers it came from. Bootstraps were
-//! repeated with another generator: they agree within five standard errors of many replicates.
+//! Tolerances: sums of a few hundred terms lose a few units in the 16th digit, and least squares some more if residuals
+//! are small (at worst 1e-3 of the values here). So 1e-10 relative is far above rounding and far below any mistake. A
+//! number that may cancel to about 0 has an absolute tolerance by the numbers it comes from. Bootstraps were repeated
+//! with another generator: they agree within five standard errors of many replicates.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shotline::program::{Bits, Program, measures};
 use shotline::stats::{
@@ -22,9 +21,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 const RELATIVE: f64 = 1e-10;
-/// As many that a tie counted on the wrong side shows: 5000 have errors too large for that.
+/// Enough to show a tie that is counted on the wrong side. 5000 have too large errors for that.
 const REPLICATES: &str = "200000";
-/// One over the replicates here plus one over those of the fixture: their variances add.
+/// One over the replicates here plus one over those of the fixture, because their variances add.
 const INVERSE: f64 = 1.0 / 200_000.0 + 1.0 / 100_000.0;
 
 fn fixtures() -> PathBuf {
@@ -76,16 +75,31 @@ fn assert_within(got: f64, expected: f64, tolerance: f64, what: &str) {
     );
 }
 
-/// Standard output of one of our programs.
-fn run(program: &str, args: &[&str]) -> Vec<Map<String, Value>> {
-    let output = Command::new(program).args(args).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
+/// Numbers with the names of the fixture's, each with an absolute tolerance.
+#[track_caller]
+fn assert_all(got: &[(&str, f64, f64)], expected: &Value, what: &str) {
+    for &(name, got, absolute) in got {
+        let what = format!("{what}, {name}");
+        assert_close(got, number(expected, name), absolute, &what);
+    }
+}
+
+/// The rows that one of our programs writes as JSON lines, and its stderr.
+fn run_aloud(program: &str, args: &[&str]) -> (Vec<Value>, String) {
+    let output = Command::new(program)
+        .args(["--to", "jsonl"])
+        .args(args)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{program}: {errors}");
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    let text = String::from_utf8(output.stdout).unwrap();
+    let rows = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    (rows.collect(), errors)
+}
+
+fn run(program: &str, args: &[&str]) -> Vec<Value> {
+    run_aloud(program, args).0
 }
 
 const FIT: &str = env!("CARGO_BIN_EXE_fit-loglinear");
@@ -108,14 +122,7 @@ fn assert_line(fit: &Line, expected: &Value, what: &str) {
         ("p", test.p.unwrap(), 0.0),
         ("r2", fit.r2.unwrap(), 1e-13),
     ];
-    for (name, got, absolute) in within {
-        assert_close(
-            got,
-            number(expected, name),
-            absolute,
-            &format!("{what}, {name}"),
-        );
-    }
+    assert_all(&within, expected, what);
 }
 
 #[test]
@@ -138,8 +145,7 @@ fn flat_points_have_no_error_and_perfect_fits_have_none_but_zero() {
         let x: Vec<f64> = numbers(set, "shots").iter().map(|n| n.ln()).collect();
         let fit = line(&x, &numbers(set, "y")).unwrap();
         let what = format!("set {i}, {}", set["kind"]);
-        assert_close(fit.a0, number(set, "a0"), 1e-13, &what);
-        assert_close(fit.a1, number(set, "a1"), 1e-13, &what);
+        assert_all(&[("a0", fit.a0, 1e-13), ("a1", fit.a1, 1e-13)], set, &what);
         let test = fit.test.map(|t| (t.a0_se, t.a1_se, t.t.zip(t.p)));
         match set["kind"].as_str().unwrap() {
             "flat" => {
@@ -171,23 +177,16 @@ fn flat_points_have_no_error_and_perfect_fits_have_none_but_zero() {
 #[test]
 fn table_4_is_fitted_as_by_statsmodels() {
     let table = fixtures().join("paper/table4.csv");
-    let fits = run(FIT, &["--to", "jsonl", table.to_str().unwrap()]);
+    let fits = run(FIT, &[table.to_str().unwrap()]);
     let all = fixture("numbers.json");
     let models = all["table4"].as_object().unwrap();
     assert_eq!(fits.len(), models.len());
     assert_eq!(fits.len(), 8);
     for fit in &fits {
         let model = fit["model"].as_str().unwrap();
-        let row = Value::Object(fit.clone());
-        for name in ["a0", "a0_se", "a1", "a1_se", "t", "df", "p", "r2"] {
-            let what = format!("{model}, {name}");
-            assert_close(
-                number(&row, name),
-                number(&models[model], name),
-                1e-14,
-                &what,
-            );
-        }
+        let columns = ["a0", "a0_se", "a1", "a1_se", "t", "df", "p", "r2"];
+        let got = columns.map(|name| (name, number(fit, name), 1e-14));
+        assert_all(&got, &models[model], model);
         assert_eq!(fit["points"], json!(8), "{model}");
     }
 }
@@ -208,14 +207,9 @@ fn normal_tails_are_right_to_the_end() {
 #[test]
 fn student_tails_are_right_to_the_end() {
     for row in list(&fixture("numbers.json"), "student") {
-        let (t, df) = (number(row, "t"), number(row, "df"));
-        let student = StudentsT::new(0.0, 1.0, df).unwrap();
-        assert_close(
-            student.sf(t),
-            number(row, "p"),
-            0.0,
-            &format!("t = {t}, df = {df}"),
-        );
+        let student = StudentsT::new(0.0, 1.0, number(row, "df")).unwrap();
+        let p = student.sf(number(row, "t"));
+        assert_all(&[("p", p, 0.0)], row, &row.to_string());
     }
 }
 
@@ -224,36 +218,18 @@ fn quantiles_and_deviations_are_numpys() {
     for (i, set) in list(&fixture("numbers.json"), "spreads").iter().enumerate() {
         let values = numbers(set, "values");
         let largest = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-        for row in list(set, "quantiles") {
-            let q = number(row, "q");
-            let got = quantile(&values, q).unwrap();
-            // An interpolation between values of either sign may be near 0.
-            assert_close(
-                got,
-                number(row, "value"),
-                1e-15 * largest,
-                &format!("set {i}, q {q}"),
-            );
-        }
-        // The mean is known to 1e-16 of the largest value, and so is a deviation from it.
+        // An interpolation between values of both signs may be near 0. The mean is known to 1e-16 of the largest value,
+        // and so is a deviation from it.
         let absolute = 1e-15 * largest;
-        let sd0 = standard_deviation(&values, 0).unwrap();
-        assert_close(
-            sd0,
-            number(set, "sd0"),
-            absolute,
-            &format!("set {i}, ddof 0"),
-        );
-        match standard_deviation(&values, 1) {
-            Some(sd1) => {
-                assert_close(
-                    sd1,
-                    number(set, "sd1"),
-                    absolute,
-                    &format!("set {i}, ddof 1"),
-                );
+        for row in list(set, "quantiles") {
+            let got = quantile(&values, number(row, "q")).unwrap();
+            assert_all(&[("value", got, absolute)], row, &format!("set {i}, {row}"));
+        }
+        for (ddof, name) in ["sd0", "sd1"].into_iter().enumerate() {
+            match standard_deviation(&values, ddof) {
+                Some(sd) => assert_all(&[(name, sd, absolute)], set, &format!("set {i}")),
+                None => assert!(ddof == 1 && set[name].is_null(), "set {i}"),
             }
-            None => assert!(set["sd1"].is_null(), "set {i}"),
         }
     }
 }
@@ -272,32 +248,21 @@ fn differences_of_estimates_are_numpys() {
 fn bootstraps_of_partial_curves_are_those_of_numpy() {
     let all = fixture("partial.json");
     let path = fixtures().join("stats/partial.jsonl");
-    let answer = |filter: &str| {
-        let arguments = [
-            "--to",
-            "jsonl",
-            "--allow-partial",
-            "--replicates",
-            REPLICATES,
-        ];
-        let output = Command::new(filter).args(arguments).arg(&path).output();
-        let output = output.unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let rows: Vec<Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        (rows, String::from_utf8(output.stderr).unwrap())
-    };
+    let arguments = [
+        "--allow-partial",
+        "--replicates",
+        REPLICATES,
+        path.to_str().unwrap(),
+    ];
     let replicates: f64 = REPLICATES.parse().unwrap();
-    // What is said to be left out at a place, as a share; nothing is said of none.
+    // The share that stderr says is left out at a place.
     let left_out = |said: &str, place: &str| -> f64 {
         let line = said.lines().find(|line| line.contains(place)).unwrap();
         let (_, rest) = line.split_once(place).unwrap();
         let count: f64 = rest.split_whitespace().next().unwrap().parse().unwrap();
         count / replicates
     };
-    let (rows, said) = answer(SCORE);
+    let (rows, said) = run_aloud(SCORE, &arguments);
     assert_eq!(rows.len(), 3);
     for (row, expected) in rows.iter().zip(list(&all, "cells")) {
         let place = format!("model \"partial\", {} shots: ", expected["shots"]);
@@ -306,36 +271,26 @@ fn bootstraps_of_partial_curves_are_those_of_numpy() {
         assert_close(number(row, "accuracy"), accuracy, 0.0, &place);
         assert_within(number(row, "se"), se, sd_tolerance(se), &place);
         let missing = number(expected, "missing");
-        assert_within(
-            left_out(&said, &place),
-            missing,
-            share_tolerance(missing),
-            &place,
-        );
-        for (name, bound) in ["ci_low", "ci_high"]
-            .into_iter()
-            .zip(numbers(expected, "ci"))
-        {
-            // Means of few trials lie apart.
-            assert_within(
-                number(row, name),
-                bound,
-                quantile_tolerance(se, 0.01),
-                &place,
-            );
-        }
+        let found = left_out(&said, &place);
+        assert_within(found, missing, share_tolerance(missing), &place);
+        // Means of few trials lie apart.
+        assert_interval(row, "ci", expected, quantile_tolerance(se, 0.01));
     }
-    let (fits, said) = answer(FIT);
+    let (fits, said) = run_aloud(FIT, &arguments);
     let (fit, expected) = (&fits[0], &all["fit"]);
     let missing = number(expected, "missing");
     let found = left_out(&said, "model \"partial\": ");
     assert_within(found, missing, share_tolerance(missing), "left out");
     let sd = number(expected, "a1_sd");
-    for (name, bound) in ["a1_ci_low", "a1_ci_high"]
-        .into_iter()
-        .zip(numbers(expected, "a1_ci"))
-    {
-        assert_within(number(fit, name), bound, quantile_tolerance(sd, 0.0), name);
+    assert_interval(fit, "a1_ci", expected, quantile_tolerance(sd, 0.0));
+}
+
+/// The ends of an interval, in the columns `NAME_low` and `NAME_high`, against those of the fixture.
+#[track_caller]
+fn assert_interval(row: &Value, name: &str, expected: &Value, tolerance: f64) {
+    for (end, bound) in ["low", "high"].into_iter().zip(numbers(expected, name)) {
+        let got = number(row, &format!("{name}_{end}"));
+        assert_within(got, bound, tolerance, &format!("{name}_{end} of {row}"));
     }
 }
 
@@ -368,20 +323,14 @@ fn functions_are_those_written_on_strings() {
         for constant in [1, alternating] {
             digest.update(table_text(&program, width, constant));
         }
+        let digest = digest.finalize();
         let digest = digest
-            .finalize()
             .iter()
-            .fold(String::new(), |mut text, byte| {
-                write!(text, "{byte:02x}").unwrap();
-                text
-            });
-        assert_eq!(row["text_sha256"], json!(digest), "{name} at {width} bits");
-        let measures = measures(&program, width);
-        assert_eq!(
-            row["bitload"],
-            json!(measures.bitload),
-            "{name} at {width} bits"
-        );
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let what = format!("{name} at {width} bits");
+        assert_eq!(row["text_sha256"], json!(digest), "{what}");
+        let bitload = measures(&program, width).bitload;
+        assert_eq!(row["bitload"], json!(bitload), "{what}");
     }
 }
 
@@ -389,10 +338,7 @@ fn functions_are_those_written_on_strings() {
 fn listings_are_those_of_the_functions_on_strings() {
     let all = fixture("functions.json");
     for width in [8, 5] {
-        let listed = run(
-            GEN_TASKS,
-            &["--list", "--to", "jsonl", "--bits", &width.to_string()],
-        );
+        let listed = run(GEN_TASKS, &["--list", "--bits", &width.to_string()]);
         let expected: Vec<&Value> = list(&all, "rows")
             .iter()
             .filter(|row| row["bits"] == json!(width))
@@ -403,10 +349,8 @@ fn listings_are_those_of_the_functions_on_strings() {
             for name in ["function", "bitload", "table_hash"] {
                 assert_eq!(got[name], row[name], "{what}");
             }
-            for name in ["bitdiversity", "zero_bd"] {
-                let got = got[name].as_f64().unwrap();
-                assert_close(got, number(row, name), 0.0, &what);
-            }
+            let numbers = ["bitdiversity", "zero_bd"].map(|name| (name, number(got, name), 0.0));
+            assert_all(&numbers, row, &what);
         }
     }
 }
@@ -426,23 +370,21 @@ const CELL: [&str; 11] = [
     "shots",
 ];
 
-fn score(arguments: &[&str]) -> Vec<Map<String, Value>> {
+fn score(arguments: &[&str]) -> Vec<Value> {
     let predictions = fixtures().join("stats/predictions.jsonl");
-    let arguments = [&["--to", "jsonl", predictions.to_str().unwrap()], arguments].concat();
-    run(SCORE, &arguments)
+    run(
+        SCORE,
+        &[&[predictions.to_str().unwrap()], arguments].concat(),
+    )
 }
 
-fn score_by(by: &str) -> Vec<Map<String, Value>> {
+fn score_by(by: &str) -> Vec<Value> {
     score(&["--by", by, "--replicates", REPLICATES])
 }
 
-/// The row of `rows` with the same values in `columns`, which there must be once.
+/// The only row of `rows` with the same values in `columns`.
 #[track_caller]
-fn row_of<'a>(
-    rows: &'a [Map<String, Value>],
-    like: &Value,
-    columns: &[&str],
-) -> &'a Map<String, Value> {
+fn row_of<'a>(rows: &'a [Value], like: &Value, columns: &[&str]) -> &'a Value {
     let mut found = rows
         .iter()
         .filter(|row| columns.iter().all(|c| row[*c] == like[*c]));
@@ -451,9 +393,9 @@ fn row_of<'a>(
     first
 }
 
-/// Counts and means, which have no chance in them.
+/// Counts and means, which do not depend on random draws.
 #[track_caller]
-fn assert_exact(row: &Map<String, Value>, expected: &Value) {
+fn assert_exact(row: &Value, expected: &Value) {
     for (name, expected) in expected.as_object().unwrap() {
         let what = format!("{name} of {row:?}");
         match expected.as_f64() {
@@ -521,57 +463,36 @@ fn bootstraps_of_cells_are_those_of_numpy() {
     let all = fixture("scores.json");
     let cells = score_by("cell");
     for expected in list(&all, "cells") {
-        let row = Value::Object(row_of(&cells, expected, &CELL).clone());
+        let row = row_of(&cells, expected, &CELL);
         let drawn = &expected["bootstrap"];
         let se = number(drawn, "se");
         let what = format!("{} at {}", expected["model"], expected["shots"]);
-        assert_within(number(&row, "se"), se, sd_tolerance(se), &what);
-        let (accuracy, own) = (number(&row, "accuracy"), number(&row, "se"));
-        assert_close(
-            number(&row, "normal_low"),
-            accuracy - 1.96 * own,
-            1e-15,
-            &what,
-        );
-        assert_close(
-            number(&row, "normal_high"),
-            accuracy + 1.96 * own,
-            1e-15,
-            &what,
-        );
+        let (accuracy, own) = (number(row, "accuracy"), number(row, "se"));
+        assert_within(own, se, sd_tolerance(se), &what);
+        for (name, errors) in [("normal_low", -1.96), ("normal_high", 1.96)] {
+            let bound = accuracy + errors * own;
+            assert_close(number(row, name), bound, 1e-15, &what);
+        }
         if let Some(logprob) = row["answer_logprob"].as_f64() {
-            let perplexity = (-logprob / number(&row, "bits")).exp();
-            assert_close(number(&row, "perplexity"), perplexity, 0.0, &what);
+            let perplexity = (-logprob / number(row, "bits")).exp();
+            assert_close(number(row, "perplexity"), perplexity, 0.0, &what);
         }
-        let step = 1.0 / number(&row, "trials");
-        for (name, bound) in ["ci_low", "ci_high"].into_iter().zip(numbers(drawn, "ci")) {
-            assert_within(
-                number(&row, name),
-                bound,
-                quantile_tolerance(se, step),
-                &what,
-            );
-        }
+        let step = 1.0 / number(row, "trials");
+        assert_interval(row, "ci", drawn, quantile_tolerance(se, step));
         if drawn["mode_se"].is_null() {
             for name in ["mode_se", "z_mode", "p_mode", "p_mode_paired"] {
                 assert!(row[name].is_null(), "{what}: {name}");
             }
             continue;
         }
-        let mode_se = number(drawn, "mode_se");
-        assert_within(
-            number(&row, "mode_se"),
-            mode_se,
-            sd_tolerance(mode_se),
-            &what,
-        );
+        let (mode_se, own_mode_se) = (number(drawn, "mode_se"), number(row, "mode_se"));
+        assert_within(own_mode_se, mode_se, sd_tolerance(mode_se), &what);
         let p = number(drawn, "p_mode_paired");
-        assert_within(number(&row, "p_mode_paired"), p, share_tolerance(p), &what);
+        assert_within(number(row, "p_mode_paired"), p, share_tolerance(p), &what);
         // From the row's own columns, by the formula.
-        let errors = number(&row, "se").hypot(number(&row, "mode_se"));
-        let z = (number(&row, "accuracy") - number(&row, "mode_accuracy")) / errors;
-        assert_close(number(&row, "z_mode"), z, 1e-13, &what);
-        assert_close(number(&row, "p_mode"), one_sided_p(z), 1e-13, &what);
+        let z = (accuracy - number(row, "mode_accuracy")) / own.hypot(own_mode_se);
+        assert_close(number(row, "z_mode"), z, 1e-13, &what);
+        assert_close(number(row, "p_mode"), one_sided_p(z), 1e-13, &what);
     }
 }
 
@@ -591,53 +512,32 @@ fn fits_of_predictions_are_those_of_numpy() {
             .collect();
         let mut file = tempfile::NamedTempFile::new().unwrap();
         std::io::Write::write_all(&mut file, lines.as_bytes()).unwrap();
-        let fits = run(
-            FIT,
-            &[
-                "--to",
-                "jsonl",
-                "--replicates",
-                REPLICATES,
-                file.path().to_str().unwrap(),
-            ],
-        );
-        assert_eq!(fits.len(), 1);
-        let fit = Value::Object(fits[0].clone());
+        let path = file.path().to_str().unwrap();
+        let fits = run(FIT, &["--replicates", REPLICATES, path]);
+        let [fit] = fits.as_slice() else {
+            panic!("{fits:?}")
+        };
         let what = format!("{}", expected["model"]);
-        for name in ["a0", "a1", "points"] {
-            assert_close(number(&fit, name), number(expected, name), 1e-13, &what);
-        }
+        let columns = ["a0", "a1", "points"].map(|name| (name, number(fit, name), 1e-13));
+        assert_all(&columns, expected, &what);
+        let of_trials = |name| (name, number(fit, &format!("trial_{name}")), 1e-13);
         // Every shot count has as many trials, so the line over single trials is the same.
-        for name in ["a0", "a1"] {
-            let trial = number(&fit, &format!("trial_{name}"));
-            assert_close(trial, number(expected, name), 1e-13, &what);
-        }
+        assert_all(&["a0", "a1"].map(of_trials), expected, &what);
         let all = fixture("tests.json");
         let trials = list(&all, "trial_fits");
         let same = |row: &&Value| CELL[..10].iter().all(|c| row[*c] == expected[*c]);
         let trials = trials.iter().find(same).unwrap();
-        for name in ["a0_se", "a1_se", "t", "df", "p"] {
-            let trial = number(&fit, &format!("trial_{name}"));
-            assert_close(trial, number(trials, name), 1e-13, &what);
-        }
+        let errors = ["a0_se", "a1_se", "t", "df", "p"].map(of_trials);
+        assert_all(&errors, trials, &what);
         let sd = number(expected, "a1_sd");
-        for (name, bound) in ["a1_ci_low", "a1_ci_high"]
-            .into_iter()
-            .zip(numbers(expected, "a1_ci"))
-        {
-            assert_within(
-                number(&fit, name),
-                bound,
-                quantile_tolerance(sd, number(expected, "a1_step")),
-                &what,
-            );
-        }
+        let tolerance = quantile_tolerance(sd, number(expected, "a1_step"));
+        assert_interval(fit, "a1_ci", expected, tolerance);
         if expected["design"] == "nested" {
-            assert_within(number(&fit, "a1_se"), sd, sd_tolerance(sd), &what);
+            assert_within(number(fit, "a1_se"), sd, sd_tolerance(sd), &what);
             let sd = number(expected, "a0_sd");
-            assert_within(number(&fit, "a0_se"), sd, sd_tolerance(sd), &what);
+            assert_within(number(fit, "a0_se"), sd, sd_tolerance(sd), &what);
             let p = number(expected, "p");
-            assert_within(number(&fit, "p"), p, share_tolerance(p), &what);
+            assert_within(number(fit, "p"), p, share_tolerance(p), &what);
         }
     }
 }
@@ -703,9 +603,9 @@ fn betas_have_numpys_moments() {
                 .collect()
         };
         let tallies: Vec<(u32, u32)> = counts("right").into_iter().zip(counts("trials")).collect();
-        let beta = Beta::by_moments(&tallies).unwrap();
-        assert_close(beta.alpha, number(row, "alpha"), RELATIVE, "alpha");
-        assert_close(beta.beta, number(row, "beta"), RELATIVE, "beta");
+        let Beta { alpha, beta } = Beta::by_moments(&tallies).unwrap();
+        let found = [("alpha", alpha, RELATIVE), ("beta", beta, RELATIVE)];
+        assert_all(&found, row, "moments");
     }
 }
 
@@ -754,15 +654,14 @@ fn paired_tests_are_scipys() {
     for row in list(&fixture("tests.json"), "paired") {
         let found = paired(&numbers(row, "differences")).unwrap();
         let test = found.test.unwrap();
-        for (name, got) in [
-            ("mean", found.mean),
-            ("se", found.se.unwrap()),
-            ("t", test.t),
-            ("greater", test.greater),
-            ("two_sided", test.two_sided()),
-        ] {
-            assert_close(got, number(row, name), 1e-15, name);
-        }
+        let found = [
+            ("mean", found.mean, 1e-15),
+            ("se", found.se.unwrap(), 1e-15),
+            ("t", test.t, 1e-15),
+            ("greater", test.greater, 1e-15),
+            ("two_sided", test.two_sided(), 1e-15),
+        ];
+        assert_all(&found, row, "paired");
     }
 }
 
@@ -777,9 +676,7 @@ fn equal_gaps_have_no_error_whatever_their_rounding() {
 
 fn contrast(arguments: &[&str]) -> Vec<Value> {
     let path = fixtures().join("stats/contrast.jsonl");
-    let arguments = [&["--to", "jsonl", path.to_str().unwrap()], arguments].concat();
-    let rows = run(CONTRAST, &arguments);
-    rows.into_iter().map(Value::Object).collect()
+    run(CONTRAST, &[&[path.to_str().unwrap()], arguments].concat())
 }
 
 #[track_caller]
@@ -808,12 +705,8 @@ fn assert_compared(row: &Value, expected: &Value, one_sided: bool) {
         ("t", number(expected, "t")),
         ("p_t", p_t),
     ] {
-        assert_close(
-            number(row, name),
-            expected,
-            1e-14,
-            &format!("{name} of {what}"),
-        );
+        let what = format!("{name} of {what}");
+        assert_close(number(row, name), expected, 1e-14, &what);
     }
 }
 
@@ -828,9 +721,9 @@ fn contrasts_are_those_of_scipy() {
             (&expected["model"], &expected["shots"])
         );
         assert_compared(row, expected, true);
-        for name in ["clean_accuracy", "deranged_accuracy"] {
-            assert_close(number(row, name), number(expected, name), 0.0, name);
-        }
+        let accuracies =
+            ["clean_accuracy", "deranged_accuracy"].map(|name| (name, number(row, name), 0.0));
+        assert_all(&accuracies, expected, "accuracies");
         for (name, column) in [("holm", "p_holm"), ("bh", "p_bh")] {
             match expected[name].as_f64() {
                 Some(p) => assert_close(number(row, column), p, 0.0, column),
@@ -857,11 +750,10 @@ fn profiles_correlate_as_in_scipy() {
         assert_within(number(row, "p"), p, 5.0 * error, "p");
     }
     let p: Vec<f64> = rows.iter().map(|r| number(r, "p")).collect();
-    for (row, expected) in rows.iter().zip(holm(&p)) {
-        assert_close(number(row, "p_holm"), expected, 0.0, "p_holm");
-    }
-    for (row, expected) in rows.iter().zip(benjamini_hochberg(&p)) {
-        assert_close(number(row, "p_bh"), expected, 0.0, "p_bh");
+    for (column, corrected) in [("p_holm", holm(&p)), ("p_bh", benjamini_hochberg(&p))] {
+        for (row, expected) in rows.iter().zip(corrected) {
+            assert_close(number(row, column), expected, 0.0, column);
+        }
     }
 }
 
@@ -902,7 +794,7 @@ fn kinds_of_wrong_answers_are_those_counted_on_strings() {
         for (kind, numbers) in expected["kinds"].as_object().unwrap() {
             let mut like = expected.clone();
             like["kind"] = json!(kind);
-            let row = Value::Object(row_of(&rows, &like, &columns).clone());
+            let row = row_of(&rows, &like, &columns);
             assert_eq!(row["wrong"], expected["wrong"]);
             let with_demonstrations = expected["method"] == "builtin";
             let bare = ["malformed", "query", "one_bit"].contains(&kind.as_str());
@@ -918,9 +810,9 @@ fn kinds_of_wrong_answers_are_those_counted_on_strings() {
             }
             match numbers[2].as_f64() {
                 Some(chance) if kind != "malformed" => {
-                    assert_close(number(&row, "chance"), chance, 0.0, kind);
-                    let share = number(&row, "count") / number(&row, "wrong");
-                    assert_close(number(&row, "share"), share, 0.0, kind);
+                    assert_close(number(row, "chance"), chance, 0.0, kind);
+                    let share = number(row, "count") / number(row, "wrong");
+                    assert_close(number(row, "share"), share, 0.0, kind);
                 }
                 _ => assert!(row["chance"].is_null(), "{row}"),
             }
@@ -931,16 +823,13 @@ fn kinds_of_wrong_answers_are_those_counted_on_strings() {
 #[test]
 fn components_of_variance_are_those_of_an_analysis_of_variance() {
     let all = fixture("errors.json");
-    for row in score(&["--power", "0.05"]).chunks(8) {
-        let row = Value::Object(row[0].clone());
-        let expected = list(&all, "power")
-            .iter()
-            .find(|expected| CELL.iter().all(|c| expected[*c] == row[*c]))
-            .unwrap();
-        for name in ["tasks", "trials", "se", "between", "within"] {
-            // The root of a difference that may cancel.
-            assert_close(number(&row, name), number(expected, name), 1e-8, name);
-        }
+    for rows in score(&["--power", "0.05"]).chunks(8) {
+        let row = &rows[0];
+        let expected = row_of(list(&all, "power"), row, &CELL);
+        // The root of a difference that may cancel.
+        let columns = ["tasks", "trials", "se", "between", "within"];
+        let found = columns.map(|name| (name, number(row, name), 1e-8));
+        assert_all(&found, expected, "components");
     }
 }
 
@@ -950,40 +839,28 @@ fn cluster_robust_errors_are_those_of_statsmodels() {
     assert_eq!(list(&all, "clusters").len(), 3);
     for (i, set) in list(&all, "clusters").iter().enumerate() {
         let mut clusters: Vec<Vec<Group>> = Vec::new();
-        let labels = numbers(set, "clusters");
+        let (x, y) = (numbers(set, "x"), numbers(set, "y"));
         let mut last = None;
-        for ((x, y), label) in numbers(set, "x")
-            .into_iter()
-            .zip(numbers(set, "y"))
-            .zip(labels)
-        {
+        for (at, label) in numbers(set, "clusters").into_iter().enumerate() {
             if last != Some(label) {
                 clusters.push(Vec::new());
                 last = Some(label);
             }
-            // One observation a group: groups need not be the largest possible.
-            clusters
-                .last_mut()
-                .unwrap()
-                .push(Group { x, n: 1.0, sum: y });
+            // One observation per group: groups need not be the largest possible.
+            let (x, sum) = (x[at], y[at]);
+            clusters.last_mut().unwrap().push(Group { x, n: 1.0, sum });
         }
         let fit = clustered_line(&clusters).unwrap();
-        for (name, got) in [
-            ("a0", fit.a0),
-            ("a1", fit.a1),
-            ("a0_se", fit.a0_se.unwrap()),
-            ("a1_se", fit.a1_se.unwrap()),
-            ("t", fit.t.unwrap()),
-            ("df", f64::from(fit.df)),
-            ("p", fit.p.unwrap()),
-        ] {
-            assert_close(
-                got,
-                number(&set["fit"], name),
-                1e-14,
-                &format!("set {i}, {name}"),
-            );
-        }
+        let found = [
+            ("a0", fit.a0, 1e-14),
+            ("a1", fit.a1, 1e-14),
+            ("a0_se", fit.a0_se.unwrap(), 1e-14),
+            ("a1_se", fit.a1_se.unwrap(), 1e-14),
+            ("t", fit.t.unwrap(), 1e-14),
+            ("df", f64::from(fit.df), 1e-14),
+            ("p", fit.p.unwrap(), 1e-14),
+        ];
+        assert_all(&found, &set["fit"], &format!("set {i}"));
     }
 }
 
@@ -1032,32 +909,23 @@ fn clusters_that_do_not_differ_have_no_test() {
 #[test]
 fn families_scale_as_in_statsmodels() {
     let table = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("assets/published/table4.csv");
-    let rows = run(
-        FIT,
-        &["--families", "--to", "jsonl", table.to_str().unwrap()],
-    );
+    let rows = run(FIT, &["--families", table.to_str().unwrap()]);
     let all = fixture("tests.json");
     assert_eq!(rows.len(), list(&all, "families").len());
     assert_eq!(rows.len(), 20);
     for expected in list(&all, "families") {
-        let row = Value::Object(row_of(&rows, expected, &["family", "quantity", "shots"]).clone());
-        let what = format!("{row}");
-        for (ours, theirs, absolute) in [
-            ("intercept", "a0", 1e-12),
-            ("slope", "a1", 1e-14),
-            ("slope_se", "a1_se", 0.0),
+        let row = row_of(&rows, expected, &["family", "quantity", "shots"]);
+        let found = [
+            ("a0", "intercept", 1e-12),
+            ("a1", "slope", 1e-14),
+            ("a1_se", "slope_se", 0.0),
             ("t", "t", 1e-10),
             ("df", "df", 0.0),
             ("p", "p", 1e-10),
             ("r2", "r2", 1e-12),
-        ] {
-            assert_close(
-                number(&row, ours),
-                number(expected, theirs),
-                absolute,
-                &what,
-            );
-        }
+        ]
+        .map(|(theirs, ours, absolute)| (theirs, number(row, ours), absolute));
+        assert_all(&found, expected, &row.to_string());
     }
 }
 

@@ -1,5 +1,5 @@
 /*!
-Sorts predictions into cells and tasks, and keeps of each only what scoring needs (32 bytes).
+Sorts predictions into cells and tasks. Of each prediction it keeps only what scoring needs (32 bytes).
 */
 
 use crate::chance::Key;
@@ -9,24 +9,24 @@ use crate::stats::count;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What is kept of one prediction.
+/// One prediction, reduced to what scoring needs.
 #[derive(Debug, Clone, Copy)]
 pub struct TrialResult {
-    /// Identity of the trial; of the sequence if nested.
+    /// Hash of the trial's id; of the sequence's if nested.
     pub id: u64,
-    /// Number of the trial, by which trials are ordered.
+    /// The trial's number. Trials are ordered by it.
     pub trial: u32,
     /// Whether the prediction is right.
     pub correct: bool,
-    /// The input file that it stands in, counted from 0; for error messages.
+    /// Index of the input file, for error messages.
     file: u16,
-    /// Probability that the mode baseline is right, if the demonstrations are there.
+    /// The probability that the mode baseline is right, if the input has demonstrations.
     pub mode: OptionF64,
-    /// Log-probability of the target, if the predictor gave one.
+    /// The log-probability of the target, if the predictor gave one.
     pub logprob: OptionF64,
 }
 
-/// An optional finite number in 8 bytes: NaN stands for none. Every prediction has two of them.
+/// An optional finite number in 8 bytes; NaN means None. Every prediction has two of them.
 #[derive(Debug, Clone, Copy)]
 pub struct OptionF64(f64);
 
@@ -47,36 +47,36 @@ impl From<Option<f64>> for OptionF64 {
 /// Sums over the predictions of one task in one cell.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
-    /// Answers with other than the asked number of bits.
+    /// Answers with a wrong number of bits.
     pub malformed: u32,
     /// Levenshtein distances of prediction and target.
     pub edits: u64,
     /// Targets that are all zeros or all ones.
     pub zero_bd_targets: u32,
-    /// Whole predictions that are all zeros or all ones.
+    /// Complete predictions that are all zeros or all ones.
     pub zero_bd_predictions: u32,
     /// Correct predictions with such a target.
     pub correct_zero_bd: u32,
-    /// Correct predictions with any other target.
+    /// Correct predictions with another target.
     pub correct_other: u32,
-    /// Wrong answers of rivals that agree with all demonstrations.
+    /// Wrong answers that a rival gives which agrees with all demonstrations.
     pub understandable: u32,
-    /// Kinds of wrong answers, where they are asked for.
+    /// Kinds of wrong answers, if requested.
     pub errors: Errors,
 }
 
 /// Wrong answers by [`ErrorKind`], in the order of its variants.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Errors {
-    /// Wrong answers of each kind; one may be of several.
+    /// Wrong answers of each kind. An answer may have several kinds.
     pub count: [u32; ERROR_KINDS],
-    /// Each under the first kind that fits.
+    /// Wrong answers by the first kind that fits.
     pub once: [u32; ERROR_KINDS],
-    /// Summed over the whole wrong answers: the wrong strings that would be of each kind.
+    /// The number of wrong strings of each kind, summed over the complete wrong answers.
     pub candidates: [u64; ERROR_KINDS],
 }
 
-/// Number of kinds of wrong answers.
+/// The number of kinds of wrong answers.
 pub const ERROR_KINDS: usize = ErrorKind::Other as usize + 1;
 
 impl Errors {
@@ -106,20 +106,20 @@ impl Counts {
 /// The predictions of one function in one cell.
 #[derive(Debug, Clone, Default)]
 pub struct TaskTrials {
-    /// One a prediction, by trial number.
+    /// One per prediction, by trial number.
     pub trials: Vec<TrialResult>,
     /// Their sums.
     pub counts: Counts,
 }
 
 impl TaskTrials {
-    /// Share of correct predictions.
+    /// The share of correct predictions.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
         mean(self.trials.iter().map(|u| f64::from(u8::from(u.correct))))
     }
 
-    /// Mean of the mode baseline, where every prediction has it.
+    /// The mean of the mode baseline, if every prediction has it.
     #[must_use]
     pub fn mode_accuracy(&self) -> Option<f64> {
         let modes: Option<Vec<f64>> = self.trials.iter().map(|u| u.mode.get()).collect();
@@ -127,8 +127,8 @@ impl TaskTrials {
     }
 }
 
-/// The sum of the log-probabilities, where every prediction has one. Floats are added in the order
-/// of the trials, so that the order of the input changes no digit.
+/// The sum of the log-probabilities, if every prediction has one. They are added in the order of the trials, so that
+/// the order of the input changes no digit.
 pub(super) fn logprob<'a>(tasks: impl Iterator<Item = &'a TaskTrials>) -> Option<f64> {
     tasks
         .flat_map(|task| &task.trials)
@@ -136,12 +136,12 @@ pub(super) fn logprob<'a>(tasks: impl Iterator<Item = &'a TaskTrials>) -> Option
         .sum()
 }
 
-/// A count as a column's integer.
+/// A count as the integer of a column.
 pub(super) fn whole(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// The mean; 0 of nothing.
+/// The mean; 0 of an empty list.
 pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let n = count(values.len().max(1));
     values.sum::<f64>() / n
@@ -152,7 +152,7 @@ pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 pub struct CurveCell {
     /// By function name.
     pub tasks: BTreeMap<String, TaskTrials>,
-    /// Whether every prediction shows its demonstrations.
+    /// Whether every prediction has its demonstrations.
     pub with_demonstrations: bool,
 }
 
@@ -172,9 +172,9 @@ impl CurveCell {
 /// All cells of one curve, by shot count.
 #[derive(Debug, Clone)]
 pub struct CurveCells {
-    /// What the cells share.
+    /// The columns that the cells share.
     pub key: CurveKey,
-    /// The group that its functions are, where they are not all.
+    /// The group of its functions, if it has only those of a group.
     pub group: Option<String>,
     /// Number of parameters.
     pub params: Option<f64>,
@@ -183,14 +183,15 @@ pub struct CurveCells {
 }
 
 impl CurveCells {
-    /// Whether the shot counts are read from the same sequences.
+    /// Whether all shot counts are evaluated on the same sequences.
     #[must_use]
     pub fn is_nested(&self) -> bool {
         self.key.design == Some(Design::Nested)
     }
 
-    /// What the bootstrap's streams of this curve are keyed by, or those of one shot count: the texts and
-    /// numbers that tell it from any other, whatever they are called here.
+    /// The key of the bootstrap's random stream for this curve, or for one of its shot counts: all values that
+    /// distinguish it from other curves. It does not depend on the names of fields, so that renaming one changes no
+    /// result.
     #[must_use]
     pub(super) fn stream(&self, shots: Option<u32>) -> Key {
         let key = &self.key;
@@ -208,7 +209,7 @@ impl CurveCells {
             flag(key.bos),
             shots.map(|shots| shots.to_string()),
         ];
-        // A text that is empty is another one than none.
+        // An empty text differs from None.
         let parts = parts.map(|part| part.map_or_else(String::new, |part| format!("={part}")));
         Key::new(&parts.each_ref().map(String::as_bytes))
     }
@@ -222,9 +223,9 @@ impl CurveCells {
             .collect()
     }
 
-    /// The curve with those tasks only that `wanted` keeps.
-    pub(super) fn of_tasks(&self, mut wanted: impl FnMut(&str) -> bool) -> Self {
-        let kept = |cell: &CurveCell, wanted: &mut dyn FnMut(&str) -> bool| CurveCell {
+    /// The curve with only the tasks that `wanted` keeps.
+    pub(super) fn of_tasks(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let kept = |cell: &CurveCell| CurveCell {
             tasks: cell
                 .tasks
                 .iter()
@@ -240,20 +241,20 @@ impl CurveCells {
             cells: self
                 .cells
                 .iter()
-                .map(|(&shots, cell)| (shots, kept(cell, &mut wanted)))
+                .map(|(&shots, cell)| (shots, kept(cell)))
                 .filter(|(_, cell)| !cell.tasks.is_empty())
                 .collect(),
         }
     }
 
-    /// The curve and shot count for a message.
+    /// The curve and the shot count, for a message.
     #[must_use]
     pub fn place(&self, shots: u32) -> String {
         place(&self.key, shots)
     }
 
-    /// Refuses functions that stand twice with the same trial; and unless `allow_partial` functions
-    /// with unequal numbers of trials, or that another shot count lacks.
+    /// Sorts the trials, and refuses repeated ones. Unless `allow_partial`, it also refuses functions with unequal
+    /// numbers of trials, or that are missing at a shot count.
     fn check(&mut self, allow_partial: bool, files: &[Arc<str>]) -> Result<()> {
         for (shots, cell) in &mut self.cells {
             let place = place(&self.key, *shots);
@@ -297,22 +298,22 @@ impl CurveCells {
     }
 }
 
-/// A curve and a shot count for a message.
+/// A curve and a shot count, for a message.
 #[must_use]
 pub fn place(curve: &CurveKey, shots: u32) -> String {
     format!("model {:?}, {}", curve.model, counted(shots, "shot"))
 }
 
-/// What a prediction shows besides being right or wrong.
+/// What scoring needs of a prediction besides right or wrong.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Details {
-    /// Probability that the mode baseline is right, if the demonstrations are there.
+    /// The probability that the mode baseline is right, if the input has demonstrations.
     pub mode: Option<f64>,
-    /// Log-probability of the target, if the predictor gave one.
+    /// The log-probability of the target, if the predictor gave one.
     pub logprob: Option<f64>,
-    /// Whether the demonstrations are there.
+    /// Whether the input has demonstrations.
     pub with_demonstrations: bool,
-    /// What is summed up.
+    /// The prediction's part of the sums.
     pub counts: Counts,
 }
 
@@ -324,7 +325,7 @@ pub struct Cells {
 }
 
 impl Cells {
-    /// Adds one prediction, what was seen of it, and the file that it stands in.
+    /// Adds one prediction from `file`, with its details.
     pub fn add(&mut self, verdict: &Verdict, seen: &Details, file: &Arc<str>) {
         if self.files.last() != Some(file) {
             self.files.push(file.clone());
@@ -334,7 +335,7 @@ impl Cells {
             id: Key::new(&[id.as_bytes()]).seed(),
             trial: verdict.trial,
             correct: verdict.correct,
-            // Of more files than that, the last are taken for one.
+            // More files than that count as one.
             file: u16::try_from(self.files.len() - 1).unwrap_or(u16::MAX),
             mode: seen.mode.into(),
             logprob: seen.logprob.into(),
@@ -359,7 +360,7 @@ impl Cells {
         }
     }
 
-    /// The curve that a prediction belongs to; predictions of one curve usually come together.
+    /// The curve of a prediction. Searched from the end, because predictions of one curve usually come together.
     fn curve(&mut self, verdict: &Verdict) -> &mut CurveCells {
         let same = |curve: &CurveCells| curve.key == verdict.curve;
         let at = self.curves.iter().rposition(same).unwrap_or_else(|| {
@@ -374,11 +375,11 @@ impl Cells {
         &mut self.curves[at]
     }
 
-    /// The curves, in the order in which their first predictions came.
+    /// The curves, in the order of their first predictions.
     ///
     /// # Errors
-    /// A trial that stands twice; unless `allow_partial`, functions with unequal numbers of trials,
-    /// or that are not at every shot count.
+    /// A trial appears twice. Unless `allow_partial`: functions have unequal numbers of trials, or are missing at a
+    /// shot count.
     pub fn finish(mut self, allow_partial: bool) -> Result<Vec<CurveCells>> {
         for curve in &mut self.curves {
             curve.check(allow_partial, &self.files)?;

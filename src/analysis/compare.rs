@@ -1,5 +1,5 @@
 /*!
-Two lists of task accuracies against each other: mean gap, its error, and tests paired by task.
+Compares two lists of task accuracies: the mean gap, its error, and tests paired by task.
 */
 
 use super::cells::{CurveCell, TrialResult, mean, whole};
@@ -8,57 +8,57 @@ use crate::stats::{
     NORMAL_95, Paired, SignFlipTest, adjusted, benjamini_hochberg, holm, paired, sign_flip_test,
 };
 
-/// One task answered twice: by two models, or in two conditions.
+/// One task with two sides: two models, or two conditions.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskPair<'a> {
     /// The function.
     pub function: &'a str,
-    /// Right answers and trials of the first.
+    /// Right answers and trials of the first side.
     a: (u32, u32),
-    /// Right answers and trials of the second.
+    /// Right answers and trials of the second side.
     b: (u32, u32),
 }
 
-/// An exact fraction: what is above the line, and what is below it, which is more than 0.
+/// An exact fraction: numerator, and positive denominator.
 pub type Share = (i64, i64);
 
 impl TaskPair<'_> {
-    /// Accuracy of the first.
+    /// The accuracy of the first side.
     pub fn accuracy_a(&self) -> f64 {
         f64::from(self.a.0) / f64::from(self.a.1)
     }
 
-    /// Accuracy of the second.
+    /// The accuracy of the second side.
     pub fn accuracy_b(&self) -> f64 {
         f64::from(self.b.0) / f64::from(self.b.1)
     }
 
-    /// The same, exactly.
+    /// The exact accuracy of the first side.
     pub fn exact_a(&self) -> Share {
         (self.a.0.into(), self.a.1.into())
     }
 
-    /// The same of the second.
+    /// The exact accuracy of the second side.
     pub fn exact_b(&self) -> Share {
         (self.b.0.into(), self.b.1.into())
     }
 
-    /// First less second, exactly.
+    /// The exact difference, first minus second.
     pub fn exact_gap(&self) -> Share {
         exact_gap(self.a, self.b)
     }
 
-    /// First less second, rounded once: equal where they are equal.
+    /// The difference, rounded once, so that equal gaps stay equal.
     pub fn gap(&self) -> f64 {
         gap(self.a, self.b)
     }
 
-    /// Trials of the first.
+    /// The trials of the first side.
     pub fn trials(&self) -> u32 {
         self.a.1
     }
 
-    /// 1, 0 or -1: that of the gap, exactly.
+    /// The exact sign of the gap: 1, 0 or -1.
     pub fn sign(&self) -> i64 {
         self.exact_gap().0.signum()
     }
@@ -71,20 +71,20 @@ pub struct PairedTasks<'a> {
     pub tasks: Vec<TaskPair<'a>>,
 }
 
-/// What is said of two cells.
+/// The comparison of two cells.
 #[derive(Debug, Clone, Copy)]
 pub struct Summary {
-    /// Mean accuracy of the first.
+    /// The mean accuracy of the first.
     pub accuracy_a: f64,
-    /// Mean accuracy of the second.
+    /// The mean accuracy of the second.
     pub accuracy_b: f64,
-    /// Their mean difference and its paired error and test.
+    /// The mean difference, with its paired error and test.
     pub gap: Paired,
-    /// 95 % interval of the gap.
+    /// The 95 % interval of the gap.
     pub interval: Option<(f64, f64)>,
-    /// Tasks at which the first is better, they are equal, the second is better.
+    /// The numbers of tasks where the first is better, both are equal, and the second is better.
     pub signs: [u32; 3],
-    /// The exact swap test; none where trials are unequal.
+    /// The exact swap test. None if numbers of trials are unequal.
     pub swap: Option<SignFlipTest>,
 }
 
@@ -92,8 +92,7 @@ impl<'a> PairedTasks<'a> {
     /// Pairs the tasks of two cells. `place` begins an error message.
     ///
     /// # Errors
-    /// A function that only one of them has, or with other numbers of trials, unless `allow_partial`;
-    /// no function in common.
+    /// No function is in both. Unless `allow_partial`: only one side has a function, or with another number of trials.
     pub fn new(
         a: &'a CurveCell,
         b: &'a CurveCell,
@@ -136,8 +135,7 @@ impl<'a> PairedTasks<'a> {
         Ok(Self { tasks })
     }
 
-    /// The ranks of the tasks' shares, from 0 for the smallest; equal ones have one rank, which counts decide and
-    /// no rounding.
+    /// The ranks of the tasks' shares, from 0 for the smallest. Equal shares have the same rank. Comparison is exact.
     pub fn ranks(&self, share: impl Fn(&TaskPair<'a>) -> Share) -> Vec<u32> {
         let shares: Vec<Share> = self.tasks.iter().map(share).collect();
         let cross = |a: i64, b: i64| i128::from(a) * i128::from(b);
@@ -174,7 +172,7 @@ impl<'a> PairedTasks<'a> {
         })
     }
 
-    /// Differences in right answers; none unless every task has the same number of trials twice.
+    /// The differences in right answers. None unless all tasks have the same number of trials on both sides.
     fn differences(&self) -> Option<Vec<i64>> {
         let trials = self.tasks.first()?.a.1;
         let even = |t: &TaskPair<'_>| t.a.1 == trials && t.b.1 == trials;
@@ -185,8 +183,8 @@ impl<'a> PairedTasks<'a> {
     }
 }
 
-/// The rows, their p-values corrected for their number; those that are marked are the family.
-/// `columns` gives a row's p-value and where its corrections go, Holm's and Benjamini and Hochberg's.
+/// The rows with corrected p-values. The rows marked true are the family. `columns` gives a row's p-value, and the
+/// columns for its corrections by Holm and by Benjamini and Hochberg.
 pub fn corrected<T>(
     rows: Vec<(bool, T)>,
     columns: impl Fn(&mut T) -> (Option<f64>, [&mut Option<f64>; 2]),
@@ -206,22 +204,22 @@ pub fn corrected<T>(
     rows
 }
 
-/// The difference of two shares of right answers among trials, exactly.
+/// The exact difference of two accuracies, each as right answers and trials.
 fn exact_gap((a, of_a): (u32, u32), (b, of_b): (u32, u32)) -> Share {
     let [a, of_a, b, of_b] = [a, of_a, b, of_b].map(i64::from);
     (a * of_b - b * of_a, of_a * of_b)
 }
 
-/// The same, rounded once.
+/// The difference of two accuracies, rounded once.
 pub fn gap(a: (u32, u32), b: (u32, u32)) -> f64 {
     let (over, under) = exact_gap(a, b);
-    // Products of trials are far below 2^53.
+    // Products of numbers of trials are far below 2^53.
     #[allow(clippy::cast_precision_loss)]
     let gap = over as f64 / under as f64;
     gap
 }
 
-/// Right answers and trials.
+/// The numbers of right answers and of trials.
 pub fn tally<'a>(trials: impl IntoIterator<Item = &'a TrialResult>) -> (u32, u32) {
     let add =
         |(right, trials), result: &TrialResult| (right + u32::from(result.correct), trials + 1);

@@ -1,5 +1,5 @@
 /*!
-Clean against deranged: how much of a model's accuracy comes from the mapping that is shown?
+Clean against deranged: how much of a model's accuracy comes from the mapping in the demonstrations?
 */
 
 use super::cells::{CurveCells, whole};
@@ -35,7 +35,7 @@ impl<'a> Contrasts<'a> {
     /// Pairs clean and deranged curves that are equal in all else.
     ///
     /// # Errors
-    /// No pair; functions that differ between the two, unless `allow_partial`.
+    /// There is no pair. Unless `allow_partial`: the functions of a pair differ.
     pub fn new(curves: &'a [CurveCells], allow_partial: bool) -> Result<Self> {
         let partner = |curve: &CurveCells, condition: Condition| {
             let key = CurveKey {
@@ -104,8 +104,8 @@ impl<'a> ConditionPair<'a> {
     }
 }
 
-/// One row a model and shot count, corrected for the number of models, each at its largest. Controls
-/// are none of them.
+/// One row per model and shot count. p-values are corrected over the models, each at its largest shot count. Controls
+/// are not part of the correction.
 #[must_use]
 pub fn contrast_cells(contrasts: &Contrasts<'_>) -> Vec<Contrast> {
     let points: Vec<(&CurveCells, &Point<'_>)> = contrasts
@@ -148,7 +148,7 @@ fn row(clean: &CurveCells, point: &Point<'_>, summary: &Summary) -> Contrast {
     }
 }
 
-/// A row with the names of a model and nothing else.
+/// A row with only the columns that name a model.
 fn of_model(curve: &CurveCells, shots: u32) -> Contrast {
     let key = curve.key.clone();
     Contrast {
@@ -168,10 +168,10 @@ fn of_model(curve: &CurveCells, shots: u32) -> Contrast {
     }
 }
 
-/// One row a model, shot count and function.
+/// One row per model, shot count and function.
 ///
 /// # Errors
-/// A function that is no program, whose measures cannot be computed.
+/// A function is unknown, so its measures cannot be computed.
 pub fn contrast_tasks(
     contrasts: &Contrasts<'_>,
     known: &mut Complexities,

@@ -1,5 +1,5 @@
 /*!
-Kinds of wrong answers, each beside what chance would give.
+Kinds of wrong answers, each with the share expected by chance.
 */
 
 use super::cells::{CurveCell, CurveCells, ERROR_KINDS, whole};
@@ -7,14 +7,14 @@ use crate::program::mask;
 use crate::record::{Condition, ErrorKind, ErrorShare};
 use clap::ValueEnum as _;
 
-/// One row a kind. Without demonstrations only malformed answers, copies of the query and single
-/// wrong bits can be told; among deranged ones no function is a rival.
+/// One row per kind. Without demonstrations, only malformed answers, copies of the query and single wrong bits are
+/// known. With deranged demonstrations there are no rivals.
 #[must_use]
 pub fn error_shares(curve: &CurveCells, shots: u32, cell: &CurveCell) -> Vec<ErrorShare> {
     let (counts, trials) = cell.counts();
     let errors = counts.errors;
     let wrong = whole(trials) - counts.correct_zero_bd - counts.correct_other;
-    // The strings of this width but for the target.
+    // All strings of this width but the target.
     let wrong_strings = f64::from(mask(curve.key.bits.unwrap_or(1)));
     ErrorKind::value_variants()
         .iter()

@@ -1,10 +1,10 @@
 /*!
-Which models are sizes of one family, by their names.
+Families of models of different sizes, by their names.
 */
 
 use std::str::FromStr;
 
-/// A family of models: those whose names begin alike.
+/// A family of models: all whose names have a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Family {
     name: String,
@@ -14,7 +14,7 @@ pub struct Family {
 impl FromStr for Family {
     type Err = String;
 
-    /// `NAME=PREFIX`.
+    /// Parses `NAME=PREFIX`.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         match text.split_once('=') {
             Some((name, prefix)) if !name.is_empty() && !prefix.is_empty() => Ok(Self {
@@ -22,7 +22,7 @@ impl FromStr for Family {
                 prefix: prefix.to_owned(),
             }),
             _ => Err(format!(
-                "expected NAME=PREFIX, as Qwen3=Qwen3-; found {text:?}"
+                "expected NAME=PREFIX, such as Qwen3=Qwen3-; found {text:?}"
             )),
         }
     }
@@ -36,8 +36,8 @@ pub fn named_family<'a>(model: &str, families: &'a [Family]) -> Option<&'a str> 
     Some(&found.name)
 }
 
-/// The family of a model: the first of `families` that it belongs to, or else the name before its size (`Qwen3` of
-/// `Qwen3-0.6B-Base`, `evo2` of `evo2_7b`); the whole name where it has none.
+/// The family of a model: the first of `families` that it belongs to, or else the part of its name before a size
+/// (`Qwen3` of `Qwen3-0.6B-Base`, `evo2` of `evo2_7b`), or else the whole name.
 #[must_use]
 pub fn family<'a>(model: &'a str, families: &'a [Family]) -> &'a str {
     named_family(model, families).unwrap_or_else(|| before_size(model))

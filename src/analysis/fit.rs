@@ -15,19 +15,19 @@ use std::collections::BTreeMap;
 /// The points of one curve: shot counts and mean accuracies.
 #[derive(Debug, Clone)]
 pub struct Points {
-    /// What the points share.
+    /// The columns that the points share.
     pub key: CurveKey,
     /// Number of parameters.
     pub params: Option<f64>,
-    /// (shots, accuracy); 0 shots have no logarithm and stay out of a fit.
+    /// (shots, accuracy). 0 shots have no logarithm and are not fitted.
     pub points: Vec<(u32, f64)>,
 }
 
-/// The fit of one curve's means. A nested curve's points are correlated: its least-squares errors
-/// and test mean nothing and are null.
+/// The fit of one curve's means. The points of a nested curve are correlated, so it has no least-squares errors and no
+/// test.
 ///
 /// # Errors
-/// Fewer than two different shot counts above 0.
+/// There are fewer than two shot counts above 0.
 pub fn fit_means(curve: &Points) -> Result<Fit> {
     let shots = curve.points.iter().filter(|p| p.0 > 0).count();
     let least = least_squares(&curve.points).ok_or_else(|| {
@@ -68,8 +68,8 @@ pub fn points_of(curve: &CurveCells) -> Points {
     }
 }
 
-/// The regression of single answers (0 or 1) on ln(shots), its errors robust to any dependence
-/// within a function.
+/// The regression of single answers (0 or 1) on ln(shots), with errors that are robust to any dependence within a
+/// function.
 fn trial_level(curve: &CurveCells) -> Option<ClusteredLine> {
     let mut functions: BTreeMap<&str, Vec<Group>> = BTreeMap::new();
     for (&shots, cell) in curve.cells.iter().filter(|(shots, _)| **shots > 0) {
@@ -85,13 +85,12 @@ fn trial_level(curve: &CurveCells) -> Option<ClusteredLine> {
     clustered_line(&functions.into_values().collect::<Vec<_>>())
 }
 
-/// The fit of one curve's predictions: the same line, with the slope's interval from the cluster
-/// bootstrap; nested curves have their errors and p from it, too. A replicate that lacks a point is
-/// left out; the second number is how many were. Beside it the regression over single trials with
-/// cluster-robust errors.
+/// The fit of one curve's predictions: the same line, with the slope's interval from the cluster bootstrap, and the
+/// regression over single trials with cluster-robust errors. Nested curves have their errors and p from the bootstrap,
+/// too. A replicate that lacks a point is left out; the second result is their number.
 ///
 /// # Errors
-/// As [`fit_means`], and those of the bootstrap.
+/// Those of [`fit_means`] and [`replicates`].
 pub fn fit_predictions(curve: &CurveCells, bootstrap: Bootstrap) -> Result<(Fit, usize)> {
     let points = points_of(curve);
     let mut fit = fit_means(&points)?;

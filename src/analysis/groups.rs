@@ -1,5 +1,5 @@
 /*!
-Groups of functions: the same curves again, each with the functions of one group only.
+Groups of functions: curves with the functions of one group only.
 */
 
 use super::cells::CurveCells;
@@ -10,21 +10,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-/// Functions by the name of their group; a function may be in several.
+/// The functions of each group, by its name. A function may be in several groups.
 #[derive(Debug, Clone)]
 pub struct Groups {
     named: Vec<(String, BTreeSet<String>)>,
 }
 
 impl Groups {
-    /// The name of the groups that follow from the primitives.
+    /// The name of the groups by primitives.
     pub const PRIMITIVES: &str = "primitives";
 
-    /// `primitives`, or a file: CSV with the columns function and group. Without a name, those that the suite names, or
-    /// else `primitives`. `functions` are those that the groups of the primitives may have.
+    /// Loads `primitives`, or a CSV file with the columns function and group. Without a name, the groups of the suite,
+    /// or else `primitives`. `functions` are sorted into the groups by primitives.
     ///
     /// # Errors
-    /// A file that cannot be read; by its line another header, a function that stands twice in a group, a group of one.
+    /// The file cannot be read or has other columns; a function appears twice in a group; a group has one function.
     pub fn load(name: Option<&str>, suite: &Suite, functions: &BTreeSet<&str>) -> Result<Self> {
         match name {
             None if !suite.groups().is_empty() => {
@@ -48,7 +48,7 @@ impl Groups {
         }
     }
 
-    /// Each group of the primitives, with the functions that have one of them.
+    /// Each group of primitives, with the functions that have one of them.
     fn by_primitives(suite: &Suite, functions: &BTreeSet<&str>) -> Self {
         let mut named: Vec<(String, BTreeSet<String>)> = Vec::new();
         for group in Primitive::ALL.iter().filter_map(|p| p.group()) {
@@ -111,7 +111,7 @@ impl Groups {
             if !named[at].1.insert(function.to_owned()) {
                 return Err(wrong(
                     line,
-                    format!("{function} stands twice in the group {group}"),
+                    format!("{function} appears twice in the group {group}"),
                 ));
             }
         }
@@ -125,7 +125,7 @@ impl Groups {
         Ok(Self { named })
     }
 
-    /// The functions of the groups that are not among these.
+    /// The functions of the groups that are not in `functions`.
     #[must_use]
     pub fn absent(&self, functions: &BTreeSet<&str>) -> BTreeSet<&str> {
         let all = self.named.iter().flat_map(|(_, functions)| functions);
@@ -134,10 +134,10 @@ impl Groups {
             .collect()
     }
 
-    /// The curves, each once a group of which it has functions, and with these only.
+    /// Each curve once per group, with the functions of that group only.
     ///
     /// # Errors
-    /// No function is in any group.
+    /// No function is in a group.
     pub fn split(&self, curves: &[CurveCells]) -> Result<Vec<CurveCells>> {
         let mut parts = Vec::new();
         for curve in curves {
@@ -183,7 +183,7 @@ mod tests {
             ),
             (
                 "function,group\na,b\na,b\n",
-                "g.csv:3: a stands twice in the group b",
+                "g.csv:3: a appears twice in the group b",
             ),
             (
                 "function,group\na,b\nc,b\nd,e\n",

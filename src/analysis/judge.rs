@@ -1,23 +1,22 @@
 /*!
-Looks at one prediction: the mode baseline beside it, and what kind of answer it is.
+Judges single predictions: the mode baseline on the same trial, and the kind of answer.
 */
 
 use super::cells::{Counts, Details, Errors};
 use super::mode::{mode_accuracy, modes};
 use crate::error::Result;
-use crate::program::{Bits, Rivals, Suite, Survivor, bit_diversity, mask};
+use crate::program::{Bits, Rivals, Suite, bit_diversity, mask};
 use crate::record::{Condition, ErrorKind, Outcome};
 
-/// Judges predictions; a suite holds the rivals of understandable mistakes.
+/// Judges predictions.
 pub struct Judge {
     rivals: Rivals,
-    /// Whether kinds of wrong answers are told apart, too, which takes some time.
+    /// Whether to count kinds of wrong answers, which takes some time.
     with_errors: bool,
 }
 
 impl Judge {
-    /// A judge whose rivals are the functions of `suite`; `with_errors` tells kinds of wrong
-    /// answers apart.
+    /// A judge whose rivals are the functions of `suite`. `with_errors` counts kinds of wrong answers.
     #[must_use]
     pub fn new(suite: Suite, with_errors: bool) -> Self {
         Self {
@@ -26,10 +25,10 @@ impl Judge {
         }
     }
 
-    /// What is to be seen of a prediction.
+    /// The details of a prediction.
     ///
     /// # Errors
-    /// A wrong answer for which rivals are sought, of a function that is neither of the suite nor a program.
+    /// A wrong answer needs rivals, but its function is neither in the suite nor a program.
     pub fn see(&mut self, outcome: &Outcome) -> Result<Details> {
         let target = outcome.verdict.target;
         let outputs = outcome.outputs.as_deref();
@@ -46,6 +45,7 @@ impl Judge {
         let zero_bd = |bits: Bits| bit_diversity(bits.value(), bits.len()) == 0;
         let whole = verdict.prediction.len() == verdict.bits;
         let target_zero = zero_bd(verdict.target);
+        let answer = verdict.prediction.value();
         Ok(Counts {
             malformed: u32::from(!whole),
             edits: edit_distance(verdict.prediction, verdict.target),
@@ -54,7 +54,9 @@ impl Judge {
             correct_zero_bd: u32::from(verdict.correct && target_zero),
             correct_other: u32::from(verdict.correct && !target_zero),
             understandable: u32::from(
-                whole && !verdict.correct && self.is_understandable(outcome)?,
+                whole
+                    && !verdict.correct
+                    && self.rival_answers(outcome)?.any(|rival| rival == answer),
             ),
             errors: if self.with_errors && !verdict.correct {
                 self.errors(outcome)?
@@ -64,7 +66,7 @@ impl Judge {
         })
     }
 
-    /// The kinds of one wrong answer. What needs demonstrations is of no kind without them.
+    /// The kinds of one wrong answer. Kinds that need demonstrations are empty without them.
     fn errors(&mut self, outcome: &Outcome) -> Result<Errors> {
         let verdict = &outcome.verdict;
         let mut errors = Errors::default();
@@ -76,9 +78,9 @@ impl Judge {
         let target = verdict.target.value();
         let outputs = outcome.outputs.as_deref().unwrap_or_default();
         let values = |bits: &[Bits]| -> Vec<u16> { bits.iter().map(|b| b.value()).collect() };
-        // In the order in which an answer is counted once.
+        // An answer is counted once under the first kind that fits.
         let mut kinds = [
-            (ErrorKind::Rival, self.rival_answers(outcome)?),
+            (ErrorKind::Rival, self.rival_answers(outcome)?.collect()),
             (ErrorKind::Mode, values(&modes(outputs))),
             (ErrorKind::Demonstration, values(outputs)),
             (ErrorKind::Query, vec![outcome.query.value()]),
@@ -108,26 +110,12 @@ impl Judge {
         Ok(errors)
     }
 
-    /// What the functions that agree with all demonstrations answer; nothing where there are no
-    /// demonstrations, or deranged ones.
-    fn rival_answers(&mut self, outcome: &Outcome) -> Result<Vec<u16>> {
-        let survivors = self.survivors(outcome)?;
-        Ok(survivors.map(|survivor| survivor.output).collect())
-    }
-
-    /// Whether some function of the suite agrees with all demonstrations and gives the wrong answer.
-    fn is_understandable(&mut self, outcome: &Outcome) -> Result<bool> {
-        let answer = outcome.verdict.prediction.value();
-        let mut survivors = self.survivors(outcome)?;
-        Ok(survivors.any(|rival| rival.output == answer))
-    }
-
-    /// The functions of the suite that agree with all demonstrations; none where there are no
-    /// demonstrations, or deranged ones.
-    fn survivors<'a>(
+    /// The answers of the suite's functions that agree with all demonstrations. None without demonstrations, or with
+    /// deranged ones.
+    fn rival_answers<'a>(
         &'a mut self,
         outcome: &'a Outcome,
-    ) -> Result<impl Iterator<Item = Survivor> + 'a> {
+    ) -> Result<impl Iterator<Item = u16> + 'a> {
         let verdict = &outcome.verdict;
         let shown = match (&outcome.inputs, &outcome.outputs) {
             (Some(inputs), Some(outputs)) if verdict.condition == Condition::Clean => {
@@ -136,13 +124,14 @@ impl Judge {
             }
             _ => None,
         };
-        Ok(shown
+        let survivors = shown
             .into_iter()
-            .flat_map(|(rivals, inputs, outputs)| rivals.survivors(inputs, outputs, outcome.query)))
+            .flat_map(|(rivals, inputs, outputs)| rivals.survivors(inputs, outputs, outcome.query));
+        Ok(survivors.map(|survivor| survivor.output))
     }
 }
 
-/// Levenshtein distance of two bitstrings.
+/// The Levenshtein distance of two bitstrings.
 fn edit_distance(a: Bits, b: Bits) -> u64 {
     let (a, b): (Vec<bool>, Vec<bool>) = (a.iter().collect(), b.iter().collect());
     strsim::generic_levenshtein(&a, &b) as u64

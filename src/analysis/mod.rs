@@ -1,5 +1,5 @@
 /*!
-From predictions to results. Predictions come in and are sorted into cells: one model, condition and shot count each, by
+From predictions to results. Predictions come in and are sorted into cells of one model, condition and shot count, by
 function. Rows of scores, fits and contrasts go out, with errors from the bootstrap over functions and trials.
 */
 

@@ -5,7 +5,7 @@ The mode baseline: the most frequent output among the demonstrations.
 use crate::program::Bits;
 use crate::stats::count;
 
-/// The most frequent outputs among `outputs`, in the order of their bits; none of nothing.
+/// The most frequent of `outputs`, in the order of their bits. Several if there is a tie.
 #[must_use]
 pub fn modes(outputs: &[Bits]) -> Vec<Bits> {
     let mut sorted = outputs.to_vec();
@@ -21,8 +21,7 @@ pub fn modes(outputs: &[Bits]) -> Vec<Bits> {
         .collect()
 }
 
-/// The probability that the mode baseline, which breaks ties uniformly, answers `target`; none
-/// without demonstrations.
+/// The probability that the mode baseline answers `target`. It breaks ties uniformly. None without demonstrations.
 #[must_use]
 pub fn mode_accuracy(outputs: &[Bits], target: Bits) -> Option<f64> {
     let modes = modes(outputs);

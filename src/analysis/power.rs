@@ -1,5 +1,5 @@
 /*!
-How many functions and trials would give an accuracy the standard error that is wanted?
+Power: the numbers of functions and trials that give an accuracy a wanted standard error.
 */
 
 use super::cells::{CurveCell, CurveCells, mean, whole};
@@ -7,14 +7,13 @@ use crate::error::{Error, Result};
 use crate::record::Power;
 use crate::stats::{Components, count};
 
-/// Trials a function of the designs that are worked out.
+/// The trials per function of the computed designs.
 const DESIGNS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 
-/// One row a number of trials a function, with the functions that it needs.
+/// One row per number of trials per function, with the number of functions that it needs.
 ///
 /// # Errors
-/// A function with a single trial, or a single function: what trials and functions add to the error
-/// cannot be told apart then.
+/// There is a single function, or a function with a single trial, so the variance components are unknown.
 pub fn power(curve: &CurveCells, shots: u32, cell: &CurveCell, wanted: f64) -> Result<Vec<Power>> {
     let tasks: Vec<(f64, u32)> = cell
         .tasks

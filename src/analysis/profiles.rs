@@ -1,6 +1,6 @@
 /*!
-Profiles: one number a function, of each model at its largest shot count. How alike are two, and how alike do finite trials
-let them be?
+Profiles of models: one number per function, at the largest shot count. How similar are two profiles, and how similar
+can they be with finite trials?
 */
 
 use super::cells::{CurveCells, TaskTrials, TrialResult, whole};
@@ -15,7 +15,7 @@ use rand_core::SeedableRng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
-/// Ways in which trials are split in halves. The spread that is left between them is a fifth of that of one.
+/// The number of random splits into halves. Averaging over them leaves about a fifth of the spread of a single split.
 const SPLITS: u32 = 20;
 
 /// A model's profile.
@@ -29,12 +29,12 @@ pub struct Profile<'a> {
 struct Task<'a> {
     function: &'a str,
     clean: &'a [TrialResult],
-    /// Where the profile is of gaps.
+    /// For a profile of gaps.
     deranged: Option<&'a [TrialResult]>,
 }
 
 impl<'a> Profile<'a> {
-    /// Gaps of the models that have both conditions.
+    /// The gaps of the models that have both conditions.
     #[must_use]
     pub fn gaps(contrasts: &Contrasts<'a>) -> Vec<Self> {
         let profile = |(curve, deranged, shots): (&'a CurveCells, &'a CurveCells, u32)| {
@@ -44,7 +44,7 @@ impl<'a> Profile<'a> {
         contrasts.last().filter_map(profile).collect()
     }
 
-    /// Accuracies of all curves but those with deranged demonstrations.
+    /// The accuracies of all curves except deranged ones.
     #[must_use]
     pub fn accuracies(curves: &'a [CurveCells]) -> Vec<Self> {
         let is_clean = |curve: &&CurveCells| curve.key.condition != Some(Condition::Deranged);
@@ -55,7 +55,8 @@ impl<'a> Profile<'a> {
         curves.iter().filter(is_clean).filter_map(profile).collect()
     }
 
-    /// Of the functions for which there is a partner, or for which none is needed.
+    /// A profile of the functions for which `partner` gives the deranged trials, or says that none are needed
+    /// (`Some(None)`).
     fn new(
         curve: &'a CurveCells,
         shots: u32,
@@ -90,7 +91,7 @@ impl<'a> Profile<'a> {
         self.tasks.iter().map(|task| task.function)
     }
 
-    /// Trials of each function, where it is the same number.
+    /// The number of trials per function, if it is the same for all.
     fn trials(&self) -> Option<u32> {
         let mut trials = self.tasks.iter().map(|task| tally(task.clean).1);
         let first = trials.next()?;
@@ -98,16 +99,16 @@ impl<'a> Profile<'a> {
     }
 }
 
-/// What a profile has for a function of so many right answers among trials.
+/// A function's value in a profile: its gap or its accuracy.
 fn value(clean: (u32, u32), deranged: Option<(u32, u32)>) -> f64 {
-    // No right answer to one trial takes nothing off.
+    // An accuracy is the gap to 0 of 1.
     gap(clean, deranged.unwrap_or((0, 1)))
 }
 
-/// The rank correlations of every two profiles of one width. All are of gaps, or all of accuracies.
+/// The rank correlations of every two profiles of the same width. All are of gaps, or all of accuracies.
 ///
 /// # Errors
-/// Fewer than two models of any width; models that cannot be told apart; functions that differ.
+/// No width has two models; models have the same name; models have different functions.
 pub fn similarities(
     of: ProfileOf,
     profiles: &[Profile<'_>],
@@ -196,14 +197,14 @@ fn correlate(
     Ok(rows)
 }
 
-/// The right answers and trials of all functions of both.
+/// The right answers and trials of all functions of both profiles.
 fn tallies(a: &Profile<'_>, b: &Profile<'_>) -> Vec<(u32, u32)> {
     let tasks = a.tasks.iter().chain(&b.tasks);
     tasks.map(|task| tally(task.clean)).collect()
 }
 
-/// Two profiles from halves of their trials, split by the trials' numbers, for both models alike; clean and deranged
-/// ones each for themselves. Nothing where a half of some function is empty.
+/// Two profiles from halves of their trials. Trials are split by their numbers, for both models alike, but clean and
+/// deranged ones independently. Empty if a function has an empty half.
 fn halves(a: &Profile<'_>, b: &Profile<'_>, seed: i64) -> Vec<Halves> {
     let split = |number: u32| {
         let key = Key::new(&[b"split", &seed.to_le_bytes(), &number.to_le_bytes()]);
@@ -235,11 +236,11 @@ fn halves(a: &Profile<'_>, b: &Profile<'_>, seed: i64) -> Vec<Halves> {
     splits.unwrap_or_default()
 }
 
-/// The trials of one function in halves; with an odd number, one is in neither.
+/// The trials of one function in halves. With an odd number, one trial is in neither.
 struct Split {
-    /// Numbers of trials, in order.
+    /// The trials' numbers, in order.
     numbers: Vec<u32>,
-    /// The half that each is in.
+    /// The half of each.
     halves: Vec<usize>,
 }
 
@@ -254,7 +255,7 @@ impl Split {
         Self { numbers, halves }
     }
 
-    /// Right answers and trials in a half, if any are.
+    /// The numbers of right answers and trials in a half, if it has trials.
     fn tally(&self, trials: &[TrialResult], half: usize) -> Option<(u32, u32)> {
         let is_in = |result: &&TrialResult| {
             let place = self.numbers.binary_search(&result.trial);

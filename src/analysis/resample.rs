@@ -1,5 +1,5 @@
 /*!
-Bootstrap replicates of the cells of a curve.
+Bootstrap replicates of a curve's cells.
 */
 
 use super::cells::{CurveCell, CurveCells, TrialResult};
@@ -8,33 +8,32 @@ use crate::error::{Error, Result};
 use crate::stats::{Bootstrap, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The bootstrap replicates of one cell; all empty where it has one function only, whose spread over
-/// functions nobody knows. A number is NaN in a replicate that drew none of the cell's functions.
+/// The bootstrap replicates of one cell. All are empty for a cell with one function, whose spread over functions is
+/// unknown. A value is NaN if the replicate drew none of the cell's functions.
 #[derive(Debug, Clone, Default)]
 pub struct Replicates {
-    /// Accuracy in each replicate, drawn without a look at the baseline: the same numbers with and
-    /// without demonstrations.
+    /// The accuracy in each replicate. It is drawn without the baseline, so that it is the same without demonstrations.
     pub accuracy: Vec<f64>,
-    /// Expected accuracy of the mode baseline; empty without demonstrations.
+    /// The expected accuracy of the mode baseline. Empty without demonstrations.
     pub mode: Vec<f64>,
-    /// Accuracy less that of the mode baseline on the same draws.
+    /// The accuracy minus that of the mode baseline on the same draws.
     pub difference: Vec<f64>,
 }
 
 impl Replicates {
-    /// How many drew none of the cell's functions.
+    /// The number of replicates that drew none of the cell's functions.
     #[must_use]
     pub fn missing(&self) -> usize {
         self.accuracy.iter().filter(|a| a.is_nan()).count()
     }
 }
 
-/// The replicates of every cell of a curve, by shot count. Functions are drawn by name, from those of
-/// all cells, and once for all cells, of which each uses those that it has; trials are drawn per
-/// cell, or sequences for all cells together if nested.
+/// The replicates of every cell of a curve, by shot count. Functions are drawn by name from those of all cells, once
+/// for all cells; each cell uses those that it has. Trials are drawn per cell. Nested sequences are drawn for all cells
+/// together.
 ///
 /// # Errors
-/// Nested sequences that are not read at every shot count.
+/// A nested sequence is missing at a shot count.
 pub fn replicates(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u32, Replicates>> {
     let cells: Vec<(u32, &CurveCell)> = curve.cells.iter().map(|(&n, cell)| (n, cell)).collect();
     let functions = curve.functions();
@@ -49,7 +48,7 @@ pub fn replicates(curve: &CurveCells, bootstrap: Bootstrap) -> Result<BTreeMap<u
     Ok(cells.iter().flat_map(alone).collect())
 }
 
-/// The replicates of cells whose trials are drawn together: of one cell, or of all that read the same sequences.
+/// The replicates of cells whose trials are drawn together: one cell, or all cells of the same nested sequences.
 fn together(
     cells: &[(u32, &CurveCell)],
     functions: &BTreeSet<&str>,
@@ -77,7 +76,8 @@ fn together(
     drawn
 }
 
-/// The replicates of the means of each cell's channels. A row of the bootstrap is a trial, or a sequence through all cells.
+/// The replicates of the means of each cell's channels. A unit of the bootstrap is a trial, or a sequence through all
+/// cells.
 fn means<const N: usize>(
     cells: &[(u32, &CurveCell)],
     functions: &BTreeSet<&str>,
@@ -112,13 +112,6 @@ fn has_mode(cell: &CurveCell) -> bool {
 
 /// Checks that all cells of a nested curve have the same functions and sequences.
 fn check_sequences(curve: &CurveCells) -> Result<()> {
-    let unfit = |function: &str| {
-        Error::data(format!(
-            "model {:?}: the sequences of {function} differ between shot counts; a nested curve \
-             needs all its points",
-            curve.key.model
-        ))
-    };
     let mut cells = curve.cells.values();
     let Some(first) = cells.next() else {
         return Ok(());
@@ -130,7 +123,11 @@ fn check_sequences(curve: &CurveCells) -> Result<()> {
                 Some(trials.iter().map(|u| u.id).collect())
             };
             if ids(first) != ids(cell) {
-                return Err(unfit(function));
+                return Err(Error::data(format!(
+                    "model {:?}: the sequences of {function} differ between shot counts; a nested curve \
+                     needs all its points",
+                    curve.key.model
+                )));
             }
         }
     }

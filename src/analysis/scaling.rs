@@ -1,7 +1,8 @@
 /*!
-Across the models of a family: accuracy, intercept and slope against the number of parameters.
+Regressions across the models of a family: accuracy, intercept and slope against the number of parameters.
 */
 
+use super::cells::whole;
 use super::family::{Family, named_family};
 use super::fit::{Points, fit_means};
 use crate::error::{Error, Result};
@@ -9,7 +10,7 @@ use crate::record::{CurveKey, Quantity, Scaling};
 use crate::stats::line;
 use std::collections::BTreeSet;
 
-/// A curve's point on the regressions of its family.
+/// A curve's point in the regressions of its family.
 struct Member<'a> {
     curve: &'a Points,
     /// ln(params).
@@ -18,13 +19,13 @@ struct Member<'a> {
     a1: f64,
 }
 
-/// The regressions of every family on ln(params): one row a shot count that two models of different
-/// size have, then a0 and a1. `families` name the families; without any, a modality is one. Only
-/// curves that are equal in all but model and modality are regressed together.
+/// The regressions of every family on ln(params): one row per shot count of two models of different size, then a0 and
+/// a1. Without `families`, a modality is a family. Curves are regressed together if they differ only in model and
+/// modality.
 ///
 /// # Errors
-/// A member without a number of parameters, or whose curve has no line; a family of several models of
-/// one size; no family with two models.
+/// A member has no number of parameters, or its curve has no line; all models of a family have one size; no family has
+/// two models.
 pub fn scalings(curves: &[Points], families: &[Family]) -> Result<Vec<Scaling>> {
     let family_of = |key: &CurveKey| -> Option<Option<String>> {
         if families.is_empty() {
@@ -37,7 +38,7 @@ pub fn scalings(curves: &[Points], families: &[Family]) -> Result<Vec<Scaling>> 
         let Some(family) = family_of(&curve.key) else {
             continue;
         };
-        // All that the members of a group share.
+        // The columns that the members of a group share.
         let shared = CurveKey {
             model: String::new(),
             modality: family,
@@ -116,7 +117,7 @@ fn regressions(row: &Scaling, members: &[Member<'_>]) -> Vec<Scaling> {
             Some(Scaling {
                 quantity,
                 shots,
-                models: u32::try_from(x.len()).unwrap_or(u32::MAX),
+                models: whole(x.len()),
                 intercept: fit.a0,
                 slope: fit.a1,
                 slope_se: fit.test.map(|t| t.a1_se),
@@ -130,7 +131,7 @@ fn regressions(row: &Scaling, members: &[Member<'_>]) -> Vec<Scaling> {
         .collect()
 }
 
-/// A row with the names of a family and nothing else.
+/// A row with only the columns that name a family.
 fn empty_row(shared: &CurveKey) -> Scaling {
     let key = shared.clone();
     Scaling {

@@ -12,8 +12,7 @@ use crate::stats::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The score of one cell; `replicates` are its bootstrap replicates, of which those that drew none of
-/// its functions are left out.
+/// The score of one cell. Replicates that drew none of its functions are left out.
 #[must_use]
 pub fn score_cell(
     curve: &CurveCells,
@@ -59,11 +58,11 @@ pub fn score_cell(
     }
 }
 
-/// The scores of a cell's functions, one each. The error is that of infinitely many bootstrap
-/// replicates within the function: sqrt(A (1 - A) / trials).
+/// The scores of a cell's functions, one each. The error is that of infinitely many bootstrap replicates within the
+/// function: sqrt(A (1 - A) / trials).
 ///
 /// # Errors
-/// A function that is no program, whose measures cannot be computed.
+/// A function is unknown, so its measures cannot be computed.
 pub fn score_tasks(
     curve: &CurveCells,
     shots: u32,
@@ -94,41 +93,41 @@ pub fn score_tasks(
         .collect()
 }
 
-/// Perplexity of a symbol: an answer has one a bit.
+/// The perplexity per symbol. An answer has one symbol per bit.
 fn perplexity(logprob: Option<f64>, curve: &CurveCells) -> Option<f64> {
     let symbols = f64::from(curve.key.bits?);
     logprob.map(|logprob| (-logprob / symbols).exp())
 }
 
-/// What functions are sorted by.
+/// The measure that defines strata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
-    /// Their `BitLoad`.
+    /// `BitLoad`.
     BitLoad,
-    /// Their mean BitDiversity, in bins of width 0.5 (the papers').
+    /// Mean BitDiversity, in bins of width 0.5 (the papers').
     BitDiversity,
 }
 
-/// The functions of a curve that are alike.
+/// The functions of a curve with the same value of a measure.
 pub struct Stratum {
-    /// Their `BitLoad`, if that is what they share.
+    /// Their `BitLoad`, if that is the measure.
     pub bitload: Option<u32>,
-    /// Where their bin of mean BitDiversity begins, if that is what they share.
+    /// The lower end of their bin of mean BitDiversity, if that is the measure.
     pub bitdiversity: Option<f64>,
     /// The curve with these functions only.
     pub curve: CurveCells,
 }
 
-/// The curve's functions by a measure.
+/// The strata of a curve by a measure.
 ///
 /// # Errors
-/// A function that is no program, whose measures cannot be computed.
+/// A function is unknown, so its measures cannot be computed.
 pub fn strata(curve: &CurveCells, by: Measure, known: &mut Complexities) -> Result<Vec<Stratum>> {
     let bits = curve.key.bits.unwrap_or_default();
     let mut by_function = BTreeMap::new();
     for function in curve.functions() {
         let (bitload, bitdiversity) = known.of(function, bits)?;
-        // From 0 to 8: 16 bins at most.
+        // Mean BitDiversity is 0 to 8, so there are at most 17 bins.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let bin = (2.0 * bitdiversity).floor() as u32;
         let value = if by == Measure::BitLoad { bitload } else { bin };
@@ -143,7 +142,7 @@ pub fn strata(curve: &CurveCells, by: Measure, known: &mut Complexities) -> Resu
     Ok(values.into_iter().map(stratum).collect())
 }
 
-/// BitLoad and mean BitDiversity of functions, computed once each.
+/// BitLoad and mean BitDiversity of functions, each computed once.
 #[derive(Debug)]
 pub struct Complexities {
     suite: Suite,
@@ -151,7 +150,7 @@ pub struct Complexities {
 }
 
 impl Complexities {
-    /// Those of programs, and of the suite's own functions.
+    /// For programs, and for the suite's own functions.
     #[must_use]
     pub fn new(suite: Suite) -> Self {
         Self {
@@ -175,7 +174,7 @@ impl Complexities {
     }
 }
 
-/// A score with everything but accuracies and errors.
+/// A score with all columns but accuracies and errors.
 fn with_counts(
     curve: &CurveCells,
     shots: u32,

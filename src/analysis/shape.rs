@@ -1,8 +1,8 @@
 /*!
-Shapes of learning curves: the line in ln(shots) beside what else a curve could be, compared by functions left out.
+Shapes of learning curves: the line in ln(shots) against other shapes, compared by leave-one-function-out prediction.
 
-A shape is one curve for all functions. What is fitted are the functions' answers at all shot counts above 0, by marginal
-binomial likelihood; what it is worth is the likelihood of the answers to a function that it was fitted without.
+A shape is one curve for all functions. It is fitted to the functions' answers at all shot counts above 0 by marginal
+binomial likelihood. It is judged by the likelihood of the answers to a function that was left out of the fit.
 */
 
 use super::cells::{CurveCells, TaskTrials, whole};
@@ -16,7 +16,7 @@ use clap::ValueEnum as _;
 use std::collections::BTreeSet;
 
 impl Shape {
-    /// Number of parameters.
+    /// The number of parameters.
     #[must_use]
     pub fn parameters(self) -> u32 {
         match self {
@@ -34,7 +34,7 @@ impl Shape {
         }
     }
 
-    /// Its terms at `n` shots; `c` is what it has beside coefficients.
+    /// The terms at `n` shots. `c` is the parameter that is not a coefficient.
     fn terms(self, n: f64, c: f64) -> Vec<f64> {
         match self {
             Self::Constant => vec![1.0],
@@ -46,7 +46,7 @@ impl Shape {
         }
     }
 
-    /// The likeliest curve of this shape, and its `c`.
+    /// The maximum-likelihood curve of this shape, and its `c`.
     fn fit(
         self,
         shots: &[f64],
@@ -68,7 +68,7 @@ impl Shape {
             Self::Break => {
                 let inner = shots.get(1..shots.len().saturating_sub(1))?;
                 let curves = inner.iter().filter_map(|&c| Some((at(c)?, Some(c))));
-                // The first of several that are as likely.
+                // The first of equally likely ones.
                 curves.reduce(|best, next| {
                     let is_likelier = next.0.log_likelihood > best.0.log_likelihood;
                     if is_likelier { next } else { best }
@@ -80,7 +80,7 @@ impl Shape {
 }
 
 impl ShapeFit {
-    /// The fitted accuracy at `n` shots, more than 0; none where a parameter of the shape is missing.
+    /// The fitted accuracy at `n` > 0 shots. None if a parameter of the shape is missing.
     #[must_use]
     pub fn at(&self, n: f64) -> Option<f64> {
         let parameters = [Some(self.a), self.b, self.d];
@@ -94,7 +94,7 @@ impl ShapeFit {
     }
 }
 
-/// Where a function is highest: the best of a grid, made finer by golden sections.
+/// The maximum of a function: the best point of a grid, refined by golden-section search.
 fn highest(range: std::ops::Range<f64>, of: impl Fn(f64) -> Option<f64>) -> Option<f64> {
     const CELLS: u32 = 48;
     const SECTIONS: usize = 40;
@@ -126,18 +126,19 @@ fn highest(range: std::ops::Range<f64>, of: impl Fn(f64) -> Option<f64>) -> Opti
     Some(f64::midpoint(low, high))
 }
 
-/// What the shapes of one curve are fitted to.
+/// The data that the shapes of one curve are fitted to.
 struct Data {
     /// Shot counts above 0.
     shots: Vec<f64>,
-    /// By function, at each of them.
+    /// The answers to each function, one share per shot count.
     functions: Vec<Vec<Share>>,
-    /// Probabilities are within `[margin, 1 - margin]`: half an answer of the most trials that a function has.
+    /// Probabilities are clipped to `[margin, 1 - margin]`. The margin is half an answer of the largest number of
+    /// trials.
     margin: f64,
 }
 
 impl Data {
-    /// Of the functions that are at every shot count.
+    /// The data of the functions that are at every shot count.
     fn of(curve: &CurveCells) -> Self {
         let cells = || curve.cells.range(1..).map(|(_, cell)| &cell.tasks);
         let names: BTreeSet<&String> = cells().flat_map(|tasks| tasks.keys()).collect();
@@ -163,7 +164,7 @@ impl Data {
         }
     }
 
-    /// All functions' answers together, but for one function's.
+    /// The answers to all functions together, without one of them.
     fn pooled(&self, without: Option<usize>) -> Vec<Share> {
         let nothing = Share {
             hits: 0.0,
@@ -181,7 +182,7 @@ impl Data {
         sums
     }
 
-    /// The log-likelihood of each function's answers by the shape that was fitted to all others.
+    /// The log-likelihood of each function's answers under the shape fitted to all others.
     fn log_scores(&self, shape: Shape) -> Option<Vec<f64>> {
         let of_one = |(at, function): (usize, &Vec<Share>)| {
             let (curve, _) = shape.fit(&self.shots, &self.pooled(Some(at)), self.margin)?;
@@ -193,11 +194,11 @@ impl Data {
     }
 }
 
-/// The shapes of one curve, those that have fewer parameters than there are shot counts above 0, and which of them were left
-/// out. Gains are over the line in ln(shots).
+/// The fitted shapes of one curve, and the shapes left out: those with as many parameters as shot counts above 0, or
+/// more. Gains are over the line in ln(shots).
 ///
 /// # Errors
-/// Fewer than three shot counts above 0, or no function that is at all of them.
+/// There are fewer than three shot counts above 0, or no function is at all of them.
 pub fn shapes(curve: &CurveCells) -> Result<(Vec<ShapeFit>, Vec<Shape>)> {
     let data = Data::of(curve);
     let model = &curve.key.model;
@@ -230,13 +231,13 @@ pub fn shapes(curve: &CurveCells) -> Result<(Vec<ShapeFit>, Vec<Shape>)> {
             log_scores.as_deref(),
             line.as_deref(),
         ));
-        // The line is the first.
+        // The line in ln(shots) is the first shape.
         line = line.or(log_scores);
     }
     Ok((rows, left_out))
 }
 
-/// A shape as it fits; without `line`, the log scores of the line in ln(shots), it is that itself.
+/// The row of a shape. `line` has the log scores of the line in ln(shots); it is None for that line itself.
 fn row(
     curve: &CurveCells,
     data: &Data,
@@ -288,7 +289,7 @@ fn row(
     }
 }
 
-/// The functions' coefficients of ln(n)^2 beside a line in ln(n), by least squares: their mean, error and test.
+/// The functions' least-squares coefficients of ln(n)^2, added to a line in ln(n): their mean, error and test.
 fn curvature(shots: &[f64], profiles: &[Vec<f64>]) -> Option<Paired> {
     let x: Vec<f64> = shots.iter().map(|n| n.ln()).collect();
     let square: Vec<f64> = x.iter().map(|x| x * x).collect();

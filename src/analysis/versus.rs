@@ -1,5 +1,5 @@
 /*!
-Model against model: gaps function by function, and what their best functions share.
+Model against model: gaps by function, and the overlap of their best functions.
 */
 
 use super::cells::{CurveCells, whole};
@@ -18,7 +18,7 @@ struct ModelPair<'a> {
     tasks: PairedTasks<'a>,
 }
 
-/// A pair's names.
+/// The names of a pair.
 pub(super) fn pair_key(a: &CurveKey, b: &CurveKey) -> PairKey {
     PairKey {
         model_a: a.model.clone(),
@@ -31,19 +31,19 @@ pub(super) fn pair_key(a: &CurveKey, b: &CurveKey) -> PairKey {
     }
 }
 
-/// Whether both are models; a pair with a control is no part of the family that p-values are corrected in.
+/// Whether neither is a control. A pair with a control is not part of the family for corrections.
 pub(super) fn are_models(a: &CurveKey, b: &CurveKey) -> bool {
     !(a.is_control() || b.is_control())
 }
 
-/// Refuses curves whose names in a pair would be the same.
+/// Checks that the names of all curves in a pair would differ.
 pub(super) fn assert_distinct<'a>(keys: impl Iterator<Item = &'a CurveKey>) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
     for key in keys {
         if !seen.insert((&key.model, &key.modality, &key.encoding)) {
             return Err(Error::data(format!(
-                "model {:?} stands for two curves, which differ in template, design, method, \
-                 constrained or bos; give one of them, or name one anew with infer --name",
+                "model {:?} has two curves, which differ in template, design, method, constrained or \
+                 bos; give one of them, or rename one with infer --name",
                 key.model
             )));
         }
@@ -51,7 +51,7 @@ pub(super) fn assert_distinct<'a>(keys: impl Iterator<Item = &'a CurveKey>) -> R
     Ok(())
 }
 
-/// Every two curves of one width and condition.
+/// All pairs of curves with the same width and condition.
 fn model_pairs(curves: &[CurveCells], allow_partial: bool) -> Result<Vec<ModelPair<'_>>> {
     let mut model_pairs = Vec::new();
     for (i, a) in curves.iter().enumerate() {
@@ -83,8 +83,7 @@ fn model_pairs(curves: &[CurveCells], allow_partial: bool) -> Result<Vec<ModelPa
     Ok(model_pairs)
 }
 
-/// The places of the tasks from the largest rank down, 0 first; equal ones by name, in which
-/// order they come.
+/// The places of the tasks from the largest rank down, from 0. Equal ranks keep their order, which is by name.
 fn places(ranks: &[u32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..ranks.len()).collect();
     order.sort_by_key(|&i| Reverse(ranks[i]));
@@ -104,7 +103,7 @@ fn tied(ranks: &[u32], places: &[usize], top: usize) -> usize {
     })
 }
 
-/// The places of a pair's tasks by accuracy of either, and by the gap both ways.
+/// The places of a pair's tasks by each accuracy, and by the gap in both directions.
 struct Places {
     a: Vec<usize>,
     b: Vec<usize>,
@@ -163,10 +162,10 @@ impl<'a> ModelPair<'a> {
     }
 }
 
-/// One row a pair; `top` is the length of the lists of best functions, at least 1.
+/// One row per pair. `top` is the length of the lists of best functions, at least 1.
 ///
 /// # Errors
-/// No pair; models that cannot be told apart; functions that differ unless `allow_partial`.
+/// There is no pair, or models have the same name. Unless `allow_partial`: models have different functions.
 pub fn versus(curves: &[CurveCells], top: usize, allow_partial: bool) -> Result<Vec<Versus>> {
     let model_pairs = model_pairs(curves, allow_partial)?;
     let rows = model_pairs
@@ -178,12 +177,11 @@ pub fn versus(curves: &[CurveCells], top: usize, allow_partial: bool) -> Result<
     }))
 }
 
-/// One row a pair and function that is among the `top` best of either model, or among the `top`
-/// that favour one most; from the one that favours the first most to the one that favours the
-/// second most.
+/// One row per pair and function that is among the `top` best of a model, or among the `top` that favour one model
+/// most. Rows go from the function that favours the first model most to the one that favours the second model most.
 ///
 /// # Errors
-/// As [`versus`]; a function that is no program, whose measures cannot be computed.
+/// Those of [`versus`], or a function is unknown, so its measures cannot be computed.
 pub fn versus_tasks(
     curves: &[CurveCells],
     top: usize,
@@ -243,7 +241,7 @@ mod tests {
     fn the_best_come_first_and_ties_by_name() {
         let ranks = [1, 2, 1, 0, 1];
         assert_eq!(places(&ranks), [1, 0, 2, 4, 3]);
-        // The list of two ends amid three that are equal.
+        // The list of two ends within a tie of three.
         assert_eq!(tied(&ranks, &places(&ranks), 2), 2);
         assert_eq!(tied(&ranks, &places(&ranks), 1), 0);
         assert_eq!(tied(&ranks, &places(&ranks), 5), 0);

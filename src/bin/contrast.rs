@@ -28,15 +28,15 @@ struct Args {
     #[arg(long, group = "what")]
     models: bool,
 
-    /// Rank correlations of the models' profiles, and how much of them noise allows.
+    /// Rank correlations of the models' profiles, and how high noise lets them be.
     #[arg(long, group = "what")]
     profiles: bool,
 
-    /// How surely demonstrations tell the suite's functions apart; reads nothing.
+    /// How likely demonstrations identify a function of the suite. Reads no input.
     #[arg(long, group = "what")]
     identifiability: bool,
 
-    /// One row a cell (or pair), one row a function in it, or one row a group of functions.
+    /// One row per cell (or pair), per function in it, or per group of functions.
     #[arg(long, default_value = "cell")]
     by: By,
 
@@ -51,7 +51,7 @@ struct Args {
     #[arg(long, value_delimiter = ',', value_parser = parse_shots)]
     shots: Vec<u32>,
 
-    /// --profiles: what a profile has for each function.
+    /// --profiles: the value of each function in a profile.
     #[arg(long, default_value = "gap", requires = "profiles")]
     of: Of,
 
@@ -66,8 +66,8 @@ struct Args {
     #[arg(long, default_value_t = 8)]
     bits: u32,
 
-    /// Compare functions with unequal numbers of trials (without the swap test), and the functions
-    /// that both sides have, instead of refusing them.
+    /// Accept functions with unequal numbers of trials (without the swap test), and compare the
+    /// functions that both sides have.
     #[arg(long)]
     allow_partial: bool,
 
@@ -83,17 +83,17 @@ struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum By {
-    /// One row a cell or pair.
+    /// One row per cell or pair.
     Cell,
-    /// One row a function in it.
+    /// One row per function in it.
     Task,
-    /// Clean against deranged: one row a group of functions in it.
+    /// Clean against deranged: one row per group of functions in it.
     Group,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Of {
-    /// Accuracy with clean less accuracy with deranged demonstrations.
+    /// Accuracy with clean minus accuracy with deranged demonstrations.
     Gap,
     /// Accuracy with clean demonstrations.
     Accuracy,
@@ -101,31 +101,30 @@ enum Of {
 
 const MANUAL: &str = "\
 Contrasts conditions and models, paired function by function.\n\n\
-By default: clean against deranged demonstrations, one row a model and shot count. gap is the \
-mean over functions of accuracy (clean) - accuracy (deranged), with its paired error; p_swap is \
-the exact one-sided p of the condition-swap test (under the null each function's difference has \
-a random sign; all 2^r signs are counted, in integers of any size), p_t that of the paired \
-t-test. p_holm (Holm) and p_bh (Benjamini and Hochberg, false discovery rate) correct p_swap over \
-the models (by group: models and groups), each at its largest shot count; controls, those of method \
-builtin, are none of them and have neither. A model at one shot count is paired where everything but the condition is \
-equal.\n\n\
---models: every two models of one width and condition, at the largest shot count that both \
-have: the gap, its two-sided tests, and what their best functions share (iou: shared functions \
-over those in either list; ties in accuracy, by exact counts, go by name, and tied_a, tied_b \
-count what a list left out though it is as good as its last). Pairs with a control are not \
-corrected. With --by task: the functions in either list, and \
+By default, clean against deranged demonstrations, one row per model and shot count. Conditions are \
+paired if everything else is equal. gap is the mean over functions of accuracy (clean) - accuracy \
+(deranged), with its paired error. p_swap is the exact one-sided p of the condition-swap test: under \
+the null hypothesis each function's difference has a random sign, and all 2^r signs are counted. p_t is \
+the one-sided p of the paired t-test. p_holm (Holm) and p_bh (Benjamini and Hochberg, false discovery \
+rate) correct p_swap over the models (by group: over models and groups), each at its largest shot \
+count. Controls, which have the method builtin, are not part of the correction and have neither.\n\n\
+--models compares every two models of the same width and condition, at the largest shot count that \
+both have: the gap, its two-sided tests, and the overlap of the lists of their best functions. iou is \
+the number of shared functions divided by the number in either list. Ties in accuracy, by exact \
+counts, are ordered by name; tied_a and tied_b count the functions outside a list that are as good as \
+its last. Pairs with a control are not corrected. With --by task: the functions in either list, and \
 those that favour one model most.\n\n\
---profiles: Spearman's rank correlation of every two models' gaps (or accuracies) function by \
-function, each model at its largest shot count, with a one-sided permutation p and both \
-corrections over the pairs of models. Finite trials keep it low: ceiling is what equal profiles \
-would have, from the reliability of each (split halves, Spearman-Brown, 20 seeded splits), and \
-disattenuated is the correlation without that noise, one model's half against the other's other \
-half, so that errors on the same trials do not count as likeness; its interval is by the jackknife \
-over functions. --of accuracy also simulates rho_if_equal and rho_if_independent: models of equal, \
-and of independent true accuracies, of one beta distribution fitted to both. (--by task without \
+--profiles gives Spearman's rank correlation of every two models' gaps (or accuracies) over the \
+functions, each model at its largest shot count, with a one-sided permutation p and both corrections \
+over the pairs of models. Noise of finite trials lowers it. ceiling is the correlation that equal \
+profiles would have, from the reliability of each (split halves, Spearman-Brown, 20 seeded splits). \
+disattenuated is the correlation without that noise; it compares one model's half with the other \
+model's other half, so that errors on the same trials do not count. Its interval is by the jackknife \
+over functions. --of accuracy also simulates rho_if_equal and rho_if_independent: models with equal and \
+with independent true accuracies, from one beta distribution fitted to both. (--by task without \
 --profiles prints the gaps themselves.)\n\n\
---identifiability needs no input: how surely n demonstrations tell a function from its rivals in \
-the suite, a lower bound by the union over them.\n\n\
+--identifiability needs no input. It gives the probability that all functions of the suite that agree \
+with n demonstrations also agree on the query. It is a lower bound, by the union bound.\n\n\
 Memory grows with the number of predictions, by about 50 bytes each.";
 
 const EXAMPLES: &str = "\
@@ -134,16 +133,16 @@ Examples:
     gen-tasks --condition clean,deranged --shots 8,64 | encode --alphabet genomic \\
       | infer --model models/evo2_7b -o both.parquet
     contrast both.parquet
-  Which kinds of functions?
+  Which groups of functions?
     contrast --by group both.parquet
-  The gap of every function, for a picture:
+  The gap of every function, for a figure:
     contrast --by task both.parquet -o gaps.csv
   Do two models learn the same functions?
     contrast --profiles evo2-both.parquet qwen3-both.parquet
     contrast --profiles --of accuracy evo2.parquet qwen3.parquet
     contrast --models evo2.parquet qwen3.parquet
     contrast --models --by task evo2.parquet qwen3.parquet
-  How many demonstrations does the suite need at least?
+  How many demonstrations identify a function of the suite?
     contrast --identifiability --shots 1,2,4,8";
 
 fn main() -> ExitCode {
@@ -158,12 +157,12 @@ fn run(args: &Args) -> Result<()> {
     }
     if args.profiles && args.by == By::Task {
         return Err(Error::usage(
-            "--profiles --by task: the gaps function by function are those of --by task alone",
+            "--profiles --by task: --by task alone prints the gaps of all functions",
         ));
     }
     if args.by == By::Group && (args.models || args.profiles || args.identifiability) {
         return Err(Error::usage(
-            "--by group: groups are of clean against deranged only",
+            "--by group: only clean against deranged has groups",
         ));
     }
     if args.identifiability {
@@ -178,16 +177,13 @@ fn run(args: &Args) -> Result<()> {
     let mut known = Complexities::new(suite);
     let chain = chain.with(step);
     let top = args.top as usize;
+    if args.models && args.by == By::Task {
+        let rows = versus_tasks(&curves, top, args.allow_partial, &mut known)?;
+        return args.output.write_table(&chain, &rows);
+    }
     if args.models {
-        return match args.by {
-            By::Cell | By::Group => args
-                .output
-                .write_table(&chain, &versus(&curves, top, args.allow_partial)?),
-            By::Task => {
-                let rows = versus_tasks(&curves, top, args.allow_partial, &mut known)?;
-                args.output.write_table(&chain, &rows)
-            }
-        };
+        let rows = versus(&curves, top, args.allow_partial)?;
+        return args.output.write_table(&chain, &rows);
     }
     let similar = |of: ProfileOf, profiles: &[Profile<'_>]| {
         let rows = similarities(of, profiles, args.permutations, args.seed.seed)?;
@@ -206,15 +202,15 @@ fn run(args: &Args) -> Result<()> {
     if args.profiles {
         return similar(ProfileOf::Gap, &Profile::gaps(&contrasts));
     }
-    match args.by {
-        By::Cell | By::Group => args.output.write_table(&chain, &contrast_cells(&contrasts)),
-        By::Task => args
-            .output
-            .write_table(&chain, &contrast_tasks(&contrasts, &mut known)?),
+    if args.by == By::Task {
+        let rows = contrast_tasks(&contrasts, &mut known)?;
+        return args.output.write_table(&chain, &rows);
     }
+    let rows = contrast_cells(&contrasts);
+    args.output.write_table(&chain, &rows)
 }
 
-/// The cells of the input at the shot counts asked for.
+/// The cells of the input at the requested shot counts.
 fn read(args: &Args) -> Result<(Vec<CurveCells>, Chain)> {
     let mut reader = Reader::<Verdict>::open(args.input.paths(args.output.files()?)?, false)?;
     let mut cells = Cells::default();
@@ -244,7 +240,7 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
     };
     if let Some(n) = shots.iter().find(|n| **n >= inputs) {
         return Err(Error::usage(format!(
-            "--shots {n}: there are only {inputs} different inputs of {}, one of them the query",
+            "--shots {n}: there are only {inputs} different inputs of {}, and one of them is the query",
             counted(args.bits, "bit")
         )));
     }

@@ -1,4 +1,4 @@
-//! `encode`: dresses trials in the symbols of a modality.
+//! `encode`: turns trials into prompts in the symbols of a modality.
 
 use clap::Parser;
 use shotline::cli::{self, InputArgs, OutputArgs, Progress, SuggestedValues, warn};
@@ -9,11 +9,11 @@ use shotline::record::{Extra, Prompt, Reader, Trial};
 use shotline::symbols::Symbols;
 use std::process::ExitCode;
 
-/// Dresses trials in the symbols of a modality: prompts that end where the answer begins.
+/// Turns trials into prompts in the symbols of a modality. A prompt ends where the answer begins.
 ///
-/// Every trial draws fresh symbols from the alphabet for bit 0, bit 1 and the separator, so that
-/// no symbol means anything before the demonstrations are read. The same trial gets the same
-/// symbols in every condition and shard. Replayed trials keep the symbols that they carry.
+/// Every trial draws its own symbols from the alphabet for bit 0, bit 1 and the separator. So no
+/// symbol has a meaning before the demonstrations. The same trial gets the same symbols in every
+/// condition and shard. Replayed trials keep the symbols that they carry.
 ///
 /// Memory does not grow with the number of trials.
 #[derive(Parser)]
@@ -23,14 +23,14 @@ struct Args {
     input: InputArgs,
 
     /// genomic (ACGT), linguistic (digits), integer (1-9 and commas), protein (20 amino acids), or
-    /// the characters themselves, as `01#` (`chars:dna` where they look like a name). For models whose
-    /// tokens are longer, words, one a token: words:AAAAAA,CCCCCC,GGGGGG, or words:FILE. Replayed
+    /// the characters themselves, such as `01#` (`chars:dna` if they look like a name). For models with
+    /// longer tokens: words, each of one token, as words:AAAAAA,CCCCCC,GGGGGG or words:FILE. Replayed
     /// trials carry their own.
     #[arg(long, value_name = "NAME|CHARS|words:WORDS", value_parser = SuggestedValues(&Alphabet::NAMES), hide_possible_values = true)]
     alphabet: Option<String>,
 
-    /// How one example is written, from {x} (input), {y} (output), {sep} and other characters;
-    /// \n is a line break, \t a tab, \\ a backslash. Default: the alphabet's, for most {x}{y}{sep} (the paper's).
+    /// The form of one example: {x} (input), {y} (output), {sep} and other characters; \n is a line
+    /// break, \t a tab, \\ a backslash. Default: the alphabet's, mostly {x}{y}{sep} (the paper's).
     #[arg(long)]
     template: Option<String>,
 
@@ -64,8 +64,8 @@ fn run(args: &Args) -> Result<()> {
         warn(
             "encode",
             format!(
-                "--template {text:?}: prompts end in white space, which tokenizers join to what follows it, so that models \
-                 read by text may answer otherwise than models read by symbols"
+                "--template {text:?}: prompts end in white space, which tokenizers join to the text after it. Models that \
+                 read text may answer differently from models that read symbols"
             ),
         );
     }
@@ -95,7 +95,7 @@ fn run(args: &Args) -> Result<()> {
     args.output.finish(writer, &reader.provenance().with(step))
 }
 
-/// The encoder that the command line asks for, or the one that a replayed trial carries.
+/// The encoder by the command line, or by the alphabet that a replayed trial carries.
 struct Encoders<'a> {
     args: &'a Args,
     current: Option<Encoder>,
@@ -119,7 +119,7 @@ impl<'a> Encoders<'a> {
         )
     }
 
-    /// Dresses a trial, in the symbols that a replayed one carries among its unknown columns.
+    /// The prompt of a trial. A replayed trial carries its symbols among its extra columns.
     fn encode(&mut self, trial: Trial, extra: &Extra) -> Result<Prompt> {
         let carried = carried_symbols(extra).map_err(Error::data)?;
         if let Some(Carried { encoding: name, .. }) = &carried {

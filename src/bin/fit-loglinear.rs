@@ -14,66 +14,65 @@ use shotline::stats::Bootstrap;
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-/// Fits accuracy = a0 + a1 ln(shots), one row a curve.
+/// Fits accuracy = a0 + a1 ln(shots), one row per curve.
 ///
-/// a0 is the accuracy at one shot, a1 the gain per unit of ln(shots): ICL efficacy. From scores,
+/// a0 is the accuracy at one shot. a1 is the gain per unit of ln(shots), the ICL efficacy. From scores,
 /// the cell means are fitted by ordinary least squares, with the one-sided t-test of a1 > 0 (the
-/// paper's). From predictions, a1 has a cluster-bootstrap interval, too. The points of a nested
-/// curve are correlated, so its errors and p come from that bootstrap alone; from its scores only
-/// the line is known. 0 shots have no logarithm and stay out.
+/// paper's). From predictions, a1 also has a cluster-bootstrap interval. The points of a nested curve
+/// are correlated, so its errors and p come from the bootstrap only; from its scores only the line is
+/// known. 0 shots have no logarithm and are left out.
 ///
-/// Where accuracy does not vary, a1 is 0 and has no error and no test; a perfect fit has errors of 0
-/// and no test. In the bootstrap functions are drawn by name, once for all shot counts, from all
-/// functions that the curve has; errors over functions need two at every shot count, and are null
-/// with one.
+/// If accuracy does not vary, a1 is 0, without error and test. A perfect fit has errors of 0 and no
+/// test. The bootstrap draws functions by name from all functions of the curve, once for all shot
+/// counts. Errors over functions need two functions at every shot count, and are null with one.
 ///
-/// From predictions there is a regression over single trials beside it (columns trial_...), its
-/// errors robust to clusters: CR1, one cluster a function, t with functions - 1 degrees of freedom.
-/// It holds for nested curves, too.
+/// From predictions there is also a regression over single trials (columns trial_...) with
+/// cluster-robust errors: CR1, one cluster per function, t with functions - 1 degrees of freedom. It is
+/// valid for nested curves, too.
 ///
-/// --families regresses across models: accuracy at every shot count, a0 and a1 against ln(params),
-/// by least squares over the models of a family, with the one-sided t-test of a positive slope.
+/// --families regresses across models: accuracy at every shot count, a0 and a1 against ln(params), by
+/// least squares over the models of a family, with the one-sided t-test of a positive slope.
 ///
-/// --shape asks whether it is a line in ln(shots) at all, from predictions: a row for each shape that the
-/// curve could have, one curve for all functions, fitted by marginal binomial likelihood. `gain` says how
-/// much better than the line it foretells the answers to a function left out of the fit, in nats a
-/// function; f and p, whether the means leave the shape by more than functions differ (Hotelling's test,
-/// for nested curves, too). docs/shapes.md has the formulas.
+/// --shape tests whether the curve is a line in ln(shots) at all. It needs predictions and gives one row
+/// per shape. A shape is one curve for all functions, fitted by marginal binomial likelihood. `gain` is
+/// how much better than the line it predicts the answers to a left-out function, in nats per function.
+/// f and p test whether the means deviate from the shape by more than functions differ (Hotelling's
+/// test, valid for nested curves, too). docs/shapes.md has the formulas.
 ///
-/// Of a table of scores only the columns model, shots and accuracy are required.
+/// A table of scores needs only the columns model, shots and accuracy.
 #[derive(Parser)]
 #[command(name = "fit-loglinear", version, after_help = EXAMPLES)]
 struct Args {
     #[command(flatten)]
     input: InputArgs,
 
-    /// One row a family and quantity, against ln(params); a family is a modality.
+    /// One row per family and quantity, against ln(params). A family is a modality.
     #[arg(long)]
     families: bool,
 
-    /// The same; a family is the models whose names begin with PREFIX, the first that fits.
-    /// Repeatable; other models are left out.
+    /// The same, but a family is the models whose names begin with PREFIX (the first that matches).
+    /// Repeatable. Other models are left out.
     #[arg(long, value_name = "NAME=PREFIX")]
     family: Vec<Family>,
 
-    /// One row a curve, or a group of functions in it.
+    /// One row per curve, or per group of functions in it.
     #[arg(long, default_value = "curve", conflicts_with_all = ["families", "family", "shape"])]
     by: By,
 
     #[command(flatten)]
     groups: GroupArgs,
 
-    /// One row a curve and shape, from predictions: log, constant, linear, root, logistic, saturating, break.
+    /// One row per curve and shape, from predictions: log, constant, linear, root, logistic, saturating, break.
     #[arg(long, conflicts_with_all = ["families", "family"])]
     shape: bool,
 
-    /// Bootstrap replicates, where predictions are read. Memory grows by about 30 bytes for each, at
-    /// every shot count of a curve.
+    /// Bootstrap replicates, for predictions. Memory grows by about 30 bytes for each, at every shot
+    /// count of a curve.
     #[arg(long, default_value_t = 5000)]
     replicates: u32,
 
-    /// Fit functions with unequal numbers of trials, and shot counts with other functions, too,
-    /// instead of refusing them. Replicates that draw no function of a shot count are left out.
+    /// Accept functions with unequal numbers of trials, and shot counts with different functions.
+    /// Replicates that draw no function of a shot count are left out.
     #[arg(long)]
     allow_partial: bool,
 
@@ -89,23 +88,23 @@ struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum By {
-    /// One row a curve.
+    /// One row per curve.
     Curve,
-    /// One row a group of functions in it, from predictions.
+    /// One row per group of functions in it, from predictions.
     Group,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  From a table of scores, one's own or published:
+  From a table of scores, your own or published:
     fit-loglinear scores.csv
   From predictions, with a bootstrap interval of the slope:
     fit-loglinear predictions.parquet -o fits.csv
-  Which kinds of functions does the model learn from more examples?
+  Which groups of functions does the model learn from more examples?
     fit-loglinear --by group predictions.parquet
-  Is it a line? Beside it: constant, linear, square root, logistic, saturating, with a break:
+  Is it a line? The other shapes: constant, linear, square root, logistic, saturating, break:
     fit-loglinear --shape predictions.parquet
-  How do the curves change with the models' size?
+  How do the curves change with the size of the models?
     fit-loglinear --families table4.csv
     fit-loglinear --family Qwen3=Qwen3- --family Evo2=evo2 table4.csv
   From any CSV with columns model, shots and accuracy:
@@ -159,7 +158,7 @@ fn run(args: &Args) -> Result<()> {
     if args.shape {
         if !means.is_empty() {
             return Err(Error::usage(
-                "--shape: these are scores; give the predictions, whose functions are left out one by one",
+                "--shape: these are scores; give the predictions, because functions are left out one by one",
             ));
         }
         let rows = shape_rows(&cells.finish(args.allow_partial)?)?;
@@ -174,7 +173,7 @@ fn run(args: &Args) -> Result<()> {
     }
     if args.by == By::Group && !means.is_empty() {
         return Err(Error::usage(
-            "--by group: these are scores; give the predictions, whose functions are in groups",
+            "--by group: these are scores; give the predictions, because groups consist of functions",
         ));
     }
     let curves = cells.finish(args.allow_partial)?;

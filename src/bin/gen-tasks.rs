@@ -14,26 +14,25 @@ use std::process::ExitCode;
 
 /// Draws trials: demonstrations of a hidden bitstring function, a query, and its target.
 ///
-/// For every function of a suite, every shot count n and every trial, n + 1 different inputs are
-/// drawn uniformly; the first n are shown with their outputs, the last is the query. Everything is
-/// a pure function of the seed, the width, the function, the shot count and the trial's number, so
-/// that conditions, alphabets and shards are paired trial by trial.
+/// A trial at n shots draws n + 1 different inputs uniformly. The first n are shown with their
+/// outputs, the last is the query. A trial depends only on the seed, the width, the function, the shot
+/// count and the trial's number. So conditions, alphabets and shards are paired trial by trial.
 ///
 /// Memory does not grow with the number of trials.
 #[derive(Parser)]
 #[command(name = "gen-tasks", version, after_help = EXAMPLES)]
 struct Args {
-    /// The functions: `paper` (the 100 of Breslow et al.), `primitives` (30), a file of functions
-    /// (see below), or random ones that all differ, spread evenly over the values of `BitLoad` as
-    /// far as there are any: `random:COUNT,depth=D,seed=S[,bitload=LO-HI]`, programs of 1 to D
-    /// primitives whose truth tables at this width are not the paper's;
-    /// `random-tables:COUNT,k=K,seed=S[,bitload=LO-HI]`, any functions of K bits (1 to 12), each
-    /// of one `BitLoad` as probable as any other.
+    /// The functions: `paper` (the 100 of Breslow et al.), `primitives` (30), a file of functions (see
+    /// below), or random functions. Random functions all differ, and their `BitLoads` are as even as
+    /// possible. `random:COUNT,depth=D,seed=S[,bitload=LO-HI]` draws programs of 1 to D primitives
+    /// whose truth tables at this width are not in the paper.
+    /// `random-tables:COUNT,k=K,seed=S[,bitload=LO-HI]` draws tables of K bits (1 to 12), uniformly
+    /// for each `BitLoad`.
     #[arg(long, default_value = "paper", value_parser = SuggestedValues(&Suite::NAMES),
           hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     suite: String,
 
-    /// A program instead of a suite, as `flip_bits.reverse_bits` (left to right). Repeatable.
+    /// A program instead of a suite, such as `flip_bits.reverse_bits` (left to right). Repeatable.
     #[arg(long, value_name = "PROGRAM", conflicts_with = "suite")]
     task: Vec<String>,
 
@@ -41,7 +40,7 @@ struct Args {
     #[arg(long, default_value_t = 8)]
     bits: u32,
 
-    /// Shot counts: numbers of demonstrations. 0 is an empty context.
+    /// Shot counts: the numbers of demonstrations. 0 is an empty context.
     #[arg(long, value_delimiter = ',', value_parser = parse_shots, default_value = "1,2,4,8,16,32,64,128")]
     shots: Vec<u32>,
 
@@ -49,41 +48,41 @@ struct Args {
     #[arg(long, default_value_t = 8)]
     trials: u32,
 
-    /// Clean demonstrations, deranged ones (outputs permuted: the mapping is destroyed), or both.
+    /// Clean or deranged demonstrations, or both. Deranged ones have permuted outputs, which destroys the mapping.
     #[arg(long, value_delimiter = ',', default_value = "clean")]
     condition: Vec<Condition>,
 
-    /// independent: every shot count has trials of its own (the paper's). nested: one sequence of
-    /// the largest shot count serves all, at half the tokens; its points are correlated.
+    /// independent: every shot count has its own trials (the paper's design). nested: one sequence of
+    /// the largest shot count serves all shot counts, at half the tokens; its points are correlated.
     #[arg(long, default_value = "independent")]
     design: Design,
 
-    /// Where a nested sequence is read: at the shot counts given, or at all from 1 to the largest,
-    /// which costs no more tokens and makes the fitted line more certain.
+    /// Where a nested sequence is evaluated: at the given shot counts, or at all from 1 to the largest.
+    /// All cost no more tokens and make the fitted line more certain.
     #[arg(long, default_value = "given", conflicts_with = "replay")]
     eval_shots: EvalShots,
 
     #[command(flatten)]
     seed: SeedArg,
 
-    /// Only this contiguous part of the trials, counted from 0. Shards concatenate to the whole, and
-    /// `merge-shards` puts together what becomes of them.
+    /// Draw only shard I (from 0) of N contiguous parts of the trials. `merge-shards` joins shards, at any
+    /// later stage.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 
-    /// Print the functions with BitLoad, mean BitDiversity, share of all-equal outputs and a hash
-    /// of the truth table instead of drawing trials.
+    /// Instead of drawing trials, print the functions with BitLoad, mean BitDiversity, share of outputs
+    /// with all bits equal, and a hash of the truth table.
     #[arg(long)]
     list: bool,
 
-    /// Reproduce a published campaign's prompts byte for byte; needs --alphabet, and --seed,
-    /// --shots and --trials of the published cell.
+    /// Reproduce the prompts of a published campaign byte for byte. Give --alphabet, --seed, --shots and
+    /// --trials of the published cell.
     #[arg(long, value_name = "CAMPAIGN", value_parser = ["breslow2026"], requires = "alphabet",
           conflicts_with_all = ["suite", "task", "bits", "design", "list"])]
     replay: Option<String>,
 
-    /// The alphabet of the replayed campaign: genomic, linguistic, integer or protein. (Trials that
-    /// are not replayed get their alphabet from `encode`.)
+    /// The alphabet of the replayed campaign: genomic, linguistic, integer or protein. (Other trials get
+    /// their alphabet from `encode`.)
     #[arg(long, value_name = "NAME", requires = "replay", value_parser = SuggestedValues(&Alphabet::NAMES),
           hide_possible_values = true)]
     alphabet: Option<String>,
@@ -94,7 +93,7 @@ struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum EvalShots {
-    /// Those of --shots.
+    /// The shot counts of --shots.
     Given,
     /// 1, 2, 3, ... up to the largest of --shots.
     All,
@@ -108,31 +107,30 @@ Examples:
     gen-tasks --task flip_bits.reverse_bits --bits 4 --shots 2 --trials 1
   Sequences that serve all shot counts up to 32 in one pass:
     gen-tasks --design nested --shots 1,2,4,8,16,32 --trials 1 -o trials.arrow
-  The same, read after every demonstration (then `infer --complete none` is quickest):
+  The same, evaluated after every demonstration (`infer --complete none` is then fastest):
     gen-tasks --design nested --shots 32 --eval-shots all --trials 1 -o trials.arrow
   Both conditions, paired trial by trial; the third of ten shards:
     gen-tasks --condition clean,deranged --shots 2,4,8 --shard 2/10
   A published cell, byte for byte:
     gen-tasks --replay breslow2026 --alphabet genomic --seed 42 --shots 8 --trials 8
-  What the functions are like:
+  The functions and their complexity:
     gen-tasks --list
-  A hundred functions that nobody has published, as a file to keep:
+  A hundred unpublished functions, as a file to keep:
     gen-tasks --suite random:100,depth=3,seed=1 --list \\
       | tail -n +2 | cut -d, -f1 > mine.txt
-  A hundred tables of BitLoad 2 to 4, which no program of primitives need have:
+  A hundred random tables of BitLoad 2 to 4:
     gen-tasks --suite random-tables:100,k=8,seed=1,bitload=2-4 -o trials.arrow
 
-Files of functions (docs/functions.md): one a line, `#` begins a comment. A program, or a name of
-letters, digits, _ and - that no primitive has, and what it stands for:
+Files of functions (docs/functions.md) have one function per line; `#` begins a comment. A line is a
+program, or NAME = DEFINITION. Names have letters, digits, _ and -, and are not those of primitives:
     flip_bits.rotl1
     twice = rotl1.rotl1
-    pascal = rule:90                  one step of a cellular automaton (0 to 255), its ends joined
+    pascal = rule:90                  one step of a cellular automaton (0 to 255) on a ring
     fill = table:1f                   the outputs 00, 01, 11, 11, as one hexadecimal number
-A table of k bits (1 to 12) has k 2^k / 4 digits: every output in k bits, in the order of the
-inputs, and is for --bits k. Behind a tab may stand the groups that a function is in, with commas
-between them. Or the file is a CSV of function, input, output, one row an input. The functions go
-into the records' provenance, where later filters find them; where it was lost, they take
---suite FILE.";
+A table of k bits (1 to 12) has k 2^k / 4 digits, all outputs in the order of the inputs, and needs
+--bits k. The groups of a function may follow after a tab, separated by commas. Or the file is a CSV
+with the columns function, input and output, one row per input. Later filters find the functions in
+the records' provenance. If it was lost, give them --suite FILE.";
 
 fn main() -> ExitCode {
     cli::main("gen-tasks", option_env!("SHOTLINE_COMMIT"), run)
@@ -149,7 +147,7 @@ fn run(args: &Args) -> Result<()> {
         return Err(Error::usage("--condition: given twice"));
     }
     if args.condition.contains(&Condition::Deranged) {
-        warn_of_few(args)?;
+        check_derangements(args)?;
     }
     match &args.alphabet {
         Some(alphabet) => replay(args, alphabet, step),
@@ -157,8 +155,8 @@ fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// Says that there is no derangement of fewer than two demonstrations; refuses if there is none of any shot count.
-fn warn_of_few(args: &Args) -> Result<()> {
+/// Warns of shot counts that have no derangement, which needs two demonstrations. It is an error if no shot count has one.
+fn check_derangements(args: &Args) -> Result<()> {
     const FEW: &str = "fewer than 2 demonstrations cannot be deranged";
     let few = args.shots.iter().filter(|&&shots| shots < 2).count();
     // A published cell is drawn as it was published.
@@ -168,13 +166,13 @@ fn warn_of_few(args: &Args) -> Result<()> {
         )));
     }
     if few > 0 {
-        let what = format!("{FEW}: at 0 and 1 shots the deranged trials equal the clean");
+        let what = format!("{FEW}: at 0 and 1 shots the deranged trials equal the clean ones");
         warn("gen-tasks", what);
     }
     Ok(())
 }
 
-/// What decides the trials, beside the seed: all that has to be the same in every shard.
+/// The settings that determine the trials, besides the seed. They must be the same in every shard.
 fn settings(args: &Args, suite: &Suite, shots: &[u32], total: u64) -> Facts {
     let nested = args.design == Design::Nested;
     let mut facts = Shard::settings(args.shard, total, if nested { shots.len() } else { 1 });
@@ -214,7 +212,7 @@ fn draw(args: &Args, mut step: Step) -> Result<()> {
         }
         (EvalShots::All, Design::Independent) => {
             return Err(Error::usage(
-                "--eval-shots all: only a nested sequence is read at several shot counts; give \
+                "--eval-shots all: only a nested sequence is evaluated at several shot counts; give \
                  --design nested",
             ));
         }
@@ -237,7 +235,7 @@ fn draw(args: &Args, mut step: Step) -> Result<()> {
     let progress = Progress::new("trials", Some(range.end - range.start), args.output.quiet);
     let none = Extra::default();
     let mut trials = grid.trials(range);
-    // Every trial takes over the memory of the one before.
+    // Every trial reuses the memory of the one before.
     let mut last = None;
     while let Some(trial) = trials.draw_into(&mut last) {
         writer.write(trial, &none)?;
@@ -266,7 +264,7 @@ fn replay(args: &Args, alphabet: &str, mut step: Step) -> Result<()> {
     let mut index = 0;
     replay.trials(&suite, |trial, symbols| {
         progress.step();
-        // The published stream has to be drawn from its beginning, whatever the shard.
+        // Every shard has to draw the published random stream from its beginning.
         let wanted = range.contains(&index);
         index += 1;
         if !wanted {

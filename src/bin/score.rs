@@ -217,7 +217,7 @@ fn scores(args: &Args, curves: &[CurveCells], known: &mut Complexities) -> Resul
     Ok(rows)
 }
 
-/// One row a cell of a curve.
+/// One row per cell of a curve.
 fn score_cells(args: &Args, curve: &CurveCells) -> Result<Vec<Score>> {
     let bootstrap = Bootstrap {
         replicates: args.replicates,
@@ -238,7 +238,7 @@ fn parse_se(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(se) if se > 0.0 && se < 1.0 => Ok(se),
         _ => Err(format!(
-            "expected an error between 0 and 1, as .02; found {text:?}"
+            "expected an error between 0 and 1, such as .02; found {text:?}"
         )),
     }
 }

@@ -20,18 +20,17 @@ use std::path::PathBuf;
 /// The input files.
 #[derive(Debug, Args)]
 pub struct InputArgs {
-    /// Files to read, one after the other: JSON lines, Arrow or Parquet (flat tables: CSV, too), as
-    /// their first bytes show; all but Parquet also inside gzip or zstd. `-`, or no file, is standard
-    /// input.
+    /// Input files: JSON lines, Arrow or Parquet, and CSV for flat tables. Their first bytes show the format. All but
+    /// Parquet may be compressed by gzip or zstd. `-`, or no file, is standard input.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
 
 impl InputArgs {
-    /// The files; refuses to wait for a person to type records, and to write over what is read.
+    /// The input files.
     ///
     /// # Errors
-    /// No file is given and standard input is a terminal; a file is one of the outputs, too.
+    /// No file is given and standard input is a terminal, or an input is also an output.
     pub fn paths(&self, outputs: &[PathBuf]) -> Result<&[PathBuf]> {
         if self.files.is_empty() && std::io::stdin().is_terminal() {
             return Err(Error::usage(
@@ -43,22 +42,21 @@ impl InputArgs {
     }
 }
 
-/// Where the records go and how.
+/// Where and how the records are written.
 #[derive(Debug, Args)]
 pub struct OutputArgs {
-    /// Write to this file instead of standard output. It appears whole or not at all. A name that ends
-    /// in .gz or .zst is compressed (predictions.jsonl.gz).
+    /// Write to this file instead of standard output. It appears whole or not at all. It is compressed if its name ends
+    /// in .gz or .zst (predictions.jsonl.gz).
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// The output's format. Default: by the suffix of the output file (.jsonl, .arrow, .parquet, .csv,
-    /// .tsv, .txt; others are refused); else JSON lines, or for flat tables CSV (aligned columns on a
-    /// terminal).
+    /// Output format. Default: by the suffix of the output file (.jsonl, .arrow, .parquet, .csv, .tsv, .txt; others are
+    /// refused). On standard output: JSON lines; for flat tables CSV, or aligned columns on a terminal.
     #[arg(long, value_name = "FORMAT")]
     pub to: Option<Format>,
 
-    /// Begin JSON lines with a line that says where the records come from (Arrow and Parquet say
-    /// so in their metadata; with -o a FILE.provenance.json is written).
+    /// Write the provenance as the first JSON line. (Arrow and Parquet always have it in their metadata, and -o writes
+    /// it to FILE.provenance.json.)
     #[arg(long)]
     pub provenance: bool,
 
@@ -68,7 +66,7 @@ pub struct OutputArgs {
 }
 
 impl OutputArgs {
-    /// A writer of records, which by default are JSON lines.
+    /// A writer of records, by default as JSON lines.
     ///
     /// # Errors
     /// The output cannot be created, or the format cannot hold the records.
@@ -80,7 +78,7 @@ impl OutputArgs {
         self.writer(Format::Jsonl, skip, chain)
     }
 
-    /// A writer of a flat table, which by default is CSV, or aligned columns on a terminal.
+    /// A writer of a flat table, by default as CSV, or as aligned columns on a terminal.
     ///
     /// # Errors
     /// The output cannot be created, or the format cannot hold the records.
@@ -140,7 +138,7 @@ impl OutputArgs {
         Ok(writer)
     }
 
-    /// Finishes the output: only now does a file have its name.
+    /// Finishes the output. Only now a file gets its name.
     ///
     /// # Errors
     /// The output cannot be written.
@@ -152,7 +150,7 @@ impl OutputArgs {
         Ok(())
     }
 
-    /// The format that is asked for: by `--to`, or by the suffix of the output file.
+    /// The format by `--to`, or by the suffix of the output file.
     fn format(&self) -> Result<Option<Format>> {
         let Some(file) = self.file().filter(|_| self.to.is_none()) else {
             return Ok(self.to);
@@ -167,16 +165,16 @@ impl OutputArgs {
         Ok(format)
     }
 
-    /// The output as a list, for [`InputArgs::paths`]; a mistake in its name is found before any work.
+    /// The output as a list, for [`InputArgs::paths`]. So a wrong suffix is found before any work.
     ///
     /// # Errors
-    /// A suffix of no format.
+    /// The suffix is unknown.
     pub fn files(&self) -> Result<&[PathBuf]> {
         self.format()?;
         Ok(self.output.as_slice())
     }
 
-    /// Refuses an output that is the suite's file.
+    /// Checks that the output is not the suite's file.
     ///
     /// # Errors
     /// It is.
@@ -191,7 +189,7 @@ impl OutputArgs {
         self.file().is_none() && std::io::stdout().is_terminal()
     }
 
-    /// The output file, if it isn't standard output.
+    /// The output file, if it is not standard output.
     #[must_use]
     pub fn file(&self) -> Option<&PathBuf> {
         self.output.as_ref().filter(|f| f.as_os_str() != "-")
@@ -201,19 +199,19 @@ impl OutputArgs {
 /// The groups of functions.
 #[derive(Debug, Args)]
 pub struct GroupArgs {
-    /// --by group: `primitives` (rotations, shifts, masks and so on: functions that have such a primitive), or a CSV file
-    /// of columns function and group. A function may be in several groups: their rows then overlap. [default: those that
-    /// the suite names, or else primitives]
+    /// --by group: `primitives` (functions with a rotation, a shift, a mask and so on), or a CSV file with the columns
+    /// function and group. A function may be in several groups; their rows then overlap. [default: the suite's groups,
+    /// or else primitives]
     #[arg(long, value_name = "primitives|FILE", value_parser = SuggestedValues(&[Groups::PRIMITIVES]),
           hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     groups: Option<String>,
 }
 
 impl GroupArgs {
-    /// The curves as they are, or by group.
+    /// The curves, split by group if `by_group`.
     ///
     /// # Errors
-    /// Groups are given, and not asked for; those of [`Groups`]; an output that is their file.
+    /// --groups is given without `by_group`; the errors of [`Groups`]; the output is the file of groups.
     pub fn split(
         &self,
         by_group: bool,
@@ -246,18 +244,17 @@ impl GroupArgs {
     }
 }
 
-/// The functions that records are of.
+/// The suite of the records' functions.
 #[derive(Debug, Args)]
 pub struct SuiteArg {
-    /// The functions that may be behind the demonstrations: `paper`, `primitives`, `random:...`,
-    /// `random-tables:...` or a file (see gen-tasks). Default: those of your own from which the
-    /// input was drawn, if its provenance has any; else `paper`.
+    /// The suite of the input's functions: `paper`, `primitives`, `random:...`, `random-tables:...` or a file (see
+    /// gen-tasks). Default: your own functions in the input's provenance, if it has any; else `paper`.
     #[arg(long, value_parser = SuggestedValues(&Suite::NAMES), hide_possible_values = true, value_hint = ValueHint::AnyPath)]
     suite: Option<String>,
 }
 
 impl SuiteArg {
-    /// Refuses an output that is the suite's file.
+    /// Checks that the output is not the suite's file.
     ///
     /// # Errors
     /// It is.
@@ -267,10 +264,10 @@ impl SuiteArg {
             .try_for_each(|name| output.keep_suite(name))
     }
 
-    /// The suite that is given, or that records of this provenance are of. `bits` as in [`Suite::load`].
+    /// The given suite, or the one in the provenance. `bits` as in [`Suite::load`].
     ///
     /// # Errors
-    /// A suite that cannot be had, or is another than the one in the provenance.
+    /// The suite cannot be loaded, or is not the one in the provenance.
     pub fn load(&self, chain: &Chain, bits: Option<u32>) -> Result<Suite> {
         let drawn = chain.suite()?;
         let Some(name) = &self.suite else {
@@ -279,7 +276,8 @@ impl SuiteArg {
         let given = Suite::load(name, bits)?;
         match drawn.map(|suite| suite.sha256()) {
             Some(drawn) if drawn != given.sha256() => Err(Error::data(format!(
-                "--suite {name}: SHA-256 {} of its functions, but the input was drawn from {drawn}; it has them itself",
+                "--suite {name}: its functions have SHA-256 {}, but the input was drawn from {drawn}, which its provenance \
+                 has: leave --suite out",
                 given.sha256()
             ))),
             _ => Ok(given),
@@ -287,10 +285,10 @@ impl SuiteArg {
     }
 }
 
-/// The seed of a filter's chance.
+/// The seed of a filter.
 #[derive(Debug, Args)]
 pub struct SeedArg {
-    /// Seed of all chance. The same seed gives the same numbers on any machine.
+    /// Seed of all random draws. The same seed gives the same numbers on every machine.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
     pub seed: i64,
 }
@@ -298,13 +296,13 @@ pub struct SeedArg {
 /// The number of threads.
 #[derive(Debug, Args)]
 pub struct ThreadArgs {
-    /// Threads to use, at most one per core; 0 is one per core. No result depends on it.
+    /// Number of threads, at most one per core; 0 is one per core. Results do not depend on it.
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
 }
 
 impl ThreadArgs {
-    /// Sets rayon's global pool up.
+    /// Sets up rayon's global pool.
     ///
     /// # Errors
     /// The threads cannot be started.
@@ -315,7 +313,7 @@ impl ThreadArgs {
             .map_err(|e| Error::usage(format!("--threads {}: {e}", self.threads)))
     }
 
-    /// The number of threads meant. More than there are cores would wait for each other; unless `quiet`, a line says so.
+    /// The number of threads, at most one per core: more would wait for each other. Unless `quiet`, a note says so.
     #[must_use]
     pub fn count(&self, quiet: bool) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -333,7 +331,7 @@ impl ThreadArgs {
     }
 }
 
-/// Any text but none, for which shells offer these words.
+/// Any text that is not empty. Shells suggest these words.
 #[derive(Debug, Clone, Copy)]
 pub struct SuggestedValues(pub &'static [&'static str]);
 
@@ -356,7 +354,7 @@ impl TypedValueParser for SuggestedValues {
 
 const MAX_MEMORY: &str = "max-memory";
 
-/// A filter with the limit of its memory, which no filter looks at and no result depends on.
+/// Adds --max-memory, which [`super::main`] reads for all filters.
 pub(super) fn with_memory(command: Command) -> Command {
     command.arg(
         Arg::new(MAX_MEMORY)
@@ -365,13 +363,13 @@ pub(super) fn with_memory(command: Command) -> Command {
             .value_parser(parse_size)
             .global(true)
             .help(
-                "The most memory that this filter takes for itself, as 640M or 16G; ONNX Runtime's is not in it. \
-                 Default: four fifths of what machine and control group have left at the start",
+                "Memory limit of this filter, for example 640M or 16G; ONNX Runtime's memory does not count. Default: four \
+                 fifths of the memory that machine and control group have left at the start",
             ),
     )
 }
 
-/// The limit, in bytes.
+/// The memory limit, in bytes.
 pub(super) fn max_memory(matches: &ArgMatches) -> u64 {
     let own = matches.subcommand().map_or(matches, |(_, own)| own);
     own.get_one(MAX_MEMORY)
@@ -379,9 +377,9 @@ pub(super) fn max_memory(matches: &ArgMatches) -> u64 {
         .unwrap_or_else(|| memory::available().map_or(u64::MAX, |available| available / 5 * 4))
 }
 
-/// A size in bytes: `640M`.
+/// Parses a size in bytes, such as `640M`.
 fn parse_size(text: &str) -> std::result::Result<u64, String> {
-    /// No filter does with less.
+    /// No filter works with less.
     const LEAST: u64 = 1 << 20;
     let upper = text.to_ascii_uppercase();
     let (number, shift) = [('K', 10), ('M', 20), ('G', 30)]
@@ -392,16 +390,17 @@ fn parse_size(text: &str) -> std::result::Result<u64, String> {
         .parse()
         .ok()
         .and_then(|n: u64| n.checked_mul(1 << shift));
-    size.filter(|&size| size >= LEAST)
-        .ok_or_else(|| format!("expected a size of at least 1M, as 640M or 16G; found {text:?}"))
+    size.filter(|&size| size >= LEAST).ok_or_else(|| {
+        format!("expected a size of at least 1M, such as 640M or 16G; found {text:?}")
+    })
 }
 
-/// A list of shot counts: `1,2,4,8`.
+/// Parses one of a list of shot counts, such as `1,2,4,8`.
 ///
 /// # Errors
-/// Something that is no shot count.
+/// The text is not a shot count.
 pub fn parse_shots(text: &str) -> std::result::Result<u32, String> {
     text.trim()
         .parse()
-        .map_err(|_| format!("expected shot counts, as 1,2,4,8; found {text:?}"))
+        .map_err(|_| format!("expected shot counts such as 1,2,4,8; found {text:?}"))
 }

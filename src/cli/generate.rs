@@ -1,8 +1,8 @@
 /*!
-A filter's man pages and shell completions, from the definitions that its `--help` shows.
+Man pages and shell completions of a filter, from the definitions of its `--help`.
 
-`FILTER --generate man|bash|zsh|fish FOLDER` writes them into a folder. It is for `make man` and `make completions`, and
-stands in no help.
+`FILTER --generate man|bash|zsh|fish FOLDER` writes them into a folder, for `make man` and `make completions`. No help
+shows it.
 */
 
 use super::output::Sink;
@@ -15,13 +15,13 @@ use clap_mangen::roff::{Roff, bold, roman};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The hidden flag, which stands first.
+/// The hidden flag. It must be the first argument.
 pub(super) const FLAG: &str = "--generate";
 
-/// The day of the pages, which goes with the version in Cargo.toml.
+/// The date of the man pages; it belongs to the version in Cargo.toml.
 const DATE: &str = "2026-11-24";
 
-/// What the exit codes mean.
+/// The exit codes and their meanings.
 const EXIT_CODES: [(&str, &str); 6] = [
     (
         "0",
@@ -31,7 +31,7 @@ const EXIT_CODES: [(&str, &str); 6] = [
         "1",
         "Bad data or files: the message says which file, line or row, column, and what was expected.",
     ),
-    ("2", "The command line asks for something that cannot be."),
+    ("2", "The command line asks for something impossible."),
     (
         "3",
         "A model, the inference runtime or a device cannot be used.",
@@ -40,10 +40,10 @@ const EXIT_CODES: [(&str, &str); 6] = [
     ("130", "Interrupted."),
 ];
 
-/// Writes what the arguments behind [`FLAG`] ask for.
+/// Writes what the arguments after [`FLAG`] ask for.
 ///
 /// # Errors
-/// They are not what they have to be; the folder cannot be written to.
+/// The arguments are wrong, or the folder cannot be written to.
 pub(super) fn generate(
     mut command: Command,
     mut arguments: impl Iterator<Item = OsString>,
@@ -66,8 +66,8 @@ pub(super) fn generate(
     Sink::write_file(&file, completions(shell, command).as_bytes())
 }
 
-/// A shell's completions, with what `clap_complete` has no words for: a value that is one of some words or a file, and
-/// colons.
+/// A shell's completions, with two things that `clap_complete` lacks: values that are either one of some words or a
+/// file, and words with colons.
 fn completions(shell: Shell, mut command: Command) -> String {
     let name = command.get_name().to_owned();
     let mut text = Vec::new();
@@ -85,7 +85,7 @@ fn completions(shell: Shell, mut command: Command) -> String {
         let words = words.join(" ");
         if shell == Shell::Zsh {
             let function = format!("_{name}_{long}");
-            // A colon ends a value's name, unless it is escaped.
+            // An unescaped colon would end a value's name.
             let escaped = |text: &str| text.replace(':', "\\:");
             let value = arg.get_value_names().map_or("", |names| names[0].as_str());
             let closed = format!(":{value}:({})'", escaped(&words));
@@ -121,7 +121,7 @@ fn completions(shell: Shell, mut command: Command) -> String {
     text
 }
 
-/// Bash parts words at colons: this puts them together again, and takes from what is offered what stands before.
+/// Bash splits words at colons. This joins them again, and removes the part before the last colon from each suggestion.
 const WHOLE: &str = r#"
 FUNCTION_whole() {
     local words=() last=-1 word
@@ -178,7 +178,7 @@ fn page_of(command: &Command, page: &Man) -> std::io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Examples line by line: clap's own section would fill them into paragraphs.
+/// Adds the examples line by line. clap's own section would join them into paragraphs.
 fn push_examples(page: &mut Roff, text: &str) {
     page.control("SH", ["EXAMPLES"]);
     page.control("nf", []);

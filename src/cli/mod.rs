@@ -1,6 +1,6 @@
 /*!
-What all filters share. A command line comes in; inputs that are checked and outputs that appear whole go out, and one
-exit code. Warnings, progress, man pages and completions belong here, too.
+What all filters share. A command line comes in. Checked inputs, outputs that appear whole or not at all, and one exit
+code go out. Warnings, progress, man pages and completions are here, too.
 */
 
 mod args;
@@ -16,10 +16,9 @@ pub use output::{Sink, destination, keep_apart, when_interrupted};
 pub use progress::Progress;
 pub use sequences::read_sequences;
 
-use crate::error::{Error, Result, counted};
+use crate::error::{Error, Result, counted, visible};
 use crate::memory;
 use crate::program::{Program, Suite};
-use crate::terminal::visible;
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::fmt::{self, Display};
@@ -31,7 +30,7 @@ static PROGRAM: OnceLock<&str> = OnceLock::new();
 static VERSION: OnceLock<String> = OnceLock::new();
 static COMMIT: OnceLock<&str> = OnceLock::new();
 
-/// What `--version` says behind the number: the commit, where the build was told (`make`), and what a filter adds.
+/// What `--version` prints: the number, the commit if the build knows it (`make`), and what a filter adds.
 #[must_use]
 pub fn version(more: Option<String>) -> String {
     let commit = COMMIT.get().map(|commit| format!("commit {commit}"));
@@ -43,22 +42,22 @@ pub fn version(more: Option<String>) -> String {
     format!("{number} ({})", more.join(", "))
 }
 
-/// The filter that this process is.
+/// The name of this filter.
 fn program() -> &'static str {
     PROGRAM.get().copied().unwrap_or("shotline")
 }
 
-/// Parses the command line, runs the filter and turns its result into an exit code. A closed
-/// standard output ends in silence with success; any other error is one line on stderr.
+/// Parses the command line, runs the filter and turns its result into an exit code. If the reader closes standard
+/// output, the filter ends silently with success. Any other error is one line on stderr.
 ///
-/// `commit` comes from each filter, so that another commit does not compile the library anew.
+/// Each filter passes its `commit`, so that a new commit does not recompile the library.
 pub fn main<A: Parser>(
     program: &'static str,
     commit: Option<&'static str>,
     run: impl FnOnce(&A) -> Result<()>,
 ) -> ExitCode {
     PROGRAM.get_or_init(|| program);
-    // Sources without a repository have none.
+    // Sources without a repository have no commit.
     if let Some(commit) = commit.filter(|commit| !commit.is_empty()) {
         COMMIT.get_or_init(|| commit);
     }
@@ -91,7 +90,7 @@ pub fn main<A: Parser>(
             );
         }
         Err(e) if e.use_stderr() => {
-            // The same mistake in arguments that cannot steer the terminal.
+            // Parse again with escaped arguments, so that the message cannot steer the terminal.
             let shown = std::env::args_os().map(|arg| visible(&arg.to_string_lossy()));
             let shown = args::with_memory(A::command())
                 .try_get_matches_from(shown)
@@ -112,13 +111,13 @@ pub fn main<A: Parser>(
     exit(program, run(&args))
 }
 
-/// Where memory does not suffice, nothing else is left behind.
+/// The last message when memory runs out. No unfinished file is left behind.
 fn last_word(words: fmt::Arguments<'_>) {
     output::remove_unfinished();
     eprintln!("{}: {words}", program());
 }
 
-/// The way out: says what went wrong, if anything did.
+/// Prints the error, if there is one, and gives the exit code.
 fn exit(program: &str, result: Result<()>) -> ExitCode {
     match result {
         Ok(()) | Err(Error::Closed) => ExitCode::SUCCESS,
@@ -129,20 +128,20 @@ fn exit(program: &str, result: Result<()>) -> ExitCode {
     }
 }
 
-/// Says how many rows have no error over functions because they hold one only.
+/// Warns that rows with only one function have no error over functions.
 pub fn warn_of_one_function(rows: usize) {
     if rows > 0 {
         warn(
             program(),
             format!(
-                "{} of one function only: errors over functions need two, and are null",
+                "{} of only one function: errors over functions need two, and are null",
                 counted(rows, "row")
             ),
         );
     }
 }
 
-/// Says how many bootstrap replicates were left out at `place`, of how many, because they lack a point.
+/// Warns that some bootstrap replicates at `place` were left out, because they lack a shot count.
 pub fn warn_of_replicates(place: &str, missing: usize, replicates: u32) {
     if missing > 0 {
         warn(
@@ -160,14 +159,14 @@ pub fn warn(program: &str, message: impl Display) {
     note(program, format!("warning: {message}"));
 }
 
-/// One line on stderr, which no name in it can break or colour.
+/// One line on stderr, with control characters escaped.
 pub fn note(program: &str, message: impl Display) {
     eprintln!("{program}: {}", visible(&message.to_string()));
 }
 
-/// Says which functions of a suite no answer can tell apart at this width.
+/// Warns of functions of a suite that are equal at this width.
 pub fn warn_of_equal(suite: &Suite, bits: u32) {
-    /// More are counted.
+    /// Further groups are only counted.
     const NAMED: usize = 3;
     let groups = suite.equal(bits);
     if groups.is_empty() {
@@ -185,7 +184,7 @@ pub fn warn_of_equal(suite: &Suite, bits: u32) {
     warn(
         program(),
         format!(
-            "functions of one truth table at {}: {named}",
+            "functions with the same truth table at {}: {named}",
             counted(bits, "bit")
         ),
     );

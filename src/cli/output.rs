@@ -3,9 +3,8 @@ Outputs that appear whole or not at all: a temporary file beside the target, ren
 */
 
 use crate::compression::{Compression, Packer};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible};
 use crate::predictor::stop_engines;
-use crate::terminal::visible;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
@@ -18,15 +17,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tempfile::TempPath;
 
-/// Temporary files that are not finished, for the signal handler to remove.
+/// Unfinished temporary files, for the signal handler to remove.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// What the signal handler says at the end, from what is known then.
+/// Gives the signal handler's last message.
 type LastWord = Box<dyn Fn() -> Option<String> + Send>;
 
 static LAST_WORD: Mutex<Option<LastWord>> = Mutex::new(None);
 
-/// On Ctrl-C, SIGTERM and SIGHUP, says what `words` gives at that moment on stderr.
+/// On Ctrl-C, SIGTERM and SIGHUP, calls `words` and prints the result on stderr.
 pub fn when_interrupted(
     program: &'static str,
     words: impl Fn() -> Option<String> + Send + 'static,
@@ -36,7 +35,7 @@ pub fn when_interrupted(
     }));
 }
 
-/// Removes unfinished files, unless another thread is just adding one.
+/// Removes unfinished files, unless another thread holds their list.
 pub(super) fn remove_unfinished() {
     if let Ok(files) = UNFINISHED.try_lock() {
         remove(&files);
@@ -49,9 +48,9 @@ fn remove(files: &[PathBuf]) {
     }
 }
 
-/// Removes unfinished files and ends engines on Ctrl-C, SIGTERM and SIGHUP, and exits with 128 + the signal's number
-/// (130 for Ctrl-C). Beyond a limit on a file's size (`ulimit -f`, a batch system's) a write is to fail like one on a full
-/// disk, not to end the process.
+/// On Ctrl-C, SIGTERM and SIGHUP, removes unfinished files, ends engines, and exits with 128 + the signal's number (130
+/// for Ctrl-C). SIGXFSZ is caught so that a write beyond a limit on file sizes (`ulimit -f`, a batch system's) fails
+/// like one on a full disk instead of ending the process.
 pub(super) fn remove_unfinished_on_signals() {
     // Without handlers a signal still ends the process; only a temporary file could be left.
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGXFSZ]) else {
@@ -61,13 +60,13 @@ pub(super) fn remove_unfinished_on_signals() {
         if let Some(signal) = signals.forever().find(|&signal| signal != SIGXFSZ) {
             let unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
             remove(&unfinished);
-            // Never given back: no file is begun any more.
+            // Never unlocked, so that no file is begun any more.
             std::mem::forget(unfinished);
             stop_engines();
             let last_word = LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(words) = last_word.as_ref().and_then(|words| words()) {
-                // `eprintln!` would panic where nobody reads any more, and this thread's locks stay taken: the others would
-                // wait for ever.
+                // `eprintln!` would panic if stderr is closed. This thread's locks would stay taken, and others would
+                // wait forever.
                 let _ = writeln!(io::stderr(), "\n{}", visible(&words));
             }
             signal_hook::low_level::exit(128 + signal);
@@ -76,12 +75,12 @@ pub(super) fn remove_unfinished_on_signals() {
     let _ = std::thread::Builder::new().spawn(watch);
 }
 
-/// Whether this process was begun without a standard output. Rust's runtime puts /dev/null in its place before `main`, so
-/// that every write would succeed and be lost; this is seen before that.
+/// Whether this process was started without a standard output. It is checked before `main`, because Rust's runtime then
+/// opens /dev/null in its place: every write would succeed and be lost.
 static STDOUT_IS_CLOSED: AtomicBool = AtomicBool::new(false);
 
 #[used]
-// SAFETY: this section is a list of functions of this type, called before `main`; this one needs no runtime.
+// SAFETY: this section is a list of functions of this type, called before `main`. This one needs no runtime.
 #[unsafe(link_section = ".init_array")]
 static LOOK_AT_STDOUT: extern "C" fn() = look_at_stdout;
 
@@ -90,7 +89,7 @@ extern "C" fn look_at_stdout() {
     STDOUT_IS_CLOSED.store(closed, Ordering::Relaxed);
 }
 
-/// Whether there is a standard output.
+/// Checks that there is a standard output.
 ///
 /// # Errors
 /// There is none.
@@ -101,11 +100,10 @@ pub(super) fn check_stdout() -> Result<()> {
     Ok(())
 }
 
-/// Refuses an output that is an input, too, under whatever name: it would replace what it is made of. Where no path is
-/// given, standard input and standard output are meant.
+/// Checks that no output is also an input, under any name. No paths mean standard input and standard output.
 ///
 /// # Errors
-/// There is one.
+/// An output is also an input.
 pub fn keep_apart(inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<()> {
     let inputs = regular_files(inputs, "/dev/stdin");
     for (file, output) in regular_files(outputs, "/dev/stdout") {
@@ -120,7 +118,7 @@ pub fn keep_apart(inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// The regular files among the paths, by device and inode; `standard` stands for `-`, and for no path at all.
+/// The regular files among the paths, by device and inode. `standard` replaces `-`, and an empty list.
 fn regular_files(paths: &[PathBuf], standard: &str) -> Vec<((u64, u64), PathBuf)> {
     let dash = [PathBuf::from("-")];
     let paths = if paths.is_empty() { &dash } else { paths };
@@ -135,16 +133,17 @@ fn regular_files(paths: &[PathBuf], standard: &str) -> Vec<((u64, u64), PathBuf)
     paths.iter().filter_map(file).collect()
 }
 
-/// The file that a path leads to, be it there or not: links are followed, so that their target is replaced and not they.
+/// The file at the end of a path's symbolic links, whether it exists or not. So an output replaces the target, not the
+/// link.
 #[must_use]
 pub fn destination(path: &Path) -> PathBuf {
-    /// As many as Linux follows.
+    /// The most links that Linux follows.
     const LINKS: usize = 40;
     if !path.is_symlink() {
         return path.to_owned();
     }
     if path.exists() {
-        // A deleted file's descriptor, say, has a path that leads to nothing.
+        // Some paths lead to nothing, for example that of a deleted file's descriptor.
         return fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     }
     let next = |path: &PathBuf| Some(path.parent()?.join(fs::read_link(path).ok()?));
@@ -154,7 +153,7 @@ pub fn destination(path: &Path) -> PathBuf {
     last.unwrap_or_else(|| path.to_owned())
 }
 
-/// Standard output, or a file on its way.
+/// An output: standard output, or a file that gets its name at the end.
 pub enum Sink {
     /// Standard output.
     Stdout(BufWriter<File>),
@@ -162,36 +161,37 @@ pub enum Sink {
     Special(Packer<BufWriter<File>>),
     /// A file under a temporary name.
     File {
-        /// The file's contents so far.
+        /// The contents.
         file: Packer<BufWriter<File>>,
-        /// Its temporary name; the file is removed if this is dropped.
+        /// The temporary name. The file is removed if this is dropped.
         temporary: TempPath,
-        /// The name it will have.
+        /// The final name.
         path: PathBuf,
     },
 }
 
-/// Large enough that system calls don't matter.
+/// Large enough that system calls do not matter.
 const BUFFER: usize = 1 << 18;
 
-/// What Linux gives a pipe of any user's, if asked.
+/// The largest pipe that Linux gives every user.
 const PIPE: usize = 1 << 20;
 
 impl Sink {
-    /// An output to `path`, or to standard output. Where the name ends in `.gz` or `.zst`, it is compressed.
+    /// An output to `path`, or to standard output. It is compressed if the name ends in `.gz` or `.zst`.
     ///
     /// # Errors
     /// The folder is missing or cannot be written to.
     pub fn create(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else {
             check_stdout()?;
-            // A descriptor of its own: the standard library's stdout would look for the end of a line in every block, and
-            // write what is behind it separately.
+            // Its own descriptor: the standard library's stdout would search every block for a line end, and write the
+            // rest separately.
             let file = io::stdout()
                 .as_fd()
                 .try_clone_to_owned()
                 .map_err(|e| Error::io("stdout", e))?;
-            // Where it is a pipe, wider, so that its two ends wait less for each other. What is no pipe stays as it is.
+            // A wider pipe lets its two ends wait less for each other. This fails for anything but a pipe, which is
+            // fine.
             let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE);
             return Ok(Self::Stdout(BufWriter::with_capacity(
                 BUFFER,
@@ -228,7 +228,7 @@ impl Sink {
                 folder.display()
             )));
         }
-        // Held while the file is made: a signal finds either none, or one to remove.
+        // Locked while the file is created, so that a signal finds either no file, or one in the list.
         let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, temporary) = tempfile::Builder::new()
             .prefix(".shotline-")
@@ -246,7 +246,7 @@ impl Sink {
         })
     }
 
-    /// Writes a whole file at once, as whole as any other.
+    /// Writes a file at once. It appears whole or not at all.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -256,7 +256,7 @@ impl Sink {
         sink.commit()
     }
 
-    /// Writes everything out and gives the file its name.
+    /// Flushes everything and gives the file its name.
     ///
     /// # Errors
     /// The output cannot be written or renamed.

@@ -1,5 +1,5 @@
 /*!
-A progress bar on stderr, only where stderr is a terminal and nobody asked for quiet.
+A progress bar on stderr, only if stderr is a terminal and --quiet is not given.
 */
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -7,23 +7,23 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How far the work is.
+/// The progress of the work.
 pub struct Progress {
     bar: ProgressBar,
-    /// What the pieces so far gave.
+    /// The units done so far.
     given: Arc<AtomicU64>,
-    /// A hidden bar would still read the clock at every step.
+    /// Skips a hidden bar, which would still read the clock at every step.
     is_hidden: bool,
 }
 
 impl Progress {
-    /// A bar over `total` pieces of work, or a count where the total is unknown.
+    /// A bar over `total` pieces of work, or a count if the total is unknown.
     #[must_use]
     pub fn new(what: &'static str, total: Option<u64>, quiet: bool) -> Self {
         Self::giving(what, what, total, quiet)
     }
 
-    /// A bar whose rate is in `units`, of which a piece of work may give several, or none.
+    /// A bar whose rate is in `units`. A piece of work may give several units, or none.
     #[must_use]
     pub fn giving(
         units: &'static str,
@@ -34,7 +34,7 @@ impl Progress {
         let target = if quiet {
             ProgressDrawTarget::hidden()
         } else {
-            // Hidden by itself where stderr is no terminal.
+            // It hides itself if stderr is not a terminal.
             ProgressDrawTarget::stderr_with_hz(5)
         };
         let bar = ProgressBar::with_draw_target(total, target);
@@ -44,7 +44,7 @@ impl Progress {
         } else {
             "{prefix} {spinner} {human_pos} in {elapsed}, {rate} {msg}"
         };
-        // The two templates above are valid; were they not, the plain bar would do.
+        // The two templates above are valid. Otherwise the plain bar would be shown.
         if let Ok(style) = ProgressStyle::with_template(style) {
             let given = given.clone();
             let rate = move |state: &ProgressState, out: &mut dyn Write| {
@@ -53,7 +53,6 @@ impl Progress {
                     state.elapsed().as_secs_f64(),
                     units,
                 );
-                // A bar without a rate is a bar.
                 let _ = out.write_str(&rate);
             };
             bar.set_style(style.with_key("rate", rate));
@@ -67,12 +66,12 @@ impl Progress {
         }
     }
 
-    /// One piece more is done.
+    /// One more piece is done.
     pub fn step(&self) {
         self.give(1);
     }
 
-    /// One piece more is done, and has given so many units.
+    /// One more piece is done, which gave this many units.
     pub fn give(&self, units: u64) {
         if !self.is_hidden {
             self.given.fetch_add(units, Ordering::Relaxed);
@@ -85,13 +84,13 @@ impl Progress {
         self.bar.set_message(message);
     }
 
-    /// The work is done: the bar goes away.
+    /// The work is done. The bar disappears.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// Units a second, or the seconds that one takes.
+/// Units per second, or seconds per unit.
 fn rate(given: u64, seconds: f64, units: &str) -> String {
     // Below 2^53.
     #[allow(clippy::cast_precision_loss)]
@@ -111,7 +110,7 @@ mod tests {
     use super::rate;
 
     #[test]
-    fn a_rate_is_in_the_unit_that_moves() {
+    fn slow_rates_are_in_seconds_per_unit() {
         assert_eq!(rate(0, 9.0, "answers"), "");
         assert_eq!(rate(900, 2.0, "answers"), "450 answers/s");
         assert_eq!(rate(3, 2.0, "answers"), "1.5 answers/s");

@@ -1,6 +1,6 @@
 /*!
-Sequences that a user points to, for `infer --verify`: FASTA, or CSV with a column called `Sequence` (upstream Evo2's
-test data has one), bare or inside gzip or zstd. A file is read whole.
+Sequences for `infer --verify`: FASTA, or CSV with a column `Sequence` (as in upstream Evo2's test data), also
+compressed by gzip or zstd. A file is read into memory.
 */
 
 use crate::compression;
@@ -10,10 +10,10 @@ use crate::text;
 use noodles_fasta as fasta;
 use std::path::{Path, PathBuf};
 
-/// The sequences of all files, each with its name: `FILE:NAME`, or `FILE:ROW`.
+/// The sequences of all files as pairs of name and sequence. The name is `FILE:NAME`, or `FILE:ROW`.
 ///
 /// # Errors
-/// A file that cannot be read, is neither FASTA nor CSV, or holds no sequence.
+/// A file cannot be read, is neither FASTA nor CSV, or has no sequence.
 pub fn read_sequences(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for path in paths {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_has_a_column_of_sequences_wherever_it_stands() {
+    fn csv_has_a_column_of_sequences_at_any_position() {
         let found = read(
             "a.csv",
             b"\xef\xbb\xbfName,Sequence\nhuman,ACGT\nmouse,GGA\n",
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_says_what_was_found() {
+    fn other_files_are_refused_by_what_was_found() {
         for (bytes, word) in [
             (&b"a,b\n1,2\n"[..], "found [\"a\", \"b\"]"),
             (b"Sequence\n", "no sequence"),

@@ -1,5 +1,5 @@
 /*!
-Alphabets: the symbols that a modality offers, from which every trial draws its own.
+Alphabets: the symbols of a modality, from which every trial draws its own.
 */
 
 use crate::digest::sha256_of_text;
@@ -9,7 +9,7 @@ use crate::text;
 use std::fs::File;
 use std::path::Path;
 
-/// The symbols of a modality, and how the papers write its prompts.
+/// The symbols of a modality, and the papers' form of its prompts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alphabet {
     name: String,
@@ -19,27 +19,28 @@ pub struct Alphabet {
     template: &'static str,
 }
 
-/// The paper's concatenation: examples back to back, a separator between them.
+/// The paper's concatenation: examples without space, a separator between them.
 const CONCATENATION: &str = "{x}{y}{sep}";
 
-/// Before characters that would look like a name.
+/// The prefix of characters that look like a name.
 const CHARS: &str = "chars:";
 
-/// Before words, or the file that has them.
+/// The prefix of words, or of a file of words.
 const WORDS: &str = "words:";
 
-/// How many digits of its SHA-256 tell a file of words from another of its name.
+/// The digits of a file's SHA-256 in the name of its alphabet.
 const DIGITS: usize = 12;
 
 impl Alphabet {
     /// The names of the papers' alphabets.
     pub const NAMES: [&str; 4] = ["genomic", "linguistic", "integer", "protein"];
 
-    /// One of [`Self::NAMES`], or the symbols themselves: characters, with `chars:` before those that look like a name, or
-    /// words behind `words:`, with commas between them or in a file.
+    /// Parses one of [`Self::NAMES`], or the symbols themselves: characters (with `chars:` if they look like a name),
+    /// or `words:` and words separated by commas, or `words:` and a file of words.
     ///
     /// # Errors
-    /// Too few, repeated or invisible characters, or a misspelt name; words that begin others; a file that cannot be read.
+    /// There are too few symbols; characters are repeated or invisible, or look like a misspelt name; a word is the
+    /// beginning of another; the file cannot be read.
     pub fn parse(text: &str) -> Result<Self> {
         // Breslow et al., arXiv 2511.12797 (genomic, linguistic) and 2609.14011 (integer, protein).
         let named = |symbols: &str, separator, prefix, template| Self {
@@ -78,13 +79,13 @@ impl Alphabet {
                 String::new()
             };
             return Err(Error::usage(format!(
-                "--alphabet {text}: {c:?} stands twice (again at character {}){hint}",
+                "--alphabet {text}: {c:?} appears twice (again at character {}){hint}",
                 i + 1
             )));
         }
         if let Some(c) = symbols.iter().find(|c| c.is_control() || c.is_whitespace()) {
             return Err(Error::usage(format!(
-                "--alphabet: {c:?} cannot be seen, so it cannot be a symbol"
+                "--alphabet: {c:?} is invisible, so it cannot be a symbol"
             )));
         }
         if symbols.len() < 2 {
@@ -96,7 +97,7 @@ impl Alphabet {
         Ok(named(letters, None, "", CONCATENATION))
     }
 
-    /// Words as symbols: these, with commas between them, or those of a file, which then stands for them in records.
+    /// An alphabet of words: separated by commas, or from a file. In records, the name of the file replaces the words.
     fn of_words(text: &str) -> Result<Self> {
         let (name, symbols) = if text.contains(',') {
             let words = text.split(',').map(str::to_owned).collect();
@@ -129,19 +130,19 @@ impl Alphabet {
             }
             if !is_word(word) {
                 return wrong(format!(
-                    "expected words of two characters or more, found {word:?}; characters stand without {WORDS}, as ACGT"
+                    "expected words of two characters or more, found {word:?}; characters have no {WORDS}, as in ACGT"
                 ));
             }
         }
-        // In order, all that begin with a word stand right behind it.
+        // In sorted order, the words that begin with a word follow it directly.
         let mut sorted: Vec<&String> = symbols.iter().collect();
         sorted.sort_unstable();
         if let Some(pair) = sorted.windows(2).find(|pair| pair[1].starts_with(pair[0])) {
             return wrong(if pair[0] == pair[1] {
-                format!("{:?} stands twice", pair[0])
+                format!("{:?} appears twice", pair[0])
             } else {
                 format!(
-                    "{:?} begins {:?}, so that it could not be told which of them stands in a prompt",
+                    "{:?} is the beginning of {:?}, so prompts would be ambiguous",
                     pair[0], pair[1]
                 )
             });
@@ -155,7 +156,7 @@ impl Alphabet {
         })
     }
 
-    /// The name, or the symbols; of a file of words, its name and what tells it from others.
+    /// The name, or the symbols. For a file of words its name, and the beginning of its SHA-256.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -167,13 +168,13 @@ impl Alphabet {
         &self.symbols
     }
 
-    /// The separator, where it is the same for every trial.
+    /// The separator, if all trials have the same.
     #[must_use]
     pub fn separator(&self) -> Option<&'static str> {
         self.separator
     }
 
-    /// Whether a character is a symbol, or stands in one.
+    /// Whether a character is part of a symbol.
     #[must_use]
     pub fn is_taken(&self, c: char) -> bool {
         let mut all = self
@@ -184,27 +185,27 @@ impl Alphabet {
         all.any(|symbol| symbol.contains(c))
     }
 
-    /// Whether a character stands in a symbol that has several.
+    /// Whether a character is part of a word.
     #[must_use]
     pub fn is_within_a_word(&self, c: char) -> bool {
         let mut all = self.symbols.iter();
         all.any(|symbol| is_word(symbol) && symbol.contains(c))
     }
 
-    /// The text before the first example, by default.
+    /// The default text before the first example.
     #[must_use]
     pub fn prefix(&self) -> &'static str {
         self.prefix
     }
 
-    /// How an example is written, by default.
+    /// The default template.
     #[must_use]
     pub fn template(&self) -> &'static str {
         self.template
     }
 }
 
-/// The name that is meant by what looks like one: a molecule, a name with a slip in it, any longer word.
+/// What is probably meant by characters that look like a name: a molecule, a name with a typo, any longer word.
 fn meant(text: &str) -> Option<&'static str> {
     let folded = text.to_lowercase();
     if folded == "dna" || folded == "rna" {
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn words_from_a_file_have_its_name_and_what_tells_it_from_others() {
+    fn words_from_a_file_have_its_name_and_digest() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kmers.txt");
         let parse = |text: &str| {
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_an_alphabet() {
+    fn these_are_no_alphabets() {
         for (text, word) in [
             ("genomics", "expected genomic;"),
             ("GENOMIC", "expected genomic;"),
@@ -277,15 +278,15 @@ mod tests {
                 "expected genomic, linguistic, integer, protein, or characters",
             ),
             ("chars:", "two different"),
-            ("ACCA", "'C' stands twice (again at character 3)"),
+            ("ACCA", "'C' appears twice (again at character 3)"),
             ("AA,CC", "as symbols are words:AA,CC"),
             ("A", "two different"),
             ("", "two different"),
             ("A C", "' '"),
-            ("words:AAA,CC,AAAT", "\"AAA\" begins \"AAAT\""),
-            ("words:AAA,CC,AAA", "\"AAA\" stands twice"),
+            ("words:AAA,CC,AAAT", "\"AAA\" is the beginning of \"AAAT\""),
+            ("words:AAA,CC,AAA", "\"AAA\" appears twice"),
             ("words:AAA,", "two characters or more, found \"\""),
-            ("words:A,C", "characters stand without words:, as ACGT"),
+            ("words:A,C", "characters have no words:, as in ACGT"),
             ("words:AA,C C", "\"C C\" has white space"),
         ] {
             let error = Alphabet::parse(text).unwrap_err();

@@ -1,6 +1,6 @@
 /*!
-From trials to prompts. A trial and an alphabet come in; a prompt in symbols of the trial's own goes out, with the answer
-that is wanted. The template says how one example is written.
+From trials to prompts. A trial and an alphabet come in. A prompt in the trial's own symbols goes out, with the encoded
+target. The template is the form of one example.
 */
 
 mod alphabet;
@@ -28,17 +28,17 @@ pub struct Encoder {
     template_text: String,
     prefix: String,
     keys: Option<Keys>,
-    /// Which symbols are left while a trial draws its own.
+    /// The symbols that are left while a trial draws its own.
     left: Vec<usize>,
-    /// What stands around inputs and outputs, by the separator; there is none that is empty.
+    /// The text around inputs and outputs, by separator; "" if there is none.
     around: BTreeMap<String, Surroundings>,
 }
 
 impl Encoder {
-    /// An encoder; template and prefix default to the alphabet's own.
+    /// An encoder. The alphabet has a default template and prefix.
     ///
     /// # Errors
-    /// A template that is none, or one or a prefix under which an answer would be ambiguous.
+    /// The template is invalid, or template or prefix would make an answer ambiguous.
     pub fn new(alphabet: Alphabet, template: Option<&str>, prefix: Option<&str>) -> Result<Self> {
         let template = Template::parse(template.unwrap_or(alphabet.template()))?;
         template.check(&alphabet)?;
@@ -48,8 +48,7 @@ impl Encoder {
         let prefix = unescape(prefix.unwrap_or(alphabet.prefix())).map_err(wrong)?;
         if let Some(c) = prefix.chars().find(|&c| alphabet.is_within_a_word(c)) {
             return Err(Error::usage(format!(
-                "--prefix {prefix:?}: {c:?} stands in a word of the alphabet, too, so that it could not be told where a word \
-                 begins"
+                "--prefix {prefix:?}: {c:?} also occurs in a word of the alphabet, so prompts would be ambiguous"
             )));
         }
         Ok(Self {
@@ -69,11 +68,11 @@ impl Encoder {
         &self.alphabet
     }
 
-    /// The trial as a prompt that ends where the answer begins, in symbols of its own, or in those that a replayed trial
-    /// carries.
+    /// The trial as a prompt, which ends where the answer begins. It uses the trial's own symbols, or those that a
+    /// replayed trial carries.
     ///
     /// # Errors
-    /// A template with a separator, and carried symbols without one.
+    /// The template has a separator, and the carried symbols have none.
     pub fn encode(&mut self, trial: Trial, carried: Option<Symbols<'_>>) -> Result<Prompt> {
         let symbols = carried.unwrap_or_else(|| {
             let rng = symbols_stream(&mut self.keys, &trial);
@@ -92,7 +91,7 @@ impl Encoder {
         let around = &self.around[separator];
         let mut starts = trial.eval_shots.as_ref().map(|_| Vec::new());
         let points = trial.eval_shots.as_deref().unwrap_or_default();
-        // Where symbols are longer than a byte it will grow.
+        // It grows for symbols of more than one byte.
         let per_example = 2 * trial.bits as usize + around.bytes();
         let mut text = Text::new(
             self.prefix.len() + per_example * (trial.inputs.len() + 1) + ROOM,
@@ -133,7 +132,7 @@ impl Encoder {
     }
 }
 
-/// The random stream of a trial's symbols: a function of its seed, bits, function, shots and number alone.
+/// The random stream of a trial's symbols. It depends only on seed, bits, function, shots and trial number.
 fn symbols_stream(last: &mut Option<Keys>, trial: &Trial) -> impl Below + use<> {
     let keys = last
         .take()
@@ -147,7 +146,7 @@ fn symbols_stream(last: &mut Option<Keys>, trial: &Trial) -> impl Below + use<> 
     keys.3.key(shots, trial.trial).stream(Purpose::Symbols)
 }
 
-/// Draws a trial's symbols. `left` has room for the numbers of those that are.
+/// Draws a trial's symbols. `left` is working memory.
 fn draw<'a>(
     alphabet: &'a Alphabet,
     template: &Template,
@@ -165,18 +164,18 @@ fn draw<'a>(
     Symbols {
         zero: draw(),
         one: draw(),
-        // The last: the bits' symbols are the same with and without one.
+        // Drawn last, so that the bits' symbols are the same with and without a separator.
         separator: (template.has_separator()).then(|| alphabet.separator().unwrap_or_else(draw)),
     }
 }
 
-/// What a template writes around an input and its output.
+/// The text of a template around an input and its output.
 #[derive(Debug, Clone)]
 struct Surroundings {
     before: Piece,
     between: Piece,
     after: Piece,
-    /// Length of the three in symbols.
+    /// The length of the three in symbols.
     symbols: u32,
 }
 
@@ -199,7 +198,7 @@ impl Surroundings {
             }
             Piece::new(text, symbols)
         };
-        // There is one {x}, and it is before the one {y}.
+        // There is exactly one {x}, before the {y}.
         let before_answer = template.before_answer();
         let x = before_answer
             .iter()
@@ -214,27 +213,25 @@ impl Surroundings {
             after,
         }
     }
-}
 
-impl Surroundings {
     fn bytes(&self) -> usize {
         self.before.text.len() + self.between.text.len() + self.after.text.len()
     }
 }
 
-/// A few characters that are written again and again.
+/// A short text that is written many times.
 #[derive(Debug, Clone)]
 struct Piece {
     text: String,
-    /// The text again, where it is this short: it can be written at one go and only counted at its length.
+    /// A short text in a fixed width, which is written at once and then counted with its own length.
     short: Option<[u8; SHORT]>,
-    /// Its length in symbols.
+    /// The length in symbols.
     symbols: u32,
 }
 
 const SHORT: usize = 8;
 
-/// For an example of short pieces, each written at its full width.
+/// Room for an example of short pieces, each in its fixed width.
 const ROOM: usize = 3 * SHORT + 2 * MAX_BITS as usize;
 
 impl Piece {
@@ -245,7 +242,7 @@ impl Piece {
             .map(|room| room.copy_from_slice(text.as_bytes()))
             .map(|()| short);
         Self {
-            // A template is a command line's argument.
+            // A template is a command-line argument.
             symbols: u32::try_from(symbols).unwrap_or(u32::MAX),
             short,
             text,
@@ -253,21 +250,21 @@ impl Piece {
     }
 }
 
-/// A prompt in the making.
+/// A prompt while it is written.
 struct Text<'a> {
-    /// UTF-8 up to `end`, and room behind it: a bitstring is written at its full width, 16 bytes, and only counted at its
-    /// length, which takes two stores instead of a copy of any length.
+    /// UTF-8 up to `end`, then free room. A bitstring is written in its full width of 16 bytes and then counted with
+    /// its own length. This takes two stores instead of a copy of variable length.
     bytes: Vec<u8>,
     end: usize,
     symbols: Symbols<'a>,
-    /// Bits 0 and 1 where each is one byte.
+    /// The symbols of bits 0 and 1, if both are one byte.
     ascii: Option<(u8, u8)>,
-    /// Length in symbols.
+    /// The length in symbols.
     len: u32,
 }
 
 impl<'a> Text<'a> {
-    /// An empty text with room for so many bytes.
+    /// An empty text with room for `capacity` bytes.
     fn new(capacity: usize, symbols: Symbols<'a>) -> Self {
         let ascii = |symbol: &str| match *symbol.as_bytes() {
             [byte] => Some(byte),
@@ -311,7 +308,7 @@ impl<'a> Text<'a> {
             self.push(&around.after);
             return;
         };
-        // For all of it at once.
+        // Room for the whole example at once.
         let room = self.room(ROOM);
         let mut at = 0;
         let mut put = |piece: &[u8], len: usize| {
@@ -338,7 +335,6 @@ impl<'a> Text<'a> {
         self.push_str(&piece.text, piece.symbols);
     }
 
-    /// A text, and its length in symbols.
     fn push_str(&mut self, text: &str, symbols: u32) {
         self.room(text.len()).copy_from_slice(text.as_bytes());
         self.end += text.len();
@@ -361,7 +357,7 @@ impl<'a> Text<'a> {
 
     fn finish(mut self) -> String {
         self.bytes.truncate(self.end);
-        // Only whole characters were written.
+        // Only complete characters were written.
         String::from_utf8(self.bytes).unwrap_or_default()
     }
 }
@@ -373,7 +369,7 @@ mod tests {
     use crate::record::Condition;
     use crate::trial::Grid;
 
-    /// The prompt and where its answers begin, character by character as the template says it.
+    /// The prompt and the starts of its answers, built part by part from the template.
     fn spelt(encoder: &Encoder, trial: &Trial, symbols: Symbols<'_>) -> (String, Vec<u32>) {
         let mut text = encoder.prefix.clone();
         let mut starts = Vec::new();
@@ -407,9 +403,9 @@ mod tests {
         (text, starts)
     }
 
-    /// One prompt's memory serves for the next, longer or shorter, with other symbols and from other templates.
+    /// An encoder reuses its memory. Nothing of the prompt before may remain.
     #[test]
-    fn a_prompt_is_what_its_template_says_whatever_was_there_before() {
+    fn a_prompt_is_what_its_template_says_whatever_came_before() {
         let grid = |design, bits| Grid {
             suite: Suite::of(["meta_constant.rotl1", "reverse_bits"].map(String::from)).unwrap(),
             bits,

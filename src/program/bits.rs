@@ -1,13 +1,13 @@
 /*!
-A bitstring of up to 16 bits as a value: what inputs, outputs, queries and targets are made of.
+A bitstring of up to 16 bits: the type of inputs, outputs, queries and targets.
 */
 
 use super::primitive::{MAX_BITS, mask};
 use std::fmt;
 use std::str::FromStr;
 
-/// A bitstring: its first character is the highest of the low `len` bits of `value`.
-/// It may be empty or short, as a malformed prediction is.
+/// A bitstring. Its first character is the highest of the low `len` bits of `value`. A malformed prediction is a short
+/// or empty one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Bits {
     len: u8,
@@ -15,30 +15,30 @@ pub struct Bits {
 }
 
 impl Bits {
-    /// The low `len` bits of `value`; `len` is at most 16.
+    /// The low `len` bits of `value`. `len` is at most 16.
     #[must_use]
     pub fn new(value: u16, len: u32) -> Self {
         let len = len.min(MAX_BITS);
-        let value = if len == 0 { 0 } else { value & mask(len) };
-        // At most 16, so it fits.
+        let value = value & mask(len);
+        // At most 16.
         #[allow(clippy::cast_possible_truncation)]
         let len = len as u8;
         Self { len, value }
     }
 
-    /// Number of bits.
+    /// The number of bits.
     #[must_use]
     pub fn len(self) -> u32 {
         u32::from(self.len)
     }
 
-    /// Whether there is no bit at all.
+    /// Whether there are no bits.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.len == 0
     }
 
-    /// The bits as a number, the first character the highest.
+    /// The bits as a number. The first character is the highest bit.
     #[must_use]
     pub fn value(self) -> u16 {
         self.value
@@ -50,11 +50,11 @@ impl Bits {
         (0..self.len).rev().map(move |i| self.value >> i & 1 == 1)
     }
 
-    /// The bitstring that these characters spell; none if they are anything else.
+    /// The bitstring of these characters. None if there is anything but 0 and 1, or too many.
     #[inline]
     #[must_use]
     pub fn from_ascii(text: &[u8]) -> Option<Self> {
-        // The paper's width, and so the only one that there is much of.
+        // A fast path for the paper's width, by far the most frequent one.
         if let Ok(eight) = <[u8; 8]>::try_from(text) {
             let value = u16::from(read_byte(eight)?);
             return Some(Self { len: 8, value });
@@ -78,12 +78,12 @@ impl Bits {
         (all <= 1).then_some(Self { len, value })
     }
 
-    /// The bits from left to right as the characters `zero` and `one`. They fill the first [`len`](Self::len) places;
-    /// what is in the others means nothing.
+    /// The bits from left to right as the characters `zero` and `one`. Only the first [`len`](Self::len) characters
+    /// have a meaning.
     #[inline]
     #[must_use]
     pub fn spell(self, zero: u8, one: u8) -> [u8; MAX_BITS as usize] {
-        // Shifted by 16 there is nothing left of no bits.
+        // An empty bitstring is shifted by all 16 bits.
         let first = self
             .value
             .checked_shl(MAX_BITS - self.len())
@@ -97,7 +97,7 @@ impl Bits {
         spelt
     }
 
-    /// The string with one more bit at the right end; unchanged at 16 bits.
+    /// The string with one more bit at its right end. Unchanged if it has 16 bits.
     #[must_use]
     pub fn push(self, bit: bool) -> Self {
         if self.len() == MAX_BITS {
@@ -110,11 +110,10 @@ impl Bits {
     }
 }
 
-/// A one in every byte of a word.
+/// A 1 in every byte of a word.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// The byte whose bits, the highest first, are spelt by these eight characters; none if one of them
-/// is neither 0 nor 1.
+/// The byte of these eight characters, the highest bit first. None if one of them is neither 0 nor 1.
 #[inline]
 fn read_byte(text: [u8; 8]) -> Option<u8> {
     // 0 or 1 in every byte; anything else has higher bits.
@@ -122,18 +121,18 @@ fn read_byte(text: [u8; 8]) -> Option<u8> {
     if bits & !EACH != 0 {
         return None;
     }
-    // Byte i of the word is multiplied into bit 63 - i: the products meet in no other bit.
+    // The product moves byte i of the word into bit 63 - i, without carries.
     let [.., byte] = bits.wrapping_mul(0x8040_2010_0804_0201).to_le_bytes();
     Some(byte)
 }
 
-/// The eight bits of `byte`, the highest first, as `zero` and `one`: all at once in one word, which
-/// takes half the time of a loop (prompts and their records are made of little else).
+/// The eight bits of `byte` as `zero` and `one`, the highest first. Computing all in one word takes half the time of a
+/// loop, and prompts and records consist mostly of bits.
 #[inline]
 fn spell_byte(byte: u8, zero: u8, one: u8) -> [u8; 8] {
-    // Byte i of the word, from its low end, keeps the i-th highest bit alone ...
+    // Byte i of the word, from its low end, keeps only the i-th highest bit ...
     let apart = (u64::from(byte) * EACH) & 0x0102_0408_1020_4080;
-    // ... which becomes 1 wherever it stands: no sum here carries into the next byte.
+    // ... which becomes 1. No sum carries into the next byte.
     let bits = ((apart + 0x7f * EACH) >> 7) & EACH;
     (u64::from(zero) * EACH ^ bits * u64::from(zero ^ one)).to_le_bytes()
 }
@@ -141,7 +140,7 @@ fn spell_byte(byte: u8, zero: u8, one: u8) -> [u8; 8] {
 impl fmt::Display for Bits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spelt = self.spell(b'0', b'1');
-        // Only the bytes b'0' and b'1' are in there.
+        // These bytes are all b'0' or b'1'.
         f.write_str(std::str::from_utf8(&spelt[..usize::from(self.len)]).unwrap_or_default())
     }
 }
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_is_spelt_as_its_bits_are() {
+    fn spell_is_bit_by_bit() {
         for len in [0, 1, 7, 8, 9, 15, 16] {
             for value in 0..=u16::MAX {
                 let bits = Bits::new(value, len);

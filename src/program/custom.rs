@@ -1,6 +1,6 @@
 /*!
-Functions of one's own, as a file of functions defines them: `NAME = table:HEX`, `NAME = rule:N`, `NAME = PROGRAM`, or
-all of them as a CSV of function, input and output.
+User-defined functions. A file of functions defines them as `NAME = table:HEX`, `NAME = rule:N` or `NAME = PROGRAM`, or
+as a CSV with the columns function, input and output.
 */
 
 use super::primitive::Context;
@@ -12,9 +12,9 @@ use std::fmt;
 /// The widest table: 6 KB as text.
 pub(super) const MAX_TABLE_BITS: u32 = 12;
 
-/// One step of the elementary cellular automaton of that number (Wolfram, Rev. Mod. Phys. 55, 601, 1983): bit
-/// `4 l + 2 c + r` of the number is a cell's next state, where c is its own, l its left neighbour's and r its right's.
-/// The cells are a ring.
+/// One step of an elementary cellular automaton (Wolfram, Rev. Mod. Phys. 55, 601, 1983). A cell's next state is bit
+/// `4 l + 2 c + r` of the rule's number, where l, c and r are the states of its left neighbour, itself and its right
+/// neighbour. The cells form a ring.
 pub(super) fn step(number: u8, context: Context) -> u16 {
     let cells = context.input;
     let neighbours = [
@@ -33,7 +33,7 @@ pub(super) fn step(number: u8, context: Context) -> u16 {
 }
 
 impl Program {
-    /// A function given by its outputs, in the order of the inputs: `2^bits` of them.
+    /// A function given by its `2^bits` outputs, in the order of the inputs.
     pub(super) fn of_table(name: &str, bits: u32, outputs: Vec<u16>) -> Self {
         Self {
             name: Some(name.into()),
@@ -44,12 +44,14 @@ impl Program {
         }
     }
 
-    /// A function as a file of functions has it: a program, or `NAME = ` a table, a rule or a program. `bits` is the
-    /// only width that will do, if there is one.
+    /// Parses a line of a file of functions: a program, or `NAME = ` a table, a rule or a program. If `bits` is given,
+    /// a table must have that width.
     pub(super) fn defined(text: &str, bits: Option<u32>) -> Result<Self, String> {
         let Some((name, body)) = text.split_once('=') else {
             if text.starts_with("table:") || text.starts_with("rule:") {
-                return Err("a table or a rule needs a name, as NAME = rule:110".to_owned());
+                return Err(
+                    "a table or a rule needs a name, for example NAME = rule:110".to_owned(),
+                );
             }
             return written(text);
         };
@@ -72,12 +74,12 @@ impl Program {
         })
     }
 
-    /// Whether it is a function of one's own, which nobody knows by its name.
+    /// Whether it is user-defined, so that its name does not say what it computes.
     pub(super) fn is_own(&self) -> bool {
         self.name.is_some()
     }
 
-    /// What [`Program::defined`] reads.
+    /// The definition, as [`Program::defined`] reads it.
     pub(super) fn definition(&self) -> String {
         match &self.name {
             Some(name) => format!("{name} = {}", self.body),
@@ -99,7 +101,7 @@ impl fmt::Display for Body {
     }
 }
 
-/// A program as people write it, with spaces around its dots.
+/// Parses a program. Spaces around its dots are allowed.
 pub(super) fn written(text: &str) -> Result<Program, String> {
     let names: Vec<&str> = text.split('.').map(str::trim).collect();
     names.join(".").parse()
@@ -109,7 +111,7 @@ fn check_name(name: &str) -> Result<(), String> {
     let may = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if name.is_empty() || !name.chars().all(may) {
         return Err(format!(
-            "{name:?} is no name: expected letters, digits, _ and -"
+            "{name:?} is not a name: expected letters, digits, _ and -"
         ));
     }
     match Primitive::named(name) {
@@ -118,12 +120,12 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// The digits of a table of that width: k bits for each of 2^k inputs, filled up to a whole digit.
+/// The number of hexadecimal digits of a table: k bits for each of 2^k inputs, rounded up to a whole digit.
 fn digits(bits: u32) -> usize {
     ((bits as usize) << bits).div_ceil(4)
 }
 
-/// The width and the outputs that hexadecimal digits spell.
+/// The width and the outputs of a table in hexadecimal digits.
 fn from_hex(text: &str, bits: Option<u32>) -> Result<(u32, Vec<u16>), String> {
     let found = text.chars().count();
     let widths = bits.map_or(1..=MAX_TABLE_BITS, |bits| bits..=bits);
@@ -145,7 +147,7 @@ fn from_hex(text: &str, bits: Option<u32>) -> Result<(u32, Vec<u16>), String> {
     }
     let (outputs, rest) = all.split_at((width as usize) << width);
     if rest.contains(&true) {
-        return Err("expected zeros behind the last output".to_owned());
+        return Err("expected zeros after the last output".to_owned());
     }
     let value = |bits: &[bool]| {
         bits.iter()
@@ -178,18 +180,18 @@ fn check_width(bits: u32) -> Result<(), String> {
     ))
 }
 
-/// A function of which some rows have been read.
+/// A function while its rows are read.
 struct PartialTable {
     name: String,
-    /// The line where it begins.
+    /// The line of its first row.
     line: u64,
     bits: u32,
-    /// By input, the output and its line.
+    /// The output and its line for each input.
     rows: Vec<Option<(u16, u64)>>,
 }
 
 impl PartialTable {
-    fn whole(self) -> Result<Program, String> {
+    fn finish(self) -> Result<Program, String> {
         let Self {
             name, line, bits, ..
         } = self;
@@ -206,8 +208,8 @@ impl PartialTable {
     }
 }
 
-/// The functions of a CSV with the columns function, input and output, one row an input, in the order in which they
-/// begin. Errors begin with the line, if they have one.
+/// The functions of a CSV with the columns function, input and output, one row per input, in the order of their first
+/// rows. Errors begin with the line, if there is one.
 pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, String> {
     const COLUMNS: [&str; 3] = ["function", "input", "output"];
     let mut reader = csv::ReaderBuilder::new()
@@ -272,10 +274,10 @@ pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, St
         let row = &mut rows[usize::from(x.value())];
         if let Some((_, first)) = row {
             return Err(at(format!(
-                "{name:?}: input {x} stands twice, first in line {first}"
+                "{name:?}: input {x} appears twice, first in line {first}"
             )));
         }
         *row = Some((y.value(), line));
     }
-    begun.into_iter().map(PartialTable::whole).collect()
+    begun.into_iter().map(PartialTable::finish).collect()
 }

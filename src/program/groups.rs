@@ -1,12 +1,12 @@
 /*!
-Groups of functions that follow from the primitives that they are made of.
+Groups of functions by their primitives.
 */
 
 use super::{Body, Primitive, Program};
 
 impl Primitive {
-    /// The group that it belongs to; `identity`, which does nothing, and `xor_with_s0`, which joins a program's output
-    /// with its input, are in none.
+    /// The group of the primitive. `identity`, which does nothing, and `xor_with_s0`, which combines a program's output
+    /// with its input, have none.
     #[must_use]
     pub fn group(self) -> Option<&'static str> {
         match self {
@@ -33,7 +33,7 @@ impl Primitive {
 }
 
 impl Program {
-    /// The groups of its primitives; a table or rule has none.
+    /// The groups of its primitives. A table or a rule has none.
     pub fn groups(&self) -> impl Iterator<Item = &'static str> {
         let primitives: &[Primitive] = match &self.body {
             Body::Primitives(primitives) => primitives,

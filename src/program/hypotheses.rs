@@ -1,31 +1,31 @@
 /*!
-Which functions of a suite agree with what a prompt shows.
+The functions of a suite that agree with a prompt's demonstrations.
 */
 
 use super::{Bits, Program, Suite, mask};
 use crate::error::Result;
 use std::collections::{HashMap, HashSet};
 
-/// A suite's functions at one width, ready to be held against demonstrations.
+/// A suite's functions at one width, ready to be compared with demonstrations.
 pub struct Hypotheses {
     bits: u32,
     /// Truth tables of the functions without a constant.
     tables: Vec<Vec<u16>>,
-    /// The functions with one, which are held against demonstrations constant by constant.
+    /// The functions with a constant. Each constant is compared by itself.
     with_constant: Vec<Program>,
 }
 
 /// A function that agrees with all demonstrations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Survivor {
-    /// Its prior: 1 for a function, 2^-bits for each constant of a function that uses one.
+    /// Its prior weight: 1 for a function, 2^-bits for each constant of a function with a constant.
     pub prior: f64,
     /// Its output for the query.
     pub output: u16,
 }
 
 impl Hypotheses {
-    /// The hypotheses of a suite, those that can be had at this width (memory: 2^bits numbers a function).
+    /// The functions of a suite that exist at this width. Memory: 2^bits numbers per function.
     #[must_use]
     pub fn new(suite: &Suite, bits: u32) -> Self {
         let programs = suite.programs().iter();
@@ -39,13 +39,13 @@ impl Hypotheses {
         }
     }
 
-    /// Width of the bitstrings.
+    /// The width of the bitstrings.
     #[must_use]
     pub fn bits(&self) -> u32 {
         self.bits
     }
 
-    /// Whether some function, with some constant, has this truth table.
+    /// Whether a function of the suite has this truth table, with any constant.
     pub(super) fn include(&self, table: &[u16]) -> bool {
         let has = |program: &Program, constant| {
             let mut values = (0..=mask(self.bits)).zip(table);
@@ -56,7 +56,7 @@ impl Hypotheses {
             || drawn.any(|program| (0..=mask(self.bits)).any(|constant| has(program, constant)))
     }
 
-    /// The functions that give every output shown for its input, with their output for `query`.
+    /// The functions that reproduce all demonstrations, with their output for `query`.
     pub fn survivors<'a>(
         &'a self,
         inputs: &'a [Bits],
@@ -90,10 +90,10 @@ impl Hypotheses {
     }
 }
 
-/// A suite's functions at every width met.
+/// A suite's functions at each width that records have.
 pub struct Rivals {
     suite: Suite,
-    /// By width, with the names of records that have been looked up.
+    /// By width, with the names that have already been looked up.
     met: HashMap<u32, (Hypotheses, HashSet<String>)>,
 }
 
@@ -107,10 +107,10 @@ impl Rivals {
         }
     }
 
-    /// The rivals, at this width, of the function that a record names so.
+    /// The suite's functions at the width of a record, after a check that the suite knows the record's function.
     ///
     /// # Errors
-    /// Nobody knows that function, so that the suite is not the one that it is of.
+    /// The function is unknown, so the record does not belong to this suite.
     pub fn of(&mut self, function: &str, bits: u32) -> Result<&Hypotheses> {
         let (hypotheses, known) = self
             .met
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_survives_is_what_agrees() {
+    fn survivors_reproduce_the_demonstrations() {
         let suite =
             Suite::of(["identity", "flip_bits", "meta_constant"].map(String::from)).unwrap();
         let hypotheses = Hypotheses::new(&suite, 2);

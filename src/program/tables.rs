@@ -1,5 +1,5 @@
 /*!
-Random truth tables: functions of a stated `BitLoad` that are nothing but their table.
+Suites of random truth tables with given `BitLoads`.
 */
 
 use super::custom::MAX_TABLE_BITS;
@@ -10,15 +10,14 @@ use crate::error::{Error, Result, counted};
 use std::collections::{HashSet, VecDeque};
 use std::ops::RangeInclusive;
 
-/// What is asked of a suite of random tables.
+/// The request for a suite of random tables.
 ///
-/// **How it is drawn.** In rounds: in each, every `BitLoad` in range, from the lowest to the highest, gives one
-/// function that the suite has not got yet. A function of `BitLoad` B on k bits: B of the k input bits are drawn, all
-/// choices equally probable, then an output of k bits for each of the 2^B values that they can have, and these outputs
-/// again until every one of the B bits matters for some value of the others. As every function has one set of bits that
-/// matter, and sets of one size have equally many functions, each function of that `BitLoad` is equally probable. A
-/// `BitLoad` for which 10,000 draws in a row bring no new function has no more, and is left out of later rounds. A
-/// shorter suite is the beginning of a longer one.
+/// **How it is drawn.** In rounds. In each round every `BitLoad` in range, from the lowest to the highest, gives one
+/// new function. To draw a function of `BitLoad` B on k bits, B of the k input bits are drawn uniformly, then an output
+/// of k bits for each of the 2^B values of these bits. The outputs are drawn again until each of the B bits matters for
+/// some value of the others. A function has exactly one set of bits that matter, and all sets of one size have equally
+/// many functions, so all functions of that `BitLoad` are equally probable. A `BitLoad` is left out of later rounds
+/// after 10,000 draws in a row without a new function. A shorter suite is the beginning of a longer one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RandomTables {
     count: usize,
@@ -28,10 +27,10 @@ pub struct RandomTables {
 }
 
 impl RandomTables {
-    /// `COUNT,k=K,seed=S[,bitload=LO-HI]`; where `bits` are given, K must be that.
+    /// Parses `COUNT,k=K,seed=S[,bitload=LO-HI]`. If `bits` is given, K must be equal to it.
     ///
     /// # Errors
-    /// Anything else, as a usage error.
+    /// A usage error for anything else.
     pub fn parse(text: &str, bits: Option<u32>) -> Result<Self> {
         let request = SuiteRequest::parse(
             text,
@@ -53,10 +52,11 @@ impl RandomTables {
         })
     }
 
-    /// Draws the suite, its functions called `table_0001` and so on; the same one for the same request, on any machine.
+    /// Draws the suite; its functions are called `table_0001` and so on. The same request gives the same suite on every
+    /// machine.
     ///
     /// # Errors
-    /// Too few functions were found, as a usage error that says how many there were.
+    /// A usage error if too few functions were found; it says how many.
     pub fn draw(&self) -> Result<Suite> {
         const DRAWS: usize = 10_000;
         let parts: [&[u8]; 3] = [
@@ -91,7 +91,7 @@ impl RandomTables {
         Ok(Suite::of_programs(programs))
     }
 
-    /// A function on which `load` input bits have a bearing.
+    /// The table of a function that depends on exactly `load` input bits.
     fn table(&self, load: u32, chance: &mut impl Below) -> Vec<u16> {
         let mut places: Vec<u32> = (0..self.bits).collect();
         chance.shuffle(&mut places);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn every_function_has_its_bitload_and_none_stands_twice() {
+    fn every_function_has_its_bitload_and_none_appears_twice() {
         for (text, bits, loads) in [
             ("40,k=8,seed=1", 8, 1..=8),
             ("12,k=12,seed=2,bitload=10-12", 12, 10..=12),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_drawn_is_said() {
+    fn impossible_requests_are_refused() {
         assert_eq!(
             draw("24,k=2,seed=1,bitload=1-1").unwrap().programs().len(),
             24
@@ -194,7 +194,7 @@ mod tests {
             ("5,k=13,seed=1", "k is a number from 1 to 12"),
             ("5,k=4", "seed is a number"),
             ("5,k=4,seed=1,bitload=3-5", "LO <= HI <= 4"),
-            ("5,k=4,seed=1,depth=2", "\"depth\" is no part"),
+            ("5,k=4,seed=1,depth=2", "unknown name \"depth\""),
         ] {
             let error = draw(text).unwrap_err();
             assert_eq!(error.exit_code(), 2);

@@ -5,7 +5,8 @@ The brief table of some records: what a person reads of them, on a terminal or i
 use super::column::{Column, ColumnType};
 use super::flat::fields;
 use super::table::Record;
-use crate::terminal::{Brief, BriefCell, BriefColumn, visible};
+use crate::error::visible;
+use crate::terminal::{Brief, BriefCell, BriefColumn};
 
 impl Brief {
     /// The table of some records.

@@ -2,6 +2,7 @@
 What must hold between the columns of a record, whatever file it comes from: what the kinds' checks are made of.
 */
 
+use crate::error::counted;
 use crate::program::{Bits, MAX_BITS};
 use std::ops::RangeInclusive;
 
@@ -47,15 +48,16 @@ pub(super) fn bits(bits: u32) -> Result<u32, String> {
 pub(super) fn demonstrations(inputs: &[Bits], outputs: &[Bits], shots: u32, bits: u32) -> Checked {
     if inputs.len() != shots as usize {
         return Err(format!(
-            "column \"inputs\": {} inputs for {shots} shots",
-            inputs.len()
+            "column \"inputs\": {} for {}",
+            counted(inputs.len(), "input"),
+            counted(shots, "shot")
         ));
     }
     if outputs.len() != inputs.len() {
         return Err(format!(
-            "column \"outputs\": {} outputs for {} inputs",
-            outputs.len(),
-            inputs.len()
+            "column \"outputs\": {} for {}",
+            counted(outputs.len(), "output"),
+            counted(inputs.len(), "input")
         ));
     }
     let wide = |name, list: &[Bits]| {
@@ -75,7 +77,8 @@ pub(super) fn width(name: &str, value: Bits, bits: u32) -> Checked {
         return Ok(());
     }
     Err(format!(
-        "column {name:?}: expected {bits} bits, found {:?}",
+        "column {name:?}: expected {}, found {:?}",
+        counted(bits, "bit"),
         value.to_string()
     ))
 }

@@ -1,34 +1,35 @@
 /*!
-What is left of a correlation when the noise of finite trials is taken out: reliability by split halves (Spearman 1910,
-Brown 1910) and the correction for attenuation (Spearman 1904), on rank correlations.
+Rank correlations corrected for the noise of finite trials: split-half reliability (Spearman 1910, Brown 1910) and the
+correction for attenuation (Spearman 1904).
 */
 
 use super::{NORMAL_95, count, spearman};
 
-/// The profiles of two models, one number an item, from two disjoint halves of the trials. Both models' first halves are the
-/// same trials.
+/// The profiles of two models (one number per item), each from two disjoint halves of the trials. Both models are split
+/// at the same trials.
 #[derive(Debug, Clone)]
 pub struct Halves {
-    /// The first model's, from either half.
+    /// The first model's profiles, one per half.
     pub a: [Vec<f64>; 2],
-    /// The second model's.
+    /// The second model's profiles, one per half.
     pub b: [Vec<f64>; 2],
 }
 
-/// How alike two profiles are, and could be.
+/// The disattenuated correlation of two profiles, and their reliabilities.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Attenuation {
-    /// The reliability of each profile from all its trials: `2 r / (1 + r)`, r the mean correlation of its halves. None
-    /// where r is not positive.
+    /// The reliability of each profile over all its trials: `2 r / (1 + r)`, where r is the mean correlation of its
+    /// halves. None if r is not positive.
     pub reliability: [Option<f64>; 2],
-    /// The correlation of one model's half with the other's other half over `sqrt(r_a r_b)`. It may be above 1.
+    /// The correlation of one model's half with the other model's other half, divided by `sqrt(r_a r_b)`. It can exceed
+    /// 1.
     pub rho: Option<f64>,
-    /// Its 95 % interval: rho -/+ 1.96 errors, by the jackknife over items.
+    /// The 95 % interval of `rho`: rho -/+ 1.96 jackknife errors over items.
     pub interval: Option<(f64, f64)>,
 }
 
 impl Attenuation {
-    /// Of several splits of the same trials, whose correlations are averaged. None in all places where a half is constant.
+    /// Averages the correlations over several splits of the same trials. All fields are None if a half is constant.
     #[must_use]
     pub fn of(splits: &[Halves]) -> Self {
         let items = splits.first().map_or(0, |split| split.a[0].len());
@@ -49,7 +50,7 @@ impl Attenuation {
         }
     }
 
-    /// The largest correlation that two profiles of these reliabilities have, on average: that of equal ones.
+    /// The noise ceiling: the mean correlation of two profiles of these reliabilities whose true values are equal.
     #[must_use]
     pub fn ceiling(&self) -> Option<f64> {
         let [a, b] = self.reliability;
@@ -57,8 +58,8 @@ impl Attenuation {
     }
 }
 
-/// The mean correlations of the first model's halves, of the second's, and of one's half with the other's other half,
-/// without one of the items.
+/// Mean correlations over the splits: between the first model's halves, between the second model's halves, and across
+/// models and halves. One item may be left out.
 fn correlations(splits: &[Halves], without: Option<usize>) -> Option<[f64; 3]> {
     let mut means = [0.0; 3];
     let n = count(splits.len());
@@ -83,7 +84,7 @@ fn disattenuated([a, b, across]: [f64; 3]) -> Option<f64> {
     (a > 0.0 && b > 0.0).then(|| across / (a * b).sqrt())
 }
 
-/// The error of a statistic from its values without each of the items.
+/// The jackknife error of a statistic, from its values without each item.
 fn jackknife_error(without: &[f64]) -> f64 {
     let n = count(without.len());
     let mean = without.iter().sum::<f64>() / n;
@@ -102,7 +103,7 @@ mod tests {
         f64::from(rng.next_u32()) / f64::from(u32::MAX)
     }
 
-    /// Two models whose accuracies are equal in half of the items, and which err at the same trials; 16 trials, 4 splits.
+    /// Two models with equal accuracies in half of the items, and errors in the same trials. 16 trials, 4 splits.
     fn drawn(rng: &mut Xoshiro256PlusPlus, items: usize) -> (f64, f64, Attenuation) {
         const TRIALS: u32 = 16;
         let (mut truth, mut trials) = ([vec![], vec![]], vec![]);
@@ -146,11 +147,11 @@ mod tests {
         )
     }
 
-    /// The correlation of the true accuracies is what remains, though models that err together look more alike than they
-    /// are; and the interval over items holds the population's .5 as often as it says. Of 400 intervals 95 % within three
-    /// errors are .918 to .982.
+    /// The estimate is the correlation of the true accuracies, although errors in the same trials raise the plain
+    /// correlation. The interval covers the true .5 as often as it says: 95 % of 400, within three errors, is .918 to
+    /// .982.
     #[test]
-    fn noise_is_taken_out_and_errors_on_the_same_trials_are_no_likeness() {
+    fn noise_and_shared_errors_are_corrected() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(11);
         let (mut truth, mut seen, mut found, mut held) = (0.0, 0.0, 0.0, 0);
         for _ in 0..400 {

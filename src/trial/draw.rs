@@ -1,5 +1,5 @@
 /*!
-Draws trials: inputs without replacement, outputs by the function, deranged if asked for.
+Draws trials: inputs without replacement, outputs by the function, deranged in that condition.
 */
 
 use super::derange::derange;
@@ -8,30 +8,30 @@ use crate::error::{Error, Result, counted};
 use crate::program::{Bits, Program, Suite, check_bits, mask};
 use crate::record::{Condition, Design, Trial};
 
-/// What to draw: the grid of an experiment.
+/// The grid of an experiment.
 #[derive(Debug, Clone)]
 pub struct Grid {
     /// The functions, in order.
     pub suite: Suite,
-    /// Width of the bitstrings, 1..=16.
+    /// The width of the bitstrings, 1..=16.
     pub bits: u32,
-    /// Shot counts. Nested trials are sequences of the largest, read at each.
+    /// Shot counts. A nested trial has the largest, and is evaluated at each.
     pub shots: Vec<u32>,
     /// Trials per function, shot count and condition.
     pub trials: u32,
     /// Clean, deranged or both.
     pub conditions: Vec<Condition>,
-    /// Independent or nested shot counts.
+    /// Independent or nested.
     pub design: Design,
     /// The seed.
     pub seed: i64,
 }
 
 impl Grid {
-    /// Checks that everything in the grid can be drawn.
+    /// Checks that the grid can be drawn.
     ///
     /// # Errors
-    /// What cannot, as a usage error.
+    /// A usage error that says what cannot.
     pub fn check(&self) -> Result<()> {
         check_shots(&self.shots, self.bits)?;
         if self.trials == 0 {
@@ -46,19 +46,19 @@ impl Grid {
         Ok(())
     }
 
-    /// Number of trials.
+    /// The number of trials.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.suite.programs().len() as u64 * u64::from(self.trials) * self.per_trial()
     }
 
-    /// Whether there is nothing to draw.
+    /// Whether there are no trials.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Trials that share a function and a number: one a shot count and condition.
+    /// The number of trials that share a function and a trial number: one per shot count and condition.
     fn per_trial(&self) -> u64 {
         let points = match self.design {
             Design::Independent => self.shots.len(),
@@ -67,8 +67,8 @@ impl Grid {
         (points * self.conditions.len()) as u64
     }
 
-    /// The trials numbered `range`, in order: by function, number, shots, condition. Shot counts
-    /// stand innermost, so that shards of the same length have the same work.
+    /// The trials with the indices of `range`, ordered by function, number, shots and condition. Shot counts vary fast,
+    /// so that shards of the same length have the same work.
     #[must_use]
     pub fn trials(&self, range: std::ops::Range<u64>) -> Trials<'_> {
         Trials {
@@ -91,11 +91,11 @@ pub struct Trials<'a> {
 
 /// A function whose trials are being drawn.
 struct Current<'a> {
-    /// Its place in the suite.
+    /// Its index in the suite.
     at: usize,
     function: Function<'a>,
     keys: TrialKeys,
-    /// What its trials have in common.
+    /// The fields that all its trials share.
     blank: Trial,
 }
 
@@ -118,7 +118,7 @@ impl<'a> Current<'a> {
 }
 
 impl Trials<'_> {
-    /// Draws the next trial in place of whatever is in `trial`, whose memory it takes over; none at the end.
+    /// Draws the next trial into `trial`, reusing its memory. None at the end.
     pub fn draw_into<'t>(&mut self, trial: &'t mut Option<Trial>) -> Option<&'t mut Trial> {
         let grid = self.grid;
         let index = self.range.next()?;
@@ -141,7 +141,7 @@ impl Trials<'_> {
             None => trial.insert(current.blank.clone()),
         };
         let conditions = grid.conditions.len() as u64;
-        // Less than `grid.trials`, a u32.
+        // Below `grid.trials`, a u32.
         trial.trial = u32::try_from(rest % u64::from(grid.trials)).unwrap_or(u32::MAX);
         trial.condition = grid.conditions[position(within % conditions)];
         self.drawer
@@ -165,7 +165,7 @@ fn position(index: u64) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)
 }
 
-/// Checks that trials of these shot counts can be drawn at this width.
+/// Checks that trials with these shot counts can be drawn at this width.
 pub(super) fn check_shots(shots: &[u32], bits: u32) -> Result<()> {
     check_bits(bits)?;
     if shots.is_empty() {
@@ -190,11 +190,11 @@ pub(super) fn check_shots(shots: &[u32], bits: u32) -> Result<()> {
     Ok(())
 }
 
-/// Draws trials of one width, reusing its memory.
+/// Draws trials of one width, and reuses its memory.
 struct Drawer {
     /// All inputs, in numeric order between draws.
     pool: Vec<u16>,
-    /// The exchanges of the last draw, to be undone.
+    /// The swaps of the last draw, to undo them.
     swaps: Vec<usize>,
 }
 
@@ -206,7 +206,7 @@ impl Drawer {
         }
     }
 
-    /// Draws `trial`, which has its number, its condition, and what all trials of its function have.
+    /// Completes `trial`, which already has its number, its condition, and the fields that its function's trials share.
     fn draw(&mut self, grid: &Grid, current: &Current<'_>, point: usize, trial: &mut Trial) {
         let Current { function, keys, .. } = current;
         let nested = grid.design == Design::Nested;
@@ -247,7 +247,7 @@ impl Drawer {
             .then(|| derange(&mut trial.outputs, &mut key.stream(Purpose::Derangement)));
     }
 
-    /// `count` different inputs, uniformly without replacement; a larger count extends a smaller.
+    /// `count` different inputs, uniformly without replacement. A larger count extends a smaller one.
     fn distinct(&mut self, count: usize, rng: &mut impl Below) -> &[u16] {
         let all = self.pool.len();
         for i in 0..count {
@@ -260,7 +260,7 @@ impl Drawer {
         &self.pool[..count]
     }
 
-    /// Brings the inputs back into their order.
+    /// Restores the order of the inputs.
     fn put_back(&mut self) {
         for (i, j) in self.swaps.drain(..).enumerate().rev() {
             self.pool.swap(i, j);
@@ -268,13 +268,13 @@ impl Drawer {
     }
 }
 
-/// A program at one width, ready for many trials.
+/// A program at one width, prepared for many trials.
 pub(super) struct Function<'a> {
     program: &'a Program,
     name: String,
     bits: u32,
     pub(super) uses_constant: bool,
-    /// The truth table; empty where every trial has a constant, and so a table, of its own.
+    /// The truth table. Empty for a program with a constant, which has another table for each trial.
     table: Vec<u16>,
 }
 
@@ -304,7 +304,7 @@ impl<'a> Function<'a> {
         Bits::new(value, self.bits)
     }
 
-    /// A trial without demonstrations; the names and numbers that its other trials have in common are there.
+    /// A trial without demonstrations, with the fields that all its function's trials share.
     pub(super) fn blank(&self, design: Design, seed: i64) -> Trial {
         Trial {
             trial_id: String::new(),
@@ -325,9 +325,9 @@ impl<'a> Function<'a> {
         }
     }
 
-    /// Shows `inputs`, the last of which is the query, with their clean outputs.
+    /// Fills in demonstrations and query, with clean outputs. The last of `inputs` is the query.
     pub(super) fn fill(&self, trial: &mut Trial, inputs: &[u16], constant: Option<u16>) {
-        // There is always a query; of no inputs at all the query is 0.
+        // There is always a query.
         let (&query, inputs) = inputs.split_last().unwrap_or((&0, &[]));
         // Fewer than 2^16.
         trial.shots = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
@@ -349,7 +349,7 @@ impl<'a> Function<'a> {
 mod tests {
     use super::*;
 
-    /// Every trial takes over the memory of the one before: nothing of that may be left in it.
+    /// A trial reuses the memory of the one before. Nothing of that one may remain.
     #[test]
     fn a_trial_is_the_same_whatever_was_drawn_before_it() {
         let independent = Grid {

@@ -1,6 +1,6 @@
 /*!
-Drawing trials. The grid of an experiment and a seed come in; trials go out one by one, each a function of the seed and its
-own place in the grid. Derangements, shards and the replay of published prompts belong here.
+Drawing trials. The grid of an experiment and a seed come in. Trials go out one by one; each is a function of the seed
+and its position in the grid. Derangements, shards and the replay of published prompts are here, too.
 */
 
 mod derange;

@@ -1,9 +1,9 @@
 /*!
 Replays the published prompts of Breslow et al. (arXiv 2609.14011) byte for byte.
 
-Their generator is CPython's `random`, seeded anew for every cell. Within a cell, for every function
-in the published order: first the symbols of all trials, then for each trial its inputs, a constant
-(always drawn) and, if deranged, the shuffles.
+Their generator is CPython's `random`, seeded again for every cell. In a cell it draws for each function, in the
+published order: the symbols of all trials; then for each trial its inputs, a constant (always) and, if deranged, the
+shuffles.
 */
 
 use super::derange::derange;
@@ -23,9 +23,9 @@ const BITS: u32 = 8;
 struct PythonRandom(Mt);
 
 impl PythonRandom {
-    /// `random.seed(seed)`: `init_by_array` over the seed's 32-bit digits, lowest first.
+    /// `random.seed(seed)`: `init_by_array` over the 32-bit digits of the seed, lowest first.
     fn new(seed: u64) -> Self {
-        // The low and the high half.
+        // The two halves are meant.
         #[allow(clippy::cast_possible_truncation)]
         let (low, high) = (seed as u32, (seed >> 32) as u32);
         let digits = if high == 0 {
@@ -36,7 +36,7 @@ impl PythonRandom {
         Self(Mt::new_with_key(digits))
     }
 
-    /// `random.sample(range(n), count)`, by the pool that CPython uses for up to 21 items.
+    /// `random.sample(range(n), count)`, with the pool that CPython uses for up to 21 items.
     fn sample(&mut self, n: u32, count: u32) -> Vec<u32> {
         let mut pool: Vec<u32> = (0..n).collect();
         (0..count)
@@ -52,15 +52,12 @@ impl PythonRandom {
 
     /// `"".join(choice("01") for _ in range(8))`.
     fn bits(&mut self) -> u16 {
-        (0..BITS).fold(0, |value, _| {
-            // 0 or 1.
-            value << 1 | u16::from(self.below(2) == 1)
-        })
+        (0..BITS).fold(0, |value, _| value << 1 | u16::from(self.below(2) == 1))
     }
 }
 
 impl Below for PythonRandom {
-    /// `_randbelow`: `getrandbits(n.bit_length())`, drawn again while it is not below n.
+    /// `_randbelow`: `getrandbits(n.bit_length())`, repeated until it is below n.
     fn below(&mut self, n: u32) -> u32 {
         let unused = n.leading_zeros();
         loop {
@@ -76,13 +73,13 @@ impl Below for PythonRandom {
 pub struct Replay {
     /// The alphabet of the model.
     pub alphabet: Alphabet,
-    /// The seed that every cell starts from.
+    /// The seed of every cell.
     pub seed: i64,
-    /// Shot counts, a cell each.
+    /// Shot counts, one cell each.
     pub shots: Vec<u32>,
     /// Trials per function.
     pub trials: u32,
-    /// Conditions, a cell each.
+    /// Conditions, one cell each.
     pub conditions: Vec<Condition>,
 }
 
@@ -90,7 +87,7 @@ impl Replay {
     /// Checks that the published generator could draw this.
     ///
     /// # Errors
-    /// What it could not, as a usage error.
+    /// A usage error that says what it could not.
     pub fn check(&self) -> Result<()> {
         check_shots(&self.shots, BITS)?;
         if self.trials == 0 {
@@ -108,7 +105,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Number of trials.
+    /// The number of trials.
     #[must_use]
     pub fn len(&self, suite: &Suite) -> u64 {
         (self.shots.len() * self.conditions.len() * suite.programs().len()) as u64
@@ -176,7 +173,7 @@ impl Replay {
     fn symbols(&self, rng: &mut PythonRandom) -> Symbols<'_> {
         let alphabet = self.alphabet.symbols();
         let fixed = self.alphabet.separator();
-        // An alphabet has at most 20 symbols here.
+        // A published alphabet has at most 20 symbols.
         let n = u32::try_from(alphabet.len()).unwrap_or(u32::MAX);
         let drawn = rng.sample(n, if fixed.is_some() { 2 } else { 3 });
         let symbol = |i: usize| alphabet[drawn[i] as usize].as_str();
@@ -194,8 +191,7 @@ mod tests {
     use crate::encoding::Encoder;
     use sha2::{Digest, Sha256};
 
-    /// SHA-256 over `prompt\texpected\n` of all functions x trials, in order; the figures were
-    /// computed from the published raw results.
+    /// SHA-256 over `prompt\texpected\n` of all functions x trials, in order, computed from the published raw results.
     #[test]
     fn the_published_prompts_byte_for_byte() {
         for (alphabet, shots, seed, trials, condition, expected) in [

@@ -1,5 +1,5 @@
 /*!
-One contiguous part of the trials of a run, and what its provenance says of it.
+Shards: contiguous parts of the trials of a run, as they appear in provenance.
 */
 
 use crate::provenance::Facts;
@@ -8,24 +8,24 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-/// The setting of the step that cuts a run: which shard this is.
+/// The setting for the shard.
 pub const SHARD: &str = "shard";
-/// The trials of all shards together.
+/// The setting for the number of trials of all shards together.
 pub const TOTAL: &str = "total";
-/// The predictions that one trial becomes.
+/// The setting for the number of predictions per trial.
 pub const POINTS: &str = "points";
 
-/// One of several parts of the work: `I/N`, counted from 0.
+/// One shard of a run, written `I/N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// Which it is, from 0.
+    /// Its number, from 0.
     pub index: u64,
-    /// How many there are.
+    /// The number of shards.
     pub count: u64,
 }
 
 impl Shard {
-    /// The shard's part of `total` records: contiguous, so that shards concatenate to the whole.
+    /// The shard's part of `total` records. Parts are contiguous, so that concatenated shards are the whole.
     #[must_use]
     pub fn range(self, total: u64) -> Range<u64> {
         let bound = |i: u64| {
@@ -36,8 +36,7 @@ impl Shard {
         bound(self.index)..bound(self.index + 1)
     }
 
-    /// What the step that draws trials says of them: how many there are in all, the predictions that each becomes, and
-    /// which part of them this is.
+    /// The settings in the provenance of drawn trials: their total number, the predictions per trial, and the shard.
     #[must_use]
     pub fn settings(shard: Option<Self>, total: u64, points: usize) -> Facts {
         let mut facts = Facts::from([
@@ -65,7 +64,8 @@ impl FromStr for Shard {
             let (index, count) = (i.parse().ok()?, n.parse().ok()?);
             (index < count).then_some(Self { index, count })
         });
-        numbers.ok_or_else(|| format!("expected I/N with I in 0..N, as 0/4; found {text:?}"))
+        numbers
+            .ok_or_else(|| format!("expected I/N with I in 0..N, for example 0/4; found {text:?}"))
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the tests of the filters share: a folder of their own, the real binaries run in it, and
-//! readers of what they write that owe nothing to the library under test.
+//! What the tests of the filters share: a folder for each test, the real binaries run in it, and readers of their
+//! output that do not use the library under test.
 
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
@@ -49,7 +49,7 @@ pub fn fixture_model(name: &str) -> String {
         .to_string()
 }
 
-/// Where ONNX Runtime lies: in `SHOTLINE_ORT_LIB`, or where `make runtime` puts it.
+/// The path of ONNX Runtime: `SHOTLINE_ORT_LIB`, or where `make runtime` puts it.
 pub fn onnx_runtime() -> OsString {
     if let Some(set) = std::env::var_os("SHOTLINE_ORT_LIB") {
         return set;
@@ -72,7 +72,7 @@ pub fn onnx_runtime() -> OsString {
     folder.into_os_string()
 }
 
-/// Arguments: a text whose words they are, or a list where one holds a space.
+/// Command-line arguments: a text that is split at white space, or a list.
 pub trait Args {
     fn list(self) -> Vec<String>;
 }
@@ -113,7 +113,7 @@ pub fn smollm2() -> String {
     folder.display().to_string()
 }
 
-/// A folder of a test's own, in which filters run.
+/// A folder for one test, in which filters run.
 pub struct Workdir(TempDir);
 
 impl Workdir {
@@ -143,7 +143,7 @@ impl Workdir {
         names
     }
 
-    /// A filter about to run in this folder.
+    /// A filter that will run in this folder.
     pub fn command(&self, filter: &str, args: impl Args) -> assert_cmd::Command {
         let mut command = assert_cmd::Command::new(binary(filter));
         command
@@ -163,7 +163,7 @@ impl Workdir {
         Ran::of(filter, self.command(filter, args).write_stdin(input))
     }
 
-    /// Runs `infer` on `input` with ONNX Runtime at hand.
+    /// Runs `infer` on `input`, with ONNX Runtime.
     pub fn infer(&self, input: impl Into<Vec<u8>>, args: impl Args) -> Ran {
         let mut command = self.command("infer", args);
         command.env("SHOTLINE_ORT_LIB", onnx_runtime());
@@ -177,7 +177,7 @@ impl Workdir {
     }
 }
 
-/// What became of a filter.
+/// The result of running a filter.
 #[derive(Debug)]
 pub struct Ran {
     filter: String,
@@ -188,7 +188,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// Runs the command. Whatever it was given, it must end by itself and not panic.
+    /// Runs the command. It must end by itself and not panic.
     pub fn of(filter: &str, command: &mut assert_cmd::Command) -> Self {
         let output = command.output().unwrap();
         let ran = Self {
@@ -203,21 +203,21 @@ impl Ran {
         ran
     }
 
-    /// The standard output of a filter that must have succeeded without a word.
+    /// The standard output of a filter that must have succeeded, with nothing on stderr.
     #[track_caller]
     pub fn ok(self) -> Vec<u8> {
         assert_eq!(self.stderr, "", "{self}");
         self.loud_ok()
     }
 
-    /// The standard output of a filter that must have succeeded, and may have said something.
+    /// The standard output of a filter that must have succeeded. Notes on stderr are allowed.
     #[track_caller]
     pub fn loud_ok(self) -> Vec<u8> {
         assert_eq!(self.code, 0, "{self}");
         self.stdout
     }
 
-    /// Checks that the filter refused with this exit code, in one line that holds all `words`.
+    /// Checks that the filter failed with this exit code and one line on stderr that contains all `words`.
     #[track_caller]
     pub fn refused(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, code, "{self}");

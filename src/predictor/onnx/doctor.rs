@@ -13,8 +13,7 @@ use super::probe;
 use super::runtime::{
     Device, Gpu, Options, Runtime, cause, cudnn_version, gigabytes, package, preload,
 };
-use crate::error::Result;
-use crate::terminal::visible;
+use crate::error::{Result, visible};
 
 /// NVIDIA's driver, which comes with the machine and not with CUDA.
 const DRIVER: &str = "libcuda.so.1";

@@ -2,6 +2,7 @@
 Trials and prompts: what a predictor is asked.
 */
 
+use crate::error::counted;
 use crate::program::Bits;
 use crate::record::check::{Checked, bits, demonstrations, width};
 use crate::symbols::Symbols;
@@ -86,8 +87,8 @@ fn trial(trial: &Trial) -> Checked {
         (Some(points), Design::Nested) => {
             if let Some(beyond) = points.iter().find(|&&s| s > trial.shots) {
                 return Err(format!(
-                    "column \"eval_shots\": {beyond} is more than the sequence's {} shots",
-                    trial.shots
+                    "column \"eval_shots\": {beyond} is more than the sequence's {}",
+                    counted(trial.shots, "shot")
                 ));
             }
             if points.is_empty() || points.windows(2).any(|w| w[0] >= w[1]) {
@@ -112,8 +113,9 @@ fn prompt(prompt: &Prompt) -> Checked {
     let length = symbols.count(&prompt.answer);
     if length != prompt.trial.bits as usize {
         return Err(format!(
-            "column \"answer\": {length} symbols for {} bits",
-            prompt.trial.bits
+            "column \"answer\": {} for {}",
+            counted(length, "symbol"),
+            counted(prompt.trial.bits, "bit")
         ));
     }
     match (&prompt.answer_starts, &prompt.trial.eval_shots) {
