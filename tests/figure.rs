@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Workdir, assert_close, csv_rows, json_lines, repository, sha256, to_lines};
+use resvg::usvg::roxmltree::{Document, Node};
 use serde_json::json;
 use std::collections::HashSet;
 
@@ -29,6 +30,36 @@ fn svg(input: &str, arguments: &str) -> String {
     dir.pipe(input, "figure", &format!("curve -o out.svg {arguments}"))
         .ok();
     String::from_utf8(dir.read("out.svg")).unwrap()
+}
+
+/// The elements of a class.
+fn classed<'a>(svg: &'a Document, class: &str) -> Vec<Node<'a, 'a>> {
+    let is_such = |n: &Node| {
+        let classes = n.attribute("class").unwrap_or_default();
+        classes.split(' ').any(|c| c == class)
+    };
+    svg.descendants().filter(is_such).collect()
+}
+
+/// The numbers of a path of straight lines.
+fn numbers(path: &Node) -> Vec<f64> {
+    let numbers = path.attribute("d").unwrap().split(['M', 'L', ' ']);
+    numbers.filter_map(|n| n.parse().ok()).collect()
+}
+
+/// What the first and the last label of an axis say, and where their ticks stand.
+fn scale(svg: &Document, axis: &str, coordinate: usize) -> [(f64, f64); 2] {
+    let axis = classed(svg, axis)[0].children();
+    let (mut labels, mut ticks) = (Vec::new(), Vec::new());
+    for path in axis {
+        match path.attribute("class") {
+            Some("text") => labels.push(path.attribute("aria-label").unwrap().parse().unwrap()),
+            Some("tick") => ticks.push(numbers(&path)[coordinate]),
+            _ => {}
+        }
+    }
+    let ticks: Vec<(f64, f64)> = labels.into_iter().zip(ticks).collect();
+    [ticks[0], ticks[ticks.len() - 1]]
 }
 
 /// Width, height and the colours of a PNG.
@@ -60,11 +91,10 @@ fn a_curve_is_drawn_as_svg_and_png_of_the_size_asked_for() {
     let (width, height, colours) = decode(&dir.read("a.png"));
     // 89 mm and 70 mm at 150 dots to 25.4 mm.
     assert_eq!((width, height), (526, 413));
-    assert!(
-        colours.contains(&[255, 255, 255]) && colours.len() > 50,
-        "{}",
-        colours.len()
-    );
+    // Paper, and the colours of both models.
+    for colour in [[255; 3], [0x00, 0x72, 0xb2], [0xd5, 0x5e, 0x00]] {
+        assert!(colours.contains(&colour), "{colour:?}");
+    }
     let text = String::from_utf8(dir.read("a.svg")).unwrap();
     let tree = resvg::usvg::Tree::from_str(&text, &resvg::usvg::Options::default()).unwrap();
     // Its own unit is 1/96 of an inch.
@@ -94,6 +124,89 @@ fn a_picture_has_the_same_bytes_every_time() {
     let first = draw();
     assert!(first.iter().all(|picture| picture.len() > 1000));
     assert_eq!(draw(), first);
+    // Whatever the order of the points.
+    let (head, rows) = SCORES.split_once('\n').unwrap();
+    let (evo, qwen) = rows.split_at(rows.find("qwen").unwrap());
+    let turned = |rows: &str| rows.lines().rev().collect::<Vec<_>>().join("\n");
+    let turned = format!("{head}\n{}\n{}\n", turned(evo), turned(qwen));
+    assert_eq!(svg(&turned, ""), svg(SCORES, ""));
+}
+
+#[test]
+fn every_point_bar_line_and_series_is_an_element() {
+    let at_zero = "model,shots,accuracy\na,0,0.1\na,1,0.2\na,2,0.3\na,4,0.4\n";
+    for (scores, arguments, counts) in [
+        // The errors of the mode baseline are a band.
+        (SCORES, "", [9, 6, 1, 2, 1, 3, 0]),
+        (SCORES, "--no-fit", [9, 6, 1, 0, 3, 3, 0]),
+        (at_zero, "--no-fit", [4, 0, 0, 0, 1, 1, 2]),
+    ] {
+        let svg = svg(scores, arguments);
+        let document = Document::parse(&svg).unwrap();
+        let classes = ["point", "bar", "band", "fit", "joint", "label", "break"];
+        for (class, count) in classes.into_iter().zip(counts) {
+            assert_eq!(
+                classed(&document, class).len(),
+                count,
+                "{class} {arguments}"
+            );
+        }
+        // No line crosses the break at 0 shots.
+        if let Some(slash) = classed(&document, "break").last() {
+            let joint = numbers(&classed(&document, "joint")[0]);
+            assert!(joint.len() == 2 * 3 && joint[0] > numbers(slash)[2]);
+        }
+    }
+}
+
+#[test]
+fn the_fitted_line_read_off_the_page_is_that_of_least_squares() {
+    let (shots, accuracies) = ([1.0_f64, 2.0, 8.0, 64.0], [0.1, 0.19, 0.2, 0.33]);
+    let rows = shots
+        .iter()
+        .zip(accuracies)
+        .map(|(n, y)| format!("a,{n},{y}\n"));
+    let scores = format!("model,shots,accuracy\n{}", rows.collect::<String>());
+    let svg = svg(&scores, "");
+    let document = Document::parse(&svg).unwrap();
+    let ends = numbers(&classed(&document, "fit")[0]);
+    let read = |[(low, from), (high, to)]: [(f64, f64); 2], at: f64| {
+        low + (at - from) / (to - from) * (high - low)
+    };
+    let ln = scale(&document, "across", 0).map(|(shots, at)| (shots.ln(), at));
+    let upwards = scale(&document, "upwards", 1);
+    let (x, y) = (
+        [0, 2].map(|i| read(ln, ends[i])),
+        [1, 3].map(|i| read(upwards, ends[i])),
+    );
+    let slope = (y[1] - y[0]) / (x[1] - x[0]);
+    let mean_x = shots.iter().map(|n| n.ln()).sum::<f64>() / 4.0;
+    let mean_y = accuracies.iter().sum::<f64>() / 4.0;
+    let squares = shots.iter().map(|n| (n.ln() - mean_x).powi(2)).sum::<f64>();
+    let products = shots
+        .iter()
+        .zip(accuracies)
+        .map(|(n, y)| (n.ln() - mean_x) * (y - mean_y));
+    let a1 = products.sum::<f64>() / squares;
+    assert_close(slope, a1, 1e-4);
+    assert_close(y[0] - slope * x[0], mean_y - a1 * mean_x, 1e-4);
+}
+
+#[test]
+fn axes_that_should_be_shared_can_be() {
+    for (highest, arguments, top) in [
+        ("0.12", "", 0.12),
+        ("0.12", "--y-max 1", 1.0),
+        // No point is cut off.
+        ("0.33", "--y-max 0.1", 0.4),
+    ] {
+        let svg = svg(
+            &format!("model,shots,accuracy\na,1,0.1\na,2,{highest}\n"),
+            arguments,
+        );
+        let upwards = scale(&Document::parse(&svg).unwrap(), "upwards", 1);
+        assert_close(upwards[1].0, top, 1e-12);
+    }
 }
 
 #[test]
@@ -224,6 +337,10 @@ fn what_no_picture_can_be_is_a_usage_error() {
             ["height of the figure: inf mm", "at most"],
         ),
         (
+            "curve scores.csv -o a.svg --height-mm 1e9",
+            ["height of the figure: 1000000000 mm", "at most"],
+        ),
+        (
             "curve scores.csv -o a.svg --width-mm 12 --height-mm 12",
             ["no room", "enlarge it"],
         ),
@@ -232,8 +349,28 @@ fn what_no_picture_can_be_is_a_usage_error() {
             ["axes of shares: 2", "at most 1"],
         ),
         (
+            "curve scores.csv -o a.svg --y-max 0",
+            ["axes of shares: 0", "more than 0"],
+        ),
+        (
+            "curve scores.csv -o a.svg --y-max nan",
+            ["axes of shares: NaN", "more than 0"],
+        ),
+        (
             "curve scores.csv -o a.png --dpi 0",
             ["0 dots per inch", "expected 1 to 10000"],
+        ),
+        (
+            "curve scores.csv -o a.png --dpi=-1",
+            ["-1 dots per inch", "expected 1 to 10000"],
+        ),
+        (
+            "curve scores.csv -o a.png --dpi nan",
+            ["NaN dots per inch", "expected 1 to 10000"],
+        ),
+        (
+            "curve scores.csv -o a.png --dpi inf",
+            ["inf dots per inch", "expected 1 to 10000"],
         ),
         (
             "curve scores.csv -o a.png --dpi 9999",
@@ -418,6 +555,11 @@ fn every_figure_stays_on_its_page_and_is_drawn_as_png_too() {
         dir.run("figure", &format!("{words} -o a.svg -o a.png --dpi 100"))
             .ok();
         let text = String::from_utf8(dir.read("a.svg")).unwrap();
+        // It needs no font, no file and no network, and can be inlined.
+        for word in ["<text", "font", "href", "url(", " id=", "<style", "<image"] {
+            assert!(!text.contains(word), "{name}: {word}");
+        }
+        assert_eq!(text.matches("http").count(), 1, "{name}: the namespace");
         let tree = resvg::usvg::Tree::from_str(&text, &resvg::usvg::Options::default()).unwrap();
         let drawn = tree.root().abs_stroke_bounding_box();
         assert!(
@@ -535,21 +677,48 @@ fn results_of_another_sort_are_refused_with_the_filter_that_makes_the_right_one(
 #[test]
 fn what_no_axis_holds_is_refused_by_series_and_place() {
     let fits = "model,params,a0,a1,points,group,a1_ci_low,a1_ci_high\n";
-    for (figure, row, words) in [
+    let scores = "model,shots,accuracy,trials,understandable,zero_bd_targets,ci_low,ci_high\n";
+    for (figure, head, row, words) in [
+        (
+            "understandable",
+            scores,
+            "m,1,0.5,4,6,1,,",
+            "series \"m\", 1 shots: Understandable mistakes 1.5, expected 0 to 1",
+        ),
+        (
+            "zero-bd",
+            scores,
+            "m,1,0.5,,6,1,,",
+            "nothing to draw: no series has a point",
+        ),
+        (
+            "curve",
+            scores,
+            "m,4,0.5,4,1,1,0.3,0.2",
+            "series \"m\", 4 shots: interval from 0.3 to 0.2, expected two numbers in ascending order",
+        ),
+        (
+            "coefficients",
+            fits,
+            "m,1e9,1e200,0.1,4,,,",
+            "1B parameters: a0 1",
+        ),
         (
             "groups",
+            fits,
             "m,1e9,0.1,0.1,4,copies,2,1",
             "series \"m\", copies: interval from 2 to 1, expected two numbers in ascending order",
         ),
         (
             "coefficients",
+            fits,
             "m,0,0.1,0.1,4,,,",
             "series \"m\", 0 parameters: expected a number above 0",
         ),
     ] {
         let dir = Workdir::new();
-        dir.write("fits.csv", format!("{fits}{row}\n"));
-        dir.run("figure", &format!("{figure} fits.csv -o a.svg"))
+        dir.write("rows.csv", format!("{head}{row}\n"));
+        dir.run("figure", &format!("{figure} rows.csv -o a.svg"))
             .refused(1, &[words]);
     }
 }
@@ -675,14 +844,34 @@ fn a_report_holds_tables_of_every_sort_from_every_format() {
 #[test]
 fn a_report_escapes_whatever_a_model_is_called() {
     let dir = Workdir::new();
-    let name = "<script>alert(1)</script><img src=x onerror=alert(2)>";
+    let name = "</style></script><script>alert('1')</script><img src=x onerror=alert(2)>";
     dir.write("scores.csv", SCORES.replace("evo", name));
+    let step = json!({
+        "program": name, "version": name, "time": name, "command": [name],
+        "device": name, "runtime": name, "model_sha256": name, "seed": 1,
+    });
+    dir.write("scores.csv.provenance.json", json!([step]).to_string());
     let title = "</title><script>alert(3)</script>".to_owned();
     let arguments = ["report", "scores.csv", "-o", "r.html", "--title", &title];
     dir.run("figure", arguments.map(String::from).to_vec()).ok();
     let html = String::from_utf8(dir.read("r.html")).unwrap();
-    assert_eq!(html.matches("<script").count(), 1);
-    assert!(!html.contains("<img") && html.contains("&lt;img src=x"));
+    for (tag, count) in [
+        ("<script", 1),
+        ("</script>", 1),
+        ("</style>", 1),
+        ("<img", 0),
+        ("<?xml", 0),
+    ] {
+        assert_eq!(html.matches(tag).count(), count, "{tag}");
+    }
+    // Words are quoted as a shell reads them.
+    assert!(html.contains("&lt;script&gt;alert('\\''1'\\'')&lt;/script&gt;&lt;img src=x"));
+    dir.run("figure", "curve scores.csv -o a.svg").ok();
+    let svg = String::from_utf8(dir.read("a.svg")).unwrap();
+    assert!(!svg.contains("<script"));
+    let document = Document::parse(&svg).unwrap();
+    let mut titles = document.descendants().filter(|n| n.has_tag_name("title"));
+    assert!(titles.any(|title| title.text() == Some(name)));
 }
 
 /// Every length of a name was once shaped that is less than its own: 92 kB took 100 s.

@@ -2,7 +2,7 @@
 Axes: from values to positions on the page and back, their ticks, and their drawing.
 */
 
-use super::{AXIS, Canvas, DESCENT, GRID_LINE, LABEL, Rect, SMALL, TICK, ZERO_LINE, float};
+use super::{AXIS, Canvas, DESCENT, GRID_LINE, LABEL, Rect, SMALL, TICK, ZERO_LINE, float, short};
 
 /// A tick: where it stands, what it stands for, and its label if there is room for one.
 #[derive(Clone, Debug)]
@@ -29,6 +29,15 @@ pub enum Quantity {
 impl Quantity {
     fn is_logarithmic(self) -> bool {
         matches!(self, Self::Shots | Self::Parameters)
+    }
+
+    /// A value on the scale of an axis that shows `values`, in ascending order.
+    fn scaled(self, value: f64, values: &[f64]) -> f64 {
+        match self {
+            Self::Plain(_) => value,
+            Self::Bars => float(values.partition_point(|known| *known < value)),
+            Self::Shots | Self::Parameters => value.ln(),
+        }
     }
 
     /// The title of the axis.
@@ -90,12 +99,9 @@ impl Axis {
         values.dedup();
         let has_zero = quantity.is_logarithmic() && values.first() == Some(&0.0);
         let others = &values[usize::from(has_zero)..];
-        let ends = others.first().copied().zip(others.last().copied());
         let (mut first, mut last) = (from + inset, to - inset);
-        let (mut zero, mut gap) = (None, None);
-        if has_zero && ends.is_none() {
-            zero = Some(f64::midpoint(from, to));
-        } else if has_zero {
+        let (mut zero, mut gap) = (has_zero.then_some(f64::midpoint(from, to)), None);
+        if has_zero && !others.is_empty() {
             zero = Some(first);
             first += ((to - from) * ZERO_SHARE).max(ZERO_LEAST);
             gap = Some(f64::midpoint(from + inset, first));
@@ -104,20 +110,20 @@ impl Axis {
             first = f64::midpoint(first, last);
             last = first;
         }
+        let scaled =
+            |value: Option<&f64>| value.map_or(0.0, |value| quantity.scaled(*value, &values));
+        let (low, high) = (scaled(others.first()), scaled(others.last()));
         let mut axis = Self {
             quantity,
             from,
             to,
+            low: (low, first),
+            high: (high, last),
             values,
-            low: (0.0, first),
-            high: (0.0, last),
             zero,
             gap,
             ticks: Vec::new(),
         };
-        if let Some((least, most)) = ends {
-            (axis.low.0, axis.high.0) = (axis.scaled(least), axis.scaled(most));
-        }
         let round = (quantity == Quantity::Parameters).then(|| axis.round_values());
         let values = round.flatten().unwrap_or_else(|| axis.values.clone());
         let tick = |value: f64| Tick {
@@ -163,20 +169,15 @@ impl Axis {
         }
     }
 
-    fn scaled(&self, value: f64) -> f64 {
-        match self.quantity {
-            Quantity::Plain(_) => value,
-            Quantity::Bars => float(self.values.partition_point(|known| *known < value)),
-            Quantity::Shots | Quantity::Parameters => value.ln(),
-        }
-    }
-
     /// Where a value stands. Values between and beyond the ticks have places too.
     pub fn position(&self, value: f64) -> f64 {
         let ((low, from), (high, to)) = (self.low, self.high);
         match self.zero {
             Some(zero) if value <= 0.0 => zero,
-            _ if high > low => from + (self.scaled(value) - low) / (high - low) * (to - from),
+            _ if high > low => {
+                let scaled = self.quantity.scaled(value, &self.values);
+                from + (scaled - low) / (high - low) * (to - from)
+            }
             _ => from,
         }
     }
@@ -191,21 +192,6 @@ impl Axis {
         (self.low.0, self.high.0)
     }
 
-    /// The value at a position: the inverse of [`Axis::position`], 0 left of a break.
-    pub fn value(&self, at: f64) -> f64 {
-        let ((low, from), (high, to)) = (self.low, self.high);
-        if self.zero.is_some() && self.gap.is_none_or(|gap| at < gap) {
-            return 0.0;
-        }
-        let length = if high > low { to - from } else { f64::INFINITY };
-        let scaled = low + (at - from) / length * (high - low);
-        if self.quantity.is_logarithmic() {
-            scaled.exp()
-        } else {
-            scaled
-        }
-    }
-
     /// The least distance of two ticks; the length of the axis if there is but one.
     pub fn spacing(&self) -> f64 {
         let gaps = self.ticks.windows(2).map(|pair| pair[1].at - pair[0].at);
@@ -216,16 +202,16 @@ impl Axis {
     /// these are few, or none.
     fn round_values(&self) -> Option<Vec<f64>> {
         const LEAST: usize = 3;
-        let reach = self.value(self.from).ln()..=self.value(self.to).ln();
+        let is_within = |value: &f64| (self.from..=self.to).contains(&self.position(*value));
         let within = |digits: &[f64]| -> Vec<f64> {
-            (0..=15)
-                .flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)))
-                .filter(|value| reach.contains(&value.ln()))
-                .collect()
+            let powers = (0..=15).map(|power| 10_f64.powi(power));
+            let all = powers.flat_map(|power| digits.iter().map(move |digit| digit * power));
+            all.filter(is_within).collect()
         };
         let choices = [&[1.0, 3.0][..], &[1.0, 2.0, 5.0]];
         let mut choices = choices.into_iter().map(within);
-        choices.find(|values| values.len() >= LEAST)
+        let is_enough = |values: &Vec<f64>| self.values.len() > 1 && values.len() >= LEAST;
+        choices.find(is_enough)
     }
 
     /// Draws a horizontal axis along the height `y`: its line, ticks and labels.
@@ -312,13 +298,7 @@ pub fn parameters(count: f64) -> String {
         .unwrap_or((1.0, ""));
     let shown = count / unit;
     let decimals = usize::from(shown < 100.0) + usize::from(shown < 10.0);
-    let text = format!("{shown:.decimals$}");
-    let text = if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        &text
-    };
-    format!("{text}{name}")
+    short(shown, decimals) + name
 }
 
 /// From the axis line to the baseline of its tick labels.
@@ -358,14 +338,14 @@ impl Span {
     /// The shortest with round ticks that holds 0, `lowest` and `highest`.
     pub fn around_zero(lowest: f64, highest: f64) -> Self {
         /// Most intervals between ticks; and of an axis with both signs.
-        const MOST: [f64; 2] = [6.0, 7.0];
+        const MOST: [u32; 2] = [6, 7];
         let (low, mut high) = (lowest.min(0.0), highest.max(0.0));
         if high - low <= 0.0 {
             high = 1.0;
         }
-        let most = MOST[usize::from(low < 0.0 && high > 0.0)];
-        let mut power = whole(((high - low) / most).log10().floor());
-        // A step of ten times the span's sixth is always long enough: this ends in the next decade.
+        let most = f64::from(MOST[usize::from(low < 0.0 && high > 0.0)]);
+        let mut power = f64::MIN_10_EXP;
+        // A step of ten times the span's sixth is always long enough, and no axis holds numbers near the largest.
         loop {
             for digit in [1.0, 2.0, 5.0] {
                 let step = digit * 10_f64.powi(power);
@@ -373,12 +353,9 @@ impl Span {
                 let (below, above) = (count(-low), count(high));
                 if below + above <= most {
                     let decimals = usize::try_from(-power).unwrap_or_default();
-                    let steps = whole(-below)..=whole(above);
-                    return Self(
-                        steps
-                            .map(|i| round(f64::from(i) * step, decimals))
-                            .collect(),
-                    );
+                    let ticks = (0..=MOST[1]).map(|i| f64::from(i) - below);
+                    let ticks = ticks.take_while(|i| *i <= above);
+                    return Self(ticks.map(|i| round(i * step, decimals)).collect());
                 }
             }
             power += 1;
@@ -407,20 +384,17 @@ fn round(value: f64, decimals: usize) -> (f64, String) {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "small counts")]
-fn whole(count: f64) -> i32 {
-    count as i32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FRAME: Rect = Rect::new(30.0, 10.0, 230.0, 150.0);
-
-    fn axis(shots: &[u32]) -> Axis {
-        let shots = shots.iter().map(|&n| f64::from(n));
-        Axis::across(Quantity::Shots, shots, (FRAME.left, FRAME.right), INSET)
+    fn shots(shots: impl IntoIterator<Item = u32>, to: f64) -> Axis {
+        Axis::across(
+            Quantity::Shots,
+            shots.into_iter().map(f64::from),
+            (0.0, to),
+            INSET,
+        )
     }
 
     fn labels(axis: &Axis) -> Vec<&str> {
@@ -429,47 +403,42 @@ mod tests {
     }
 
     #[test]
-    fn shot_ticks_make_the_round_trip() {
-        for shots in [
-            &[0, 1, 2, 4, 8, 16, 32, 64, 128][..],
-            &[1, 2, 4, 8],
-            &[0, 4, 8],
-            &[3],
-            &[0, 5],
-            &[0],
-            &[1, 10, 100, 1000],
+    fn every_shot_count_has_its_tick_doublings_are_equally_far_apart_and_0_is_left_of_the_break() {
+        for (counts, labelled) in [
+            (&[8, 0, 1, 4, 2, 2][..], &["0", "1", "2", "4", "8"][..]),
+            (&[1, 2, 4, 8], &["1", "2", "4", "8"]),
+            (&[0, 4, 8], &["0", "4", "8"]),
+            (&[3], &["3"]),
+            (&[0, 5], &["0", "5"]),
+            (&[0], &["0"]),
+            (&[1, 10, 100, 1000], &["1", "10", "100", "1000"]),
         ] {
-            let axis = axis(shots);
-            assert_eq!(axis.ticks.len(), shots.len());
-            for (tick, &n) in axis.ticks.iter().zip(shots) {
-                assert_eq!(tick.label.as_deref(), Some(n.to_string().as_str()));
-                assert!((axis.position(f64::from(n)) - tick.at).abs() < 1e-9);
-                assert!((axis.value(tick.at) - f64::from(n)).abs() < 1e-9 * f64::from(n.max(1)));
-                assert!(tick.at > FRAME.left && tick.at < FRAME.right);
+            let axis = shots(counts.iter().copied(), 200.0);
+            assert_eq!(labels(&axis), labelled);
+            assert!(
+                axis.ticks
+                    .iter()
+                    .all(|tick| tick.at > 0.0 && tick.at < 200.0)
+            );
+            let has_zero = labelled[0] == "0";
+            let others = &axis.ticks[usize::from(has_zero)..];
+            for ticks in others.windows(3) {
+                let (step, next) = (ticks[1].at - ticks[0].at, ticks[2].at - ticks[1].at);
+                assert!((next - step).abs() < 1e-9);
+            }
+            if let (true, [first, ..]) = (has_zero, others) {
+                let gap = axis.gap.unwrap();
+                assert!(axis.ticks[0].at < gap && gap < first.at);
             }
         }
     }
 
     #[test]
-    fn doublings_are_equally_far_apart_and_zero_stands_left_of_the_break() {
-        let axis = axis(&[8, 0, 1, 4, 2, 2]);
-        let at: Vec<f64> = axis.ticks.iter().map(|t| t.at).collect();
-        assert_eq!(at.len(), 5);
-        for pair in at[1..].windows(3) {
-            assert!((pair[2] - 2.0 * pair[1] + pair[0]).abs() < 1e-9);
-        }
-        let gap = axis.gap.unwrap();
-        assert!(at[0] < gap && gap < at[1]);
-    }
-
-    #[test]
     fn labels_of_crowded_ticks_are_powers_of_two_and_never_collide() {
-        let shots = axis(&(0..=64).collect::<Vec<_>>());
-        assert_eq!(shots.ticks.len(), 65);
-        assert_eq!(labels(&shots), ["0", "1", "2", "4", "8", "16", "32", "64"]);
-        let many = (1000..1100).map(f64::from);
-        let close = Axis::across(Quantity::Shots, many, (0.0, 60.0), INSET);
-        for axis in [shots, close] {
+        let all = shots(0..=64, 200.0);
+        assert_eq!(all.ticks.len(), 65);
+        assert_eq!(labels(&all), ["0", "1", "2", "4", "8", "16", "32", "64"]);
+        for axis in [all, shots(1000..1100, 60.0)] {
             let ticks = axis.ticks.into_iter();
             let labelled: Vec<Tick> = ticks.filter(|t| t.label.is_some()).collect();
             assert!(!labelled.is_empty() && !is_crowded(&labelled));
@@ -489,19 +458,20 @@ mod tests {
             (-3e-7, 1e-6),
             (0.1, 0.11),
             (-1.0, 1.0),
+            (-1e100, 1e100),
         ];
         let any = any.map(|(low, high)| (low, high, Span::around_zero(low, high)));
         for (low, high, span) in shares.into_iter().chain(any) {
-            let (bottom, top) = (span.0[0].0, span.values().last().unwrap());
+            let ticks = &span.0;
+            assert!((2..=8).contains(&ticks.len()), "{span:?}");
+            let (bottom, top) = (ticks[0].0, ticks[ticks.len() - 1].0);
             assert!(bottom <= low && top >= high - 1e-9, "{span:?}");
-            let axis = Axis::upwards(&span, &FRAME);
-            assert!((2..=8).contains(&axis.ticks.len()), "{span:?}");
-            assert!(labels(&axis).contains(&"0"));
-            for tick in &axis.ticks {
-                assert!((axis.value(tick.at) - tick.value).abs() < 1e-9 * top.abs());
-                let label = tick.label.as_deref().unwrap().replace('−', "-");
-                let label: f64 = label.parse().unwrap();
-                assert_eq!(label.to_bits(), (tick.value + 0.0).to_bits(), "{label}");
+            assert!(ticks.iter().any(|(_, label)| label == "0"), "{span:?}");
+            let step = ticks[1].0 - bottom;
+            for (i, (value, label)) in ticks.iter().enumerate() {
+                assert!((bottom + float(i) * step - value).abs() <= 1e-9 * (top - bottom));
+                let label: f64 = label.replace('−', "-").parse().unwrap();
+                assert_eq!(label.to_bits(), value.to_bits(), "{span:?}");
             }
         }
         for (highest, top) in [(0.0, 0.1), (0.28, 0.3), (0.83, 1.0), (1.7, 1.0)] {
@@ -513,17 +483,9 @@ mod tests {
 
     #[test]
     fn parameters_are_written_in_short() {
-        for (count, shown) in [
-            (135e6, "135M"),
-            (1.7e9, "1.7B"),
-            (40e9, "40B"),
-            (0.6e9, "600M"),
-            (1e12, "1T"),
-            (30.0, "30"),
-            (12.5e3, "12.5k"),
-        ] {
-            assert_eq!(parameters(count), shown);
-        }
+        let counts = [135e6, 1.7e9, 40e9, 0.6e9, 1e12, 30.0, 12.5e3];
+        let shown = ["135M", "1.7B", "40B", "600M", "1T", "30", "12.5k"];
+        assert_eq!(counts.map(parameters), shown);
     }
 
     #[test]
@@ -547,7 +509,6 @@ mod tests {
         let values = [0.0, 1.0, 2.0, 4.0];
         let axis = Axis::across(Quantity::Plain(""), values, (0.0, 100.0), 10.0);
         let at: Vec<f64> = axis.ticks.iter().map(|t| t.at).collect();
-        assert_eq!(at, [10.0, 30.0, 50.0, 90.0]);
-        assert!((axis.value(70.0) - 3.0).abs() < 1e-12 && axis.gap.is_none());
+        assert!(at == [10.0, 30.0, 50.0, 90.0] && axis.gap.is_none());
     }
 }

@@ -228,11 +228,19 @@ pub fn polygon(points: &[(f64, f64)]) -> String {
     outline(points) + "Z"
 }
 
-/// A coordinate to the hundredth of a point (3.5 micrometres), without trailing zeros.
-pub fn number(value: f64) -> String {
-    let text = format!("{value:.2}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
+/// A number with at most so many decimals, without trailing zeros.
+pub fn short(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let text = match decimals {
+        0 => &text,
+        _ => text.trim_end_matches('0').trim_end_matches('.'),
+    };
     if text == "-0" { "0" } else { text }.to_owned()
+}
+
+/// A coordinate to the hundredth of a point (3.5 micrometres).
+pub fn number(value: f64) -> String {
+    short(value, 2)
 }
 
 /// `text` as XML reads it back; what XML 1.0 cannot hold becomes U+FFFD.
