@@ -841,6 +841,29 @@ fn a_report_holds_tables_of_every_sort_from_every_format() {
     }
 }
 
+/// What one figure lacks leaves the others in the report; what is wrong is refused.
+#[test]
+fn a_report_has_the_figures_that_can_be_drawn() {
+    let dir = Workdir::new();
+    let scores = "model,shots,accuracy,params\na,1,0.1,1e9\na,2,0.2,1e9\nb,4,0.2,2e9\n";
+    dir.write("scores.csv", scores);
+    dir.run("figure", "size scores.csv -o a.svg")
+        .refused(1, &["the models have no shot count in common"]);
+    dir.run("figure", "report scores.csv -o r.html").ok();
+    let html = String::from_utf8(dir.read("r.html")).unwrap();
+    assert!(html.contains("<h2>Accuracy by shots") && !html.contains("<h2>Accuracy by parameters"));
+    let pairs = std::fs::read_to_string(repository("tests/fixtures/figures/profiles.csv")).unwrap();
+    let first = pairs.lines().nth(1).unwrap();
+    dir.write("twice.csv", format!("{pairs}{first}\n"));
+    for figure in [
+        "similarity twice.csv -o a.svg",
+        "report twice.csv -o r.html",
+    ] {
+        dir.run("figure", figure)
+            .refused(1, &["expected one correlation of two models"]);
+    }
+}
+
 #[test]
 fn a_report_escapes_whatever_a_model_is_called() {
     let dir = Workdir::new();

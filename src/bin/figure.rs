@@ -7,7 +7,7 @@ use shotline::digest;
 use shotline::error::{Error, Result};
 use shotline::record::Reader;
 use shotline::record::provenance::Step;
-use shotline::report::figures::{self, Findings, Published, Sort};
+use shotline::report::figures::{self, Findings, Sort};
 use shotline::report::{Drawing, html, svg_to_png};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -306,9 +306,9 @@ fn run(args: &Args) -> Result<()> {
             line,
             published,
         } => {
-            let published = Published::load().curves(published)?;
+            let published = figures::published(published)?;
             picture.draw(&[Sort::Cell], |findings| {
-                Ok(figures::curve(findings, !line.no_fit, &published))
+                figures::curve(findings, !line.no_fit, &published)
             })
         }
         Figure::Families {
@@ -316,7 +316,7 @@ fn run(args: &Args) -> Result<()> {
             line,
             family,
         } => picture.draw(&[Sort::Cell], |findings| {
-            Ok(figures::families(findings, !line.no_fit, &family.family))
+            figures::families(findings, !line.no_fit, &family.family)
         }),
         Figure::Size {
             picture,
@@ -329,22 +329,16 @@ fn run(args: &Args) -> Result<()> {
             figures::coefficients(findings, &family.family)
         }),
         Figure::Shapes(picture) => picture.draw(&[Sort::Shape, Sort::Cell], figures::shapes),
-        Figure::BitLoad(picture) => {
-            picture.draw(&[Sort::BitLoad], |findings| Ok(figures::bit_load(findings)))
+        Figure::BitLoad(picture) => picture.draw(&[Sort::BitLoad], figures::bit_load),
+        Figure::BitDiversity(picture) => {
+            picture.draw(&[Sort::BitDiversity], figures::bit_diversity)
         }
-        Figure::BitDiversity(picture) => picture.draw(&[Sort::BitDiversity], |findings| {
-            Ok(figures::bit_diversity(findings))
-        }),
         Figure::ZeroBd(picture) => picture.draw(&[Sort::Cell], figures::zero_bd),
         Figure::Understandable(picture) => picture.draw(&[Sort::Cell], figures::understandable),
         Figure::Errors(picture) => picture.draw(&[Sort::Errors], figures::errors),
-        Figure::Contrast(picture) => picture.draw(&[Sort::Contrast], |findings| {
-            Ok(figures::contrast(findings))
-        }),
+        Figure::Contrast(picture) => picture.draw(&[Sort::Contrast], figures::contrast),
         Figure::Similarity(picture) => picture.draw(&[Sort::Similarity], figures::similarity),
-        Figure::Tasks(picture) => picture.draw(&[Sort::TaskContrast], |findings| {
-            Ok(figures::tasks(findings))
-        }),
+        Figure::Tasks(picture) => picture.draw(&[Sort::TaskContrast], figures::tasks),
         Figure::Groups(picture) => {
             let sorts = [Sort::GroupScore, Sort::GroupFit, Sort::GroupContrast];
             picture.draw(&sorts, figures::groups)
@@ -397,13 +391,13 @@ fn report(args: &ReportArgs) -> Result<()> {
             args.output.display()
         )));
     }
-    let published = Published::load().curves(&args.published)?;
+    let published = figures::published(&args.published)?;
     let paths = args.input.paths(std::slice::from_ref(&args.output))?;
     let mut reader = Reader::open(paths, false)?;
     let findings = Findings::read(&mut reader, None)?;
     let chain = reader.provenance();
     let mut pictures = Vec::new();
-    for figure in figures::all(&findings, &args.family.family, &published)? {
+    for figure in figures::all(&findings, &args.family.family, &published) {
         let (svg, _) = figure.drawing.to_svg()?;
         if let Some(folder) = &args.figures {
             let file = |suffix: &str| folder.join(format!("{}.{suffix}", figure.name));

@@ -13,10 +13,9 @@ or else in a legend above.
 
 use super::layout::Layout;
 use super::{Canvas, Form, Page, Panel, Quantity, Rect, Series, axis, columns_for};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The figure.
-#[derive(Clone, Debug)]
 pub struct Chart {
     /// At least one.
     pub panels: Vec<Panel>,
@@ -25,10 +24,14 @@ pub struct Chart {
 }
 
 impl Form for Chart {
+    fn is_empty(&self) -> bool {
+        self.series().all(|series| series.points.is_empty())
+    }
+
     fn draw(&self, page: &Page) -> Result<Canvas> {
-        let chart = self.sorted();
-        let layout = chart.layout(page)?;
-        let y_label = &chart.panels[0].y_label;
+        self.check()?;
+        let layout = Layout::new(self, page)?;
+        let y_label = &self.panels[0].y_label;
         let mut canvas = page.canvas(&format!("{y_label} against {}", self.quantity.title()));
         let columns = columns_for(layout.places.len());
         for (i, place) in layout.places.iter().enumerate() {
@@ -52,19 +55,13 @@ impl Form for Chart {
 }
 
 impl Chart {
-    /// At least one panel; over what.
-    pub fn new(quantity: Quantity, panels: Vec<Panel>) -> Self {
-        Self { panels, quantity }
-    }
-
-    /// The same with the points of each series from left to right.
-    fn sorted(&self) -> Self {
-        let mut chart = self.clone();
-        for series in chart.panels.iter_mut().flat_map(|panel| &mut panel.series) {
+    /// The points of each series from left to right.
+    pub fn new(quantity: Quantity, mut panels: Vec<Panel>) -> Self {
+        for series in panels.iter_mut().flat_map(|panel| &mut panel.series) {
             let points = &mut series.points;
             points.sort_by(|a, b| a.x.total_cmp(&b.x).then_with(|| a.name.cmp(&b.name)));
         }
-        chart
+        Self { panels, quantity }
     }
 
     /// The series of all panels.
@@ -72,23 +69,20 @@ impl Chart {
         self.panels.iter().flat_map(|panel| &panel.series)
     }
 
-    fn layout(&self, page: &Page) -> Result<Layout<'_>> {
-        if self.series().all(|series| series.points.is_empty()) {
-            return Err(Error::data("nothing to draw: no series has a point"));
-        }
-        for panel in &self.panels {
-            for series in &panel.series {
-                series.check(&panel.y_label, panel.is_share, self.quantity)?;
-            }
-        }
-        Layout::new(self, page)
+    fn check(&self) -> Result<()> {
+        let check = |panel: &Panel| {
+            let (what, is_share) = (&panel.y_label, panel.is_share);
+            let mut series = panel.series.iter();
+            series.try_for_each(|series| series.check(what, is_share, self.quantity))
+        };
+        self.panels.iter().try_for_each(check)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{DOUBLE_COLUMN_MM, Drawing, Line, Point, Role};
+    use crate::report::{DOUBLE_COLUMN_MM, Line, Point, Role};
     use resvg::usvg::{Options, Tree};
 
     const SHOTS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
@@ -105,7 +99,7 @@ mod tests {
         };
         let points = shots.iter().enumerate().map(point).collect();
         let line = match role {
-            Role::Model => Line::Fitted { a0, a1 },
+            Role::Model => Line::Fitted(a0, a1),
             _ => Line::Joined,
         };
         Series::new(label, role, points).with_line(line)
@@ -150,7 +144,7 @@ mod tests {
         titled.title = Some(title.repeat(2));
         let of = |page: &Page, series| {
             let panels = vec![Panel::accuracy(series)];
-            (page.clone(), Chart::new(Quantity::Shots, panels).sorted())
+            (page.clone(), Chart::new(Quantity::Shots, panels))
         };
         let figures = [
             ("one", of(&column, models(1, &SHOTS))),
@@ -180,7 +174,7 @@ mod tests {
                 legend,
                 radius,
                 ..
-            } = chart.layout(&page).unwrap();
+            } = Layout::new(&chart, &page).unwrap();
             let (frame, labels) = (places[0].frame, &legend.labels);
             let (half_width, half_height) = (frame.width() / 2.0, frame.height() / 2.0);
             let (x, y) = (frame.centre(), frame.middle());
@@ -195,8 +189,7 @@ mod tests {
                 assert!(is_free, "{name}: {label:?}");
             }
             // What is drawn, not what was planned: the page itself is the largest thing on it.
-            let note = page.note.clone();
-            let (svg, _) = Drawing::new(page, note, chart.clone()).to_svg().unwrap();
+            let svg = chart.draw(&page).unwrap().finish();
             let tree = Tree::from_str(&svg, &Options::default()).unwrap();
             let (drawn, size) = (tree.root().abs_stroke_bounding_box(), tree.size());
             let [right, bottom] = [size.width() + 0.1, size.height() + 0.1];
@@ -209,7 +202,7 @@ mod tests {
     #[test]
     fn points_of_one_shot_count_stay_nearer_to_their_tick_than_to_any_other() {
         for (name, page, chart) in figures() {
-            let place = &chart.layout(&page).unwrap().places[0];
+            let place = &Layout::new(&chart, &page).unwrap().places[0];
             for shown in &place.shown {
                 assert!(shown.dodge.abs() < place.across.spacing() / 2.0, "{name}");
                 for point in &shown.series.points {

@@ -49,11 +49,24 @@ const ALIKE: [f64; 3] = [0.0, 114.0, 178.0];
 const OPPOSITE: [f64; 3] = [213.0, 94.0, 0.0];
 
 impl Form for Heat {
+    fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
     fn draw(&self, page: &Page) -> Result<Canvas> {
-        let is_possible = |cell: &&Cell| cell.value.is_none_or(|rho| rho.abs() <= 1.0);
-        if let Some(cell) = self.cells.iter().find(|cell| !is_possible(cell)) {
-            let message = format!("{}, expected a correlation of -1 to 1", self.words(cell));
-            return Err(Error::data(message));
+        for (i, cell) in self.cells.iter().enumerate() {
+            let is_same = |other: &Cell| (other.row, other.column) == (cell.row, cell.column);
+            let expected = if cell.value.is_some_and(|rho| rho.abs() > 1.0) {
+                "a correlation of -1 to 1"
+            } else if cell.row == cell.column || self.cells[..i].iter().any(is_same) {
+                "one correlation of two models"
+            } else {
+                continue;
+            };
+            return Err(Error::data(format!(
+                "{}, expected {expected}",
+                self.words(cell)
+            )));
         }
         let body = page.body();
         let widest = self.names.iter().map(|name| SMALL.width(name));

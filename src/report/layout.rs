@@ -4,7 +4,7 @@ Where the panels of a chart, their axes and its legend stand.
 
 use super::layers::{Place, Shown, TITLE_DROP};
 use super::{
-    Axis, Chart, Entry, INSET, LABEL, LEAST_PANEL, Legend, Page, Panel, Quantity, Rect, Role,
+    Axis, Chart, Entry, INSET, LABEL, LEAST_PANEL, Legend, Line, Page, Panel, Quantity, Rect, Role,
     Series, Span, axis, ends, float, grid,
 };
 use crate::error::Result;
@@ -41,8 +41,7 @@ impl<'a> Layout<'a> {
     /// Places the panels of a chart, at least one, whose points go from left to right.
     pub fn new(chart: &'a Chart, page: &Page) -> Result<Self> {
         let panels = &chart.panels;
-        let named = named(chart);
-        let entries: Vec<Entry> = named.iter().map(|(_, entry)| entry.clone()).collect();
+        let entries = entries(chart);
         let spans: Vec<Span> = panels.iter().map(|p| span(panels, p, page.y_max)).collect();
         let widest = spans.iter().map(Span::width).fold(0.0, f64::max);
         let is_titled = panels.iter().any(|panel| panel.title.is_some());
@@ -86,7 +85,7 @@ impl<'a> Layout<'a> {
         if frames.iter().any(is_low) {
             return Err(page.cramped(&what));
         }
-        let radius = radius(chart, &named);
+        let radius = radius(chart, &entries);
         let places = panels.iter().zip(&spans).zip(frames);
         let places =
             places.map(|((panel, span), frame)| place(chart, panel, span, frame, &entries, radius));
@@ -110,8 +109,8 @@ fn span(panels: &[Panel], panel: &Panel, y_max: Option<f64>) -> Span {
     }
 }
 
-fn radius(chart: &Chart, named: &[(Role, Entry)]) -> f64 {
-    let models = named.iter().filter(|(role, _)| *role != Role::Baseline);
+fn radius(chart: &Chart, entries: &[Entry]) -> f64 {
+    let models = entries.iter().filter(|entry| !entry.look.is_baseline());
     let is_full = models.count() > MANY_MODELS || chart.panels.len() > 1;
     match chart.series().map(|s| s.points.len()).max() {
         Some(points) if points > MANY_POINTS => RADII[2],
@@ -159,8 +158,10 @@ fn place<'a>(
             dodge: slot.map_or(0.0, |slot| step * (float(slot) - last / 2.0)),
         })
     };
+    let mut shown: Vec<Shown> = panel.series.iter().zip(slots).filter_map(shown).collect();
+    shown.sort_by_key(|shown| shown.look.is_baseline());
     Place {
-        shown: panel.series.iter().zip(slots).filter_map(shown).collect(),
+        shown,
         upwards: Axis::upwards(span, &frame),
         left: frame.left - span.width(),
         panel,
@@ -172,32 +173,32 @@ fn place<'a>(
     }
 }
 
-/// What the legend names, and what it is: models, published curves, baselines, each in the order in which they first stand.
-/// A series keeps its look in every panel, by its label.
-fn named(chart: &Chart) -> Vec<(Role, Entry)> {
+/// What the legend names: models, published curves, baselines, each in the order in which they first stand. A series keeps
+/// its look in every panel, by its label.
+fn entries(chart: &Chart) -> Vec<Entry> {
     let last = |series: &Series| series.points.last().map_or(f64::MIN, |point| point.x);
     let farthest = chart.series().map(last).fold(f64::MIN, f64::max);
-    let mut named: Vec<(Role, Entry)> = Vec::new();
+    let mut entries: Vec<Entry> = Vec::new();
     let mut ordered: Vec<&Series> = chart.series().collect();
     ordered.sort_by_key(|series| series.role);
     for Series { label, role, .. } in ordered {
-        if named.iter().any(|(_, known)| known.label == *label) {
+        if entries.iter().any(|known| known.label == *label) {
             continue;
         }
-        let is_baseline = |role: Role| role == Role::Baseline;
-        let before = named
-            .iter()
-            .filter(|(known, _)| is_baseline(*known) == is_baseline(*role));
-        let mut look = role.look(before.count());
+        let is_alike = |known: &&Entry| known.look.is_baseline() == (*role == Role::Baseline);
+        let mut look = role.look(entries.iter().filter(is_alike).count());
         let same = || chart.series().filter(|series| series.label == *label);
-        if *role == Role::Model && !same().any(Series::has_line) {
+        let has_line = |series: &Series| {
+            series.line != Line::Absent && series.on_line(chart.quantity).len() > 1
+        };
+        if *role == Role::Model && !same().any(has_line) {
             look = look.without_line();
         }
         let mut entry = Entry::new(label, look);
         if let Some(point) = same().next().and_then(|series| series.points.last()) {
             (entry.near, entry.is_end) = (point.y, point.x >= farthest);
         }
-        named.push((*role, entry));
+        entries.push(entry);
     }
-    named
+    entries
 }

@@ -111,6 +111,10 @@ impl Look {
         }
     }
 
+    pub fn is_baseline(&self) -> bool {
+        self.symbol == Symbol::Dot
+    }
+
     pub fn without_line(self) -> Self {
         Self { line: None, ..self }
     }
@@ -153,7 +157,7 @@ impl Look {
 
     /// Draws its sample from `x` to `x + width`, centred on `y`; a short one without its line, unless that is all there is.
     pub fn draw_sample(self, canvas: &mut Canvas, x: f64, y: f64, width: f64, r: f64) {
-        let is_line = self.symbol == Symbol::Dot;
+        let is_line = self.is_baseline();
         if let Some(stroke) = self.line.filter(|_| is_line || width >= SAMPLE) {
             canvas.line("sample", &[(x, y), (x + width, y)], stroke);
         }

@@ -58,36 +58,40 @@ use style::{
     MARGIN, MUTED, NOTE, PAPER, SMALL, TICK, TITLE, ZERO_LINE,
 };
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What can be drawn on a page.
 trait Form {
+    fn is_empty(&self) -> bool;
+
     /// Draws it, or says what is impossible about its numbers, or that the page is too small.
-    fn draw(&self, page: &page::Page) -> Result<canvas::Canvas>;
+    fn draw(&self, page: &Page) -> Result<Canvas>;
 }
 
 /// A figure.
 pub struct Drawing {
     /// Size, title and note.
-    pub page: page::Page,
+    pub page: Page,
     form: Box<dyn Form>,
 }
 
 impl Drawing {
-    fn new(page: page::Page, note: impl Into<String>, form: impl Form + 'static) -> Self {
-        let note = note.into();
-        Self {
-            page: page::Page { note, ..page },
-            form: Box::new(form),
+    fn new(page: Page, note: impl Into<String>, form: impl Form + 'static) -> Result<Self> {
+        if form.is_empty() {
+            return Err(Error::data("nothing to draw: no series has a point"));
         }
+        let note = note.into();
+        Ok(Self {
+            page: Page { note, ..page },
+            form: Box::new(form),
+        })
     }
 
     /// The figure as SVG, and the characters of its texts that the typeface lacks and shows as boxes; equal figures give
     /// equal bytes.
     ///
     /// # Errors
-    /// [`crate::error::Error::Data`] if there is nothing to draw or a number is impossible,
-    /// [`crate::error::Error::Usage`] if the page is too small for what should stand on it, or larger than a poster.
+    /// [`Error::Data`] if a number is impossible, [`Error::Usage`] if the page is too small for what should stand on it, or larger than a poster.
     pub fn to_svg(&self) -> Result<(String, Vec<char>)> {
         self.page.check()?;
         let canvas = self.form.draw(&self.page)?;

@@ -34,6 +34,10 @@ const NAME_SHARE: f64 = 0.4;
 const FILLED: f64 = 0.8;
 
 impl Form for Rows {
+    fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     fn draw(&self, page: &Page) -> Result<Canvas> {
         for series in &self.series {
             series.check("a value of", false, self.quantity)?;
@@ -90,8 +94,7 @@ impl Form for Rows {
             } else {
                 0.0
             };
-            let class = format!("{} {}", series.role.class(), look.hue.class);
-            canvas.group(&class, Some(&series.label), |canvas| {
+            series.group(look, &mut canvas, |canvas| {
                 for point in &series.points {
                     let y = middle(point.x) + off;
                     let words = series.words(point, None);

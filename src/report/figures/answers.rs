@@ -2,9 +2,9 @@
 What is answered: strings of equal bits, kinds of wrong answers, understandable mistakes.
 */
 
-use super::super::{Chart, DOUBLE_COLUMN_MM, Drawing, Page, Panel, Point, Quantity, Role, Series};
+use super::super::{Drawing, Panel, Point, Quantity, Role, Series};
 use super::curves::{Group, clean, group, is_clean};
-use super::{Findings, lacking};
+use super::{Findings, lacking, panels};
 use crate::error::Result;
 use crate::record::{ErrorKind, ErrorShare, Score};
 use std::collections::BTreeSet;
@@ -39,18 +39,14 @@ pub fn zero_bd(findings: &Findings) -> Result<Drawing> {
     };
     let note = "0-BD: all bits equal. Left bar: correct answers; middle: all 0-BD answers; right: targets. Shares of all \
                 trials.";
-    Ok(by_model(&models, series, 52.0, note))
-}
-
-/// The clean answers that are counted under one kind each.
-pub(super) fn classed(findings: &Findings) -> impl Iterator<Item = &ErrorShare> + Clone {
-    let is_classed = |row: &&ErrorShare| row.counted_once.is_some() && is_clean(&row.curve);
-    findings.errors.iter().filter(is_classed)
+    by_model(&models, series, 52.0, note)
 }
 
 /// Kinds of wrong answers per shot count, each answer counted once: one panel a model.
 pub fn errors(findings: &Findings) -> Result<Drawing> {
-    let kinds: BTreeSet<ErrorKind> = classed(findings).map(|row| row.kind).collect();
+    let is_classed = |row: &&ErrorShare| row.counted_once.is_some() && is_clean(&row.curve);
+    let classed: Vec<&ErrorShare> = findings.errors.iter().filter(is_classed).collect();
+    let kinds: BTreeSet<ErrorKind> = classed.iter().map(|row| row.kind).collect();
     if kinds.is_empty() {
         return Err(lacking("counted_once", NEEDS_DEMONSTRATIONS));
     }
@@ -70,8 +66,8 @@ pub fn errors(findings: &Findings) -> Result<Drawing> {
     };
     let note = "Shares of all answers; what is missing to 1 is right. An answer of several kinds is counted under the first \
                 of the legend that fits.";
-    let models = group(classed(findings));
-    Ok(by_model(&models, series, 56.0, note))
+    let models = group(classed);
+    by_model(&models, series, 56.0, note)
 }
 
 /// A kind of wrong answers as the legend calls it.
@@ -101,9 +97,7 @@ pub fn understandable(findings: &Findings) -> Result<Drawing> {
     let note = "Wrong answers that another function of the suite, true to all demonstrations, would give; share of all \
                 trials.";
     let panel = Panel::share("Understandable mistakes", series);
-    let page = Page::new(DOUBLE_COLUMN_MM, 80.0);
-    let chart = Chart::new(Quantity::Shots, vec![panel]);
-    Ok(Drawing::new(page, note, chart))
+    panels(Quantity::Shots, 58.0, note, vec![panel])
 }
 
 /// So many of the trials at a shot count.
@@ -118,8 +112,12 @@ fn by_model<T>(
     panel: impl Fn(&Group<T>) -> Panel,
     row_mm: f64,
     note: &str,
-) -> Drawing {
-    let panels = models.iter().map(|model| panel(model).titled(&model.label));
-    let page = Page::for_panels(models.len(), row_mm);
-    Drawing::new(page, note, Chart::new(Quantity::Bars, panels.collect()))
+) -> Result<Drawing> {
+    let titled = |model: &Group<T>| panel(model).titled(&model.label);
+    panels(
+        Quantity::Bars,
+        row_mm,
+        note,
+        models.iter().map(titled).collect(),
+    )
 }

@@ -127,10 +127,7 @@ impl Group<'_, Score> {
         let points = self.points(|s| Some(s.point(f64::from(s.shots))));
         let means: Vec<(u32, f64)> = self.rows.iter().map(|s| (s.shots, s.accuracy)).collect();
         let fit = least_squares(&means).filter(|_| with_fit && !self.is_baseline());
-        let line = fit.map_or(Line::Joined, |fit| Line::Fitted {
-            a0: fit.a0,
-            a1: fit.a1,
-        });
+        let line = fit.map_or(Line::Joined, |fit| Line::Fitted(fit.a0, fit.a1));
         Series::new(&self.label, self.role(), points).with_line(line)
     }
 }
@@ -214,7 +211,7 @@ pub(super) fn note(panels: &[Panel]) -> String {
         (bars && !bands, "Bars: 95 % intervals."),
         (bands, "Bars and bands: 95 % intervals."),
         (
-            any(|s| matches!(s.line, Line::Fitted { .. })),
+            any(|s| matches!(s.line, Line::Fitted(..))),
             "Lines: least squares, a0 + a1 ln(shots).",
         ),
         (
