@@ -62,11 +62,14 @@ fn scale(svg: &Document, axis: &str, coordinate: usize) -> [(f64, f64); 2] {
     [ticks[0], ticks[ticks.len() - 1]]
 }
 
-/// Width, height and the colours of a PNG.
-fn decode(png: &[u8]) -> (u32, u32, HashSet<[u8; 3]>) {
+/// Width, height and the colours of a PNG of so many dots an inch.
+fn decode(png: &[u8], dpi: f64) -> (u32, u32, HashSet<[u8; 3]>) {
     let mut reader = png::Decoder::new(std::io::Cursor::new(png))
         .read_info()
         .unwrap();
+    let stated = reader.info().pixel_dims.unwrap();
+    assert_close(f64::from(stated.xppu) * 0.0254, dpi, 0.02);
+    assert_eq!(stated.xppu, stated.yppu);
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     let info = reader.next_frame(&mut pixels).unwrap();
     assert_eq!(
@@ -88,7 +91,7 @@ fn a_curve_is_drawn_as_svg_and_png_of_the_size_asked_for() {
     )
     .ok();
     assert_eq!(dir.names(), ["a.png", "a.svg", "scores.csv"]);
-    let (width, height, colours) = decode(&dir.read("a.png"));
+    let (width, height, colours) = decode(&dir.read("a.png"), 150.0);
     // 89 mm and 70 mm at 150 dots to 25.4 mm.
     assert_eq!((width, height), (526, 413));
     // Paper, and the colours of both models.
@@ -106,7 +109,7 @@ fn a_curve_is_drawn_as_svg_and_png_of_the_size_asked_for() {
 fn the_default_is_two_journal_columns_at_300_dots_an_inch() {
     let dir = with_scores();
     dir.run("figure", "curve scores.csv -o a.PNG").ok();
-    let (width, height, _) = decode(&dir.read("a.PNG"));
+    let (width, height, _) = decode(&dir.read("a.PNG"), 300.0);
     assert_eq!((width, height), (2161, 1063));
 }
 
@@ -156,6 +159,242 @@ fn every_point_bar_line_and_series_is_an_element() {
             let joint = numbers(&classed(&document, "joint")[0]);
             assert!(joint.len() == 2 * 3 && joint[0] > numbers(slash)[2]);
         }
+    }
+}
+
+/// Left, top, right and bottom of all that is drawn within an element, leaders apart; of an arc counts its end.
+fn bounds(element: &Node) -> [f64; 4] {
+    let is_leader = |n: &Node| n.attribute("class") == Some("leader");
+    let paths = element.descendants().filter(|n| !is_leader(n));
+    let paths = paths.filter_map(|n| n.attribute("d"));
+    let mut bounds = [f64::MAX, f64::MAX, f64::MIN, f64::MIN];
+    for numbers in paths.flat_map(|d| d.split(|c: char| c.is_ascii_alphabetic())) {
+        let numbers: Vec<f64> = numbers.split(' ').filter_map(|n| n.parse().ok()).collect();
+        let ends = if numbers.len() == 7 {
+            &numbers[5..]
+        } else {
+            &numbers[..]
+        };
+        for end in ends.chunks(2) {
+            let [left, top, right, bottom] = bounds;
+            bounds = [
+                left.min(end[0]),
+                top.min(end[1]),
+                right.max(end[0]),
+                bottom.max(end[1]),
+            ];
+        }
+    }
+    bounds
+}
+
+fn overlap(a: [f64; 4], b: [f64; 4]) -> bool {
+    (0..2).all(|i| a[i].max(b[i]) < a[i + 2].min(b[i + 2]))
+}
+
+/// Scores near a0 + a1 ln n (at 0 shots: near half of a0), on alternating sides of it, with intervals.
+fn rows(model: &str, modality: &str, shots: &[u32], a0: f64, a1: f64) -> String {
+    let row = |(i, &n): (usize, &u32)| {
+        let line = if n == 0 {
+            a0 / 2.0
+        } else {
+            a0 + a1 * f64::from(n).ln()
+        };
+        let y = (line + if i % 2 == 0 { 0.01 } else { -0.01 }).clamp(0.0, 1.0);
+        let (low, high) = ((y - 0.03).max(0.0), (y + 0.03).min(1.0));
+        format!("\"{model}\",{modality},{n},{y},{low},{high}\n")
+    };
+    shots.iter().enumerate().map(row).collect()
+}
+
+fn models(count: u32, shots: &[u32]) -> String {
+    let model = |i| {
+        let slope = 0.055 - 0.0015 * f64::from(i);
+        rows(&format!("Model-{}B", i + 1), "genomic", shots, 0.12, slope)
+    };
+    (0..count).map(model).collect()
+}
+
+/// Figures as users make them, and awkward ones: scores and arguments.
+fn awkward() -> Vec<(&'static str, String, &'static str)> {
+    const COLUMN: &str = "--width-mm 89 --height-mm 62";
+    let shots = [1, 2, 4, 8, 16, 32, 64, 128];
+    let (with_zero, all): (Vec<u32>, Vec<u32>) = ([&[0], &shots[..]].concat(), (0..=64).collect());
+    let baselines = [
+        ("mode", 0.19, 0.0),
+        ("nearest", 0.1, 0.05),
+        ("copy", 0.045, 0.0),
+    ];
+    let baselines = baselines.map(|(name, a0, a1)| rows(name, "baseline", &shots, a0, a1));
+    let over_baselines = |count| models(count, &shots) + &baselines.concat();
+    let long = ["ACGT, nested, greedy", "digits, independent, constrained"]
+        .map(|tail| format!("organisation/a-long-model-name-40b-base, {tail}"))
+        .map(|name| rows(&name, "genomic", &shots, 0.1, 0.02));
+    let odd = [
+        rows("one", "genomic", &[4], 0.1, 0.1),
+        rows("steep", "genomic", &shots, -0.5, 0.4),
+        rows("dot", "baseline", &[4], 0.3, 0.0),
+    ];
+    vec![
+        ("one", models(1, &shots), COLUMN),
+        ("baselines", over_baselines(3), COLUMN),
+        ("ten", over_baselines(10), COLUMN),
+        (
+            "ten, wide",
+            over_baselines(10),
+            "--height-mm 62 --title Programs",
+        ),
+        ("long labels", long.concat(), COLUMN),
+        (
+            "thirty",
+            models(30, &shots),
+            "--width-mm 89 --height-mm 120",
+        ),
+        ("0 shots", models(2, &with_zero), COLUMN),
+        ("only 0 shots", models(2, &[0]), COLUMN),
+        ("one shot count", models(3, &[16]), COLUMN),
+        ("0 and another", models(3, &[0, 16]), COLUMN),
+        ("every shot count", models(2, &all), COLUMN),
+        ("odd lengths and slopes", odd.concat(), COLUMN),
+        ("nameless", rows("-", "genomic", &shots, 0.1, 0.1), COLUMN),
+    ]
+}
+
+#[test]
+fn labels_cover_neither_data_nor_each_other_and_points_stay_near_their_ticks() {
+    for (name, rows, arguments) in awkward() {
+        let mut shots: Vec<f64> = rows
+            .lines()
+            .map(|row| row.rsplit(',').nth(3).unwrap().parse().unwrap())
+            .collect();
+        shots.sort_by(f64::total_cmp);
+        shots.dedup();
+        let scores = format!("model,modality,shots,accuracy,ci_low,ci_high\n{rows}");
+        let svg = svg(&scores, arguments);
+        let tree = resvg::usvg::Tree::from_str(&svg, &resvg::usvg::Options::default()).unwrap();
+        let (drawn, size) = (tree.root().abs_stroke_bounding_box(), tree.size());
+        assert!(
+            drawn.left() > -0.1 && drawn.top() > -0.1,
+            "{name}: {drawn:?}"
+        );
+        assert!(drawn.right() < size.width() + 0.1, "{name}: {drawn:?}");
+        assert!(drawn.bottom() < size.height() + 0.1, "{name}: {drawn:?}");
+        let document = Document::parse(&svg).unwrap();
+        let panel = classed(&document, "panel")[0];
+        let data = panel.children().filter(|n| {
+            matches!(
+                n.attribute("class"),
+                Some("grid" | "bands" | "bars" | "lines" | "points")
+            )
+        });
+        let data: Vec<[f64; 4]> = data.map(|layer| bounds(&layer)).collect();
+        let labels = classed(&document, "label");
+        let labels: Vec<[f64; 4]> = labels.iter().map(bounds).collect();
+        for (i, label) in labels.iter().enumerate() {
+            assert!(
+                !data.iter().any(|layer| overlap(*label, *layer)),
+                "{name}: {label:?}"
+            );
+            assert!(
+                !labels[..i].iter().any(|other| overlap(*label, *other)),
+                "{name}: {label:?}"
+            );
+        }
+        let axis = classed(&document, "across")[0];
+        let ticks = axis
+            .children()
+            .filter(|n| n.attribute("class") == Some("tick"));
+        let ticks: Vec<f64> = ticks.map(|tick| numbers(&tick)[0]).collect();
+        assert_eq!(ticks.len(), shots.len(), "{name}");
+        // As far apart as logarithms, and 0 left of the break.
+        let zeros = shots.iter().filter(|n| **n == 0.0).count();
+        if let (Some(first), Some(last)) = (shots.get(zeros), shots.last()) {
+            let ln = |n: &f64| (n / first).ln() / (last / first).ln();
+            let at = |at: &f64| (at - ticks[zeros]) / (ticks[ticks.len() - 1] - ticks[zeros]);
+            for (n, tick) in shots.iter().zip(&ticks).skip(zeros + 1) {
+                assert_close(at(tick), ln(n), 1e-3);
+            }
+            for slash in classed(&document, "break") {
+                let [left, _, right, _] = bounds(&slash);
+                assert!(ticks[0] < left && right < ticks[1], "{name}");
+            }
+        }
+        let written = axis
+            .children()
+            .filter(|n| n.attribute("class") == Some("text"));
+        let written: Vec<[f64; 4]> = written.map(|label| bounds(&label)).collect();
+        assert!(
+            written.windows(2).all(|pair| pair[0][2] + 2.0 < pair[1][0]),
+            "{name}"
+        );
+        // A fitted line ends where the axis does.
+        let top = bounds(&classed(&document, "grid")[0])[1];
+        let bottom = numbers(&axis.first_element_child().unwrap())[1];
+        for fit in classed(&document, "fit") {
+            let [_, upper, _, lower] = bounds(&fit);
+            assert!(upper >= top - 0.01 && lower <= bottom + 0.01, "{name}");
+        }
+        for point in classed(&document, "point") {
+            let title = point.first_element_child().unwrap().text().unwrap();
+            let place = title
+                .rsplit(": ")
+                .next()
+                .unwrap()
+                .split(' ')
+                .next()
+                .unwrap();
+            let tick = shots
+                .iter()
+                .position(|n| *n == place.parse::<f64>().unwrap())
+                .unwrap();
+            let [left, _, right, _] = bounds(&point);
+            let from = |at: f64| (at - f64::midpoint(left, right)).abs();
+            let is_near = |(i, at): (usize, &f64)| i == tick || from(*at) > from(ticks[tick]);
+            assert!(ticks.iter().enumerate().all(is_near), "{name}: {title}");
+            assert!(
+                left > bounds(&axis)[0] && right < bounds(&axis)[2],
+                "{name}: {title}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_label_that_does_not_fit_is_elided_and_a_page_without_room_refused() {
+    let long = |i: u32| {
+        rows(
+            &format!("organisation/a-very-long-model-name-with-a-suffix-{i}b-base"),
+            "genomic",
+            &[1, 2],
+            0.1,
+            0.1,
+        )
+    };
+    let scores = format!(
+        "model,modality,shots,accuracy,ci_low,ci_high\n{}",
+        (0..12).map(long).collect::<String>()
+    );
+    let picture = svg(&scores, "--width-mm 89 --height-mm 60");
+    let document = Document::parse(&picture).unwrap();
+    let labels = classed(&document, "label");
+    assert!(
+        labels.len() == 12
+            && labels.iter().all(|label| {
+                let text = label.children().find_map(|n| n.attribute("aria-label"));
+                text.unwrap().contains('…')
+            })
+    );
+    let dir = Workdir::new();
+    for size in [
+        "--width-mm 89 --height-mm 30",
+        "--width-mm 22 --height-mm 60",
+    ] {
+        dir.pipe(
+            scores.clone(),
+            "figure",
+            &format!("curve -o out.svg {size}"),
+        )
+        .refused(2, &["no room for 12 series"]);
     }
 }
 
@@ -471,7 +710,7 @@ fn scores_of_a_baseline_run_draw_without_a_word() {
     }
     let scores = dir.pipe(to_lines(&records), "score", "--to parquet").ok();
     dir.pipe(scores, "figure", "curve -o a.png").ok();
-    let (_, _, colours) = decode(&dir.read("a.png"));
+    let (_, _, colours) = decode(&dir.read("a.png"), 300.0);
     assert!(colours.len() > 50);
 }
 
@@ -571,11 +810,38 @@ fn every_figure_stays_on_its_page_and_is_drawn_as_png_too() {
                 && drawn.bottom() < tree.size().height() + 0.1,
             "{name}: {drawn:?}"
         );
-        let (_, _, colours) = decode(&dir.read("a.png"));
+        let (_, _, colours) = decode(&dir.read("a.png"), 100.0);
         assert!(
             colours.contains(&[255, 255, 255]) && colours.len() > 50,
             "{name}"
         );
+        let document = Document::parse(&text).unwrap();
+        let frames = classed(&document, "panel").into_iter().map(|panel| {
+            let grid = panel
+                .children()
+                .find(|n| n.attribute("class") == Some("grid"));
+            bounds(&grid.unwrap())
+        });
+        let frames: Vec<[f64; 4]> = frames.collect();
+        for (i, frame) in frames.iter().enumerate() {
+            assert!(
+                !frames[..i].iter().any(|other| overlap(*frame, *other)),
+                "{name}"
+            );
+        }
+        // Hatching stays within its bar.
+        for hatch in classed(&document, "hatch") {
+            let bar = hatch.prev_sibling_element().unwrap();
+            let (hatch, bar) = (bounds(&hatch), bounds(&bar));
+            assert!(
+                hatch[0] >= bar[0] - 0.02 && hatch[1] >= bar[1] - 0.02,
+                "{name}"
+            );
+            assert!(
+                hatch[2] <= bar[2] + 0.02 && hatch[3] <= bar[3] + 0.02,
+                "{name}"
+            );
+        }
     }
 }
 
@@ -889,12 +1155,21 @@ fn a_report_escapes_whatever_a_model_is_called() {
     }
     // Words are quoted as a shell reads them.
     assert!(html.contains("&lt;script&gt;alert('\\''1'\\'')&lt;/script&gt;&lt;img src=x"));
-    dir.run("figure", "curve scores.csv -o a.svg").ok();
+    // What XML cannot hold is a sign of its own; the rest is read back.
+    let name = "<script>&'\t]]> \u{1} \u{ffff} \u{1f9ec}";
+    let scores = SCORES.replace("evo", name);
+    dir.pipe(scores, "figure", "curve -o a.svg").loud_ok();
     let svg = String::from_utf8(dir.read("a.svg")).unwrap();
     assert!(!svg.contains("<script"));
     let document = Document::parse(&svg).unwrap();
-    let mut titles = document.descendants().filter(|n| n.has_tag_name("title"));
-    assert!(titles.any(|title| title.text() == Some(name)));
+    let name = name.replace(['\u{1}', '\u{ffff}'], "\u{fffd}");
+    let label = classed(&document, "label")[0];
+    assert_eq!(
+        label.first_element_child().unwrap().text(),
+        Some(name.as_str())
+    );
+    let text = label.children().find_map(|n| n.attribute("aria-label"));
+    assert_eq!(text, Some(name.as_str()));
 }
 
 /// Every length of a name was once shaped that is less than its own: 92 kB took 100 s.

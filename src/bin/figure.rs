@@ -396,7 +396,7 @@ fn report(args: &ReportArgs) -> Result<()> {
     let mut reader = Reader::open(paths, false)?;
     let findings = Findings::read(&mut reader, None)?;
     let chain = reader.provenance();
-    let mut pictures = Vec::new();
+    let mut drawn = Vec::new();
     for figure in figures::all(&findings, &args.family.family, &published) {
         let (svg, _) = figure.drawing.to_svg()?;
         if let Some(folder) = &args.figures {
@@ -404,16 +404,12 @@ fn report(args: &ReportArgs) -> Result<()> {
             Sink::write_file(&file("svg"), svg.as_bytes())?;
             Sink::write_file(&file("png"), &svg_to_png(&svg, args.dpi)?)?;
         }
-        pictures.push(html::Picture {
-            heading: figure.heading.to_owned(),
-            width_mm: figure.drawing.page.width_mm,
-            svg,
-        });
+        drawn.push((figure, svg));
     }
-    let sources: Result<Vec<html::Source>> = paths.iter().map(|path| source(path)).collect();
+    let sources: Result<Vec<_>> = paths.iter().map(|path| source(path)).collect();
     let page = html::Report {
         title: args.title.clone(),
-        pictures,
+        figures: drawn,
         tables: findings.tables(),
         sources: sources?,
         chain: chain.with(Step::here("figure")),
@@ -422,16 +418,10 @@ fn report(args: &ReportArgs) -> Result<()> {
 }
 
 /// A file with its hash; a pipe was read once and has none.
-fn source(path: &Path) -> Result<html::Source> {
-    let sha256 = if path.is_file() {
-        Some(digest::sha256(&[path.to_owned()])?)
-    } else {
-        None
-    };
-    Ok(html::Source {
-        name: path.display().to_string(),
-        sha256,
-    })
+fn source(path: &Path) -> Result<(String, Option<String>)> {
+    let hash = || digest::sha256(&[path.to_owned()]);
+    let sha256 = path.is_file().then(hash).transpose()?;
+    Ok((path.display().to_string(), sha256))
 }
 
 enum Picture {

@@ -14,7 +14,7 @@ use skrifa::instance::{LocationRef, Size};
 use skrifa::outline::{DrawSettings, OutlinePen};
 use skrifa::{FontRef, GlyphId, MetadataProvider};
 
-use super::number;
+use super::coordinates;
 
 /// How a text is set.
 #[derive(Clone, Copy, Debug)]
@@ -44,26 +44,25 @@ impl Face {
     fn new(bytes: &'static [u8]) -> Self {
         // The bytes are compiled in and every test of this module reads them: no input can make this fail.
         let font = FontRef::new(bytes).expect("the compiled-in font is a font");
-        let units = font
-            .metrics(Size::unscaled(), LocationRef::default())
-            .units_per_em;
+        let metrics = font.metrics(Size::unscaled(), LocationRef::default());
         Self {
             shaper: ShaperData::new(&font),
             font,
-            units_per_em: f64::from(units),
+            units_per_em: f64::from(metrics.units_per_em),
         }
     }
 }
 
-static REGULAR: LazyLock<Face> = LazyLock::new(|| {
-    Face::new(include_bytes!(
-        "../../assets/fonts/Inter-Regular.subset.ttf"
-    ))
-});
-static SEMI_BOLD: LazyLock<Face> = LazyLock::new(|| {
-    Face::new(include_bytes!(
-        "../../assets/fonts/Inter-SemiBold.subset.ttf"
-    ))
+/// Regular and semi-bold.
+static FACES: LazyLock<[Face; 2]> = LazyLock::new(|| {
+    [
+        Face::new(include_bytes!(
+            "../../assets/fonts/Inter-Regular.subset.ttf"
+        )),
+        Face::new(include_bytes!(
+            "../../assets/fonts/Inter-SemiBold.subset.ttf"
+        )),
+    ]
 });
 
 /// A glyph and where its origin stands, in font units from the start of the text.
@@ -120,9 +119,8 @@ impl TextStyle {
     }
 
     pub const fn semi_bold(self) -> Self {
-        let is_semi_bold = true;
         Self {
-            is_semi_bold,
+            is_semi_bold: true,
             ..self
         }
     }
@@ -146,11 +144,7 @@ impl TextStyle {
     }
 
     fn face(self) -> &'static Face {
-        if self.is_semi_bold {
-            &SEMI_BOLD
-        } else {
-            &REGULAR
-        }
+        &FACES[usize::from(self.is_semi_bold)]
     }
 
     /// The width of `text`.
@@ -166,18 +160,18 @@ impl TextStyle {
         let outlines = face.font.outline_glyphs();
         let mut d = String::new();
         for (glyph, right, up) in shape(face, text).0 {
-            let Some(glyph) = outlines.get(glyph) else {
-                continue;
-            };
+            let (x, y) = (x + right * scale, y - up * scale);
             let mut pen = Pen {
                 d: &mut d,
-                x: x + right * scale,
-                y: y - up * scale,
+                x,
+                y,
                 scale,
             };
             let settings = DrawSettings::unhinted(Size::unscaled(), LocationRef::default());
             // As in Face::new: an outline of the compiled-in font that cannot be drawn would be drawn for no input.
-            let _ = glyph.draw(settings, &mut pen);
+            let _ = outlines
+                .get(glyph)
+                .map(|glyph| glyph.draw(settings, &mut pen));
         }
         d
     }
@@ -228,13 +222,13 @@ struct Pen<'a> {
 
 impl Pen<'_> {
     fn write(&mut self, command: char, points: &[(f32, f32)]) {
-        let points = points.iter().map(|&(x, y)| {
-            let x = number(self.x + f64::from(x) * self.scale);
-            format!("{x} {}", number(self.y - f64::from(y) * self.scale))
-        });
-        let points: Vec<String> = points.collect();
+        let at = |&(x, y): &(f32, f32)| {
+            let x = self.x + f64::from(x) * self.scale;
+            (x, self.y - f64::from(y) * self.scale)
+        };
+        let points: Vec<(f64, f64)> = points.iter().map(at).collect();
         self.d.push(command);
-        self.d.push_str(&points.join(" "));
+        self.d.push_str(&coordinates(&points, " "));
     }
 }
 
@@ -262,12 +256,9 @@ impl OutlinePen for Pen<'_> {
 
 /// The characters of `text` that the font lacks, each once, in order of appearance.
 pub fn missing(text: &str) -> Vec<char> {
-    let (map, mut seen) = (REGULAR.font.charmap(), HashSet::new());
-    let lacks = |c: &char| map.map(*c).is_none();
-    text.chars()
-        .filter(lacks)
-        .filter(|c| seen.insert(*c))
-        .collect()
+    let (map, mut seen) = (FACES[0].font.charmap(), HashSet::new());
+    let is_new = |c: &char| map.map(*c).is_none() && seen.insert(*c);
+    text.chars().filter(is_new).collect()
 }
 
 #[cfg(test)]
@@ -298,20 +289,15 @@ mod tests {
     }
 
     #[test]
-    fn outlines_stand_where_they_are_asked_to() {
-        let ten = TextStyle::regular(10.0);
-        let [left, top, right, bottom] = drawn(ten, "H", 100.0, 50.0);
-        assert!(left >= 100.0 && right <= 100.0 + ten.width("H"));
-        assert!((bottom - 50.0).abs() < 0.01);
-        assert!((bottom - top - 10.0 * CAP_HEIGHT).abs() < 0.02);
-    }
-
-    #[test]
-    fn the_metrics_named_as_constants_are_the_fonts() {
-        for face in [&REGULAR, &SEMI_BOLD] {
-            let metrics = face.font.metrics(Size::unscaled(), LocationRef::default());
-            let height = f64::from(metrics.cap_height.unwrap()) / face.units_per_em;
-            assert!((height - CAP_HEIGHT).abs() < 1e-6);
+    fn outlines_stand_where_they_are_asked_to_and_are_as_high_as_the_constants_say() {
+        for style in [
+            TextStyle::regular(100.0),
+            TextStyle::regular(100.0).semi_bold(),
+        ] {
+            let [left, top, right, bottom] = drawn(style, "H", 100.0, 500.0);
+            assert!(left >= 100.0 && right <= 100.0 + style.width("H"));
+            assert!((bottom - 500.0).abs() < 0.01);
+            assert!((bottom - top - 100.0 * CAP_HEIGHT).abs() < 0.02);
         }
         let depth = drawn(TextStyle::regular(100.0), "gpy", 0.0, 0.0)[3] / 100.0;
         assert!(
@@ -343,12 +329,10 @@ mod tests {
     fn wrapped_lines_fit_and_lose_nothing_where_there_is_room() {
         let text =
             "In-context learning of bitstring programs across genomic and linguistic predictors";
-        let style = TextStyle::regular(8.0).semi_bold();
-        let lines = style.wrap(text, 150.0, 9);
-        assert!(lines.len() > 1);
+        let lines = SEVEN.wrap(text, 150.0, 9);
+        assert!(lines.len() > 1 && lines.iter().all(|line| SEVEN.width(line) <= 150.0));
         assert_eq!(lines.join(" "), text);
-        assert!(lines.iter().all(|line| style.width(line) <= 150.0));
-        let short = style.wrap(text, 150.0, 1);
+        let short = SEVEN.wrap(text, 150.0, 1);
         assert!(short.len() == 1 && short[0].contains('…'));
     }
 }

@@ -235,22 +235,3 @@ fn clip(from: (f64, f64), to: (f64, f64), low: f64, high: f64) -> Option<[(f64, 
     let at = |share: f64| (from.0 + share * (to.0 - from.0), from.1 + share * rise);
     (start < end).then(|| [at(start), at(end)])
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_that_leaves_the_axis_is_cut_where_it_leaves() {
-        for (from, to, cut) in [
-            ((0.0, -1.0), (4.0, 3.0), Some([(1.0, 0.0), (2.0, 1.0)])),
-            ((0.0, 0.75), (4.0, 0.25), Some([(0.0, 0.75), (4.0, 0.25)])),
-            ((0.0, 0.5), (4.0, 0.5), Some([(0.0, 0.5), (4.0, 0.5)])),
-            ((0.0, 2.0), (4.0, 2.0), None),
-            ((0.0, 2.0), (4.0, 3.0), None),
-            ((0.0, -1e308), (4.0, 1e308), None),
-        ] {
-            assert_eq!(clip(from, to, 0.0, 1.0), cut);
-        }
-    }
-}

@@ -45,7 +45,7 @@ mod style;
 // What the files of this room call things.
 use axis::{Axis, INSET, Quantity, Span};
 use campaign::campaign;
-use canvas::{Canvas, PT_PER_MM, Rect, Stroke, number, outline, polygon, short};
+use canvas::{Canvas, PT_PER_MM, Rect, Stroke, coordinates, number, outline, polygon, short};
 use chart::Chart;
 use font::{CAP_HEIGHT, DESCENT, TextStyle};
 use legend::{Entry, Legend};

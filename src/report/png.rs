@@ -78,30 +78,3 @@ fn encode(pixmap: &Pixmap, dpi: f64) -> std::result::Result<Vec<u8>, png::Encodi
     writer.finish()?;
     Ok(out)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SVG: &str = "<svg xmlns='http://www.w3.org/2000/svg' width='25.4mm' height='12.7mm' viewBox='0 0 72 36'>\
-        <path d='M0 0H36V36H0Z' fill='#0072b2'/></svg>";
-
-    #[test]
-    fn a_figure_of_one_inch_has_dpi_pixels_and_says_so() {
-        for dpi in [72.0, 300.0] {
-            let bytes = svg_to_png(SVG, dpi).unwrap();
-            let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes))
-                .read_info()
-                .unwrap();
-            let info = reader.info();
-            assert_eq!(f64::from(info.width).to_bits(), dpi.to_bits());
-            assert_eq!(f64::from(info.height * 2).to_bits(), dpi.to_bits());
-            let stated = f64::from(info.pixel_dims.unwrap().xppu) * METRES_PER_INCH;
-            assert!((stated - dpi).abs() < 0.02, "{stated}");
-            let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-            reader.next_frame(&mut pixels).unwrap();
-            assert_eq!(pixels[..3], [0x00, 0x72, 0xb2]);
-            assert_eq!(pixels[pixels.len() - 3..], [255, 255, 255]);
-        }
-    }
-}
