@@ -357,7 +357,7 @@ impl PictureArgs {
         let mut drawing = make(&Findings::read(&mut reader, Some(sorts))?)?;
         let page = &mut drawing.page;
         page.y_max = self.y_max;
-        page.title.clone_from(&self.title);
+        page.title = self.title.clone().unwrap_or_default();
         page.width_mm = self.width_mm.unwrap_or(page.width_mm);
         page.height_mm = self.height_mm.unwrap_or(page.height_mm);
         let (svg, missing) = drawing.to_svg()?;

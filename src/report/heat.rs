@@ -6,7 +6,7 @@ marks those that a test sustains.
 */
 
 use super::{
-    BAND, CAP_HEIGHT, Canvas, DOUBLE_COLUMN_MM, Form, INK, PAPER, Page, Rect, SMALL, float,
+    BAND, CAP_HEIGHT, Canvas, DOUBLE_COLUMN_MM, Form, INK, PAPER, Page, Rect, SMALL, float, whole,
 };
 use crate::error::{Error, Result};
 
@@ -168,11 +168,6 @@ impl Cell {
 /// The colour of a correlation: white at 0, linear in it towards either end.
 fn colour(value: f64) -> String {
     let end = if value < 0.0 { OPPOSITE } else { ALIKE };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 to 255"
-    )]
-    let [r, g, b] = end.map(|end| (255.0 + (end - 255.0) * value.abs()).round() as u8);
+    let [r, g, b] = end.map(|end| whole(255.0 + (end - 255.0) * value.abs()));
     format!("#{r:02x}{g:02x}{b:02x}")
 }

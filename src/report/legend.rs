@@ -205,7 +205,7 @@ mod tests {
         let entry = |(i, label): (usize, &&str)| Entry {
             near: 50.0,
             is_end: true,
-            ..Entry::new(label, Look::model(i))
+            ..Entry::new(label, Look::of(crate::report::Role::Model, i))
         };
         labels.iter().enumerate().map(entry).collect()
     }

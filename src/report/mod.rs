@@ -4,8 +4,8 @@ Pictures of results: from plain numbers to SVG, PNG and a page of HTML.
 [`figures`] has one file a figure: from scores, fits and contrasts to a [`Drawing`]; `campaign` says what they found, a row
 a model; [`html`] puts all of them on one page. A drawing is of one of three forms, of plain numbers, on a page:
 
-- `chart` draws `series` of points, error bars and lines, or of bars, over a horizontal axis, in panels: `layout` says where
-  they stand, `layers` draws them;
+- `chart` places `series` of points, error bars and lines, or of bars, over a horizontal axis, in panels, which `layers`
+  draws;
 - `heat` draws a table of correlations as coloured cells;
 - `rows` draws one row a function or group.
 
@@ -33,7 +33,6 @@ mod font;
 mod heat;
 pub mod html;
 mod layers;
-mod layout;
 mod legend;
 mod mark;
 mod page;
@@ -50,7 +49,7 @@ use chart::Chart;
 use font::{CAP_HEIGHT, DESCENT, TextStyle};
 use legend::{Entry, Legend};
 use mark::{Look, SAMPLE, SHORT_SAMPLE};
-use page::{DOUBLE_COLUMN_MM, LEAST_PANEL, Page, columns_for, float, grid};
+use page::{DOUBLE_COLUMN_MM, LEAST_PANEL, Page, columns_for, float, grid, whole};
 pub use png::svg_to_png;
 use series::{Line, Panel, Point, Role, Series, ends};
 use style::{

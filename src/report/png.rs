@@ -5,6 +5,7 @@ From SVG to PNG, at a resolution in dots per inch that the file states.
 use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 
+use super::whole;
 use crate::error::{Error, Result};
 
 /// A full journal page (183 x 247 mm) at 1200 dots per inch has 101 million pixels, 7 bytes each while it is written.
@@ -45,15 +46,6 @@ pub fn svg_to_png(svg: &str, dpi: f64) -> Result<Vec<u8>> {
     let scale = Transform::from_scale(width as f32 / size.width(), height as f32 / size.height());
     resvg::render(&tree, scale, &mut pixmap.as_mut());
     encode(&pixmap, dpi).map_err(|e| Error::data(format!("writing the PNG: {e}")))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates, and the caller checks the product of sides; a resolution is at most 10000 / 0.0254"
-)]
-fn whole(length: f64) -> u32 {
-    length.round() as u32
 }
 
 /// RGB with the resolution: the page is white, so nothing is transparent.

@@ -7,7 +7,7 @@ on a line of its own.
 
 use super::{
     Axis, Canvas, ERROR_LINE, Entry, FAINT, Form, GRID_LINE, INK, INSET, LEAST_PANEL, Look, NOTE,
-    PT_PER_MM, Page, Quantity, Rect, Series, Span, Stroke, axis, ends, float,
+    PT_PER_MM, Page, Quantity, Rect, Role, Series, Span, Stroke, axis, ends, float,
 };
 use crate::error::Result;
 
@@ -117,7 +117,7 @@ impl Form for Rows {
 
 /// The look of the `i`-th series.
 fn look(i: usize) -> Look {
-    Look::model(i).without_line()
+    Look::of(Role::Model, i).without_line()
 }
 
 impl Rows {

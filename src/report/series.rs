@@ -62,17 +62,6 @@ pub enum Role {
 }
 
 impl Role {
-    /// The look of the `index`-th series: of the baselines, or of all others.
-    pub fn look(self, index: usize) -> Look {
-        match self {
-            Self::Model => Look::model(index),
-            Self::Published => Look::published(index),
-            Self::Baseline => Look::baseline(index),
-            Self::Bar(_) => Look::bar(index),
-            Self::Chance(_) => Look::chance(),
-        }
-    }
-
     /// The class of what is drawn of it.
     pub fn class(self) -> &'static str {
         match self {
