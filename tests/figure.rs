@@ -360,6 +360,30 @@ fn labels_cover_neither_data_nor_each_other_and_points_stay_near_their_ticks() {
 }
 
 #[test]
+fn labels_that_end_at_one_height_are_centred_on_it_in_their_order() {
+    let end = |model: &str| format!("{model},1,0.2\n{model},2,0.3\n");
+    let ends = ["a", "b", "c"].map(end).concat();
+    let svg = svg(&format!("model,shots,accuracy\n{ends}"), "--y-max 1");
+    let document = Document::parse(&svg).unwrap();
+    let middles = classed(&document, "label").into_iter().map(|label| {
+        let [_, top, _, bottom] = bounds(&label);
+        let name = label
+            .first_element_child()
+            .unwrap()
+            .text()
+            .unwrap()
+            .to_owned();
+        (name, f64::midpoint(top, bottom))
+    });
+    let middles: Vec<(String, f64)> = middles.collect();
+    assert!(middles.iter().map(|(name, _)| name).eq(["a", "b", "c"]));
+    let [(low, from), (high, at)] = scale(&document, "upwards", 1);
+    let end = from + (0.3 - low) / (high - low) * (at - from);
+    assert_close(middles[1].1, end, 1.0);
+    assert!(middles[0].1 < end - 5.0 && middles[2].1 > end + 5.0);
+}
+
+#[test]
 fn a_label_that_does_not_fit_is_elided_and_a_page_without_room_refused() {
     let long = |i: u32| {
         rows(
@@ -986,6 +1010,23 @@ fn what_no_axis_holds_is_refused_by_series_and_place() {
         dir.write("rows.csv", format!("{head}{row}\n"));
         dir.run("figure", &format!("{figure} rows.csv -o a.svg"))
             .refused(1, &[words]);
+    }
+}
+
+#[test]
+fn published_curves_are_found_by_name_family_and_modality_once_each() {
+    for (names, count) in [
+        ("evo2_7b", 1),
+        ("EVO2", 3),
+        ("genomic,evo2_1b_base", 3),
+        ("linguistic", 5),
+    ] {
+        let svg = svg(SCORES, &format!("--published {names} --height-mm 120"));
+        let document = Document::parse(&svg).unwrap();
+        let labels = classed(&document, "label").into_iter();
+        let titles = labels.map(|label| label.first_element_child().unwrap().text().unwrap());
+        let found = titles.filter(|title| title.ends_with(" (published)"));
+        assert_eq!(found.count(), count, "{names}");
     }
 }
 

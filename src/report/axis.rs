@@ -79,10 +79,8 @@ pub struct Axis {
     /// The smallest and the largest value on the axis's scale, 0 left of a break apart, and where they stand.
     low: (f64, f64),
     high: (f64, f64),
-    /// Where 0 stands on a logarithmic axis that has it.
-    zero: Option<f64>,
-    /// Where the axis is broken, if it is.
-    pub gap: Option<f64>,
+    /// Where 0 stands on a logarithmic axis that has more than it, and where this is broken.
+    zero: Option<(f64, f64)>,
     pub ticks: Vec<Tick>,
 }
 
@@ -97,14 +95,14 @@ impl Axis {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         values.dedup();
-        let has_zero = quantity.is_logarithmic() && values.first() == Some(&0.0);
+        let has_zero = quantity.is_logarithmic() && values.len() > 1 && values[0] == 0.0;
         let others = &values[usize::from(has_zero)..];
         let (mut first, mut last) = (from + inset, to - inset);
-        let (mut zero, mut gap) = (has_zero.then_some(f64::midpoint(from, to)), None);
-        if has_zero && !others.is_empty() {
-            zero = Some(first);
+        let mut zero = None;
+        if has_zero {
+            let start = first;
             first += ((to - from) * ZERO_SHARE).max(ZERO_LEAST);
-            gap = Some(f64::midpoint(from + inset, first));
+            zero = Some((start, f64::midpoint(start, first)));
         }
         if others.len() == 1 {
             first = f64::midpoint(first, last);
@@ -121,7 +119,6 @@ impl Axis {
             high: (high, last),
             values,
             zero,
-            gap,
             ticks: Vec::new(),
         };
         let round = (quantity == Quantity::Parameters).then(|| axis.round_values());
@@ -173,7 +170,7 @@ impl Axis {
     pub fn position(&self, value: f64) -> f64 {
         let ((low, from), (high, to)) = (self.low, self.high);
         match self.zero {
-            Some(zero) if value <= 0.0 => zero,
+            Some((zero, _)) if value <= 0.0 => zero,
             _ if high > low => {
                 let scaled = self.quantity.scaled(value, &self.values);
                 from + (scaled - low) / (high - low) * (to - from)
@@ -218,7 +215,7 @@ impl Axis {
     pub fn draw_across(&self, canvas: &mut Canvas, y: f64) {
         canvas.group("axis across", None, |canvas| {
             let mut from = self.from;
-            if let Some(gap) = self.gap {
+            if let Some((_, gap)) = self.zero {
                 canvas.line("", &[(from, y), (gap - 1.5, y)], AXIS);
                 from = gap + 1.5;
                 for at in [gap - 1.5, gap + 1.5] {

@@ -76,13 +76,9 @@ impl Rect {
 
     /// The path data of its edge.
     pub fn path(&self) -> String {
-        let (left, right, bottom) = (self.left, self.right, self.bottom);
-        polygon(&[
-            (left, self.top),
-            (right, self.top),
-            (right, bottom),
-            (left, bottom),
-        ])
+        let (left, top) = (self.left, self.top);
+        let (right, bottom) = (self.right, self.bottom);
+        polygon(&[(left, top), (right, top), (right, bottom), (left, bottom)])
     }
 }
 
@@ -185,13 +181,13 @@ impl Canvas {
         let left = x - style.width(text) * style.before;
         let d = style.outline(text, left, y);
         let turn = format!("rotate(-90 {} {})", number(x), number(y));
-        let class = if style.colour == MUTED {
-            "text muted"
-        } else {
-            "text"
-        };
-        let mut attributes = vec![("class", class), ("aria-label", text)];
-        attributes.push(("fill", style.colour));
+        let is_muted = style.colour == MUTED;
+        let class = if is_muted { "text muted" } else { "text" };
+        let mut attributes = vec![
+            ("class", class),
+            ("aria-label", text),
+            ("fill", style.colour),
+        ];
         attributes.extend(style.is_turned.then_some(("transform", turn.as_str())));
         if !d.is_empty() {
             self.texts.push_str(text);
@@ -268,15 +264,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_never_negative_zero() {
-        for (value, text) in [
-            (1.0, "1"),
-            (-0.001, "0"),
-            (10.50, "10.5"),
-            (100.0, "100"),
-            (-3.456, "-3.46"),
-        ] {
-            assert_eq!(number(value), text);
-        }
+        let numbers = [1.0, -0.001, 10.50, 100.0, -3.456].map(number);
+        assert_eq!(numbers, ["1", "0", "10.5", "100", "-3.46"]);
     }
 
     #[test]

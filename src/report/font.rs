@@ -11,7 +11,8 @@ use std::sync::LazyLock;
 
 use harfrust::{Direction, ShapeOptions, ShaperData, UnicodeBuffer};
 use skrifa::instance::{LocationRef, Size};
-use skrifa::outline::{DrawSettings, OutlinePen};
+use skrifa::outline::DrawSettings;
+use skrifa::outline::pen::PathElement;
 use skrifa::{FontRef, GlyphId, MetadataProvider};
 
 use super::coordinates;
@@ -54,16 +55,10 @@ impl Face {
 }
 
 /// Regular and semi-bold.
-static FACES: LazyLock<[Face; 2]> = LazyLock::new(|| {
-    [
-        Face::new(include_bytes!(
-            "../../assets/fonts/Inter-Regular.subset.ttf"
-        )),
-        Face::new(include_bytes!(
-            "../../assets/fonts/Inter-SemiBold.subset.ttf"
-        )),
-    ]
-});
+static FACES: LazyLock<[Face; 2]> =
+    LazyLock::new(|| [Face::new(INTER), Face::new(INTER_SEMI_BOLD)]);
+const INTER: &[u8] = include_bytes!("../../assets/fonts/Inter-Regular.subset.ttf");
+const INTER_SEMI_BOLD: &[u8] = include_bytes!("../../assets/fonts/Inter-SemiBold.subset.ttf");
 
 /// A glyph and where its origin stands, in font units from the start of the text.
 type Placed = (GlyphId, f64, f64);
@@ -75,13 +70,9 @@ fn shape(face: &Face, text: &str) -> (Vec<Placed>, f64) {
     buffer.guess_segment_properties();
     // No script that is written from right to left is in the font: its boxes may as well stand in reading order.
     buffer.set_direction(Direction::LeftToRight);
-    let shaped = face
-        .shaper
-        .shaper(&face.font)
-        .build()
-        .shape(buffer, ShapeOptions::new());
-    let mut glyphs = Vec::with_capacity(shaped.len());
-    let mut advance = 0.0;
+    let shaper = face.shaper.shaper(&face.font).build();
+    let shaped = shaper.shape(buffer, ShapeOptions::new());
+    let (mut glyphs, mut advance) = (Vec::new(), 0.0);
     for (info, position) in shaped.glyph_infos().iter().zip(shaped.glyph_positions()) {
         let x = advance + f64::from(position.x_offset);
         glyphs.push((GlyphId::new(info.glyph_id), x, f64::from(position.y_offset)));
@@ -160,18 +151,27 @@ impl TextStyle {
         let outlines = face.font.outline_glyphs();
         let mut d = String::new();
         for (glyph, right, up) in shape(face, text).0 {
-            let (x, y) = (x + right * scale, y - up * scale);
-            let mut pen = Pen {
-                d: &mut d,
-                x,
-                y,
-                scale,
-            };
+            let mut path: Vec<PathElement> = Vec::new();
             let settings = DrawSettings::unhinted(Size::unscaled(), LocationRef::default());
             // As in Face::new: an outline of the compiled-in font that cannot be drawn would be drawn for no input.
             let _ = outlines
                 .get(glyph)
-                .map(|glyph| glyph.draw(settings, &mut pen));
+                .map(|glyph| glyph.draw(settings, &mut path));
+            let (x, y) = (x + right * scale, y - up * scale);
+            let at =
+                |(right, up): (f32, f32)| (x + f64::from(right) * scale, y - f64::from(up) * scale);
+            for element in path {
+                let (command, points) = match element {
+                    PathElement::MoveTo { x, y } => ('M', vec![(x, y)]),
+                    PathElement::LineTo { x, y } => ('L', vec![(x, y)]),
+                    PathElement::QuadTo { cx0, cy0, x, y } => ('Q', vec![(cx0, cy0), (x, y)]),
+                    // Outlines of TrueType have no cubic curves.
+                    PathElement::CurveTo { .. } | PathElement::Close => ('Z', Vec::new()),
+                };
+                let points: Vec<(f64, f64)> = points.into_iter().map(at).collect();
+                d.push(command);
+                d += &coordinates(&points, " ");
+            }
         }
         d
     }
@@ -210,47 +210,6 @@ impl TextStyle {
             lines.push(rest);
         }
         lines.iter().map(|line| self.elide(line, room)).collect()
-    }
-}
-
-struct Pen<'a> {
-    d: &'a mut String,
-    x: f64,
-    y: f64,
-    scale: f64,
-}
-
-impl Pen<'_> {
-    fn write(&mut self, command: char, points: &[(f32, f32)]) {
-        let at = |&(x, y): &(f32, f32)| {
-            let x = self.x + f64::from(x) * self.scale;
-            (x, self.y - f64::from(y) * self.scale)
-        };
-        let points: Vec<(f64, f64)> = points.iter().map(at).collect();
-        self.d.push(command);
-        self.d.push_str(&coordinates(&points, " "));
-    }
-}
-
-impl OutlinePen for Pen<'_> {
-    fn move_to(&mut self, x: f32, y: f32) {
-        self.write('M', &[(x, y)]);
-    }
-
-    fn line_to(&mut self, x: f32, y: f32) {
-        self.write('L', &[(x, y)]);
-    }
-
-    fn quad_to(&mut self, cx: f32, cy: f32, x: f32, y: f32) {
-        self.write('Q', &[(cx, cy), (x, y)]);
-    }
-
-    fn curve_to(&mut self, cx0: f32, cy0: f32, cx1: f32, cy1: f32, x: f32, y: f32) {
-        self.write('C', &[(cx0, cy0), (cx1, cy1), (x, y)]);
-    }
-
-    fn close(&mut self) {
-        self.d.push('Z');
     }
 }
 

@@ -201,35 +201,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn entries(labels: &[&str]) -> Vec<Entry> {
-        let entry = |(i, label): (usize, &&str)| Entry {
-            near: 50.0,
-            is_end: true,
-            ..Entry::new(label, Look::of(crate::report::Role::Model, i))
-        };
-        labels.iter().enumerate().map(entry).collect()
-    }
-
-    fn assert_apart_within(legend: &Legend, area: &Rect) {
-        for (i, a) in legend.labels.iter().enumerate() {
-            assert!(area.contains(&a.bounds), "{a:?}");
-            let mut others = legend.labels[..i].iter();
-            assert!(others.all(|b| !a.bounds.overlaps(&b.bounds)), "{a:?}");
-        }
-    }
-
-    #[test]
-    fn labels_that_end_at_one_height_are_centred_on_it() {
-        let area = Rect::new(0.0, 0.0, 100.0, 100.0);
-        let legend = Legend::beside(entries(&["a", "b", "c"]), &area, 50.0).unwrap();
-        let left = legend.plot.unwrap();
-        assert_apart_within(&legend, &Rect { left, ..area });
-        assert!((legend.labels[1].bounds.middle() - 50.0).abs() < 1e-9);
-        for (labels, room) in [(&["x"; 20][..], 50.0), (&["a"], 5.0)] {
-            assert!(Legend::beside(entries(labels), &area, room).is_none());
-        }
-    }
-
     proptest! {
         #[test]
         fn spread_keeps_order_distance_and_limits(mut wanted in prop::collection::vec(0.0..100.0f64, 0..10)) {

@@ -97,16 +97,4 @@ mod tests {
         let cells = cells();
         assert_eq!((models(&cells).len(), cells.len()), (21, 281));
     }
-
-    #[test]
-    fn models_are_found_by_name_family_and_modality_once_each() {
-        let count = |names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
-            published(&names).unwrap().len()
-        };
-        assert_eq!(count(&["evo2_7b"]), 1);
-        assert_eq!(count(&["EVO2"]), 3);
-        assert_eq!(count(&["genomic", "evo2_1b_base"]), 3);
-        assert_eq!(count(&["linguistic"]), 5);
-    }
 }
