@@ -552,15 +552,12 @@ fn one_point_and_zero_shots_can_be_drawn() {
 fn a_name_that_the_typeface_lacks_is_drawn_with_a_warning() {
     let dir = Workdir::new();
     let ran = dir.pipe(
-        "model,shots,accuracy\nモデル,1,0.5\n",
+        "model,shots,accuracy\nモデルモ,1,0.5\n",
         "figure",
         "curve -o a.svg",
     );
-    assert!(
-        ran.stderr
-            .starts_with("figure: warning: the typeface lacks"),
-        "{ran}"
-    );
+    let warning = "figure: warning: the typeface lacks \"モデル\"; drawn as boxes\n";
+    assert_eq!(ran.stderr, warning, "{ran}");
     ran.loud_ok();
 }
 
@@ -840,6 +837,41 @@ fn every_figure_stays_on_its_page_and_is_drawn_as_png_too() {
             "{name}"
         );
         let document = Document::parse(&text).unwrap();
+        // Title and note take their room.
+        let texts = document
+            .root_element()
+            .children()
+            .filter(|n| n.attribute("aria-label").is_some() && n.attribute("transform").is_none());
+        for panel in classed(&document, "panel") {
+            let panel = bounds(&panel);
+            let mut texts = texts.clone();
+            assert!(texts.all(|text| !overlap(bounds(&text), panel)), "{name}");
+        }
+        // Error bars have the colour of their series with two fifths of white.
+        for bar in classed(&document, "bar") {
+            let series = bar
+                .ancestors()
+                .find_map(|n| n.attribute("class").filter(|c| c.starts_with("series")));
+            let markers = [("marker", "fill"), ("hollow", "stroke"), ("dot", "fill")].map(
+                |(class, colour)| {
+                    let mut all = classed(&document, class).into_iter();
+                    let own = all.find(|n| {
+                        n.ancestors()
+                            .any(|group| group.attribute("class") == series)
+                    });
+                    own.and_then(|n| n.attribute(colour))
+                },
+            );
+            let channels =
+                |hex: &str| [1, 3, 5].map(|i| u32::from_str_radix(&hex[i..i + 2], 16).unwrap());
+            let own = channels(markers.into_iter().flatten().next().unwrap());
+            let expected = own.map(|c| (6 * c + 4 * 255 + 5) / 10);
+            assert_eq!(
+                channels(bar.attribute("stroke").unwrap()),
+                expected,
+                "{name}: {series:?}"
+            );
+        }
         let frames = classed(&document, "panel").into_iter().map(|panel| {
             let grid = panel
                 .children()
@@ -1010,6 +1042,119 @@ fn what_no_axis_holds_is_refused_by_series_and_place() {
         dir.write("rows.csv", format!("{head}{row}\n"));
         dir.run("figure", &format!("{figure} rows.csv -o a.svg"))
             .refused(1, &[words]);
+    }
+}
+
+/// The tick labels of an axis.
+fn tick_labels(svg: &str, axis: &str) -> Vec<String> {
+    let document = Document::parse(svg).unwrap();
+    let texts = classed(&document, axis)[0].children();
+    let texts = texts.filter_map(|n| n.attribute("aria-label"));
+    texts.map(str::to_owned).collect()
+}
+
+#[test]
+fn parameters_have_round_ticks_or_the_models_own_in_short() {
+    for (params, labels) in [
+        (
+            &["135e6", "1.7e9", "40e9"][..],
+            &["300M", "1B", "3B", "10B", "30B"][..],
+        ),
+        (&["1.7e9", "8e9"], &["1.7B", "8B"]),
+        (&["7e9"], &["7B"]),
+        (&["40e9"], &["40B"]),
+        (&["0.6e9"], &["600M"]),
+        (&["135e6"], &["135M"]),
+        (&["1e12"], &["1T"]),
+        (&["30"], &["30"]),
+        (&["12.5e3"], &["12.5k"]),
+    ] {
+        let dir = Workdir::new();
+        let row = |(i, params): (usize, &&str)| format!("m{i},1,0.1,{params}\n");
+        let rows: String = params.iter().enumerate().map(row).collect();
+        let scores = format!("model,shots,accuracy,params\n{rows}");
+        dir.pipe(scores, "figure", "size -o a.svg").ok();
+        let svg = String::from_utf8(dir.read("a.svg")).unwrap();
+        assert_eq!(tick_labels(&svg, "across"), labels);
+    }
+}
+
+#[test]
+fn shot_counts_have_their_ticks_of_which_crowded_ones_are_powers_of_two() {
+    for (shots, labels) in [
+        (vec![8, 0, 1, 4, 2], vec!["0", "1", "2", "4", "8"]),
+        (vec![1, 10, 100, 1000], vec!["1", "10", "100", "1000"]),
+        (
+            (0..=64).collect(),
+            vec!["0", "1", "2", "4", "8", "16", "32", "64"],
+        ),
+    ] {
+        let row = |n: &u32| format!("m,{n},0.1\n");
+        let rows: String = shots.iter().map(row).collect();
+        let svg = svg(&format!("model,shots,accuracy\n{rows}"), "--width-mm 89");
+        assert_eq!(tick_labels(&svg, "across"), labels);
+    }
+}
+
+#[test]
+fn of_many_shot_counts_the_ends_and_some_between_are_drawn() {
+    for (shots, drawn) in [
+        (&[8, 1, 4][..], &["1 shot", "4 shots", "8 shots"][..]),
+        (
+            &[1, 2, 4, 8, 16, 32, 64, 128],
+            &["1 shot", "4 shots", "16 shots", "128 shots"],
+        ),
+    ] {
+        let dir = Workdir::new();
+        let row = |n: &u32| format!("m,{n},0.1,1\nm,{n},0.2,2\n");
+        let rows: String = shots.iter().map(row).collect();
+        let scores = format!("model,shots,accuracy,bitload\n{rows}");
+        dir.pipe(scores, "figure", "bitload -o a.svg").ok();
+        let svg = String::from_utf8(dir.read("a.svg")).unwrap();
+        let document = Document::parse(&svg).unwrap();
+        let labels = classed(&document, "label").into_iter();
+        let labels = labels.map(|label| label.first_element_child().unwrap().text().unwrap());
+        assert_eq!(labels.collect::<Vec<_>>(), drawn);
+    }
+}
+
+#[test]
+fn a_title_of_any_length_is_broken_and_loses_nothing_where_there_is_room() {
+    let dir = with_scores();
+    for (title, lines) in [
+        (
+            "In-context learning of bitstring programs across genomic and linguistic predictors",
+            2..=2,
+        ),
+        // Greek, signs and accents are in the typeface.
+        ("a₀ + a₁ ln n, α–β ≥ ½ × √2 − é ü ł …", 1..=1),
+        ("", 0..=0),
+    ] {
+        let arguments = [
+            "curve",
+            "scores.csv",
+            "-o",
+            "a.svg",
+            "--width-mm",
+            "89",
+            "--title",
+            title,
+        ];
+        dir.run("figure", arguments.map(String::from).to_vec()).ok();
+        let svg = String::from_utf8(dir.read("a.svg")).unwrap();
+        let document = Document::parse(&svg).unwrap();
+        // The page, then the title.
+        let texts = document
+            .root_element()
+            .children()
+            .filter(|n| n.is_element());
+        let texts = texts.skip_while(|n| n.attribute("d").is_none()).skip(1);
+        let texts = texts
+            .map_while(|n| n.attribute("aria-label"))
+            .filter(|text| !text.contains("95 %"));
+        let texts: Vec<&str> = texts.collect();
+        assert!(lines.contains(&texts.len()), "{texts:?}");
+        assert_eq!(texts.join(" "), title);
     }
 }
 
@@ -1224,9 +1369,10 @@ fn a_name_of_any_length_is_drawn_in_short() {
     dir.run("figure", "curve scores.csv -o a.svg -o a.png").ok();
     let picture = String::from_utf8(dir.read("a.svg")).unwrap();
     let labels = picture.split("aria-label=\"").skip(1);
+    // Both ends are there.
     let label = labels
         .map(|rest| rest.split('"').next().unwrap())
-        .find(|label| label.starts_with("Evo-2 Evo-2"))
+        .find(|label| label.starts_with("Evo-2 Evo-2") && label.trim_end().ends_with("Evo-2"))
         .unwrap();
     assert!(label.contains('…') && label.len() < 500, "{}", label.len());
 }

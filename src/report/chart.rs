@@ -69,7 +69,8 @@ impl Form for Chart {
         };
         let what = format!("{} series", entries.len());
         let top = area.top + above;
-        let legend = match self.legend_beside(&entries, &spans[0], page, Rect { top, ..area }) {
+        let room = page.bounds().width() * BESIDE_SHARE;
+        let legend = match self.beside(&entries, &spans[0], Rect { top, ..area }, room) {
             Some(legend) => legend,
             None => page.legend_above(&entries, &what)?,
         };
@@ -86,11 +87,10 @@ impl Form for Chart {
         if frames.iter().any(is_low) {
             return Err(page.cramped(&what));
         }
-        let radius = self.radius(&entries);
         let mut canvas = page.canvas(&format!("{y_label} against {}", self.quantity.title()));
         let columns = columns_for(panels.len());
         for (i, ((panel, span), frame)) in panels.iter().zip(&spans).zip(frames).enumerate() {
-            let place = self.place(panel, span, frame, &entries, radius);
+            let place = self.place(panel, span, frame, &entries);
             place.draw(&mut canvas, i % columns == 0 || !is_shared, !is_shared);
         }
         let top = area.top + above;
@@ -99,7 +99,7 @@ impl Form for Chart {
             axis::draw_title_upwards(&mut canvas, y_label, area.left - widest, &whole);
         }
         axis::draw_title_across(&mut canvas, self.quantity, &whole);
-        legend.draw(&mut canvas, radius);
+        legend.draw(&mut canvas, self.radius(&entries));
         Ok(canvas)
     }
 }
@@ -160,15 +160,9 @@ impl Chart {
         }
     }
 
-    /// The labels beside the frame of a single panel that reaches to the right end of the page, if there is room. The
+    /// The labels beside the frame of a single panel that reaches to the right end of the page, within `room`. The
     /// heights of the lines' ends depend on the frame's height only, the frame's width on the labels.
-    fn legend_beside(
-        &self,
-        entries: &[Entry],
-        span: &Span,
-        page: &Page,
-        frame: Rect,
-    ) -> Option<Legend> {
+    fn beside(&self, entries: &[Entry], span: &Span, frame: Rect, room: f64) -> Option<Legend> {
         let is_single = self.panels.len() == 1 && self.quantity != Quantity::Bars;
         if !is_single || frame.height() < LEAST_PANEL {
             return None;
@@ -178,7 +172,7 @@ impl Chart {
         for entry in &mut entries {
             entry.near = upwards.position_within(entry.near);
         }
-        let (top, room) = (frame.top - TOP, page.bounds().width() * BESIDE_SHARE);
+        let top = frame.top - TOP;
         Legend::beside(entries, &Rect { top, ..frame }, room)
     }
 
@@ -192,15 +186,8 @@ impl Chart {
     }
 
     /// A panel in its frame. Models, and stacks of bars, stand side by side around their tick.
-    fn place<'a>(
-        &self,
-        panel: &'a Panel,
-        span: &Span,
-        frame: Rect,
-        entries: &[Entry],
-        radius: f64,
-    ) -> Place<'a> {
-        let quantity = self.quantity;
+    fn place<'a>(&self, panel: &'a Panel, span: &Span, frame: Rect, named: &[Entry]) -> Place<'a> {
+        let (quantity, radius) = (self.quantity, self.radius(named));
         let axis = |inset| {
             let points = self.series().flat_map(|series| &series.points);
             let ends = (frame.left, frame.right);
@@ -223,7 +210,7 @@ impl Chart {
             (step, axis(INSET.max(step * last / 2.0 + radius + 2.0)))
         };
         let shown = |(series, slot): (&'a Series, Option<usize>)| {
-            let entry = entries.iter().find(|entry| entry.label == series.label)?;
+            let entry = named.iter().find(|entry| entry.label == series.label)?;
             Some(Shown {
                 series,
                 look: entry.look,

@@ -264,34 +264,4 @@ mod tests {
             "{depth}"
         );
     }
-
-    #[test]
-    fn greek_signs_and_accents_are_there_and_the_rest_is_named() {
-        let known = "a₀ + a₁ ln n, α–β ≥ ½ × √2 − é ü ł …";
-        assert_eq!(missing(known), Vec::<char>::new());
-        assert_eq!(missing("模a模型"), ['模', '型']);
-        assert!(!SEVEN.outline("模", 0.0, 0.0).is_empty());
-    }
-
-    #[test]
-    fn elision_keeps_both_ends_and_fits() {
-        let name = "organisation/a-rather-long-model-name-7b-base";
-        let shown = SEVEN.elide(name, 80.0);
-        assert!(SEVEN.width(&shown) <= 80.0);
-        assert!(shown.starts_with("organ") && shown.ends_with("base") && shown.contains('…'));
-        for (text, room, shown) in [("short", 80.0, "short"), (name, 0.0, "…"), ("", 0.0, "")] {
-            assert_eq!(SEVEN.elide(text, room), shown);
-        }
-    }
-
-    #[test]
-    fn wrapped_lines_fit_and_lose_nothing_where_there_is_room() {
-        let text =
-            "In-context learning of bitstring programs across genomic and linguistic predictors";
-        let lines = SEVEN.wrap(text, 150.0, 9);
-        assert!(lines.len() > 1 && lines.iter().all(|line| SEVEN.width(line) <= 150.0));
-        assert_eq!(lines.join(" "), text);
-        let short = SEVEN.wrap(text, 150.0, 1);
-        assert!(short.len() == 1 && short[0].contains('…'));
-    }
 }

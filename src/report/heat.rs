@@ -63,10 +63,8 @@ impl Form for Heat {
             } else {
                 continue;
             };
-            return Err(Error::data(format!(
-                "{}, expected {expected}",
-                self.words(cell)
-            )));
+            let words = self.words(cell);
+            return Err(Error::data(format!("{words}, expected {expected}")));
         }
         let body = page.body();
         let widest = self.names.iter().map(|name| SMALL.width(name));

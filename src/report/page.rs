@@ -20,7 +20,7 @@ const MOST_LINES: usize = 3;
 const ABOVE_SHARE: f64 = 0.4;
 
 /// A page with its title and note.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Page {
     /// A title above everything; empty if there is none.
     pub title: String,
@@ -37,11 +37,9 @@ pub struct Page {
 impl Page {
     pub fn new(width_mm: f64, height_mm: f64) -> Self {
         Self {
-            title: String::new(),
-            note: String::new(),
             width_mm,
             height_mm,
-            y_max: None,
+            ..Self::default()
         }
     }
 
@@ -163,19 +161,4 @@ pub fn float(count: usize) -> f64 {
 )]
 pub fn whole(length: f64) -> u32 {
     length.round() as u32
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_note_is_broken_and_takes_its_room() {
-        let mut page = Page::new(89.0, 60.0);
-        let bare = page.body().bottom;
-        page.note = "Bars: 95 % intervals.".to_owned();
-        let one = page.body().bottom;
-        page.note = "Bars and bands are 95 % intervals of the bootstrap. ".repeat(3);
-        assert!(bare > one && one > page.body().bottom);
-    }
 }

@@ -49,14 +49,11 @@ fn of_groups(what: &str) -> String {
 /// Whichever of these there is.
 pub fn groups(findings: &Findings) -> Result<Drawing> {
     let (gaps, fits) = (&findings.group_contrasts, &findings.group_fits);
-    match (
-        gaps.is_empty(),
-        fits.is_empty(),
-        findings.group_scores.is_empty(),
-    ) {
-        (false, true, true) => group_gaps(findings),
-        (true, false, true) => group_slopes(findings),
-        (true, true, _) => group_accuracies(findings),
+    let has_scores = !findings.group_scores.is_empty();
+    match (!gaps.is_empty(), !fits.is_empty(), has_scores) {
+        (true, false, false) => group_gaps(findings),
+        (false, true, false) => group_slopes(findings),
+        (false, false, _) => group_accuracies(findings),
         _ => Err(Error::data(
             "groups of scores, of fits and of contrasts are different pictures; give one of them",
         )),

@@ -63,15 +63,3 @@ fn shown_shots(shots: impl Iterator<Item = u32>) -> Vec<u32> {
     let step = |i: usize| all[i * (all.len() - 1) / (MOST_SERIES - 1)];
     (0..MOST_SERIES).map(step).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_many_shot_counts_the_ends_and_some_between_are_drawn() {
-        assert_eq!(shown_shots([8, 1, 8, 4].into_iter()), [1, 4, 8]);
-        let all = [1, 2, 4, 8, 16, 32, 64, 128];
-        assert_eq!(shown_shots(all.into_iter()), [1, 4, 16, 128]);
-    }
-}

@@ -59,10 +59,7 @@ pub(super) fn correlations(rows: &[Similarity]) -> Result<Drawing> {
 /// The correlations that equal profiles would have, as far as the noise of finite trials allows.
 pub(super) fn ceilings(rows: &[Similarity]) -> Result<Drawing> {
     if rows.iter().all(|row| row.ceiling.is_none()) {
-        return Err(lacking(
-            "ceiling",
-            "`contrast --profiles` makes it of trials",
-        ));
+        return Err(lacking("ceiling", "`contrast --profiles` makes it"));
     }
     let note = "What the correlation would be, on average, if the two profiles were equal: from their reliabilities, by \
                 split halves of the trials.";

@@ -177,10 +177,8 @@ pub(super) fn mode_baseline(groups: &[Group<Score>]) -> Option<Series> {
         return None;
     }
     let mut points: BTreeMap<u32, Point> = BTreeMap::new();
-    for score in groups.iter().flat_map(|g| &g.rows) {
-        let Some(accuracy) = score.mode_accuracy else {
-            continue;
-        };
+    let scores = groups.iter().flat_map(|g| &g.rows);
+    for (score, accuracy) in scores.filter_map(|s| Some((s, s.mode_accuracy?))) {
         let interval = score.mode_se.map(|se| around(accuracy, se));
         let point = Point::new(score.shots, accuracy, interval);
         let known = points.entry(score.shots).or_insert(point);

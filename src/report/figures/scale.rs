@@ -49,9 +49,8 @@ pub(super) fn gap(findings: &Findings, shots: Option<u32>, named: &[Family]) -> 
     let groups = group(&findings.contrasts);
     let series = by_size(&groups, named, |model, row| {
         let largest = model.rows.iter().map(|row| row.shots).max();
-        let params = row
-            .params
-            .filter(|_| Some(row.shots) == shots.or(largest))?;
+        let at = shots.or(largest);
+        let params = row.params.filter(|_| Some(row.shots) == at)?;
         Some(row.point(params))
     })?;
     let at = shots.map_or_else(
@@ -71,18 +70,13 @@ fn one_panel(panel: Panel, what: &str) -> Result<Drawing> {
 /// The shot count asked for, or the largest in common; none of no models.
 fn common_shots(groups: &[Group<Score>], wanted: Option<u32>) -> Result<Option<u32>> {
     let has = |group: &Group<Score>, shots: u32| group.rows.iter().any(|s| s.shots == shots);
-    if let Some(shots) = wanted {
-        return match groups.iter().find(|g| !has(g, shots)) {
-            Some(group) => Err(Error::data(format!(
-                "model {:?}: has no score at {shots} shots",
-                group.label
-            ))),
-            None => Ok(wanted),
-        };
+    let lacks = |shots| groups.iter().find(|group| !has(group, shots));
+    if let Some((shots, group)) = wanted.and_then(|shots| Some((shots, lacks(shots)?))) {
+        let message = format!("model {:?}: has no score at {shots} shots", group.label);
+        return Err(Error::data(message));
     }
-    let of_first = groups.iter().take(1).flat_map(|g| &g.rows).map(|s| s.shots);
-    let common = of_first.filter(|&shots| groups.iter().all(|g| has(g, shots)));
-    match common.max() {
+    let all = groups.iter().flat_map(|g| &g.rows).map(|s| s.shots);
+    match wanted.or(all.filter(|shots| lacks(*shots).is_none()).max()) {
         None if !groups.is_empty() => Err(Error::data(
             "the models have no shot count in common; draw those that have (--shots N)",
         )),
