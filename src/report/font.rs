@@ -71,9 +71,9 @@ fn shape(face: &Face, text: &str) -> (Vec<Placed>, f64) {
     // No script that is written from right to left is in the font: its boxes may as well stand in reading order.
     buffer.set_direction(Direction::LeftToRight);
     let shaper = face.shaper.shaper(&face.font).build();
-    let shaped = shaper.shape(buffer, ShapeOptions::new());
+    let run = shaper.shape(buffer, ShapeOptions::new());
     let (mut glyphs, mut advance) = (Vec::new(), 0.0);
-    for (info, position) in shaped.glyph_infos().iter().zip(shaped.glyph_positions()) {
+    for (info, position) in run.glyph_infos().iter().zip(run.glyph_positions()) {
         let x = advance + f64::from(position.x_offset);
         glyphs.push((GlyphId::new(info.glyph_id), x, f64::from(position.y_offset)));
         advance += f64::from(position.x_advance);

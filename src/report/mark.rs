@@ -69,12 +69,12 @@ impl Look {
         let solid = Stroke::solid(hue.colour, 0.9);
         let thin = Stroke::dashed(hue.colour, 0.6, "2.2 1.2");
         let (grey, dashes) = DASHES[index % DASHES.len()];
-        let dashed = Stroke::dashed(grey.colour, 0.8, dashes);
+        let coarse = Stroke::dashed(grey.colour, 0.8, dashes);
         let hatched = index % 2 == 1;
         let (symbol, hue, ink, line) = match role {
             Role::Model => (marker(round % 2 == 1, 1.0), hue, INK, Some(solid)),
             Role::Published => (marker(true, 0.8), hue, MUTED, Some(thin)),
-            Role::Baseline => (Symbol::Dot, grey, MUTED, Some(dashed)),
+            Role::Baseline => (Symbol::Dot, grey, MUTED, Some(coarse)),
             Role::Bar(_) => (Symbol::Bar { hatched }, hue, INK, None),
             Role::Chance(_) => (Symbol::Bar { hatched: false }, FAINT_HUE, INK, None),
         };
