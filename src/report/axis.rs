@@ -104,8 +104,7 @@ impl Axis {
             first = f64::midpoint(first, last);
             last = first;
         }
-        let scaled =
-            |value: Option<&f64>| value.map_or(0.0, |value| quantity.scaled(*value, &values));
+        let scaled = |value: Option<&f64>| value.map_or(0.0, |v| quantity.scaled(*v, &values));
         let (low, high) = (scaled(others.first()), scaled(others.last()));
         let mut axis = Self {
             quantity,

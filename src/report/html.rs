@@ -98,11 +98,8 @@ impl Report {
         });
         let tables = (1..).zip(&self.tables);
         let tables = tables.map(|(i, t)| (format!("table-{i}"), t.heading, of_table(&t.brief)));
-        let last = (
-            "provenance".to_owned(),
-            "How it was made",
-            self.provenance(),
-        );
+        let steps = self.provenance();
+        let last = ("provenance".to_owned(), "How it was made", steps);
         figures.chain(tables).chain([last]).collect()
     }
 

@@ -53,8 +53,7 @@ impl Place<'_> {
             self.upwards.draw_grid(canvas, frame);
             self.upwards.draw_upwards(canvas, frame, is_labelled);
             if is_titled {
-                let label = &self.panel.y_label;
-                axis::draw_title_upwards(canvas, label, self.left, frame);
+                axis::draw_title_upwards(canvas, &self.panel.y_label, self.left, frame);
             }
             self.across.draw_across(canvas, frame.bottom);
             let layers = [

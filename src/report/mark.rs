@@ -137,10 +137,8 @@ impl Look {
             canvas.line("sample", &[(x, y), (x + width, y)], stroke);
         }
         let (right, half) = (x + width, SMALL.size * 0.36);
-        self.draw_bar(
-            canvas,
-            &Rect::new(right - SHORT_SAMPLE, y - half, right, y + half),
-        );
+        let bar = Rect::new(right - SHORT_SAMPLE, y - half, right, y + half);
+        self.draw_bar(canvas, &bar);
         if !is_line {
             self.draw_point(canvas, x + width / 2.0, y, r);
         }

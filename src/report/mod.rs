@@ -90,7 +90,8 @@ impl Drawing {
     /// equal bytes.
     ///
     /// # Errors
-    /// [`Error::Data`] if a number is impossible, [`Error::Usage`] if the page is too small for what should stand on it, or larger than a poster.
+    /// [`Error::Data`] if a number is impossible, [`Error::Usage`] if the page is too small for what should stand on it, or
+    /// larger than a poster.
     pub fn to_svg(&self) -> Result<(String, Vec<char>)> {
         self.page.check()?;
         let canvas = self.form.draw(&self.page)?;

@@ -43,12 +43,6 @@ impl Page {
         }
     }
 
-    /// A page two journal columns wide that leaves every row of panels that much height, in millimetres.
-    pub fn for_panels(panels: usize, row_mm: f64) -> Self {
-        let rows = panels.div_ceil(columns_for(panels));
-        Self::new(DOUBLE_COLUMN_MM, 22.0 + row_mm * float(rows))
-    }
-
     pub fn check(&self) -> Result<()> {
         for (name, side) in [("width", self.width_mm), ("height", self.height_mm)] {
             if !(side > 0.0 && side <= LARGEST_MM) {

@@ -44,6 +44,7 @@ impl Form for Rows {
             series.check("a value of", false, self.quantity)?;
         }
         let body = page.body();
+        let look = |i| Look::of(Role::Model, i).without_line();
         let entry = |(i, series): (usize, &Series)| Entry::new(&series.label, look(i));
         let entries: Vec<Entry> = self.series.iter().enumerate().map(entry).collect();
         let what = format!("{} rows", self.names.len());
@@ -109,11 +110,6 @@ impl Form for Rows {
         legend.draw(&mut canvas, RADIUS);
         Ok(canvas)
     }
-}
-
-/// The look of the `i`-th series.
-fn look(i: usize) -> Look {
-    Look::of(Role::Model, i).without_line()
 }
 
 impl Rows {

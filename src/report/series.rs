@@ -38,12 +38,6 @@ impl Point {
         let of = count.map(|count| (count, what));
         Self { of, ..self }
     }
-
-    /// All heights that it has.
-    pub fn heights(&self) -> [f64; 3] {
-        let (low, high) = self.ci.unwrap_or((self.y, self.y));
-        [self.base + self.y, low, high]
-    }
 }
 
 /// What a series is.
@@ -235,6 +229,8 @@ impl Panel {
 /// The least and the largest of the heights of some series, and 0.
 pub fn ends<'a>(series: impl IntoIterator<Item = &'a Series>) -> (f64, f64) {
     let points = series.into_iter().flat_map(|series| &series.points);
-    let widen = |(low, high): (f64, f64), x: f64| (low.min(x), high.max(x));
-    points.flat_map(Point::heights).fold((0.0, 0.0), widen)
+    points.fold((0.0, 0.0), |(least, most): (f64, f64), point| {
+        let (top, (low, high)) = (point.base + point.y, point.ci.unwrap_or((0.0, 0.0)));
+        (least.min(top).min(low), most.max(top).max(high))
+    })
 }

@@ -17,7 +17,7 @@ pub fn curve(findings: &Findings, with_fit: bool, published: &[Series]) -> Resul
     // Models lie on top of published curves, and these on baselines.
     series.sort_by_key(|s| s.role);
     let shown = vec![Panel::accuracy(series)];
-    panels(Quantity::Shots, 68.0, note(&shown), shown)
+    panels(Quantity::Shots, 68.0, &note(&shown), shown)
 }
 
 /// Accuracy against shots, one panel a family, the baselines in each. Those named in `families` go
@@ -42,5 +42,5 @@ pub fn families(findings: &Findings, with_fit: bool, families: &[Family]) -> Res
     for panel in &mut shown {
         panel.series.extend(baselines.iter().cloned());
     }
-    panels(Quantity::Shots, 58.0, note(&shown), shown)
+    panels(Quantity::Shots, 58.0, &note(&shown), shown)
 }

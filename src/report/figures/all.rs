@@ -63,9 +63,11 @@ pub fn all(findings: &Findings, named: &[Family], published: &[Series]) -> Vec<F
     models.retain(|model| !model.is_baseline());
     let families_there = differ(models.iter().map(|model| model.family(named)));
     let fits = findings.fits.iter().filter(|fit| is_clean(&fit.curve));
-    let sizes = has_sizes(clean.cells.iter().map(|score| score.params));
-    let fit_sizes = has_sizes(fits.map(|fit| fit.params));
-    let gap_sizes = has_sizes(findings.contrasts.iter().map(|row| row.params));
+    // A line against parameters needs several.
+    let bits = |params: Option<f64>| params.map(f64::to_bits);
+    let sizes = differ(clean.cells.iter().filter_map(|row| bits(row.params)));
+    let fit_sizes = differ(fits.filter_map(|row| bits(row.params)));
+    let gap_sizes = differ(findings.contrasts.iter().filter_map(|row| bits(row.params)));
     let figure = |&(name, heading): &(&'static str, &'static str)| {
         let drawing = match name {
             "curve" => curve(clean, true, published),
@@ -99,11 +101,6 @@ pub fn all(findings: &Findings, named: &[Family], published: &[Series]) -> Vec<F
         })
     };
     FIGURES.iter().filter_map(figure).collect()
-}
-
-/// Whether there are several numbers of parameters, as a line against them needs.
-fn has_sizes(params: impl Iterator<Item = Option<f64>>) -> bool {
-    differ(params.flatten().map(f64::to_bits))
 }
 
 fn differ<T: Ord>(all: impl Iterator<Item = T>) -> bool {

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 
 /// What rows of one curve share, whatever the rows are.
 pub(in crate::report) trait OnCurve {
-    /// What they share.
     fn key(&self) -> CurveKey;
 }
 
@@ -164,10 +163,10 @@ fn label(own: &CurveKey, all: &[CurveKey]) -> String {
     let differs = |i: &usize| others.iter().any(|other| other[*i] != mine[*i]);
     let differing = (0..mine.len()).filter(differs);
     let differing: Vec<&str> = differing.filter_map(|i| mine[i].as_deref()).collect();
-    match differing.as_slice() {
-        [] => name.to_owned(),
-        _ => format!("{name} ({})", differing.join(", ")),
+    if differing.is_empty() {
+        return name.to_owned();
     }
+    format!("{name} ({})", differing.join(", "))
 }
 
 /// The mode baseline from the scores' own columns, unless it is there as a model. Drawn where all
@@ -217,7 +216,8 @@ pub(super) fn note(panels: &[Panel]) -> String {
             "Dashed lines with outlined markers: published results (arXiv 2609.14011), task-cluster errors.",
         ),
     ];
-    let said = parts.into_iter().filter(|(is_there, _)| *is_there);
-    let said: Vec<&str> = said.map(|(_, text)| text).collect();
-    said.join(" ")
+    let said = parts
+        .into_iter()
+        .filter_map(|(is_there, text)| is_there.then_some(text));
+    said.collect::<Vec<&str>>().join(" ")
 }

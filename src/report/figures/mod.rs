@@ -29,7 +29,7 @@ pub use scale::{coefficients, size};
 pub use shapes::shapes;
 
 use super::html::Table;
-use super::{Chart, Drawing, Page, Panel, Quantity};
+use super::{Chart, DOUBLE_COLUMN_MM, Drawing, Page, Panel, Quantity, columns_for, float};
 use crate::error::{Error, Result};
 use crate::record::{
     Contrast, Entry, ErrorShare, Fit, FromRow, Identifiability, Place, Power, Reader, Row, Scaling,
@@ -214,14 +214,10 @@ fn about(finding: &Finding) -> Option<String> {
 }
 
 /// Panels on a page two journal columns wide, with that height for each of their rows, in millimetres.
-fn panels(
-    quantity: Quantity,
-    row_mm: f64,
-    note: impl Into<String>,
-    panels: Vec<Panel>,
-) -> Result<Drawing> {
-    let page = Page::for_panels(panels.len(), row_mm);
-    Drawing::new(page, note, Chart::new(quantity, panels))
+fn panels(over: Quantity, row_mm: f64, note: &str, panels: Vec<Panel>) -> Result<Drawing> {
+    let rows = panels.len().div_ceil(columns_for(panels.len()));
+    let page = Page::new(DOUBLE_COLUMN_MM, 22.0 + row_mm * float(rows));
+    Drawing::new(page, note, Chart::new(over, panels))
 }
 
 /// The error for a column that a figure needs and no row has.

@@ -102,7 +102,7 @@ pub fn coefficients(findings: &Findings, named: &[Family]) -> Result<Drawing> {
         Panel::any(efficacy, a1).titled("ICL efficacy"),
     ];
     let note = format!("Accuracy = a0 + a1 ln(shots), one point a model. {LINES}");
-    panels(Quantity::Parameters, 58.0, note, both)
+    panels(Quantity::Parameters, 58.0, &note, both)
 }
 
 /// One series a family, with the points that models other than baselines have, and a line if they are enough.
