@@ -328,35 +328,43 @@ fn a_label_that_does_not_fit_is_elided_and_a_page_without_room_refused() {
 
 #[test]
 fn the_fitted_line_read_off_the_page_is_that_of_least_squares() {
-    let (shots, accuracies) = ([1.0_f64, 2.0, 8.0, 64.0], [0.1, 0.19, 0.2, 0.33]);
-    let rows = shots
-        .iter()
-        .zip(accuracies)
-        .map(|(n, y)| format!("a,{n},{y}\n"));
-    let scores = format!("model,shots,accuracy\n{}", rows.collect::<String>());
-    let svg = svg(&scores, "");
-    let document = Document::parse(&svg).unwrap();
-    let ends = numbers(&classed(&document, "fit")[0]);
-    let read = |[(low, from), (high, to)]: [(f64, f64); 2], at: f64| {
-        low + (at - from) / (to - from) * (high - low)
-    };
-    let ln = scale(&document, "across", 0).map(|(shots, at)| (shots.ln(), at));
-    let upwards = scale(&document, "upwards", 1);
-    let (x, y) = (
-        [0, 2].map(|i| read(ln, ends[i])),
-        [1, 3].map(|i| read(upwards, ends[i])),
-    );
-    let slope = (y[1] - y[0]) / (x[1] - x[0]);
-    let mean_x = shots.iter().map(|n| n.ln()).sum::<f64>() / 4.0;
-    let mean_y = accuracies.iter().sum::<f64>() / 4.0;
-    let squares = shots.iter().map(|n| (n.ln() - mean_x).powi(2)).sum::<f64>();
-    let products = shots
-        .iter()
-        .zip(accuracies)
-        .map(|(n, y)| (n.ln() - mean_x) * (y - mean_y));
-    let a1 = products.sum::<f64>() / squares;
-    assert_close(slope, a1, 1e-4);
-    assert_close(y[0] - slope * x[0], mean_y - a1 * mean_x, 1e-4);
+    let shots = [1.0_f64, 2.0, 8.0, 64.0];
+    for accuracies in [
+        [0.1, 0.19, 0.2, 0.33],
+        // Lines that leave the axis are cut where they leave.
+        [0.0, 0.0, 0.1, 0.9],
+        [0.3, 0.1, 0.0, 0.0],
+        [0.2, 1.0, 1.0, 1.0],
+        [0.25; 4],
+        [0.0; 4],
+        [1.0; 4],
+    ] {
+        let points = || shots.iter().zip(accuracies);
+        let rows: String = points().map(|(n, y)| format!("a,{n},{y}\n")).collect();
+        let svg = svg(&format!("model,shots,accuracy\n{rows}"), "");
+        let document = Document::parse(&svg).unwrap();
+        let ends = numbers(&classed(&document, "fit")[0]);
+        let read = |[(low, from), (high, to)]: [(f64, f64); 2], at: f64| {
+            low + (at - from) / (to - from) * (high - low)
+        };
+        let ln = scale(&document, "across", 0).map(|(shots, at)| (shots.ln(), at));
+        let upwards = scale(&document, "upwards", 1);
+        let x = [0, 2].map(|i| read(ln, ends[i]));
+        let y = [1, 3].map(|i| read(upwards, ends[i]));
+        let slope = (y[1] - y[0]) / (x[1] - x[0]);
+        let mean_x = shots.iter().map(|n| n.ln()).sum::<f64>() / 4.0;
+        let mean_y = accuracies.iter().sum::<f64>() / 4.0;
+        let squares = shots.iter().map(|n| (n.ln() - mean_x).powi(2)).sum::<f64>();
+        let products = points().map(|(n, y)| (n.ln() - mean_x) * (y - mean_y));
+        let a1 = products.sum::<f64>() / squares;
+        assert_close(slope, a1, 2e-4);
+        assert_close(y[0] - slope * x[0], mean_y - a1 * mean_x, 2e-4);
+        // It is cut nowhere else.
+        let whole = [0.0, 64_f64.ln()].map(|ln| mean_y + a1 * (ln - mean_x));
+        for (value, end) in whole.into_iter().zip(y) {
+            assert_close(end, value.clamp(upwards[0].0, upwards[1].0), 2e-3);
+        }
+    }
 }
 
 #[test]
