@@ -340,7 +340,8 @@ fn the_fitted_line_read_off_the_page_is_that_of_least_squares() {
         [1.0; 4],
     ] {
         let points = || shots.iter().zip(accuracies);
-        let rows: String = points().map(|(n, y)| format!("a,{n},{y}\n")).collect();
+        let row = |(n, y): (&f64, f64)| format!("a,{n},{y}\n");
+        let rows: String = points().map(row).collect();
         let svg = svg(&format!("model,shots,accuracy\n{rows}"), "");
         let document = Document::parse(&svg).unwrap();
         let ends = numbers(&classed(&document, "fit")[0]);
