@@ -1,8 +1,12 @@
 //! What `figure` promises.
 
 mod common;
+#[path = "figure/page.rs"]
+mod page;
 
 use common::{Workdir, assert_close, csv_rows, json_lines, repository, sha256, to_lines};
+use page::classed;
+use resvg::usvg::roxmltree::Document;
 use serde_json::json;
 use std::collections::HashSet;
 
@@ -23,19 +27,27 @@ fn with_scores() -> Workdir {
     dir
 }
 
-/// A picture drawn from `input` as SVG.
-fn svg(input: &str, arguments: &str) -> String {
+/// The picture that these words draw from `input`, as SVG.
+fn draw(input: &str, words: &str) -> String {
     let dir = Workdir::new();
-    dir.pipe(input, "figure", &format!("curve -o out.svg {arguments}"))
+    dir.pipe(input, "figure", &format!("{words} -o out.svg"))
         .ok();
     String::from_utf8(dir.read("out.svg")).unwrap()
 }
 
-/// Width, height and the colours of a PNG.
-fn decode(png: &[u8]) -> (u32, u32, HashSet<[u8; 3]>) {
+/// A curve.
+fn svg(input: &str, arguments: &str) -> String {
+    draw(input, &format!("curve {arguments}"))
+}
+
+/// Width, height and the colours of a PNG of so many dots an inch.
+fn decode(png: &[u8], dpi: f64) -> (u32, u32, HashSet<[u8; 3]>) {
     let mut reader = png::Decoder::new(std::io::Cursor::new(png))
         .read_info()
         .unwrap();
+    let stated = reader.info().pixel_dims.unwrap();
+    assert_close(f64::from(stated.xppu) * 0.0254, dpi, 0.02);
+    assert_eq!(stated.xppu, stated.yppu);
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     let info = reader.next_frame(&mut pixels).unwrap();
     assert_eq!(
@@ -57,14 +69,13 @@ fn a_curve_is_drawn_as_svg_and_png_of_the_size_asked_for() {
     )
     .ok();
     assert_eq!(dir.names(), ["a.png", "a.svg", "scores.csv"]);
-    let (width, height, colours) = decode(&dir.read("a.png"));
+    let (width, height, colours) = decode(&dir.read("a.png"), 150.0);
     // 89 mm and 70 mm at 150 dots to 25.4 mm.
     assert_eq!((width, height), (526, 413));
-    assert!(
-        colours.contains(&[255, 255, 255]) && colours.len() > 50,
-        "{}",
-        colours.len()
-    );
+    // Paper, and the colours of both models.
+    for colour in [[255; 3], [0x00, 0x72, 0xb2], [0xd5, 0x5e, 0x00]] {
+        assert!(colours.contains(&colour), "{colour:?}");
+    }
     let text = String::from_utf8(dir.read("a.svg")).unwrap();
     let tree = resvg::usvg::Tree::from_str(&text, &resvg::usvg::Options::default()).unwrap();
     // Its own unit is 1/96 of an inch.
@@ -76,7 +87,7 @@ fn a_curve_is_drawn_as_svg_and_png_of_the_size_asked_for() {
 fn the_default_is_two_journal_columns_at_300_dots_an_inch() {
     let dir = with_scores();
     dir.run("figure", "curve scores.csv -o a.PNG").ok();
-    let (width, height, _) = decode(&dir.read("a.PNG"));
+    let (width, height, _) = decode(&dir.read("a.PNG"), 300.0);
     assert_eq!((width, height), (2161, 1063));
 }
 
@@ -94,6 +105,12 @@ fn a_picture_has_the_same_bytes_every_time() {
     let first = draw();
     assert!(first.iter().all(|picture| picture.len() > 1000));
     assert_eq!(draw(), first);
+    // Whatever the order of the points.
+    let (head, rows) = SCORES.split_once('\n').unwrap();
+    let (evo, qwen) = rows.split_at(rows.find("qwen").unwrap());
+    let turned = |rows: &str| rows.lines().rev().collect::<Vec<_>>().join("\n");
+    let turned = format!("{head}\n{}\n{}\n", turned(evo), turned(qwen));
+    assert_eq!(svg(&turned, ""), svg(SCORES, ""));
 }
 
 #[test]
@@ -176,15 +193,12 @@ fn one_point_and_zero_shots_can_be_drawn() {
 fn a_name_that_the_typeface_lacks_is_drawn_with_a_warning() {
     let dir = Workdir::new();
     let ran = dir.pipe(
-        "model,shots,accuracy\nモデル,1,0.5\n",
+        "model,shots,accuracy\nモデルモ,1,0.5\n",
         "figure",
         "curve -o a.svg",
     );
-    assert!(
-        ran.stderr
-            .starts_with("figure: warning: the typeface lacks"),
-        "{ran}"
-    );
+    let warning = "figure: warning: the typeface lacks \"モデル\"; drawn as boxes\n";
+    assert_eq!(ran.stderr, warning, "{ran}");
     ran.loud_ok();
 }
 
@@ -224,6 +238,10 @@ fn what_no_picture_can_be_is_a_usage_error() {
             ["height of the figure: inf mm", "at most"],
         ),
         (
+            "curve scores.csv -o a.svg --height-mm 1e9",
+            ["height of the figure: 1000000000 mm", "at most"],
+        ),
+        (
             "curve scores.csv -o a.svg --width-mm 12 --height-mm 12",
             ["no room", "enlarge it"],
         ),
@@ -232,8 +250,28 @@ fn what_no_picture_can_be_is_a_usage_error() {
             ["axes of shares: 2", "at most 1"],
         ),
         (
+            "curve scores.csv -o a.svg --y-max 0",
+            ["axes of shares: 0", "more than 0"],
+        ),
+        (
+            "curve scores.csv -o a.svg --y-max nan",
+            ["axes of shares: NaN", "more than 0"],
+        ),
+        (
             "curve scores.csv -o a.png --dpi 0",
             ["0 dots per inch", "expected 1 to 10000"],
+        ),
+        (
+            "curve scores.csv -o a.png --dpi=-1",
+            ["-1 dots per inch", "expected 1 to 10000"],
+        ),
+        (
+            "curve scores.csv -o a.png --dpi nan",
+            ["NaN dots per inch", "expected 1 to 10000"],
+        ),
+        (
+            "curve scores.csv -o a.png --dpi inf",
+            ["inf dots per inch", "expected 1 to 10000"],
         ),
         (
             "curve scores.csv -o a.png --dpi 9999",
@@ -334,7 +372,7 @@ fn scores_of_a_baseline_run_draw_without_a_word() {
     }
     let scores = dir.pipe(to_lines(&records), "score", "--to parquet").ok();
     dir.pipe(scores, "figure", "curve -o a.png").ok();
-    let (_, _, colours) = decode(&dir.read("a.png"));
+    let (_, _, colours) = decode(&dir.read("a.png"), 300.0);
     assert!(colours.len() > 50);
 }
 
@@ -408,32 +446,6 @@ fn every_figure_is_what_it_was() {
         let expected = std::fs::read_to_string(&golden).unwrap();
         let differing = drawn.lines().zip(expected.lines()).find(|(a, b)| a != b);
         assert!(drawn == expected, "{name}: {differing:?}");
-    }
-}
-
-#[test]
-fn every_figure_stays_on_its_page_and_is_drawn_as_png_too() {
-    let dir = with_fixtures();
-    for (name, words) in FIGURES {
-        dir.run("figure", &format!("{words} -o a.svg -o a.png --dpi 100"))
-            .ok();
-        let text = String::from_utf8(dir.read("a.svg")).unwrap();
-        let tree = resvg::usvg::Tree::from_str(&text, &resvg::usvg::Options::default()).unwrap();
-        let drawn = tree.root().abs_stroke_bounding_box();
-        assert!(
-            drawn.left() > -0.1 && drawn.top() > -0.1,
-            "{name}: {drawn:?}"
-        );
-        assert!(
-            drawn.right() < tree.size().width() + 0.1
-                && drawn.bottom() < tree.size().height() + 0.1,
-            "{name}: {drawn:?}"
-        );
-        let (_, _, colours) = decode(&dir.read("a.png"));
-        assert!(
-            colours.contains(&[255, 255, 255]) && colours.len() > 50,
-            "{name}"
-        );
     }
 }
 
@@ -535,21 +547,48 @@ fn results_of_another_sort_are_refused_with_the_filter_that_makes_the_right_one(
 #[test]
 fn what_no_axis_holds_is_refused_by_series_and_place() {
     let fits = "model,params,a0,a1,points,group,a1_ci_low,a1_ci_high\n";
-    for (figure, row, words) in [
+    let scores = "model,shots,accuracy,trials,understandable,zero_bd_targets,ci_low,ci_high\n";
+    for (figure, head, row, words) in [
+        (
+            "understandable",
+            scores,
+            "m,1,0.5,4,6,1,,",
+            "series \"m\", 1 shots: Understandable mistakes 1.5, expected 0 to 1",
+        ),
+        (
+            "zero-bd",
+            scores,
+            "m,1,0.5,,6,1,,",
+            "nothing to draw: no series has a point",
+        ),
+        (
+            "curve",
+            scores,
+            "m,4,0.5,4,1,1,0.3,0.2",
+            "series \"m\", 4 shots: interval from 0.3 to 0.2, expected two numbers in ascending order",
+        ),
+        (
+            "coefficients",
+            fits,
+            "m,1e9,1e200,0.1,4,,,",
+            "1B parameters: a0 1",
+        ),
         (
             "groups",
+            fits,
             "m,1e9,0.1,0.1,4,copies,2,1",
             "series \"m\", copies: interval from 2 to 1, expected two numbers in ascending order",
         ),
         (
             "coefficients",
+            fits,
             "m,0,0.1,0.1,4,,,",
             "series \"m\", 0 parameters: expected a number above 0",
         ),
     ] {
         let dir = Workdir::new();
-        dir.write("fits.csv", format!("{fits}{row}\n"));
-        dir.run("figure", &format!("{figure} fits.csv -o a.svg"))
+        dir.write("rows.csv", format!("{head}{row}\n"));
+        dir.run("figure", &format!("{figure} rows.csv -o a.svg"))
             .refused(1, &[words]);
     }
 }
@@ -672,17 +711,59 @@ fn a_report_holds_tables_of_every_sort_from_every_format() {
     }
 }
 
+/// What one figure lacks leaves the others in the report; what is wrong is refused.
+#[test]
+fn two_correlations_of_one_pair_are_refused() {
+    let dir = Workdir::new();
+    let pairs = std::fs::read_to_string(repository("tests/fixtures/figures/profiles.csv")).unwrap();
+    let first = pairs.lines().nth(1).unwrap();
+    dir.write("twice.csv", format!("{pairs}{first}\n"));
+    for figure in [
+        "similarity twice.csv -o a.svg",
+        "report twice.csv -o r.html",
+    ] {
+        dir.run("figure", figure)
+            .refused(1, &["expected one correlation of two models"]);
+    }
+}
+
 #[test]
 fn a_report_escapes_whatever_a_model_is_called() {
     let dir = Workdir::new();
-    let name = "<script>alert(1)</script><img src=x onerror=alert(2)>";
+    let name = "</style></script><script>alert('1')</script><img src=x onerror=alert(2)>";
     dir.write("scores.csv", SCORES.replace("evo", name));
+    let step = json!({
+        "program": name, "version": name, "time": name, "command": [name],
+        "device": name, "runtime": name, "model_sha256": name, "seed": 1,
+    });
+    dir.write("scores.csv.provenance.json", json!([step]).to_string());
     let title = "</title><script>alert(3)</script>".to_owned();
     let arguments = ["report", "scores.csv", "-o", "r.html", "--title", &title];
     dir.run("figure", arguments.map(String::from).to_vec()).ok();
     let html = String::from_utf8(dir.read("r.html")).unwrap();
-    assert_eq!(html.matches("<script").count(), 1);
-    assert!(!html.contains("<img") && html.contains("&lt;img src=x"));
+    for (tag, count) in [
+        ("<script", 1),
+        ("</script>", 1),
+        ("</style>", 1),
+        ("<img", 0),
+        ("<?xml", 0),
+    ] {
+        assert_eq!(html.matches(tag).count(), count, "{tag}");
+    }
+    // Words are quoted as a shell reads them.
+    assert!(html.contains("&lt;script&gt;alert('\\''1'\\'')&lt;/script&gt;&lt;img src=x"));
+    // What XML cannot hold is a sign of its own; the rest is read back.
+    let name = "<script>&'\t]]> \u{1} \u{ffff} \u{1f9ec}";
+    let scores = SCORES.replace("evo", name);
+    dir.pipe(scores, "figure", "curve -o a.svg").loud_ok();
+    let svg = String::from_utf8(dir.read("a.svg")).unwrap();
+    assert!(!svg.contains("<script"));
+    let document = Document::parse(&svg).unwrap();
+    let name = name.replace(['\u{1}', '\u{ffff}'], "\u{fffd}");
+    let label = classed(&document, "label")[0];
+    assert_eq!(page::title(&label), name);
+    let text = label.children().find_map(|n| n.attribute("aria-label"));
+    assert_eq!(text, Some(name.as_str()));
 }
 
 /// Every length of a name was once shaped that is less than its own: 92 kB took 100 s.
@@ -696,9 +777,10 @@ fn a_name_of_any_length_is_drawn_in_short() {
     dir.run("figure", "curve scores.csv -o a.svg -o a.png").ok();
     let picture = String::from_utf8(dir.read("a.svg")).unwrap();
     let labels = picture.split("aria-label=\"").skip(1);
+    // Both ends are there.
     let label = labels
         .map(|rest| rest.split('"').next().unwrap())
-        .find(|label| label.starts_with("Evo-2 Evo-2"))
+        .find(|label| label.starts_with("Evo-2 Evo-2") && label.trim_end().ends_with("Evo-2"))
         .unwrap();
     assert!(label.contains('…') && label.len() < 500, "{}", label.len());
 }

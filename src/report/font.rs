@@ -11,10 +11,11 @@ use std::sync::LazyLock;
 
 use harfrust::{Direction, ShapeOptions, ShaperData, UnicodeBuffer};
 use skrifa::instance::{LocationRef, Size};
-use skrifa::outline::{DrawSettings, OutlinePen};
+use skrifa::outline::DrawSettings;
+use skrifa::outline::pen::PathElement;
 use skrifa::{FontRef, GlyphId, MetadataProvider};
 
-use super::number;
+use super::coordinates;
 
 /// How a text is set.
 #[derive(Clone, Copy, Debug)]
@@ -44,27 +45,20 @@ impl Face {
     fn new(bytes: &'static [u8]) -> Self {
         // The bytes are compiled in and every test of this module reads them: no input can make this fail.
         let font = FontRef::new(bytes).expect("the compiled-in font is a font");
-        let units = font
-            .metrics(Size::unscaled(), LocationRef::default())
-            .units_per_em;
+        let metrics = font.metrics(Size::unscaled(), LocationRef::default());
         Self {
             shaper: ShaperData::new(&font),
             font,
-            units_per_em: f64::from(units),
+            units_per_em: f64::from(metrics.units_per_em),
         }
     }
 }
 
-static REGULAR: LazyLock<Face> = LazyLock::new(|| {
-    Face::new(include_bytes!(
-        "../../assets/fonts/Inter-Regular.subset.ttf"
-    ))
-});
-static SEMI_BOLD: LazyLock<Face> = LazyLock::new(|| {
-    Face::new(include_bytes!(
-        "../../assets/fonts/Inter-SemiBold.subset.ttf"
-    ))
-});
+/// Regular and semi-bold.
+static FACES: LazyLock<[Face; 2]> =
+    LazyLock::new(|| [Face::new(INTER), Face::new(INTER_SEMI_BOLD)]);
+const INTER: &[u8] = include_bytes!("../../assets/fonts/Inter-Regular.subset.ttf");
+const INTER_SEMI_BOLD: &[u8] = include_bytes!("../../assets/fonts/Inter-SemiBold.subset.ttf");
 
 /// A glyph and where its origin stands, in font units from the start of the text.
 type Placed = (GlyphId, f64, f64);
@@ -76,14 +70,10 @@ fn shape(face: &Face, text: &str) -> (Vec<Placed>, f64) {
     buffer.guess_segment_properties();
     // No script that is written from right to left is in the font: its boxes may as well stand in reading order.
     buffer.set_direction(Direction::LeftToRight);
-    let shaped = face
-        .shaper
-        .shaper(&face.font)
-        .build()
-        .shape(buffer, ShapeOptions::new());
-    let mut glyphs = Vec::with_capacity(shaped.len());
-    let mut advance = 0.0;
-    for (info, position) in shaped.glyph_infos().iter().zip(shaped.glyph_positions()) {
+    let shaper = face.shaper.shaper(&face.font).build();
+    let run = shaper.shape(buffer, ShapeOptions::new());
+    let (mut glyphs, mut advance) = (Vec::new(), 0.0);
+    for (info, position) in run.glyph_infos().iter().zip(run.glyph_positions()) {
         let x = advance + f64::from(position.x_offset);
         glyphs.push((GlyphId::new(info.glyph_id), x, f64::from(position.y_offset)));
         advance += f64::from(position.x_advance);
@@ -120,9 +110,8 @@ impl TextStyle {
     }
 
     pub const fn semi_bold(self) -> Self {
-        let is_semi_bold = true;
         Self {
-            is_semi_bold,
+            is_semi_bold: true,
             ..self
         }
     }
@@ -146,11 +135,7 @@ impl TextStyle {
     }
 
     fn face(self) -> &'static Face {
-        if self.is_semi_bold {
-            &SEMI_BOLD
-        } else {
-            &REGULAR
-        }
+        &FACES[usize::from(self.is_semi_bold)]
     }
 
     /// The width of `text`.
@@ -166,18 +151,27 @@ impl TextStyle {
         let outlines = face.font.outline_glyphs();
         let mut d = String::new();
         for (glyph, right, up) in shape(face, text).0 {
-            let Some(glyph) = outlines.get(glyph) else {
-                continue;
-            };
-            let mut pen = Pen {
-                d: &mut d,
-                x: x + right * scale,
-                y: y - up * scale,
-                scale,
-            };
+            let mut path: Vec<PathElement> = Vec::new();
             let settings = DrawSettings::unhinted(Size::unscaled(), LocationRef::default());
             // As in Face::new: an outline of the compiled-in font that cannot be drawn would be drawn for no input.
-            let _ = glyph.draw(settings, &mut pen);
+            let _ = outlines
+                .get(glyph)
+                .map(|glyph| glyph.draw(settings, &mut path));
+            let (x, y) = (x + right * scale, y - up * scale);
+            let at =
+                |(right, up): (f32, f32)| (x + f64::from(right) * scale, y - f64::from(up) * scale);
+            for element in path {
+                let (command, points) = match element {
+                    PathElement::MoveTo { x, y } => ('M', vec![(x, y)]),
+                    PathElement::LineTo { x, y } => ('L', vec![(x, y)]),
+                    PathElement::QuadTo { cx0, cy0, x, y } => ('Q', vec![(cx0, cy0), (x, y)]),
+                    // Outlines of TrueType have no cubic curves.
+                    PathElement::CurveTo { .. } | PathElement::Close => ('Z', Vec::new()),
+                };
+                let points: Vec<(f64, f64)> = points.into_iter().map(at).collect();
+                d.push(command);
+                d += &coordinates(&points, " ");
+            }
         }
         d
     }
@@ -219,55 +213,11 @@ impl TextStyle {
     }
 }
 
-struct Pen<'a> {
-    d: &'a mut String,
-    x: f64,
-    y: f64,
-    scale: f64,
-}
-
-impl Pen<'_> {
-    fn write(&mut self, command: char, points: &[(f32, f32)]) {
-        let points = points.iter().map(|&(x, y)| {
-            let x = number(self.x + f64::from(x) * self.scale);
-            format!("{x} {}", number(self.y - f64::from(y) * self.scale))
-        });
-        let points: Vec<String> = points.collect();
-        self.d.push(command);
-        self.d.push_str(&points.join(" "));
-    }
-}
-
-impl OutlinePen for Pen<'_> {
-    fn move_to(&mut self, x: f32, y: f32) {
-        self.write('M', &[(x, y)]);
-    }
-
-    fn line_to(&mut self, x: f32, y: f32) {
-        self.write('L', &[(x, y)]);
-    }
-
-    fn quad_to(&mut self, cx: f32, cy: f32, x: f32, y: f32) {
-        self.write('Q', &[(cx, cy), (x, y)]);
-    }
-
-    fn curve_to(&mut self, cx0: f32, cy0: f32, cx1: f32, cy1: f32, x: f32, y: f32) {
-        self.write('C', &[(cx0, cy0), (cx1, cy1), (x, y)]);
-    }
-
-    fn close(&mut self) {
-        self.d.push('Z');
-    }
-}
-
 /// The characters of `text` that the font lacks, each once, in order of appearance.
 pub fn missing(text: &str) -> Vec<char> {
-    let (map, mut seen) = (REGULAR.font.charmap(), HashSet::new());
-    let lacks = |c: &char| map.map(*c).is_none();
-    text.chars()
-        .filter(lacks)
-        .filter(|c| seen.insert(*c))
-        .collect()
+    let (map, mut seen) = (FACES[0].font.charmap(), HashSet::new());
+    let is_new = |c: &char| map.map(*c).is_none() && seen.insert(*c);
+    text.chars().filter(is_new).collect()
 }
 
 #[cfg(test)]
@@ -298,57 +248,20 @@ mod tests {
     }
 
     #[test]
-    fn outlines_stand_where_they_are_asked_to() {
-        let ten = TextStyle::regular(10.0);
-        let [left, top, right, bottom] = drawn(ten, "H", 100.0, 50.0);
-        assert!(left >= 100.0 && right <= 100.0 + ten.width("H"));
-        assert!((bottom - 50.0).abs() < 0.01);
-        assert!((bottom - top - 10.0 * CAP_HEIGHT).abs() < 0.02);
-    }
-
-    #[test]
-    fn the_metrics_named_as_constants_are_the_fonts() {
-        for face in [&REGULAR, &SEMI_BOLD] {
-            let metrics = face.font.metrics(Size::unscaled(), LocationRef::default());
-            let height = f64::from(metrics.cap_height.unwrap()) / face.units_per_em;
-            assert!((height - CAP_HEIGHT).abs() < 1e-6);
+    fn outlines_stand_where_they_are_asked_to_and_are_as_high_as_the_constants_say() {
+        for style in [
+            TextStyle::regular(100.0),
+            TextStyle::regular(100.0).semi_bold(),
+        ] {
+            let [left, top, right, bottom] = drawn(style, "H", 100.0, 500.0);
+            assert!(left >= 100.0 && right <= 100.0 + style.width("H"));
+            assert!((bottom - 500.0).abs() < 0.01);
+            assert!((bottom - top - 100.0 * CAP_HEIGHT).abs() < 0.02);
         }
         let depth = drawn(TextStyle::regular(100.0), "gpy", 0.0, 0.0)[3] / 100.0;
         assert!(
             (DESCENT - 0.02..DESCENT + 0.001).contains(&depth),
             "{depth}"
         );
-    }
-
-    #[test]
-    fn greek_signs_and_accents_are_there_and_the_rest_is_named() {
-        let known = "a₀ + a₁ ln n, α–β ≥ ½ × √2 − é ü ł …";
-        assert_eq!(missing(known), Vec::<char>::new());
-        assert_eq!(missing("模a模型"), ['模', '型']);
-        assert!(!SEVEN.outline("模", 0.0, 0.0).is_empty());
-    }
-
-    #[test]
-    fn elision_keeps_both_ends_and_fits() {
-        let name = "organisation/a-rather-long-model-name-7b-base";
-        let shown = SEVEN.elide(name, 80.0);
-        assert!(SEVEN.width(&shown) <= 80.0);
-        assert!(shown.starts_with("organ") && shown.ends_with("base") && shown.contains('…'));
-        for (text, room, shown) in [("short", 80.0, "short"), (name, 0.0, "…"), ("", 0.0, "")] {
-            assert_eq!(SEVEN.elide(text, room), shown);
-        }
-    }
-
-    #[test]
-    fn wrapped_lines_fit_and_lose_nothing_where_there_is_room() {
-        let text =
-            "In-context learning of bitstring programs across genomic and linguistic predictors";
-        let style = TextStyle::regular(8.0).semi_bold();
-        let lines = style.wrap(text, 150.0, 9);
-        assert!(lines.len() > 1);
-        assert_eq!(lines.join(" "), text);
-        assert!(lines.iter().all(|line| style.width(line) <= 150.0));
-        let short = style.wrap(text, 150.0, 1);
-        assert!(short.len() == 1 && short[0].contains('…'));
     }
 }

@@ -6,7 +6,7 @@ marks those that a test sustains.
 */
 
 use super::{
-    BAND, CAP_HEIGHT, Canvas, DOUBLE_COLUMN_MM, Form, INK, PAPER, Page, Rect, SMALL, float,
+    BAND, CAP_HEIGHT, Canvas, DOUBLE_COLUMN_MM, Form, INK, PAPER, Page, Rect, SMALL, float, whole,
 };
 use crate::error::{Error, Result};
 
@@ -49,11 +49,22 @@ const ALIKE: [f64; 3] = [0.0, 114.0, 178.0];
 const OPPOSITE: [f64; 3] = [213.0, 94.0, 0.0];
 
 impl Form for Heat {
+    fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
     fn draw(&self, page: &Page) -> Result<Canvas> {
-        let is_possible = |cell: &&Cell| cell.value.is_none_or(|rho| rho.abs() <= 1.0);
-        if let Some(cell) = self.cells.iter().find(|cell| !is_possible(cell)) {
-            let message = format!("{}, expected a correlation of -1 to 1", self.words(cell));
-            return Err(Error::data(message));
+        for (i, cell) in self.cells.iter().enumerate() {
+            let is_same = |other: &Cell| (other.row, other.column) == (cell.row, cell.column);
+            let expected = if cell.value.is_some_and(|rho| rho.abs() > 1.0) {
+                "a correlation of -1 to 1"
+            } else if cell.row == cell.column || self.cells[..i].iter().any(is_same) {
+                "one correlation of two models"
+            } else {
+                continue;
+            };
+            let words = self.words(cell);
+            return Err(Error::data(format!("{words}, expected {expected}")));
         }
         let body = page.body();
         let widest = self.names.iter().map(|name| SMALL.width(name));
@@ -155,11 +166,6 @@ impl Cell {
 /// The colour of a correlation: white at 0, linear in it towards either end.
 fn colour(value: f64) -> String {
     let end = if value < 0.0 { OPPOSITE } else { ALIKE };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 to 255"
-    )]
-    let [r, g, b] = end.map(|end| (255.0 + (end - 255.0) * value.abs()).round() as u8);
+    let [r, g, b] = end.map(|end| whole(255.0 + (end - 255.0) * value.abs()));
     format!("#{r:02x}{g:02x}{b:02x}")
 }

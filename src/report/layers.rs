@@ -4,8 +4,8 @@ baselines lie under everything, the names of points where they cover nothing.
 */
 
 use super::{
-    Axis, BAND, Canvas, ERROR_LINE, LABEL, Line, Look, NOTE, Panel, Point, Quantity, Rect, Role,
-    Series, Stroke, axis, float, polygon,
+    Axis, BAND, Canvas, ERROR_LINE, LABEL, Line, Look, NOTE, Panel, Point, Quantity, Rect, Series,
+    Stroke, axis, float, polygon,
 };
 
 /// A series in a panel: its look, and how far its points stand from their tick.
@@ -18,6 +18,7 @@ pub struct Shown<'a> {
 /// A panel in its place.
 pub struct Place<'a> {
     pub panel: &'a Panel,
+    /// The first lies on top, baselines lie under all others.
     pub shown: Vec<Shown<'a>>,
     pub frame: Rect,
     /// The left edge of the title of its vertical axis.
@@ -52,8 +53,7 @@ impl Place<'_> {
             self.upwards.draw_grid(canvas, frame);
             self.upwards.draw_upwards(canvas, frame, is_labelled);
             if is_titled {
-                let label = &self.panel.y_label;
-                axis::draw_title_upwards(canvas, label, self.left, frame);
+                axis::draw_title_upwards(canvas, &self.panel.y_label, self.left, frame);
             }
             self.across.draw_across(canvas, frame.bottom);
             let layers = [
@@ -63,8 +63,9 @@ impl Place<'_> {
             ];
             for (layer, draw) in layers {
                 canvas.group(layer, None, |canvas| {
-                    for shown in self.in_order() {
-                        shown.group(canvas, |canvas| draw(self, canvas, shown));
+                    for shown in self.shown.iter().rev() {
+                        let (series, look) = (shown.series, shown.look);
+                        series.group(look, canvas, |canvas| draw(self, canvas, shown));
                     }
                 });
             }
@@ -74,25 +75,20 @@ impl Place<'_> {
 
     fn draw_bands(&self, canvas: &mut Canvas) {
         canvas.group("bands", None, |canvas| {
-            for shown in self.in_order().filter(|shown| shown.has_band()) {
-                let points = shown.series.on_line(self.quantity);
-                let bars = self.bars(shown, points);
+            for shown in self.shown.iter().rev().filter(|shown| self.has_band(shown)) {
+                let bars = self.bars(shown, shown.series.on_line(self.quantity));
                 let upper = bars.iter().map(|[x, _, high]| (*x, *high));
                 let lower = bars.iter().rev().map(|[x, low, _]| (*x, *low));
                 let edge: Vec<_> = upper.chain(lower).collect();
-                shown.group(canvas, |canvas| {
+                shown.series.group(shown.look, canvas, |canvas| {
                     canvas.path(&polygon(&edge), &[("class", "band"), ("fill", BAND)]);
                 });
             }
         });
     }
 
-    /// The series in the order in which they are drawn: baselines lie under all others.
-    fn in_order(&self) -> impl Iterator<Item = &Shown<'_>> {
-        let is_baseline = |shown: &&Shown| shown.series.role == Role::Baseline;
-        let (baselines, others) = (self.shown.iter().rev(), self.shown.iter().rev());
-        let others = others.filter(move |shown| !is_baseline(shown));
-        baselines.filter(is_baseline).chain(others)
+    fn has_band(&self, shown: &Shown) -> bool {
+        shown.series.has_band(self.quantity)
     }
 
     /// Where a point of a series stands.
@@ -115,7 +111,7 @@ impl Place<'_> {
         let points = &shown.series.points;
         // A band stands for the bars on the line.
         let banded = shown.series.on_line(self.quantity).len();
-        let barred = points.len() - if shown.has_band() { banded } else { 0 };
+        let barred = points.len() - if self.has_band(shown) { banded } else { 0 };
         for [x, low, high] in self.bars(shown, &points[..barred]) {
             let stroke = Stroke::solid(shown.look.hue.tint, ERROR_LINE);
             canvas.line("bar", &[(x, low), (x, high)], stroke);
@@ -123,13 +119,13 @@ impl Place<'_> {
     }
 
     /// The fitted line over the series' own values and within the frame, or its points joined.
-    pub fn draw_line(&self, canvas: &mut Canvas, shown: &Shown) {
+    fn draw_line(&self, canvas: &mut Canvas, shown: &Shown) {
         let points = shown.series.on_line(self.quantity);
         let ([first, .., last], Some(stroke)) = (points, shown.look.line) else {
             return;
         };
         match shown.series.line {
-            Line::Fitted { a0, a1 } => {
+            Line::Fitted(a0, a1) => {
                 let label = &shown.series.label;
                 canvas.describe(&format!("{label}: fit {a0:.4} + {a1:.4} ln(x)"));
                 let end = |point: &Point| (self.at(shown, point).0, a0 + a1 * point.x.ln());
@@ -173,7 +169,7 @@ impl Place<'_> {
             let bars = self.bars(shown, points).into_iter();
             taken.extend(bars.map(|[x, low, high]| Rect::new(x - 0.6, high, x + 0.6, low)));
             let on_line = shown.series.on_line(self.quantity);
-            if let (Line::Fitted { a0, a1 }, [first, .., last]) = (shown.series.line, on_line) {
+            if let (Line::Fitted(a0, a1), [first, .., last]) = (shown.series.line, on_line) {
                 let (from, to) = (first.x.ln(), last.x.ln());
                 taken.extend((0..=LINE_STEPS).map(|i| {
                     let ln_x = from + (to - from) * float(i) / float(LINE_STEPS);
@@ -222,21 +218,6 @@ impl Place<'_> {
     }
 }
 
-impl Shown<'_> {
-    /// A group of what is drawn of it.
-    fn group(&self, canvas: &mut Canvas, draw: impl FnOnce(&mut Canvas)) {
-        let class = format!("{} {}", self.series.role.class(), self.look.hue.class);
-        canvas.group(&class, Some(&self.series.label), draw);
-    }
-
-    /// Whether a baseline's intervals make a band: they all exist, at more than one place.
-    fn has_band(&self) -> bool {
-        let on_line = || self.series.points.iter().filter(|point| point.x > 0.0);
-        let is_baseline = self.series.role == Role::Baseline;
-        is_baseline && on_line().count() > 1 && on_line().all(|point| point.ci.is_some())
-    }
-}
-
 /// The part of a line that lies between the heights `low` and `high`.
 fn clip(from: (f64, f64), to: (f64, f64), low: f64, high: f64) -> Option<[(f64, f64); 2]> {
     let rise = to.1 - from.1;
@@ -252,23 +233,4 @@ fn clip(from: (f64, f64), to: (f64, f64), low: f64, high: f64) -> Option<[(f64, 
     }
     let at = |share: f64| (from.0 + share * (to.0 - from.0), from.1 + share * rise);
     (start < end).then(|| [at(start), at(end)])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_that_leaves_the_axis_is_cut_where_it_leaves() {
-        for (from, to, cut) in [
-            ((0.0, -1.0), (4.0, 3.0), Some([(1.0, 0.0), (2.0, 1.0)])),
-            ((0.0, 0.75), (4.0, 0.25), Some([(0.0, 0.75), (4.0, 0.25)])),
-            ((0.0, 0.5), (4.0, 0.5), Some([(0.0, 0.5), (4.0, 0.5)])),
-            ((0.0, 2.0), (4.0, 2.0), None),
-            ((0.0, 2.0), (4.0, 3.0), None),
-            ((0.0, -1e308), (4.0, 1e308), None),
-        ] {
-            assert_eq!(clip(from, to, 0.0, 1.0), cut);
-        }
-    }
 }

@@ -4,7 +4,7 @@ Naming the series without covering them: labels beside the ends of the lines, or
 Placing and drawing are apart, so that the geometry can be tested.
 */
 
-use super::{Canvas, Look, MARGIN, Rect, SAMPLE, SHORT_SAMPLE, SMALL, Stroke, float};
+use super::{Canvas, Look, Rect, SAMPLE, SHORT_SAMPLE, SMALL, Stroke, float};
 
 /// A series to name.
 #[derive(Clone, Debug)]
@@ -93,23 +93,21 @@ impl Legend {
     pub fn beside(mut entries: Vec<Entry>, area: &Rect, room: f64) -> Option<Self> {
         entries.sort_by(|a, b| a.near.total_cmp(&b.near));
         let wanted: Vec<f64> = entries.iter().map(|entry| entry.near).collect();
-        let half = LINE / 2.0;
-        let centres = spread(&wanted, LINE, area.top + half, area.bottom - half)?;
-        let width = |entry: &Entry| label_width(&entry.label, SHORT_SAMPLE);
-        let left = area.right - entries.iter().map(width).fold(0.0, f64::max);
-        let labels = entries.into_iter().zip(centres).map(|(entry, y)| Placed {
-            shown: entry.label.clone(),
-            bounds: Rect::new(left, y - half, left + width(&entry), y + half),
-            entry,
-        });
-        let labels: Vec<Placed> = labels.collect();
-        let has_leaders = labels.iter().any(Placed::is_led);
-        let plot = left - if has_leaders { LEADER } else { NO_LEADER };
-        let legend = Self {
-            labels,
-            plot: Some(plot),
+        let (top, bottom) = (area.top + LINE / 2.0, area.bottom - LINE / 2.0);
+        let centres = spread(&wanted, LINE, top, bottom)?;
+        let widths = entries
+            .iter()
+            .map(|entry| label_width(&entry.label, SHORT_SAMPLE));
+        let left = area.right - widths.fold(0.0, f64::max);
+        let placed = |(entry, y): (Entry, f64)| {
+            let top = y - LINE / 2.0;
+            Placed::new(entry.label.clone(), entry, left, top, SHORT_SAMPLE)
         };
-        (area.right - plot <= room).then_some(legend)
+        let labels: Vec<Placed> = entries.into_iter().zip(centres).map(placed).collect();
+        let has_leaders = labels.iter().any(Placed::is_led);
+        let right = left - if has_leaders { LEADER } else { NO_LEADER };
+        let plot = Some(right);
+        (area.right - right <= room).then_some(Self { labels, plot })
     }
 
     /// A legend in columns, read downwards, from the upper left corner of `area` and within it. Labels are elided only if
@@ -117,19 +115,18 @@ impl Legend {
     pub fn above(entries: &[Entry], area: &Rect) -> Option<Self> {
         let width = |entry: &Entry| label_width(&entry.label, SAMPLE);
         let widest = |column: &[Entry]| column.iter().map(width).fold(0.0, f64::max);
-        let gaps = |columns: usize| COLUMN_GAP * float(columns.saturating_sub(1));
+        let room = |columns: usize| area.width() - COLUMN_GAP * (float(columns) - 1.0);
         let low = (1..=entries.len()).filter(|rows| LINE * float(*rows) <= area.height());
         // The fewest rows first: a legend should be flat.
-        let whole = low
-            .clone()
-            .map(|rows| (rows, entries.chunks(rows).map(widest).collect()));
-        let mut whole = whole.filter(|(_, widths): &(usize, Vec<f64>)| {
-            widths.iter().sum::<f64>() + gaps(widths.len()) <= area.width()
+        let mut whole = low.clone().filter_map(|rows| {
+            let widths: Vec<f64> = entries.chunks(rows).map(widest).collect();
+            let is_narrow = widths.iter().sum::<f64>() <= room(widths.len());
+            is_narrow.then_some((rows, widths))
         });
         let elided = || {
             let rows = low.clone().next_back()?;
             let columns = entries.len().div_ceil(rows);
-            let each = (area.width() - gaps(columns)) / float(columns);
+            let each = room(columns) / float(columns);
             let is_wide = each >= SAMPLE + SAMPLE_GAP + LEAST_TEXT;
             is_wide.then(|| (rows, vec![each; columns]))
         };
@@ -139,21 +136,17 @@ impl Legend {
             for (row, entry) in column.iter().enumerate() {
                 let shown = SMALL.elide(&entry.label, width - SAMPLE - SAMPLE_GAP);
                 let y = area.top + LINE * float(row);
-                labels.push(Placed {
-                    bounds: Rect::new(x, y, x + label_width(&shown, SAMPLE), y + LINE),
-                    entry: entry.clone(),
-                    shown,
-                });
+                labels.push(Placed::new(shown, entry.clone(), x, y, SAMPLE));
             }
             x += width + COLUMN_GAP;
         }
         Some(Self { labels, plot: None })
     }
 
-    /// Its lower edge; the page's margin if it is empty.
+    /// Its lower edge.
     pub fn bottom(&self) -> f64 {
         let bottoms = self.labels.iter().map(|label| label.bounds.bottom);
-        bottoms.fold(MARGIN, f64::max)
+        bottoms.fold(0.0, f64::max)
     }
 
     /// Draws it. From a plot beside it, a leader goes to each label that does not stand at the height of its line's end.
@@ -170,6 +163,15 @@ impl Legend {
 }
 
 impl Placed {
+    fn new(shown: String, entry: Entry, left: f64, top: f64, sample: f64) -> Self {
+        let right = left + label_width(&shown, sample);
+        Self {
+            bounds: Rect::new(left, top, right, top + LINE),
+            entry,
+            shown,
+        }
+    }
+
     /// Whether it needs a leader beside the plot.
     fn is_led(&self) -> bool {
         self.entry.is_end && (self.entry.near - self.bounds.middle()).abs() > LEADER_LEAST
@@ -179,12 +181,12 @@ impl Placed {
         let Entry { look, near, .. } = self.entry;
         let (left, y) = (self.bounds.left, self.bounds.middle());
         if let Some(from) = plot.filter(|_| self.is_led()) {
-            let room = match look.reach(radius) {
-                0.0 => 0.0,
-                reach => SHORT_SAMPLE / 2.0 - reach,
+            let to = match look.reach(radius) {
+                0.0 => left,
+                reach => left + SHORT_SAMPLE / 2.0 - reach,
             };
-            let bend = [(from + 2.5, near), (left - 3.0, y)];
-            let points = [(from + 0.5, near), bend[0], bend[1], (left + room - 1.2, y)];
+            let near = [(from + 0.5, near), (from + 2.5, near)];
+            let points = [near[0], near[1], (left - 3.0, y), (to - 1.2, y)];
             canvas.line("leader", &points, Stroke::solid(look.hue.tint, LEADER_LINE));
         }
         let sample = plot.map_or(SAMPLE, |_| SHORT_SAMPLE);
@@ -198,83 +200,6 @@ impl Placed {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    fn entries(labels: &[&str]) -> Vec<Entry> {
-        let entry = |(i, label): (usize, &&str)| Entry {
-            near: 50.0,
-            is_end: true,
-            ..Entry::new(label, Look::model(i))
-        };
-        labels.iter().enumerate().map(entry).collect()
-    }
-
-    fn assert_apart_within(legend: &Legend, area: &Rect) {
-        for (i, a) in legend.labels.iter().enumerate() {
-            assert!(area.contains(&a.bounds), "{a:?}");
-            for b in &legend.labels[..i] {
-                assert!(!a.bounds.overlaps(&b.bounds), "{a:?} {b:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn labels_that_end_at_one_height_are_centred_on_it() {
-        let area = Rect::new(0.0, 0.0, 100.0, 100.0);
-        let legend = Legend::beside(entries(&["a", "b", "c"]), &area, 50.0).unwrap();
-        let left = legend.plot.unwrap();
-        assert_apart_within(&legend, &Rect { left, ..area });
-        assert!((legend.labels[1].bounds.middle() - 50.0).abs() < 1e-9);
-        for (labels, room) in [(&["x"; 20][..], 50.0), (&["a"], 5.0)] {
-            assert!(Legend::beside(entries(labels), &area, room).is_none());
-        }
-    }
-
-    #[test]
-    fn a_legend_is_as_flat_as_its_width_allows() {
-        let few = entries(&["Evo2-40B", "Qwen3-4B", "mode"]);
-        let area = Rect::new(10.0, 5.0, 410.0, 65.0);
-        let wide = Legend::above(&few, &area).unwrap();
-        let top = |label: &Placed| label.bounds.top;
-        assert!(
-            wide.labels
-                .iter()
-                .all(|label| (top(label) - 5.0).abs() < 1e-9)
-        );
-        let area = Rect {
-            right: 80.0,
-            ..area
-        };
-        let narrow = Legend::above(&few, &area).unwrap();
-        assert!(top(&narrow.labels[2]) > top(&narrow.labels[0]));
-        assert_apart_within(
-            &wide,
-            &Rect {
-                right: 410.0,
-                ..area
-            },
-        );
-        assert_apart_within(&narrow, &area);
-    }
-
-    #[test]
-    fn a_legend_elides_what_does_not_fit_and_gives_up_where_that_does_not_help() {
-        let long = entries(&["organisation/a-very-long-model-name-with-a-suffix-40b-base"; 8]);
-        let area = Rect::new(0.0, 0.0, 240.0, 40.0);
-        let legend = Legend::above(&long, &area).unwrap();
-        assert_apart_within(&legend, &area);
-        assert!(legend.labels.iter().all(|label| label.shown.contains('…')));
-        assert!(
-            Legend::above(
-                &long,
-                &Rect {
-                    bottom: 8.2,
-                    ..area
-                }
-            )
-            .is_none()
-        );
-        assert!(Legend::above(&long, &Rect::new(0.0, 0.0, 40.0, 400.0)).is_none());
-    }
 
     proptest! {
         #[test]

@@ -3,8 +3,8 @@ How series look, and the drawing of markers, bars, and the samples of marker and
 */
 
 use super::{
-    Canvas, DASHES, FAINT_HUE, HUES, Hue, INK, MUTED, PAPER, Rect, SMALL, Stroke, number, outline,
-    polygon,
+    Canvas, DASHES, FAINT_HUE, HUES, Hue, INK, MUTED, PAPER, Rect, Role, SMALL, Stroke, number,
+    outline, polygon,
 };
 
 /// The shapes of markers, each of the area of the unit disc: corners around the origin, how often they are repeated around
@@ -52,63 +52,42 @@ pub struct Look {
 }
 
 impl Look {
-    /// The `index`-th model: coloured markers and a line. The first 98 differ; those that share a colour differ in shape
-    /// or filling, and those that share a shape within the first 14 differ in filling, so that grey print still tells
-    /// them apart.
-    pub fn model(index: usize) -> Self {
-        let hue = HUES[index % HUES.len()];
-        Self {
-            symbol: Symbol::Marker {
-                shape: (index + index / HUES.len() / 2) % SHAPES.len(),
-                hollow: index / HUES.len() % 2 == 1,
-                scale: 1.0,
-            },
-            hue,
-            ink: INK,
-            line: Some(Stroke::solid(hue.colour, 0.9)),
-        }
-    }
-
-    /// The `index`-th coloured series, published: outlined smaller markers and a thin dashed line.
-    pub fn published(index: usize) -> Self {
-        let mut look = Self::model(index);
-        if let Symbol::Marker { hollow, scale, .. } = &mut look.symbol {
-            (*hollow, *scale) = (true, 0.8);
-        }
-        Self {
-            ink: MUTED,
-            line: Some(Stroke::dashed(look.hue.colour, 0.6, "2.2 1.2")),
-            ..look
-        }
-    }
-
-    /// The `index`-th baseline: a grey dashed line; five differ.
-    pub fn baseline(index: usize) -> Self {
-        let (hue, dashes) = DASHES[index % DASHES.len()];
-        Self {
-            symbol: Symbol::Dot,
-            hue,
-            ink: MUTED,
-            line: Some(Stroke::dashed(hue.colour, 0.8, dashes)),
-        }
-    }
-
-    /// The `index`-th kind of bar; 14 differ, and neighbours differ in hatching, so that grey print still tells them
-    /// apart.
-    pub fn bar(index: usize) -> Self {
+    /// The look of the `index`-th series: of the baselines, or of all others.
+    ///
+    /// Models have coloured markers and a line. The first 98 differ; those that share a colour differ in shape or filling,
+    /// and those that share a shape within the first 14 differ in filling, so that grey print still tells them apart.
+    /// Published curves have outlined smaller markers and a thin dashed line. Baselines have a grey dashed line; five
+    /// differ. 14 kinds of bars differ, and neighbours in hatching. Chance has a light bar.
+    pub fn of(role: Role, index: usize) -> Self {
+        let (hue, round) = (HUES[index % HUES.len()], index / HUES.len());
+        let shape = (index + round / 2) % SHAPES.len();
+        let marker = |hollow, scale| Symbol::Marker {
+            shape,
+            hollow,
+            scale,
+        };
+        let solid = Stroke::solid(hue.colour, 0.9);
+        let thin = Stroke::dashed(hue.colour, 0.6, "2.2 1.2");
+        let (grey, dashes) = DASHES[index % DASHES.len()];
+        let coarse = Stroke::dashed(grey.colour, 0.8, dashes);
         let hatched = index % 2 == 1;
+        let (symbol, hue, ink, line) = match role {
+            Role::Model => (marker(round % 2 == 1, 1.0), hue, INK, Some(solid)),
+            Role::Published => (marker(true, 0.8), hue, MUTED, Some(thin)),
+            Role::Baseline => (Symbol::Dot, grey, MUTED, Some(coarse)),
+            Role::Bar(_) => (Symbol::Bar { hatched }, hue, INK, None),
+            Role::Chance(_) => (Symbol::Bar { hatched: false }, FAINT_HUE, INK, None),
+        };
         Self {
-            symbol: Symbol::Bar { hatched },
-            ..Self::model(index).without_line()
+            symbol,
+            hue,
+            ink,
+            line,
         }
     }
 
-    /// What chance would give: a light bar beside the others.
-    pub fn chance() -> Self {
-        Self {
-            hue: FAINT_HUE,
-            ..Self::bar(0)
-        }
+    pub fn is_baseline(&self) -> bool {
+        self.symbol == Symbol::Dot
     }
 
     pub fn without_line(self) -> Self {
@@ -153,15 +132,13 @@ impl Look {
 
     /// Draws its sample from `x` to `x + width`, centred on `y`; a short one without its line, unless that is all there is.
     pub fn draw_sample(self, canvas: &mut Canvas, x: f64, y: f64, width: f64, r: f64) {
-        let is_line = self.symbol == Symbol::Dot;
+        let is_line = self.is_baseline();
         if let Some(stroke) = self.line.filter(|_| is_line || width >= SAMPLE) {
             canvas.line("sample", &[(x, y), (x + width, y)], stroke);
         }
         let (right, half) = (x + width, SMALL.size * 0.36);
-        self.draw_bar(
-            canvas,
-            &Rect::new(right - SHORT_SAMPLE, y - half, right, y + half),
-        );
+        let bar = Rect::new(right - SHORT_SAMPLE, y - half, right, y + half);
+        self.draw_bar(canvas, &bar);
         if !is_line {
             self.draw_point(canvas, x + width / 2.0, y, r);
         }
@@ -234,7 +211,7 @@ fn path(shape: usize, x: f64, y: f64, r: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use resvg::usvg::{Options, Tree, roxmltree};
+    use resvg::usvg::{Options, Tree};
 
     fn assert_all_differ<T: PartialEq>(looks: impl Iterator<Item = T>) {
         let looks: Vec<T> = looks.collect();
@@ -245,28 +222,14 @@ mod tests {
 
     #[test]
     fn models_bars_and_baselines_differ_in_colour_and_in_grey() {
-        assert_all_differ((0..98).map(Look::model));
-        assert_all_differ((0..14).map(|i| Look::model(i).symbol));
-        assert_all_differ((0..14).map(Look::bar));
-        assert!((0..13).all(|i| Look::bar(i).symbol != Look::bar(i + 1).symbol));
-        assert_all_differ((0..5).map(|i| Look::baseline(i).line.unwrap().dashes));
-    }
-
-    #[test]
-    fn hatching_stays_within_its_bar() {
-        let bar = Rect::new(10.0, 5.0, 17.0, 42.0);
-        let mut canvas = Canvas::new(30.0, 30.0, "");
-        Look::bar(1).draw_bar(&mut canvas, &bar);
-        let svg = canvas.finish();
-        let document = roxmltree::Document::parse(&svg).unwrap();
-        let mut paths = document.descendants().filter_map(|n| n.attribute("d"));
-        let numbers = paths.next_back().unwrap().split(['M', 'L', ' ']);
-        let numbers: Vec<f64> = numbers.filter_map(|n| n.parse().ok()).collect();
-        assert!(numbers.len() > 20);
-        for point in numbers.chunks(2) {
-            assert!(point[0] >= 9.99 && point[0] <= 17.01, "{point:?}");
-            assert!(point[1] >= 4.99 && point[1] <= 42.01, "{point:?}");
-        }
+        let model = |i| Look::of(Role::Model, i);
+        let bar = |i| Look::of(Role::Bar(0), i);
+        let baseline = |i| Look::of(Role::Baseline, i);
+        assert_all_differ((0..98).map(model));
+        assert_all_differ((0..14).map(|i| model(i).symbol));
+        assert_all_differ((0..14).map(bar));
+        assert!((0..13).all(|i| bar(i).symbol != bar(i + 1).symbol));
+        assert_all_differ((0..5).map(|i| baseline(i).line.unwrap().dashes));
     }
 
     #[test]

@@ -4,6 +4,7 @@ The page that every figure stands on: its size, title and note, a legend above, 
 
 use super::{
     CAP_HEIGHT, Canvas, DESCENT, Entry, LEADING, Legend, MARGIN, NOTE, PT_PER_MM, Rect, TITLE,
+    TextStyle,
 };
 use crate::error::{Error, Result};
 
@@ -19,10 +20,10 @@ const MOST_LINES: usize = 3;
 const ABOVE_SHARE: f64 = 0.4;
 
 /// A page with its title and note.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// A title above everything.
-    pub title: Option<String>,
+    /// A title above everything; empty if there is none.
+    pub title: String,
     /// Small type below everything: what error bars and lines are.
     pub note: String,
     /// Width in millimetres.
@@ -36,18 +37,10 @@ pub struct Page {
 impl Page {
     pub fn new(width_mm: f64, height_mm: f64) -> Self {
         Self {
-            title: None,
-            note: String::new(),
             width_mm,
             height_mm,
-            y_max: None,
+            ..Self::default()
         }
-    }
-
-    /// A page two journal columns wide that leaves every row of panels that much height, in millimetres.
-    pub fn for_panels(panels: usize, row_mm: f64) -> Self {
-        let rows = panels.div_ceil(columns_for(panels));
-        Self::new(DOUBLE_COLUMN_MM, 22.0 + row_mm * float(rows))
     }
 
     pub fn check(&self) -> Result<()> {
@@ -75,11 +68,11 @@ impl Page {
     /// What margins, title and note leave.
     pub fn body(&self) -> Rect {
         let page = self.bounds();
-        let note = match self.note_lines().len() {
+        let note = match self.lines(&self.note, NOTE).len() {
             0 => 0.0,
             lines => 3.0 + float(lines) * NOTE.size * LEADING,
         };
-        let title = float(self.title_lines().len()) * TITLE.size * LEADING;
+        let title = float(self.lines(&self.title, TITLE).len()) * TITLE.size * LEADING;
         let (right, bottom) = (page.right - MARGIN, page.bottom - MARGIN - note);
         Rect::new(MARGIN, MARGIN + title, right, bottom)
     }
@@ -102,15 +95,19 @@ impl Page {
 
     /// A canvas with title and note on it; `name` stands in for a title that is not there.
     pub fn canvas(&self, name: &str) -> Canvas {
-        let title = self.title.as_deref().unwrap_or(name);
+        let title = if self.title.is_empty() {
+            name
+        } else {
+            &self.title
+        };
         let mut canvas = Canvas::new(self.width_mm, self.height_mm, title);
         let first = MARGIN + TITLE.size * (CAP_HEIGHT + 0.1);
-        for (i, line) in self.title_lines().iter().enumerate() {
+        for (i, line) in self.lines(&self.title, TITLE).iter().enumerate() {
             let y = first + float(i) * TITLE.size * LEADING;
             canvas.text(line, MARGIN, y, TITLE);
         }
         let last = self.bounds().bottom - MARGIN - NOTE.size * DESCENT;
-        let lines = self.note_lines();
+        let lines = self.lines(&self.note, NOTE);
         for (i, line) in lines.iter().enumerate() {
             let y = last - float(lines.len() - 1 - i) * NOTE.size * LEADING;
             canvas.text(line, MARGIN, y, NOTE);
@@ -118,17 +115,8 @@ impl Page {
         canvas
     }
 
-    fn inner_width(&self) -> f64 {
-        self.bounds().width() - 2.0 * MARGIN
-    }
-
-    fn title_lines(&self) -> Vec<String> {
-        let title = self.title.as_deref().unwrap_or_default();
-        TITLE.wrap(title, self.inner_width(), MOST_LINES)
-    }
-
-    fn note_lines(&self) -> Vec<String> {
-        NOTE.wrap(&self.note, self.inner_width(), MOST_LINES)
+    fn lines(&self, text: &str, style: TextStyle) -> Vec<String> {
+        style.wrap(text, self.bounds().width() - 2.0 * MARGIN, MOST_LINES)
     }
 }
 
@@ -159,35 +147,12 @@ pub fn float(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn panels_fill_their_area_and_stay_apart() {
-        let area = Rect::new(10.0, 20.0, 310.0, 220.0);
-        for count in 1..=12 {
-            let frames = grid(&area, count, 8.0, 10.0, 14.0);
-            assert_eq!(frames.len(), count);
-            for (i, frame) in frames.iter().enumerate() {
-                let (right, bottom) = (frame.right - 1e-9, frame.bottom - 1e-9);
-                assert!(area.contains(&Rect::new(frame.left, frame.top, right, bottom)));
-                assert!(frames[..i].iter().all(|other| !frame.overlaps(other)));
-            }
-            let last = frames.iter().map(|f| f.bottom).fold(0.0, f64::max);
-            assert!((last - area.bottom).abs() < 1e-9);
-        }
-        let columns = [1, 2, 3, 4, 5, 8, 9].map(columns_for);
-        assert_eq!(columns, [1, 2, 3, 4, 3, 4, 3]);
-    }
-
-    #[test]
-    fn a_long_note_is_broken_and_takes_its_room() {
-        let mut page = Page::new(89.0, 60.0);
-        let bare = page.body().bottom;
-        page.note = "Bars: 95 % intervals.".to_owned();
-        let one = page.body().bottom;
-        page.note = "Bars and bands are 95 % intervals of the bootstrap. ".repeat(3);
-        assert!(bare > one && one > page.body().bottom);
-    }
+/// A length in whole units; it saturates, and nothing is negative.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float saturates"
+)]
+pub fn whole(length: f64) -> u32 {
+    length.round() as u32
 }

@@ -5,18 +5,19 @@ From SVG to PNG, at a resolution in dots per inch that the file states.
 use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 
+use super::whole;
 use crate::error::{Error, Result};
 
 /// A full journal page (183 x 247 mm) at 1200 dots per inch has 101 million pixels, 7 bytes each while it is written.
 const MOST_PIXELS: f64 = 150e6;
 const METRES_PER_INCH: f64 = 0.0254;
 
-/// The picture of `svg` on white, `dpi` dots to the inch.
+/// The picture of `svg`, which a [`super::Drawing`] has written, on white, `dpi` dots to the inch.
 ///
 /// # Errors
-/// [`Error::Usage`] for a resolution that gives no pixel or too many, [`Error::Data`] if `svg` is no SVG.
+/// [`Error::Usage`] for a resolution that gives no pixel or too many.
 pub fn svg_to_png(svg: &str, dpi: f64) -> Result<Vec<u8>> {
-    if !(dpi.is_finite() && (1.0..=10_000.0).contains(&dpi)) {
+    if !(1.0..=10_000.0).contains(&dpi) {
         return Err(Error::usage(format!(
             "a resolution of {dpi} dots per inch: expected 1 to 10000"
         )));
@@ -33,27 +34,18 @@ pub fn svg_to_png(svg: &str, dpi: f64) -> Result<Vec<u8>> {
         .map_err(|e| Error::data(format!("not an SVG figure: {e}")))?;
     let size = tree.size();
     let [width, height] = [size.width(), size.height()].map(|side| whole(side.into()).max(1));
-    if f64::from(width) * f64::from(height) > MOST_PIXELS {
-        return Err(Error::usage(format!(
+    let is_small = f64::from(width) * f64::from(height) <= MOST_PIXELS;
+    let pixmap = is_small.then(|| Pixmap::new(width, height)).flatten();
+    let mut pixmap = pixmap.ok_or_else(|| {
+        Error::usage(format!(
             "{width} x {height} pixels at {dpi} dots per inch: more than {MOST_PIXELS:.0}"
-        )));
-    }
-    let mut pixmap = Pixmap::new(width, height)
-        .ok_or_else(|| Error::OutOfMemory(format!("a picture of {width} x {height} pixels")))?;
+        ))
+    })?;
     pixmap.fill(Color::WHITE);
     #[expect(clippy::cast_precision_loss, reason = "a side of under 2^24 pixels")]
     let scale = Transform::from_scale(width as f32 / size.width(), height as f32 / size.height());
     resvg::render(&tree, scale, &mut pixmap.as_mut());
     encode(&pixmap, dpi).map_err(|e| Error::data(format!("writing the PNG: {e}")))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates, and the caller checks the product of sides; a resolution is at most 10000 / 0.0254"
-)]
-fn whole(length: f64) -> u32 {
-    length.round() as u32
 }
 
 /// RGB with the resolution: the page is white, so nothing is transparent.
@@ -77,45 +69,4 @@ fn encode(pixmap: &Pixmap, dpi: f64) -> std::result::Result<Vec<u8>, png::Encodi
     writer.write_image_data(&rgb)?;
     writer.finish()?;
     Ok(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SVG: &str = "<svg xmlns='http://www.w3.org/2000/svg' width='25.4mm' height='12.7mm' viewBox='0 0 72 36'>\
-        <path d='M0 0H36V36H0Z' fill='#0072b2'/></svg>";
-
-    #[test]
-    fn a_figure_of_one_inch_has_dpi_pixels_and_says_so() {
-        for dpi in [72.0, 300.0] {
-            let bytes = svg_to_png(SVG, dpi).unwrap();
-            let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes))
-                .read_info()
-                .unwrap();
-            let info = reader.info();
-            assert_eq!(f64::from(info.width).to_bits(), dpi.to_bits());
-            assert_eq!(f64::from(info.height * 2).to_bits(), dpi.to_bits());
-            let stated = f64::from(info.pixel_dims.unwrap().xppu) * METRES_PER_INCH;
-            assert!((stated - dpi).abs() < 0.02, "{stated}");
-            let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-            reader.next_frame(&mut pixels).unwrap();
-            assert_eq!(pixels[..3], [0x00, 0x72, 0xb2]);
-            assert_eq!(pixels[pixels.len() - 3..], [255, 255, 255]);
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_drawn_is_refused() {
-        for dpi in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e9] {
-            assert!(
-                matches!(svg_to_png(SVG, dpi), Err(Error::Usage(_))),
-                "{dpi}"
-            );
-        }
-        let wall = SVG.replace("25.4mm", "2540mm").replace("12.7mm", "2540mm");
-        assert!(matches!(svg_to_png(&wall, 1200.0), Err(Error::Usage(_))));
-        assert!(matches!(svg_to_png("<svg", 100.0), Err(Error::Data(_))));
-        assert!(matches!(svg_to_png("", 100.0), Err(Error::Data(_))));
-    }
 }

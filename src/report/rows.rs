@@ -6,8 +6,9 @@ on a line of its own.
 */
 
 use super::{
-    Axis, Canvas, ERROR_LINE, Entry, FAINT, Form, GRID_LINE, INK, INSET, LEAST_PANEL, Look, NOTE,
-    PT_PER_MM, Page, Quantity, Rect, Series, Span, Stroke, axis, ends, float,
+    Axis, Canvas, DOUBLE_COLUMN_MM, ERROR_LINE, Entry, FAINT, Form, GRID_LINE, INK, INSET,
+    LEAST_PANEL, Look, NOTE, PT_PER_MM, Page, Quantity, Rect, Role, Series, Span, Stroke, axis,
+    ends, float,
 };
 use crate::error::{Result, counted};
 
@@ -34,11 +35,16 @@ const NAME_SHARE: f64 = 0.4;
 const FILLED: f64 = 0.8;
 
 impl Form for Rows {
+    fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     fn draw(&self, page: &Page) -> Result<Canvas> {
         for series in &self.series {
             series.check("a value of", false, self.quantity)?;
         }
         let body = page.body();
+        let look = |i| Look::of(Role::Model, i).without_line();
         let entry = |(i, series): (usize, &Series)| Entry::new(&series.label, look(i));
         let entries: Vec<Entry> = self.series.iter().enumerate().map(entry).collect();
         let what = counted(self.names.len(), "row");
@@ -56,10 +62,8 @@ impl Form for Rows {
             return Err(page.cramped(&what));
         }
         let (lowest, highest) = ends(&self.series);
-        let (span, ends) = (
-            Span::around_zero(lowest, highest),
-            (frame.left, frame.right),
-        );
+        let span = Span::around_zero(lowest, highest);
+        let ends = (frame.left, frame.right);
         let across = Axis::across(self.quantity, span.values(), ends, INSET);
         let mut canvas = page.canvas(self.quantity.title());
         canvas.group("grid", None, |canvas| {
@@ -81,17 +85,13 @@ impl Form for Rows {
                 self.draw_reach(canvas, float(i), &across, y);
             }
         });
+        let filled = if self.has_intervals() { FILLED } else { 0.0 };
         // The first series lies on top.
         for (i, series) in self.series.iter().enumerate().rev() {
             let look = look(i);
-            let off = (float(i) + 0.5) / float(self.series.len()) - 0.5;
-            let off = if self.has_intervals() {
-                off * pitch * FILLED
-            } else {
-                0.0
-            };
-            let class = format!("{} {}", series.role.class(), look.hue.class);
-            canvas.group(&class, Some(&series.label), |canvas| {
+            let lines = float(self.series.len());
+            let off = ((float(i) + 0.5) / lines - 0.5) * pitch * filled;
+            series.group(look, &mut canvas, |canvas| {
                 for point in &series.points {
                     let y = middle(point.x) + off;
                     let words = series.words(point, None);
@@ -112,22 +112,14 @@ impl Form for Rows {
     }
 }
 
-/// The look of the `i`-th series.
-fn look(i: usize) -> Look {
-    Look::model(i).without_line()
-}
-
 impl Rows {
     /// The page that shows every row at a readable size; intervals need a line each.
     pub fn page(&self) -> Page {
-        let lines = if self.has_intervals() {
-            self.series.len() + 1
-        } else {
-            1
-        };
-        let lines = float(lines).mul_add(0.5, 0.5);
+        let has_intervals = self.has_intervals();
+        let own = if has_intervals { self.series.len() } else { 0 };
+        let lines = float(own + 1).mul_add(0.5, 0.5);
         let height = float(self.names.len()) * lines * (NOTE.size * LEADING) + 62.0;
-        Page::new(super::page::DOUBLE_COLUMN_MM, height / PT_PER_MM)
+        Page::new(DOUBLE_COLUMN_MM, height / PT_PER_MM)
     }
 
     fn has_intervals(&self) -> bool {
@@ -139,10 +131,12 @@ impl Rows {
     fn draw_reach(&self, canvas: &mut Canvas, row: f64, across: &Axis, y: f64) {
         let points = self.series.iter().flat_map(|series| &series.points);
         let of_row = points.filter(|point| point.x.total_cmp(&row).is_eq());
-        let places: Vec<f64> = of_row.map(|point| across.position(point.y)).collect();
-        let low = places.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = places.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if high > low && !self.has_intervals() {
+        let mut places: Vec<f64> = of_row.map(|point| across.position(point.y)).collect();
+        places.sort_by(f64::total_cmp);
+        if let [low, .., high] = places[..]
+            && high > low
+            && !self.has_intervals()
+        {
             let stroke = Stroke::solid(FAINT, GRID_LINE.width);
             canvas.line("reach", &[(low, y), (high, y)], stroke);
         }

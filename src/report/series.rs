@@ -4,7 +4,7 @@ What charts and rows show: panels of series of points.
 
 use std::fmt::Write as _;
 
-use super::{Look, Quantity};
+use super::{Canvas, Look, Quantity};
 use crate::error::{Error, Result};
 
 /// What was measured at one place of the horizontal axis.
@@ -38,12 +38,6 @@ impl Point {
         let of = count.map(|count| (count, what));
         Self { of, ..self }
     }
-
-    /// All heights that it has.
-    pub fn heights(&self) -> [f64; 3] {
-        let (low, high) = self.ci.unwrap_or((self.y, self.y));
-        [self.base + self.y, low, high]
-    }
 }
 
 /// What a series is.
@@ -62,17 +56,6 @@ pub enum Role {
 }
 
 impl Role {
-    /// The look of the `index`-th series: of the baselines, or of all others.
-    pub fn look(self, index: usize) -> Look {
-        match self {
-            Self::Model => Look::model(index),
-            Self::Published => Look::published(index),
-            Self::Baseline => Look::baseline(index),
-            Self::Bar(_) => Look::bar(index),
-            Self::Chance(_) => Look::chance(),
-        }
-    }
-
     /// The class of what is drawn of it.
     pub fn class(self) -> &'static str {
         match self {
@@ -97,11 +80,8 @@ impl Role {
 pub enum Line {
     /// Its points, joined.
     Joined,
-    /// a0 + a1 ln(x): a0 is the height at x = 1, a1 the gain per unit of ln(x).
-    Fitted {
-        a0: f64,
-        a1: f64,
-    },
+    /// a0 + a1 ln(x): its height at x = 1, and the gain per unit of ln(x).
+    Fitted(f64, f64),
     Absent,
 }
 
@@ -130,15 +110,24 @@ impl Series {
         Self { line, ..self }
     }
 
-    /// The points of its line: without the one at 0 shots, which no line reaches.
+    /// The points of its line, if they are from left to right: without the one at 0 shots, which no line reaches.
     pub fn on_line(&self, quantity: Quantity) -> &[Point] {
         let is_off = |point: &&Point| !matches!(quantity, Quantity::Plain(_)) && point.x <= 0.0;
         let off = self.points.iter().take_while(is_off).count();
         &self.points[off..]
     }
 
-    pub fn has_line(&self) -> bool {
-        self.line != Line::Absent && self.points.iter().filter(|p| p.x > 0.0).count() > 1
+    /// Whether it is a baseline whose intervals make a band: they all exist, at more than one place.
+    pub fn has_band(&self, quantity: Quantity) -> bool {
+        let points = self.on_line(quantity);
+        let is_barred = points.iter().all(|point| point.ci.is_some());
+        self.role == Role::Baseline && points.len() > 1 && is_barred
+    }
+
+    /// A group of what is drawn of it.
+    pub fn group(&self, look: Look, canvas: &mut Canvas, draw: impl FnOnce(&mut Canvas)) {
+        let class = format!("{} {}", self.role.class(), look.hue.class);
+        canvas.group(&class, Some(&self.label), draw);
     }
 
     /// One of its points in words, with its place unless its name says that.
@@ -172,10 +161,11 @@ impl Series {
             } else {
                 continue;
             };
-            let (label, place) = match (name, quantity) {
-                (Some(name), Quantity::Plain(_)) => (&self.label, name.clone()),
-                _ => (&self.label, quantity.place(*x)),
-            };
+            let name = name
+                .clone()
+                .filter(|_| matches!(quantity, Quantity::Plain(_)));
+            let place = name.unwrap_or_else(|| quantity.place(*x));
+            let label = &self.label;
             return Err(Error::data(format!("series {label:?}, {place}: {wrong}")));
         }
         Ok(())
@@ -217,15 +207,14 @@ impl Panel {
 
     /// Bars: the points of a series stand on those of the series before it in its stack.
     pub fn bars(y_label: &str, mut series: Vec<Series>) -> Self {
-        for i in 0..series.len() {
-            let (below, own) = series.split_at_mut(i);
-            let below = below
-                .iter()
-                .filter(|s| s.role.stack() == own[0].role.stack());
-            let below: Vec<&Point> = below.flat_map(|s| &s.points).collect();
-            for point in &mut own[0].points {
-                let same = below.iter().filter(|p| p.x.total_cmp(&point.x).is_eq());
-                point.base = same.map(|p| p.y).sum();
+        let mut tops: Vec<(Option<usize>, f64, f64)> = Vec::new();
+        for Series { role, points, .. } in &mut series {
+            for point in points {
+                let of = |(stack, x, _): &&(Option<usize>, f64, f64)| {
+                    *stack == role.stack() && x.total_cmp(&point.x).is_eq()
+                };
+                point.base = tops.iter().filter(of).map(|(_, _, y)| y).sum();
+                tops.push((role.stack(), point.x, point.y));
             }
         }
         Self::share(y_label, series)
@@ -240,6 +229,8 @@ impl Panel {
 /// The least and the largest of the heights of some series, and 0.
 pub fn ends<'a>(series: impl IntoIterator<Item = &'a Series>) -> (f64, f64) {
     let points = series.into_iter().flat_map(|series| &series.points);
-    let widen = |(low, high): (f64, f64), x: f64| (low.min(x), high.max(x));
-    points.flat_map(Point::heights).fold((0.0, 0.0), widen)
+    points.fold((0.0, 0.0), |(least, most): (f64, f64), point| {
+        let (top, (low, high)) = (point.base + point.y, point.ci.unwrap_or((0.0, 0.0)));
+        (least.min(top).min(low), most.max(top).max(high))
+    })
 }

@@ -83,18 +83,3 @@ pub const DASHES: [(Hue, &str); 5] = [
     (LIGHT_GREY, "2.4 1.4"),
     (GREY, "6 1.6 1.2 1.6 1.2 1.6"),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tints_are_their_colours_with_two_fifths_of_white() {
-        let channels =
-            |hex: &str| [1, 3, 5].map(|i| u32::from_str_radix(&hex[i..i + 2], 16).unwrap());
-        for hue in HUES {
-            let mixed = channels(hue.colour).map(|c| (6 * c + 4 * 255 + 5) / 10);
-            assert_eq!(channels(hue.tint), mixed, "{hue:?}");
-        }
-    }
-}

@@ -2,53 +2,45 @@
 Accuracy against shots: all curves in one picture, or families side by side.
 */
 
-use super::super::{Chart, DOUBLE_COLUMN_MM, Drawing, Page, Panel, Quantity, Series};
-use super::Findings;
-use super::curves::{Group, group, mode_baseline, note};
+use super::super::{Drawing, Panel, Quantity, Series};
+use super::curves::{group, mode_baseline, note};
+use super::{Findings, panels};
 use crate::analysis::Family;
+use crate::error::Result;
 
 /// Accuracy against shots in one panel, over the baselines, with `published` curves.
-#[must_use]
-pub fn curve(findings: &Findings, with_fit: bool, published: &[Series]) -> Drawing {
+pub fn curve(findings: &Findings, with_fit: bool, published: &[Series]) -> Result<Drawing> {
     let groups = group(&findings.cells);
     let mut series: Vec<Series> = groups.iter().map(|g| g.series(with_fit)).collect();
     series.extend_from_slice(published);
     series.extend(mode_baseline(&groups));
     // Models lie on top of published curves, and these on baselines.
     series.sort_by_key(|s| s.role);
-    let panels = vec![Panel::accuracy(series)];
-    let page = Page::new(DOUBLE_COLUMN_MM, 90.0);
-    Drawing::new(page, note(&panels), Chart::new(Quantity::Shots, panels))
+    let shown = vec![Panel::accuracy(series)];
+    panels(Quantity::Shots, 68.0, &note(&shown), shown)
 }
 
 /// Accuracy against shots, one panel a family, the baselines in each. Those named in `families` go
 /// first; the others are called by the name before their size.
-#[must_use]
-pub fn families(findings: &Findings, with_fit: bool, families: &[Family]) -> Drawing {
+pub fn families(findings: &Findings, with_fit: bool, families: &[Family]) -> Result<Drawing> {
     let groups = group(&findings.cells);
     let (baselines, models): (Vec<_>, Vec<_>) = groups.iter().partition(|g| g.is_baseline());
-    let mut panels: Vec<Panel> = Vec::new();
+    let mut shown: Vec<Panel> = Vec::new();
     for model in models {
-        let family = Some(model.family(families));
+        let family = model.family(families);
         let series = model.series(with_fit);
-        match panels.iter_mut().find(|panel| panel.title == family) {
+        match shown.iter_mut().find(|p| p.title.as_ref() == Some(&family)) {
             Some(panel) => panel.series.push(series),
-            None => panels.push(Panel {
-                title: family,
-                ..Panel::accuracy(vec![series])
-            }),
+            None => shown.push(Panel::accuracy(vec![series]).titled(family)),
         }
     }
-    if panels.is_empty() {
-        panels.push(Panel::accuracy(Vec::new()));
+    if shown.is_empty() {
+        shown.push(Panel::accuracy(Vec::new()));
     }
-    let shared = baselines
-        .iter()
-        .map(|baseline: &&Group<_>| baseline.series(with_fit));
-    let shared: Vec<Series> = shared.chain(mode_baseline(&groups)).collect();
-    for panel in &mut panels {
-        panel.series.extend(shared.iter().cloned());
+    let baselines = baselines.into_iter().map(|group| group.series(with_fit));
+    let baselines: Vec<Series> = baselines.chain(mode_baseline(&groups)).collect();
+    for panel in &mut shown {
+        panel.series.extend(baselines.iter().cloned());
     }
-    let page = Page::for_panels(panels.len(), 58.0);
-    Drawing::new(page, note(&panels), Chart::new(Quantity::Shots, panels))
+    panels(Quantity::Shots, 58.0, &note(&shown), shown)
 }

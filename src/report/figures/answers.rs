@@ -2,9 +2,9 @@
 What is answered: strings of equal bits, kinds of wrong answers, understandable mistakes.
 */
 
-use super::super::{Chart, DOUBLE_COLUMN_MM, Drawing, Page, Panel, Point, Quantity, Role, Series};
-use super::curves::{Group, clean, group, is_clean};
-use super::{Findings, lacking};
+use super::super::{Drawing, Panel, Point, Quantity, Role, Series};
+use super::curves::{clean, group, is_clean};
+use super::{Findings, lacking, panels};
 use crate::error::Result;
 use crate::record::{ErrorKind, ErrorShare, Score};
 use std::collections::BTreeSet;
@@ -30,31 +30,27 @@ pub fn zero_bd(findings: &Findings) -> Result<Drawing> {
         let advice = "give scores that `score` has made from predictions";
         return Err(lacking("zero_bd_targets", advice));
     }
-    let series = |model: &Group<Score>| {
+    let shown = models.iter().map(|model| {
         let series = KINDS.map(|(name, role, count)| {
             let points = model.points(|s| Some(share(s.shots, count(s)?, s.trials?)));
             Series::new(name, role, points)
         });
-        Panel::bars("Share of trials", series.into())
-    };
+        Panel::bars("Share of trials", series.into()).titled(&model.label)
+    });
     let note = "0-BD: all bits equal. Left bar: correct answers; middle: all 0-BD answers; right: targets. Shares of all \
                 trials.";
-    Ok(by_model(&models, series, 52.0, note))
-}
-
-/// The clean answers that are counted under one kind each.
-pub(super) fn classed(findings: &Findings) -> impl Iterator<Item = &ErrorShare> + Clone {
-    let is_classed = |row: &&ErrorShare| row.counted_once.is_some() && is_clean(&row.curve);
-    findings.errors.iter().filter(is_classed)
+    panels(Quantity::Bars, 52.0, note, shown.collect())
 }
 
 /// Kinds of wrong answers per shot count, each answer counted once: one panel a model.
 pub fn errors(findings: &Findings) -> Result<Drawing> {
-    let kinds: BTreeSet<ErrorKind> = classed(findings).map(|row| row.kind).collect();
+    let is_classed = |row: &&ErrorShare| row.counted_once.is_some() && is_clean(&row.curve);
+    let classed: Vec<&ErrorShare> = findings.errors.iter().filter(is_classed).collect();
+    let kinds: BTreeSet<ErrorKind> = classed.iter().map(|row| row.kind).collect();
     if kinds.is_empty() {
         return Err(lacking("counted_once", NEEDS_DEMONSTRATIONS));
     }
-    let series = |model: &Group<ErrorShare>| {
+    let shown = group(classed).into_iter().map(|model| {
         let series = kinds.iter().map(|&kind| {
             let points = model.points(|row| {
                 let count = row.counted_once.filter(|_| row.kind == kind)?;
@@ -66,12 +62,11 @@ pub fn errors(findings: &Findings) -> Result<Drawing> {
             };
             Series::new(words(kind), role, points)
         });
-        Panel::bars("Share of answers", series.collect())
-    };
+        Panel::bars("Share of answers", series.collect()).titled(&model.label)
+    });
     let note = "Shares of all answers; what is missing to 1 is right. An answer of several kinds is counted under the first \
                 of the legend that fits.";
-    let models = group(classed(findings));
-    Ok(by_model(&models, series, 56.0, note))
+    panels(Quantity::Bars, 56.0, note, shown.collect())
 }
 
 /// A kind of wrong answers as the legend calls it.
@@ -101,25 +96,11 @@ pub fn understandable(findings: &Findings) -> Result<Drawing> {
     let note = "Wrong answers that another function of the suite, true to all demonstrations, would give; share of all \
                 trials.";
     let panel = Panel::share("Understandable mistakes", series);
-    let page = Page::new(DOUBLE_COLUMN_MM, 80.0);
-    let chart = Chart::new(Quantity::Shots, vec![panel]);
-    Ok(Drawing::new(page, note, chart))
+    panels(Quantity::Shots, 58.0, note, vec![panel])
 }
 
 /// So many of the trials at a shot count.
 fn share(shots: u32, count: u32, trials: u32) -> Point {
     let share = f64::from(count) / f64::from(trials);
     Point::new(shots, share, None).of(Some(trials), "trials")
-}
-
-/// Bars, one panel a model.
-fn by_model<T>(
-    models: &[Group<T>],
-    panel: impl Fn(&Group<T>) -> Panel,
-    row_mm: f64,
-    note: &str,
-) -> Drawing {
-    let panels = models.iter().map(|model| panel(model).titled(&model.label));
-    let page = Page::for_panels(models.len(), row_mm);
-    Drawing::new(page, note, Chart::new(Quantity::Bars, panels.collect()))
 }

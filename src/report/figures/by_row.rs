@@ -14,28 +14,27 @@ use std::collections::BTreeMap;
 const GAP: &str = "Gap: accuracy with clean less accuracy with deranged demonstrations.";
 
 /// The gap of every function at each model's largest shot count, the largest mean gap first.
-#[must_use]
-pub fn tasks(findings: &Findings) -> Drawing {
+pub fn tasks(findings: &Findings) -> Result<Drawing> {
     let note = format!("One row a function, the largest mean gap first. {GAP}");
     let place = |row: &Contrast| (row.function.clone(), Some(row.shots));
     rows(&findings.task_contrasts, place, GAP_LABEL, note)
 }
 
 /// The gaps of groups of functions, with their intervals.
-pub(super) fn group_gaps(findings: &Findings) -> Drawing {
+pub(super) fn group_gaps(findings: &Findings) -> Result<Drawing> {
     let place = |row: &Contrast| (row.group.clone(), Some(row.shots));
     rows(&findings.group_contrasts, place, GAP_LABEL, of_groups(GAP))
 }
 
 /// The slopes of groups of functions.
-pub(super) fn group_slopes(findings: &Findings) -> Drawing {
+pub(super) fn group_slopes(findings: &Findings) -> Result<Drawing> {
     let note = of_groups("Slope: gain in accuracy per unit of ln(shots).");
     let place = |row: &Fit| (row.group.clone(), None);
     rows(&findings.group_fits, place, "Slope a1", note)
 }
 
 /// The accuracies of groups of functions.
-pub(super) fn group_accuracies(findings: &Findings) -> Drawing {
+pub(super) fn group_accuracies(findings: &Findings) -> Result<Drawing> {
     let note = of_groups("At each model's largest shot count.");
     let place = |row: &Score| (row.group.clone(), Some(row.shots));
     rows(&findings.group_scores, place, "Accuracy", note)
@@ -50,14 +49,11 @@ fn of_groups(what: &str) -> String {
 /// Whichever of these there is.
 pub fn groups(findings: &Findings) -> Result<Drawing> {
     let (gaps, fits) = (&findings.group_contrasts, &findings.group_fits);
-    match (
-        gaps.is_empty(),
-        fits.is_empty(),
-        findings.group_scores.is_empty(),
-    ) {
-        (false, true, true) => Ok(group_gaps(findings)),
-        (true, false, true) => Ok(group_slopes(findings)),
-        (true, true, _) => Ok(group_accuracies(findings)),
+    let has_scores = !findings.group_scores.is_empty();
+    match (!gaps.is_empty(), !fits.is_empty(), has_scores) {
+        (true, false, false) => group_gaps(findings),
+        (false, true, false) => group_slopes(findings),
+        (false, false, _) => group_accuracies(findings),
         _ => Err(Error::data(
             "groups of scores, of fits and of contrasts are different pictures; give one of them",
         )),
@@ -71,7 +67,7 @@ fn rows<T: Measured>(
     place: impl Fn(&T) -> (Option<String>, Option<u32>),
     x_label: &'static str,
     note: String,
-) -> Drawing {
+) -> Result<Drawing> {
     let name = |row: &T| place(row).0.unwrap_or_default();
     let mut curves = group(findings);
     for curve in &mut curves {

@@ -2,10 +2,10 @@
 Accuracy against how complex functions are: `BitLoad` and BitDiversity, one panel a model, one series a shot count.
 */
 
-use super::super::{Chart, Drawing, Page, Panel, Quantity, Role, Series};
-use super::Findings;
+use super::super::{Drawing, Panel, Quantity, Role, Series};
 use super::curves::{Measured as _, group};
-use crate::error::counted;
+use super::{Findings, panels};
+use crate::error::{Result, counted};
 use crate::record::Score;
 use std::collections::BTreeSet;
 
@@ -15,10 +15,9 @@ const MOST_SERIES: usize = 4;
 const BIN: f64 = 0.5;
 
 /// Accuracy against `BitLoad`: the number of input bits that matter.
-#[must_use]
-pub fn bit_load(findings: &Findings) -> Drawing {
+pub fn bit_load(findings: &Findings) -> Result<Drawing> {
     let place = |score: &Score| score.bitload.map(f64::from);
-    panels(
+    by_place(
         &findings.bit_loads,
         place,
         "BitLoad (input bits that matter)",
@@ -26,22 +25,21 @@ pub fn bit_load(findings: &Findings) -> Drawing {
 }
 
 /// Accuracy against mean BitDiversity: the number of minority bits of outputs.
-#[must_use]
-pub fn bit_diversity(findings: &Findings) -> Drawing {
+pub fn bit_diversity(findings: &Findings) -> Result<Drawing> {
     let title = "Mean BitDiversity (minority bits of outputs; bins of 0.5)";
     // A bin is called by its lower end.
     let place = |score: &Score| score.bitdiversity.map(|low| low + BIN / 2.0);
-    panels(&findings.bit_diversities, place, title)
+    by_place(&findings.bit_diversities, place, title)
 }
 
-fn panels(
+fn by_place(
     scores: &[Score],
     place: impl Fn(&Score) -> Option<f64>,
     x_label: &'static str,
-) -> Drawing {
-    let shown = shown_shots(scores.iter().map(|score| score.shots));
-    let panels = group(scores).into_iter().map(|model| {
-        let series = shown.iter().map(|&shots| {
+) -> Result<Drawing> {
+    let counts = shown_shots(scores.iter().map(|score| score.shots));
+    let shown = group(scores).into_iter().map(|model| {
+        let series = counts.iter().map(|&shots| {
             let points = model.points(|score| {
                 let place = place(score).filter(|_| score.shots == shots)?;
                 Some(score.point(place))
@@ -50,9 +48,8 @@ fn panels(
         });
         Panel::accuracy(series.collect()).titled(&model.label)
     });
-    let chart = Chart::new(Quantity::Plain(x_label), panels.collect());
-    let page = Page::for_panels(chart.panels.len(), 52.0);
-    Drawing::new(page, "One line a shot count. Bars: 95 % intervals.", chart)
+    let note = "One line a shot count. Bars: 95 % intervals.";
+    panels(Quantity::Plain(x_label), 52.0, note, shown.collect())
 }
 
 /// The shot counts to draw: all if they are few, else the ends and some between.
@@ -64,16 +61,4 @@ fn shown_shots(shots: impl Iterator<Item = u32>) -> Vec<u32> {
     }
     let step = |i: usize| all[i * (all.len() - 1) / (MOST_SERIES - 1)];
     (0..MOST_SERIES).map(step).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_many_shot_counts_the_ends_and_some_between_are_drawn() {
-        assert_eq!(shown_shots([8, 1, 8, 4].into_iter()), [1, 4, 8]);
-        let all = [1, 2, 4, 8, 16, 32, 64, 128];
-        assert_eq!(shown_shots(all.into_iter()), [1, 4, 16, 128]);
-    }
 }

@@ -3,10 +3,10 @@ Clean against deranged demonstrations: by shots, by function, and how alike mode
 */
 
 use super::super::heat::{Cell, Heat};
-use super::super::{Chart, Drawing, Page, Panel, Point, Quantity, Role, Series};
-use super::Findings;
+use super::super::{Drawing, Panel, Point, Quantity, Role, Series};
 use super::curves::{Measured as _, group};
-use crate::error::{Error, Result};
+use super::{Findings, lacking, panels};
+use crate::error::Result;
 use crate::record::{Contrast, PairKey, ProfileOf, Similarity};
 
 /// The level of the tests that figures mark.
@@ -14,9 +14,8 @@ const LEVEL: f64 = 0.05;
 pub(super) const GAP_LABEL: &str = "Gap (clean − deranged)";
 
 /// Accuracy with clean and deranged demonstrations against shots, one panel a model, and in a last panel the gaps of all.
-#[must_use]
-pub fn contrast(findings: &Findings) -> Drawing {
-    let (mut panels, mut gaps) = (Vec::new(), Vec::new());
+pub fn contrast(findings: &Findings) -> Result<Drawing> {
+    let (mut shown, mut gaps) = (Vec::new(), Vec::new());
     for model in group(&findings.contrasts) {
         let series = |label: &str, point: fn(&Contrast) -> Point| {
             let points = model.points(|row| Some(point(row)));
@@ -27,14 +26,13 @@ pub fn contrast(findings: &Findings) -> Drawing {
         });
         let deranged = |row: &Contrast| Point::new(row.shots, row.deranged_accuracy, None);
         let both = vec![clean, series("deranged", deranged)];
-        panels.push(Panel::accuracy(both).titled(&model.label));
+        shown.push(Panel::accuracy(both).titled(&model.label));
         gaps.push(series(&model.label, |row| row.point(f64::from(row.shots))));
     }
-    panels.push(Panel::any("Gap", gaps).titled(GAP_LABEL));
+    shown.push(Panel::any("Gap", gaps).titled(GAP_LABEL));
     let note = "Deranged: the same outputs, permuted across the demonstrations. Gap: mean over functions, clean less \
                 deranged; bars: 95 % intervals, paired by function.";
-    let page = Page::for_panels(panels.len(), 56.0);
-    Drawing::new(page, note, Chart::new(Quantity::Shots, panels))
+    panels(Quantity::Shots, 56.0, note, shown)
 }
 
 /// Spearman's correlations of the models' profiles.
@@ -60,14 +58,12 @@ pub(super) fn correlations(rows: &[Similarity]) -> Result<Drawing> {
 
 /// The correlations that equal profiles would have, as far as the noise of finite trials allows.
 pub(super) fn ceilings(rows: &[Similarity]) -> Result<Drawing> {
+    if rows.iter().all(|row| row.ceiling.is_none()) {
+        return Err(lacking("ceiling", "`contrast --profiles` makes it"));
+    }
     let note = "What the correlation would be, on average, if the two profiles were equal: from their reliabilities, by \
                 split halves of the trials.";
-    heat(
-        rows,
-        |row| (row.ceiling, false),
-        "Ceiling of ρ",
-        note.to_owned(),
-    )
+    heat(rows, |row| (row.ceiling, false), "Ceiling of ρ", note)
 }
 
 /// A cell a pair, with its value and whether it has a star.
@@ -75,7 +71,7 @@ fn heat(
     rows: &[Similarity],
     cell: impl Fn(&Similarity) -> (Option<f64>, bool),
     scale_label: &'static str,
-    note: String,
+    note: impl Into<String>,
 ) -> Result<Drawing> {
     let all = || rows.iter().flat_map(|row| sides(&row.pair));
     let name = |(model, encoding): (&str, Option<&str>)| {
@@ -97,16 +93,10 @@ fn heat(
                 names.len() - 1
             })
         });
-        let (column, row) = (a.min(b), a.max(b));
-        if cells.iter().any(|c| (c.row, c.column) == (row, column)) || row == column {
-            let (a, b) = (&names[column], &names[row]);
-            let message = format!("{a} and {b}: more than one correlation, expected one");
-            return Err(Error::data(message));
-        }
         let (value, has_star) = cell(pair);
         cells.push(Cell {
-            row,
-            column,
+            row: a.max(b),
+            column: a.min(b),
             value,
             has_star,
         });
@@ -116,7 +106,7 @@ fn heat(
         cells,
         scale_label,
     };
-    Ok(Drawing::new(heat.page(), note, heat))
+    Drawing::new(heat.page(), note, heat)
 }
 
 /// Name and encoding of both models of a pair.

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 
 /// What rows of one curve share, whatever the rows are.
 pub(in crate::report) trait OnCurve {
-    /// What they share.
     fn key(&self) -> CurveKey;
 }
 
@@ -128,10 +127,7 @@ impl Group<'_, Score> {
         let points = self.points(|s| Some(s.point(f64::from(s.shots))));
         let means: Vec<(u32, f64)> = self.rows.iter().map(|s| (s.shots, s.accuracy)).collect();
         let fit = least_squares(&means).filter(|_| with_fit && !self.is_baseline());
-        let line = fit.map_or(Line::Joined, |fit| Line::Fitted {
-            a0: fit.a0,
-            a1: fit.a1,
-        });
+        let line = fit.map_or(Line::Joined, |fit| Line::Fitted(fit.a0, fit.a1));
         Series::new(&self.label, self.role(), points).with_line(line)
     }
 }
@@ -168,10 +164,10 @@ fn label(own: &CurveKey, all: &[CurveKey]) -> String {
     let differs = |i: &usize| others.iter().any(|other| other[*i] != mine[*i]);
     let differing = (0..mine.len()).filter(differs);
     let differing: Vec<&str> = differing.filter_map(|i| mine[i].as_deref()).collect();
-    match differing.as_slice() {
-        [] => name.to_owned(),
-        _ => format!("{name} ({})", differing.join(", ")),
+    if differing.is_empty() {
+        return name.to_owned();
     }
+    format!("{name} ({})", differing.join(", "))
 }
 
 /// The mode baseline from the scores' own columns, unless it is there as a model. Drawn where all
@@ -181,10 +177,8 @@ pub(super) fn mode_baseline(groups: &[Group<Score>]) -> Option<Series> {
         return None;
     }
     let mut points: BTreeMap<u32, Point> = BTreeMap::new();
-    for score in groups.iter().flat_map(|g| &g.rows) {
-        let Some(accuracy) = score.mode_accuracy else {
-            continue;
-        };
+    let scores = groups.iter().flat_map(|g| &g.rows);
+    for (score, accuracy) in scores.filter_map(|s| Some((s, s.mode_accuracy?))) {
         let interval = score.mode_se.map(|se| around(accuracy, se));
         let point = Point::new(score.shots, accuracy, interval);
         let known = points.entry(score.shots).or_insert(point);
@@ -215,7 +209,7 @@ pub(super) fn note(panels: &[Panel]) -> String {
         (bars && !bands, "Bars: 95 % intervals."),
         (bands, "Bars and bands: 95 % intervals."),
         (
-            any(|s| matches!(s.line, Line::Fitted { .. })),
+            any(|s| matches!(s.line, Line::Fitted(..))),
             "Lines: least squares, a0 + a1 ln(shots).",
         ),
         (
@@ -223,7 +217,8 @@ pub(super) fn note(panels: &[Panel]) -> String {
             "Dashed lines with outlined markers: published results (arXiv 2609.14011), task-cluster errors.",
         ),
     ];
-    let said = parts.into_iter().filter(|(is_there, _)| *is_there);
-    let said: Vec<&str> = said.map(|(_, text)| text).collect();
-    said.join(" ")
+    let said = parts
+        .into_iter()
+        .filter_map(|(is_there, text)| is_there.then_some(text));
+    said.collect::<Vec<&str>>().join(" ")
 }

@@ -24,11 +24,12 @@ pub use answers::{errors, understandable, zero_bd};
 pub use by_row::{groups, tasks};
 pub use complexity::{bit_diversity, bit_load};
 pub use contrasts::{contrast, similarity};
-pub use published::Published;
+pub use published::published;
 pub use scale::{coefficients, size};
 pub use shapes::shapes;
 
 use super::html::Table;
+use super::{Chart, DOUBLE_COLUMN_MM, Drawing, Page, Panel, Quantity, columns_for, float};
 use crate::error::{Error, Result};
 use crate::record::{
     Contrast, Entry, ErrorShare, Fit, FromRow, Identifiability, Place, Power, Reader, Row, Scaling,
@@ -210,6 +211,13 @@ fn about(finding: &Finding) -> Option<String> {
         Finding::ErrorShare(e) => format!("error {:?}", (&e.curve, e.shots, e.kind)),
         _ => return None,
     })
+}
+
+/// Panels on a page two journal columns wide, with that height for each of their rows, in millimetres.
+fn panels(over: Quantity, row_mm: f64, note: &str, panels: Vec<Panel>) -> Result<Drawing> {
+    let rows = panels.len().div_ceil(columns_for(panels.len()));
+    let page = Page::new(DOUBLE_COLUMN_MM, 22.0 + row_mm * float(rows));
+    Drawing::new(page, note, Chart::new(over, panels))
 }
 
 /// The error for a column that a figure needs and no row has.

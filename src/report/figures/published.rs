@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashSet};
 const TABLE: &str = include_str!("../../../assets/published/breslow2026.csv");
 
 /// A published cell.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Cell {
     model: String,
     modality: String,
@@ -23,80 +23,69 @@ struct Cell {
     task_cluster_se: f64,
 }
 
-/// The published cells.
-#[derive(Clone, Debug)]
-pub struct Published(Vec<Cell>);
+/// The table that is compiled in: a test counts its rows.
+fn cells() -> Vec<Cell> {
+    let rows = csv::Reader::from_reader(TABLE.as_bytes()).into_deserialize();
+    rows.filter_map(std::result::Result::ok).collect()
+}
 
-impl Published {
-    /// The table that is compiled in: a test counts its rows.
-    #[must_use]
-    pub fn load() -> Self {
-        let rows = csv::Reader::from_reader(TABLE.as_bytes()).into_deserialize();
-        Self(rows.filter_map(std::result::Result::ok).collect())
-    }
+/// Model and modality, in the order of the table.
+fn models(cells: &[Cell]) -> Vec<(&str, &str)> {
+    let models = cells.iter().map(|cell| (&*cell.model, &*cell.modality));
+    let mut models: Vec<(&str, &str)> = models.collect();
+    models.dedup();
+    models
+}
 
-    /// The clean curves of the models that are called so, or are of the family or modality that is.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if nothing published is called so; the message lists what is.
-    pub fn curves(&self, wanted: &[String]) -> Result<Vec<Series>> {
-        let models = self.models();
-        let mut chosen: Vec<&str> = Vec::new();
-        for name in wanted {
-            let known = models.iter().filter(|(model, modality)| {
-                let mut names = [model, family(model, &[]), modality].into_iter();
-                names.any(|known| known.eq_ignore_ascii_case(name))
-            });
-            let known: Vec<&str> = known.map(|(model, _)| *model).collect();
-            if known.is_empty() {
-                return Err(self.unknown(name));
-            }
-            chosen.extend(known);
+/// The clean published curves of the models that are called so, or are of the family or modality that is.
+///
+/// # Errors
+/// [`Error::Usage`] if nothing published is called so; the message lists what is.
+pub fn published(wanted: &[String]) -> Result<Vec<Series>> {
+    let cells = cells();
+    let models = models(&cells);
+    let mut chosen: Vec<&str> = Vec::new();
+    for name in wanted {
+        let is_called = |(model, modality): &&(&str, &str)| {
+            let mut names = [model, family(model, &[]), modality].into_iter();
+            names.any(|known| known.eq_ignore_ascii_case(name))
+        };
+        let known = models.iter().filter(is_called).map(|(model, _)| *model);
+        let before = chosen.len();
+        chosen.extend(known);
+        if chosen.len() == before {
+            return Err(unknown(name, &models));
         }
-        let mut seen = HashSet::new();
-        chosen.retain(|model| seen.insert(*model));
-        Ok(chosen.into_iter().map(|model| self.series(model)).collect())
     }
+    let mut seen = HashSet::new();
+    chosen.retain(|model| seen.insert(*model));
+    Ok(chosen
+        .into_iter()
+        .map(|model| series(model, &cells))
+        .collect())
+}
 
-    /// Model and modality, in the order of the table.
-    fn models(&self) -> Vec<(&str, &str)> {
-        let mut models: Vec<(&str, &str)> = Vec::new();
-        for Cell {
-            model, modality, ..
-        } in &self.0
-        {
-            if !models.contains(&(model, modality)) {
-                models.push((model, modality));
-            }
-        }
-        models
-    }
+fn series(model: &str, cells: &[Cell]) -> Series {
+    let is_clean = |cell: &&Cell| cell.model == model && cell.condition == Condition::Clean.word();
+    let points = cells.iter().filter(is_clean).map(|cell| {
+        let interval = around(cell.accuracy, cell.task_cluster_se);
+        Point::new(cell.shots, cell.accuracy, Some(interval))
+    });
+    let label = format!("{model} (published)");
+    Series::new(label, Role::Published, points.collect())
+}
 
-    fn series(&self, model: &str) -> Series {
-        let clean = Condition::Clean.word();
-        let cells = self.0.iter();
-        let cells = cells.filter(|cell| cell.model == model && cell.condition == clean);
-        let points = cells.map(|cell| {
-            let interval = around(cell.accuracy, cell.task_cluster_se);
-            Point::new(cell.shots, cell.accuracy, Some(interval))
-        });
-        let label = format!("{model} (published)");
-        Series::new(label, Role::Published, points.collect())
-    }
-
-    fn unknown(&self, name: &str) -> Error {
-        let models = self.models();
-        let names: Vec<&str> = models.iter().map(|(model, _)| *model).collect();
-        let groups = models
-            .iter()
-            .flat_map(|(model, modality)| [family(model, &[]), modality]);
-        let groups: BTreeSet<&str> = groups.filter(|group| !names.contains(group)).collect();
-        Error::usage(format!(
-            "--published {name}: expected a family or modality ({}) or a model ({})",
-            groups.into_iter().collect::<Vec<_>>().join(", "),
-            names.join(", ")
-        ))
-    }
+fn unknown(name: &str, models: &[(&str, &str)]) -> Error {
+    let names: Vec<&str> = models.iter().map(|(model, _)| *model).collect();
+    let groups = models
+        .iter()
+        .flat_map(|(model, modality)| [family(model, &[]), modality]);
+    let groups: BTreeSet<&str> = groups.filter(|group| !names.contains(group)).collect();
+    Error::usage(format!(
+        "--published {name}: expected a family or modality ({}) or a model ({})",
+        groups.into_iter().collect::<Vec<_>>().join(", "),
+        names.join(", ")
+    ))
 }
 
 #[cfg(test)]
@@ -105,25 +94,7 @@ mod tests {
 
     #[test]
     fn the_table_has_21_models_and_281_cells() {
-        let table = Published::load();
-        assert_eq!((table.models().len(), table.0.len()), (21, 281));
-    }
-
-    #[test]
-    fn models_are_found_by_name_family_and_modality_once_each() {
-        let table = Published::load();
-        let count = |names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
-            table.curves(&names).map(|series| series.len())
-        };
-        assert_eq!(count(&["evo2_7b"]).unwrap(), 1);
-        assert_eq!(count(&["EVO2"]).unwrap(), 3);
-        assert_eq!(count(&["genomic", "evo2_1b_base"]).unwrap(), 3);
-        assert_eq!(count(&["linguistic"]).unwrap(), 5);
-        let error = count(&["gpt-9"]).unwrap_err().to_string();
-        assert!(
-            error.contains("gpt-9") && error.contains("Qwen3-8B-Base"),
-            "{error}"
-        );
+        let cells = cells();
+        assert_eq!((models(&cells).len(), cells.len()), (21, 281));
     }
 }

@@ -2,12 +2,10 @@
 What grows with the number of parameters: accuracy at one shot count, the gap, and both coefficients of the log-linear fit.
 */
 
-use super::super::{
-    Chart, DOUBLE_COLUMN_MM, Drawing, Line, Page, Panel, Point, Quantity, Role, Series,
-};
+use super::super::{Chart, Drawing, Line, Page, Panel, Point, Quantity, Role, Series};
 use super::contrasts::GAP_LABEL;
 use super::curves::{Group, Measured as _, around, clean, group, is_clean};
-use super::{Findings, lacking};
+use super::{Findings, lacking, panels};
 use crate::analysis::Family;
 use crate::error::{Error, Result, counted};
 use crate::record::Score;
@@ -43,7 +41,7 @@ pub(super) fn accuracy(
         Some(score.point(params))
     })?;
     let what = format!("Accuracy at {}", counted(shots.unwrap_or_default(), "shot"));
-    Ok(one_panel(Panel::share(&what, series), &what))
+    one_panel(Panel::share(&what, series), &what)
 }
 
 /// The gap against parameters at `shots`, or at each model's largest shot count; one series a family.
@@ -51,9 +49,8 @@ pub(super) fn gap(findings: &Findings, shots: Option<u32>, named: &[Family]) -> 
     let groups = group(&findings.contrasts);
     let series = by_size(&groups, named, |model, row| {
         let largest = model.rows.iter().map(|row| row.shots).max();
-        let params = row
-            .params
-            .filter(|_| Some(row.shots) == shots.or(largest))?;
+        let at = shots.or(largest);
+        let params = row.params.filter(|_| Some(row.shots) == at)?;
         Some(row.point(params))
     })?;
     let at = shots.map_or_else(
@@ -61,10 +58,10 @@ pub(super) fn gap(findings: &Findings, shots: Option<u32>, named: &[Family]) -> 
         |shots| counted(shots, "shot"),
     );
     let what = format!("Gap, clean less deranged, at {at}");
-    Ok(one_panel(Panel::any(GAP_LABEL, series), &what))
+    one_panel(Panel::any(GAP_LABEL, series), &what)
 }
 
-fn one_panel(panel: Panel, what: &str) -> Drawing {
+fn one_panel(panel: Panel, what: &str) -> Result<Drawing> {
     let page = Page::new(120.0, 80.0);
     let chart = Chart::new(Quantity::Parameters, vec![panel]);
     Drawing::new(page, format!("{what}. {LINES}"), chart)
@@ -73,19 +70,14 @@ fn one_panel(panel: Panel, what: &str) -> Drawing {
 /// The shot count asked for, or the largest in common; none of no models.
 fn common_shots(groups: &[Group<Score>], wanted: Option<u32>) -> Result<Option<u32>> {
     let has = |group: &Group<Score>, shots: u32| group.rows.iter().any(|s| s.shots == shots);
-    if let Some(shots) = wanted {
-        return match groups.iter().find(|g| !has(g, shots)) {
-            Some(group) => Err(Error::data(format!(
-                "model {:?}: has no score at {}",
-                group.label,
-                counted(shots, "shot")
-            ))),
-            None => Ok(wanted),
-        };
+    let lacks = |shots| groups.iter().find(|group| !has(group, shots));
+    if let Some((shots, group)) = wanted.and_then(|shots| Some((shots, lacks(shots)?))) {
+        let shots = counted(shots, "shot");
+        let message = format!("model {:?}: has no score at {shots}", group.label);
+        return Err(Error::data(message));
     }
-    let of_first = groups.iter().take(1).flat_map(|g| &g.rows).map(|s| s.shots);
-    let common = of_first.filter(|&shots| groups.iter().all(|g| has(g, shots)));
-    match common.max() {
+    let all = groups.iter().flat_map(|g| &g.rows).map(|s| s.shots);
+    match wanted.or(all.filter(|shots| lacks(*shots).is_none()).max()) {
         None if !groups.is_empty() => Err(Error::data(
             "the models have no shot count in common; give the scores of those that have one",
         )),
@@ -106,15 +98,12 @@ pub fn coefficients(findings: &Findings, named: &[Family]) -> Result<Drawing> {
         Some(Point { ci, ..point })
     })?;
     let efficacy = "a1, accuracy per unit of ln(shots)";
-    let chart = Chart::new(
-        Quantity::Parameters,
-        vec![
-            Panel::any("a0", a0).titled("Accuracy at one shot"),
-            Panel::any(efficacy, a1).titled("ICL efficacy"),
-        ],
-    );
+    let both = vec![
+        Panel::any("a0", a0).titled("Accuracy at one shot"),
+        Panel::any(efficacy, a1).titled("ICL efficacy"),
+    ];
     let note = format!("Accuracy = a0 + a1 ln(shots), one point a model. {LINES}");
-    Ok(Drawing::new(Page::new(DOUBLE_COLUMN_MM, 80.0), note, chart))
+    panels(Quantity::Parameters, 58.0, &note, both)
 }
 
 /// One series a family, with the points that models other than baselines have, and a line if they are enough.
@@ -147,10 +136,7 @@ fn by_size<T>(
         let points = family.points.iter().map(|p| (p.x.ln(), p.y));
         let (x, y): (Vec<f64>, Vec<f64>) = points.unzip();
         let line = stats::line(&x, &y).filter(|_| x.len() >= LEAST_POINTS);
-        family.line = line.map_or(Line::Absent, |line| Line::Fitted {
-            a0: line.a0,
-            a1: line.a1,
-        });
+        family.line = line.map_or(Line::Absent, |line| Line::Fitted(line.a0, line.a1));
     }
     Ok(families)
 }

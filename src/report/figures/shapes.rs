@@ -2,16 +2,16 @@
 The shapes that a curve could have, through its points, and what each leaves over.
 */
 
-use super::super::{Chart, Drawing, Line, Page, Panel, Point, Quantity, Role, Series};
-use super::Findings;
+use super::super::{Drawing, Line, Panel, Point, Quantity, Role, Series};
 use super::curves::{group, interval};
+use super::{Findings, panels};
 use crate::error::{Error, Result};
 use crate::record::Score;
 
 /// Two panels a curve: accuracy against shots with every shape, and accuracy less the shape.
 pub fn shapes(findings: &Findings) -> Result<Drawing> {
     let scores = group(&findings.cells);
-    let mut panels: Vec<Panel> = Vec::new();
+    let mut shown: Vec<Panel> = Vec::new();
     for curve in group(&findings.shapes) {
         let measured = scores.iter().find(|scores| scores.key == curve.key);
         let measured = measured.ok_or_else(|| {
@@ -41,13 +41,11 @@ pub fn shapes(findings: &Findings) -> Result<Drawing> {
             accuracies.push(series(|_, shape| shape));
             residuals.push(series(|accuracy, shape| accuracy - shape));
         }
-        panels.push(Panel::accuracy(accuracies).titled(&curve.label));
+        shown.push(Panel::accuracy(accuracies).titled(&curve.label));
         let residuals = Panel::any("Accuracy less shape", residuals);
-        panels.push(residuals.titled(format!("{}: residuals", curve.label)));
+        shown.push(residuals.titled(format!("{}: residuals", curve.label)));
     }
     let note = "Shapes are one curve for all functions, fitted by marginal binomial likelihood, here at the shot counts \
                 measured. Bars: 95 % intervals.";
-    let page = Page::for_panels(panels.len(), 58.0);
-    let chart = Chart::new(Quantity::Shots, panels);
-    Ok(Drawing::new(page, note, chart))
+    panels(Quantity::Shots, 58.0, note, shown)
 }
