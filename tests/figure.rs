@@ -553,7 +553,7 @@ fn what_no_axis_holds_is_refused_by_series_and_place() {
             "understandable",
             scores,
             "m,1,0.5,4,6,1,,",
-            "series \"m\", 1 shots: Understandable mistakes 1.5, expected 0 to 1",
+            "series \"m\", 1 shot: Understandable mistakes 1.5, expected 0 to 1",
         ),
         (
             "zero-bd",

@@ -398,16 +398,20 @@ fn report(args: &ReportArgs) -> Result<()> {
     let chain = reader.provenance();
     let mut drawn = Vec::new();
     for figure in figures::all(&findings, &args.family.family, &published) {
-        let svg = figure.drawing.and_then(|drawing| {
-            let (svg, _) = drawing.to_svg()?;
-            Ok((drawing.page.width_mm, svg))
-        });
+        let svg = match figure.drawing {
+            Ok(drawing) => match drawing.to_svg() {
+                Ok((svg, _)) => Ok((drawing.page.width_mm, svg)),
+                // It has no room for all: that is no fault of the others.
+                Err(why @ Error::Usage(_)) => Err(why),
+                Err(error) => return Err(error),
+            },
+            Err(why) => Err(why),
+        };
         if let (Some(folder), Ok((_, svg))) = (&args.figures, &svg) {
             let file = |suffix: &str| folder.join(format!("{}.{suffix}", figure.name));
             Sink::write_file(&file("svg"), svg.as_bytes())?;
             Sink::write_file(&file("png"), &svg_to_png(svg, args.dpi)?)?;
         }
-        // One that cannot be drawn is no fault of the others.
         if let Err(why) = &svg {
             warn("figure", format!("{:?} is left out: {why}", figure.heading));
         }
