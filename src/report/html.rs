@@ -34,8 +34,7 @@ impl Table {
 pub struct Report {
     /// Its title.
     pub title: String,
-    /// Headings of figures, each with the width in mm at which it is legible in print and its SVG document, or why there
-    /// is none.
+    /// Headings of figures, each with its width in print, in mm, and its SVG document, or why there is none.
     pub figures: Vec<(&'static str, Result<(f64, String)>)>,
     /// In order.
     pub tables: Vec<Table>,
@@ -94,9 +93,14 @@ impl Report {
     /// What the page consists of: the name that links know, a heading, and what stands below it.
     fn sections(&self) -> Vec<(String, &str, Markup)> {
         let figures = (1..).zip(&self.figures).map(|(i, (heading, figure))| {
-            let content = match figure {
-                Ok((width_mm, svg)) => of_figure(svg, *width_mm),
-                Err(why) => html! { p { "Left out: " (why) "." } },
+            let content = html! {
+                @match figure {
+                    Ok((width_mm, svg)) => figure.picture style={ "--mm: " (width_mm) } tabindex="0" {
+                        // The XML declaration belongs to a file of its own.
+                        (PreEscaped(&svg[svg.find("<svg").unwrap_or_default()..]))
+                    },
+                    Err(why) => p { "Left out: " (why) "." },
+                }
             };
             (format!("figure-{i}"), *heading, content)
         });
@@ -120,15 +124,6 @@ impl Report {
                 }
             }
         }
-    }
-}
-
-/// A figure of the width at which it is legible in print.
-fn of_figure(svg: &str, width_mm: f64) -> Markup {
-    // The XML declaration belongs to a file of its own.
-    let at = svg.find("<svg").unwrap_or_default();
-    html! {
-        figure.picture style={ "--mm: " (width_mm) } tabindex="0" { (PreEscaped(&svg[at..])) }
     }
 }
 
@@ -167,9 +162,8 @@ fn of_table(table: &Brief) -> Markup {
 }
 
 fn of_step(step: &Step) -> Markup {
-    let seed = step.seed.map(|seed| seed.to_string());
     let more = [
-        ("seed", &seed),
+        ("seed", &step.seed.map(|seed| seed.to_string())),
         ("device", &step.device),
         ("runtime", &step.runtime),
         ("model SHA-256", &step.model_sha256),
