@@ -47,7 +47,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[must_use]
 pub fn meant(word: &str, known: &[&str]) -> String {
     let word = word.to_lowercase();
-    let near = |name: &&&str| strsim::osa_distance(name, &word) <= 1 + name.len() / 8;
+    let near = |name: &&&str| {
+        let own = name.rsplit(':').next().unwrap_or_default();
+        strsim::osa_distance(name, &word) <= 1 + own.len() / 8
+    };
     known
         .iter()
         .find(near)

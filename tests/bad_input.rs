@@ -917,6 +917,9 @@ fn another_kind_of_record_is_refused_by_a_missing_column() {
                     ["bad.jsonl:1: these are prompts: ", "run infer first"]
                 }
                 (true, true) => ["bad.jsonl:1: these are predictions: ", "expected"],
+                (false, _) if other.required == SCORE && reader.filter != "figure" => {
+                    ["bad.jsonl:1: these are scores: ", "expected"]
+                }
                 (false, _) => ["bad.jsonl:1: column ", "is missing"],
             };
             reader.refuses(&dir, "bad.jsonl", &to_lines(&other.records), &advice);

@@ -153,7 +153,8 @@ fn a_slip_in_a_name_is_told_from_what_is_not_there() {
             3,
             "mode: no such model folder; did you mean builtin:mode?",
         ),
-        ("models/gone", 3, "models/gone: no such model folder"),
+        ("models/gone", 3, "models/gone: no such model folder\n"),
+        ("gone", 3, "gone: no such model folder\n"),
         (
             "notes.txt",
             3,

@@ -2,7 +2,7 @@
 Which stage of the pipeline a table is of, and which filter comes next.
 */
 
-use super::kinds::{Prediction, Prompt, Trial};
+use super::kinds::{Prediction, Prompt, Score, Trial};
 use super::table::Record as _;
 
 /// The kind of records that flow through the pipeline and have these columns.
@@ -14,6 +14,7 @@ pub fn kind_of(has: &dyn Fn(&str) -> bool) -> Option<&'static str> {
         (true, true, true) => Some(Prediction::KIND),
         (true, true, false) => Some(Prompt::KIND),
         (true, false, false) => Some(Trial::KIND),
+        (false, ..) if has("accuracy") => Some(Score::KIND),
         _ => None,
     }
 }
@@ -27,6 +28,10 @@ pub(super) fn advice(found: Option<&str>, wanted: &str) -> Option<String> {
         Prompt::KIND if wanted != Trial::KIND => "run infer first".to_owned(),
         // Results are made of predictions by several filters, which their reader names.
         Prediction::KIND if wanted != Trial::KIND && wanted != Prompt::KIND => return None,
+        // Other results have accuracies, too.
+        Score::KIND if ![Trial::KIND, Prompt::KIND, Prediction::KIND].contains(&wanted) => {
+            return None;
+        }
         _ => format!("expected {wanted}s"),
     };
     Some(format!("these are {found}s: {what}"))

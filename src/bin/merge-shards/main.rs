@@ -7,7 +7,9 @@ use serde_json::json;
 use shotline::cli::{self, OutputArgs, Progress, keep_apart, warn};
 use shotline::error::{Error, Result};
 use shotline::provenance::{Chain, Step};
-use shotline::record::{FromRow, Prediction, Prompt, Reader, Record, Row, SLIM, Trial, kind_of};
+use shotline::record::{
+    FromRow, Prediction, Prompt, Reader, Record, Row, SLIM, Score, Trial, kind_of,
+};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -145,7 +147,7 @@ fn look(path: &Path) -> Result<(&'static str, bool, Chain)> {
         // Says what is wrong with the first line.
         reader.read()?;
     }
-    let Some(kind) = kind_of(&has) else {
+    let Some(kind) = kind_of(&has).filter(|kind| *kind != Score::KIND) else {
         return Err(Error::data(format!(
             "{name}: neither trials nor prompts nor predictions: only these come in shards (merge the predictions, and \
              score them together)"
