@@ -460,7 +460,7 @@ fn bitstrings_of_another_length_or_other_characters_are_refused() {
             }
         }
     }
-    assert_eq!(checked, 4 * 2 * 7);
+    assert_eq!(checked, 4 * 2 * 7, "filters, columns, values");
 }
 
 /// The record of a reader that has 128 demonstrations, if it reads any.
@@ -503,7 +503,7 @@ fn demonstrations_that_do_not_fit_each_other_are_refused() {
             r["inputs"][127] = json!("011");
         });
     }
-    assert_eq!(checked, 4 * 5);
+    assert_eq!(checked, 4 * 5, "filters, faults");
 }
 
 #[test]

@@ -113,7 +113,10 @@ fn the_help_of_every_filter_is_what_was_looked_at() {
             }
             let expected = fs::read_to_string(&golden).unwrap_or_default();
             let differing = help.lines().zip(expected.lines()).find(|(a, b)| a != b);
-            assert!(help == expected, "{name}: {differing:?}");
+            assert!(
+                help == expected,
+                "{name}: {differing:?}; if it is right: SHOTLINE_BLESS=1"
+            );
             assert!(help.contains("Examples:\n"), "{name}");
             names.insert(format!("{name}.txt"));
         }
@@ -122,7 +125,7 @@ fn the_help_of_every_filter_is_what_was_looked_at() {
     let kept: BTreeSet<String> = kept
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert_eq!(kept, names);
+    assert_eq!(kept, names, "left: tests/fixtures/help; right: the filters");
 }
 
 #[test]

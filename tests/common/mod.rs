@@ -32,7 +32,7 @@ pub fn binary(filter: &str) -> &'static str {
         "contrast" => env!("CARGO_BIN_EXE_contrast"),
         "figure" => env!("CARGO_BIN_EXE_figure"),
         "merge-shards" => env!("CARGO_BIN_EXE_merge-shards"),
-        other => panic!("no filter {other}"),
+        other => panic!("no filter {other}: `binary` in tests/common/mod.rs names them all"),
     }
 }
 

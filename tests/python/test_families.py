@@ -145,6 +145,7 @@ def operators(folder: Path, family: str, layers: int) -> Counter:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_layer_for_cuda_has_these_operators_and_no_more(family, tmp_path):
+    assert family in LAYERS, "LAYERS says what its layers consist of"
     assert operators(tmp_path, family, 4) - operators(tmp_path, family, 2) == Counter(
         {name: 2 * count for name, count in LAYERS[family].items()}
     )
