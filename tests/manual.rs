@@ -129,13 +129,27 @@ fn the_help_of_every_filter_is_what_was_looked_at() {
 }
 
 #[test]
-fn make_knows_every_filter() {
-    let makefile = fs::read_to_string(repository("Makefile")).unwrap();
-    let line = makefile
-        .lines()
-        .find_map(|line| line.strip_prefix("FILTERS := "));
-    let known: BTreeSet<&str> = line.unwrap().split_whitespace().collect();
-    assert_eq!(known, filters().iter().map(String::as_str).collect());
+fn every_list_of_filters_has_them_all() {
+    let filters = filters();
+    let filters: BTreeSet<&str> = filters.iter().map(String::as_str).collect();
+    for (file, begins, between) in [
+        ("Makefile", "FILTERS := ", " "),
+        ("python/shotline/__init__.py", "FILTERS = (", ", "),
+        ("scripts/docs_pages.py", "FILTERS = (", ", "),
+        ("tests/docs/test_commands.py", "FILTERS = (", ", "),
+        ("tests/wheel/test_wheel.py", "FILTERS = (", ", "),
+    ] {
+        let text = fs::read_to_string(repository(file)).unwrap();
+        let list = text.lines().find_map(|line| line.strip_prefix(begins));
+        let names = list.unwrap().trim_end_matches(')').split(between);
+        let known: BTreeSet<&str> = names.map(|name| name.trim_matches('"')).collect();
+        assert_eq!(known, filters, "{file}");
+    }
+    let site = fs::read_to_string(repository("mkdocs.yml")).unwrap();
+    for filter in filters {
+        let page = format!(" {filter}: reference/{filter}.md");
+        assert!(site.contains(&page), "mkdocs.yml lacks{page}");
+    }
 }
 
 #[test]
