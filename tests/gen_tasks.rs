@@ -284,7 +284,7 @@ fn fewer_than_two_demonstrations_cannot_be_deranged_which_is_said() {
         assert_eq!(
             ran.stderr,
             "gen-tasks: warning: fewer than 2 demonstrations cannot be deranged: at 0 and 1 shots the deranged \
-             trials equal the clean\n"
+             trials equal the clean ones\n"
         );
         let trials = json_lines(&ran.loud_ok());
         for pair in trials.chunks(2).filter(|pair| int(&pair[0], "shots") < 2) {
