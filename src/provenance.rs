@@ -1,5 +1,5 @@
 /*!
-Where records come from, as samtools' @PG lines: every filter appends one step to a chain.
+Provenance: where records come from. Every filter appends one step to a chain, like the @PG lines of samtools.
 */
 
 use crate::error::{Error, Result};
@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The key of the chain in Arrow and Parquet schema metadata.
+/// The key of the chain in the schema metadata of Arrow and Parquet.
 pub const METADATA_KEY: &str = "shotline.provenance";
 
 /// Settings or measurements by name.
 pub type Facts = BTreeMap<String, serde_json::Value>;
 
-/// Where the provenance of the file at `path` is written: `FILE.provenance.json`.
+/// The path of the provenance file beside the file at `path`: `FILE.provenance.json`.
 #[must_use]
 pub fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -23,16 +23,16 @@ pub fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// The filter that draws trials of functions.
+/// The filter that draws trials.
 const DRAWING: &str = "gen-tasks";
 
-/// The setting of a step that says which functions it drew, or believes in: SHA-256 of their list.
+/// The setting with the SHA-256 of the list of functions that a step drew from or uses as its prior.
 pub const FUNCTIONS_SHA256: &str = "functions_sha256";
 
-/// The setting that has the list itself, where names do not say what the functions are.
+/// The setting with the list itself, for a suite with user-defined functions or groups.
 const SUITE: &str = "suite";
 
-/// What the step that draws trials says of their functions.
+/// The settings about functions that the step which draws trials records.
 #[must_use]
 pub fn of_functions(suite: &Suite) -> Facts {
     let mut facts = Facts::from([(FUNCTIONS_SHA256.to_owned(), suite.sha256().into())]);
@@ -42,16 +42,16 @@ pub fn of_functions(suite: &Suite) -> Facts {
     facts
 }
 
-/// What one filter did.
+/// One run of one filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// The filter.
+    /// The filter's name.
     pub program: String,
-    /// Its version.
+    /// The filter's version.
     pub version: String,
-    /// Its command line, one argument an item.
+    /// The command line, one item for each argument.
     pub command: Vec<String>,
-    /// The seed, where there is chance.
+    /// The seed, if the filter uses random numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
     /// SHA-256 of the model's graph and weights.
@@ -60,21 +60,21 @@ pub struct Step {
     /// The inference runtime and its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
-    /// The device that did the work.
+    /// The device that ran the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// What decides its records, beside its input: what a resumed run must ask again.
+    /// The settings that decide the records, besides the input. A resumed run must have the same.
     #[serde(default, skip_serializing_if = "Facts::is_empty")]
     pub settings: Facts,
-    /// What the work cost, on this machine this time.
+    /// Measurements of this run, such as its time and memory. They may differ from run to run.
     #[serde(default, skip_serializing_if = "Facts::is_empty")]
     pub measured: Facts,
-    /// When it began, RFC 3339, UTC.
+    /// The start time in UTC, as RFC 3339.
     pub time: String,
 }
 
 impl Step {
-    /// This process: its name, arguments and time.
+    /// A step of this process: program name, version, arguments and the current time.
     #[must_use]
     pub fn here(program: &str) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl Step {
     }
 }
 
-/// The steps behind some records, the oldest first.
+/// The steps that made some records, the oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Chain(Vec<Step>);
@@ -114,22 +114,22 @@ impl Chain {
     /// The chain as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Strings and numbers only: they always have a JSON form.
+        // Cannot fail: strings and numbers always have a JSON form.
         serde_json::to_string(self).unwrap_or_default()
     }
 
     /// A chain from JSON.
     ///
     /// # Errors
-    /// It isn't a list of steps.
+    /// The text is not a list of steps.
     pub fn from_json(text: &str) -> std::result::Result<Self, String> {
         serde_json::from_str(text).map_err(|e| format!("not a provenance chain: {e}"))
     }
 
-    /// The chain written beside the file at `path`; empty where none is.
+    /// The chain in the provenance file beside the file at `path`; empty if there is no such file.
     ///
     /// # Errors
-    /// It cannot be read, or is no chain.
+    /// The provenance file cannot be read, or is not a chain.
     pub fn read_beside(path: &Path) -> Result<Self> {
         let file = beside(path);
         if !file.is_file() {
@@ -141,10 +141,10 @@ impl Chain {
         Self::from_json(&text).map_err(|e| Error::data(format!("{}: {e}", file.display())))
     }
 
-    /// The functions of one's own of which the records are, if they are of any.
+    /// The suite that the records were drawn from, if it has user-defined functions or groups; none otherwise.
     ///
     /// # Errors
-    /// They are of several suites, or the list is not the one that was drawn from.
+    /// The records are of several suites, or the stored list does not fit its SHA-256.
     pub fn suite(&self) -> Result<Option<Suite>> {
         let drawn = || {
             let steps = self.0.iter().filter(|step| step.program == DRAWING);
@@ -166,7 +166,7 @@ impl Chain {
         }
     }
 
-    /// The steps.
+    /// The steps, the oldest first.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.0

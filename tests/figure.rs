@@ -1,4 +1,4 @@
-//! What `figure` promises.
+//! Tests of `figure`.
 
 mod common;
 #[path = "figure/page.rs"]
@@ -27,7 +27,7 @@ fn with_scores() -> Workdir {
     dir
 }
 
-/// The picture that these words draw from `input`, as SVG.
+/// The SVG that `figure` with these arguments draws from `input`.
 fn draw(input: &str, words: &str) -> String {
     let dir = Workdir::new();
     dir.pipe(input, "figure", &format!("{words} -o out.svg"))
@@ -35,12 +35,12 @@ fn draw(input: &str, words: &str) -> String {
     String::from_utf8(dir.read("out.svg")).unwrap()
 }
 
-/// A curve.
+/// The SVG of `figure curve`.
 fn svg(input: &str, arguments: &str) -> String {
     draw(input, &format!("curve {arguments}"))
 }
 
-/// Width, height and the colours of a PNG of so many dots an inch.
+/// Width, height and colours of a PNG. Checks that it states a resolution of `dpi`.
 fn decode(png: &[u8], dpi: f64) -> (u32, u32, HashSet<[u8; 3]>) {
     let mut reader = png::Decoder::new(std::io::Cursor::new(png))
         .read_info()
@@ -70,15 +70,15 @@ fn a_curve_is_drawn_as_svg_and_png_of_the_size_asked_for() {
     .ok();
     assert_eq!(dir.names(), ["a.png", "a.svg", "scores.csv"]);
     let (width, height, colours) = decode(&dir.read("a.png"), 150.0);
-    // 89 mm and 70 mm at 150 dots to 25.4 mm.
+    // 89 mm and 70 mm at 150 dots per 25.4 mm.
     assert_eq!((width, height), (526, 413));
-    // Paper, and the colours of both models.
+    // The colours of the page and of both models.
     for colour in [[255; 3], [0x00, 0x72, 0xb2], [0xd5, 0x5e, 0x00]] {
         assert!(colours.contains(&colour), "{colour:?}");
     }
     let text = String::from_utf8(dir.read("a.svg")).unwrap();
     let tree = resvg::usvg::Tree::from_str(&text, &resvg::usvg::Options::default()).unwrap();
-    // Its own unit is 1/96 of an inch.
+    // The unit of usvg is 1/96 of an inch.
     assert_close(f64::from(tree.size().width()), 89.0 / 25.4 * 96.0, 0.6);
     assert_close(f64::from(tree.size().height()), 70.0 / 25.4 * 96.0, 0.6);
 }
@@ -105,7 +105,7 @@ fn a_picture_has_the_same_bytes_every_time() {
     let first = draw();
     assert!(first.iter().all(|picture| picture.len() > 1000));
     assert_eq!(draw(), first);
-    // Whatever the order of the points.
+    // The order of the points does not matter.
     let (head, rows) = SCORES.split_once('\n').unwrap();
     let (evo, qwen) = rows.split_at(rows.find("qwen").unwrap());
     let turned = |rows: &str| rows.lines().rev().collect::<Vec<_>>().join("\n");
@@ -124,11 +124,11 @@ fn what_is_asked_for_changes_the_picture() {
         svg(SCORES, "--height-mm 60"),
         svg(&SCORES.replace("0.33", "0.34"), ""),
         svg(&SCORES.replace("evo", "Evo"), ""),
-        // Without the columns of the mode baseline it is not there.
+        // Without its columns, the mode baseline is not drawn.
         svg(&SCORES.replace("mode_", "other_"), ""),
-        // A baseline is drawn otherwise than a model.
+        // Baselines and models look different.
         svg(&SCORES.replace("linguistic", "baseline"), ""),
-        // Bars need errors.
+        // Without standard errors there are no error bars.
         svg(&SCORES.replace("se,mode", "x,mode"), ""),
     ];
     let different: HashSet<&String> = variants.iter().chain([&plain]).collect();
@@ -376,7 +376,7 @@ fn scores_of_a_baseline_run_draw_without_a_word() {
     assert!(colours.len() > 50);
 }
 
-/// The figures of the fixtures, each with the words that draw it.
+/// The golden figures of the fixtures, with the arguments that draw them.
 const FIGURES: [(&str, &str); 16] = [
     ("curve", "curve scores.csv"),
     (
@@ -399,7 +399,7 @@ const FIGURES: [(&str, &str); 16] = [
     ("similarity", "similarity profiles.csv"),
 ];
 
-/// A folder with the fixtures of the figures.
+/// A folder with the tables that the figures are drawn from.
 fn with_fixtures() -> Workdir {
     let dir = Workdir::new();
     for file in std::fs::read_dir(repository("tests/fixtures/figures")).unwrap() {
@@ -414,7 +414,7 @@ fn with_fixtures() -> Workdir {
     dir
 }
 
-/// A picture without the outlines of its letters, which say nothing that its labels do not.
+/// A picture without the outlines of its letters. The labels say the same.
 fn without_outlines(svg: &str) -> String {
     let shorter = svg
         .lines()
@@ -439,7 +439,7 @@ fn every_figure_is_what_it_was() {
         dir.run("figure", &format!("{words} -o {name}.svg")).ok();
         let drawn = without_outlines(&String::from_utf8(dir.read(&format!("{name}.svg"))).unwrap());
         let golden = repository(&format!("tests/fixtures/figures/golden/{name}.svg"));
-        // `SHOTLINE_BLESS=1 cargo test --release --test figure` takes what is drawn for right: look at it first.
+        // `SHOTLINE_BLESS=1 cargo test --release --test figure` overwrites the golden figures: look at them first.
         if std::env::var_os("SHOTLINE_BLESS").is_some() {
             std::fs::write(&golden, &drawn).unwrap();
         }
@@ -639,7 +639,7 @@ fn a_report_is_one_page_with_figures_tables_and_provenance() {
         html.contains("score p.jsonl -o mine.csv") && html.contains("figure report scores.csv")
     );
     assert!(html.contains(&sha256(&dir.read("scores.csv"))));
-    // Nothing is fetched from anywhere.
+    // The page loads nothing from outside.
     for word in [
         "src=",
         "@import",
@@ -699,7 +699,7 @@ fn a_report_holds_tables_of_every_sort_from_every_format() {
     for to in ["csv", "jsonl", "arrow", "parquet"] {
         for (filter, arguments, heading) in sorts {
             let file = format!("results.{to}");
-            // A BitLoad may have one function only, of which is warned.
+            // If a BitLoad has only one function, the filter warns.
             dir.run(filter, &format!("{arguments} {both} -o {file}"))
                 .loud_ok();
             dir.run("figure", &format!("report {file} -o report.html"))
@@ -714,7 +714,7 @@ fn a_report_holds_tables_of_every_sort_from_every_format() {
     }
 }
 
-/// What one figure lacks leaves the others in the report; what is wrong is refused.
+/// Wrong data make the whole report fail. (Missing data would only leave out a figure.)
 #[test]
 fn two_correlations_of_one_pair_are_refused() {
     let dir = Workdir::new();
@@ -753,9 +753,9 @@ fn a_report_escapes_whatever_a_model_is_called() {
     ] {
         assert_eq!(html.matches(tag).count(), count, "{tag}");
     }
-    // Words are quoted as a shell reads them.
+    // The command is quoted for a shell.
     assert!(html.contains("&lt;script&gt;alert('\\''1'\\'')&lt;/script&gt;&lt;img src=x"));
-    // What XML cannot hold is a sign of its own; the rest is read back.
+    // Characters that XML forbids become U+FFFD. All others are read back unchanged.
     let name = "<script>&'\t]]> \u{1} \u{ffff} \u{1f9ec}";
     let scores = SCORES.replace("evo", name);
     dir.pipe(scores, "figure", "curve -o a.svg").loud_ok();
@@ -769,7 +769,7 @@ fn a_report_escapes_whatever_a_model_is_called() {
     assert_eq!(text, Some(name.as_str()));
 }
 
-/// Every length of a name was once shaped that is less than its own: 92 kB took 100 s.
+/// Once, every shorter length of a long name was tried: a name of 92 kB took 100 s.
 #[test]
 fn a_name_of_any_length_is_drawn_in_short() {
     let dir = Workdir::new();
@@ -780,7 +780,7 @@ fn a_name_of_any_length_is_drawn_in_short() {
     dir.run("figure", "curve scores.csv -o a.svg -o a.png").ok();
     let picture = String::from_utf8(dir.read("a.svg")).unwrap();
     let labels = picture.split("aria-label=\"").skip(1);
-    // Both ends are there.
+    // The shortened label keeps both ends of the name.
     let label = labels
         .map(|rest| rest.split('"').next().unwrap())
         .find(|label| label.starts_with("Evo-2 Evo-2") && label.trim_end().ends_with("Evo-2"))
@@ -807,7 +807,7 @@ fn what_no_report_can_be_is_refused() {
 #[test]
 fn a_report_leaves_out_a_figure_that_cannot_be_drawn_and_says_why() {
     let dir = Workdir::new();
-    // Models of known size without a shot count in common.
+    // The models have sizes, but no shot count in common.
     dir.write(
         "sizes.csv",
         "model,modality,params,shots,accuracy,se\n\
@@ -845,7 +845,7 @@ fn a_report_leaves_out_a_figure_that_cannot_be_drawn_and_says_why() {
         let (_, section) = page.split_once(&format!("<h2>{drawn}</h2>")).unwrap();
         assert!(!section.starts_with("<p>Left out"), "{drawn}");
     }
-    // A number that cannot be is no figure's affair.
+    // An impossible number makes the whole report fail, not only a figure.
     dir.write(
         "bad.csv",
         "model,modality,shots,accuracy\na,linguistic,1,1.5\n",
@@ -854,7 +854,7 @@ fn a_report_leaves_out_a_figure_that_cannot_be_drawn_and_says_why() {
         .refused(1, &["1.5"]);
 }
 
-/// One row a model with what each table says of it: the numbers are those of the tables.
+/// The summary table has one row per model, with the numbers of the other tables.
 #[test]
 fn a_report_begins_with_the_models_of_a_campaign() {
     let dir = Workdir::new();
@@ -924,7 +924,7 @@ fn a_report_begins_with_the_models_of_a_campaign() {
     }
 }
 
-/// Figures of clean demonstrations have nothing to draw then; the tables stand by themselves.
+/// Without clean demonstrations these figures have nothing to draw. The report still has the tables.
 #[test]
 fn a_report_of_deranged_demonstrations_alone_has_their_tables() {
     let dir = Workdir::new();

@@ -1,4 +1,4 @@
-//! What `infer` promises: baselines with known answers, models in ONNX Runtime, and its refusals.
+//! Tests of `infer`: baselines with known answers, models in ONNX Runtime, and errors.
 
 mod common;
 #[allow(dead_code, reason = "one graph of the many that it can write")]
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 
-/// A trial made by hand.
+/// A trial with the given demonstrations, query and target.
 fn trial(id: &str, demonstrations: &[(&str, &str)], query: &str, target: &str) -> Value {
     let (inputs, outputs): (Vec<&str>, Vec<&str>) = demonstrations.iter().copied().unzip();
     json!({
@@ -47,7 +47,7 @@ fn answer(trial: &Value, arguments: &str) -> String {
     prediction.to_owned()
 }
 
-/// The same question asked in many trials: how often each answer came.
+/// Asks the same question in 400 trials and counts the answers.
 fn many(demonstrations: &[(&str, &str)], query: &str, arguments: &str) -> BTreeMap<String, usize> {
     let trials: Vec<Value> = (0..400)
         .map(|i| trial(&format!("t{i}"), demonstrations, query, query))
@@ -85,7 +85,7 @@ fn mode_answers_with_the_most_frequent_output() {
 
 #[test]
 fn nearest_asks_only_the_demonstrations_nearest_to_the_query() {
-    // 0000 and 1100 are nearest to 1000; the two others outvote nobody.
+    // 0000 and 1100 are nearest to 1000. The other two have no vote.
     let shown = [
         ("0111", "1111"),
         ("0000", "0001"),
@@ -95,7 +95,7 @@ fn nearest_asks_only_the_demonstrations_nearest_to_the_query() {
     let asked = trial("a", &shown, "1000", "0001");
     assert_eq!(answer(&asked, "--model builtin:nearest"), "0001");
     assert_eq!(many(&shown, "1000", "--model builtin:mode").len(), 2);
-    // Three at the same distance: their majority.
+    // Three are at the same distance, so their majority decides.
     let shown = [("0001", "1010"), ("0010", "0101"), ("0100", "0101")];
     assert_eq!(
         answer(
@@ -119,16 +119,16 @@ fn bayes_answers_as_the_functions_that_agree_do() {
         (vec![("0011", "1100"), ("0001", "1110")], "0010", "1101"),
         (vec![("0011", "1100"), ("0001", "1000")], "0010", "0100"),
         (vec![("0001", "0001")], "0010", "0010"),
-        // No function but the constant gives one output to two inputs.
+        // Only the constant function gives both inputs the same output.
         (vec![("0000", "0110"), ("1111", "0110")], "0001", "0110"),
-        // Nothing shown: identity and reverse_bits agree on a palindrome, two against one.
+        // Without demonstrations: identity and reverse_bits give a palindrome the same output, two against one.
         (vec![], "0110", "0110"),
     ] {
         let asked = trial("a", &shown, query, "0000");
         assert_eq!(answer(&asked, &bayes), expected, "{shown:?}");
     }
-    // flip_bits and reverse_bits agree with what is shown, equally probable; so does the constant
-    // 1100, but one constant of 16 has a sixteenth of their prior.
+    // flip_bits, reverse_bits and the constant 1100 fit the demonstration. The first two are equally probable. The
+    // constant has only 1/16 of their prior, because there are 16 constants.
     let counts = many(&[("0011", "1100")], "0010", &bayes);
     assert_eq!(counts.keys().collect::<Vec<_>>(), ["0100", "1101"]);
 }
@@ -144,7 +144,7 @@ fn ties_are_broken_by_an_even_draw_from_the_seed_and_the_trial() {
     ];
     let counts = many(&shown, "0010", "--model builtin:mode");
     assert_eq!(counts.keys().collect::<Vec<_>>(), ["0001", "1000"]);
-    // 400 even draws have a standard deviation of 10.
+    // The count of 400 fair draws has a standard deviation of 10.
     assert!((float(counts["0001"]) - 200.0).abs() < 40.0, "{counts:?}");
     let trials: Vec<Value> = (0..60)
         .map(|i| trial(&format!("t{i}"), &shown, "0010", "0001"))
@@ -167,14 +167,14 @@ fn ties_are_broken_by_an_even_draw_from_the_seed_and_the_trial() {
     assert_ne!(drawn(&trials, "--model builtin:mode --seed 1"), all);
 }
 
-/// A prompt without anything to learn from: every symbol of the alphabet is as probable, the
-/// separator too. One symbol later the estimate and the mixture move.
+/// A prompt without demonstrations: at first all symbols, the separator included, are equally probable. The test looks
+/// at the prediction after one symbol, the query.
 #[test]
 fn compress_knows_nothing_beforehand() {
     let asked = trial("a", &[], "0", "1");
     let found = &answers(&[asked], "--model builtin:compress")[0];
-    // The query was read: (1/2) / (1 + 3/2) without context, 1/3 in its context, which is new, as are
-    // the two longer ones; either has had odds of 1.
+    // Without context the estimate is (1/2) / (1 + 3/2). The context of one symbol is new, and so are the two longer
+    // ones: their estimate is 1/3. The two sides of the mixture have equal weights, since the odds are still 1.
     let p: f64 = 0.5 * (0.5 / 2.5) + 0.5 / 3.0;
     assert_close(found["answer_logprob"].as_f64().unwrap(), p.ln(), 1e-12);
     assert_eq!(
@@ -183,7 +183,7 @@ fn compress_knows_nothing_beforehand() {
     );
 }
 
-/// A nested prompt is read once, and answered as each of its beginnings is.
+/// A nested prompt is read once. Its answers are those to its prefixes as separate prompts.
 #[test]
 fn compress_answers_every_beginning_as_if_it_were_alone() {
     let dir = Workdir::new();
@@ -223,8 +223,7 @@ fn compress_answers_every_beginning_as_if_it_were_alone() {
     }
 }
 
-/// Outputs that never change are learnt from their demonstrations alone; a permutation of the bits
-/// of ever new inputs is not.
+/// builtin:compress learns a constant output from the demonstrations, but not a permutation of the bits of new inputs.
 #[test]
 fn compress_learns_what_repeats() {
     let dir = Workdir::new();
@@ -251,13 +250,13 @@ fn without_demonstrations_a_baseline_draws_any_string() {
         let counts = many(&[], "00", &format!("--model {model}"));
         assert_eq!(counts.len(), 4, "{model}: {counts:?}");
         let counts: Vec<usize> = counts.into_values().collect();
-        // The 99.9 % point of chi-squared with 3 degrees of freedom.
+        // The 99.9 % quantile of chi-squared with 3 degrees of freedom.
         assert!(common::chi_squared(&counts) < 16.3, "{model}: {counts:?}");
     }
 }
 
-/// A baseline's accuracy by shot count over the paper's functions, with its standard error: that of
-/// `trials` draws within each function, the functions being fixed.
+/// A baseline's accuracy and its standard error by shot count, over the paper's functions. The functions count as
+/// fixed: the error is that of drawing `trials` trials for each.
 fn accuracies(model: &str, trials: usize) -> BTreeMap<usize, (f64, f64)> {
     let dir = Workdir::new();
     dir.run("gen-tasks", &format!("--trials {trials} -o trials.arrow"))
@@ -286,7 +285,7 @@ fn accuracies(model: &str, trials: usize) -> BTreeMap<usize, (f64, f64)> {
         .collect()
 }
 
-/// The figures are those of PROTOCOL, from a run of 400 trials a function.
+/// The expected numbers are from PROTOCOL: a run of 400 trials per function.
 #[test]
 fn mode_is_right_in_18_to_19_percent_at_every_shot_count() {
     let published = [0.191, 0.189, 0.191, 0.189, 0.192, 0.189, 0.189, 0.181];
@@ -294,14 +293,14 @@ fn mode_is_right_in_18_to_19_percent_at_every_shot_count() {
     let found = accuracies("builtin:mode", trials);
     assert_eq!(found.len(), 8);
     for ((shots, (accuracy, se)), expected) in found.into_iter().zip(published) {
-        // Both figures have an error; theirs is smaller by the square root of their trials.
+        // Both accuracies have an error. The published one is smaller by the square root of the ratio of trials.
         let error = se * (1.0 + float(trials) / 400.0).sqrt();
         assert!(error < 0.006, "{shots}: the test sees nothing: {error}");
         assert_close(accuracy, expected, 4.0 * error + 0.0005);
     }
 }
 
-/// The ideal observer of the paper's functions, in PROTOCOL's figures (two digits).
+/// The ideal observer of the paper's functions. The expected numbers are from PROTOCOL (two digits).
 #[test]
 fn bayes_is_the_ideal_observer_of_the_papers_functions() {
     let found = accuracies("builtin:bayes", 24);
@@ -335,12 +334,12 @@ fn bayes_falls_back_on_the_mode_where_no_function_agrees_and_counts_it() {
         .and_then(|rest| rest.split_once(" answers to clean prompts fell back on the mode"))
         .and_then(|(count, _)| count.parse::<usize>().ok())
         .unwrap_or_else(|| panic!("{warning}"));
-    // Nearly all: a few trials look like a function of the paper's.
+    // Nearly all answers fall back. A few trials happen to fit one of the paper's functions.
     assert!(
         counted > 60 && counted <= fallbacks,
         "{counted} of {fallbacks}"
     );
-    // Of deranged demonstrations no function is expected.
+    // No warning for deranged demonstrations: no function is expected to fit them.
     for silent in [
         "--suite primitives --shots 4 --trials 1",
         "--suite primitives --shots 16 --trials 1 --condition deranged",
@@ -449,13 +448,13 @@ fn tiny_prompts(dir: &Workdir) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Predictions of a model of the fixtures.
+/// Predictions of a model in the fixtures.
 fn model_answers(dir: &Workdir, prompts: &[u8], model: &str, arguments: &str) -> Vec<Value> {
     let arguments = format!("--model {} --quiet {arguments}", fixture_model(model));
     json_lines(&dir.infer(prompts, &arguments).ok())
 }
 
-/// What must not depend on how an answer is found.
+/// The columns that must not depend on how an answer is found.
 fn essence(predictions: &[Value]) -> Vec<[&Value; 5]> {
     let columns = ["trial_id", "output", "prediction", "correct", "malformed"];
     predictions.iter().map(|p| columns.map(|c| &p[c])).collect()
@@ -491,7 +490,7 @@ fn both_methods_and_both_graph_signatures_give_the_same_answers() {
                 );
                 for (a, b) in other.iter().zip(&scored) {
                     assert_eq!(text(a, "method"), method);
-                    // transformers' logits and ours differ by less than 1e-4; sums of a few by less than 1e-3.
+                    // The logits differ from those of transformers by less than 1e-4, sums of a few by less than 1e-3.
                     let (Some(b), a) = (b["answer_logprob"].as_f64(), a["answer_logprob"].as_f64())
                     else {
                         panic!("score knows every log-probability");
@@ -540,7 +539,7 @@ fn a_nested_pass_answers_as_separate_prompts_would() {
     }
 }
 
-/// Asks the points of nested predictions as prompts of their own, and compares the answers.
+/// Asks each point of nested predictions as a separate prompt, and compares the answers.
 fn check_against_separate(nested: &[Value], ask: impl Fn(&[u8]) -> Vec<Value>) {
     let alone: Vec<Value> = nested
         .iter()
@@ -590,7 +589,7 @@ fn an_answer_that_need_not_be_complete_ends_with_its_first_wrong_symbol() {
     .refused(2, &["--complete none", "--method score"]);
 }
 
-/// A copy of a model of the fixtures, in which a file may then be changed.
+/// A copy of a model in the fixtures, so that a test can change its files.
 fn copied(dir: &Workdir, model: &str, name: &str) -> String {
     let folder = dir.path(name);
     fs::create_dir(&folder).unwrap();
@@ -669,7 +668,7 @@ fn the_provenance_names_model_runtime_and_device() {
     let (_, prompts) = tiny_prompts(&dir).remove(0);
     let model = fixture_model("tiny-subset");
     let ran = dir.infer(prompts, &format!("--model {model} -o out.jsonl"));
-    // A run of a model says how fast it was.
+    // A run with a model reports its speed.
     assert!(
         ran.stderr.starts_with("infer: 16 prompts, 16 answers ("),
         "{ran}"
@@ -700,16 +699,16 @@ fn answers_stream_prompt_by_prompt_in_their_order() {
     assert!(found.iter().map(|p| &p["trial_id"]).eq(ids.iter()));
 }
 
-/// Each of the bases as a word of six.
+/// An alphabet whose symbols are words: each base six times.
 const WORDS: &str = "words:AAAAAA,CCCCCC,GGGGGG,TTTTTT";
 
-/// What a series of bases is in words: a blank or nothing between them; all else stands as it is.
+/// A text in which each base becomes a word of six. `between` is put between all symbols. Other characters stay.
 fn in_words(text: &str, between: &str) -> String {
     let words: Vec<String> = text
         .chars()
         .map(|c| match c {
             'A' | 'C' | 'G' | 'T' => c.to_string().repeat(6),
-            // A blank would look like one between words.
+            // A blank would look like a separator of words.
             _ if between == " " && c.is_whitespace() => "\u{2423}".to_owned(),
             _ => c.to_string(),
         })
@@ -717,7 +716,7 @@ fn in_words(text: &str, between: &str) -> String {
     words.join(between)
 }
 
-/// A model folder whose tokens for the bases are words of six; no other token has more than a character.
+/// A copy of tiny-subset. If `words`, its tokens for the bases are words of six. Other tokens are single characters.
 fn model_of_words(dir: &Workdir, words: bool) -> String {
     let name = if words { "words" } else { "characters" };
     fs::create_dir(dir.path(name)).unwrap();
@@ -741,7 +740,7 @@ fn model_of_words(dir: &Workdir, words: bool) -> String {
     dir.path(name).display().to_string()
 }
 
-/// A prediction of characters, as it has to be where each base is a word of six.
+/// A prediction over characters, rewritten as it must be if each base is a word of six.
 fn dressed_in_words(mut record: Value, model: &str) -> Value {
     for (column, between) in [
         ("zero", ""),
@@ -835,7 +834,7 @@ fn a_symbol_that_is_not_one_token_is_refused_by_its_line() {
         1,
         &["prompts.jsonl:3: symbol ", "is not one token of this model"],
     );
-    // No output, but the two answers before it are kept.
+    // There is no output, but the two answers before the error are kept.
     assert!(!dir.path("out.jsonl").exists());
     assert!(ran.stderr.contains("2 answers are kept"), "{ran}");
 }
@@ -931,7 +930,7 @@ fn a_graph_of_another_signature_is_refused_with_what_was_found() {
     }
 }
 
-/// Runs `infer` with the library looked for in `library` only.
+/// Runs `infer` with ONNX Runtime searched only at `library`.
 fn with_library(dir: &Workdir, library: &str, arguments: &str) -> Ran {
     let mut command = dir.command("infer", arguments);
     command.env("SHOTLINE_ORT_LIB", library);
@@ -949,7 +948,7 @@ fn a_runtime_that_is_not_there_or_is_none_is_named() {
     with_library(&dir, &fake, &asked).refused(3, &["fake.so", "cannot be used as ONNX Runtime"]);
     with_library(&dir, "", &format!("{asked} --ort-lib gone.so"))
         .refused(3, &["--ort-lib gone.so"]);
-    // Baselines need none.
+    // Baselines need no runtime.
     let prompts = dir.prompts("--task identity --shots 1 --trials 1", "--alphabet genomic");
     let mut command = dir.command("infer", "--model builtin:copy");
     command.env("SHOTLINE_ORT_LIB", "/no/such/lib.so");
@@ -1011,7 +1010,7 @@ fn the_doctor_and_the_version_say_which_runtime_there_is() {
         assert!(report.contains(part), "{part}: {report}");
         assert!(auto.contains(part), "{part}: {auto}");
     }
-    // Who asks for the CPU is not told what a GPU lacks.
+    // The report for the CPU does not list the libraries of a GPU.
     for library in ["libcuda.so.1", "libcudnn.so"] {
         assert!(auto.contains(library), "{library}: {auto}");
         assert!(
@@ -1114,7 +1113,7 @@ fn a_real_model_answers_the_same_by_both_methods_and_in_one_nested_pass() {
         assert!(p["answer_logprob"].as_f64().unwrap() < 0.0);
         assert_eq!(text(p, "output").chars().count(), 8);
     }
-    // It reads the format: most answers are eight of the two symbols.
+    // The model understands the format: most answers are eight of the two symbols.
     assert!(
         scored
             .iter()
@@ -1149,7 +1148,7 @@ fn a_real_model_answers_the_same_by_both_methods_and_in_one_nested_pass() {
     }
 }
 
-/// A model of bytes whose logits are infinite after every `3`, and finite, the `3`'s the largest, after all else.
+/// A model over bytes. After a `3`, its logits are infinite. After other bytes they are finite, and largest for `3`.
 fn faulty(dir: &Workdir) -> String {
     use onnx_file::{floats, integers, model, node, value};
     let cache = |prefix: &str, length: &str| {
@@ -1208,7 +1207,7 @@ fn faulty(dir: &Workdir) -> String {
 fn logits_that_are_no_numbers_make_malformed_records_and_a_failure_at_the_end() {
     let dir = Workdir::new();
     let model = faulty(&dir);
-    // The bits' symbols are 3 and one other: after the first 3, the model's or the prompt's own, there is no answer.
+    // One bit is written as 3. After the first 3, from the model or the prompt, there is no next symbol.
     dir.write(
         "prompts.jsonl",
         dir.prompts(
@@ -1230,7 +1229,7 @@ fn logits_that_are_no_numbers_make_malformed_records_and_a_failure_at_the_end() 
         let records = json_lines(&dir.read("out.jsonl"));
         assert_eq!(records.len(), 12);
         for record in &records {
-            // > is 11 away from 3: after it the model says 3, and after that nothing.
+            // > differs from 3 by 11. After it the model answers 3, and then nothing.
             assert_eq!(text(record, "output"), "3", "{method}");
             assert_eq!(
                 (&record["malformed"], &record["correct"]),
@@ -1242,7 +1241,7 @@ fn logits_that_are_no_numbers_make_malformed_records_and_a_failure_at_the_end() 
     assert!(!dir.path("out.jsonl.partial").exists());
 }
 
-/// Everything about predictions but the margins and log-probabilities, which rounding reaches.
+/// Predictions must not depend on the batch size, except for margins and log-probabilities, which rounding changes.
 #[test]
 fn no_batch_changes_an_answer() {
     let dir = Workdir::new();

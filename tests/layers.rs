@@ -1,4 +1,4 @@
-//! The rooms of the library stand in an order, and each knows only those before it. So do the layers of the ONNX predictor.
+//! The modules of the library have an order. Each may use only those before it. The layers of the ONNX predictor, too.
 
 mod common;
 
@@ -6,12 +6,12 @@ use common::repository;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The layers of `src/predictor/onnx`, the lowest first.
+/// The layers of `src/predictor/onnx`, from the lowest up.
 const LAYERS: [&str; 8] = [
     "runtime", "folder", "engine", "decode", "batch", "verify", "probe", "doctor",
 ];
 
-/// The code of a module, a file or a folder of files, without its tests.
+/// The code of a module without its tests. The module is a file or a folder.
 fn sources(parent: &Path, module: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut open = vec![
@@ -35,7 +35,7 @@ fn sources(parent: &Path, module: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The names that stand behind `prefix` in some code.
+/// All names that follow `prefix` in `code`.
 fn named<'a>(code: &'a str, prefix: &str) -> Vec<&'a str> {
     let behind = code.split(prefix).skip(1);
     let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
@@ -69,7 +69,7 @@ fn a_layer_of_the_onnx_predictor_knows_only_those_before_it() {
     for (place, layer) in LAYERS.iter().enumerate() {
         for (path, code) in sources(&parent, layer) {
             let mut others = named(&code, "predictor::onnx::");
-            // In the layer's own door, and in a layer of one file, the parent is that of all layers.
+            // In the mod.rs of a layer, or if the layer is one file, `super` is the parent of all layers.
             if path.ends_with("mod.rs") || path.parent() == Some(&parent) {
                 others.extend(named(&code, "use super::"));
             }

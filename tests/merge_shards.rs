@@ -1,5 +1,5 @@
-//! `merge-shards`: the records of a run that was never cut, or one line that says which shard is missing, doubled, cut off or
-//! foreign.
+//! Tests of `merge-shards`. It gives the records of the uncut run, or one line that says which shard is missing,
+//! doubled, cut off or from another run.
 
 mod common;
 
@@ -10,12 +10,12 @@ use std::process::Command;
 /// 3 functions, 2 shot counts, 2 conditions, 3 trials: 36 trials.
 const GRID: &str = "--task identity --task rotl1 --task meta_constant --shots 2,4 --trials 3 \
                     --condition clean,deranged --seed 3";
-/// 6 sequences, each read at 3 shot counts.
+/// 6 sequences, each evaluated at 3 shot counts.
 const NESTED: &str = "--task identity --task rotl1 --design nested --shots 1,2,4 --trials 3";
-/// The stages of a run: trials, prompts and predictions.
+/// The stages of a run: trials (t), prompts (p), predictions (a).
 const STAGES: [&str; 3] = ["t", "p", "a"];
 
-/// Makes the files `t.NAME`, `p.NAME` and `a.NAME` of a run, or of a shard of one.
+/// Makes the files `t.NAME`, `p.NAME` and `a.NAME` of a run or of one of its shards.
 fn make(dir: &Workdir, drawn: &str, inferred: &str, name: &str) {
     dir.run("gen-tasks", &format!("{drawn} -o t.{name}")).ok();
     dir.run(
@@ -27,7 +27,7 @@ fn make(dir: &Workdir, drawn: &str, inferred: &str, name: &str) {
     dir.run("infer", &answered).ok();
 }
 
-/// The same for all shards, `t.0.FORMAT` and so on; gives their names but for the stage.
+/// Makes the files of all shards, `t.0.FORMAT` and so on. Gives their names without the stage.
 fn shards(dir: &Workdir, drawn: &str, inferred: &str, count: usize, to: &str) -> Vec<String> {
     (0..count)
         .map(|i| {
@@ -43,7 +43,7 @@ fn shards(dir: &Workdir, drawn: &str, inferred: &str, count: usize, to: &str) ->
         .collect()
 }
 
-/// The arguments for the files of one stage.
+/// The files of one stage as arguments.
 fn files(stage: &str, names: &[String]) -> String {
     let files: Vec<String> = names.iter().map(|name| format!("{stage}.{name}")).collect();
     files.join(" ")
@@ -106,7 +106,7 @@ fn replayed_trials_keep_the_columns_that_nobody_here_knows() {
     assert!(json_lines(&merged)[0]["zero"].is_string());
 }
 
-/// Shards of every format and stage with one more of another run, and the words that refuse it.
+/// For every format and stage: a shard is missing, is given twice, or is of another run.
 #[test]
 fn missing_doubled_and_foreign_shards_are_refused_in_every_format() {
     for (to, _) in FORMATS {
@@ -134,7 +134,7 @@ fn missing_doubled_and_foreign_shards_are_refused_in_every_format() {
                 )],
             );
             let with = |name: &str| [without(&[3]), vec![name.to_owned()]].concat();
-            // The same trials of another run.
+            // The last shard is from a run with one other setting.
             for (foreign, drawn, inferred, words) in [
                 ("seed", GRID.replace("--seed 3", "--seed 4"), "", "seed 4"),
                 (
@@ -153,7 +153,7 @@ fn missing_doubled_and_foreign_shards_are_refused_in_every_format() {
             ] {
                 let name = format!("{foreign}.{to}");
                 make(&dir, &format!("{drawn} --shard 3/4"), inferred, &name);
-                // What differs is said of the step that differs first, by name.
+                // The message names the first step that differs, and the setting.
                 merge(&with(&name)).refused(
                     1,
                     &[
@@ -224,7 +224,7 @@ fn other_kinds_symbols_models_and_settings_are_refused_in_every_format() {
         )
         .ok();
         refuses("p", "both", &["both", "several shards"]);
-        // Another version of the filters may draw or answer otherwise.
+        // Another version of the filters may draw other trials or give other answers.
         let chain = String::from_utf8(dir.read(&format!("t.1.{to}.provenance.json"))).unwrap();
         let other = chain.replace(env!("CARGO_PKG_VERSION"), "99.0.0");
         assert_ne!(chain, other);
@@ -256,7 +256,7 @@ fn the_weights_of_a_model_are_part_of_what_has_to_be_the_same() {
     dir.run("merge-shards", "0.parquet 1.parquet").ok();
     dir.run("merge-shards", "0.parquet other.parquet")
         .refused(1, &["other.parquet: infer with model SHA-256"]);
-    // What a run has left unfinished begins with the provenance of that run alone: it is no shard.
+    // A journal begins with the provenance of the unfinished run only, so it is no shard.
     let prompts = dir.prompts("--task identity --shots 1 --trials 4", "--alphabet genomic");
     let journal = format!("--quiet --model {tiny} --name tiny --provenance");
     dir.write("1.parquet.partial", dir.infer(prompts, &journal).ok());
@@ -264,7 +264,7 @@ fn the_weights_of_a_model_are_part_of_what_has_to_be_the_same() {
         .refused(1, &["1.parquet.partial: no shard"]);
 }
 
-/// Where a file's records end, JSON lines do not say: their number does.
+/// JSON lines do not say where a file ends. So the number of records shows whether a shard is complete.
 #[test]
 fn a_shard_that_is_cut_off_or_holds_too_much_is_refused() {
     let dir = Workdir::new();
@@ -293,7 +293,7 @@ fn a_shard_that_is_cut_off_or_holds_too_much_is_refused() {
         );
         dir.write(&name, to_lines(&[&records[..], &records[..1]].concat()));
         merge().refused(1, &[&name, "records were added"]);
-        // The provenance of one beside the records of another.
+        // The provenance is of this shard, but the records have another seed.
         let foreign: Vec<Value> = records
             .iter()
             .map(|record| {
@@ -362,7 +362,7 @@ fn lines_without_provenance_are_taken_only_unchecked_and_then_checked_for_what_t
     }
     dir.run("merge-shards", "--allow-unchecked t.0.jsonl p.1.jsonl")
         .refused(1, &["p.1.jsonl: a shard of prompts"]);
-    // The result says that it was not checked.
+    // The provenance of the result says that it was not checked.
     let taken = "--allow-unchecked t.0.jsonl t.1.jsonl -o all.arrow";
     dir.run("merge-shards", taken).loud_ok();
     let chain: Value = serde_json::from_slice(&dir.read("all.arrow.provenance.json")).unwrap();
@@ -411,13 +411,13 @@ fn the_provenance_of_the_whole_is_one_chain() {
     assert_eq!(programs, ["gen-tasks", "encode", "infer", "merge-shards"]);
     assert_eq!(beside[0]["settings"]["shards"], 3);
     assert!(beside[0]["settings"].get("shard").is_none());
-    // The first shard's command, whichever file was named first.
+    // The command is that of the first shard, in whatever order the files were given.
     let command: Vec<&str> = common::texts(&beside[0], "command");
     assert!(command.contains(&"0/3"), "{command:?}");
-    // The whole is no shard.
+    // The merged file is no shard.
     dir.run("merge-shards", "a.parquet a.0.parquet")
         .refused(1, &["a.parquet: no shard"]);
-    // And goes on as any other file.
+    // Other filters read it like any file.
     dir.run("score", "a.parquet --replicates 10").ok();
 }
 
@@ -456,7 +456,7 @@ fn what_comes_in_no_shards_or_is_no_file_is_refused() {
     dir.run("merge-shards", "a.0.arrow a.1.arrow -o out.csv")
         .refused(2, &["lists"]);
     assert!(!dir.names().iter().any(|name| name.starts_with("out")));
-    // A reader that has seen enough is no failure.
+    // It is no failure if the reader of the pipe stops early.
     let head = Command::new("bash")
         .args([
             "-o",

@@ -1,6 +1,6 @@
-//! What the ONNX engine promises, on tiny models and on graphs built here.
+//! Tests of the ONNX engine, on tiny models and on graphs built here.
 //!
-//! The runtime is found as by `infer`. Without one these tests fail and say what to run.
+//! The runtime is searched as `infer` does it. Without a runtime these tests fail and say what to run.
 
 #[path = "support/onnx_file.rs"]
 mod onnx_file;
@@ -22,10 +22,10 @@ use shotline::predictor::onnx::{
 use shotline::symbols::Symbols;
 
 const TINY: [&str; 2] = ["tiny-hf", "tiny-subset"];
-/// The same model in every layout.
+/// The same model in every folder layout.
 const ALL: [&str; 3] = ["tiny-hf", "tiny-subset", "tiny-genai"];
-/// transformers' logits and ours differ by less than 1e-4 on the tiny models (tiny.json), and sums of eight by less
-/// than this.
+/// On the tiny models, our logits differ from those of transformers by less than 1e-4 (tiny.json), and sums of eight by
+/// less than this.
 const CLOSE: f64 = 1e-3;
 
 fn models() -> PathBuf {
@@ -80,14 +80,14 @@ fn with_bos(bos: Bos) -> Settings {
     Settings { bos, ..score() }
 }
 
-/// Checks the exit code of an error and a part of its message.
+/// Checks the exit code of an error, and that its message contains `words`.
 #[track_caller]
 fn assert_error(error: &Error, code: u8, words: &str) {
     assert_eq!(error.exit_code(), code, "{error}");
     assert!(error.to_string().contains(words), "{error}");
 }
 
-/// One independent prompt.
+/// Asks one independent prompt.
 fn ask(model: &mut OnnxModel, prompt: &str, target: &str, settings: Settings) -> Result<Answer> {
     let points = [EvalPoint {
         start: prompt.chars().count(),
@@ -103,7 +103,7 @@ fn ask(model: &mut OnnxModel, prompt: &str, target: &str, settings: Settings) ->
     Ok(answers.remove(0))
 }
 
-/// A random string over some symbols.
+/// A random string over the given symbols.
 fn random(rng: &mut Xoshiro256PlusPlus, symbols: &str, length: usize) -> String {
     let symbols: Vec<char> = symbols.chars().collect();
     (0..length)
@@ -122,7 +122,7 @@ fn near(a: Option<f64>, b: Option<f64>) -> bool {
     }
 }
 
-/// transformers' greedy continuations, of the prompts that it reads as one token per symbol.
+/// The greedy continuations of transformers, for those prompts that it tokenises into one token per symbol.
 fn continuations() -> Vec<Value> {
     let table: Value =
         serde_json::from_slice(&fs::read(models().join("tiny.json")).unwrap()).unwrap();
@@ -261,7 +261,7 @@ fn an_answer_that_is_not_completed_ends_with_its_first_wrong_symbol() {
     }
 }
 
-/// A nested prompt of demonstrations `x>y`, and the points where it is evaluated.
+/// A nested prompt of demonstrations `x>y`, and its evaluation points: position and target.
 fn nested(rng: &mut Xoshiro256PlusPlus, shots: usize) -> (String, Vec<(usize, String)>) {
     let (mut prompt, mut points) = (String::new(), Vec::new());
     for shot in 0..=shots {
@@ -329,7 +329,7 @@ fn a_prompt_read_in_pieces_gives_the_same_answers() {
             logits_bytes,
             ..options()
         };
-        // Logits over 99 tokens, 4 bytes each: 1 row a call, then 7. And 1 token a call, then 13.
+        // A row of logits has 99 tokens of 4 bytes. The limits allow 1 or 7 rows per call, or 1 or 13 tokens per call.
         for options in [
             limit(None, Some(1)),
             limit(None, Some(7 * 99 * 4)),
@@ -383,7 +383,7 @@ fn a_constrained_target_of_other_symbols_is_refused() {
     );
 }
 
-/// A copy of a model folder in which one file is replaced, or removed.
+/// A copy of a model folder in which one file is replaced, or removed if `content` is `None`.
 fn altered(name: &str, file: &str, content: Option<&[u8]>) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(models().join(name)).unwrap() {
@@ -431,7 +431,7 @@ fn the_first_token_is_the_tokenizers_choice_or_the_users() {
     assert_eq!(auto, always);
     assert!(!near(auto.logprob, never.logprob));
     assert_eq!(never, ask(&mut plain, "0110,", "01", score()).unwrap());
-    // With a token before it, even an empty prompt has an answer. Without one it has none.
+    // With a BOS token, even an empty prompt has an answer. Without it there is none.
     let generate = Settings {
         bos: Bos::Always,
         ..generate()
@@ -489,7 +489,7 @@ fn a_window_that_the_graph_lost_bounds_its_prompts() {
         ("config.json", config.clone()),
         ("genai_config.json", genai),
     ] {
-        // Its layers attend by GroupQueryAttention, without a window.
+        // The layers use GroupQueryAttention without a window, although the config has one.
         let folder = windowed("tiny-subset", file, more);
         let mut model = OnnxModel::load(folder.path(), &options()).unwrap();
         assert!(ask(&mut model, &"01".repeat(8), "01010", score()).is_ok());
@@ -502,7 +502,7 @@ fn a_window_that_the_graph_lost_bounds_its_prompts() {
             "{error}"
         );
     }
-    // Of a mask's arithmetic nobody can tell; and this window is not in effect.
+    // No error: tiny-hf may compute the window in its mask, which nobody can check, and Qwen2's window is switched off.
     let unused = json!({"model_type": "qwen2", "sliding_window": 20, "use_sliding_window": false});
     for folder in [
         windowed("tiny-hf", "config.json", config),
@@ -516,7 +516,7 @@ fn a_window_that_the_graph_lost_bounds_its_prompts() {
 #[test]
 fn an_operator_that_quantises_by_the_call_is_found_wherever_it_stands() {
     let quantise = || node("DynamicQuantizeLinear", &["x"], "q", &[]);
-    // If, whose branches are graphs in attributes.
+    // The branches of If are graphs in attributes.
     let branch = {
         let graph = bytes(1, quantise());
         let attribute = [bytes(1, "then_branch"), bytes(6, graph), number(20, 5)].concat();
@@ -723,7 +723,7 @@ fn the_doctor_names_the_runtime_and_each_cuda_library() {
     );
 }
 
-/// A folder with a graph of ours over bytes.
+/// A model folder with the given graph over bytes.
 fn folder_of(model: &[u8]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("model.onnx"), model).unwrap();
@@ -743,7 +743,7 @@ fn token_inputs() -> [Vec<u8>; 2] {
     ]
 }
 
-/// The key and value of a cache of one layer.
+/// The key and the value of a key-value cache with one layer.
 fn cache(prefix: &str, heads: &str, length: &str) -> Vec<Vec<u8>> {
     let part = |part| {
         let name = format!("{prefix}.0.{part}");
@@ -752,7 +752,7 @@ fn cache(prefix: &str, heads: &str, length: &str) -> Vec<Vec<u8>> {
     vec![part("key"), part("value")]
 }
 
-/// A model with a cache of two heads, whose next token can be computed by hand: [`next_symbol`].
+/// A model with a key-value cache of two heads. [`next_symbol`] computes its next token by hand.
 fn two_heads() -> Vec<u8> {
     let grow = |part: &str| {
         let (past, present) = (
@@ -812,7 +812,7 @@ fn two_heads() -> Vec<u8> {
     )
 }
 
-/// The next symbol of [`two_heads`]: (3 sum of bytes + 5 sum of their squares) mod 4.
+/// The next symbol of [`two_heads`]: (3 * sum of bytes + 5 * sum of their squares) mod 4.
 fn next_symbol(text: &str) -> char {
     let sum: u32 = text
         .bytes()
@@ -870,7 +870,7 @@ fn a_graph_of_another_signature_is_refused_with_what_was_found() {
     assert_error(&error, 3, "has no key/value cache");
 }
 
-/// A graph of the plain signature that gives these logits whatever it reads, and a cache that does not grow.
+/// A graph with the usual signature. It always gives these logits, and its key-value cache does not grow.
 fn liar(logits: Vec<u8>) -> Vec<u8> {
     onnx_file::model(
         &[

@@ -1,4 +1,4 @@
-//! What `infer` has finished stays finished: killed at any moment, it goes on from `OUT.partial` and ends with the output of
+//! Tests of resuming: `infer` can be killed at any moment. It then continues from `OUT.partial` and gives the output of
 //! an uninterrupted run.
 
 mod common;
@@ -13,7 +13,7 @@ use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Independent and nested prompts, with a column that nobody knows.
+/// Writes independent and nested prompts with a column that `infer` does not know.
 fn write_prompts(dir: &Workdir, trials: u32) {
     let mut prompts = dir.prompts(
         &format!("--task identity --task flip_bits --shots 1,4,16 --trials {trials}"),
@@ -37,7 +37,7 @@ fn arguments(output: &str, more: &str) -> String {
     )
 }
 
-/// `infer`, started and left alone.
+/// Starts `infer` and does not wait for it.
 fn start(dir: &Workdir, output: &str, more: &str) -> Child {
     Command::new(binary("infer"))
         .args(arguments(output, more).split(' ').filter(|a| !a.is_empty()))
@@ -50,8 +50,8 @@ fn start(dir: &Workdir, output: &str, more: &str) -> Child {
         .unwrap()
 }
 
-/// Whether two outputs have the same records. What is still open is batched anew when a run goes on, and a batch may move the
-/// last digits of what is computed in floating point.
+/// Whether two outputs have the same records. A resumed run makes new batches from the unanswered prompts, and the
+/// batch can change the last digits of floating-point results.
 fn same_records(found: &[u8], expected: &[u8]) -> bool {
     const COMPUTED: [&str; 2] = ["answer_logprob", "margin"];
     let (found, expected) = (json_lines(found), json_lines(expected));
@@ -80,25 +80,25 @@ fn signal(child: &Child, name: &str) {
 fn killed_at_twenty_random_moments_it_ends_as_if_nothing_had_been() {
     let dir = Workdir::new();
     write_prompts(&dir, 250);
-    // Each prompt alone: no answer's last digit hangs on what it is batched with.
+    // Each prompt is a batch of its own, so no digit of an answer depends on other prompts.
     let alone = "--quiet --batch-tokens 1";
     let again = format!("--resume {alone}");
     let begun = Instant::now();
     dir.infer("", &arguments("whole.jsonl", alone)).ok();
     assert!(!dir.path("whole.jsonl.partial").exists());
-    // A run outlives about sixteen kills; one that comes to its end between them makes room for the next.
+    // A run survives about sixteen kills. If it ends between two kills, the next run starts.
     let longest = begun.elapsed() / 16;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
     let mut kills = 0;
     for _ in 0..200 {
-        // Some before the model is loaded, most while it answers.
+        // Some kills come before the model is loaded, most while it answers.
         let wait = longest.mul_f64(f64::from(rng.next_u32()) / f64::from(u32::MAX));
         let mut child = start(&dir, "killed.jsonl", &again);
         std::thread::sleep(wait);
         signal(&child, "KILL");
         let is_killed = !child.wait().unwrap().success();
         kills += usize::from(is_killed);
-        // It may have been killed between naming the output and removing the journal.
+        // The output may exist after a kill: the kill came after the renaming and before the journal was removed.
         if dir.path("killed.jsonl").exists() {
             assert!(
                 dir.read("killed.jsonl") == dir.read("whole.jsonl"),
@@ -141,7 +141,7 @@ fn a_signal_ends_it_where_nobody_reads_its_last_words() {
     }
 }
 
-/// A run over these prompts and one that cannot be read, which leaves a journal of all the others.
+/// Runs `infer` on the prompts and on one more that it cannot read. This leaves a journal with all other answers.
 fn leave_a_journal(dir: &Workdir, output: &str, more: &str) {
     let good = dir.read("prompts.jsonl");
     let bad = String::from_utf8(good.clone()).unwrap();
@@ -169,7 +169,7 @@ fn leave_a_journal(dir: &Workdir, output: &str, more: &str) {
 fn what_is_torn_at_the_end_is_answered_again() {
     let dir = Workdir::new();
     write_prompts(&dir, 1);
-    // Each prompt alone: no answer's last digit hangs on what it is batched with.
+    // Each prompt is a batch of its own, so no digit of an answer depends on other prompts.
     let alone = "--quiet --batch-tokens 1";
     dir.infer("", &arguments("whole.jsonl", alone)).ok();
     leave_a_journal(&dir, "out.jsonl", alone);
@@ -178,7 +178,7 @@ fn what_is_torn_at_the_end_is_answered_again() {
         .filter(|&i| journal[i] == b'\n')
         .collect();
     assert_eq!(ends.len(), 1 + 6 + 3);
-    // Cut behind every line, in the middle of the next, and at its last byte.
+    // The journal is cut after every line, in the middle of the next line, and before its line break.
     for pair in ends.windows(2) {
         for cut in [pair[0] + 1, usize::midpoint(pair[0], pair[1]), pair[1]] {
             dir.write("out.jsonl.partial", &journal[..cut]);
@@ -190,11 +190,11 @@ fn what_is_torn_at_the_end_is_answered_again() {
             );
         }
     }
-    // Half of the first line is nothing at all.
+    // A journal with half of its first line counts as no journal.
     dir.write("out.jsonl.partial", &journal[..40]);
     dir.infer("", &arguments("out.jsonl", alone)).ok();
     assert!(dir.read("out.jsonl") == dir.read("whole.jsonl"));
-    // In batches, what is open is batched anew.
+    // With larger batches, the unanswered prompts are batched anew.
     leave_a_journal(&dir, "batched.jsonl", "--quiet");
     let journal = dir.read("batched.jsonl.partial");
     dir.write("batched.jsonl.partial", &journal[..ends[5]]);
@@ -230,7 +230,7 @@ fn a_packed_output_comes_out_as_without_an_interruption() {
         let (whole, out) = (format!("whole.{suffix}"), format!("out.{suffix}"));
         dir.infer("", &arguments(&whole, "--quiet")).ok();
         leave_a_journal(&dir, &out, "--quiet");
-        // The journal is bare: every line is in the file at once.
+        // The journal is not compressed, so every line is in the file at once.
         let journal = json_lines(&dir.read(&format!("{out}.partial")));
         assert_eq!(journal.len(), 1 + 12 + 6);
         dir.infer("", &arguments(&out, "--quiet --resume")).ok();
@@ -264,7 +264,7 @@ fn another_model_another_method_or_other_prompts_are_refused_and_nothing_is_lost
         fixture_model("tiny-hf")
     );
     dir.infer("", &other).refused(2, &["model SHA-256"]);
-    // Prompts in another order, other prompts of the same names, fewer prompts.
+    // Prompts in another order, other prompts with the same names, fewer prompts.
     let prompts = String::from_utf8(dir.read("prompts.jsonl")).unwrap();
     let mut turned: Vec<&str> = prompts.lines().collect();
     turned.swap(0, 1);
@@ -369,23 +369,23 @@ fn a_finished_run_is_complete_and_stays_as_it_is() {
         }
         assert!(state() == before, "{output} was touched");
         assert!(!dir.path(&format!("{output}.partial")).exists());
-        // Without --resume it is made anew.
+        // Without --resume the output is made anew.
         run(&format!("{more} --quiet --name other")).ok();
         assert!(dir.read(&names[0]) != before[0].0);
     }
     let again = || dir.infer("", &arguments("out.jsonl", "--quiet --resume --name other"));
     again().ok();
-    // What failed once is no success the second time.
+    // A finished run with malformed answers fails the second time, too.
     let beside = "out.jsonl.provenance.json";
     let made = String::from_utf8(dir.read(beside)).unwrap();
     dir.write(beside, made.replace("\"broken\":0", "\"broken\":2"));
     again().refused(1, &["2 of 9 answers are malformed"]);
-    // What nobody knows is not taken for its own.
+    // Without provenance, infer does not know whether the output is its own.
     std::fs::remove_file(dir.path(beside)).unwrap();
     again().refused(2, &["out.jsonl is there", "leave out --resume"]);
 }
 
-/// `infer`, started and left alone until it has finished something.
+/// Starts `infer` and waits until it has finished some answers.
 fn start_and_get_going(dir: &Workdir, output: &str) -> Child {
     let mut child = start(dir, output, "--quiet");
     wait_until_going(dir, &mut child, output);
@@ -446,7 +446,7 @@ fn two_processes_do_not_write_one_output() {
 fn a_file_has_one_journal_whatever_links_lead_to_it() {
     let dir = Workdir::new();
     write_prompts(&dir, 100);
-    // The target is not there yet.
+    // The target of the links does not exist yet.
     symlink("out.jsonl", dir.path("latest.jsonl")).unwrap();
     symlink("latest.jsonl", dir.path("best.jsonl")).unwrap();
     let mut first = start(&dir, "best.jsonl", "--quiet");

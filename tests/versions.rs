@@ -1,5 +1,5 @@
-//! Versions of the records' schemas: tables of every kind and format that were kept are still read, and what another
-//! version wrote is refused with words that say what to do.
+//! Versions of the records' schemas. The fixtures keep tables of every kind and format, and these must stay readable.
+//! Tables of another version are refused, with a message that says what to do.
 
 mod common;
 
@@ -23,7 +23,7 @@ use std::process::Command;
 use std::slice::from_ref;
 use std::sync::Arc;
 
-/// How the kept tables were made: kind, and the command without `-o`. Each may read those before it.
+/// How the kept tables were made: kind, and command without `-o`. A command may read the tables before it.
 const COMMANDS: [(&str, &str); 15] = [
     (
         "trial",
@@ -73,7 +73,7 @@ fn kept(kind: &str, format: &str) -> PathBuf {
     repository(&format!("tests/fixtures/records/{kind}.{version}.{format}"))
 }
 
-/// Makes the tables anew in `dir`, by names that are no paths of this machine.
+/// Makes the tables anew in `dir`. Programs and files have bare names, so the tables hold no path of a machine.
 fn make(dir: &Workdir) {
     dir.write("few.txt", "identity\nrotl1\nmajority\n");
     dir.write(
@@ -110,7 +110,7 @@ fn make(dir: &Workdir) {
     }
 }
 
-/// `SHOTLINE_BLESS=1 cargo test --release --test versions` makes those that are missing.
+/// `SHOTLINE_BLESS=1 cargo test --release --test versions` makes the kept tables that are missing.
 #[test]
 fn every_kind_is_kept_in_every_format() {
     let dir = Workdir::new();
@@ -127,7 +127,7 @@ fn every_kind_is_kept_in_every_format() {
             assert!(file.is_file(), "{}", file.display());
             if matches!(*format, "arrow" | "parquet") {
                 let mark = format!("{kind}/{version}");
-                // What is kept, and what is written today.
+                // The kept table, and the table that the filters write now.
                 for bytes in [
                     fs::read(&file).unwrap(),
                     dir.read(&format!("{kind}.{format}")),
@@ -149,11 +149,11 @@ fn the_files_of_schemas_have_the_versions_of_the_code() {
     let files = fs::read_dir(repository("schemas")).unwrap();
     let names = files.map(|f| f.unwrap().file_name().into_string().unwrap());
     let kinds = names.filter(|name| name.ends_with(".schema.json")).count();
-    // And that of provenance.
+    // There is one more schema: that of provenance.
     assert_eq!(kinds, VERSIONS.len() + 1);
 }
 
-/// The records of a kept table, as this version writes them in JSON lines.
+/// The records of a kept table, read and written as JSON lines by this version.
 fn read_back<T: Record + Clone + 'static>(file: &Path) -> Vec<Value> {
     let none = Chain::default();
     let mut reader = Reader::<T>::open(&[file.to_owned()], true).unwrap();
@@ -173,7 +173,7 @@ fn assert_kept<T: Record + Clone + 'static>() {
         let found = read_back::<T>(&file);
         assert_eq!(found.len(), expected.len(), "{}", file.display());
         for (found, expected) in found.iter().zip(&expected) {
-            // A column that has come since may be there, too: it is null.
+            // There may be columns that were added later. They are null.
             for (name, value) in found.as_object().unwrap() {
                 let then = expected.get(name).unwrap_or(&Value::Null);
                 assert_eq!(value, then, "{}: {name}", file.display());
@@ -182,7 +182,7 @@ fn assert_kept<T: Record + Clone + 'static>() {
             assert!(names.into_iter().all(|name| found.get(name).is_some()));
         }
     }
-    // A column that is renamed, removed, of another type, or now has to be there needs a new version.
+    // A schema needs a new version if a column is renamed, removed, gets another type or becomes required.
     let now = schema::<T>();
     let then = arrow_batches(&fs::read(kept(kind, "arrow")).unwrap())[0].schema();
     for field in then.fields() {
@@ -213,7 +213,7 @@ fn what_was_written_in_this_version_of_a_schema_is_read_in_every_format() {
     assert_kept::<Listing>();
 }
 
-/// The filters that read records: with their arguments, and the kind.
+/// The filters that read records: filter, arguments, kind.
 const READERS: [(&str, &str, &str); 9] = [
     ("merge-shards", "--allow-unchecked", "trial"),
     ("encode", "--alphabet genomic", "trial"),
@@ -226,8 +226,8 @@ const READERS: [(&str, &str, &str); 9] = [
     ("figure", "contrast -o drawn.svg", "contrast"),
 ];
 
-/// A kept table as JSON lines with the mark in a first line or in its second record; and in the other formats with the
-/// mark in the metadata or in a column.
+/// A kept table with a version mark. In JSON lines the mark is in a first line or in a record. In the other formats it
+/// is in the metadata or in a column.
 fn marked(kind: &str, mark: &str) -> Vec<(&'static str, Vec<u8>)> {
     let text = fs::read(kept(kind, "jsonl")).unwrap();
     let key = serde_json::to_string(SCHEMA_KEY).unwrap();

@@ -348,7 +348,7 @@ fn run(args: &Args) -> Result<()> {
 }
 
 impl PictureArgs {
-    /// Reads results of these sorts, makes the drawing and writes it as every picture asked for.
+    /// Reads results of these sorts, makes the drawing and writes all pictures asked for.
     fn draw(&self, sorts: &[Sort], make: impl FnOnce(&Findings) -> Result<Drawing>) -> Result<()> {
         for file in &self.output {
             suffix(file)?;
@@ -368,7 +368,7 @@ impl PictureArgs {
                 format!("the typeface lacks {list:?}; drawn as boxes"),
             );
         }
-        // All are drawn and begun before the first has its name: every picture appears, or none.
+        // All pictures are written to temporary files before the first gets its name. So either all appear or none.
         let mut sinks = Vec::new();
         for file in &self.output {
             let picture = match suffix(file)? {
@@ -401,7 +401,7 @@ fn report(args: &ReportArgs) -> Result<()> {
         let svg = match figure.drawing {
             Ok(drawing) => match drawing.to_svg() {
                 Ok((svg, _)) => Ok((drawing.page.width_mm, svg)),
-                // It has no room for all: that is no fault of the others.
+                // A figure that does not fit on its page is left out. The others are still drawn.
                 Err(why @ Error::Usage(_)) => Err(why),
                 Err(error) => return Err(error),
             },
@@ -428,7 +428,7 @@ fn report(args: &ReportArgs) -> Result<()> {
     Sink::write_file(&args.output, page.to_html().as_bytes())
 }
 
-/// A file with its hash; a pipe was read once and has none.
+/// A file's name and its SHA-256. A pipe has no hash, because it can be read only once.
 fn source(path: &Path) -> Result<(String, Option<String>)> {
     let hash = || digest::sha256(&[path.to_owned()]);
     let sha256 = path.is_file().then(hash).transpose()?;

@@ -1,5 +1,5 @@
 /*!
-Baselines that need no model: what part of a curve do they explain?
+Baselines that need no model. They show how much of a model's curve simple rules explain.
 */
 
 use super::stream::{Jobs, one_by_one};
@@ -11,7 +11,7 @@ use crate::program::{Bits, Hypotheses, Rivals, Suite};
 use crate::record::{Condition, Prompt, Trial};
 use std::collections::BTreeMap;
 
-/// What `infer --model` knows by name: the rules, and a model that is none of them.
+/// The built-in names of `infer --model`: the rules of [`Rule`], and `builtin:compress`, which is a model of its own.
 pub const BUILTINS: [&str; 5] = [
     "builtin:mode",
     "builtin:nearest",
@@ -20,17 +20,17 @@ pub const BUILTINS: [&str; 5] = [
     "builtin:compress",
 ];
 
-/// How a baseline answers.
+/// The rule by which a baseline answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rule {
     /// The most frequent output among the demonstrations (the papers' baseline).
     Mode,
-    /// The most frequent output among the demonstrations nearest to the query in Hamming distance.
+    /// The most frequent output among the demonstrations whose inputs are nearest to the query in Hamming distance.
     Nearest,
     /// The query itself.
     Copy,
-    /// The ideal observer: a uniform prior over a suite, and the most probable output given the
-    /// demonstrations. Where no function agrees with all of them, the mode.
+    /// The ideal observer: the most probable output given the demonstrations, with a uniform prior over a suite. If no
+    /// function agrees with all demonstrations, it answers as [`Rule::Mode`].
     Bayes,
 }
 
@@ -38,7 +38,7 @@ impl Rule {
     /// The rule called `name`, as in `builtin:name`.
     ///
     /// # Errors
-    /// There is none.
+    /// No rule has this name.
     pub fn named(name: &str) -> Result<Self> {
         match name {
             "mode" => Ok(Self::Mode),
@@ -53,18 +53,18 @@ impl Rule {
     }
 }
 
-/// A baseline.
+/// A predictor that answers by a [`Rule`].
 pub struct Builtin {
     rule: Rule,
-    /// What [`Rule::Bayes`] believes in.
+    /// The functions that [`Rule::Bayes`] considers.
     hypotheses: Rivals,
     seed: i64,
     fallbacks: u64,
 }
 
 impl Builtin {
-    /// A baseline; `suite` is the prior of [`Rule::Bayes`], and equally good answers are chosen
-    /// between by a draw from `seed` and the trial.
+    /// A baseline. `suite` is the prior of [`Rule::Bayes`]. Ties between equally good answers are broken by a draw that
+    /// depends on `seed` and the trial.
     #[must_use]
     pub fn new(rule: Rule, suite: Suite, seed: i64) -> Self {
         Self {
@@ -75,13 +75,13 @@ impl Builtin {
         }
     }
 
-    /// Answers for which no function of the suite agreed with all demonstrations, though they were clean.
+    /// Number of answers to clean prompts for which no function of the suite agreed with all demonstrations.
     #[must_use]
     pub fn fallbacks(&self) -> u64 {
         self.fallbacks
     }
 
-    /// The equally good answers; every string if nothing speaks for any.
+    /// The equally good answers; an empty list means that every bitstring is equally good.
     fn candidates(&mut self, point: &Point<'_>, trial: &Trial) -> Result<Vec<Bits>> {
         Ok(match self.rule {
             Rule::Copy => vec![point.query],
@@ -92,7 +92,7 @@ impl Builtin {
                 let hypotheses = self.hypotheses.of(&trial.function, bits)?;
                 let best = most_probable(hypotheses, point);
                 if best.is_empty() {
-                    // Of deranged demonstrations no function is to be expected.
+                    // With deranged demonstrations, it is normal that no function agrees.
                     self.fallbacks += u64::from(trial.condition == Condition::Clean);
                     return Ok(modes(point.outputs));
                 }
@@ -102,7 +102,7 @@ impl Builtin {
     }
 }
 
-/// The most frequent outputs of the demonstrations whose input is nearest to the query.
+/// The most frequent outputs of the demonstrations whose inputs are nearest to the query.
 fn nearest(point: &Point<'_>) -> Vec<Bits> {
     let distance = |x: &Bits| (x.value() ^ point.query.value()).count_ones();
     let Some(least) = point.inputs.iter().map(distance).min() else {
@@ -118,7 +118,7 @@ fn nearest(point: &Point<'_>) -> Vec<Bits> {
     modes(&outputs)
 }
 
-/// The outputs with the largest posterior, none where no function agrees with the demonstrations.
+/// The outputs with the largest posterior; empty if no function agrees with the demonstrations.
 fn most_probable(hypotheses: &Hypotheses, point: &Point<'_>) -> Vec<Bits> {
     let mut posterior: BTreeMap<u16, f64> = BTreeMap::new();
     for survivor in hypotheses.survivors(point.inputs, point.outputs, point.query) {
@@ -127,13 +127,13 @@ fn most_probable(hypotheses: &Hypotheses, point: &Point<'_>) -> Vec<Bits> {
     let most = posterior.values().copied().fold(0.0, f64::max);
     posterior
         .into_iter()
-        // Sums of powers of two below 2^53: equal posteriors are exactly equal.
+        // The posteriors are sums of powers of two, below 2^53: equal posteriors are exactly equal as floats.
         .filter(|(_, p)| *p >= most)
         .map(|(output, _)| Bits::new(output, hypotheses.bits()))
         .collect()
 }
 
-/// The chance by which a baseline chooses between equally good answers: a function of the seed and what is asked.
+/// The random stream that breaks ties between equally good answers. It depends on the seed, the trial and the shots.
 pub(super) fn ties(seed: i64, trial: &Trial, point: &Point<'_>) -> impl Below + use<> {
     let key = Key::new(&[
         b"builtin",

@@ -1,35 +1,32 @@
 /*!
-`builtin:compress`: an adaptive sequence model without any pretraining. What part of a curve is
-compression of the prompt alone?
+`builtin:compress`: an adaptive sequence model without any pretraining. It shows how much of a model's curve comes from
+compressing the prompt alone.
 
-**The model** is context-tree weighting (Willems, Shtarkov and Tjalkens, IEEE Trans. Inf. Theory 41,
-1995) over the prompt's own symbols. The next symbol's distribution may depend on the last 0, 1, ...,
-D symbols; which of them matter is unknown, and may differ from context to context. Every way to
-choose is a tree of contexts, in each of whose leaves symbols are drawn from a distribution of their
-own, estimated by Krichevsky and Trofimov's rule
+**The model** is context-tree weighting (Willems, Shtarkov and Tjalkens, IEEE Trans. Inf. Theory 41, 1995) over the
+prompt's own symbols. The distribution of the next symbol may depend on the last 0, 1, ..., D symbols. How many of them
+matter is unknown and may differ between contexts. Each possible choice is a tree of contexts. Each leaf of a tree has
+its own distribution of symbols, estimated by Krichevsky and Trofimov's rule
 
 ```text
 p(s) = (m + 1/2) / (n + A/2)
 ```
 
-with m of the n symbols seen there so far being s, and A symbols in all. The model is the mixture of
-all trees of depth at most D: a tree with c nodes above depth D has weight 2^-c.
+where n symbols were seen in that leaf so far, m of them were s, and there are A different symbols. The model is the
+mixture of all trees of depth at most D. A tree with c nodes above depth D has weight 2^-c.
 
-- The symbols are those that the prompt's columns name: zero, one, the separator, the literal
-  characters of template and prefix; and any other character of the prompt.
-- D is the number of symbols from one answer to the next in the paper's format, 2 bits + 1, so that a
-  context reaches back over the query to the same place of the example before.
-- A context is the symbols themselves: nothing tells the model at which bit of an example it is but
-  they. Where a template sets inputs and outputs apart, it learns outputs that never change; in the
-  papers' format, without any mark between the two, hardly.
-- Symbols before the prompt are a symbol of their own that never comes: contexts at the beginning
-  are not mistaken for others.
-- The model reads the prompt from its first symbol and learns as it goes; a nested prompt is read
-  once. An answer is greedy, as many symbols as there are bits, each learnt before the next; equally
-  probable symbols are chosen between by a draw from the seed and the trial. It can hold any symbol,
-  the separator for one, and is malformed then.
-- `answer_logprob` is the exact sum of ln p(target symbol | prompt, target before it), over all A
-  symbols; `margin` the smallest ln-ratio of the best two along the answer.
+- The symbols are those that the prompt's columns name (zero, one, the separator, the literal characters of template and
+  prefix), and every other character of the prompt.
+- D is 2 bits + 1. In the paper's format this is the number of symbols from one answer to the next, so a context reaches
+  back over the query to the same place in the previous example.
+- The model sees only the last symbols, not the position within an example. If a template separates inputs from outputs,
+  the model learns outputs that never change. In the papers' format nothing marks the border, so it hardly learns them.
+- Places before the start of the prompt count as one extra symbol that never occurs in the text. So contexts at the
+  start differ from all others.
+- The model reads the prompt from its first symbol and learns as it reads. It reads a nested prompt once.
+- Decoding is greedy, with as many symbols as there are bits; the model learns each symbol before the next. A draw from
+  the seed and the trial breaks ties. An answer with a symbol that is not a bit, such as the separator, is malformed.
+- `answer_logprob` is the exact sum of ln p(target symbol | prompt, target before it), normalised over all A symbols.
+  `margin` is the smallest ln-ratio of the best two symbols along the answer.
 */
 
 use super::builtin::ties;
@@ -46,30 +43,30 @@ pub struct Compress {
 }
 
 impl Compress {
-    /// A predictor whose ties are drawn from `seed`.
+    /// A predictor that breaks ties by draws from `seed`.
     #[must_use]
     pub fn new(seed: i64) -> Self {
         Self { seed }
     }
 }
 
-/// No child yet.
+/// The index of a child that does not exist yet.
 const ABSENT: u32 = u32::MAX;
 
-/// The mixture over all context trees, with what it has read.
+/// The mixture over all context trees, and the symbols it has read.
 #[derive(Debug, Clone)]
 struct ContextTree {
     /// Number of symbols, A.
     symbols: usize,
     /// Length of the longest context, D.
     depth: usize,
-    /// What was read, as numbers below `symbols`.
+    /// The symbols read so far, as numbers below `symbols`.
     history: Vec<usize>,
-    /// By node: how often each symbol was seen there.
+    /// For each node, how often each symbol was seen there; shape (nodes, A).
     counts: Vec<u32>,
-    /// By node: the child for each symbol before the context, and for the beginning of the text.
+    /// For each node, the child for each symbol before the context and for the start of the text; shape (nodes, A + 1).
     children: Vec<u32>,
-    /// By node: ln of the odds that this node is a leaf and not a branching, given what was read.
+    /// For each node, ln of the posterior odds that it is a leaf and not a branching.
     leaf_odds: Vec<f64>,
 }
 
@@ -96,14 +93,14 @@ impl ContextTree {
         node
     }
 
-    /// Where the child is noted that extends the context of `node`, which has `length` symbols.
+    /// The position in `children` of the child that extends the context of `node`, which has `length` symbols.
     fn link(&self, node: usize, length: usize) -> usize {
         let before = self.history.len().checked_sub(length + 1);
         let symbol = before.map_or(self.symbols, |at| self.history[at]);
         node * (self.symbols + 1) + symbol
     }
 
-    /// The nodes of the present context, from the empty one on, as far as they were ever met.
+    /// The nodes of the current context that exist, from the empty context to the longest.
     fn path(&self) -> Vec<usize> {
         let mut path = vec![0];
         for length in 0..self.depth {
@@ -116,17 +113,17 @@ impl ContextTree {
         path
     }
 
-    /// Krichevsky and Trofimov's estimate in a node.
+    /// Krichevsky and Trofimov's estimate of p(symbol) in a node.
     fn estimate(&self, node: usize, symbol: usize) -> f64 {
         let counts = &self.counts[node * self.symbols..(node + 1) * self.symbols];
         let total: u32 = counts.iter().sum();
-        // A handful of symbols.
+        // There are few symbols.
         #[allow(clippy::cast_precision_loss)]
         let half_symbols = self.symbols as f64 / 2.0;
         (f64::from(counts[symbol]) + 0.5) / (f64::from(total) + half_symbols)
     }
 
-    /// The probabilities of all symbols to come next.
+    /// For each symbol, the probability that it comes next.
     fn probabilities(&self) -> Vec<f64> {
         let path = self.path();
         (0..self.symbols)
@@ -139,10 +136,10 @@ impl ContextTree {
             .collect()
     }
 
-    /// The probability of a symbol by the subtree of every node of the path, the deepest first. A
-    /// node mixes its own estimate, if it is a leaf, with its child's.
+    /// The probability of a symbol in the subtree of each node of the path, the deepest first. A node mixes its own
+    /// estimate (for the case that it is a leaf) with that of its child.
     fn mixed(&self, path: &[usize], symbol: usize) -> Vec<f64> {
-        // What was never met gives every symbol the same, as an estimate of nothing does.
+        // A context without counts gives every symbol the same probability.
         #[allow(clippy::cast_precision_loss)]
         let mut below = 1.0 / self.symbols as f64;
         let nodes = path.iter().enumerate().rev();
@@ -160,14 +157,14 @@ impl ContextTree {
             .collect()
     }
 
-    /// Reads a symbol.
+    /// Reads a symbol and learns from it.
     fn read(&mut self, symbol: usize) {
         let mut path = self.path();
         while path.len() <= self.depth {
             let length = path.len() - 1;
             let link = self.link(path[length], length);
             let child = self.add_node();
-            // Far fewer than 2^32 nodes: a prompt's length times the depth.
+            // There are at most prompt length times depth nodes, far fewer than 2^32.
             self.children[link] = u32::try_from(child).unwrap_or(ABSENT);
             path.push(child);
         }
@@ -186,7 +183,7 @@ impl ContextTree {
     }
 }
 
-/// The symbols that a prompt can have, each once.
+/// The symbols that a prompt can hold, each once.
 fn vocabulary<'a>(prompt: &'a Prompt, template: &'a Template) -> Vec<&'a str> {
     let symbols = prompt.symbols();
     let texts = template
@@ -247,8 +244,8 @@ impl Compress {
     }
 }
 
-/// The most probable symbols one after the other, each read before the next, and the smallest ln-ratio
-/// of the best two.
+/// Greedy decoding: the most probable symbols, where the tree reads each before it chooses the next, and the smallest
+/// ln-ratio of the best two.
 fn greedy(
     mut tree: ContextTree,
     length: usize,
@@ -259,9 +256,9 @@ fn greedy(
     for _ in 0..length {
         let p = tree.probabilities();
         let best = p.iter().copied().fold(0.0, f64::max);
-        // Symbols seen equally often everywhere have exactly equal probabilities.
+        // Symbols with equal counts in all contexts have exactly equal probabilities.
         let candidates: Vec<usize> = (0..p.len()).filter(|&i| p[i] >= best).collect();
-        // A handful.
+        // There are few candidates.
         let n = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
         let chosen = candidates[ties.below(n) as usize];
         let others = p.iter().enumerate().filter(|(i, _)| *i != chosen);
@@ -274,7 +271,7 @@ fn greedy(
     (answer, margin)
 }
 
-/// ln of the probability of these symbols to come next.
+/// ln of the probability that these symbols come next.
 fn log_probability(mut tree: ContextTree, symbols: &[usize]) -> f64 {
     symbols
         .iter()
@@ -299,7 +296,7 @@ mod tests {
         Branching(Vec<Tree>),
     }
 
-    /// Every tree of at most this depth with this many branches, one after the other.
+    /// All trees of at most this depth in which every branching has this many branches.
     fn all_trees(depth: usize, branches: usize) -> Vec<Tree> {
         if depth == 0 {
             return vec![Tree::Leaf];
@@ -324,7 +321,7 @@ mod tests {
     }
 
     impl Tree {
-        /// Number of nodes above the largest depth.
+        /// Number of nodes above the maximal depth.
         fn cost(&self, depth: usize) -> i32 {
             if depth == 0 {
                 return 0;
@@ -335,7 +332,7 @@ mod tests {
             }
         }
 
-        /// The leaf of a place in the text, by its path.
+        /// The path to the leaf that predicts the symbol at a place in the text.
         fn leaf(&self, text: &[usize], at: usize, symbols: usize) -> Vec<usize> {
             let mut path = Vec::new();
             let mut tree = self;
@@ -348,7 +345,7 @@ mod tests {
             path
         }
 
-        /// The probability of the text, every leaf estimating by its own counts.
+        /// The probability of the text, if every leaf estimates from its own counts.
         fn probability(&self, text: &[usize], symbols: usize) -> f64 {
             let mut seen: Vec<(Vec<usize>, usize)> = Vec::new();
             let mut probability = 1.0;
@@ -381,13 +378,13 @@ mod tests {
     }
 
     proptest! {
-        /// The sum over all 730 trees of depth 3 over two symbols and the beginning, one by one.
+        /// Compares with the sum over all 730 trees of depth at most 3 over two symbols and the start of the text.
         #[test]
         fn two_symbols_are_the_mixture_of_all_trees(text in prop::collection::vec(0usize..2, 0..12)) {
             assert_mixture(&text, 2, 3);
         }
 
-        /// All 17 trees of depth 2 over three symbols and the beginning.
+        /// Compares with the sum over all 17 trees of depth at most 2 over three symbols and the start of the text.
         #[test]
         fn three_symbols_are_the_mixture_of_all_trees(text in prop::collection::vec(0usize..3, 0..12)) {
             assert_mixture(&text, 3, 2);
@@ -404,13 +401,13 @@ mod tests {
         }
     }
 
-    /// Two texts told apart by the beginning: 1 after the beginning, 0 after 1.
+    /// A tree of depth 1 after one symbol, computed by hand.
     #[test]
     fn by_hand() {
         let mut tree = ContextTree::new(2, 1);
         assert_eq!(tree.probabilities(), [0.5, 0.5]);
         tree.read(1);
-        // Root: (0 + 1/2) / (1 + 1); in the context of a 1 nothing was seen. Both trees have had 1/2.
+        // Root: (0 + 1/2) / (1 + 1). The context 1 has no counts: 1/2. Both trees gave the first symbol 1/2.
         let p = tree.probabilities();
         assert!((p[0] - (0.5 * 0.25 + 0.5 * 0.5)).abs() < 1e-15, "{p:?}");
     }

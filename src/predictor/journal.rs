@@ -1,11 +1,11 @@
 /*!
-What is finished stays finished: `OUT.partial` holds the predictions of a run as JSON lines, in the order of the prompts,
-each prompt's written and handed to the operating system at once.
+The journal `OUT.partial` keeps finished predictions when a run is interrupted. It holds the run's predictions as JSON
+lines, in the order of the prompts. As soon as a prompt is answered, its predictions go to the operating system.
 
-Its first line is the provenance, whose last step says what was asked of which model. A run that goes on has to ask the
-same; it reads the journal beside the prompts, drops what is torn at the end (half a line, or some of the points of a
-nested prompt), adds its own provenance, and appends. At the end the journal becomes the output, in the output's format.
-Where there is an output and no journal, the output is read in its place, and has to answer all prompts.
+The first line is the provenance; its last step holds the model and the settings. A resumed run must have the same model
+and settings. It reads the journal in parallel with the prompts, and drops an incomplete end (half a line, or only some
+points of a nested prompt). Then it adds its own provenance and appends. At the end, the journal becomes the output, in
+the output's format. If there is an output but no journal, the output is read instead and must answer all prompts.
 */
 
 use super::stream::predictions;
@@ -19,38 +19,38 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A power cut costs no more than what was finished within this time; a crash of the program costs nothing.
+/// The time between syncs to disk. A power cut loses at most the answers of this time; a crash of the program, none.
 const SYNC: Duration = Duration::from_secs(1);
 
 /// The journal of a run.
 pub struct Journal {
     path: PathBuf,
     writer: Writer<BufWriter<File>, Prediction>,
-    /// The same file, for what a writer cannot do: sync, lock, cut.
+    /// The same file, to sync, lock and truncate it, which the writer cannot do.
     file: File,
-    /// What an earlier run left, as far as it has not been read yet.
+    /// The predictions of an earlier run that are still to be read.
     earlier: Option<Earlier>,
-    /// The runs that left it; none where this is the first.
+    /// The earlier runs whose predictions are in the file; empty if this is the first run.
     runs: Chain,
-    /// What this run adds before its first predictions to those of others.
+    /// The provenance line that this run writes before its first predictions, if it appends to those of earlier runs.
     own: Option<Chain>,
-    /// Predictions in the file, earlier ones included as they are read.
+    /// Number of predictions in the file. Those of earlier runs count once they are read.
     kept: u64,
-    /// Whether what an earlier run left is not what is asked now.
+    /// Whether the predictions of an earlier run do not fit this run's prompts.
     is_refused: bool,
     synced: Instant,
 }
 
-/// The predictions of an earlier run, read beside the prompts.
+/// The predictions of an earlier run, read in parallel with the prompts.
 struct Earlier {
     path: PathBuf,
     records: Reader<Prediction>,
-    /// The same lines, for where they end; none of a finished output.
+    /// The same lines, read again to know their byte offsets; none if a finished output is read.
     lines: Option<BufReader<File>>,
 }
 
 impl Journal {
-    /// The journal of an output.
+    /// The path of an output's journal: `OUT.partial`.
     #[must_use]
     pub fn path_of(output: &Path) -> PathBuf {
         let mut name = output.as_os_str().to_owned();
@@ -58,10 +58,10 @@ impl Journal {
         name.into()
     }
 
-    /// Begins the journal of `output`, or with `resume` goes on with the one that is there. `step` says what is asked.
+    /// Begins the journal of `output`, or continues an existing one with `resume`. `step` holds the model and settings.
     ///
     /// # Errors
-    /// Another process writes it; without `resume`, there is one; with it, one that answers something else.
+    /// Another process writes the journal; without `resume`, it exists already; with it, its model or settings differ.
     pub fn open(
         output: &Path,
         resume: bool,
@@ -78,7 +78,7 @@ impl Journal {
                 path.display()
             )));
         }
-        // What follows the last line break is half a line.
+        // Half a line may follow the last line break: cut it off.
         file.set_len(whole).map_err(wrong)?;
         let earlier = if whole > 0 {
             Earlier::journal(&path, step)?
@@ -112,13 +112,13 @@ impl Journal {
         })
     }
 
-    /// Predictions that are safe.
+    /// Number of predictions in the journal.
     #[must_use]
     pub fn kept(&self) -> u64 {
         self.kept
     }
 
-    /// Whether nothing would be lost with it.
+    /// Whether no prediction is lost if the journal is removed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         match &self.earlier {
@@ -127,23 +127,23 @@ impl Journal {
         }
     }
 
-    /// The answers of an earlier run, where they are not to what is asked now: how many they are, and where.
+    /// If an earlier run's answers do not fit this run's prompts: how many answers it has, and which file has them.
     #[must_use]
     pub fn refused(&self) -> Option<String> {
         let earlier = self.earlier.as_ref().filter(|_| self.is_refused)?;
         Some(kept_in(&earlier.path))
     }
 
-    /// The runs whose answers this one goes on with, as far as they have been read.
+    /// The earlier runs whose answers this run keeps. Empty until all earlier answers are read.
     #[must_use]
     pub fn runs(&self) -> &[Step] {
         self.runs.steps()
     }
 
-    /// Whether an earlier run finished this prompt. Prompts have to come in that run's order.
+    /// Whether an earlier run answered this prompt completely. Prompts must come in that run's order.
     ///
     /// # Errors
-    /// It answers other prompts, or is damaged.
+    /// The earlier run answers other prompts, or its file is damaged.
     pub fn finished(&mut self, prompt: &Entry<Prompt>, identity: &Identity) -> Result<bool> {
         let Some(earlier) = &mut self.earlier else {
             return Ok(false);
@@ -152,11 +152,11 @@ impl Journal {
         let finished = earlier.answers(prompt, identity);
         self.is_refused = finished.is_err();
         if let Some(answers) = finished? {
-            // What is in the output is safe anyway.
+            // Answers in a finished output are not in the journal: do not count them.
             self.kept += if earlier.is_output() { 0 } else { answers };
             return Ok(true);
         }
-        // Some of its points are not a finished prompt.
+        // The end of the journal may hold some points of this prompt, but not all: cut them off.
         self.file
             .set_len(begin)
             .map_err(|e| Error::file(&self.path, e))?;
@@ -165,16 +165,16 @@ impl Journal {
         Ok(false)
     }
 
-    /// Whether the output was there, and answers all prompts, which have come.
+    /// Whether a finished output existed and answers all prompts. Call it after the last prompt.
     ///
     /// # Errors
-    /// It answers more.
+    /// The output answers more prompts than there are.
     pub fn is_complete(&mut self) -> Result<bool> {
         self.end_earlier()?;
         Ok(self.earlier.as_ref().is_some_and(Earlier::is_output))
     }
 
-    /// There are no more prompts: nor should there be answers.
+    /// Checks after the last prompt that no earlier answers are left.
     fn end_earlier(&mut self) -> Result<()> {
         if let Some(earlier) = &mut self.earlier {
             let next = earlier.next();
@@ -190,7 +190,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Adds the predictions of one prompt. When this returns, the operating system has them.
+    /// Appends the predictions of one prompt and hands them to the operating system before it returns.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -212,11 +212,11 @@ impl Journal {
         Ok(())
     }
 
-    /// Hands everything in the journal to `each`, in order. `types` are the Arrow types of the columns that nobody here
-    /// knows, which JSON lines have not.
+    /// Passes every prediction of the journal to `each`, in order. `types` gives the Arrow types of the unknown
+    /// columns, because JSON lines do not store types.
     ///
     /// # Errors
-    /// Those of `each`.
+    /// Those of `each`; a damaged journal.
     pub fn read_back(
         &mut self,
         types: Option<&Extra>,
@@ -235,7 +235,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes the journal: its output is there.
+    /// Removes the journal, once it is not needed any more.
     ///
     /// # Errors
     /// The file cannot be removed.
@@ -245,7 +245,7 @@ impl Journal {
 }
 
 impl Earlier {
-    /// What is in a journal; none where it is the first line only.
+    /// The predictions in a journal; none if it holds only the provenance line.
     fn journal(path: &Path, step: &Step) -> Result<Option<Self>> {
         let wrong = |e| Error::file(path, e);
         let mut records = Reader::open(&[path.to_owned()], true)?;
@@ -266,7 +266,7 @@ impl Earlier {
         }))
     }
 
-    /// A finished output.
+    /// The predictions in a finished output.
     fn finished(path: &Path, step: &Step) -> Result<Self> {
         let mut records = Reader::open(&[path.to_owned()], false)?;
         let chain = records.provenance();
@@ -289,7 +289,7 @@ impl Earlier {
         self.lines.is_none()
     }
 
-    /// Where the lines read so far end.
+    /// The byte offset where the lines read so far end.
     fn position(&mut self) -> Result<u64> {
         let lines = self.lines.as_mut().map(BufReader::stream_position);
         let position = lines.transpose().map_err(|e| Error::file(&self.path, e))?;
@@ -301,7 +301,7 @@ impl Earlier {
         let entry = self.records.read()?;
         if let (Some(_), Some(lines)) = (&entry, &mut self.lines) {
             let mut line = b"{\"provenance\"".to_vec();
-            // That of each run stands before what it added.
+            // Each run's provenance line stands before the predictions that it added: skip it.
             while line.starts_with(b"{\"provenance\"") {
                 line.clear();
                 lines
@@ -312,7 +312,7 @@ impl Earlier {
         Ok(entry)
     }
 
-    /// The number of answers to a prompt, which is that of its points; none where they are not all there.
+    /// The number of answers to a prompt, one for each of its points; none if some are missing.
     fn answers(&mut self, prompt: &Entry<Prompt>, identity: &Identity) -> Result<Option<u64>> {
         let points = points(&prompt.record)
             .map_err(|e| e.at(&prompt.place))?
@@ -331,7 +331,7 @@ impl Earlier {
                 None => return Ok(None),
             }
         }
-        // What this prompt's predictions are with the answers that are there.
+        // Predictions of this prompt with the stored answers: they must equal the stored predictions.
         let answers = found.iter().map(|entry| Answer {
             output: entry.record.output.clone(),
             logprob: entry.record.answer_logprob,
@@ -360,7 +360,7 @@ impl Earlier {
     }
 }
 
-/// So many answers are kept in a file, for the user.
+/// The message "N answers are kept in PATH".
 #[must_use]
 pub fn kept_words(kept: u64, path: &Path) -> String {
     let (answers, are) = (
@@ -370,14 +370,14 @@ pub fn kept_words(kept: u64, path: &Path) -> String {
     format!("{answers} {are} kept in {}", path.display())
 }
 
-/// How many answers are kept in a file, for the user.
+/// Counts the answers in a file, and says so as [`kept_words`] does.
 fn kept_in(path: &Path) -> String {
     let records = Reader::<Prediction>::open(&[path.to_owned()], false);
     let kept = records.map_or(0, |records| records.take_while(Result::is_ok).count());
     kept_words(kept as u64, path)
 }
 
-/// Opens a journal that nobody else writes, made where there is none.
+/// Opens and locks a journal; creates it if it does not exist.
 fn open_locked(path: &Path) -> Result<File> {
     let wrong = |e| Error::file(path, e);
     loop {
@@ -397,8 +397,8 @@ fn open_locked(path: &Path) -> Result<File> {
             }
             Err(TryLockError::Error(e)) => return Err(wrong(e)),
         }
-        // Between opening and locking, a process that was done may have removed it: what is written into a file without a
-        // name is lost.
+        // Between opening and locking, another process may have removed the file. Data written into a removed file is
+        // lost, so check that the path still names this file.
         let held = file.metadata().map_err(wrong)?;
         match fs::metadata(path) {
             Ok(named) if (named.dev(), named.ino()) == (held.dev(), held.ino()) => return Ok(file),
@@ -409,7 +409,7 @@ fn open_locked(path: &Path) -> Result<File> {
     }
 }
 
-/// The length of a file up to its last line break.
+/// The length of a file up to and including its last line break, in bytes.
 fn whole_lines(mut file: &File) -> std::io::Result<u64> {
     const BLOCK: u64 = 1 << 16;
     let mut end = file.metadata()?.len();
@@ -427,7 +427,7 @@ fn whole_lines(mut file: &File) -> std::io::Result<u64> {
     Ok(0)
 }
 
-/// Whether an earlier run asked the same of the same model.
+/// Checks that an earlier run had the same version, model and settings.
 fn check_settings(path: &Path, earlier: &Step, step: &Step) -> Result<()> {
     let differs = |name: &str, then: &str, now: &str| {
         Error::usage(format!(

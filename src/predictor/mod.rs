@@ -1,8 +1,8 @@
 /*!
-Predictors and their answers: models in ONNX Runtime, engines in processes of their own, and baselines that need no model.
+Predictors and their answers: models in ONNX Runtime, engines in their own processes, and baselines without a model.
 
-A predictor answers a prompt at its evaluation points: one at the end of an ordinary prompt, several
-within a nested one. The points become one prediction each.
+A predictor answers a prompt at its evaluation points. An ordinary prompt has one, at its end. A nested prompt has
+several. Each point gives one prediction.
 */
 
 mod builtin;
@@ -25,7 +25,7 @@ pub use stream::{Job, Jobs, Stream};
 use crate::error::Result;
 use crate::provenance::Facts;
 
-/// What every prediction of a run says of its predictor.
+/// The description of the predictor that every prediction of a run carries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
     /// The predictor's name.
@@ -45,28 +45,27 @@ pub struct Identity {
 /// An answer at one evaluation point.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answer {
-    /// The raw symbols, as [`Symbols::output`](crate::symbols::Symbols::output) has them: as many as the target has, or fewer
-    /// before an end of sequence. A token counts as one symbol and stands as it is; a special token has no text.
+    /// The raw symbols, as [`Symbols::output`](crate::symbols::Symbols::output) writes them: as many as in the target,
+    /// or fewer if the sequence ended early. A token counts as one symbol, unchanged; a special token has no text.
     pub output: String,
-    /// Sum of ln p(target symbol | target prefix), in nats, where the predictor gives one: over the whole vocabulary, or,
-    /// constrained, over the two bit symbols. A model that generates gives it where the answer is the target.
+    /// Sum of ln p(target symbol | target prefix), in nats, if the predictor gives one. It is over the whole
+    /// vocabulary, or over the two bit symbols if constrained. Method `generate` gives it only for a correct answer.
     pub logprob: Option<f64>,
-    /// Smallest gap between the best two logits along the answer; none where only one token can be.
+    /// Smallest gap between the best two logits along the answer; none if only one token is possible.
     pub margin: Option<f64>,
-    /// Whether the model's logits were no numbers, so that the answer ends there.
+    /// Whether the answer ended early because the model's logits were not finite numbers.
     pub is_broken: bool,
 }
 
 /// Something that answers prompts.
 pub trait Predictor {
-    /// Answers all prompts that `jobs` has, as many at a time as suits it.
+    /// Answers all prompts of `jobs`. The predictor chooses how many it takes at a time.
     ///
     /// # Errors
-    /// A prompt that the predictor cannot read, by its place; a failure of its engine; those of
-    /// `jobs`.
+    /// The predictor cannot read a prompt (the error names its place); its engine fails; an error of `jobs`.
     fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()>;
 
-    /// What it cost, by name, for the provenance and the user: tokens read, device, threads, ...
+    /// Measurements by name, for the provenance and the user: tokens read, device, threads, ...
     fn measured(&self) -> Facts {
         Facts::new()
     }

@@ -1,37 +1,37 @@
 /*!
-Evaluation points: where a prompt is answered, and what has been shown by then.
+Evaluation points: where a prompt is answered, and what the model has seen up to there.
 */
 
 use crate::error::{Error, Result};
 use crate::program::Bits;
 use crate::record::Prompt;
 
-/// One place of a prompt at which an answer is wanted.
+/// One place in a prompt where the predictor has to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Point<'a> {
-    /// Demonstrations before it.
+    /// Number of demonstrations before the query.
     pub shots: u32,
-    /// Their inputs.
+    /// The demonstrations' inputs.
     pub inputs: &'a [Bits],
-    /// Their outputs, as shown.
+    /// The demonstrations' outputs, as shown.
     pub outputs: &'a [Bits],
-    /// The input to answer.
+    /// The query.
     pub query: Bits,
-    /// The output wanted.
+    /// The correct output.
     pub target: Bits,
-    /// What the model has read by then.
+    /// The text that the model reads before it answers.
     pub prompt: &'a str,
-    /// Where the answer begins, in symbols.
+    /// Where the answer begins, in symbols from the start of the prompt.
     pub start: usize,
     /// The encoded target.
     pub answer: String,
 }
 
-/// The evaluation points of a prompt, by shots: its end, or those of `eval_shots` if nested, where
-/// the answer to example s + 1 given the first s is read.
+/// The evaluation points of a prompt, ordered by shots. An ordinary prompt has one, at its end. A nested prompt has one
+/// for each s in `eval_shots`: there the model answers example s + 1 after it has seen the first s examples.
 ///
 /// # Errors
-/// A nested prompt whose text isn't what its columns say.
+/// The text of a nested prompt contradicts its columns.
 pub fn points(prompt: &Prompt) -> Result<Vec<Point<'_>>> {
     let trial = &prompt.trial;
     let symbols = prompt.symbols();

@@ -1,6 +1,6 @@
 /*!
-From prompts to predictions: a stream of prompts goes through a predictor, which may take many at a time and give them
-back in any order; their predictions come out in the order of the prompts.
+From prompts to predictions. A predictor may take many prompts at a time and return them in any order. The stream writes
+their predictions in the order of the prompts.
 */
 
 use super::{Answer, Identity, Point, Predictor, points};
@@ -11,29 +11,29 @@ use std::collections::BTreeMap;
 /// A prompt on its way through a predictor.
 #[derive(Debug)]
 pub struct Job {
-    /// Its number among the prompts of the run.
+    /// The prompt's number in the run, from 0.
     number: u64,
-    /// The prompt, and where it was read.
+    /// The prompt, and the place it was read from.
     pub entry: Entry<Prompt>,
 }
 
-/// Where a predictor takes prompts from and leaves its answers.
+/// The source of a predictor's prompts, and the place for its answers.
 pub trait Jobs {
     /// The next prompt; none at the end.
     ///
     /// # Errors
-    /// An input that is damaged.
+    /// The input is damaged.
     fn next(&mut self) -> Result<Option<Job>>;
 
-    /// Hands a prompt back with its answers, one for each of its points, in their order. Prompts
-    /// may come back in any order; what is handed back early waits in memory for its turn.
+    /// Returns a prompt with its answers, one for each evaluation point, in the order of the points. Prompts may come
+    /// back in any order: an early one waits in memory until all prompts before it are written.
     ///
     /// # Errors
-    /// Not as many answers as points; an output that cannot be written.
+    /// The numbers of answers and points differ; the output cannot be written.
     fn done(&mut self, job: Job, answers: Vec<Answer>) -> Result<()>;
 }
 
-/// Answers prompts one after the other; errors say which.
+/// Answers prompts one by one. Errors name the prompt.
 pub(super) fn one_by_one(
     jobs: &mut dyn Jobs,
     mut answer: impl FnMut(&Prompt, &[Point<'_>]) -> Result<Vec<Answer>>,
@@ -48,18 +48,18 @@ pub(super) fn one_by_one(
     Ok(())
 }
 
-/// The [`Jobs`] of one run: prompts from `source`; predictions, a prompt's together, to `sink`.
+/// The [`Jobs`] of one run. It takes prompts from `source` and passes all predictions of a prompt at once to `sink`.
 pub struct Stream<'a, Source, Sink> {
     identity: &'a Identity,
     source: Source,
     sink: Sink,
-    /// Prompts given out so far.
+    /// Number of prompts that the predictor has taken.
     given: u64,
-    /// Prompts whose predictions went to the sink.
+    /// Number of prompts whose predictions went to the sink.
     written: u64,
-    /// Answers that ended because a model's logits were no numbers.
+    /// Number of answers that ended early because the model's logits were not finite.
     broken: u64,
-    /// What came back before its turn.
+    /// Predictions that came back before their turn, by prompt number.
     early: BTreeMap<u64, (Entry<Prompt>, Vec<Prediction>)>,
 }
 
@@ -68,7 +68,7 @@ where
     Source: FnMut() -> Result<Option<Entry<Prompt>>>,
     Sink: FnMut(&Entry<Prompt>, Vec<Prediction>) -> Result<()>,
 {
-    /// A run of a predictor called `identity`.
+    /// A run of the predictor that `identity` describes.
     pub fn new(identity: &'a Identity, source: Source, sink: Sink) -> Self {
         Self {
             identity,
@@ -81,8 +81,7 @@ where
         }
     }
 
-    /// Runs the predictor to the end of the prompts; gives the number of answers that ended because a
-    /// model's logits were no numbers.
+    /// Answers all prompts. Returns the number of answers that ended early because the model's logits were not finite.
     ///
     /// # Errors
     /// Those of the predictor, the source and the sink.
@@ -119,7 +118,7 @@ where
     }
 }
 
-/// The predictions that answers are, one an evaluation point.
+/// Turns the answers to a prompt into predictions, one for each evaluation point.
 pub(super) fn predictions(
     identity: &Identity,
     prompt: &Prompt,

@@ -1,5 +1,5 @@
 /*!
-Records as Arrow streams and Parquet files, written batch by batch.
+Writes records as Arrow streams and Parquet files, batch by batch.
 */
 
 use super::batch::BATCH_ROWS;
@@ -22,10 +22,10 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-/// Row groups are closed at this encoded size, so that memory stays flat.
+/// A row group is closed at this encoded size in bytes, so that memory use does not grow.
 const ROW_GROUP_BYTES: usize = 64 << 20;
 
-/// Collects records into batches, and writes these.
+/// Collects records into batches and writes the batches.
 pub(super) struct BatchWriter<W: Write + Send> {
     place: String,
     metadata: HashMap<String, String>,
@@ -34,20 +34,20 @@ pub(super) struct BatchWriter<W: Write + Send> {
     line: Vec<u8>,
     skip: &'static [&'static str],
     extra: ExtraColumns,
-    /// None once it failed.
+    /// The output; none after it failed.
     sink: Option<Sink<W>>,
 }
 
-/// Where batches go.
+/// The output of batches.
 enum Sink<W: Write + Send> {
-    /// The first batch begins it: its unknown columns complete the schema.
+    /// Not begun yet: the unknown columns of the first batch are needed for the schema.
     Waiting(W, Format),
     Arrow(StreamWriter<W>),
     Parquet(ArrowWriter<W>),
 }
 
 impl<W: Write + Send> BatchWriter<W> {
-    /// For `T`'s columns but those in `skip`, to `out`, which errors call `place`.
+    /// A writer of `T`'s columns, without those in `skip`, to `out`. Error messages call it `place`.
     pub(super) fn new<T: Record>(
         (out, place): (W, &str),
         format: Format,
@@ -82,7 +82,7 @@ impl<W: Write + Send> BatchWriter<W> {
         Ok(())
     }
 
-    /// The records since the last call as a batch.
+    /// The records since the last call, as a batch.
     fn batch(&mut self) -> Result<RecordBatch> {
         let known = self.decoder.flush().map_err(Error::data)?;
         let known = known.unwrap_or_else(|| RecordBatch::new_empty(self.schema.clone()));
@@ -124,7 +124,7 @@ impl<W: Write + Send> BatchWriter<W> {
         Ok(())
     }
 
-    /// Writes what is left and gives the output back.
+    /// Writes the remaining records and returns the output.
     pub(super) fn finish(mut self) -> Result<W> {
         if !self.decoder.is_empty() || matches!(self.sink, Some(Sink::Waiting(..))) {
             self.write_batch()?;
@@ -140,7 +140,7 @@ impl<W: Write + Send> BatchWriter<W> {
         Error::data(format!("{}: the output failed before", self.place))
     }
 
-    /// What a writer of tables says, as what went wrong with the output where it was that.
+    /// Converts an error of a writer. If its cause is an I/O error, reports that one.
     fn wrong(&self, e: impl std::error::Error + 'static) -> Error {
         let first: &(dyn std::error::Error + 'static) = &e;
         let mut causes = std::iter::successors(Some(first), |e| e.source());
@@ -153,7 +153,7 @@ impl<W: Write + Send> BatchWriter<W> {
 
 fn properties(metadata: &HashMap<String, String>) -> Result<WriterProperties> {
     let pairs = (metadata.iter()).map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
-    // Level 1: a third of the size of uncompressed prompts at little cost in time.
+    // Level 1 compresses prompts to a third of their size and costs little time.
     let level = ZstdLevel::try_new(1).map_err(Error::data)?;
     Ok(WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))

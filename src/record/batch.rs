@@ -1,5 +1,5 @@
 /*!
-Arrow batches as records are read from them. Parquet is read through these.
+Arrow batches, and the values that records read from them. Parquet files are read as Arrow batches, too.
 */
 
 use super::column::Column;
@@ -19,13 +19,13 @@ use arrow::json::writer::LineDelimited;
 use std::cell::OnceCell;
 use std::sync::{Arc, OnceLock};
 
-/// Records that are read or written at once.
+/// Number of records that are read or written at once.
 pub(super) const BATCH_ROWS: usize = 1024;
 
-/// A batch as records are read from it.
+/// A batch from which records are read.
 pub struct Batch {
     source: RecordBatch,
-    /// The columns as records are read from them, each made when it is asked for.
+    /// The values of each column, converted when they are first needed.
     values: Vec<OnceCell<Values>>,
     unknown: OnceCell<Arc<Unknown>>,
 }
@@ -58,7 +58,7 @@ impl Batch {
         self.values[at].get_or_init(|| Values::of(self.source.column(at)))
     }
 
-    /// The columns that are not among `known`. A batch is asked for one list of columns only.
+    /// The columns that are not in `known`. The result is cached, so every call for a batch must have the same `known`.
     pub(super) fn unknown(&self, known: &[Column]) -> &Arc<Unknown> {
         self.unknown.get_or_init(|| {
             let is_unknown = |at: &usize| {
@@ -79,11 +79,11 @@ impl Batch {
 #[derive(Debug)]
 pub struct Unknown {
     pub(super) batch: RecordBatch,
-    /// The same as JSON, row by row, made when it is asked for.
+    /// The same columns as JSON, row by row, made when first needed.
     json: OnceLock<std::result::Result<Vec<JsonFields>, String>>,
 }
 
-/// Names of columns, and their values in JSON.
+/// Column names and values as JSON text.
 pub(super) type JsonFields = Vec<(String, String)>;
 
 impl Unknown {
@@ -97,25 +97,25 @@ impl Unknown {
     }
 }
 
-/// The values of a column, in the types of [`ColumnType`](super::ColumnType).
+/// The values of a column, converted to the types of [`ColumnType`](super::ColumnType).
 pub enum Values {
     Null,
     Text(StringArray),
     Int(Int64Array),
     Float(Float64Array),
     Bool(BooleanArray),
-    /// Lists, and the items of all of them.
+    /// Lists, and the items of all lists together.
     List(ListArray, Box<Values>),
-    /// Of no such type, and what it is called.
+    /// Values of another type, and the name of this type.
     Other(ArrayRef, String),
-    /// Each row for itself, where not all fit.
+    /// One entry for each row, if some rows cannot be converted.
     Rows(Vec<Values>),
-    /// One that does not fit, and why.
+    /// A value that cannot be converted; the text says why.
     Unfit(String),
 }
 
 impl Values {
-    /// A column in such a type, where it is like one.
+    /// Converts a column to the closest of these types.
     pub(super) fn of(column: &ArrayRef) -> Self {
         let plain = match cast(column, &plain_type(column.data_type())) {
             Ok(plain) => plain,
@@ -124,7 +124,7 @@ impl Values {
                 return Self::Rows(rows.collect());
             }
             Err(e) => {
-                // What a caster says of a value begins with its own words for it.
+                // Cut the kind of error, with which Arrow's message begins.
                 let what = e.to_string();
                 let cut = what.split_once(": ").map(|(_, what)| what.to_owned());
                 return Self::Unfit(cut.unwrap_or(what));
@@ -144,7 +144,7 @@ impl Values {
         }
     }
 
-    /// One of them.
+    /// The value of a row.
     #[inline]
     pub(super) fn datum(&self, row: usize) -> Datum<'_> {
         match self {
@@ -166,7 +166,7 @@ impl Values {
     }
 }
 
-/// Casts an array; a value that does not fit is an error.
+/// Casts an array. A value that does not fit is an error, not null.
 pub(super) fn cast(array: &ArrayRef, to: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
     if array.data_type() == to {
         return Ok(array.clone());
@@ -178,7 +178,7 @@ pub(super) fn cast(array: &ArrayRef, to: &DataType) -> std::result::Result<Array
     cast_with_options(array, to, &options)
 }
 
-/// The type that a column is read in: that of a [`ColumnType`](super::ColumnType) where it says the same, or its own.
+/// The type that a column is cast to for reading: that of the matching [`ColumnType`](super::ColumnType), or its own.
 fn plain_type(found: &DataType) -> DataType {
     match found {
         DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
@@ -202,10 +202,10 @@ fn plain_type(found: &DataType) -> DataType {
     }
 }
 
-/// A batch's rows as JSON. NaN is null there.
+/// The rows of a batch as JSON. NaN becomes null.
 ///
 /// # Errors
-/// What JSON cannot say: an infinity, keys that are no texts.
+/// JSON cannot represent a value: an infinity, or a map key that is not text.
 pub(super) fn rows_as_json(batch: &RecordBatch) -> Result<Vec<JsonFields>> {
     let columns: Vec<ArrayRef> = (batch.columns().iter())
         .map(|column| cast(column, &json_type(column.data_type())).map_err(Error::data))
@@ -223,7 +223,7 @@ pub(super) fn rows_as_json(batch: &RecordBatch) -> Result<Vec<JsonFields>> {
     let batch =
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(Error::data)?;
     let mut text = Vec::new();
-    // A null is passed on as null, as it is from JSON lines.
+    // Write nulls explicitly, so that a null column stays a column, as with JSON lines.
     let mut writer = WriterBuilder::new()
         .with_explicit_nulls(true)
         .build::<_, LineDelimited>(&mut text);
@@ -239,8 +239,8 @@ pub(super) fn rows_as_json(batch: &RecordBatch) -> Result<Vec<JsonFields>> {
         .collect()
 }
 
-/// The type in which JSON says a column, and reads it back: a dictionary's values are themselves, a duration is its number
-/// of units.
+/// The type with which a column is written to JSON and read back. A dictionary becomes plain values, a duration becomes
+/// its number of units.
 fn json_type(of: &DataType) -> DataType {
     let item = |field: &FieldRef| {
         let inner = json_type(field.data_type());
@@ -259,7 +259,7 @@ fn json_type(of: &DataType) -> DataType {
     }
 }
 
-/// Fields of the types in which JSON says theirs.
+/// The same fields, with the types that [`json_type`] gives.
 pub(super) fn json_fields(fields: &Fields) -> Fields {
     let field = |field: &FieldRef| Field::new(field.name(), json_type(field.data_type()), true);
     fields.iter().map(field).collect()

@@ -1,5 +1,5 @@
 /*!
-The brief table of some records: what a person reads of them, on a terminal or in a report.
+The brief table of some records: the columns that a person wants to read on a terminal or in a report.
 */
 
 use super::column::{Column, ColumnType};
@@ -9,7 +9,7 @@ use crate::error::visible;
 use crate::terminal::{Brief, BriefCell, BriefColumn};
 
 impl Brief {
-    /// The table of some records.
+    /// Makes the brief table. Constant columns (except floats) go above it; empty columns are left out.
     #[must_use]
     pub fn of<T: Record>(records: &[T]) -> Self {
         let is_brief = |column: &&Column| !T::DETAILS.contains(&column.name);
@@ -29,7 +29,7 @@ impl Brief {
         };
         let rows: Vec<Vec<BriefCell>> = records.iter().map(row).collect();
         let is_empty = |i: usize| rows.iter().all(|row| row[i].exact.is_empty());
-        // Numbers with a point are results, and stay in the table.
+        // Floats are results and stay in the table.
         let is_said_once = |i: usize| {
             rows.len() > 1
                 && columns[i].kind != ColumnType::Float
@@ -55,7 +55,7 @@ impl Brief {
     }
 }
 
-/// A number for a person: four digits after the point, small ones in scientific notation.
+/// A number for reading: four digits after the point; very small or large ones in scientific notation.
 fn human(x: f64) -> String {
     let magnitude = x.abs();
     if x == 0.0 || (1e-3..1e5).contains(&magnitude) {

@@ -1,23 +1,23 @@
 /*!
-What must hold between the columns of a record, whatever file it comes from: what the kinds' checks are made of.
+The building blocks of the record kinds' checks: what must hold between the columns of a record in any format.
 */
 
 use crate::error::counted;
 use crate::program::{Bits, MAX_BITS};
 use std::ops::RangeInclusive;
 
-/// Nothing, or the column and what was expected.
+/// Nothing, or an error that names the column and what was expected.
 pub(super) type Checked = Result<(), String>;
 
-/// A share, and a bound of one. It need not be a multiple of one over its trials: it is a mean over
-/// functions, and printed tables are rounded.
+/// The range of a share and of its bounds. A share need not be a multiple of 1 / trials: it is a mean over functions,
+/// and printed tables are rounded.
 pub(super) const SHARE: RangeInclusive<f64> = 0.0..=1.0;
 
-/// The standard error of a mean of shares: values between 0 and 1 deviate by 1/2 at most, and two
-/// that do have this error.
+/// The range of the standard error of a mean of shares. Values between 0 and 1 have a standard deviation (ddof 0) of at
+/// most 1/2, so the error is at most 1/2. The two values 0 and 1 reach it.
 pub(super) const SHARE_ERROR: RangeInclusive<f64> = 0.0..=0.5;
 
-/// The logarithm of a probability.
+/// The range of the logarithm of a probability.
 pub(super) const LOG: RangeInclusive<f64> = f64::NEG_INFINITY..=0.0;
 
 pub(super) fn range(range: RangeInclusive<f64>, columns: &[(&str, Option<f64>)]) -> Checked {
@@ -61,7 +61,7 @@ pub(super) fn demonstrations(inputs: &[Bits], outputs: &[Bits], shots: u32, bits
         ));
     }
     let wide = |name, list: &[Bits]| {
-        // All are looked at whatever is found, which is many at once; the culprit is looked for where there is one.
+        // The fold has no early exit, so that the compiler can check many at once. The wrong value is found after it.
         let same = list.iter().fold(true, |same, b| same & (b.len() == bits));
         if same {
             return Ok(());

@@ -1,5 +1,5 @@
 /*!
-What a column can hold, and the types of fields that hold it.
+The types of columns, and the Rust types of the fields that hold their values.
 */
 
 use super::datum::Datum;
@@ -10,11 +10,11 @@ use std::sync::Arc;
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnType {
-    /// Text, bitstrings included.
+    /// Text. Bitstrings are text, too.
     Text,
-    /// An integer that fits 64 bits.
+    /// A signed integer of 64 bits.
     Int,
-    /// A floating-point number.
+    /// A floating-point number of 64 bits.
     Float,
     /// True or false.
     Bool,
@@ -25,7 +25,7 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
-    /// The same in Arrow's terms.
+    /// The same type in Arrow.
     #[must_use]
     pub fn arrow(self) -> DataType {
         let list = |item| DataType::List(Arc::new(Field::new("item", item, true)));
@@ -39,7 +39,7 @@ impl ColumnType {
         }
     }
 
-    /// Whether it is a list, which CSV and tables cannot hold.
+    /// Whether the type is a list. CSV and aligned tables cannot hold lists.
     #[must_use]
     pub fn is_list(self) -> bool {
         matches!(self, Self::TextList | Self::IntList)
@@ -49,11 +49,11 @@ impl ColumnType {
 /// One column of a record kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
-    /// The name, the same in every format.
+    /// The column's name, which is the same in every format.
     pub name: &'static str,
-    /// What it holds.
+    /// The column's type.
     pub kind: ColumnType,
-    /// Whether it may be null.
+    /// Whether the column may be null.
     pub nullable: bool,
 }
 
@@ -64,10 +64,10 @@ pub trait Value: Sized {
     /// Whether the column may be null or absent.
     const NULLABLE: bool = false;
 
-    /// The value out of a table's.
+    /// Converts a value of a table.
     ///
     /// # Errors
-    /// What was expected, and what was found.
+    /// The value does not fit; the error says what was expected and what was found.
     fn read(datum: Datum<'_>) -> Result<Self, String>;
 
     /// Appends the value to a line of JSON.
@@ -76,8 +76,8 @@ pub trait Value: Sized {
 
 /// Appends a value to a line of JSON.
 fn push(line: &mut Vec<u8>, value: &impl serde::Serialize) {
-    // Writing into a vector cannot fail; serde_json writes the shortest text that reads back as the same number, and null
-    // for what is not finite.
+    // Writing into a vector cannot fail. serde_json writes a number as the shortest text that reads back as the same
+    // number, and as null if it is not finite.
     let _ = serde_json::to_writer(line, value);
 }
 
@@ -136,9 +136,9 @@ fn push_list(line: &mut Vec<u8>, list: &[Bits]) {
     line.push(b']');
 }
 
-/// `text` as a JSON string.
+/// Appends `text` as a JSON string.
 pub(super) fn push_text(line: &mut Vec<u8>, text: &str) {
-    // Looked at to the end whatever is found, so that many bytes are looked at at once.
+    // The fold has no early exit, so that the compiler can check many bytes at once.
     let escapes = text.bytes().fold(0, |found, byte| {
         found | u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\')
     });
@@ -151,10 +151,10 @@ pub(super) fn push_text(line: &mut Vec<u8>, text: &str) {
     push(line, &text);
 }
 
-/// Bitstrings with commas between them: most of a trial is made of them. Each is written at its full width and only
-/// counted at its length, which takes a few stores instead of a copy of any length.
+/// Appends bitstrings with commas between them. They are most of a trial, so this is fast: each is written at the full
+/// width of 16 bits, which takes a few stores, and the next one overwrites what is beyond its real length.
 fn push_bits(line: &mut Vec<u8>, list: &[Bits]) {
-    // Quotes and a comma, or what was written too far.
+    // The full width, two quotes and a comma.
     const ROOM: usize = MAX_BITS as usize + 3;
     let begin = line.len();
     line.resize(begin + ROOM * list.len(), b',');
@@ -169,6 +169,6 @@ fn push_bits(line: &mut Vec<u8>, list: &[Bits]) {
         room[width + 1..width + 3].copy_from_slice(b"\",");
         end += width + 3;
     }
-    // Without the last comma.
+    // Cut the last comma.
     line.truncate(end - usize::from(end > begin));
 }

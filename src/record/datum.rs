@@ -1,8 +1,8 @@
 /*!
-One value of a table, as far as its format says what it is, and what it can be read as.
+One value of a table, and its conversion to the types of columns.
 
-What other tools write otherwise is read if nothing is lost: whole numbers as floats, true and false as words or numbers,
-NaN where there is no value.
+Other tools write some values differently. They are accepted if nothing is lost: whole numbers as floats, true and false
+as words or numbers, NaN instead of null.
 */
 
 use super::batch::Values;
@@ -12,38 +12,38 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// A value.
+/// A value, with the type that its format shows.
 #[derive(Clone, Copy)]
 pub enum Datum<'a> {
-    /// None.
+    /// No value.
     Null,
     /// True or false.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A number.
+    /// A floating-point number.
     Float(f64),
-    /// A text.
+    /// Text.
     Text(&'a str),
-    /// A number, a list, an object, or a text with escapes, as JSON has it.
+    /// JSON text of a number, a list, an object, or a string with escapes.
     Json(&'a str),
-    /// Items of a list in a batch, from the first number to before the second.
+    /// A list in a batch: its items are those from the first index to before the second.
     Items(&'a Values, u32, u32),
-    /// CSV only says how it is written.
+    /// A field of CSV, whose type is not known.
     Bare(&'a str),
-    /// The same with a comma in it, which may be a point.
+    /// A field of CSV with a comma, which may be a decimal comma.
     Comma(&'a str),
-    /// Of a type that no column has: its name.
+    /// A value of a type that no column has; the text is the name of the type.
     Other(&'a str),
-    /// No column can hold it: why.
+    /// A value that no column can hold; the text says why.
     Unfit(&'a str),
 }
 
 impl<'a> Datum<'a> {
-    /// A value that is known to be JSON.
+    /// The value of a valid JSON text.
     pub(super) fn json(text: &'a str) -> Self {
         match text.as_bytes() {
-            // Without a backslash, a text is what stands between its quotes.
+            // A JSON string without a backslash is simply the text between its quotes.
             [b'"', inside @ .., b'"'] if memchr::memchr(b'\\', inside).is_none() => {
                 Self::Text(&text[1..text.len() - 1])
             }
@@ -54,7 +54,7 @@ impl<'a> Datum<'a> {
         }
     }
 
-    /// A field of CSV whose columns commas do not separate: they may stand in numbers.
+    /// A field of CSV with another separator than the comma: numbers may have a decimal comma.
     pub(super) fn with_comma(text: &'a str) -> Self {
         if text.contains(',') {
             Self::Comma(text)
@@ -63,7 +63,7 @@ impl<'a> Datum<'a> {
         }
     }
 
-    /// Rust's own parser gives the number that was written; `serde_json`'s can miss it by its last bit.
+    /// Parses a number. Uses Rust's own parser, because `serde_json`'s result can be wrong in the last bit.
     fn number(text: &str) -> Option<Self> {
         if let Ok(n) = text.parse() {
             return Some(Self::Int(n));
@@ -72,7 +72,7 @@ impl<'a> Datum<'a> {
         x.is_finite().then_some(Self::Float(x))
     }
 
-    /// Whether there is no value: pandas has NaN in the place of null, R has NA.
+    /// Whether there is no value. pandas writes NaN instead of null, R writes NA.
     pub(super) fn is_null(self) -> bool {
         match self {
             Self::Null => true,
@@ -85,7 +85,7 @@ impl<'a> Datum<'a> {
         }
     }
 
-    /// What a text without a type is meant as: a number or a word.
+    /// Converts a text of unknown type to a number, or else to text.
     fn settled(self) -> Self {
         match self {
             Self::Comma(text) => {
@@ -102,7 +102,7 @@ impl<'a> Datum<'a> {
     }
 
     pub(super) fn int(self) -> Result<i64, String> {
-        /// Beyond, floats have no odd numbers.
+        /// 2^53. Above it, floats cannot represent all integers.
         const WHOLE: f64 = 9_007_199_254_740_992.0;
         match self.settled() {
             Self::Int(n) => Ok(n),
@@ -146,7 +146,7 @@ impl<'a> Datum<'a> {
         }
     }
 
-    /// What `read` makes of a list's items, which should be `what`.
+    /// The items of a list, each converted by `read`. Error messages call the items `what`.
     pub(super) fn list<T>(
         self,
         what: &str,
@@ -154,14 +154,14 @@ impl<'a> Datum<'a> {
     ) -> Result<Vec<T>, String> {
         match self {
             Self::Items(items, begin, end) => {
-                // `collect` would not know how many there are.
+                // A loop and not `collect`, which would not know the length.
                 let mut list = Vec::with_capacity((end - begin) as usize);
                 for at in begin..end {
                     list.push(read(items.datum(at as usize))?);
                 }
                 Ok(list)
             }
-            // Most of a record: each item has eight bits, two quotes, and what is behind them.
+            // Fast path for most of a record: an item takes 11 bytes (eight bits, two quotes, a comma or bracket).
             Self::Json(text) if eights(text).is_some_and(|all| all.len() == text.len()) => {
                 let mut list = Vec::with_capacity(text.len() / 11);
                 for at in (2..text.len()).step_by(11) {

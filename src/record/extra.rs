@@ -1,5 +1,5 @@
 /*!
-Columns that a filter doesn't know: carried along as they came, as JSON or as rows of an Arrow batch.
+Columns that a filter does not know. They pass through unchanged, as JSON or as rows of an Arrow batch.
 */
 
 use super::batch::{JsonFields, Unknown, cast, json_fields, rows_as_json};
@@ -21,21 +21,21 @@ use std::sync::Arc;
 /// The unknown columns of one record.
 #[derive(Debug, Clone, Default)]
 pub struct Extra {
-    /// As JSON.
+    /// The columns as JSON, if they were read from text.
     fields: JsonFields,
-    /// The types that they had as Arrow, where they had some.
+    /// The Arrow types that the columns of `fields` had in their source, if known.
     types: Option<Fields>,
-    /// Or as a row of a batch.
+    /// The columns as a row of a batch, if they were read from Arrow or Parquet.
     row: Option<(Arc<Unknown>, usize)>,
 }
 
 impl Extra {
-    /// The columns of a row that are not among `known`, but for the schema's version, which is no longer true of what the
-    /// record becomes.
+    /// The columns of a row that are not in `known`. The schema version is left out, because it is not that of the
+    /// records that the filter writes.
     pub(super) fn beside_known(row: Row<'_>, known: &[Column]) -> Self {
         let is_known = |name: &str| known.iter().any(|column| column.name == name);
         match row.columns {
-            // Our own lines have the columns in order.
+            // Fast path: lines written by us have the columns in order.
             Columns::Text(fields, _) => Self {
                 fields: (fields.iter().enumerate())
                     .filter(|(at, (name, _))| {
@@ -54,16 +54,16 @@ impl Extra {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are no unknown columns.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.row.is_none()
     }
 
-    /// The text in the column `name`, if there is one.
+    /// The text in the column `name`, if there is such a column.
     ///
     /// # Errors
-    /// The column isn't a text.
+    /// The column is not text.
     pub fn text(&self, name: &str) -> std::result::Result<Option<String>, String> {
         let unfit = || format!("column {name:?}: expected a string");
         if let Some((unknown, row)) = &self.row {
@@ -96,12 +96,12 @@ impl Extra {
         Ok(())
     }
 
-    /// Says the types of columns that were read as JSON: those of `typed`.
+    /// Gives columns that were read as JSON the Arrow types of `typed`.
     pub fn take_types(&mut self, typed: &Self) {
         self.types = typed.types().cloned();
     }
 
-    /// The types of its columns, where they have some.
+    /// The Arrow types of the columns, if known.
     fn types(&self) -> Option<&Fields> {
         match &self.row {
             Some((unknown, _)) => Some(unknown.batch.schema_ref().fields()),
@@ -116,10 +116,10 @@ impl Extra {
         }
     }
 
-    /// The columns as JSON that are not among `known`, which the output writes itself.
+    /// The columns as JSON, without those in `known`, which the output writes itself.
     ///
     /// # Errors
-    /// JSON cannot say what is in one.
+    /// JSON cannot represent a value.
     pub(super) fn beside<'a>(
         &'a self,
         known: &'a [Column],
@@ -132,18 +132,18 @@ impl Extra {
     }
 }
 
-/// Collects unknown columns of many records into Arrow columns, whose types the first batch fixes.
+/// Collects the unknown columns of many records as Arrow columns. The first batch decides their types.
 pub(super) struct ExtraColumns {
-    /// The columns that are known, and written otherwise.
+    /// The known columns, which are written elsewhere.
     known: &'static [Column],
-    /// Records that came one after the other in the same form.
+    /// The collected records, in runs of consecutive records of the same form.
     pending: Vec<Run>,
-    /// The types that the records say themselves, where one does.
+    /// The types of the first record that has types.
     typed: Option<Fields>,
     schema: Option<SchemaRef>,
 }
 
-/// The unknown columns of some records.
+/// The unknown columns of consecutive records of the same form.
 enum Run {
     /// Lines of JSON.
     Lines(Vec<Vec<u8>>),
@@ -161,7 +161,7 @@ impl ExtraColumns {
         }
     }
 
-    /// Takes one record's.
+    /// Adds the unknown columns of one record.
     pub(super) fn push(&mut self, extra: &Extra) -> Result<()> {
         if self.typed.is_none() {
             self.typed = extra.types().cloned();
@@ -191,7 +191,7 @@ impl ExtraColumns {
         Ok(())
     }
 
-    /// The columns of the records since the last call.
+    /// The columns of the records added since the last call.
     pub(super) fn finish(&mut self) -> Result<RecordBatch> {
         let pending = std::mem::take(&mut self.pending);
         let schema = match &self.schema {
@@ -213,7 +213,7 @@ impl ExtraColumns {
         self.known.iter().any(|column| column.name == name)
     }
 
-    /// The columns of a schema out of a batch: the same types, or none at all.
+    /// The columns of a schema, taken from a batch. Types must be the same; a missing column is filled with nulls.
     fn columns_of(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         let is_late = |field: &&FieldRef| {
             schema.index_of(field.name()).is_err() && !self.is_known(field.name())
@@ -235,7 +235,7 @@ impl ExtraColumns {
         new_batch(schema, columns, batch.num_rows())
     }
 
-    /// What the first records say of their columns.
+    /// The schema of the unknown columns, from the first records: their types, or types inferred from their JSON.
     fn schema_of(&self, pending: &[Run]) -> Result<SchemaRef> {
         if let Some(fields) = &self.typed {
             let unknown = fields.iter().filter(|field| !self.is_known(field.name()));
@@ -253,7 +253,7 @@ impl ExtraColumns {
     }
 }
 
-/// The columns of records that came as JSON. A value that they cannot hold as it is, is an error.
+/// The columns of records that came as JSON. A value that does not fit its column exactly is an error.
 fn decoded(lines: &[Vec<u8>], schema: &SchemaRef) -> Result<RecordBatch> {
     let said = lines
         .iter()
@@ -276,7 +276,7 @@ fn decoded(lines: &[Vec<u8>], schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns.map(|(column, field)| cast(column, field.data_type()).map_err(unfit));
     let batch = new_batch(schema, columns.collect::<Result<_>>()?, lines.len())?;
-    // Decoders cut what does not fit.
+    // The decoder silently changes values that do not fit, so compare with the original.
     for (said, held) in said.iter().zip(rows_as_json(&batch)?) {
         for (name, said) in said {
             let held = held.iter().find(|(other, _)| other == name);
@@ -296,7 +296,7 @@ fn new_batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<
     RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(unfit)
 }
 
-/// Whether two values in JSON are the same, however their numbers are written; a field that is not there is null.
+/// Whether two JSON values are equal. Numbers may be written differently; a missing field equals null.
 fn is_same(a: &Json, b: &Json) -> bool {
     match (a, b) {
         (Json::Number(a), Json::Number(b)) => {
@@ -314,7 +314,7 @@ fn is_same(a: &Json, b: &Json) -> bool {
     }
 }
 
-/// The whole number that a number is: floats have not all of 64 bits.
+/// A number as an integer, if it is whole. Needed because floats cannot hold all integers of 64 bits.
 #[allow(
     clippy::cast_possible_truncation,
     reason = "what is too large is no number of 64 bits"

@@ -1,5 +1,5 @@
 /*!
-Flat tables as text: CSV and its relatives, both ways.
+Reads and writes flat tables as text: CSV and similar formats.
 */
 
 use super::column::{Column, ColumnType};
@@ -15,10 +15,10 @@ use std::cell::Cell;
 use std::io::{Read as _, Take};
 use std::sync::Arc;
 
-/// Lines of a table with a header.
+/// A reader of the lines of a table with a header.
 pub(super) struct CsvRows {
     file: Arc<str>,
-    /// Over no more bytes than a record may still have.
+    /// The CSV reader. Its stream is limited to the bytes that one record may have.
     reader: csv::Reader<Take<Stream>>,
     separator: u8,
     header: StringRecord,
@@ -26,10 +26,10 @@ pub(super) struct CsvRows {
 }
 
 impl CsvRows {
-    /// The table of a stream that begins with `head`, whose header says what separates the columns.
+    /// Opens a stream that begins with `head`. The header line shows which character separates the columns.
     pub(super) fn open(file: Arc<str>, stream: Stream, head: &[u8]) -> Result<Self> {
         let first_line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        // Outside of quotes.
+        // The parts outside of quotes.
         let bare: Vec<u8> = first_line
             .split(|byte| *byte == b'"')
             .step_by(2)
@@ -39,7 +39,7 @@ impl CsvRows {
         let separator = (b",;\t".iter().copied())
             .max_by_key(|separator| {
                 let count = memchr::memchr_iter(*separator, &bare).count();
-                // The comma where several are as likely.
+                // The comma wins ties.
                 (count, *separator == b',')
             })
             .unwrap_or(b',');
@@ -58,7 +58,7 @@ impl CsvRows {
     }
 }
 
-/// What was read of a record that begins at `place`, if it is not longer than one may be.
+/// Returns what was read, or an error if the record that begins at `place` is too long.
 fn whole<T>(read: csv::Result<T>, reader: &csv::Reader<Take<Stream>>, place: &Place) -> Result<T> {
     if reader.get_ref().limit() == 0 {
         return Err(place.too_long());
@@ -116,7 +116,7 @@ pub(super) fn header<T: Record>(skip: &[&str]) -> Result<Vec<&'static str>> {
     Ok(names.filter(|name| !skip.contains(name)).collect())
 }
 
-/// A record's values as text, numbers with a point as `float` has them; empty where there is none.
+/// The values of a record as text. `float` formats floating-point numbers; null is an empty text.
 pub(super) fn fields<T: Record>(
     record: &T,
     skip: &[&str],

@@ -1,5 +1,5 @@
 /*!
-JSON lines: one record an object, one object a line, read and written.
+Reads and writes JSON lines: one object on each line, one record in each object.
 */
 
 use super::column::push_text;
@@ -20,19 +20,19 @@ use std::fmt;
 use std::io::{BufRead as _, Read as _};
 use std::sync::Arc;
 
-/// Lines, read one after the other.
+/// A reader of lines.
 pub(super) struct JsonLines {
     file: Arc<str>,
     stream: Stream,
     line: Vec<u8>,
     number: u64,
-    /// Whether `line` was read already, and is still to be handed out.
+    /// Whether `line` holds a record that was read but not returned yet.
     is_waiting: bool,
     chain: Option<Chain>,
 }
 
 impl JsonLines {
-    /// The lines of a stream, read up to the first record: the provenance, mostly, stands before it.
+    /// Opens a stream and reads up to the first record, because the provenance usually stands before it.
     pub(super) fn open(file: Arc<str>, stream: Stream) -> Result<Self> {
         let mut lines = Self {
             file,
@@ -46,11 +46,11 @@ impl JsonLines {
         Ok(lines)
     }
 
-    /// Reads the next line that is a record, or is meant as one.
+    /// Reads the next line that is neither empty nor a header. Returns false at the end.
     fn read_record(&mut self) -> Result<bool> {
         while self.read_line()? {
             let line = self.line.trim_ascii();
-            // Records begin with another column: what does not look like a header is not parsed twice.
+            // Records begin with other columns, so parse only lines that look like a header.
             if let [b'{', b'"', b'p' | b's', ..] | [b'{', b' ', ..] = line {
                 let fields = std::str::from_utf8(line).ok().map(parse);
                 let header = fields.and_then(|fields| header(&fields.ok()?));
@@ -60,7 +60,7 @@ impl JsonLines {
                     continue;
                 }
             }
-            // What is wrong with it is said when it is read.
+            // If the line is damaged, the error is returned when the record is read.
             if !line.is_empty() {
                 return Ok(true);
             }
@@ -68,7 +68,7 @@ impl JsonLines {
         Ok(false)
     }
 
-    /// Reads the next line, with its line break; false at the end.
+    /// Reads the next line, with its line break. Returns false at the end.
     fn read_line(&mut self) -> Result<bool> {
         self.line.clear();
         let mut stream = (&mut self.stream).take(LONGEST as u64 + 1);
@@ -85,7 +85,7 @@ impl JsonLines {
         Place::line(&self.file, self.number)
     }
 
-    /// What `see` makes of the line.
+    /// Parses the line and passes its fields to `see`.
     fn parse<T>(
         &self,
         see: impl FnOnce(&TextFields<'_>) -> std::result::Result<T, String>,
@@ -147,7 +147,7 @@ impl Rows for JsonLines {
     }
 }
 
-/// The chain of a line that is no record: it holds nothing but the chain, the version of the records' schema, or both.
+/// The chain of a header line; none for other lines. A header holds only the chain, the schema version, or both.
 fn header(fields: &TextFields<'_>) -> Option<std::result::Result<Chain, String>> {
     const CHAIN: &str = "provenance";
     let is_header = |(name, _): &(Cow<'_, str>, _)| name == CHAIN || name == version::SCHEMA_KEY;
@@ -160,7 +160,7 @@ fn header(fields: &TextFields<'_>) -> Option<std::result::Result<Chain, String>>
     Some(version::check_row(row).and(chain))
 }
 
-/// Puts null in the place of each NaN, which Python writes and JSON has not; whether there was one.
+/// Replaces each NaN with null. Python writes NaN, but JSON has no such number. Returns whether there was one.
 fn null_for_nan(line: &mut Vec<u8>) -> bool {
     let mut fixed = Vec::with_capacity(line.len());
     let (mut rest, mut is_text) = (&line[..], false);
@@ -186,7 +186,7 @@ fn null_for_nan(line: &mut Vec<u8>) -> bool {
     found
 }
 
-/// The columns on one line, and their values in JSON: each is parsed when its type is known.
+/// The columns of one line and their values as JSON text. Each value is parsed later, when its type is known.
 pub(super) fn parse(line: &str) -> std::result::Result<Vec<(Cow<'_, str>, &str)>, String> {
     if let Some(fields) = plain::fields(line) {
         return Ok(fields);
@@ -206,13 +206,13 @@ pub(super) fn parse(line: &str) -> std::result::Result<Vec<(Cow<'_, str>, &str)>
     })
 }
 
-/// The value of a column.
+/// The value of the column `name`, as JSON text.
 pub(super) fn value<'a>(fields: &TextFields<'a>, name: &str) -> Option<&'a str> {
     let found = fields.iter().find(|(other, _)| other == name);
     found.map(|(_, value)| *value)
 }
 
-/// An object as its fields, in their order, however often a name stands there.
+/// An object as a list of its fields, in order. Duplicate names are kept.
 struct Object<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'de> Deserialize<'de> for Object<'de> {
@@ -246,7 +246,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
-/// A record's line, appended to `line` without its line break. Columns in `skip` are left out.
+/// Appends a record to `line` as a JSON object, without a line break. Columns in `skip` are left out.
 pub(super) fn push_record<'a, T: Record>(
     line: &mut Vec<u8>,
     record: &T,
@@ -263,7 +263,7 @@ pub(super) fn push_record<'a, T: Record>(
     line.push(b'}');
 }
 
-/// Appends columns to a line, each behind a comma.
+/// Appends columns to a line, each with a comma before it.
 pub(super) fn push_fields<'a>(
     line: &mut Vec<u8>,
     fields: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -276,10 +276,10 @@ pub(super) fn push_fields<'a>(
     }
 }
 
-/// A record's line as text.
+/// A record as one line of JSON.
 pub(super) fn line_of<T: Record>(record: &T, skip: &[&str]) -> String {
     let mut line = Vec::new();
     push_record(&mut line, record, [], skip);
-    // Texts and numbers are UTF-8.
+    // Cannot fail: all parts are UTF-8.
     String::from_utf8(line).unwrap_or_default()
 }

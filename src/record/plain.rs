@@ -1,14 +1,14 @@
 /*!
-The fast path for JSON lines as our own writers write them: no white space, texts of no escapes, lists of eight bits.
+A fast path for JSON lines written by Shotline: no white space, no escapes in strings, lists of strings of eight bits.
 
-Such a line is taken apart without a parser, and nothing is said of any other: the parser takes it apart, or says what is
-wrong with it.
+Such a line is split without a JSON parser. For any other line this module returns none; then the JSON parser reads it
+or reports what is wrong.
 */
 
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
 
-/// The names of a line's columns and their values in JSON; none of a line in any other form.
+/// The column names of a line and their values as JSON text; none if the line has another form.
 pub(super) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
     let mut fields = Vec::with_capacity(32);
     let mut rest = line.strip_prefix('{')?;
@@ -25,7 +25,7 @@ pub(super) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
     }
 }
 
-/// The value that a text begins with.
+/// The JSON value at the start of `rest`.
 fn value(rest: &str) -> Option<&str> {
     match rest.as_bytes() {
         [b'"', ..] => text(rest),
@@ -47,18 +47,18 @@ fn value(rest: &str) -> Option<&str> {
     }
 }
 
-/// The text that a text begins with, in its quotes.
+/// The JSON string at the start of `rest`, with its quotes.
 fn text(rest: &str) -> Option<&str> {
     let end = memchr::memchr2(b'"', b'\\', rest.strip_prefix('"')?.as_bytes())? + 1;
     let text = rest.get(..=end).filter(|text| text.ends_with('"'))?;
-    // Looked at to the end whatever is found, so that many bytes are looked at at once.
+    // The fold has no early exit, so that the compiler can check many bytes at once.
     let control = text
         .bytes()
         .fold(0, |found, byte| found | u8::from(byte < b' '));
     (control == 0).then_some(text)
 }
 
-/// The list of strings of eight bits that a text begins with.
+/// The list at the start of `rest`, if all its items are strings of eight bits.
 pub(super) fn eights(rest: &str) -> Option<&str> {
     let mut at = rest.strip_prefix('[').map(|_| 1)?;
     loop {
@@ -67,7 +67,7 @@ pub(super) fn eights(rest: &str) -> Option<&str> {
         else {
             return None;
         };
-        // The two differ in their lowest bit.
+        // The characters '0' (0x30) and '1' (0x31) differ only in their lowest bit.
         if u64::from_le_bytes(*bits) & !0x0101_0101_0101_0101 != 0x3030_3030_3030_3030 {
             return None;
         }
@@ -88,7 +88,7 @@ mod tests {
     use serde_json::value::RawValue;
     use std::collections::BTreeMap;
 
-    /// What the general parser makes of a line, if there are no two columns of one name.
+    /// The columns of a line according to the general parser.
     fn parsed(line: &str) -> Option<BTreeMap<String, Box<RawValue>>> {
         serde_json::from_str(line).ok()
     }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is done to a line: if it is taken apart at all, it is as the general parser does.
+        /// Lines with random changes: if the fast path accepts a line, its result is that of the general parser.
         #[test]
         fn a_line_is_taken_apart_as_the_parser_does(
             line in lines(),
@@ -129,7 +129,7 @@ mod tests {
             let line = String::from_utf8_lossy(&bytes);
             if let Some(fields) = fields(&line) {
                 let parsed = parsed(&line).expect("it is JSON");
-                // Where a name stands twice, the parser has the last.
+                // Of columns with the same name, the parser keeps the last.
                 let fields: BTreeMap<_, _> = fields.into_iter().collect();
                 prop_assert_eq!(fields.len(), parsed.len());
                 for (name, value) in fields {

@@ -1,6 +1,6 @@
 /*!
-Reads records from JSON lines, Arrow, Parquet or (flat tables) CSV, whichever the first bytes show; all but Parquet
-also inside gzip or zstd.
+Reads records from JSON lines, Arrow, Parquet or (for flat tables) CSV. The first bytes show the format. All formats
+except Parquet may be compressed with gzip or zstd.
 */
 
 use super::column::Column;
@@ -23,35 +23,35 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A record with the columns that its kind doesn't know, and where it was read.
+/// A record, its unknown columns, and the place where it was read.
 #[derive(Debug, Clone)]
 pub struct Entry<T> {
-    /// The known columns.
+    /// The record, made of the columns that its kind knows.
     pub record: T,
-    /// The others, if the reader keeps them.
+    /// The unknown columns, if the reader keeps them.
     pub extra: Extra,
-    /// Where it stands.
+    /// The record's file and line or row.
     pub place: Place,
 }
 
-/// Reads the records of several files, one after the other.
+/// Reads the records of several files, one file after the other.
 pub struct Reader<T> {
     waiting: VecDeque<PathBuf>,
     current: Option<Table>,
     keep_extra: bool,
     chain: Chain,
-    /// Records read from the current file.
+    /// Number of records read from the current file.
     count: u64,
     kind: std::marker::PhantomData<T>,
 }
 
 impl<T: FromRow> Reader<T> {
-    /// A reader of `paths` (`-`, or none at all, is standard input). The first, and every regular
-    /// file, is opened at once, so that its provenance is known and a mistake in its name is found
-    /// before any work. Without `keep_extra`, unknown columns are dropped.
+    /// A reader of `paths`. `-`, or an empty list, means standard input. The first file and all regular files are
+    /// opened at once. So their provenance is known, and a wrong name is an error, before any work. Without
+    /// `keep_extra`, unknown columns are dropped.
     ///
     /// # Errors
-    /// A file that cannot be opened, is empty, or in no known format.
+    /// A file cannot be opened, is empty, or has no known format.
     pub fn open(paths: &[PathBuf], keep_extra: bool) -> Result<Self> {
         let waiting = if paths.is_empty() {
             VecDeque::from([PathBuf::from("-")])
@@ -67,7 +67,7 @@ impl<T: FromRow> Reader<T> {
             kind: std::marker::PhantomData,
         };
         reader.advance()?;
-        // A pipe can be read once only: what it brings joins the chain when its turn comes.
+        // A pipe can be read only once, so its provenance joins the chain when its turn comes.
         for path in paths.iter().skip(1).filter(|path| !is_pipe(path)) {
             let mut table = Table::open::<T>(path, keep_extra)?;
             reader.chain.merge(table.chain(path)?);
@@ -76,7 +76,7 @@ impl<T: FromRow> Reader<T> {
         Ok(reader)
     }
 
-    /// The provenance of the records read so far.
+    /// The provenance of the records read so far, and of the files opened in advance.
     pub fn provenance(&mut self) -> Chain {
         if let Some(table) = &mut self.current
             && let Some(chain) = table.rows.provenance()
@@ -86,15 +86,15 @@ impl<T: FromRow> Reader<T> {
         self.chain.clone()
     }
 
-    /// The number of records to come, where there is one file and it says so (Parquet does).
+    /// The number of records, if this is the last file and its format stores the number (Parquet does).
     #[must_use]
     pub fn total(&self) -> Option<u64> {
         let table = self.current.as_ref()?;
         table.rows.total().filter(|_| self.waiting.is_empty())
     }
 
-    /// The names of the columns of the file being read, known to `T` or not; of lines those of the first record, as long
-    /// as it has not been read.
+    /// The column names of the current file, known to `T` or not. For JSON lines: those of the first record, and none
+    /// after it has been read.
     #[must_use]
     pub fn columns(&self) -> Vec<String> {
         let table = self.current.as_ref();
@@ -104,7 +104,7 @@ impl<T: FromRow> Reader<T> {
     /// The next record, or none at the end of the last file.
     ///
     /// # Errors
-    /// A record that is damaged or impossible, by file, line or row, and column.
+    /// A record is damaged or has impossible values. The error names the file, the line or row, and the column.
     pub fn read(&mut self) -> Result<Option<Entry<T>>> {
         while let Some(table) = &mut self.current {
             let mut entry = None;
@@ -163,18 +163,18 @@ fn empty<T: FromRow>(name: &str) -> Error {
     Error::data(format!("{name}: empty input, no {}", T::WHAT))
 }
 
-/// Whether what a path names is gone once it is read: standard input, a pipe, a device.
+/// Whether a path can be read only once: standard input, a pipe or a device.
 fn is_pipe(path: &Path) -> bool {
     path == Path::new("-") || path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir())
 }
 
-/// An open file or standard input, its format known.
+/// An open file or standard input, in a known format.
 struct Table {
     name: Arc<str>,
     rows: Box<dyn Rows>,
-    /// The stage of the pipeline that it is of, if its columns show one.
+    /// The record kind of a pipeline stage, if the columns show one.
     kind: Option<&'static str>,
-    /// Whether it may have no rows: its schema says what it is a table of.
+    /// Whether the table may have no rows. True for formats with a schema, which still shows the record kind.
     may_be_empty: bool,
 }
 
@@ -201,7 +201,7 @@ impl Table {
         )
     }
 
-    /// The rows, by what the first bytes show.
+    /// Detects the format from the first bytes and opens the table.
     fn of<T: FromRow>(
         name: Arc<str>,
         stream: impl io::Read + 'static,
@@ -214,7 +214,7 @@ impl Table {
         let refused = |what: String| Err(Error::data(format!("{name}: {what}")));
         let (stream, compression) = compression::unpack(stream).map_err(wrong)?;
         let (head, mut stream) = compression::peek(stream).map_err(wrong)?;
-        // What was packed is sought in as a pipe's is: read whole.
+        // Seeking in a compressed file is not possible: it is read whole, like a pipe.
         let file = file.filter(|_| compression.is_none());
         let table = |rows: BatchRows| Self::new(name.clone(), Box::new(rows), true);
         if head.starts_with(&[0xff; 4]) {
@@ -279,7 +279,7 @@ impl Table {
     fn new(name: Arc<str>, rows: Box<dyn Rows>, may_be_empty: bool) -> Result<Self> {
         let columns = rows.columns();
         let mut names = HashSet::new();
-        // Spreadsheets leave columns without a name.
+        // Spreadsheets may leave several columns without a name.
         let twice = columns
             .iter()
             .find(|name| !name.is_empty() && !names.insert(name.as_str()));
@@ -294,7 +294,7 @@ impl Table {
         })
     }
 
-    /// A table of no rows has nothing wrong if its schema says that it is of the right kind.
+    /// Checks a table without rows: it is valid only if its schema has the columns of the right kind.
     fn check_empty<T: FromRow>(&self) -> Result<()> {
         if !self.may_be_empty {
             return Err(empty::<T>(&self.name));
@@ -310,7 +310,7 @@ impl Table {
         Err(Error::data(format!("{}: {what}", self.name)))
     }
 
-    /// The provenance at the beginning of the file, or else in the file beside it.
+    /// The provenance inside the file, or else that of the provenance file beside it.
     fn chain(&mut self, path: &Path) -> Result<Chain> {
         match self.rows.provenance() {
             Some(chain) => Ok(chain),
@@ -320,7 +320,7 @@ impl Table {
     }
 }
 
-/// The file, for formats that have their table of contents at the end; a pipe is read whole.
+/// A source that can seek, for formats with their table of contents at the end. A pipe is read whole into memory.
 fn seekable(file: Option<File>, mut stream: Stream) -> io::Result<Seekable> {
     if let Some(file) = file {
         return Ok(Seekable::File(file));

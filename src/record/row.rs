@@ -1,5 +1,5 @@
 /*!
-One row of a table, whatever format it stands in, its columns asked for by name; and where it stands.
+One row of a table of any format, with access to its columns by name, and the row's place in its file.
 */
 
 use super::batch::Batch;
@@ -12,23 +12,23 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
-/// What a row of a text file is made of: names of columns, and their values as they are written.
+/// The row of a text file: column names, and values as they are written.
 pub(super) type TextFields<'a> = [(Cow<'a, str>, &'a str)];
 
 /// A row of a table.
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
     pub(super) columns: Columns<'a>,
-    /// Where the next column is looked for first: most tables have their columns in order.
+    /// The index where the search for the next column starts: in most tables, columns are in the order of reading.
     next: &'a Cell<usize>,
 }
 
 /// The columns of a row.
 #[derive(Clone, Copy)]
 pub(super) enum Columns<'a> {
-    /// A line's, and what a text of it is as a value.
+    /// The fields of a line, and the function that converts a field's text to a value.
     Text(&'a TextFields<'a>, fn(&'a str) -> Datum<'a>),
-    /// A batch's, and the row.
+    /// A batch, and the index of the row in it.
     Batch(&'a Batch, usize),
 }
 
@@ -43,10 +43,10 @@ impl<'a> Row<'a> {
         self.find(name, 0).is_some()
     }
 
-    /// What the column `name` holds. What may be null may be missing.
+    /// The value of the column `name`. A column that may be null may also be missing.
     ///
     /// # Errors
-    /// The column, and what was expected.
+    /// The column is missing or its value does not fit; the error names the column and what was expected.
     #[inline]
     pub fn get<T: Value>(self, name: &str) -> std::result::Result<T, String> {
         let value = match self.find(name, self.next.get()) {
@@ -60,7 +60,7 @@ impl<'a> Row<'a> {
         value.map_err(|what| format!("column {name:?}: {what}"))
     }
 
-    /// Where a column is, looked for from `first` on and then before it.
+    /// The index of a column. Searches from `first` to the end, then from the start to `first`.
     #[inline]
     fn find(self, name: &str, first: usize) -> Option<usize> {
         let count = match self.columns {
@@ -83,9 +83,9 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The rows of one table: what every format gives a reader.
+/// The rows of one table. Every format implements this for the reader.
 pub(super) trait Rows {
-    /// Hands the next row to `see`, and whatever it refuses back with the row's place; false where there is none.
+    /// Passes the next row to `see`; adds the row's place to an error of `see`. Returns false at the end.
     fn next(
         &mut self,
         see: &mut dyn FnMut(Row<'_>, Place) -> std::result::Result<(), String>,
@@ -94,16 +94,16 @@ pub(super) trait Rows {
     /// The provenance found since the last call.
     fn provenance(&mut self) -> Option<Chain>;
 
-    /// The names of the table's columns; of lines those of the first record, as long as it has not been read.
+    /// The column names. For JSON lines: those of the first record, and none after it has been read.
     fn columns(&self) -> Vec<String>;
 
-    /// The number of records, where the file says it beforehand.
+    /// The number of records, if the format stores it.
     fn total(&self) -> Option<u64> {
         None
     }
 }
 
-/// A line or a row of a file: `trials.jsonl:1203`, or `trials.parquet: row 1203`.
+/// The place of a record: a line (`trials.jsonl:1203`) or a row (`trials.parquet: row 1203`) of a file.
 #[derive(Debug, Clone)]
 pub struct Place {
     file: Arc<str>,
@@ -112,7 +112,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// A line of a text file, from 1.
+    /// A line of a text file, counted from 1.
     pub(super) fn line(file: &Arc<str>, number: u64) -> Self {
         Self {
             file: file.clone(),
@@ -121,7 +121,7 @@ impl Place {
         }
     }
 
-    /// A row of a binary table, from 1.
+    /// A row of a binary table, counted from 1.
     pub(super) fn row(file: &Arc<str>, number: u64) -> Self {
         Self {
             is_line: false,
@@ -129,13 +129,13 @@ impl Place {
         }
     }
 
-    /// The file.
+    /// The name of the file.
     #[must_use]
     pub fn file(&self) -> &Arc<str> {
         &self.file
     }
 
-    /// The error of a record that is longer than one may be.
+    /// The error for a record that is longer than [`LONGEST`].
     pub(super) fn too_long(&self) -> Error {
         let most = LONGEST >> 20;
         Error::data(format!("{self}: longer than a record may be ({most} MiB)"))
@@ -149,5 +149,5 @@ impl fmt::Display for Place {
     }
 }
 
-/// The longest record: a prompt of 128 shots has about 10 kB.
+/// The longest accepted record, in bytes. For comparison: a prompt of 128 shots has about 10 kB.
 pub(super) const LONGEST: usize = 64 << 20;

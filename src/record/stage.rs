@@ -1,11 +1,11 @@
 /*!
-Which stage of the pipeline a table is of, and which filter comes next.
+Finds out which stage of the pipeline a table comes from, and which filter comes next.
 */
 
 use super::kinds::{Prediction, Prompt, Score, Trial};
 use super::table::Record as _;
 
-/// The kind of records that flow through the pipeline and have these columns.
+/// The record kind of the pipeline that has these columns; none if there is none.
 #[must_use]
 pub fn kind_of(has: &dyn Fn(&str) -> bool) -> Option<&'static str> {
     let is_dressed = has("prompt") || has("answer");
@@ -19,16 +19,16 @@ pub fn kind_of(has: &dyn Fn(&str) -> bool) -> Option<&'static str> {
     }
 }
 
-/// What to do with a table of records of an earlier or later stage than what is wanted; none where it is not.
+/// Advice if a table comes from another stage than `wanted`: which filter to run first. None if it does not.
 pub(super) fn advice(found: Option<&str>, wanted: &str) -> Option<String> {
     let found = found.filter(|found| !wanted.contains(found))?;
     let what = match found {
         Trial::KIND if wanted == Prompt::KIND => "run encode first".to_owned(),
         Trial::KIND => "run encode and infer first".to_owned(),
         Prompt::KIND if wanted != Trial::KIND => "run infer first".to_owned(),
-        // Results are made of predictions by several filters, which their reader names.
+        // Several filters make results from predictions; the reader of the results names the right one.
         Prediction::KIND if wanted != Trial::KIND && wanted != Prompt::KIND => return None,
-        // Other results have accuracies, too.
+        // Other kinds of results have accuracies, too, so the table may be one of them.
         Score::KIND if ![Trial::KIND, Prompt::KIND, Prediction::KIND].contains(&wanted) => {
             return None;
         }

@@ -1,5 +1,5 @@
 /*!
-What a record kind is, and the macros that declare one: a struct whose fields are the columns.
+Record kinds, and the macros that declare one as a struct whose fields are the columns.
 */
 
 use super::column::{Column, Value};
@@ -9,47 +9,47 @@ use std::borrow::Cow;
 
 /// A record kind: the columns of one table.
 pub trait Record: Sized {
-    /// What one record is called: `trial`, `prompt`, ...
+    /// The name of one record: `trial`, `prompt`, ...
     const KIND: &'static str;
-    /// The columns that a table for reading leaves out, for what they say is seldom asked.
+    /// The columns that an aligned table leaves out because they are seldom of interest.
     const DETAILS: &'static [&'static str] = &[];
 
     /// The columns, in order.
     fn columns() -> &'static [Column];
 
-    /// A row's columns, not checked yet.
+    /// Reads the columns of a row, without [`check`](Self::check).
     ///
     /// # Errors
-    /// The column, and what was expected.
+    /// A value does not fit; the error names the column and what was expected.
     fn read(row: Row<'_>) -> Result<Self, String>;
 
-    /// Appends the columns that are not in `skip` to a line of JSON, each behind a comma.
+    /// Appends the columns that are not in `skip` to a line of JSON, each with a comma before it.
     fn push_json(&self, line: &mut Vec<u8>, skip: &[&str]);
 
-    /// What must hold between the columns.
+    /// Checks what must hold between the columns.
     ///
     /// # Errors
-    /// The column, and what was expected.
+    /// A check fails; the error names the column and what was expected.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// What rows of a table are read as: a record kind, or one of several that the columns tell apart.
+/// A type that can be read from rows: a record kind, or a choice of several kinds with different columns.
 pub trait FromRow: Sized {
-    /// What one row is called.
+    /// The name of one row.
     const WHAT: &'static str;
 
-    /// The columns that are looked at; none where it could be any.
+    /// The columns that may be read; none if it may be any column.
     #[must_use]
     fn known() -> Option<&'static [Column]> {
         None
     }
 
-    /// What a row says.
+    /// Reads and checks a row.
     ///
     /// # Errors
-    /// The column, and what was expected.
+    /// A value does not fit or a check fails; the error names the column and what was expected.
     fn from_row(row: Row<'_>) -> Result<Self, String>;
 }
 
@@ -76,12 +76,12 @@ pub fn first_difference<T: Record>(a: &T, b: &T) -> Option<&'static str> {
     Some(T::columns()[differing].name)
 }
 
-/// The columns of one of our own lines, and their values in JSON.
+/// The columns of a line written by Shotline and their values as JSON text.
 pub(super) fn text_fields(line: &str) -> Vec<(Cow<'_, str>, &str)> {
     parse(line).unwrap_or_default()
 }
 
-/// The column of a field.
+/// The column that belongs to a field of type `T`.
 pub(super) fn column<T: Value>(name: &'static str) -> Column {
     Column {
         name,
@@ -93,7 +93,7 @@ pub(super) fn column<T: Value>(name: &'static str) -> Column {
 /// Appends a field's column to a line of JSON.
 pub(super) fn push_field<T: Value>(line: &mut Vec<u8>, skip: &[&str], name: &str, value: &T) {
     if !skip.contains(&name) {
-        // Names are identifiers, without escapes.
+        // Names are identifiers and need no escapes.
         line.extend_from_slice(b",\"");
         line.extend_from_slice(name.as_bytes());
         line.extend_from_slice(b"\":");
@@ -101,7 +101,7 @@ pub(super) fn push_field<T: Value>(line: &mut Vec<u8>, skip: &[&str], name: &str
     }
 }
 
-/// Declares a record kind: name, type and meaning of every column. Behind `..` is another kind, whose columns stand there.
+/// Declares a record kind: name, type and meaning of every column. `..` inserts all columns of another kind.
 macro_rules! record {
     (
         $(#[$doc:meta])*
@@ -152,7 +152,7 @@ macro_rules! record {
     (@columns $field:ident: $type:ty) => { &[$crate::record::table::column::<$type>(stringify!($field))] };
 }
 
-/// An enum that is written as one of a few words.
+/// Declares an enum whose variants are written as words.
 macro_rules! words {
     ($(#[$doc:meta])* enum $name:ident { $($variant:ident = $word:literal, $meaning:literal;)* }) => {
         $(#[$doc])*
@@ -162,7 +162,7 @@ macro_rules! words {
         }
 
         impl Default for $name {
-            /// The first.
+            /// The first variant.
             fn default() -> Self {
                 [$(Self::$variant),*][0]
             }

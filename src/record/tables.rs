@@ -1,5 +1,5 @@
 /*!
-Arrow and Parquet files and streams, opened: batches one after the other.
+Reads Arrow streams, Arrow files and Parquet files, batch by batch.
 */
 
 use super::batch::{BATCH_ROWS, Batch};
@@ -23,36 +23,36 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Cursor, Read, Seek};
 use std::sync::Arc;
 
-/// What has its table of contents at its end: a file, or what a pipe brought.
+/// A source that can seek, for formats with their table of contents at the end: a file, or the bytes of a pipe.
 pub(super) enum Seekable {
     File(File),
     Bytes(Vec<u8>),
 }
 
-/// Rows of batches.
+/// Reads batches and returns their rows.
 pub(super) struct BatchRows {
     file: Arc<str>,
     schema: Arc<Schema>,
     total: Option<u64>,
     batches: Box<dyn Iterator<Item = Result<RecordBatch>>>,
-    /// What of the last batch is still to be read.
+    /// The rest of the last batch, which is still to be decoded.
     rest: Option<RecordBatch>,
     current: Option<Batch>,
-    /// Row of the current batch, and rows before it.
+    /// The next row in the current batch, and the number of rows before this batch.
     row: usize,
     before: u64,
     chain: Option<Chain>,
 }
 
 fn damaged(what: &str, e: impl Display) -> Error {
-    // Where in a footer it was found follows, a line a step.
+    // Keep the first line: the others only say where in the footer the problem is.
     let e = e.to_string();
     let e = e.lines().next().unwrap_or_default();
     Error::data(format!("damaged or cut-off {what}: {e}"))
 }
 
 impl BatchRows {
-    /// An Arrow IPC stream, which must end with its end-of-stream marker.
+    /// Opens an Arrow IPC stream. It must end with the end-of-stream marker.
     pub(super) fn arrow_stream(file: Arc<str>, stream: Stream) -> Result<Self> {
         const WHAT: &str = "Arrow stream";
         let tail = Tail {
@@ -70,7 +70,7 @@ impl BatchRows {
         Self::new(file, schema, None, Box::new(batches))
     }
 
-    /// An Arrow IPC file.
+    /// Opens an Arrow IPC file.
     pub(super) fn arrow_file(file: Arc<str>, source: Seekable) -> Result<Self> {
         fn open(source: impl Read + Seek + 'static) -> Result<Opened> {
             const WHAT: &str = "Arrow file";
@@ -88,7 +88,7 @@ impl BatchRows {
         Self::new(file, schema, None, batches)
     }
 
-    /// A Parquet file, of which only these columns are read, if given.
+    /// Opens a Parquet file. If `only` is given, reads only these columns.
     pub(super) fn parquet(
         file: Arc<str>,
         source: Seekable,
@@ -132,7 +132,7 @@ impl BatchRows {
         })
     }
 
-    /// The next rows, no more than are decoded at once; none at the end.
+    /// The next rows, at most [`BATCH_ROWS`]; none at the end.
     fn next_batch(&mut self) -> Result<Option<Batch>> {
         let after = |e: Error| match self.before {
             0 => e.at(&self.file),
@@ -202,12 +202,12 @@ impl Rows for BatchRows {
     }
 }
 
-/// The first row of a batch that has a text longer than a record may be. Texts that rows share (dictionaries, views) are
-/// not written out.
+/// The first row of a batch with a text that is longer than a record may be. Texts that several rows share (in
+/// dictionaries and views) are not copied for this.
 fn long_row(batch: &RecordBatch) -> Option<usize> {
     let may = |column: &&ArrayRef| column.get_buffer_memory_size() > LONGEST;
     batch.columns().iter().filter(may).find_map(|column| {
-        // What has no length has no texts.
+        // A column type without a length has no texts.
         let lengths = cast(&length(column).ok()?, &DataType::UInt64).ok()?;
         let mut lengths = lengths.as_primitive::<UInt64Type>().iter();
         lengths.position(|n| n.is_some_and(|n| n > LONGEST as u64))
@@ -242,7 +242,7 @@ fn open_parquet(
     Ok(((schema, Box::new(batches)), total))
 }
 
-/// Remembers the last bytes read.
+/// A stream that remembers the last bytes read.
 struct Tail {
     stream: Stream,
     last: [u8; 8],

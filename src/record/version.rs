@@ -1,10 +1,10 @@
 /*!
-Which version of its schema a table has, as `prediction/1`: the kind of its records, and a number that grows when a
-reader of the number before would misread them.
+The schema version of a table, for example `prediction/1`: the record kind and a number. The number grows when an older
+reader would misread the records.
 
-Arrow and Parquet carry it in their metadata, the provenance line of JSON lines beside the chain. Bare JSON lines and CSV
-of version 1 say nothing; a later version has to mark them, by a first line or in every record, under the same name. It
-is looked for everywhere, so that this reader refuses what it would misread.
+Arrow and Parquet store the version in their metadata. JSON lines store it in the provenance line, beside the chain.
+Bare JSON lines and CSV of version 1 have no mark. A later version must mark them under the same name, in a first line
+or in every record. This reader checks all these places, so that it refuses tables which it would misread.
 */
 
 use super::kinds::{
@@ -14,10 +14,10 @@ use super::kinds::{
 use super::row::Row;
 use super::table::Record;
 
-/// The name that it stands under: a key of metadata, a key in a JSON line, or a column.
+/// The name of the version: a key of the metadata, a key in a JSON line, or a column.
 pub const SCHEMA_KEY: &str = "shotline.schema";
 
-/// The kinds of records that are written, and the version of each that is written and read.
+/// The record kinds that are written, each with the version that this program writes and reads.
 pub const VERSIONS: [(&str, u32); 15] = [
     (Trial::KIND, 1),
     (Prompt::KIND, 1),
@@ -41,24 +41,24 @@ fn known(kind: &str) -> Option<u32> {
     all.find(|(name, _)| *name == kind).map(|&(_, n)| n)
 }
 
-/// The version of a kind's schema, as files carry it; none for kinds that are never written.
+/// The schema version of a kind, as stored in files; none for kinds that are never written.
 pub(super) fn mark(kind: &str) -> Option<String> {
     known(kind).map(|number| format!("{kind}/{number}"))
 }
 
-/// Whether a row can be read: it says nothing of its schema's version, or this one.
+/// Checks that a row can be read: it has no schema version, or the current one.
 ///
 /// # Errors
-/// What was found, what is understood, and what to do.
+/// Another version; the error says what was found, what this reader understands, and what to do.
 pub(super) fn check_row(row: Row<'_>) -> Result<(), String> {
     let mark: Option<String> = row.get(SCHEMA_KEY)?;
     mark.map_or(Ok(()), |mark| check(&mark))
 }
 
-/// The same for metadata.
+/// Checks the schema version `found` in metadata or a row.
 ///
 /// # Errors
-/// As [`check_row`].
+/// Like [`check_row`].
 pub(super) fn check(found: &str) -> Result<(), String> {
     const THIS: &str = concat!("this one (", env!("CARGO_PKG_VERSION"), ")");
     let (kind, number) = (found.rsplit_once('/'))

@@ -35,7 +35,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file name's suffix asks for, the one before `.gz` or `.zst` if it ends so.
+    /// The format that belongs to the suffix of a file name. A final `.gz` or `.zst` is ignored.
     #[must_use]
     pub fn of_suffix(path: &std::path::Path) -> Option<Self> {
         match name_inside(path)
@@ -67,13 +67,13 @@ pub struct Writer<W: Write + Send, T> {
     state: State<W, T>,
     skip: &'static [&'static str],
     place: String,
-    /// The columns of the terminal that the output goes to.
+    /// The width of the terminal in characters, if the output goes to one.
     width: Option<usize>,
 }
 
 impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
-    /// A writer to `out`, which errors call `place`. Columns in `skip` are left out; `chain` goes
-    /// into the schema's metadata where the format has any.
+    /// A writer to `out`; error messages call it `place`. Columns in `skip` are left out. `chain` goes into the schema
+    /// metadata, if the format has metadata.
     ///
     /// # Errors
     /// The format cannot hold the record kind.
@@ -117,12 +117,12 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
         })
     }
 
-    /// Fits an aligned table to a terminal of so many columns.
+    /// Fits an aligned table to a terminal that is `width` characters wide.
     pub fn fit(&mut self, width: Option<usize>) {
         self.width = width;
     }
 
-    /// Writes a line with the chain and the schema's version (JSON lines only; other formats have it in their metadata).
+    /// Writes a line with the chain and the schema version. Does so only for JSON lines: other formats have metadata.
     ///
     /// # Errors
     /// The output cannot be written.
@@ -160,7 +160,7 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
         }
     }
 
-    /// Makes what is written so far visible to the reader of a stream.
+    /// Flushes the records written so far, so that a program which reads the stream sees them.
     ///
     /// # Errors
     /// The output cannot be written.
@@ -173,7 +173,7 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
         .map_err(|e| Error::io(&self.place, e))
     }
 
-    /// Writes what is left and gives the output back.
+    /// Writes the remaining records and returns the output.
     ///
     /// # Errors
     /// The output cannot be written.

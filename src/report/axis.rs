@@ -1,11 +1,11 @@
 /*!
-Axes: from values to positions on the page and back, their ticks, and their drawing.
+Axes: they map values to positions on the page, choose ticks, and draw themselves.
 */
 
 use super::{AXIS, Canvas, DESCENT, GRID_LINE, LABEL, Rect, SMALL, TICK, ZERO_LINE, float, short};
 use crate::error::counted;
 
-/// A tick: where it stands, what it stands for, and its label if there is room for one.
+/// A tick: its position, its value, and its label if there is room for one.
 #[derive(Clone, Debug)]
 pub struct Tick {
     pub at: f64,
@@ -16,19 +16,19 @@ pub struct Tick {
 /// What an axis measures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Quantity {
-    /// Numbers of demonstrations: logarithmic, with ticks at the counts themselves; 0, which has no logarithm, stands
-    /// left of an axis break.
+    /// Numbers of demonstrations: logarithmic, with a tick at each count. 0 has no logarithm, so it stands left of an
+    /// axis break.
     Shots,
-    /// The same for bars: equally far apart, without ticks.
+    /// Numbers of demonstrations below bars: equally spaced, without tick marks.
     Bars,
     /// Numbers of parameters: logarithmic, with round ticks.
     Parameters,
-    /// Anything else, which is called so: linear, with ticks at the values themselves.
+    /// Anything else, with the title of the axis: linear, with a tick at each value.
     Plain(&'static str),
 }
 
 impl Quantity {
-    /// A value on the scale of an axis that shows `values`, in ascending order.
+    /// `value` on the axis's scale: its logarithm, its rank among `values` (ascending), or itself.
     fn scaled(self, value: f64, values: &[f64]) -> f64 {
         match self {
             Self::Plain(_) => value,
@@ -47,7 +47,7 @@ impl Quantity {
         }
     }
 
-    /// A place of the axis in words.
+    /// The place `x` on the axis in words.
     pub fn place(self, x: f64) -> String {
         match self {
             Self::Shots | Self::Bars => counted(x, "shot"),
@@ -57,11 +57,11 @@ impl Quantity {
     }
 }
 
-/// The usual space between the ends of a horizontal axis and its first and last tick.
+/// The usual space between the first or last tick of a horizontal axis and that end.
 pub const INSET: f64 = 7.0;
 /// Least space between two tick labels.
 const LABEL_GAP: f64 = 3.0;
-/// Share of the axis that lies between 0 shots and the first other tick, and its least length.
+/// The distance from 0 shots to the next tick, as a share of the axis, and its minimum.
 const ZERO_SHARE: f64 = 0.1;
 const ZERO_LEAST: f64 = 15.0;
 
@@ -71,18 +71,18 @@ pub struct Axis {
     quantity: Quantity,
     from: f64,
     to: f64,
-    /// What it shows, ascending, each value once.
+    /// The values it shows, ascending, each once.
     values: Vec<f64>,
-    /// The smallest and the largest value on the axis's scale, 0 left of a break apart, and where they stand.
+    /// The smallest and the largest value, each scaled and with its position. A 0 left of the break does not count.
     low: (f64, f64),
     high: (f64, f64),
-    /// Where 0 stands on a logarithmic axis that has more than it, and where this is broken.
+    /// On a broken axis: the position of 0, and that of the break.
     zero: Option<(f64, f64)>,
     pub ticks: Vec<Tick>,
 }
 
 impl Axis {
-    /// The horizontal axis of those values from `from` to `to`, its first and last `inset` from the ends.
+    /// A horizontal axis from `from` to `to`. The first and the last of its `values` are `inset` from the ends.
     pub fn across(
         quantity: Quantity,
         values: impl IntoIterator<Item = f64>,
@@ -142,8 +142,8 @@ impl Axis {
         axis
     }
 
-    /// Leaves crowded ticks of a horizontal axis without labels: of shot counts, all but the powers of two and 0, then as
-    /// many as need be.
+    /// Removes labels of a horizontal axis if they are crowded. On an axis of shot counts, only 0 and powers of two
+    /// keep theirs. Then every label that comes too close to the one before is removed.
     fn thin_labels(&mut self) {
         if !is_crowded(&self.ticks) {
             return;
@@ -162,7 +162,7 @@ impl Axis {
         }
     }
 
-    /// Where a value stands. Values between and beyond the ticks have places too.
+    /// The position of a value. It may be between the ticks or beyond them.
     pub fn position(&self, value: f64) -> f64 {
         let ((low, from), (high, to)) = (self.low, self.high);
         match self.zero {
@@ -175,24 +175,24 @@ impl Axis {
         }
     }
 
-    /// Where a value of a linear axis stands, or the end of the axis that it lies beyond.
+    /// The position of a value on a linear axis. Values beyond an end are moved to that end.
     pub fn position_within(&self, value: f64) -> f64 {
         self.position(value.clamp(self.low.0, self.high.0))
     }
 
-    /// Its least and its largest value.
+    /// Its smallest and largest value.
     pub fn range(&self) -> (f64, f64) {
         (self.low.0, self.high.0)
     }
 
-    /// The least distance of two ticks; the length of the axis if there is but one.
+    /// The smallest distance between two ticks; the length of the axis if there is only one.
     pub fn spacing(&self) -> f64 {
         let gaps = self.ticks.windows(2).map(|pair| pair[1].at - pair[0].at);
         gaps.fold(self.to - self.from, f64::min)
     }
 
-    /// Round values between the ends of a logarithmic axis: decades and their threes, or ones, twos and fives where
-    /// these are few, or none.
+    /// Round values between the ends of a logarithmic axis: 1 and 3 times powers of ten. If these are too few: 1, 2 and
+    /// 5 times powers of ten. `None` if these are too few, too.
     fn round_values(&self) -> Option<Vec<f64>> {
         const LEAST: usize = 3;
         let is_within = |value: &f64| (self.from..=self.to).contains(&self.position(*value));
@@ -207,7 +207,7 @@ impl Axis {
         choices.find(is_enough)
     }
 
-    /// Draws a horizontal axis along the height `y`: its line, ticks and labels.
+    /// Draws a horizontal axis at the height `y`: line, ticks and labels.
     pub fn draw_across(&self, canvas: &mut Canvas, y: f64) {
         canvas.group("axis across", None, |canvas| {
             let mut from = self.from;
@@ -234,7 +234,7 @@ impl Axis {
         });
     }
 
-    /// Draws a vertical axis along the left edge of `frame`, with labels if `labelled`.
+    /// Draws a vertical axis at the left edge of `frame`, with tick labels if `labelled`.
     pub fn draw_upwards(&self, canvas: &mut Canvas, frame: &Rect, labelled: bool) {
         let x = frame.left;
         canvas.group("axis upwards", None, |canvas| {
@@ -251,7 +251,7 @@ impl Axis {
         });
     }
 
-    /// Draws the grid lines of a vertical axis above its lower end.
+    /// Draws the grid lines of a vertical axis, but none at its lower end.
     pub fn draw_grid(&self, canvas: &mut Canvas, frame: &Rect) {
         canvas.group("grid", None, |canvas| {
             for tick in self.ticks.iter().skip(1) {
@@ -262,7 +262,7 @@ impl Axis {
 }
 
 impl Tick {
-    /// Draws its grid line: that of 0 stands out.
+    /// Draws its grid line. The line at 0 is darker.
     pub fn draw_grid_line(&self, canvas: &mut Canvas, from: (f64, f64), to: (f64, f64)) {
         let (class, stroke) = match self.value {
             0.0 => ("zero", ZERO_LINE),
@@ -283,7 +283,7 @@ fn is_crowded(ticks: &[Tick]) -> bool {
     })
 }
 
-/// A number of parameters in short: `135M`, `1.7B`.
+/// A number of parameters in short form: `135M`, `1.7B`.
 pub fn parameters(count: f64) -> String {
     let (unit, name) = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")]
         .into_iter()
@@ -294,13 +294,13 @@ pub fn parameters(count: f64) -> String {
     short(shown, decimals) + name
 }
 
-/// From the axis line to the baseline of its tick labels.
+/// The distance from the axis line to the baseline of the tick labels.
 const TICK_LABEL_DROP: f64 = TICK + 2.2 + 2.0 * SMALL.drop();
-/// From the axis line to the baseline of its title.
+/// The distance from the axis line to the baseline of the title.
 const TITLE_DROP: f64 = TICK_LABEL_DROP + 4.2 + 2.0 * LABEL.drop();
-/// The height that a titled axis takes below its line.
+/// The height below the line of an axis with a title.
 pub const HEIGHT: f64 = TITLE_DROP + LABEL.size * DESCENT;
-/// The same without its title.
+/// The height below the line of an axis without a title.
 pub const TICKS_HEIGHT: f64 = TICK_LABEL_DROP + SMALL.size * DESCENT;
 
 /// Writes the title of a horizontal axis below the tick labels of a frame.
@@ -309,28 +309,28 @@ pub fn draw_title_across(canvas: &mut Canvas, quantity: Quantity, frame: &Rect) 
     canvas.text(title, frame.centre(), y, LABEL.centred());
 }
 
-/// Writes the title of a vertical axis of a frame, from `left` on.
+/// Writes the title of a vertical axis of a frame, with its left edge at `left`.
 pub fn draw_title_upwards(canvas: &mut Canvas, title: &str, left: f64, frame: &Rect) {
     let x = left + 2.0 * LABEL.drop();
     canvas.text(title, x, frame.middle(), LABEL.centred().turned());
 }
 
-/// What a linear axis holds: its round ticks from the lower end upwards, each the number that its label says, to the last
-/// bit.
+/// The ticks of a linear axis, from the lower end upwards: a round number and its label. The number is exactly what the
+/// label says.
 #[derive(Clone, Debug)]
 pub struct Span(Vec<(f64, String)>);
 
 impl Span {
-    /// The span of shares, such as accuracies: from 0 to a round number that reaches `highest`, or to 1.
+    /// The span for shares, such as accuracies: from 0 to a round number that is at least `highest` and at most 1.
     pub fn share(highest: f64) -> Self {
-        /// Where everything is near 0, that should show.
+        /// The smallest upper end, so that a figure shows when all values are near 0.
         const LEAST_TOP: f64 = 0.1;
         Self::around_zero(0.0, highest.clamp(LEAST_TOP, 1.0))
     }
 
-    /// The shortest with round ticks that holds 0, `lowest` and `highest`.
+    /// The shortest span with round ticks that contains 0, `lowest` and `highest`.
     pub fn around_zero(lowest: f64, highest: f64) -> Self {
-        /// Most intervals between ticks; and of an axis with both signs.
+        /// The most intervals between ticks: if all values have one sign, and if there are both signs.
         const MOST: [u32; 2] = [6, 7];
         let (low, mut high) = (lowest.min(0.0), highest.max(0.0));
         if high - low <= 0.0 {
@@ -338,7 +338,7 @@ impl Span {
         }
         let most = f64::from(MOST[usize::from(low < 0.0 && high > 0.0)]);
         let mut power = f64::MIN_10_EXP;
-        // A step of ten times the span's sixth is always long enough, and no axis holds numbers near the largest.
+        // The loop ends: ten times a sixth of the span is always a long enough step, and no value is near f64::MAX.
         loop {
             for digit in [1.0, 2.0, 5.0] {
                 let step = digit * 10_f64.powi(power);
@@ -360,7 +360,7 @@ impl Span {
         self.0.iter().map(|(value, _)| *value)
     }
 
-    /// The width that a vertical axis takes left of its line, with its title.
+    /// The width of a vertical axis left of its line, title included.
     pub fn width(&self) -> f64 {
         let widths = self.0.iter().map(|(_, label)| SMALL.width(label));
         let title = 4.5 + 2.0 * LABEL.drop() + LABEL.size * DESCENT;
@@ -368,7 +368,7 @@ impl Span {
     }
 }
 
-/// A number as it is written with so many decimals, and so written.
+/// A number rounded to `decimals`, and its text.
 fn round(value: f64, decimals: usize) -> (f64, String) {
     let text = format!("{value:.decimals$}");
     match text.parse() {

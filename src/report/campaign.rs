@@ -1,12 +1,12 @@
 /*!
-A campaign at a glance: one row a model, with what each kind of results says of it.
+A summary table of a campaign: one row per model, with the main number of each kind of results.
 */
 
 use super::figures::{Findings, OnCurve};
 use crate::record::{Condition, Shape, Summary};
 
-/// The models of some results, in the order in which they first stand. Rows with deranged demonstrations only are left out.
-/// Nothing of one model, or where there are results of one kind only, whose table says it all.
+/// One summary per model, in order of first appearance. Results of deranged demonstrations are not used. The list is
+/// empty if there is only one model or only one kind of results: then the table of these results says the same.
 pub fn campaign(findings: &Findings) -> Vec<Summary> {
     let (fits, contrasts) = (&findings.fits, &findings.contrasts);
     let (scores, shapes) = (&findings.cells, &findings.shapes);
@@ -15,7 +15,7 @@ pub fn campaign(findings: &Findings) -> Vec<Summary> {
         return Vec::new();
     }
     let mut rows: Vec<Summary> = Vec::new();
-    // The largest shot count comes last, and stays.
+    // Scores are sorted by shots, so the largest shot count overwrites the others.
     for score in clean(scores, |score| score.shots) {
         let row = row_of(&mut rows, score);
         row.params = row.params.or(score.params);
@@ -38,7 +38,7 @@ pub fn campaign(findings: &Findings) -> Vec<Summary> {
         if fit.shape == Shape::Log {
             row.p_lack_of_fit = fit.p;
         }
-        // That of the line is 0.
+        // The gain of the line is 0.
         if row.shape.is_none() || fit.gain.unwrap_or_default() > row.gain.unwrap_or_default() {
             row.shape = Some(fit.shape);
             (row.gain, row.gain_se) = (fit.gain, fit.gain_se);
@@ -47,7 +47,7 @@ pub fn campaign(findings: &Findings) -> Vec<Summary> {
     if rows.len() > 1 { rows } else { Vec::new() }
 }
 
-/// The rows whose demonstrations are not deranged, in ascending order of their shots.
+/// The rows whose demonstrations are not deranged, sorted by shots.
 fn clean<T: OnCurve>(rows: &[T], shots: impl Fn(&T) -> u32) -> Vec<&T> {
     let is_clean = |row: &&T| row.key().condition != Some(Condition::Deranged);
     let mut rows: Vec<&T> = rows.iter().filter(is_clean).collect();
@@ -55,7 +55,7 @@ fn clean<T: OnCurve>(rows: &[T], shots: impl Fn(&T) -> u32) -> Vec<&T> {
     rows
 }
 
-/// The summary of a row's curve, made where there is none; contrasts do not say a condition.
+/// The summary of a row's curve. It is added if it does not exist. The condition is ignored: contrasts have none.
 fn row_of<'a>(rows: &'a mut Vec<Summary>, row: &impl OnCurve) -> &'a mut Summary {
     let mut curve = row.key();
     curve.condition = None;

@@ -1,14 +1,14 @@
 /*!
-Rectangles, and a writer of SVG whose unit is the point (1/72 inch).
+Rectangles, and an SVG writer. The unit is the point (1/72 inch).
 
-The writer is small enough to own: it writes to memory, so it cannot fail, it escapes every attribute and text,
-drops what XML 1.0 forbids, and formats numbers so that equal figures are equal bytes. No `id` is written: several
-figures can stand in one HTML page.
+The writer is small, so we do not need a library. It writes to memory, so it cannot fail. It escapes every attribute and
+text, and replaces characters that XML 1.0 forbids. It formats numbers so that equal figures give equal bytes. It writes
+no `id`, so one HTML page can hold several figures.
 
-Text is written as outlines, as matplotlib does by default. An embedded `@font-face` is honoured by browsers only:
-Inkscape, rsvg, LaTeX converters and Illustrator put another font in its place, with other widths, and journals'
-converters want fonts they know. Each outline carries its text as `aria-label`, groups carry `<title>`, so that what
-was written can still be read and searched in the file.
+Text is written as outlines, as matplotlib does by default. An embedded `@font-face` works in browsers only: Inkscape,
+rsvg, LaTeX converters and Illustrator replace it by another font with other widths, and the converters of journals
+accept only fonts they know. The text of each outline is in its `aria-label`, and groups have a `<title>`, so the text
+can still be read and searched in the file.
 */
 
 use std::fmt::Write as _;
@@ -50,7 +50,7 @@ impl Rect {
         self.bottom - self.top
     }
 
-    /// The place and the height of its middle.
+    /// The x of its middle; [`Self::middle`] is the y.
     pub fn centre(&self) -> f64 {
         f64::midpoint(self.left, self.right)
     }
@@ -59,14 +59,14 @@ impl Rect {
         f64::midpoint(self.top, self.bottom)
     }
 
-    /// Whether the two share more than an edge (by more than a millionth of a point, so that rounding is none).
+    /// Whether the two overlap by more than a millionth of a point. A shared edge or a rounding error does not count.
     pub fn overlaps(&self, other: &Self) -> bool {
         let shared = |from: f64, to: f64| to - from > 1e-6;
         shared(self.left.max(other.left), self.right.min(other.right))
             && shared(self.top.max(other.top), self.bottom.min(other.bottom))
     }
 
-    /// Whether `other` lies in here entirely.
+    /// Whether `other` is completely inside.
     pub fn contains(&self, other: &Self) -> bool {
         self.left <= other.left
             && self.top <= other.top
@@ -82,7 +82,7 @@ impl Rect {
     }
 }
 
-/// A line's colour, its width in points, and the lengths of its dashes and gaps: none of a solid line.
+/// A line's colour, its width in points, and the lengths of its dashes and gaps (empty for a solid line).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stroke {
     pub colour: &'static str,
@@ -104,18 +104,18 @@ impl Stroke {
     }
 }
 
-/// An SVG document in the making.
+/// An unfinished SVG document.
 pub struct Canvas {
-    /// What stands before the description, and after it.
+    /// The text before the description; `body` is the text after it.
     head: String,
     body: String,
     description: String,
-    /// All that was written on the page.
+    /// All texts drawn on the page, one after another.
     pub texts: String,
 }
 
 impl Canvas {
-    /// A page of that size in millimetres. Its title, and in words what is marked on it, are for those who cannot see it.
+    /// A page of that size in millimetres. Its title and its description are for screen readers.
     pub fn new(width_mm: f64, height_mm: f64, title: &str) -> Self {
         let (width, height) = (number(width_mm * PT_PER_MM), number(height_mm * PT_PER_MM));
         let attributes = [
@@ -137,7 +137,7 @@ impl Canvas {
         canvas
     }
 
-    /// A group of what `draw` draws; `title` says what it shows (browsers show it as a tooltip).
+    /// A group that holds what `draw` draws. `title` says what it shows; browsers show it as a tooltip.
     pub fn group(&mut self, class: &str, title: Option<&str>, draw: impl FnOnce(&mut Self)) {
         self.body += &start("g", &[("class", class)], ">");
         self.body.extend(title.map(|title| prose("title", title)));
@@ -145,7 +145,7 @@ impl Canvas {
         self.body += "</g>\n";
     }
 
-    /// A group that shows a result, which is part of the description.
+    /// A group that shows a result. `words` is its title and becomes part of the description.
     pub fn mark(&mut self, class: &str, words: &str, draw: impl FnOnce(&mut Self)) {
         self.describe(words);
         self.group(class, Some(words), draw);
@@ -162,7 +162,7 @@ impl Canvas {
         self.body += &start("path", &[&[("d", d)], attributes].concat(), "/>");
     }
 
-    /// A line through `points`, of that class if it has one.
+    /// A line through `points`. If `class` is empty, it has no class.
     pub fn line(&mut self, class: &str, points: &[(f64, f64)], stroke: Stroke) {
         let width = number(stroke.width);
         let mut attributes = vec![("stroke", stroke.colour), ("stroke-width", width.as_str())];
@@ -176,7 +176,7 @@ impl Canvas {
         self.path(&outline(points), &attributes);
     }
 
-    /// A text whose baseline is at `y`; of one that reads upwards it is the vertical through `x`.
+    /// A text with its baseline at `y`. If it reads upwards, the baseline is the vertical line through `x`.
     pub fn text(&mut self, text: &str, x: f64, y: f64, style: TextStyle) {
         let left = x - style.width(text) * style.before;
         let d = style.outline(text, left, y);
@@ -216,7 +216,7 @@ pub fn outline(points: &[(f64, f64)]) -> String {
     format!("M{}", coordinates(points, "L"))
 }
 
-/// The coordinates of `points` with something between each two points.
+/// The coordinates of `points`, joined by `between`.
 pub fn coordinates(points: &[(f64, f64)], between: &str) -> String {
     let points = points.iter();
     let written = points.map(|&(x, y)| format!("{} {}", number(x), number(y)));
@@ -228,7 +228,7 @@ pub fn polygon(points: &[(f64, f64)]) -> String {
     outline(points) + "Z"
 }
 
-/// A number with at most so many decimals, without trailing zeros.
+/// A number with at most `decimals` decimals, without trailing zeros.
 pub fn short(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     let text = match decimals {
@@ -243,7 +243,7 @@ pub fn number(value: f64) -> String {
     short(value, 2)
 }
 
-/// `text` as XML reads it back; what XML 1.0 cannot hold becomes U+FFFD.
+/// `text` escaped for XML. Characters that XML 1.0 forbids become U+FFFD.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,14 +1,14 @@
 /*!
-Points with error bars and lines, or bars, over a horizontal axis, in one panel or several: accuracy against shots, slopes
-against parameters, accuracy against `BitLoad`, kinds of answers.
+Charts: points with error bars and lines, or bars, over a horizontal axis, in one or more panels. Examples are accuracy
+against shots, slope against parameters, accuracy against `BitLoad`, and kinds of answers.
 
-A model with a fit shows its points and the line a0 + a1 ln x, which is straight on a logarithmic axis and is drawn over
-the series' own values only; without a fit its points are joined, or stand alone. No line crosses the axis break at 0
-shots. Models stand side by side at each value of an axis with few of them (in the order of the series, centred on the
-tick), as otherwise equal accuracies would cover each other; a model's line is moved with its points.
+If a model has a fit, its points and the line a0 + a1 ln x are drawn. The line is straight on a logarithmic axis and
+covers only the range of the points. Without a fit, the points are joined or stand alone. No line crosses the axis break
+at 0 shots. At each tick the models are placed side by side, centred on the tick, in the order of the series. Otherwise
+equal accuracies would cover each other. A model's line moves with its points. Axes of parameters have no such shift.
 
-A series keeps its look in every panel, by its label. The labels stand beside the ends of the lines of a single panel,
-or else in a legend above.
+A label has the same look in every panel. A single panel has its labels beside the ends of the lines, if there is room;
+otherwise a legend stands above.
 */
 
 use super::layers::{Place, Shown, TITLE_DROP};
@@ -28,21 +28,21 @@ pub struct Chart {
 
 /// The height that the title of a panel takes.
 const PANEL_TITLE: f64 = 2.0 * LABEL.drop() + TITLE_DROP + 3.0;
-/// Labels stand beside the plot up to this share of the page's width.
+/// Labels beside the plot take at most this share of the page's width.
 const BESIDE_SHARE: f64 = 0.36;
-/// Above a plot: half a tick label, and what a marker at the top needs.
+/// The space above a plot, for half a tick label and a marker at the top.
 const TOP: f64 = 4.0;
-/// Between two panels that share their vertical axis, and between two rows of panels.
+/// The space between two panels with the same vertical axis, and between two rows of panels.
 const BETWEEN: f64 = 9.0;
 const BELOW: f64 = 5.0;
-/// Radius of the markers: usual, of many models, of many points.
+/// Radius of the markers: usual, with many models, with many points.
 const RADII: [f64; 3] = [2.1, 1.75, 1.3];
 const MANY_MODELS: usize = 6;
 const MANY_POINTS: usize = 16;
-/// Distance of the points of two models at one place, and the share of a tick's space they may take.
+/// Distance between the points of two models at one tick, and the share of the tick's space that all may take.
 const DODGE: f64 = 2.6;
 const DODGE_SHARE: f64 = 0.32;
-/// The share that bars take.
+/// The share of a tick's space that bars take.
 const BAR_SHARE: f64 = 0.78;
 
 impl Form for Chart {
@@ -105,7 +105,7 @@ impl Form for Chart {
 }
 
 impl Chart {
-    /// The points of each series from left to right.
+    /// A chart. The points of each series are sorted from left to right.
     pub fn new(quantity: Quantity, mut panels: Vec<Panel>) -> Self {
         for series in panels.iter_mut().flat_map(|panel| &mut panel.series) {
             let points = &mut series.points;
@@ -119,8 +119,8 @@ impl Chart {
         self.panels.iter().flat_map(|panel| &panel.series)
     }
 
-    /// What the legend names: models, published curves, baselines, each in the order in which they first stand. A series
-    /// keeps its look in every panel, by its label.
+    /// The entries of the legend: models, published curves, baselines, each in order of first appearance. There is one
+    /// entry per label, so a label has the same look in every panel.
     fn entries(&self) -> Vec<Entry> {
         let last = |series: &Series| series.points.last().map_or(f64::MIN, |point| point.x);
         let farthest = self.series().map(last).fold(f64::MIN, f64::max);
@@ -149,7 +149,7 @@ impl Chart {
         entries
     }
 
-    /// What a panel's vertical axis holds: all that stands in panels whose axis has the same title.
+    /// The span of a panel's vertical axis. It covers all panels whose axis has the same title.
     fn span(&self, panel: &Panel, y_max: Option<f64>) -> Span {
         let alike = self.panels.iter().filter(|p| p.y_label == panel.y_label);
         let (lowest, highest) = ends(alike.flat_map(|panel| &panel.series));
@@ -160,8 +160,8 @@ impl Chart {
         }
     }
 
-    /// The labels beside the frame of a single panel that reaches to the right end of the page, within `room`. The
-    /// heights of the lines' ends depend on the frame's height only, the frame's width on the labels.
+    /// The labels beside a single panel, if they fit into `room`. `frame` reaches to the right end of the page: only
+    /// its height matters for the labels, and the labels then decide its width.
     fn beside(&self, entries: &[Entry], span: &Span, frame: Rect, room: f64) -> Option<Legend> {
         let is_single = self.panels.len() == 1 && self.quantity != Quantity::Bars;
         if !is_single || frame.height() < LEAST_PANEL {
@@ -185,7 +185,7 @@ impl Chart {
         }
     }
 
-    /// A panel in its frame. Models, and stacks of bars, stand side by side around their tick.
+    /// A panel in its frame. Models and stacks of bars are placed side by side around their tick.
     fn place<'a>(&self, panel: &'a Panel, span: &Span, frame: Rect, named: &[Entry]) -> Place<'a> {
         let (quantity, radius) = (self.quantity, self.radius(named));
         let axis = |inset| {

@@ -1,9 +1,9 @@
 /*!
-The one typeface of the figures: measuring text and turning it into outlines.
+The only typeface of the figures. Measures text and turns it into outlines.
 
-Inter (SIL Open Font License 1.1), a subset of its Regular and `SemiBold`, is compiled in; assets/fonts/README.md
-says where it is from. Text is shaped with `HarfBuzz`'s rules (kerning) by harfrust and outlined by skrifa.
-A character that the subset lacks is drawn as the font's empty box; [`missing`] names such characters beforehand.
+A subset of Inter (SIL Open Font License 1.1), Regular and `SemiBold`, is compiled in; assets/fonts/README.md gives its
+source. harfrust shapes text by the rules of `HarfBuzz` (kerning), and skrifa makes the outlines. A character that the
+subset lacks is drawn as the font's empty box; [`missing`] lists such characters.
 */
 
 use std::collections::HashSet;
@@ -20,19 +20,19 @@ use super::coordinates;
 /// How a text is set.
 #[derive(Clone, Copy, Debug)]
 pub struct TextStyle {
-    /// In points.
+    /// The type size in points.
     pub size: f64,
     is_semi_bold: bool,
     pub colour: &'static str,
-    /// The share of it that stands left of its position.
+    /// The share of its width that is left of its position: 0, 0.5 or 1.
     pub before: f64,
     /// Whether it reads upwards.
     pub is_turned: bool,
 }
 
-/// Height of a capital letter over the type size (Inter's `OS/2` table: 1490 of 2048).
+/// Height of a capital letter, in type sizes (Inter's `OS/2` table: 1490 of 2048).
 pub const CAP_HEIGHT: f64 = 1490.0 / 2048.0;
-/// Depth of a descender below the baseline over the type size (Inter's g: 442 of 2048).
+/// Depth of a descender below the baseline, in type sizes (Inter's g: 442 of 2048).
 pub const DESCENT: f64 = 442.0 / 2048.0;
 
 struct Face {
@@ -43,7 +43,7 @@ struct Face {
 
 impl Face {
     fn new(bytes: &'static [u8]) -> Self {
-        // The bytes are compiled in and every test of this module reads them: no input can make this fail.
+        // No input can make this fail: the bytes are compiled in, and every test of this module reads them.
         let font = FontRef::new(bytes).expect("the compiled-in font is a font");
         let metrics = font.metrics(Size::unscaled(), LocationRef::default());
         Self {
@@ -60,15 +60,15 @@ static FACES: LazyLock<[Face; 2]> =
 const INTER: &[u8] = include_bytes!("../../assets/fonts/Inter-Regular.subset.ttf");
 const INTER_SEMI_BOLD: &[u8] = include_bytes!("../../assets/fonts/Inter-SemiBold.subset.ttf");
 
-/// A glyph and where its origin stands, in font units from the start of the text.
+/// A glyph, and the position of its origin in font units from the start of the text.
 type Placed = (GlyphId, f64, f64);
 
-/// The glyphs of `text` and its advance, in font units.
+/// The glyphs of `text`, and its width (advance) in font units.
 fn shape(face: &Face, text: &str) -> (Vec<Placed>, f64) {
     let mut buffer = UnicodeBuffer::new();
     buffer.push_str(text);
     buffer.guess_segment_properties();
-    // No script that is written from right to left is in the font: its boxes may as well stand in reading order.
+    // The font has no script that is written from right to left. Its characters are boxes, whose order is irrelevant.
     buffer.set_direction(Direction::LeftToRight);
     let shaper = face.shaper.shaper(&face.font).build();
     let run = shaper.shape(buffer, ShapeOptions::new());
@@ -82,7 +82,7 @@ fn shape(face: &Face, text: &str) -> (Vec<Placed>, f64) {
 }
 
 impl TextStyle {
-    /// Regular weight in the colour of text, from its left end.
+    /// Regular weight in the usual colour. The position is the text's left end.
     pub const fn regular(size: f64) -> Self {
         Self {
             size,
@@ -93,7 +93,7 @@ impl TextStyle {
         }
     }
 
-    /// Around its position.
+    /// Centred on its position.
     pub const fn centred(self) -> Self {
         Self {
             before: 0.5,
@@ -101,7 +101,7 @@ impl TextStyle {
         }
     }
 
-    /// Up to its position.
+    /// The position is the text's right end.
     pub const fn ending(self) -> Self {
         Self {
             before: 1.0,
@@ -129,7 +129,7 @@ impl TextStyle {
         Self { size, ..self }
     }
 
-    /// How far below the middle of a line of capitals its baseline is.
+    /// The distance from the middle of a line of capitals down to its baseline.
     pub const fn drop(self) -> f64 {
         self.size * CAP_HEIGHT / 2.0
     }
@@ -144,7 +144,7 @@ impl TextStyle {
         shape(face, text).1 * self.size / face.units_per_em
     }
 
-    /// The path data of `text`, its baseline starting at (`x`, `y`).
+    /// The path data of `text`. Its baseline starts at (`x`, `y`).
     pub fn outline(self, text: &str, x: f64, y: f64) -> String {
         let face = self.face();
         let scale = self.size / face.units_per_em;
@@ -153,7 +153,7 @@ impl TextStyle {
         for (glyph, right, up) in shape(face, text).0 {
             let mut path: Vec<PathElement> = Vec::new();
             let settings = DrawSettings::unhinted(Size::unscaled(), LocationRef::default());
-            // As in Face::new: an outline of the compiled-in font that cannot be drawn would be drawn for no input.
+            // The result can be ignored: the font is compiled in, so drawing a glyph either always works or never does.
             let _ = outlines
                 .get(glyph)
                 .map(|glyph| glyph.draw(settings, &mut path));
@@ -165,7 +165,7 @@ impl TextStyle {
                     PathElement::MoveTo { x, y } => ('M', vec![(x, y)]),
                     PathElement::LineTo { x, y } => ('L', vec![(x, y)]),
                     PathElement::QuadTo { cx0, cy0, x, y } => ('Q', vec![(cx0, cy0), (x, y)]),
-                    // Outlines of TrueType have no cubic curves.
+                    // TrueType outlines have no cubic curves.
                     PathElement::CurveTo { .. } | PathElement::Close => ('Z', Vec::new()),
                 };
                 let points: Vec<(f64, f64)> = points.into_iter().map(at).collect();
@@ -176,10 +176,10 @@ impl TextStyle {
         d
     }
 
-    /// `text`, or as much of its beginning and end as fits into `room` points around an ellipsis: the names of models
-    /// differ at both ends.
+    /// `text`, shortened to `room` points if need be: as much of its beginning and end as fits, with an ellipsis
+    /// between them. It keeps both ends because the names of models differ at either.
     pub fn elide(self, text: &str, room: f64) -> String {
-        /// No figure has room for more; every length down from here is shaped.
+        /// No figure has room for more characters. Without this limit, every length of a long text would be tried.
         const MOST: usize = 500;
         let chars: Vec<char> = text.chars().collect();
         if chars.len() <= MOST && self.width(text) <= room {
@@ -194,8 +194,8 @@ impl TextStyle {
         fitting.next().unwrap_or_else(|| "…".to_owned())
     }
 
-    /// `text` broken between words into lines of at most `room` points; a longer word, and what comes after
-    /// `most` lines, is elided.
+    /// `text` in lines of at most `room` points, broken between words. Longer words are shortened. If there are more
+    /// than `most` lines, the last line is shortened.
     pub fn wrap(self, text: &str, room: f64, most: usize) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for word in text.split_whitespace() {
@@ -226,7 +226,7 @@ mod tests {
 
     const SEVEN: TextStyle = TextStyle::regular(7.0);
 
-    /// The rectangle that the outlines of a text cover.
+    /// The bounding box of the outlines of a text.
     fn drawn(style: TextStyle, text: &str, x: f64, y: f64) -> [f64; 4] {
         let d = style.outline(text, x, y);
         let svg = format!(

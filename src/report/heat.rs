@@ -1,8 +1,8 @@
 /*!
-A symmetric table of correlations as coloured cells, the lower triangle only: how alike models are.
+A heat map of correlations: how similar models are. The table is symmetric, so only the lower triangle is drawn.
 
-Blue is alike, orange is opposite, white is neither; each cell has its number, so that grey print loses nothing. A star
-marks those that a test sustains.
+Blue means alike, orange opposite, white neither. Each cell shows its number, so grey print loses nothing. A star marks
+significant correlations.
 */
 
 use super::{
@@ -12,39 +12,38 @@ use crate::error::{Error, Result};
 
 /// One cell of the table.
 pub struct Cell {
-    /// The later and the earlier of its two names.
+    /// The indices of its two names: `row` is the larger one.
     pub row: usize,
     pub column: usize,
-    /// -1 to 1; none where there is no correlation.
+    /// From -1 to 1. `None` if there is no correlation.
     pub value: Option<f64>,
     pub has_star: bool,
 }
 
 /// The figure.
 pub struct Heat {
-    /// Of rows and columns alike.
+    /// The names of the rows and of the columns.
     pub names: Vec<String>,
     /// At least one, in any order, each pair once.
     pub cells: Vec<Cell>,
-    /// What the colours mean, beside their scale.
+    /// The text beside the colour scale.
     pub scale_label: &'static str,
 }
 
-/// No cell is smaller or larger than this, in points.
+/// The smallest and the largest side of a cell, in points.
 const LEAST_CELL: f64 = 9.0;
 const LARGEST_CELL: f64 = 36.0;
-/// The room for the name of the first column.
+/// The space for the name of the first column.
 const TOP: f64 = SMALL.size + 3.0;
 /// Names take at most this share of the page's width.
 const NAME_SHARE: f64 = 0.38;
-/// Between a name and its row.
+/// The space between a name and its row.
 const GAP: f64 = 4.0;
 /// Height of the colour scale with its numbers.
 const SCALE_HEIGHT: f64 = 30.0;
 const SCALE_BAR: f64 = 6.0;
 const SCALE_STEPS: usize = 41;
-/// The ends of the colour scale: the hues of Okabe and Ito's blue and vermilion, which all kinds of colour vision tell
-/// apart.
+/// The ends of the colour scale: blue and vermilion of Okabe and Ito, which all kinds of colour vision can distinguish.
 const ALIKE: [f64; 3] = [0.0, 114.0, 178.0];
 const OPPOSITE: [f64; 3] = [213.0, 94.0, 0.0];
 
@@ -69,7 +68,7 @@ impl Form for Heat {
         let body = page.body();
         let widest = self.names.iter().map(|name| SMALL.width(name));
         let names = widest.fold(0.0, f64::max).min(body.width() * NAME_SHARE);
-        // The first name has no row, the last no column.
+        // The first name has no row, and the last has no column.
         let count = float(self.names.len() - 1);
         let left = body.left + names + GAP;
         let wide = (body.right - left) / count;
@@ -92,7 +91,7 @@ impl Form for Heat {
                 let y = top + (i - 0.5) * side + SMALL.drop();
                 canvas.text(&name, left - GAP, y, SMALL.ending());
             }
-            // The columns' names stand on the diagonal, above the first cell of their column, which leaves them room.
+            // The name of a column stands above its first cell, on the diagonal, where there is room.
             if i < count {
                 let (aside, above) = if i > 0.0 { (3.0, 2.5) } else { (0.0, 1.5) };
                 let x = left + i * side + aside;
@@ -106,7 +105,7 @@ impl Form for Heat {
 }
 
 impl Heat {
-    /// A page on which all names stand at a readable size.
+    /// A page on which all names have a readable size.
     pub fn page(&self) -> Page {
         const WIDE: usize = 9;
         let count = float(self.names.len().saturating_sub(1)).max(1.0);
@@ -154,7 +153,7 @@ impl Cell {
         canvas.path(&spot.path(), &[("fill", &fill)]);
         let short = |value: f64| format!("{value:.2}").replace("0.", ".").replace('-', "−");
         let number = self.value.map_or_else(|| "–".to_owned(), short);
-        // Dark cells need light text: at this value the two contrast equally with the cell.
+        // Dark cells need light text. At 0.6, light and dark text have the same contrast with the cell.
         let is_dark = self.value.is_some_and(|value| value.abs() > 0.6);
         let style = SMALL.sized(SMALL.size.min(spot.width() * 0.3));
         let style = style.coloured(if is_dark { PAPER } else { INK });
@@ -163,7 +162,7 @@ impl Cell {
     }
 }
 
-/// The colour of a correlation: white at 0, linear in it towards either end.
+/// The colour of a correlation: white at 0, and linear towards both ends of the scale.
 fn colour(value: f64) -> String {
     let end = if value < 0.0 { OPPOSITE } else { ALIKE };
     let [r, g, b] = end.map(|end| whole(255.0 + (end - 255.0) * value.abs()));

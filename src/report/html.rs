@@ -1,8 +1,8 @@
 /*!
-The report: one page of HTML that holds figures, tables and provenance, and needs nothing else.
+The report: one HTML page with figures, tables and provenance. It needs no other file.
 
-No network, no fonts, no images: a content security policy forbids them, and lets only this page's own script run (by
-its hash), so that not even a slip in escaping could run another. Every text from outside is escaped all the same.
+A content security policy forbids network, fonts and images. It allows only the page's own script, by its hash, so a
+mistake in escaping could not run another script. Still, every text from outside is escaped.
 */
 
 use base64::Engine as _;
@@ -22,7 +22,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// The brief columns of some records; none if there are none.
+    /// A table of the brief columns of some records. `None` if there are no records.
     #[must_use]
     pub fn of<T: Record>(heading: &'static str, records: &[T]) -> Option<Self> {
         let brief = (!records.is_empty()).then(|| Brief::of(records))?;
@@ -34,13 +34,13 @@ impl Table {
 pub struct Report {
     /// Its title.
     pub title: String,
-    /// Headings of figures, each with its width in print, in mm, and its SVG document, or why there is none.
+    /// Each figure's heading, and its width in print (in mm) with its SVG document, or the reason why it has none.
     pub figures: Vec<(&'static str, Result<(f64, String)>)>,
     /// In order.
     pub tables: Vec<Table>,
-    /// Names of the files that were read, as given, and the SHA-256 of their bytes in hexadecimal digits; none of a pipe.
+    /// The files that were read: names as given, and SHA-256 in hexadecimal digits (`None` for a pipe).
     pub sources: Vec<(String, Option<String>)>,
-    /// How it came about, the report itself included.
+    /// The steps that led to it, the report itself included.
     pub chain: Chain,
 }
 
@@ -90,13 +90,13 @@ impl Report {
         page.into_string()
     }
 
-    /// What the page consists of: the name that links know, a heading, and what stands below it.
+    /// The sections of the page: `id` for links, heading and content.
     fn sections(&self) -> Vec<(String, &str, Markup)> {
         let figures = (1..).zip(&self.figures).map(|(i, (heading, figure))| {
             let content = html! {
                 @match figure {
                     Ok((width_mm, svg)) => figure.picture style={ "--mm: " (width_mm) } tabindex="0" {
-                        // The XML declaration belongs to a file of its own.
+                        // An SVG file begins with an XML declaration. HTML must not have it.
                         (PreEscaped(&svg[svg.find("<svg").unwrap_or_default()..]))
                     },
                     Err(why) => p { "Left out: " (why) "." },

@@ -1,6 +1,6 @@
 /*!
-What is drawn in one panel of a chart: all error bars lie under all lines, and these under all points; the bands of
-baselines lie under everything, the names of points where they cover nothing.
+Draws one panel of a chart in layers, from bottom to top: bands of baselines, error bars, lines, points. The names of
+points are placed where they cover nothing.
 */
 
 use super::{
@@ -8,17 +8,17 @@ use super::{
     Stroke, axis, float, polygon,
 };
 
-/// A series in a panel: its look, and how far its points stand from their tick.
+/// A series in a panel: its look, and the horizontal offset of its points from their tick (`dodge`).
 pub struct Shown<'a> {
     pub series: &'a Series,
     pub look: Look,
     pub dodge: f64,
 }
 
-/// A panel in its place.
+/// A panel with everything that is needed to draw it.
 pub struct Place<'a> {
     pub panel: &'a Panel,
-    /// The first lies on top, baselines lie under all others.
+    /// The first lies on top. Baselines are last, under all others.
     pub shown: Vec<Shown<'a>>,
     pub frame: Rect,
     /// The left edge of the title of its vertical axis.
@@ -27,15 +27,15 @@ pub struct Place<'a> {
     pub upwards: Axis,
     pub quantity: Quantity,
     pub radius: f64,
-    /// From one model or stack of bars to the next at one tick; the width of bars.
+    /// The distance between neighbouring models or stacks of bars at one tick. It is also the width of a bar.
     pub step: f64,
 }
 
-/// Between the baseline of a panel's title and its frame.
+/// The space between the baseline of a panel's title and its frame.
 pub const TITLE_DROP: f64 = 4.0;
-/// Between a point and its name.
+/// The space between a point and its name.
 const NAME_GAP: f64 = 1.8;
-/// Steps along a fitted line, fine enough that no name slips between two of them.
+/// A fitted line blocks names with boxes at this many steps along it, so close that no name fits between two.
 const LINE_STEPS: usize = 60;
 
 impl Place<'_> {
@@ -91,13 +91,13 @@ impl Place<'_> {
         shown.series.has_band(self.quantity)
     }
 
-    /// Where a point of a series stands.
+    /// The position of a point on the page.
     pub fn at(&self, shown: &Shown, point: &Point) -> (f64, f64) {
         let x = self.across.position(point.x) + shown.dodge;
         (x, self.upwards.position_within(point.base + point.y))
     }
 
-    /// The error bars of points: where they stand, and their lower and upper ends.
+    /// The error bars of points: x, and the y of the lower and the upper end.
     fn bars(&self, shown: &Shown, points: &[Point]) -> Vec<[f64; 3]> {
         let bar = |point: &Point| {
             let (low, high) = point.ci?;
@@ -109,7 +109,7 @@ impl Place<'_> {
 
     fn draw_bars(&self, canvas: &mut Canvas, shown: &Shown) {
         let points = &shown.series.points;
-        // A band stands for the bars on the line.
+        // A band replaces the error bars of the points on the line.
         let banded = shown.series.on_line(self.quantity).len();
         let barred = points.len() - if self.has_band(shown) { banded } else { 0 };
         for [x, low, high] in self.bars(shown, &points[..barred]) {
@@ -118,7 +118,7 @@ impl Place<'_> {
         }
     }
 
-    /// The fitted line over the series' own values and within the frame, or its points joined.
+    /// Draws the fitted line, from the first to the last point and cut at the frame, or a line that joins the points.
     fn draw_line(&self, canvas: &mut Canvas, shown: &Shown) {
         let points = shown.series.on_line(self.quantity);
         let ([first, .., last], Some(stroke)) = (points, shown.look.line) else {
@@ -157,7 +157,7 @@ impl Place<'_> {
         }
     }
 
-    /// What names must not cover: points, their error bars, and small boxes along fitted lines.
+    /// The areas that names must not cover: points, error bars, and small boxes along fitted lines.
     fn taken(&self) -> Vec<Rect> {
         let mut taken = Vec::new();
         for shown in &self.shown {
@@ -181,8 +181,8 @@ impl Place<'_> {
         taken
     }
 
-    /// Writes the names of points where they cover neither points, error bars, lines nor each other; a name without
-    /// such a place is left to the tooltip.
+    /// Writes the names of points where they cover no point, error bar, line or other name. A name that has no such
+    /// place is not written; the tooltip still has it.
     fn draw_names(&self, canvas: &mut Canvas) {
         let mut taken = self.taken();
         canvas.group("names", None, |canvas| {
@@ -218,7 +218,7 @@ impl Place<'_> {
     }
 }
 
-/// The part of a line that lies between the heights `low` and `high`.
+/// The part of a line segment whose y is between `low` and `high`, if there is one.
 fn clip(from: (f64, f64), to: (f64, f64), low: f64, high: f64) -> Option<[(f64, f64); 2]> {
     let rise = to.1 - from.1;
     let (mut start, mut end) = (0.0_f64, 1.0_f64);

@@ -1,24 +1,24 @@
 /*!
-Naming the series without covering them: labels beside the ends of the lines, or a legend in columns above the plot.
+Names the series without covering them: labels beside the ends of the lines, or a legend in columns above the plot.
 
-Placing and drawing are apart, so that the geometry can be tested.
+Placing and drawing are separate steps, so that tests can check the geometry.
 */
 
 use super::{Canvas, Look, Rect, SAMPLE, SHORT_SAMPLE, SMALL, Stroke, float};
 
-/// A series to name.
+/// A series that needs a label.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub label: String,
     pub look: Look,
-    /// The height near which its label belongs; negative infinity for one without points.
+    /// The height that its label should be near; negative infinity if the series has no points.
     pub near: f64,
-    /// Whether its line reaches the right edge of the plot there.
+    /// Whether its line ends there, at the right edge of the plot.
     pub is_end: bool,
 }
 
 impl Entry {
-    /// For a legend above the plot.
+    /// An entry of a legend above the plot.
     pub fn new(label: &str, look: Look) -> Self {
         Self {
             label: label.to_owned(),
@@ -29,44 +29,44 @@ impl Entry {
     }
 }
 
-/// A label that has its place.
+/// A label with its place on the page.
 #[derive(Clone, Debug)]
 pub struct Placed {
     entry: Entry,
-    /// The label as shown: whole, or elided.
+    /// The label as shown, whole or shortened.
     shown: String,
-    /// Sample and text.
+    /// The area of sample and text.
     pub bounds: Rect,
 }
 
-/// Labels in their places.
+/// Labels with their places.
 pub struct Legend {
     pub labels: Vec<Placed>,
-    /// The right edge that labels beside the plot leave to it.
+    /// The right edge of the plot, if the labels stand beside it.
     pub plot: Option<f64>,
 }
 
-/// Height of a line of labels.
+/// Height of a label.
 const LINE: f64 = SMALL.size * 1.25;
-/// Between sample and text.
+/// The space between sample and text.
 const SAMPLE_GAP: f64 = 3.0;
-/// Between the columns of a legend.
+/// The space between the columns of a legend.
 const COLUMN_GAP: f64 = 12.0;
-/// Between the plot and the labels beside it: room for leaders, and where there are none.
+/// The space between the plot and the labels beside it, with leaders (lines that lead to labels) and without.
 const LEADER: f64 = 10.0;
 const NO_LEADER: f64 = 3.0;
-/// No leader for a label that is this near to the height of its line's end.
+/// A label gets no leader if its height differs from that of its line's end by at most this.
 const LEADER_LEAST: f64 = 1.5;
 const LEADER_LINE: f64 = 0.5;
-/// No label is elided below this width.
+/// No label is shortened below this width.
 const LEAST_TEXT: f64 = 30.0;
 
 fn label_width(label: &str, sample: f64) -> f64 {
     sample + SAMPLE_GAP + SMALL.width(label)
 }
 
-/// The ascending heights nearest (in squares) to the ascending `wanted` that are `gap` apart and within the limits:
-/// isotonic regression by pooling adjacent violators.
+/// Ascending heights within the limits and at least `gap` apart, with the least squared distance to `wanted`
+/// (ascending). This is isotonic regression by pooling adjacent violators.
 fn spread(wanted: &[f64], gap: f64, least: f64, most: f64) -> Option<Vec<f64>> {
     let slack = most - least - gap * float(wanted.len().saturating_sub(1));
     if slack < 0.0 {
@@ -88,8 +88,8 @@ fn spread(wanted: &[f64], gap: f64, least: f64, most: f64) -> Option<Vec<f64>> {
 }
 
 impl Legend {
-    /// Labels along the right edge of `area`: each as near to its line's end as the others allow, in the order of the
-    /// ends, so that no two leaders cross. `None` if they are too many, or wider than `room`.
+    /// Labels at the right edge of `area`, each as near to its line's end as the others allow. They have the order of
+    /// the ends, so no two leaders cross. `None` if there are too many labels, or if they are wider than `room`.
     pub fn beside(mut entries: Vec<Entry>, area: &Rect, room: f64) -> Option<Self> {
         entries.sort_by(|a, b| a.near.total_cmp(&b.near));
         let wanted: Vec<f64> = entries.iter().map(|entry| entry.near).collect();
@@ -110,14 +110,14 @@ impl Legend {
         (area.right - right <= room).then_some(Self { labels, plot })
     }
 
-    /// A legend in columns, read downwards, from the upper left corner of `area` and within it. Labels are elided only if
-    /// they would not fit otherwise; `None` if not even that helps.
+    /// A legend within `area`, in columns, from the upper left corner. It reads downwards. Labels are shortened only if
+    /// they do not fit otherwise. `None` if they do not fit even then.
     pub fn above(entries: &[Entry], area: &Rect) -> Option<Self> {
         let width = |entry: &Entry| label_width(&entry.label, SAMPLE);
         let widest = |column: &[Entry]| column.iter().map(width).fold(0.0, f64::max);
         let room = |columns: usize| area.width() - COLUMN_GAP * (float(columns) - 1.0);
         let low = (1..=entries.len()).filter(|rows| LINE * float(*rows) <= area.height());
-        // The fewest rows first: a legend should be flat.
+        // Try the smallest number of rows first: a legend should be flat.
         let mut whole = low.clone().filter_map(|rows| {
             let widths: Vec<f64> = entries.chunks(rows).map(widest).collect();
             let is_narrow = widths.iter().sum::<f64>() <= room(widths.len());
@@ -149,7 +149,7 @@ impl Legend {
         bottoms.fold(0.0, f64::max)
     }
 
-    /// Draws it. From a plot beside it, a leader goes to each label that does not stand at the height of its line's end.
+    /// Draws it. Beside a plot, leaders connect lines with labels that are not at the height of their line's end.
     pub fn draw(&self, canvas: &mut Canvas, radius: f64) {
         canvas.group("legend", None, |canvas| {
             for label in &self.labels {
@@ -212,7 +212,7 @@ mod tests {
             }
             for (y, w) in at.iter().zip(&wanted) {
                 prop_assert!(*y >= -1e-9 && *y <= 100.0 + 1e-9);
-                // What is free of neighbours and limits does not move.
+                // A label without near neighbours or limits does not move.
                 if wanted.iter().filter(|v| (*v - w).abs() < 90.0).count() == 1 {
                     prop_assert!((y - w).abs() < 1e-9);
                 }

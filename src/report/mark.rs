@@ -1,5 +1,5 @@
 /*!
-How series look, and the drawing of markers, bars, and the samples of marker and line that stand beside a label.
+The look of series. Draws markers, bars, and the sample of marker and line beside a label.
 */
 
 use super::{
@@ -7,8 +7,8 @@ use super::{
     outline, polygon,
 };
 
-/// The shapes of markers, each of the area of the unit disc: corners around the origin, how often they are repeated around
-/// it, and by what part of a turn all are turned. The disc itself has no corners.
+/// The shapes of markers, all with the area of the unit disc. Each has some corners, the number of copies of these
+/// around the origin, and a rotation of the whole as a fraction of a turn. The disc has no corners.
 const SHAPES: [(Corners, u32, f64); 7] = [
     (&[], 0, 0.0),
     (&[(-SQUARE, -SQUARE)], 4, 0.0),
@@ -22,20 +22,20 @@ type Corners = &'static [(f64, f64)];
 const SQUARE: f64 = 0.886;
 /// Half the base of a triangle.
 const BASE: f64 = 1.347;
-/// One arm of an upright cross of half width w and reach l, whose area is 8 l w - 4 w^2 = pi.
+/// One arm of an upright cross. With half width w and length l, the cross has the area 8 l w - 4 w^2 = pi.
 const CROSS: [(f64, f64); 3] = [(-0.42, -1.145), (0.42, -1.145), (0.42, -0.42)];
 
-/// What stands for one value of a series.
+/// The symbol that shows one value of a series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Symbol {
-    /// One of the shapes, filled or an outline; its radius is `scale` times the usual.
+    /// One of the shapes, filled or an outline. Its radius is `scale` times the usual one.
     Marker {
         shape: usize,
         hollow: bool,
         scale: f64,
     },
     Dot,
-    /// A bar, with white lines across it or without.
+    /// A bar, hatched with white lines or plain.
     Bar {
         hatched: bool,
     },
@@ -46,18 +46,18 @@ pub enum Symbol {
 pub struct Look {
     pub symbol: Symbol,
     pub hue: Hue,
-    /// Of its label.
+    /// The colour of its label.
     pub ink: &'static str,
     pub line: Option<Stroke>,
 }
 
 impl Look {
-    /// The look of the `index`-th series: of the baselines, or of all others.
+    /// The look of a series. Baselines are numbered on their own, all other series together; `index` is that number.
     ///
-    /// Models have coloured markers and a line. The first 98 differ; those that share a colour differ in shape or filling,
-    /// and those that share a shape within the first 14 differ in filling, so that grey print still tells them apart.
-    /// Published curves have outlined smaller markers and a thin dashed line. Baselines have a grey dashed line; five
-    /// differ. 14 kinds of bars differ, and neighbours in hatching. Chance has a light bar.
+    /// - Models: coloured markers and a line. The first 98 looks differ. The first 14 differ in shape or filling, so
+    ///   grey print still tells them apart.
+    /// - Published curves: smaller outlined markers and a thin dashed line. Baselines: a grey dashed line; five differ.
+    /// - Bars: 14 looks differ; neighbours differ in hatching. Chance: a light bar.
     pub fn of(role: Role, index: usize) -> Self {
         let (hue, round) = (HUES[index % HUES.len()], index / HUES.len());
         let shape = (index + round / 2) % SHAPES.len();
@@ -94,7 +94,7 @@ impl Look {
         Self { line: None, ..self }
     }
 
-    /// The radius of its marker where the usual one is `r`; 0 where it has none.
+    /// The radius of its marker if the usual radius is `r`; 0 if it has no marker.
     pub fn reach(self, r: f64) -> f64 {
         match self.symbol {
             Symbol::Marker { scale, .. } => r * scale,
@@ -102,12 +102,12 @@ impl Look {
         }
     }
 
-    /// Draws a point, where the usual marker has the area of a disc of radius `r`; a bar has none.
+    /// Draws a point. The usual marker has the area of a disc of radius `r`. Bars have no point.
     pub fn draw_point(self, canvas: &mut Canvas, x: f64, y: f64, r: f64) {
         let colour = self.hue.colour;
         match self.symbol {
             Symbol::Marker { shape, hollow, .. } => {
-                // A hair of paper around a filled marker keeps overlapping ones apart.
+                // A thin white edge separates overlapping filled markers.
                 let (class, fill, stroke, width) = if hollow {
                     ("hollow", PAPER, colour, "0.8")
                 } else {
@@ -130,7 +130,7 @@ impl Look {
         }
     }
 
-    /// Draws its sample from `x` to `x + width`, centred on `y`; a short one without its line, unless that is all there is.
+    /// Draws its sample from `x` to `x + width`, centred on `y`. A short sample has a line only for baselines.
     pub fn draw_sample(self, canvas: &mut Canvas, x: f64, y: f64, width: f64, r: f64) {
         let is_line = self.is_baseline();
         if let Some(stroke) = self.line.filter(|_| is_line || width >= SAMPLE) {
@@ -144,7 +144,7 @@ impl Look {
         }
     }
 
-    /// Draws a bar, if it is one: filled, and hatched if its kind is.
+    /// Draws a filled bar, hatched if the symbol is. Does nothing for other symbols.
     pub fn draw_bar(self, canvas: &mut Canvas, bar: &Rect) {
         let Symbol::Bar { hatched } = self.symbol else {
             return;
@@ -156,7 +156,7 @@ impl Look {
             ("stroke-width", "0.35"),
         ];
         canvas.path(&bar.path(), &attributes);
-        // Lines that rise to the right, on the same lattice in every bar: x + y is a multiple of their distance.
+        // The lines rise to the right. On each, x + y is a multiple of HATCH, so that neighbouring bars match.
         let mut d = String::new();
         let mut sum = ((bar.left + bar.top) / HATCH).ceil() * HATCH;
         while hatched && sum < bar.right + bar.bottom {
@@ -178,13 +178,13 @@ impl Look {
     }
 }
 
-/// Width of a sample of marker and line.
+/// Width of a sample with marker and line.
 pub const SAMPLE: f64 = 14.0;
-/// Width of a sample that stands at the end of its line and need not show it again.
+/// Width of a sample at the end of its line. It does not show the line again.
 pub const SHORT_SAMPLE: f64 = 8.8;
 /// Radius of a baseline's dots.
 const DOT: f64 = 0.9;
-/// Distance of the lines of a hatched bar.
+/// Distance between the lines of a hatched bar.
 const HATCH: f64 = 2.4;
 
 fn disc(x: f64, y: f64, r: f64) -> String {
@@ -192,7 +192,7 @@ fn disc(x: f64, y: f64, r: f64) -> String {
     format!("M{x0} {y}A{r} {r} 0 1 1 {x1} {y}A{r} {r} 0 1 1 {x0} {y}Z")
 }
 
-/// A shape of the area of a disc of radius `r`.
+/// The path data of a shape that has the area of a disc of radius `r`.
 fn path(shape: usize, x: f64, y: f64, r: f64) -> String {
     let (corners, times, tilt) = SHAPES[shape];
     if corners.is_empty() {
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn every_shape_has_the_same_area_of_ink_and_is_centred() {
-        // Counted in pixels of a picture, so that the paths themselves are what is measured.
+        // The test counts pixels of a rendered picture, so it measures the paths themselves.
         for shape in 0..SHAPES.len() {
             let d = path(shape, 100.0, 100.0, 50.0);
             let svg = format!(

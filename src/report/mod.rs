@@ -1,27 +1,27 @@
 /*!
-Pictures of results: from plain numbers to SVG, PNG and a page of HTML.
+Pictures of results: SVG, PNG and an HTML report, drawn from plain numbers.
 
-[`figures`] has one file a figure: from scores, fits and contrasts to a [`Drawing`]; `campaign` says what they found, a row
-a model; [`html`] puts all of them on one page. A drawing is of one of three forms, of plain numbers, on a page:
+[`figures`] turns scores, fits and contrasts into a [`Drawing`], one file per family of figures. `campaign` makes a
+summary table with one row per model. [`html`] puts everything on one page. A drawing has one of three forms:
 
-- `chart` places `series` of points, error bars and lines, or of bars, over a horizontal axis, in panels, which `layers`
-  draws;
-- `heat` draws a table of correlations as coloured cells;
-- `rows` draws one row a function or group.
+- `chart` places `series` over a horizontal axis, in panels that `layers` draws. A series has points, error bars and a
+  line, or bars.
+- `heat` draws a table of correlations as coloured cells.
+- `rows` draws one row per function or group.
 
-Below them:
+The forms use these modules:
 
-- `page` has size, title, note and the grid of panels;
-- `axis` has the axes: logarithmic, with a place for 0 shots, or linear;
-- `legend` places labels at the ends of the lines, or a legend in columns;
-- `mark` draws markers, bars and line samples;
-- `style` holds colours, sizes, line widths;
-- `font` holds the one typeface, measures and outlines text;
-- `canvas` has rectangles and the SVG writer;
-- `png` rasterises.
+- `page`: size, title, note and the grid of panels.
+- `axis`: linear axes, and logarithmic axes with a place for 0 shots.
+- `legend`: labels at the ends of the lines, or a legend in columns.
+- `mark`: markers, bars and line samples.
+- `style`: colours, sizes, line widths.
+- `font`: the only typeface; it measures text and turns it into outlines.
+- `canvas`: rectangles and the SVG writer.
+- `png`: turns SVG into pixels.
 
-Why not plotters: its SVG backend takes whole pixels, names system fonts in `<text>` and has no say over
-marker shapes, label collisions or broken axes; what is left of it for these figures is less than what is here.
+We do not use the crate plotters. Its SVG backend rounds to whole pixels and names system fonts in `<text>`, and it
+gives no control over marker shapes, label collisions or broken axes. What we could use is less than the code here.
 */
 
 mod axis;
@@ -41,7 +41,7 @@ mod rows;
 mod series;
 mod style;
 
-// What the files of this room call things.
+// The files of this module import these names with `use super::`.
 use axis::{Axis, INSET, Quantity, Span};
 use campaign::campaign;
 use canvas::{Canvas, PT_PER_MM, Rect, Stroke, coordinates, number, outline, polygon, short};
@@ -59,11 +59,11 @@ use style::{
 
 use crate::error::{Error, Result};
 
-/// What can be drawn on a page.
+/// A form of drawing: chart, heat map or rows.
 trait Form {
     fn is_empty(&self) -> bool;
 
-    /// Draws it, or says what is impossible about its numbers, or that the page is too small.
+    /// Draws it. Fails if a number is impossible or the page is too small.
     fn draw(&self, page: &Page) -> Result<Canvas>;
 }
 
@@ -86,12 +86,12 @@ impl Drawing {
         })
     }
 
-    /// The figure as SVG, and the characters of its texts that the typeface lacks and shows as boxes; equal figures give
+    /// The figure as SVG, and the characters that the typeface lacks (they are drawn as boxes). Equal figures give
     /// equal bytes.
     ///
     /// # Errors
-    /// [`Error::Data`] if a number is impossible, [`Error::Usage`] if the page is too small for what should stand on it, or
-    /// larger than a poster.
+    /// [`Error::Data`] if a number is impossible, [`Error::Usage`] if the page is too small for its contents or larger
+    /// than a poster.
     pub fn to_svg(&self) -> Result<(String, Vec<char>)> {
         self.page.check()?;
         let canvas = self.form.draw(&self.page)?;

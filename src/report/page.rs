@@ -1,5 +1,5 @@
 /*!
-The page that every figure stands on: its size, title and note, a legend above, and the grid of its panels.
+The page of a figure: size, title, note, a legend above the plot, and the grid of panels.
 */
 
 use super::{
@@ -8,13 +8,13 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// Width of both columns (Nature: 183 mm).
+/// Width of two journal columns (Nature: 183 mm).
 pub const DOUBLE_COLUMN_MM: f64 = 183.0;
 /// The largest side of a page, in millimetres (an A0 poster).
 const LARGEST_MM: f64 = 1189.0;
 /// No panel is narrower or lower than this, in points.
 pub const LEAST_PANEL: f64 = 48.0;
-/// Title and note are broken into at most so many lines.
+/// Title and note have at most this many lines each.
 const MOST_LINES: usize = 3;
 /// A legend above the plot takes at most this share of the page's height.
 const ABOVE_SHARE: f64 = 0.4;
@@ -24,13 +24,13 @@ const ABOVE_SHARE: f64 = 0.4;
 pub struct Page {
     /// A title above everything; empty if there is none.
     pub title: String,
-    /// Small type below everything: what error bars and lines are.
+    /// Small text below everything. It explains error bars and lines.
     pub note: String,
     /// Width in millimetres.
     pub width_mm: f64,
     /// Height in millimetres.
     pub height_mm: f64,
-    /// The least upper end of axes of shares, for figures that should share it; the data can move it up.
+    /// Axes of shares reach at least this far, so that several figures can have the same axis. Data can extend them.
     pub y_max: Option<f64>,
 }
 
@@ -65,7 +65,7 @@ impl Page {
         Rect::new(0.0, 0.0, right, bottom)
     }
 
-    /// What margins, title and note leave.
+    /// The area that margins, title and note leave free.
     pub fn body(&self) -> Rect {
         let page = self.bounds();
         let note = match self.lines(&self.note, NOTE).len() {
@@ -77,7 +77,7 @@ impl Page {
         Rect::new(MARGIN, MARGIN + title, right, bottom)
     }
 
-    /// The error for a page that is too small for what should stand on it.
+    /// The error for a page that is too small for its contents.
     pub fn cramped(&self, what: &str) -> Error {
         Error::usage(format!(
             "a figure of {} x {} mm has no room for {what}: enlarge it or leave some out",
@@ -93,7 +93,7 @@ impl Page {
         legend.ok_or_else(|| self.cramped(what))
     }
 
-    /// A canvas with title and note on it; `name` stands in for a title that is not there.
+    /// A canvas with title and note drawn. If there is no title, `name` is the SVG's title.
     pub fn canvas(&self, name: &str) -> Canvas {
         let title = if self.title.is_empty() {
             name
@@ -120,15 +120,15 @@ impl Page {
     }
 }
 
-/// The number of columns for so many panels: at most four, and as even rows as that allows.
+/// The number of columns for a number of panels: at most four, with rows as even as possible.
 pub fn columns_for(panels: usize) -> usize {
     const MOST: usize = 4;
     let rows = panels.div_ceil(MOST).max(1);
     panels.div_ceil(rows).max(1)
 }
 
-/// The frames of `count` panels in `area`, row by row. `between` and `below` is the space between two columns and two
-/// rows, `above` that over each panel.
+/// The frames of `count` panels in `area`, row by row. `between` is the space between two columns, `below` that between
+/// two rows, `above` that above each panel.
 pub fn grid(area: &Rect, count: usize, between: f64, above: f64, below: f64) -> Vec<Rect> {
     let columns = columns_for(count);
     let rows = float(count.div_ceil(columns));
@@ -142,12 +142,12 @@ pub fn grid(area: &Rect, count: usize, between: f64, above: f64, below: f64) -> 
     (0..count).map(frame).collect()
 }
 
-/// A count as a float; counts on a page are small.
+/// A count as a float. Counts on a page are small.
 pub fn float(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// A length in whole units; it saturates, and nothing is negative.
+/// A length, rounded to whole units. Values outside the range of `u32`, negative ones too, become its nearest end.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,5 +1,5 @@
 /*!
-From SVG to PNG, at a resolution in dots per inch that the file states.
+From SVG to PNG. The file states its resolution in dots per inch.
 */
 
 use resvg::tiny_skia::{Color, Pixmap, Transform};
@@ -8,11 +8,11 @@ use resvg::usvg::{Options, Tree};
 use super::whole;
 use crate::error::{Error, Result};
 
-/// A full journal page (183 x 247 mm) at 1200 dots per inch has 101 million pixels, 7 bytes each while it is written.
+/// A full journal page (183 x 247 mm) at 1200 dots per inch has 101 million pixels. Each takes 7 bytes of memory.
 const MOST_PIXELS: f64 = 150e6;
 const METRES_PER_INCH: f64 = 0.0254;
 
-/// The picture of `svg`, which a [`super::Drawing`] has written, on white, `dpi` dots to the inch.
+/// A PNG of `svg`, which a [`super::Drawing`] has written, on white, with `dpi` dots per inch.
 ///
 /// # Errors
 /// [`Error::Usage`] for a resolution that gives no pixel or too many.
@@ -48,7 +48,7 @@ pub fn svg_to_png(svg: &str, dpi: f64) -> Result<Vec<u8>> {
     encode(&pixmap, dpi).map_err(|e| Error::data(format!("writing the PNG: {e}")))
 }
 
-/// RGB with the resolution: the page is white, so nothing is transparent.
+/// The PNG with its resolution. It is RGB without alpha: the page is white, so nothing is transparent.
 fn encode(pixmap: &Pixmap, dpi: f64) -> std::result::Result<Vec<u8>, png::EncodingError> {
     let rgb: Vec<u8> = pixmap
         .data()

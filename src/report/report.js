@@ -1,7 +1,7 @@
 
 "use strict";
-// Tables sort by the column whose heading is pressed: numbers by their exact value, text by the reader's language;
-// cells without a value stay last. A second press turns the order round.
+// A click on a heading sorts the table by that column: numbers by their exact value, text by the reader's language.
+// Cells without a value stay last. A second click reverses the order.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
@@ -23,14 +23,14 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// Names move from titles, which browsers show late and on hovering only, to labels that the rest of this reads.
+// Browsers show a title late, and only on hovering. So titles become labels, which the code below reads.
 const pick = (selector) => [...document.querySelectorAll(`.picture ${selector}`)];
 for (const title of pick("title")) {
   title.parentElement.ariaLabel = title.textContent;
   title.remove();
 }
 for (const svg of pick("svg")) svg.role = "group";
-// What is under the pointer is named beside it.
+// Shows the name of the mark under the pointer beside it.
 const said = document.getElementById("said");
 let spoken = null;
 const say = (mark) => {
@@ -45,8 +45,8 @@ const say = (mark) => {
 const MARKS = ":is(.point, .cell)";
 document.addEventListener("pointerover", ({ target }) => say(target.closest(`.picture ${MARKS}`)));
 document.addEventListener("scroll", () => say(spoken), { capture: true, passive: true });
-// A press on a series hides it in all figures, one on its label shows it again, too. From a label the arrow keys go
-// through what is drawn of its series.
+// A click on a series hides it in all figures. A click on its label hides it or shows it again. From a label, the arrow
+// keys step through the marks of its series.
 const named = (kind, name) => pick(`.${kind}`).filter((group) => group.ariaLabel === name);
 const toggle = (name) => {
   const [series, labels] = [named("series", name), named("label", name)];
@@ -73,7 +73,7 @@ for (const label of pick(".label").filter((label) => named("series", label.ariaL
     event.preventDefault();
   });
 }
-// A table's row lights up the curves of its model, under the pointer or under the focus, which the arrow keys move.
+// A table row under the pointer or with the focus highlights the curves of its model. The arrow keys move the focus.
 const light = (row) => {
   const at = row ? [...row.closest("table").tHead.rows[0].cells].findIndex((c) => c.textContent === "model") : -1;
   const model = at < 0 ? "" : row.cells[at].textContent.replace(/^(builtin:)+/, "");

@@ -1,8 +1,8 @@
 /*!
-One row a function or group, one marker a model: all of them with their names.
+A figure with one row per function or group, and one marker per model in each row. All rows are named.
 
-Rows are in the order given. Markers of one row stand on its line, which shows how far they are apart; with intervals, each
-on a line of its own.
+Rows have the given order. The markers of a row are on one line, which shows their distance. Markers with intervals are
+on separate lines.
 */
 
 use super::{
@@ -16,22 +16,22 @@ use crate::error::{Result, counted};
 pub struct Rows {
     /// From top to bottom.
     pub names: Vec<String>,
-    /// A point is a marker: `x` is its row, which is its name, too, and `y` where it stands there.
+    /// Each point is a marker: `x` is the index of its row, `y` its value, and its name is that of the row.
     pub series: Vec<Series>,
-    /// What the axis measures.
+    /// What the horizontal axis measures.
     pub quantity: Quantity,
 }
 
-/// The least height of a row, in points, and its height over the size of its type.
+/// The smallest height of a row, in points. [`LEADING`] is the height of a row in type sizes.
 const LEAST_ROW: f64 = 5.0;
 const LEADING: f64 = 1.15;
 const GAP: f64 = 4.0;
 const RADIUS: f64 = 1.7;
-/// Rows are told apart in groups of so many.
+/// A grid line separates groups of this many rows.
 const GROUP: usize = 5;
 /// Names take at most this share of the page's width.
 const NAME_SHARE: f64 = 0.4;
-/// Markers with intervals take this share of their row's height.
+/// Markers with intervals take this share of the row's height.
 const FILLED: f64 = 0.8;
 
 impl Form for Rows {
@@ -113,7 +113,7 @@ impl Form for Rows {
 }
 
 impl Rows {
-    /// The page that shows every row at a readable size; intervals need a line each.
+    /// A page on which every row has a readable size. Each interval needs a line.
     pub fn page(&self) -> Page {
         let has_intervals = self.has_intervals();
         let own = if has_intervals { self.series.len() } else { 0 };
@@ -127,7 +127,7 @@ impl Rows {
         points.any(|point| point.ci.is_some())
     }
 
-    /// Draws a line over all markers of a row without intervals.
+    /// Draws a line from the first to the last marker of a row without intervals.
     fn draw_reach(&self, canvas: &mut Canvas, row: f64, across: &Axis, y: f64) {
         let points = self.series.iter().flat_map(|series| &series.points);
         let of_row = points.filter(|point| point.x.total_cmp(&row).is_eq());

@@ -1,5 +1,5 @@
 /*!
-What charts and rows show: panels of series of points.
+The data of charts and rows: panels of series of points.
 */
 
 use std::fmt::Write as _;
@@ -7,20 +7,20 @@ use std::fmt::Write as _;
 use super::{Canvas, Look, Quantity};
 use crate::error::{Error, Result};
 
-/// What was measured at one place of the horizontal axis.
+/// One measured value, at one place of the horizontal axis.
 #[derive(Clone, Debug, Default)]
 pub struct Point {
-    /// Its place: the number of demonstrations (0 is an empty context), of parameters, or what the axis measures.
+    /// Its place on the axis: the number of demonstrations (0: an empty context) or of parameters, or another quantity.
     pub x: f64,
-    /// Its height: an accuracy, say.
+    /// Its height, for example an accuracy.
     pub y: f64,
-    /// The height of what its bar stands on.
+    /// The height at which its bar begins, in a stack of bars.
     pub base: f64,
-    /// The ends of its error bar, whatever interval the caller chose; what lies outside the axis is cut off.
+    /// The ends of its error bar. The caller chooses the kind of interval. Parts outside the axis are cut off.
     pub ci: Option<(f64, f64)>,
-    /// What is written beside it.
+    /// The text beside it.
     pub name: Option<String>,
-    /// The number of what it is a mean of, and what that are.
+    /// If it is a mean: over how many, and of what ("trials", "functions").
     pub of: Option<(u32, &'static str)>,
 }
 
@@ -40,23 +40,23 @@ impl Point {
     }
 }
 
-/// What a series is.
+/// The part that a series plays in the figure. It decides the look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// What the figure is about: colour and markers.
+    /// A model that the figure is about: colour and markers.
     Model,
-    /// What others have published: colour, outlined markers, a thin dashed line.
+    /// A published curve: colour, outlined markers, a thin dashed line.
     Published,
-    /// What it is measured against: grey and dashed.
+    /// A baseline: grey and dashed.
     Baseline,
-    /// A kind of segments of bars, in this one of the stacks side by side.
+    /// Segments of bars. The number says which of the stacks beside each other they belong to.
     Bar(usize),
-    /// The same of what chance would give.
+    /// Segments of bars that show what chance would give.
     Chance(usize),
 }
 
 impl Role {
-    /// The class of what is drawn of it.
+    /// The class of its SVG groups.
     pub fn class(self) -> &'static str {
         match self {
             Self::Model => "series model",
@@ -66,7 +66,7 @@ impl Role {
         }
     }
 
-    /// Which of the stacks side by side it is part of.
+    /// The stack of bars that it is part of.
     pub fn stack(self) -> Option<usize> {
         match self {
             Self::Bar(stack) | Self::Chance(stack) => Some(stack),
@@ -78,19 +78,19 @@ impl Role {
 /// The line of a series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Line {
-    /// Its points, joined.
+    /// A line that joins the points.
     Joined,
-    /// a0 + a1 ln(x): its height at x = 1, and the gain per unit of ln(x).
+    /// The line a0 + a1 ln(x). a0 is its height at x = 1, a1 the gain per unit of ln(x).
     Fitted(f64, f64),
     Absent,
 }
 
-/// The points of one label.
+/// Points under one label.
 #[derive(Clone, Debug)]
 pub struct Series {
     pub label: String,
     pub role: Role,
-    /// In any order.
+    /// In any order; a chart sorts them.
     pub points: Vec<Point>,
     pub line: Line,
 }
@@ -110,27 +110,27 @@ impl Series {
         Self { line, ..self }
     }
 
-    /// The points of its line, if they are from left to right: without the one at 0 shots, which no line reaches.
+    /// The points on its line: all but those at 0 shots, which no line reaches. The points must be sorted by `x`.
     pub fn on_line(&self, quantity: Quantity) -> &[Point] {
         let is_off = |point: &&Point| !matches!(quantity, Quantity::Plain(_)) && point.x <= 0.0;
         let off = self.points.iter().take_while(is_off).count();
         &self.points[off..]
     }
 
-    /// Whether it is a baseline whose intervals make a band: they all exist, at more than one place.
+    /// Whether its intervals are drawn as a band: it is a baseline with several points, all with an interval.
     pub fn has_band(&self, quantity: Quantity) -> bool {
         let points = self.on_line(quantity);
         let is_barred = points.iter().all(|point| point.ci.is_some());
         self.role == Role::Baseline && points.len() > 1 && is_barred
     }
 
-    /// A group of what is drawn of it.
+    /// Draws a part of it in an SVG group with its class and label.
     pub fn group(&self, look: Look, canvas: &mut Canvas, draw: impl FnOnce(&mut Canvas)) {
         let class = format!("{} {}", self.role.class(), look.hue.class);
         canvas.group(&class, Some(&self.label), draw);
     }
 
-    /// One of its points in words, with its place unless its name says that.
+    /// One of its points in words: label, name and place, value, interval, number of trials or functions.
     pub fn words(&self, point: &Point, place: Option<String>) -> String {
         let place: Vec<String> = point.name.clone().into_iter().chain(place).collect();
         let mut text = format!("{}: {} {:.4}", self.label, place.join(", "), point.y);
@@ -143,7 +143,7 @@ impl Series {
         text
     }
 
-    /// Refuses what no axis holds; `what` are its values, shares perhaps.
+    /// Refuses values that no axis can show. `what` names the values in the message.
     pub fn check(&self, what: &str, is_share: bool, quantity: Quantity) -> Result<()> {
         let (heights, expected) = if is_share {
             (0.0..=1.0, "0 to 1")
@@ -176,9 +176,9 @@ impl Series {
 #[derive(Clone, Debug)]
 pub struct Panel {
     pub title: Option<String>,
-    /// Beside its vertical axis; panels with the same one have the same axis.
+    /// The title of the vertical axis. Panels with the same title have the same axis.
     pub y_label: String,
-    /// Whether it holds shares: its axis goes from 0 to a round number of at most 1. Otherwise to any numbers from 0.
+    /// Whether its values are shares. If so, the axis goes from 0 to at most 1. If not, it contains 0.
     pub is_share: bool,
     /// Drawn from the last to the first, so that the first lies on top.
     pub series: Vec<Series>,
@@ -205,7 +205,7 @@ impl Panel {
         Self::share("Accuracy", series)
     }
 
-    /// Bars: the points of a series stand on those of the series before it in its stack.
+    /// A panel of bars. Each series is stacked on the series before it in the same stack.
     pub fn bars(y_label: &str, mut series: Vec<Series>) -> Self {
         let mut tops: Vec<(Option<usize>, f64, f64)> = Vec::new();
         for Series { role, points, .. } in &mut series {
@@ -226,7 +226,7 @@ impl Panel {
     }
 }
 
-/// The least and the largest of the heights of some series, and 0.
+/// The smallest and the largest height in some series, intervals included. 0 counts as a height, too.
 pub fn ends<'a>(series: impl IntoIterator<Item = &'a Series>) -> (f64, f64) {
     let points = series.into_iter().flat_map(|series| &series.points);
     points.fold((0.0, 0.0), |(least, most): (f64, f64), point| {

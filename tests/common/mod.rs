@@ -1,5 +1,5 @@
-//! What the tests of the filters share: a folder for each test, the real binaries run in it, and readers of their
-//! output that do not use the library under test.
+//! Shared code for the tests of the filters. Each test has a folder in which it runs the real binaries. The readers of
+//! their output do not use the library under test.
 
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A filter that takes this long hangs.
+/// A filter that runs longer than this is taken to hang.
 const PATIENCE: Duration = Duration::from_mins(15);
 
 /// The path of a filter's binary.
@@ -36,12 +36,12 @@ pub fn binary(filter: &str) -> &'static str {
     }
 }
 
-/// A file of the repository.
+/// The path of a file in the repository.
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The path of a model of the fixtures.
+/// The path of a model in the fixtures.
 pub fn fixture_model(name: &str) -> String {
     repository("tests/fixtures/models")
         .join(name)
@@ -72,7 +72,7 @@ pub fn onnx_runtime() -> OsString {
     folder.into_os_string()
 }
 
-/// Command-line arguments: a text that is split at white space, or a list.
+/// Command-line arguments: a list, or a text that is split at white space.
 pub trait Args {
     fn list(self) -> Vec<String>;
 }
@@ -133,7 +133,7 @@ impl Workdir {
         fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
-    /// Everything in the folder, hidden files too, sorted.
+    /// The names of all files in the folder, hidden ones too, sorted.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.0.path())
             .unwrap()
@@ -170,7 +170,7 @@ impl Workdir {
         Ran::of("infer", command.write_stdin(input))
     }
 
-    /// Prompts from the two filters that make them.
+    /// Prompts, made by `gen-tasks` and `encode`.
     pub fn prompts(&self, gen_tasks: impl Args, encode: impl Args) -> Vec<u8> {
         let trials = self.run("gen-tasks", gen_tasks).ok();
         self.pipe(trials, "encode", encode).ok()
@@ -188,7 +188,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// Runs the command. It must end by itself and not panic.
+    /// Runs the command. It must end with an exit code of 0 to 4 and must not panic.
     pub fn of(filter: &str, command: &mut assert_cmd::Command) -> Self {
         let output = command.output().unwrap();
         let ran = Self {
@@ -203,21 +203,21 @@ impl Ran {
         ran
     }
 
-    /// The standard output of a filter that must have succeeded, with nothing on stderr.
+    /// The standard output. The filter must have succeeded and written nothing to stderr.
     #[track_caller]
     pub fn ok(self) -> Vec<u8> {
         assert_eq!(self.stderr, "", "{self}");
         self.loud_ok()
     }
 
-    /// The standard output of a filter that must have succeeded. Notes on stderr are allowed.
+    /// The standard output. The filter must have succeeded. Notes on stderr are allowed.
     #[track_caller]
     pub fn loud_ok(self) -> Vec<u8> {
         assert_eq!(self.code, 0, "{self}");
         self.stdout
     }
 
-    /// Checks that the filter failed with this exit code and one line on stderr that contains all `words`.
+    /// Checks that the filter failed with this exit code and one line on stderr, which contains all `words`.
     #[track_caller]
     pub fn refused(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, code, "{self}");
@@ -226,7 +226,7 @@ impl Ran {
         }
         let ours = format!("{}: ", self.filter);
         let last = self.stderr.lines().last().unwrap_or_default();
-        // The argument parser's own refusals go on with the usage.
+        // An error of the argument parser has more lines: the usage follows.
         let parser = code == 2 && self.stderr.starts_with("error: ");
         assert!(parser || last.starts_with(&ours), "{self}");
         let warning = format!("{ours}warning: ");
@@ -255,7 +255,7 @@ pub fn lines(bytes: &[u8]) -> Vec<&str> {
     std::str::from_utf8(bytes).unwrap().lines().collect()
 }
 
-/// A reader of one of the formats.
+/// A reader of all records in one format.
 pub type ReadAll = fn(&[u8]) -> Vec<Value>;
 
 /// The formats that hold every kind of record.
@@ -265,7 +265,7 @@ pub const FORMATS: [(&str, ReadAll); 3] = [
     ("parquet", parquet_rows),
 ];
 
-/// The records of JSON lines.
+/// The records in JSON lines.
 pub fn json_lines(bytes: &[u8]) -> Vec<Value> {
     lines(bytes)
         .into_iter()
@@ -273,7 +273,7 @@ pub fn json_lines(bytes: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-/// JSON lines of records.
+/// Records as JSON lines.
 pub fn to_lines(records: &[Value]) -> Vec<u8> {
     records
         .iter()
@@ -308,7 +308,7 @@ pub fn parquet_batches(bytes: &[u8]) -> Vec<RecordBatch> {
     reader.map(Result::unwrap).collect()
 }
 
-/// The metadata of the schema of an Arrow stream or Parquet file.
+/// The metadata in the schema of an Arrow stream or a Parquet file.
 pub fn metadata(bytes: &[u8]) -> HashMap<String, String> {
     let schema = if bytes.starts_with(b"PAR1") {
         let bytes = bytes::Bytes::copy_from_slice(bytes);
@@ -326,7 +326,7 @@ pub fn metadata(bytes: &[u8]) -> HashMap<String, String> {
         .collect()
 }
 
-/// The same records, nulls included.
+/// The records in Arrow batches, nulls included.
 fn rows_of(batches: &[RecordBatch]) -> Vec<Value> {
     let mut text = Vec::new();
     let mut writer = arrow::json::writer::WriterBuilder::new()
@@ -340,7 +340,7 @@ fn rows_of(batches: &[RecordBatch]) -> Vec<Value> {
     json_lines(&text)
 }
 
-/// Records as one Arrow batch, their types inferred.
+/// Records as one Arrow batch with inferred types.
 pub fn to_batch(records: &[Value]) -> RecordBatch {
     let text = to_lines(records);
     let (schema, _) = arrow::json::reader::infer_json_schema(text.as_slice(), None).unwrap();
@@ -387,14 +387,14 @@ pub fn to_parquet(batches: &[RecordBatch]) -> Vec<u8> {
     out
 }
 
-/// One gzip member.
+/// Compresses `bytes` into one gzip member.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-/// What is in one gzip member.
+/// Decompresses one gzip member.
 pub fn gunzip(bytes: &[u8]) -> Vec<u8> {
     let mut all = Vec::new();
     let mut member = flate2::read::GzDecoder::new(bytes);
@@ -402,7 +402,7 @@ pub fn gunzip(bytes: &[u8]) -> Vec<u8> {
     all
 }
 
-/// One zstd frame, with a checksum as the tool writes it.
+/// Compresses `bytes` into one zstd frame with a checksum, as the tool `zstd` does.
 pub fn zstd(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
     encoder.include_checksum(true).unwrap();
@@ -410,13 +410,13 @@ pub fn zstd(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// What a tool does with a file's contents.
+/// Compresses the contents of a file.
 pub type Pack = fn(&[u8]) -> Vec<u8>;
 
-/// The tools that pack files: name, suffix, and what they do.
+/// The tools that compress files: name, file suffix, function.
 pub const PACKERS: [(&str, &str, Pack); 2] = [("gzip", "gz", gzip), ("zstd", "zst", zstd)];
 
-/// A row of CSV, by column.
+/// A row of CSV: column to text.
 pub type Row = HashMap<String, String>;
 
 /// The rows of a CSV table with a header.
@@ -427,7 +427,7 @@ pub fn csv_rows(bytes: &[u8]) -> Vec<Row> {
         .collect()
 }
 
-/// A number of a CSV row.
+/// A number in a CSV row.
 #[track_caller]
 pub fn number(row: &Row, column: &str) -> f64 {
     row[column]
@@ -435,7 +435,7 @@ pub fn number(row: &Row, column: &str) -> f64 {
         .unwrap_or_else(|e| panic!("{column} {:?}: {e}", row[column]))
 }
 
-/// A text of a record.
+/// A text in a record.
 #[track_caller]
 pub fn text<'a>(record: &'a Value, column: &str) -> &'a str {
     record[column]
@@ -443,14 +443,14 @@ pub fn text<'a>(record: &'a Value, column: &str) -> &'a str {
         .unwrap_or_else(|| panic!("{column}: {record}"))
 }
 
-/// An integer of a record.
+/// An integer in a record.
 #[track_caller]
 pub fn int(record: &Value, column: &str) -> usize {
     let found = record[column].as_u64().and_then(|n| n.try_into().ok());
     found.unwrap_or_else(|| panic!("{column}: {record}"))
 }
 
-/// A list of texts of a record.
+/// A list of texts in a record.
 #[track_caller]
 pub fn texts<'a>(record: &'a Value, column: &str) -> Vec<&'a str> {
     list(record, column)
@@ -459,7 +459,7 @@ pub fn texts<'a>(record: &'a Value, column: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// A list of a record.
+/// A list in a record.
 #[track_caller]
 pub fn list<'a>(record: &'a Value, column: &str) -> &'a [Value] {
     record[column]
@@ -467,13 +467,13 @@ pub fn list<'a>(record: &'a Value, column: &str) -> &'a [Value] {
         .unwrap_or_else(|| panic!("{column}: {record}"))
 }
 
-/// A count as a float; counts here are small.
+/// A count as a float.
 #[allow(clippy::cast_precision_loss, reason = "counts here are small")]
 pub fn float(n: usize) -> f64 {
     n as f64
 }
 
-/// Checks two numbers for equality but for rounding.
+/// Checks that two numbers differ by at most `tolerance`.
 #[track_caller]
 pub fn assert_close(found: f64, expected: f64, tolerance: f64) {
     assert!(
@@ -482,7 +482,7 @@ pub fn assert_close(found: f64, expected: f64, tolerance: f64) {
     );
 }
 
-/// Pearson's chi-squared of counts against a uniform distribution.
+/// Pearson's chi-squared statistic of counts against a uniform distribution.
 pub fn chi_squared(counts: &[usize]) -> f64 {
     let expected = float(counts.iter().sum()) / float(counts.len());
     counts

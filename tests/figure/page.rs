@@ -1,10 +1,10 @@
-//! What stands where on the pages that `figure` draws, read back from them.
+//! Tests of the layout of figures. They read the positions from the SVG.
 
 use super::{FIGURES, SCORES, decode, draw, svg, with_fixtures, with_scores};
 use crate::common::{Workdir, assert_close};
 use resvg::usvg::roxmltree::{Document, Node};
 
-/// The elements of a class.
+/// The elements with a class.
 pub fn classed<'a>(svg: &'a Document, class: &str) -> Vec<Node<'a, 'a>> {
     let is_such = |n: &Node| {
         let classes = n.attribute("class").unwrap_or_default();
@@ -13,18 +13,18 @@ pub fn classed<'a>(svg: &'a Document, class: &str) -> Vec<Node<'a, 'a>> {
     svg.descendants().filter(is_such).collect()
 }
 
-/// What an element's tooltip says.
+/// The text of an element's tooltip.
 pub fn title<'a>(element: &Node<'a, 'a>) -> &'a str {
     element.first_element_child().unwrap().text().unwrap()
 }
 
-/// The numbers of a path of straight lines.
+/// The coordinates of a path of straight lines.
 fn numbers(path: &Node) -> Vec<f64> {
     let numbers = path.attribute("d").unwrap().split(['M', 'L', ' ']);
     numbers.filter_map(|n| n.parse().ok()).collect()
 }
 
-/// What the first and the last label of an axis say, and where their ticks stand.
+/// Value and position of the first and the last labelled tick of an axis.
 fn scale(svg: &Document, axis: &str, coordinate: usize) -> [(f64, f64); 2] {
     let axis = classed(svg, axis)[0].children();
     let (mut labels, mut ticks) = (Vec::new(), Vec::new());
@@ -43,7 +43,7 @@ fn scale(svg: &Document, axis: &str, coordinate: usize) -> [(f64, f64); 2] {
 fn every_point_bar_line_and_series_is_an_element() {
     let at_zero = "model,shots,accuracy\na,0,0.1\na,1,0.2\na,2,0.3\na,4,0.4\n";
     for (scores, arguments, counts) in [
-        // The errors of the mode baseline are a band.
+        // The errors of the mode baseline are drawn as a band.
         (SCORES, "", [9, 6, 1, 2, 1, 3, 0]),
         (SCORES, "--no-fit", [9, 6, 1, 0, 3, 3, 0]),
         (at_zero, "--no-fit", [4, 0, 0, 0, 1, 1, 2]),
@@ -66,7 +66,7 @@ fn every_point_bar_line_and_series_is_an_element() {
     }
 }
 
-/// Left, top, right and bottom of all that is drawn within an element, leaders apart; of an arc counts its end.
+/// Left, top, right and bottom of everything drawn in an element except leaders. Of an arc, only the end counts.
 fn bounds(element: &Node) -> [f64; 4] {
     let is_leader = |n: &Node| n.attribute("class") == Some("leader");
     let paths = element.descendants().filter(|n| !is_leader(n));
@@ -96,7 +96,7 @@ fn overlap(a: [f64; 4], b: [f64; 4]) -> bool {
     (0..2).all(|i| a[i].max(b[i]) < a[i + 2].min(b[i + 2]))
 }
 
-/// Scores near a0 + a1 ln n (at 0 shots: near half of a0), on alternating sides of it, with intervals.
+/// Scores with intervals, alternately just above and below a0 + a1 ln n (at 0 shots: half of a0).
 fn rows(model: &str, modality: &str, shots: &[u32], a0: f64, a1: f64) -> String {
     let row = |(i, &n): (usize, &u32)| {
         let line = if n == 0 {
@@ -119,7 +119,7 @@ fn models(count: u32, shots: &[u32]) -> String {
     (0..count).map(model).collect()
 }
 
-/// Figures as users make them, and awkward ones: scores and arguments.
+/// Usual figures and difficult ones: name, scores and arguments.
 fn awkward() -> Vec<(&'static str, String, &'static str)> {
     const COLUMN: &str = "--width-mm 89 --height-mm 62";
     let shots = [1, 2, 4, 8, 16, 32, 64, 128];
@@ -210,7 +210,7 @@ fn labels_cover_neither_data_nor_each_other_and_points_stay_near_their_ticks() {
             .filter(|n| n.attribute("class") == Some("tick"));
         let ticks: Vec<f64> = ticks.map(|tick| numbers(&tick)[0]).collect();
         assert_eq!(ticks.len(), shots.len(), "{name}");
-        // As far apart as logarithms, and 0 left of the break.
+        // Ticks have logarithmic distances, and 0 is left of the break.
         let zeros = shots.iter().filter(|n| **n == 0.0).count();
         if let (Some(first), Some(last)) = (shots.get(zeros), shots.last()) {
             let ln = |n: &f64| (n / first).ln() / (last / first).ln();
@@ -231,7 +231,7 @@ fn labels_cover_neither_data_nor_each_other_and_points_stay_near_their_ticks() {
             written.windows(2).all(|pair| pair[0][2] + 2.0 < pair[1][0]),
             "{name}"
         );
-        // A fitted line ends where the axis does.
+        // Fitted lines stay within the range of the axis.
         let top = bounds(&classed(&document, "grid")[0])[1];
         let bottom = numbers(&axis.first_element_child().unwrap())[1];
         for fit in classed(&document, "fit") {
@@ -331,7 +331,7 @@ fn the_fitted_line_read_off_the_page_is_that_of_least_squares() {
     let shots = [1.0_f64, 2.0, 8.0, 64.0];
     for accuracies in [
         [0.1, 0.19, 0.2, 0.33],
-        // Lines that leave the axis are cut where they leave.
+        // These lines leave the range of the axis and are cut there.
         [0.0, 0.0, 0.1, 0.9],
         [0.3, 0.1, 0.0, 0.0],
         [0.2, 1.0, 1.0, 1.0],
@@ -360,7 +360,7 @@ fn the_fitted_line_read_off_the_page_is_that_of_least_squares() {
         let a1 = products.sum::<f64>() / squares;
         assert_close(slope, a1, 2e-4);
         assert_close(y[0] - slope * x[0], mean_y - a1 * mean_x, 2e-4);
-        // It is cut nowhere else.
+        // The line is cut nowhere else.
         let whole = [0.0, 64_f64.ln()].map(|ln| mean_y + a1 * (ln - mean_x));
         for (value, end) in whole.into_iter().zip(y) {
             assert_close(end, value.clamp(upwards[0].0, upwards[1].0), 2e-3);
@@ -373,7 +373,7 @@ fn axes_that_should_be_shared_can_be() {
     for (highest, arguments, top) in [
         ("0.12", "", 0.12),
         ("0.12", "--y-max 1", 1.0),
-        // No point is cut off.
+        // The data extend the axis: no point is cut off.
         ("0.33", "--y-max 0.1", 0.4),
     ] {
         let svg = svg(
@@ -392,7 +392,7 @@ fn every_figure_stays_on_its_page_and_is_drawn_as_png_too() {
         dir.run("figure", &format!("{words} -o a.svg -o a.png --dpi 100"))
             .ok();
         let text = String::from_utf8(dir.read("a.svg")).unwrap();
-        // It needs no font, no file and no network, and can be inlined.
+        // The SVG needs no font, file or network, and can be part of an HTML page.
         for word in ["<text", "font", "href", "url(", " id=", "<style", "<image"] {
             assert!(!text.contains(word), "{name}: {word}");
         }
@@ -414,7 +414,7 @@ fn every_figure_stays_on_its_page_and_is_drawn_as_png_too() {
             "{name}"
         );
         let document = Document::parse(&text).unwrap();
-        // Title and note take their room.
+        // Title and note do not overlap the panels.
         let texts = document
             .root_element()
             .children()
@@ -424,7 +424,7 @@ fn every_figure_stays_on_its_page_and_is_drawn_as_png_too() {
             let mut texts = texts.clone();
             assert!(texts.all(|text| !overlap(bounds(&text), panel)), "{name}");
         }
-        // Error bars have the colour of their series with two fifths of white.
+        // Error bars have the colour of their series, mixed with 40 % white.
         for bar in classed(&document, "bar") {
             let series = bar
                 .ancestors()
@@ -462,7 +462,7 @@ fn every_figure_stays_on_its_page_and_is_drawn_as_png_too() {
                 "{name}"
             );
         }
-        // Hatching stays within its bar.
+        // Hatching stays within the bar.
         for hatch in classed(&document, "hatch") {
             let bar = hatch.prev_sibling_element().unwrap();
             let (hatch, bar) = (bounds(&hatch), bounds(&bar));
@@ -555,7 +555,7 @@ fn a_title_of_any_length_is_broken_and_loses_nothing_where_there_is_room() {
             "In-context learning of bitstring programs across genomic and linguistic predictors",
             2..=2,
         ),
-        // Greek, signs and accents are in the typeface.
+        // The typeface has Greek letters, mathematical signs and accents.
         ("a₀ + a₁ ln n, α–β ≥ ½ × √2 − é ü ł …", 1..=1),
         ("", 0..=0),
     ] {
@@ -572,7 +572,7 @@ fn a_title_of_any_length_is_broken_and_loses_nothing_where_there_is_room() {
         dir.run("figure", arguments.map(String::from).to_vec()).ok();
         let svg = String::from_utf8(dir.read("a.svg")).unwrap();
         let document = Document::parse(&svg).unwrap();
-        // The page, then the title.
+        // The first path is the page, and the title follows.
         let texts = document.root_element().children().filter(Node::is_element);
         let texts = texts.skip_while(|n| n.attribute("d").is_none()).skip(1);
         let texts = texts

@@ -1,4 +1,4 @@
-//! From prompts to predictions in the output, by way of the journal where the output is a file.
+//! Turns prompts into predictions and writes the output. If the output is a file, predictions go to a journal first.
 
 use serde_json::{Value, json};
 use shotline::cli::{OutputArgs, Progress, destination, note, warn, when_interrupted};
@@ -13,26 +13,26 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How a run's predictions are written.
+/// A run: how its predictions are written.
 pub struct Run<'a> {
     pub output: &'a OutputArgs,
     pub slim: bool,
-    /// Whether to go on with an interrupted run; none for predictors that keep no journal.
+    /// Whether to resume an interrupted run; none for predictors that keep no journal.
     pub resume: Option<bool>,
     pub identity: &'a Identity,
 }
 
-/// What has been answered in this run.
+/// What this run has answered so far.
 #[derive(Default)]
 struct Counts {
     prompts: u64,
     answers: u64,
     correct: u64,
-    /// Answers that ended because the model's logits were no numbers.
+    /// Answers that ended early because the model's logits were not finite.
     broken: u64,
-    /// Whether all answers were there before, in the output.
+    /// Whether the output was already complete before this run.
     is_complete: bool,
-    /// What it cost, for the provenance.
+    /// Measurements such as time and memory, for the provenance.
     measured: Facts,
 }
 
@@ -43,7 +43,7 @@ impl Counts {
         self.correct += predictions.iter().filter(|p| p.correct).count() as u64;
     }
 
-    /// The run is over: what it took, with what the predictor says of itself.
+    /// Sets `measured` at the end of the run: the predictor's own measurements, and those of the whole run.
     fn measure(&mut self, begun: Instant, predictor: &dyn Predictor) {
         self.measured = predictor.measured();
         let own = [
@@ -58,7 +58,7 @@ impl Counts {
         }
     }
 
-    /// One line for a person.
+    /// One line that sums up the run for the user.
     fn words(&self) -> String {
         let number = |name: &str| self.measured.get(name).and_then(Value::as_f64);
         let seconds = number("seconds").unwrap_or_default();
@@ -68,7 +68,7 @@ impl Counts {
             counted(self.answers, "answer"),
             self.correct
         );
-        // Writing to a String cannot fail.
+        // Writing to a `String` cannot fail.
         if let Some(tokens) = number("tokens") {
             let _ = write!(words, "; {tokens} tokens, {:.0} tokens/s", tokens / seconds);
         }
@@ -91,7 +91,7 @@ impl Counts {
 }
 
 impl Run<'_> {
-    /// Reads prompts, writes predictions. `step` joins the provenance.
+    /// Reads prompts and writes predictions. `step` is appended to the provenance.
     pub fn answer(
         &self,
         reader: Reader<Prompt>,
@@ -102,7 +102,7 @@ impl Run<'_> {
         let file = self.output.file().filter(|path| !is_special(path));
         let counts = match (self.resume, file) {
             (Some(resume), Some(path)) => {
-                // One file has one journal, and one lock, whatever link it is named by.
+                // Follow links, so that one file has one journal and one lock under all its names.
                 let path = &destination(path);
                 self.by_journal(path, resume, reader, predictor, step, begun)?
             }
@@ -137,7 +137,7 @@ impl Run<'_> {
         if self.slim { SLIM } else { &[] }
     }
 
-    /// Straight into the output.
+    /// Writes predictions directly to the output, without a journal.
     fn directly(
         &self,
         mut reader: Reader<Prompt>,
@@ -145,7 +145,7 @@ impl Run<'_> {
         step: Step,
         begun: Instant,
     ) -> Result<Counts> {
-        /// A reader of our output sees predictions at least this often.
+        /// The output is flushed at least this often, for programs that read it while we write.
         const FLUSH: Duration = Duration::from_secs(1);
 
         let chain: Chain = reader.provenance().with(step.clone());
@@ -168,14 +168,14 @@ impl Run<'_> {
         let broken = Stream::new(self.identity, || reader.read(), sink).run(predictor)?;
         counts.broken = broken;
         progress.finish();
-        // What it cost is not known when the header is written, so the chain does not have it.
+        // The header was written before the measurements were known, so this chain has none.
         counts.measure(begun, predictor);
         let chain = reader.provenance().with(step);
         self.output.finish(writer, &chain)?;
         Ok(counts)
     }
 
-    /// Into the journal, which becomes the output at the end.
+    /// Writes predictions to the journal, which becomes the output at the end.
     fn by_journal(
         &self,
         path: &Path,
@@ -185,11 +185,11 @@ impl Run<'_> {
         mut step: Step,
         begun: Instant,
     ) -> Result<Counts> {
-        // A mistake in the output's name or format is found before any work, and with no answer lost at the end.
+        // Open the output once now: an error in its name or format must show before the work, not after it.
         let chain: Chain = reader.provenance().with(step.clone());
         drop(self.output.records::<Prediction>(self.skip(), &chain)?);
         let journal = RefCell::new(Journal::open(path, resume, &step, self.skip())?);
-        // Held while the journal is written to.
+        // The number of answers in the journal. The lock is held while the journal is written.
         let kept = Arc::new(Mutex::new(0));
         let place = Journal::path_of(path);
         let hint = move |n: u64| {
@@ -205,7 +205,7 @@ impl Run<'_> {
             move || {
                 let n = locked(&kept);
                 let words = hint(*n);
-                // Never given back: nothing is written any more, so that what is said stays true.
+                // Keep the lock for ever: then nothing more is written, and the number in the message stays correct.
                 std::mem::forget(n);
                 words
             }
@@ -280,7 +280,7 @@ impl Run<'_> {
     }
 }
 
-/// A count that no panic can have left half done.
+/// Locks a count. A poisoned lock is fine: a panic cannot leave a number half written.
 fn locked(count: &Mutex<u64>) -> MutexGuard<'_, u64> {
     count.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -290,7 +290,7 @@ fn advance(progress: &Progress, counts: &Counts, answers: usize) {
     progress.give(answers as u64);
 }
 
-/// Whether an output is a device or a pipe, beside which no journal belongs.
+/// Whether an output is a device or a pipe, which gets no journal.
 fn is_special(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| !meta.is_file())
 }

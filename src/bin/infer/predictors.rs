@@ -1,4 +1,4 @@
-//! The kinds of predictors: each made from the command line, with what the records and their provenance say of it.
+//! Makes each kind of predictor from the command line, with its identity in the records and its step of provenance.
 
 use super::answer::Run;
 use super::{Args, CompleteArg, say};
@@ -32,7 +32,7 @@ pub fn verify(args: &Args, model: &str, options: &onnx::Options) -> Result<()> {
     }
 }
 
-/// Loads a model and passes its card's warnings on.
+/// Loads a model and prints the warnings of its card.
 fn load(args: &Args, folder: &Path, options: &onnx::Options) -> Result<OnnxModel> {
     let model = OnnxModel::load(folder, options)?;
     for text in &model.card().warnings {
@@ -76,7 +76,7 @@ pub fn builtin(args: &Args, mut reader: Reader<Prompt>, name: &str) -> Result<()
     let run = Run {
         output: &args.output,
         slim: args.slim,
-        // Baselines are quick: they start anew.
+        // Baselines are fast and need no journal.
         resume: None,
         identity: &identity,
     };
@@ -160,7 +160,7 @@ pub fn onnx(
             "--complete none: generate always goes to the end; use --method score",
         ));
     }
-    // A large model takes as long to hash as to load.
+    // Hashing a large model takes as long as loading it, so do both at the same time.
     let hash = {
         let folder = folder.to_owned();
         thread::Builder::new()
@@ -202,7 +202,7 @@ pub fn onnx(
     run.answer(reader, &mut predictor, step)
 }
 
-/// What decides the records of a run, beside its prompts and the model's weights.
+/// The settings that decide the records of a run, besides the prompts and the model's weights.
 fn settings_of(args: &Args, identity: &Identity) -> Facts {
     let complete = args.complete == CompleteArg::All;
     [

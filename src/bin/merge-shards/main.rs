@@ -65,7 +65,7 @@ Examples:
   JSON lines that were kept without provenance, in their order:
     merge-shards --allow-unchecked a.jsonl b.jsonl -o all.jsonl";
 
-/// A record of any kind, for a look at a table's columns and provenance before its kind is known.
+/// A record of any kind. Used to read a table's columns and provenance before its kind is known.
 struct Any;
 
 impl FromRow for Any {
@@ -76,10 +76,10 @@ impl FromRow for Any {
     }
 }
 
-/// What has to be known of a shard before its records are read.
+/// What must be known about the shards before their records are read.
 struct Shards {
     kind: &'static str,
-    /// Columns that all of them leave out.
+    /// Columns that all shards leave out.
     skip: &'static [&'static str],
     parts: Vec<ShardFile>,
 }
@@ -99,7 +99,7 @@ fn run(args: &Args) -> Result<()> {
 }
 
 impl Shards {
-    /// Looks at the head of every file.
+    /// Reads the head of every file.
     fn look(files: &[PathBuf]) -> Result<Self> {
         let mut found: Option<(&str, bool)> = None;
         let mut parts: Vec<ShardFile> = Vec::with_capacity(files.len());
@@ -144,7 +144,7 @@ fn look(path: &Path) -> Result<(&'static str, bool, Chain)> {
     let columns = reader.columns();
     let has = |name: &str| columns.iter().any(|column| column == name);
     if columns.is_empty() {
-        // Says what is wrong with the first line.
+        // The first line may be damaged: reading it returns the error.
         reader.read()?;
     }
     let Some(kind) = kind_of(&has).filter(|kind| *kind != Score::KIND) else {
@@ -157,10 +157,10 @@ fn look(path: &Path) -> Result<(&'static str, bool, Chain)> {
     Ok((kind, slim, reader.provenance()))
 }
 
-/// The order of the shards, and what has to hold of their records.
+/// The order of the shards, and the checks of their records.
 struct Plan {
     order: Vec<usize>,
-    /// Records that each has to have; none where nobody knows.
+    /// The number of records that each shard must have; none if unknown.
     lengths: Option<Vec<u64>>,
     chain: Chain,
     watch: RecordCheck,

@@ -1,4 +1,4 @@
-//! Checks by their provenance that shards are one whole run, and puts them in order.
+//! Checks from their provenance that the shards together are one whole run, and sorts them.
 
 use serde_json::{Value as Json, json};
 use shotline::error::{Error, Result};
@@ -7,17 +7,17 @@ use shotline::trial::shard::{POINTS, SHARD, Shard, TOTAL};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// A file of records, and where they come from.
+/// A file of records and its provenance.
 #[derive(Debug, Clone)]
 pub struct ShardFile {
     /// The file's name.
     pub name: String,
-    /// Its provenance; empty where it has none.
+    /// The provenance; empty if the file has none.
     pub chain: Chain,
 }
 
 impl ShardFile {
-    /// Whether its provenance says that it is a shard.
+    /// Whether the provenance says that the file is a shard.
     #[must_use]
     pub fn is_shard(&self) -> bool {
         let mut steps = self.chain.steps().iter();
@@ -28,19 +28,19 @@ impl ShardFile {
 /// The shards of one whole run.
 #[derive(Debug)]
 pub struct Merged {
-    /// The parts' positions, in the order of their trials.
+    /// The indices of the parts, in the order of their trials.
     pub order: Vec<usize>,
-    /// Trials of each part, in that order.
+    /// The number of trials of each part, in that order.
     pub trials: Vec<u64>,
-    /// Predictions that one trial becomes.
+    /// The number of predictions for one trial.
     pub points: u64,
-    /// The provenance of all together: step by step what they share, with what differs as a list.
+    /// The provenance of the whole: for each step, what the shards share, and a list of values where they differ.
     pub chain: Chain,
-    /// What may be surprising about the whole.
+    /// Warnings for the user about differences between the shards.
     pub warnings: Vec<String>,
 }
 
-/// What the provenance of a part says of its place.
+/// The place of a part in the whole run, from its provenance.
 struct ShardPlace {
     shard: Shard,
     total: u64,
@@ -48,10 +48,10 @@ struct ShardPlace {
 }
 
 impl Merged {
-    /// The whole that `parts` are.
+    /// Puts the parts together.
     ///
     /// # Errors
-    /// A part that is no shard, or of another run than the first; shards that are missing, or there twice.
+    /// A part is not a shard, or not of the first part's run; a shard is missing or given twice.
     pub fn of(parts: &[ShardFile]) -> Result<Self> {
         let cuts: Vec<ShardPlace> = parts.iter().map(ShardPlace::of).collect::<Result<_>>()?;
         let (Some(first), Some(cut)) = (parts.first(), cuts.first()) else {
@@ -133,7 +133,7 @@ impl ShardPlace {
     }
 }
 
-/// Refuses the shards of `0..count` that are not among `there`, which is sorted and below `count`.
+/// Returns an error if `there` lacks shards of `0..count`. `there` must be sorted and below `count`.
 fn check_missing(there: impl Iterator<Item = u64>, count: u64) -> Result<()> {
     let mut missing: Vec<Range<u64>> = Vec::new();
     let mut next = 0;
@@ -159,13 +159,13 @@ fn check_missing(there: impl Iterator<Item = u64>, count: u64) -> Result<()> {
     )))
 }
 
-/// What two chains say differently.
+/// A difference between two chains, in words.
 struct Difference {
     first: String,
     other: String,
 }
 
-/// How the chain of another shard differs from the first's in what decides records; nothing where it does not.
+/// The first difference between two shards' chains that can change records; none if there is none.
 fn difference(first: &Chain, other: &Chain) -> Option<Difference> {
     let programs = |chain: &Chain| {
         let names: Vec<&str> = chain.steps().iter().map(|s| s.program.as_str()).collect();
@@ -209,8 +209,8 @@ fn step_difference(a: &Step, b: &Step) -> Option<Difference> {
     })
 }
 
-/// One chain for shards that differ in nothing that decides records: of every step the first shard's command, the time
-/// when the first began, and what was measured, as a list over the shards where it differs.
+/// Merges the chains of shards that have no [`difference`]. Each step gets the first shard's command, the earliest time
+/// and the measurements; a measurement that differs becomes a list over the shards. Also returns warnings.
 fn fold(chains: &[&Chain], count: u64) -> (Chain, Vec<String>) {
     let mut folded = Chain::default();
     let mut warnings = Vec::new();

@@ -1,11 +1,11 @@
-//! Checks that the records of all shards belong to one run, as far as their columns tell.
+//! Checks from their columns that the records of all shards belong to one run.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use shotline::record::{Column, Design, FromRow, Record, Row};
 use std::collections::HashMap;
 
-/// A record, and the columns that it shares with the others of its run.
+/// A record, and its values in the columns that all records of a run share.
 pub struct CheckedRecord<T> {
     pub record: T,
     shares: Shares,
@@ -56,7 +56,7 @@ impl Shares {
     }
 }
 
-/// What is the same in all trials of one draw.
+/// Columns with the same value in all trials of one draw.
 #[derive(PartialEq, Serialize)]
 struct OfDraw {
     bits: Option<u32>,
@@ -64,7 +64,7 @@ struct OfDraw {
     design: Option<&'static str>,
 }
 
-/// What is the same in all records of one cell, but for its shot counts and conditions.
+/// Columns with the same value in all cells of a run. Shot counts and conditions are not among them.
 #[derive(PartialEq, Serialize)]
 struct OfCell {
     encoding: Option<String>,
@@ -80,17 +80,17 @@ struct OfCell {
 
 /// Compares each record with the first of all.
 pub struct RecordCheck {
-    /// What the first record of all shares, and the file in which it stands.
+    /// The file of the very first record, and its values in the shared columns.
     first: Option<(String, Shares)>,
-    /// The first record of every file, where no provenance tells the files apart: then all that cells share has to fit.
+    /// For files without provenance: the file that begins with each trial. Then `OfCell` is checked, too.
     begins: Option<HashMap<String, String>>,
-    /// The file being read, and its records so far.
+    /// The current file, and the number of its records so far.
     file: String,
     count: u64,
 }
 
 impl RecordCheck {
-    /// For shards whose provenance fits: it speaks of these very trials.
+    /// A check for shards whose provenance was checked already: only `OfDraw` has to agree.
     pub fn beside_provenance() -> Self {
         Self {
             first: None,
@@ -100,7 +100,7 @@ impl RecordCheck {
         }
     }
 
-    /// For shards without provenance: their records alone have to fit.
+    /// A check for shards without provenance: `OfCell` has to agree, too, and no two files may begin alike.
     pub fn alone() -> Self {
         Self {
             begins: Some(HashMap::new()),
@@ -108,18 +108,18 @@ impl RecordCheck {
         }
     }
 
-    /// The next file begins.
+    /// Begins the next file.
     pub fn begin(&mut self, file: &str) {
         file.clone_into(&mut self.file);
         self.count = 0;
     }
 
-    /// Records of the current file so far.
+    /// The number of records of the current file so far.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The next record of the file; refuses one that differs from the first of all, and a file that begins as another does.
+    /// Checks the next record of the file: its shared columns, and that no other file begins with the same trial.
     pub fn see<T>(&mut self, watched: CheckedRecord<T>) -> Result<T, String> {
         let CheckedRecord { record, shares } = watched;
         self.count += 1;
@@ -149,7 +149,7 @@ impl RecordCheck {
     }
 }
 
-/// The first column in which two of a kind differ, and its values.
+/// The first column in which two records differ, and its two values.
 fn difference<T: PartialEq + Serialize>(a: &T, b: &T) -> Option<(String, Value, Value)> {
     if a == b {
         return None;

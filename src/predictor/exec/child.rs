@@ -1,7 +1,7 @@
 /*!
-An engine's process: its pipes, each with a thread of its own so that neither side ever waits for the other, and its end.
+An engine's process and its pipes. Each pipe has its own thread, so that the engine and `infer` never block each other.
 
-The process leads a process group, so that what it starts ends with it.
+The process leads a process group, so that its own child processes end with it.
 */
 
 use super::protocol::shortened;
@@ -15,27 +15,28 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// An answer is never this long.
+/// The longest accepted line, in bytes. Real answers are shorter.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// Lines that may wait for us before the engine has to.
+/// Number of unread lines after which the engine has to wait.
 const WAITING_LINES: usize = 1024;
 
-/// How long an engine may take to end when it is told to.
+/// How long an engine may take to end after a signal.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often a waiting thread looks whether the process still runs.
+/// How often a waiting thread checks whether the process still runs.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The engines that run, for the signal handler to end. A process is reaped only under this lock, so that none of them
-/// is ever another process of the same number.
+/// The running engines, which the signal handler ends. A process is reaped only under this lock, so that each number
+/// in the list always means our engine and never a new process that got the same number.
 static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 fn running() -> MutexGuard<'static, Vec<Pid>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends all engines of this process, which is about to exit: a thread that waits for one of them waits for good.
+/// Ends all engines of this process. Call it only right before the process exits: it keeps the lock of the list, so
+/// that threads which wait for an engine never continue.
 pub fn stop_engines() {
     let engines = running();
     for &pid in engines.iter() {
@@ -48,27 +49,27 @@ pub fn stop_engines() {
     for &pid in engines.iter() {
         let _ = kill_process_group(pid, Signal::KILL);
     }
-    // Nobody is to report the end of an engine that we have ended.
+    // Keep the lock for ever: otherwise another thread would report the end of an engine as an error.
     std::mem::forget(engines);
 }
 
-/// Whether a child has ended; it stays to be reaped.
+/// Whether a child has ended. Does not reap it.
 fn has_ended(pid: Pid) -> bool {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    // Where there is no such child, it has ended, too.
+    // An error means that there is no such child: it has ended, too.
     !matches!(waitid(WaitId::Pid(pid), look), Ok(None))
 }
 
-/// What comes from an engine.
+/// An event from an engine's output.
 #[derive(Debug)]
 pub(super) enum Event {
     /// A line, without its line break.
     Line(Vec<u8>),
-    /// Its output is no lines, or cannot be read, and why.
+    /// The output has no line breaks or cannot be read; the text says why.
     Unreadable(String),
-    /// Its output is closed.
+    /// The output is closed.
     End,
-    /// Nothing in all the time allowed.
+    /// Nothing came before the deadline.
     Silence,
 }
 
@@ -76,15 +77,15 @@ pub(super) enum Event {
 pub(super) struct Child {
     process: process::Child,
     pid: Pid,
-    /// What goes to its standard input, which closes with this.
+    /// Lines for the engine's standard input, which closes when this is dropped.
     requests: Option<Sender<Vec<u8>>>,
     events: Receiver<Event>,
-    /// Once it has ended.
+    /// The exit status, once the process has ended.
     status: Option<ExitStatus>,
 }
 
 impl Child {
-    /// Starts a program with its arguments; `command` is not empty.
+    /// Starts a program with its arguments. `command` must not be empty.
     pub(super) fn start(command: &[String]) -> Result<Self> {
         let (program, arguments) = (&command[0], &command[1..]);
         let cannot = |e: io::Error| Error::model(format!("cannot start {program:?}: {e}"));
@@ -114,19 +115,19 @@ impl Child {
         })
     }
 
-    /// Hands a line on to be written. An engine that reads no more shows in its answers.
+    /// Queues a line to be written. Reports no error: an engine that stops reading will be noticed by missing answers.
     pub(super) fn send(&self, line: Vec<u8>) {
         if let Some(requests) = &self.requests {
             let _ = requests.send(line);
         }
     }
 
-    /// Closes its standard input, once everything is written.
+    /// Closes the engine's standard input, once everything is written.
     pub(super) fn close(&mut self) {
         self.requests = None;
     }
 
-    /// The next event; silence where none comes until `deadline`.
+    /// Waits for the next event. Returns [`Event::Silence`] if none comes before `deadline`.
     pub(super) fn next(&mut self, deadline: Option<Instant>) -> Event {
         loop {
             let left = deadline.map_or(POLL_INTERVAL, |d| {
@@ -136,7 +137,7 @@ impl Child {
                 Ok(event) => return event,
                 Err(RecvTimeoutError::Disconnected) => return Event::End,
                 Err(RecvTimeoutError::Timeout) if left.is_zero() => return Event::Silence,
-                // Where it has ended, nothing that it started may keep its output open.
+                // If the engine has ended, this also ends its children, which may still hold its output open.
                 Err(RecvTimeoutError::Timeout) => {
                     self.reap();
                 }
@@ -144,7 +145,7 @@ impl Child {
         }
     }
 
-    /// What it ended with; none where it hasn't ended by itself until `deadline`.
+    /// The exit status; none if the process does not end by itself before `deadline`.
     pub(super) fn ended(&mut self, deadline: Instant) -> Option<ExitStatus> {
         loop {
             let status = self.reap();
@@ -155,7 +156,7 @@ impl Child {
         }
     }
 
-    /// Ends it.
+    /// Ends the process: first with SIGTERM, then with SIGKILL.
     pub(super) fn stop(&mut self) {
         if self.status.is_some() {
             return;
@@ -167,7 +168,7 @@ impl Child {
         }
     }
 
-    /// Its status, if it has ended, and the end of what it has started.
+    /// If the process has ended: ends its process group, reaps it and returns its status.
     fn reap(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
             let mut engines = running();
@@ -187,7 +188,7 @@ impl Drop for Child {
     }
 }
 
-/// Writes requests until there are no more, or the engine reads no more.
+/// Writes requests until there are no more, or until the engine stops reading.
 fn write(mut input: ChildStdin, lines: &Receiver<Vec<u8>>) {
     for line in lines {
         if input.write_all(&line).is_err() {
@@ -196,7 +197,7 @@ fn write(mut input: ChildStdin, lines: &Receiver<Vec<u8>>) {
     }
 }
 
-/// Reads lines until the end, or until nobody wants them.
+/// Reads lines until the end of the output, or until the receiver is gone.
 fn read(output: ChildStdout, events: &SyncSender<Event>) {
     let mut output = BufReader::new(output);
     loop {

@@ -1,8 +1,8 @@
 /*!
-What an engine's command says of its answers.
+The words of an engine's command that can change its answers.
 
-An engine may declare words of its command neutral: they change no answer, as an address or a number of workers. The
-declaration is a line in its file, so that nothing has to be run to read it.
+An engine may declare words of its command neutral: they change no answer, such as an address or a number of workers.
+The declaration is a line in the engine's file, so that it can be read without running the engine.
 */
 
 use crate::digest::sha256;
@@ -14,14 +14,14 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-/// What a declaration begins with. Words follow: options, which have a value, or with a `*` at their end what any neutral
-/// word begins with.
+/// The start of a declaration line. Words follow. A word is an option with a value, or, with `*` at its end, a prefix:
+/// every word that begins with it is neutral.
 const DECLARATION: &str = "# infer: neutral:";
 
-/// A declaration stands within so many bytes.
+/// A declaration must be within the first bytes of a file; this is their number.
 const HEAD: u64 = 1 << 16;
 
-/// The words of a command that decide answers, and the SHA-256 of those that are files.
+/// The words of a command that can change answers, and the SHA-256 of those that name files.
 pub(super) fn decisive(command: &[String]) -> Result<Facts> {
     let mut neutral = Vec::new();
     for file in files(command) {
@@ -37,8 +37,8 @@ pub(super) fn decisive(command: &[String]) -> Result<Facts> {
     ]))
 }
 
-/// The words that name files, but for Python itself: in a virtual environment it is a link to the system's, which an
-/// update replaces.
+/// The words that name files, except Python itself: in a virtual environment, `python` links to the system's Python,
+/// whose hash changes with every update.
 fn files(words: &[impl AsRef<str>]) -> impl Iterator<Item = &str> {
     let is_python = |path: &Path| {
         let name = path.file_name().unwrap_or_default();
@@ -50,7 +50,7 @@ fn files(words: &[impl AsRef<str>]) -> impl Iterator<Item = &str> {
         .filter(move |word| Path::new(word).is_file() && !is_python(Path::new(word)))
 }
 
-/// What a file declares neutral.
+/// The words that a file declares neutral.
 fn declared(path: &Path) -> std::io::Result<Vec<String>> {
     let mut head = Vec::new();
     File::open(path)?.take(HEAD).read_to_end(&mut head)?;
@@ -64,7 +64,7 @@ fn declared(path: &Path) -> std::io::Result<Vec<String>> {
         .collect())
 }
 
-/// The words that are not neutral.
+/// The words of a command without the neutral ones and their values.
 fn without<'a>(command: &'a [String], neutral: &[String]) -> Vec<&'a str> {
     let mut words = command.iter().map(String::as_str);
     let mut left = Vec::new();

@@ -1,9 +1,9 @@
 /*!
-Any engine as a child process: requests as JSON lines on its standard input, answers on its standard output, in any
-order. `docs/engines.md` is the protocol, `scripts/engines/` holds engines.
+Runs any engine as a child process. It reads requests as JSON lines on its standard input and writes answers on its
+standard output, in any order. `docs/engines.md` describes the protocol; `scripts/engines/` holds engines.
 
-The window: a request is sent only while fewer than `in_flight` requests have been sent since the oldest one that is not
-answered. Engines that batch have something to choose from, and no more answers than that ever wait for their turn.
+There is a window of requests. Counted from the oldest unanswered request, at most `in_flight` requests are sent. So an
+engine can form batches, and at most `in_flight` answers wait in memory for an earlier one.
 */
 
 mod child;
@@ -22,25 +22,25 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-/// How long an engine that has closed its output may take to end, where answers are missing: for its status. Python
-/// closes it first, and torch takes seconds after that.
+/// How long to wait for the exit status of an engine that closed its output while answers are missing. Python closes
+/// the output first, and torch takes seconds to end after that.
 const EXIT_STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an engine may take to end once it has answered everything: models take a while to unload.
+/// How long an engine may take to end after its last answer: unloading a model takes time.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How an engine is spoken to.
+/// Settings of the exchange with an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Requests that are sent before the first of them is answered.
+    /// Size of the window: the number of requests sent before the oldest of them is answered.
     pub in_flight: usize,
-    /// How long an engine may be silent while requests are unanswered; none: for ever.
+    /// How long an engine may be silent while requests are unanswered; none means for ever.
     pub timeout: Option<Duration>,
-    /// Whether only the two bit symbols are to compete.
+    /// Whether the engine may answer only with the two bit symbols.
     pub constrained: bool,
 }
 
-/// An engine behind a command line.
+/// An engine that is started by a command line.
 pub struct Exec {
     command: Vec<String>,
     settings: Settings,
@@ -48,10 +48,10 @@ pub struct Exec {
 }
 
 impl Exec {
-    /// An engine behind a command line, which is split as a shell would split it and run without one.
+    /// An engine that is started by a command line. The line is split as a shell would split it, but no shell runs it.
     ///
     /// # Errors
-    /// There is no command, or a quote is open.
+    /// The command is empty, or a quote is not closed.
     pub fn new(command: &str, settings: Settings) -> Result<Self> {
         let words = shell_words::split(command)
             .map_err(|e| Error::usage(format!("--model exec:{command}: {e}")))?;
@@ -67,16 +67,16 @@ impl Exec {
         })
     }
 
-    /// What decides its answers, as far as the command says it: its words, but for those that the engine declares neutral,
-    /// and the SHA-256 of those that are files.
+    /// The part of the command that can change answers: the words that the engine does not declare neutral, and the
+    /// SHA-256 of those that name files.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// A file cannot be read.
     pub fn decisive(&self) -> Result<Facts> {
         command::decisive(&self.command)
     }
 
-    /// Whether the engine went on when its input was at its end, and had to be stopped.
+    /// Whether the engine did not end at the end of its input and had to be stopped.
     #[must_use]
     pub fn ignored_end(&self) -> bool {
         self.ignored_end
@@ -85,7 +85,7 @@ impl Exec {
 
 impl Predictor for Exec {
     fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
-        // Where nothing is to be asked, no engine has to load its model.
+        // Without prompts, do not start the engine: it would load its model for nothing.
         let Some(first) = jobs.next()? else {
             return Ok(());
         };
@@ -108,7 +108,7 @@ impl Predictor for Exec {
     }
 }
 
-/// What an engine's line, fuzzed, is held against: unconstrained (first byte even) or constrained.
+/// Checks a fuzzed line of an engine. An odd first byte means constrained, an even one unconstrained.
 #[cfg(fuzzing)]
 pub fn fuzz_answer(bytes: &[u8]) {
     let Some((first, line)) = bytes.split_first() else {
@@ -138,13 +138,13 @@ pub fn fuzz_answer(bytes: &[u8]) {
     }
 }
 
-/// A prompt with requests that are not answered.
+/// A prompt with unanswered requests.
 struct OpenPrompt {
     job: Job,
     answers: Vec<Option<Answer>>,
 }
 
-/// A request that is not answered: the prompt and the point that it asks about.
+/// An unanswered request: its prompt, its evaluation point and the expected kind of answer.
 struct Pending {
     prompt: u64,
     point: usize,
@@ -157,24 +157,24 @@ struct Exchange<'a> {
     child: Child,
     /// Prompts with unanswered requests, by their number.
     open: HashMap<u64, OpenPrompt>,
-    /// Prompts taken so far.
+    /// Number of prompts taken so far.
     taken: u64,
-    /// Requests of the last prompt that the window has no room for.
+    /// Requests of the last prompt that did not fit into the window yet.
     unsent: VecDeque<(Pending, Text)>,
-    /// Requests sent and not answered, by id.
+    /// Requests sent but not answered, by id.
     asked: BTreeMap<u64, Pending>,
-    /// Requests sent; the next one's id.
+    /// Number of requests sent, which is also the id of the next one.
     sent: u64,
-    /// Lines read.
+    /// Number of lines read.
     lines: u64,
-    /// Requests answered.
+    /// Number of requests answered.
     answered: u64,
-    /// When the engine last said something, or had nothing to say something about.
+    /// When the engine's silence began: at its last line, or when it got a request while it had none.
     heard: Instant,
 }
 
 impl Exchange<'_> {
-    /// Answers all prompts. Says whether the engine had to be stopped at the end.
+    /// Answers all prompts. Returns whether the engine had to be stopped at the end.
     fn run(&mut self, jobs: &mut dyn Jobs) -> Result<bool> {
         let mut more = true;
         loop {
@@ -196,7 +196,7 @@ impl Exchange<'_> {
         self.sent - oldest < self.settings.in_flight as u64
     }
 
-    /// Sends one request; `false` where there are no more.
+    /// Sends one request. Returns `false` if there are no more.
     fn ask(&mut self, jobs: &mut dyn Jobs) -> Result<bool> {
         if self.unsent.is_empty() {
             let Some(job) = jobs.next()? else {
@@ -216,7 +216,7 @@ impl Exchange<'_> {
         Ok(true)
     }
 
-    /// Turns a prompt into requests, one a point.
+    /// Turns a prompt into requests, one for each evaluation point.
     fn open(&mut self, job: Job) -> Result<()> {
         let prompt = &job.entry.record;
         let at = |e: Error| e.at(&job.entry.place);
@@ -254,7 +254,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Takes a line from the engine.
+    /// Processes a line from the engine.
     fn answer(&mut self, line: &[u8], jobs: &mut dyn Jobs) -> Result<()> {
         self.lines += 1;
         self.heard = Instant::now();
@@ -285,12 +285,12 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Waits for the end of an engine that has answered everything. Says whether it had to be stopped.
+    /// Waits until an engine that has answered everything ends. Returns whether it has to be stopped.
     fn finish(&mut self, jobs: &mut dyn Jobs) -> Result<bool> {
         let deadline = self.deadline(SHUTDOWN_TIMEOUT);
         loop {
             match self.child.next(Some(deadline)) {
-                // Nothing is unanswered: an error, one way or another.
+                // All requests are answered, so any further line is an error.
                 Event::Line(line) => self.answer(&line, jobs)?,
                 Event::Unreadable(what) => return Err(self.failure(what)),
                 Event::Silence => return Ok(true),
@@ -305,12 +305,12 @@ impl Exchange<'_> {
         }
     }
 
-    /// When it is given up: after this long, or the time that it may be silent, if that is less.
+    /// The deadline: now plus `patience`, or plus the timeout of the settings if that is shorter.
     fn deadline(&self, patience: Duration) -> Instant {
         Instant::now() + self.settings.timeout.map_or(patience, |t| t.min(patience))
     }
 
-    /// Its output ended with requests unanswered: why?
+    /// The error of an engine whose output ended while requests were unanswered.
     fn ended_early(&mut self) -> Error {
         let how = match self.child.ended(self.deadline(EXIT_STATUS_TIMEOUT)) {
             Some(status) => ended_with(status),
@@ -323,7 +323,7 @@ impl Exchange<'_> {
         self.failure(format!("line {} of its output: {what}", self.lines))
     }
 
-    /// The engine failed: what it did, and how far it was.
+    /// The error of a failed engine: what went wrong, and how many requests were answered.
     fn failure(&self, what: impl std::fmt::Display) -> Error {
         Error::model(format!(
             "the engine: {what} ({} of {} requests were answered)",

@@ -1,5 +1,5 @@
 /*!
-What is said between `infer` and an engine: a JSON object a line, as docs/engines.md describes it.
+The messages between `infer` and an engine: one JSON object on each line, as docs/engines.md describes.
 */
 
 use super::super::{Answer, Point};
@@ -7,10 +7,10 @@ use crate::error::{Error, Result};
 use crate::symbols::Symbols;
 use serde::{Deserialize, Serialize};
 
-/// How much of a wrong line an error shows, in characters.
+/// How many characters of a wrong line an error message shows.
 const SHOWN: usize = 80;
 
-/// Symbols one after the other: a text of characters, or a list of words.
+/// A sequence of symbols: a string if symbols are characters, a list if they are words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a string, or a list of them")]
 pub(super) enum Text {
@@ -18,7 +18,7 @@ pub(super) enum Text {
     Words(Vec<String>),
 }
 
-/// What is asked at one evaluation point. The target stays with us.
+/// The request for one evaluation point. It does not contain the target.
 #[derive(Debug, Serialize)]
 struct Request<'a> {
     id: u64,
@@ -28,7 +28,7 @@ struct Request<'a> {
     constrained: bool,
 }
 
-/// What an answer has to be.
+/// The facts that an answer is checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Expectation {
     symbols: [String; 2],
@@ -37,10 +37,10 @@ pub(super) struct Expectation {
     target: Text,
 }
 
-/// An engine's line. Fields that it does not have are null, fields that nobody knows are ignored.
+/// An engine's line. Missing optional fields count as null; unknown fields are ignored.
 #[derive(Debug, Deserialize)]
 pub(super) struct Reply {
-    /// The request's.
+    /// The id of the request.
     pub id: u64,
     output: Text,
     #[serde(default)]
@@ -76,7 +76,7 @@ impl Expectation {
         }
     }
 
-    /// The request's line, with its line break.
+    /// The request as a line of JSON, with its line break.
     pub(super) fn line(&self, id: u64, prompt: &Text) -> Vec<u8> {
         let request = Request {
             id,
@@ -85,13 +85,13 @@ impl Expectation {
             max_symbols: self.max_symbols,
             constrained: self.constrained,
         };
-        // Strings and numbers only: they always have a JSON form.
+        // Cannot fail: strings, numbers and booleans always have a JSON form.
         let mut line = serde_json::to_vec(&request).unwrap_or_default();
         line.push(b'\n');
         line
     }
 
-    /// Holds a reply against what was asked.
+    /// Checks a reply against the request.
     pub(super) fn check(&self, reply: &Reply) -> Result<Answer> {
         let output = reply.output.symbols();
         let length = output.len();
@@ -139,7 +139,7 @@ impl Expectation {
             return wrong(format!("\"margin\" {margin}, expected at least 0"));
         }
         Ok(Answer {
-            // An engine knows the probability of what it answered; that is the target's where they are one.
+            // The engine gives the log probability of its answer. It is that of the target only if the two are equal.
             logprob: reply.logprob.filter(|_| reply.output == self.target),
             margin: reply.margin,
             output: symbols.output(output),
@@ -157,12 +157,12 @@ impl Reply {
                 .or_else(|e| serde_json::from_slice(&with_nulls(line)).map_err(|_| e))
                 .map_err(|e| {
                     let error = e.to_string();
-                    // The engine's line is named by whoever read it.
+                    // Cut the position: the caller's error names the line.
                     let what = error.split_once(" at line 1 ").map(|(what, _)| what);
                     what.unwrap_or(&error).to_owned()
                 })
         };
-        // serde would take an array's items for the fields.
+        // serde would accept an array and take its items as the fields, so require an object.
         let reply = if line.trim_ascii_start().starts_with(b"{") {
             read()
         } else {
@@ -177,8 +177,8 @@ impl Reply {
     }
 }
 
-/// A line with null for the numbers that JSON has not and Python's `json` writes all the same: the probability of a token
-/// that cannot be, or of logits that are none.
+/// Replaces NaN and -Infinity in a line with null. JSON has no such numbers, but Python's `json` writes them: for the
+/// log probability of an impossible token, or of logits that are NaN.
 fn with_nulls(line: &[u8]) -> Vec<u8> {
     let (mut out, mut rest, mut in_text) = (Vec::with_capacity(line.len()), line, false);
     while let Some(&byte) = rest.first() {
@@ -198,7 +198,7 @@ fn with_nulls(line: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A text in quotes, its end left out where it is long.
+/// A text in quotes. The end of a long text is left out.
 pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((at, _)) => format!("{:?}...", &text[..at]),

@@ -1,19 +1,18 @@
 /*!
-Which prompts are answered together.
+Chooses which prompts are answered together.
 
-Prompts wait until there are enough of them to choose from; those of one shape are a batch, without padding. A batch that
-memory does not suffice for is begun anew in smaller ones. No answer depends on what it is batched with, but for the rounding of
-the arithmetic.
+Prompts wait until there are enough to choose from. Those of one shape form a batch, without padding. A batch that does
+not fit into memory is started again as smaller ones. Apart from rounding, no answer depends on its batch.
 */
 
 use super::decode::{self, Candidates, Decoded, ReadMode, Sequence};
 use super::engine::{Engine, WAITING_PROMPTS};
 use crate::error::{Error, Result};
 
-/// The batches of one run; `T` is what a prompt is known by.
+/// The batches of one run. `T` is the key that identifies a prompt.
 pub(super) struct Batches<T> {
     reads: ReadMode,
-    /// How often memory did not suffice for a batch.
+    /// How often a batch did not fit into memory.
     halvings: u32,
     waiting: Vec<(T, Sequence)>,
 }
@@ -27,12 +26,12 @@ impl<T> Batches<T> {
         }
     }
 
-    /// How often a batch was halved because memory did not suffice for it.
+    /// How often a batch was halved because it did not fit into memory.
     pub(super) fn halvings(&self) -> u32 {
         self.halvings
     }
 
-    /// One more prompt.
+    /// Adds a prompt to those that wait.
     pub(super) fn push(&mut self, key: T, sequence: Sequence) {
         self.waiting.push((key, sequence));
     }
@@ -47,8 +46,8 @@ impl<T> Batches<T> {
         self.waiting.is_empty()
     }
 
-    /// Answers the prompts that have the shape of the first, as many as go together. Gives those that are done, if memory
-    /// sufficed.
+    /// Answers the first prompt and others of its shape, as many as go into one batch. Returns the prompts that are
+    /// done; none if memory did not suffice.
     pub(super) fn work(
         &mut self,
         engine: &mut Engine,
@@ -83,7 +82,7 @@ impl<T> Batches<T> {
             Err(Error::OutOfMemory(message)) => {
                 self.halvings += 1;
                 let rows = keys.len();
-                // In front, in their order: they are the oldest.
+                // Back to the front, in their order: they are the oldest.
                 self.waiting.splice(0..0, keys.into_iter().zip(sequences));
                 if rows == 1 && !engine.limits.can_cut(length) {
                     return Err(Error::OutOfMemory(message));
@@ -100,7 +99,7 @@ impl<T> Batches<T> {
     }
 }
 
-/// What has to be equal for sequences to be answered together: length, places, kind of vocabulary.
+/// What sequences of one batch must have in common: length, places, kind of candidates.
 fn shape(sequence: &Sequence) -> (usize, Vec<(usize, usize)>, bool) {
     let places = sequence.places.iter();
     (

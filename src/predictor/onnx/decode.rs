@@ -1,12 +1,11 @@
 /*!
-From prompts to answers: greedy decoding, and the teacher-forced pass that gives the same answers sooner.
+Turns prompts into answers by greedy decoding, or by a teacher-forced pass that gives the same answers faster.
 
-Sequences of one shape are answered together ([`answer`]). One pass reads each of them to its end and decides what it can: with
-`score` it reads the targets, too, and where each arg-max over a target is the target's symbol, greedy decoding would have given
-the target. Answers that are still open then go on from the pass's own cache, at the last place first: the cache is cut back to
-where they begin, and what they write there is behind all that the places before them need. All sequences step together, a
-token of each; a sequence that is alone drafts: the rest of an answer goes in at once as the model's last words had it, and one
-call tells how far decoding agrees.
+[`answer`] answers sequences of one shape together. One pass reads each sequence to its end. With `score` the pass also
+reads the targets: if the arg-max at every token of a target is that token, greedy decoding would have given the target.
+Answers that are still open continue from the pass's own cache, the last place first: the cache is cut back to where the
+answer begins, so earlier places lose nothing. All sequences step together, one token each per call. A sequence that is
+alone drafts: it feeds a guess at the whole rest of the answer, and one call tells how far decoding agrees.
 */
 
 use std::rc::Rc;
@@ -23,22 +22,22 @@ pub(super) struct AnswerSpan {
     pub target: Vec<u32>,
 }
 
-/// Which tokens compete for the next place.
+/// Which tokens compete to be the next token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Candidates {
     /// The whole vocabulary.
     Vocabulary,
-    /// These two only, the lower id first.
+    /// Only these two, the lower id first.
     Pair([u32; 2]),
 }
 
-/// One sequence with its places, in tokens.
+/// One sequence of tokens with the places to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sequence {
     /// The prompt with its leading special tokens.
     pub tokens: Vec<u32>,
-    /// In ascending order and apart from each other. A place at the end of `tokens` is answered behind them; all
-    /// others have their target in `tokens`.
+    /// In ascending order, without overlap. A place at the end of `tokens` is answered after them. At any other place,
+    /// `tokens` already holds the target.
     pub places: Vec<AnswerSpan>,
     /// Which tokens compete.
     pub over: Candidates,
@@ -47,31 +46,32 @@ pub(super) struct Sequence {
 /// An answer in tokens.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Decoded {
-    /// What was answered, without an end-of-sequence token.
+    /// The answer's tokens, without an end-of-sequence token.
     pub tokens: Vec<u32>,
-    /// ln p of the target, symbol by symbol given its prefix.
+    /// ln p of the target: the sum over its symbols, each given all before it.
     pub logprob: Option<f64>,
-    /// The smallest gap between the best two logits on the way.
+    /// The smallest gap between the two largest logits over all decoding steps.
     pub margin: f64,
-    /// Whether it ended because the logits were no numbers.
+    /// Whether it ended because the logits were unusable (see [`NextToken::is_sound`]).
     pub is_broken: bool,
 }
 
-/// What the model says of the token that follows.
+/// What the model predicts for the next token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct NextToken {
-    /// The likeliest token, the lowest id among equals.
+    /// The likeliest token; among equals, the lowest id.
     pub best: u32,
-    /// The gap between the best two logits.
+    /// The gap between the two largest logits.
     pub margin: f64,
-    /// ln p of the token asked for, over the tokens that compete.
+    /// ln p of the queried token, normalised over the tokens that compete.
     pub logprob: Option<f64>,
-    /// Whether the logits are numbers, one of them finite: else there is no arg-max, and nothing above means anything.
+    /// Whether the largest logit is finite and none is NaN. Otherwise there is no arg-max: the fields above mean
+    /// nothing.
     pub is_sound: bool,
 }
 
 impl Candidates {
-    /// The logits that have to be known to judge a place, where `token` is the target's.
+    /// The tokens whose logits [`judge`](Self::judge) needs at a place; `token` is the target's there.
     fn choices(self, token: u32) -> Vec<u32> {
         match self {
             Self::Vocabulary => vec![token],
@@ -79,7 +79,7 @@ impl Candidates {
         }
     }
 
-    /// What the model says where [`choices`](Self::choices) were asked for.
+    /// The model's prediction at a place, from the logits of its [`choices`](Self::choices).
     pub(super) fn judge(self, seen: &LogitSummary, token: u32) -> Result<NextToken> {
         let foreign = || {
             Error::data(format!(
@@ -126,7 +126,8 @@ impl Decoded {
         }
     }
 
-    /// Takes one more token; `false` where there is none: at an end of sequence, or of all reason.
+    /// Appends the predicted token. Returns `false` if the answer ends instead: at an end-of-sequence token, or because
+    /// the logits are unusable.
     fn take(&mut self, reading: &NextToken, stop: &[u32]) -> bool {
         if !reading.is_sound {
             self.is_broken = true;
@@ -142,12 +143,12 @@ impl Decoded {
     }
 }
 
-/// What a pass reads of each sequence.
+/// How much of each sequence a pass reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReadMode {
-    /// Up to the last answer: decoding goes on from there.
+    /// All tokens before the last answer. Decoding continues from there.
     Prompt,
-    /// The targets, too: only what differs from them is decoded, and if not `complete` not even that.
+    /// The targets, too. Only answers that differ from their target are decoded, and only if `complete` is set.
     TeacherForced {
         /// Whether wrong answers are decoded to their end; otherwise they end with their first wrong symbol.
         complete: bool,
@@ -155,7 +156,7 @@ pub(super) enum ReadMode {
 }
 
 impl ReadMode {
-    /// Tokens of an answer that a pass asks for.
+    /// How many tokens of an answer the pass queries.
     fn asks(self, place: &AnswerSpan) -> usize {
         match self {
             Self::Prompt => 1,
@@ -163,14 +164,14 @@ impl ReadMode {
         }
     }
 
-    /// Whether answers may go on behind the pass.
+    /// Whether answers may be decoded further after the pass.
     pub(super) fn goes_on(self) -> bool {
         self != Self::TeacherForced { complete: false }
     }
 }
 
 impl Sequence {
-    /// The tokens that a pass has to read: the last of a last target predicts nothing.
+    /// The tokens that a pass has to read. The last target's last token is left out: no query follows it.
     pub(super) fn fed(&self, reads: ReadMode) -> Vec<u32> {
         let mut tokens = self.tokens.clone();
         if let Some(last) = self.places.last() {
@@ -182,7 +183,7 @@ impl Sequence {
         tokens
     }
 
-    /// The most tokens that are ever read: up to the last but one of the last answer.
+    /// The most tokens that are ever read: all up to the second-to-last token of the last answer.
     pub(super) fn longest(&self) -> usize {
         (self.places.last()).map_or(0, |last| last.start + last.target.len() - 1)
     }
@@ -202,23 +203,23 @@ impl Sequence {
     }
 }
 
-/// An answer on its way.
+/// An answer that is being decoded.
 struct OpenAnswer<'a> {
     answer: Decoded,
-    /// What it is compared with; its length is the answer's.
+    /// The target that the answer is compared with. The answer has at most as many tokens.
     target: &'a [u32],
     over: Candidates,
-    /// The answer as far as it is known, and a guess at the rest: at each place what the model last said there, behind
-    /// whatever it had read before it (Jacobi decoding); at first the target.
+    /// The known part of the answer, then a guess at the rest (Jacobi decoding): at first the target, then what the
+    /// model last predicted at each index, after whatever it had read before it.
     guess: Vec<u32>,
-    /// With [`ReadMode::Prompt`]: ln p of the answer, as long as it is the target.
+    /// With [`ReadMode::Prompt`]: ln p of the answer so far; `None` once it differs from the target.
     agreed: Option<f64>,
-    /// Whether the answer is at its end.
+    /// Whether the answer is complete.
     is_done: bool,
 }
 
 impl<'a> OpenAnswer<'a> {
-    /// What the pass's readings at a place make of its answer.
+    /// Starts an answer from what the pass read at its place.
     fn begin(
         place: &'a AnswerSpan,
         over: Candidates,
@@ -249,7 +250,7 @@ impl<'a> OpenAnswer<'a> {
         }
         open.agreed = None;
         open.answer.logprob = readings.iter().map(|reading| reading.logprob).sum();
-        // Up to the first symbol at which decoding leaves the target; `goes_on` where there is more to be said behind it.
+        // Up to the first symbol that differs from the target. `goes_on` tells whether the answer continues after it.
         let leaves = (readings.iter().zip(target)).find_map(|(reading, &token)| {
             let goes_on = open.answer.take(reading, stop);
             (!goes_on || reading.best != token).then_some(goes_on)
@@ -259,7 +260,7 @@ impl<'a> OpenAnswer<'a> {
         Ok(open)
     }
 
-    /// Takes what the model says after the answer's last token.
+    /// Adds the model's prediction after the answer's last token.
     fn advance(&mut self, reading: &NextToken, stop: &[u32]) {
         let expected = self.target[self.answer.tokens.len()];
         self.agreed = (self.agreed.zip(reading.logprob))
@@ -272,7 +273,7 @@ impl<'a> OpenAnswer<'a> {
         }
     }
 
-    /// The question about the answer's token number `index`, behind token `after` of a feed.
+    /// The query about the answer's token `index`, which follows token `after` of a feed.
     fn ask(&self, after: usize, index: usize) -> LogitQuery {
         LogitQuery {
             after,
@@ -281,8 +282,8 @@ impl<'a> OpenAnswer<'a> {
     }
 }
 
-/// Answers sequences of one shape, which have equally many tokens and their places at the same ones with targets of the same
-/// lengths: sequence by sequence, place by place.
+/// Answers sequences of one shape: equally many tokens, the same places, targets of the same lengths. Returns the
+/// answers of each sequence in the order of its places.
 pub(super) fn answer(
     engine: &mut Engine,
     sequences: &[Sequence],
@@ -293,7 +294,7 @@ pub(super) fn answer(
         return Ok(sequences.iter().map(|_| Vec::new()).collect());
     };
     let mut pass = Pass::of(engine, sequences, reads)?;
-    // Place by place, one answer of each sequence.
+    // For each place, one answer per sequence.
     let mut open: Vec<Vec<OpenAnswer<'_>>> = Vec::with_capacity(first.places.len());
     let mut asked = 0;
     for (index, place) in first.places.iter().enumerate() {
@@ -324,12 +325,12 @@ pub(super) fn answer(
     Ok(answers)
 }
 
-/// What a pass over some sequences gave.
+/// The result of a pass over some sequences.
 struct Pass {
     cache: Cache,
-    /// The answers to each sequence's questions.
+    /// The replies to each sequence's queries.
     seen: Vec<Vec<LogitSummary>>,
-    /// The recurrent states before each place, where there are any and they may be wanted.
+    /// The recurrent states before each place; empty if the graph has none or no decoding follows.
     states: Vec<States>,
 }
 
@@ -384,10 +385,10 @@ impl Pass {
     }
 }
 
-/// Decodes the open answers of one place, a token of every sequence at a step.
+/// Decodes the open answers of one place, one token of every sequence per step.
 ///
-/// `before` is where they begin, and the states there where states are kept. All sequences have read equally much at any time:
-/// where an answer knows its next token already, that token is fed and what the model says is not looked at.
+/// `before` is the index where the answers begin, and the states there if states are kept. All sequences have always
+/// read equally many tokens. If an answer already knows its next token, that one is fed, whatever the model predicts.
 fn step(
     engine: &mut Engine,
     cache: &mut Cache,
@@ -400,15 +401,15 @@ fn step(
     let Some(fewest) = known.min() else {
         return Ok(());
     };
-    // Without states, what all of them know but its last token need not be read again.
+    // Without states, tokens that all answers know, except the last of them, need not be read again.
     let mut held = if states.is_some() { 0 } else { fewest - 1 };
     cache.cut(&engine.graph, start + held, states)?;
     while answers.iter().any(|open| !open.is_done) {
         let mut fed: Vec<(u32, Vec<LogitQuery>)> = Vec::with_capacity(answers.len());
         for open in answers.iter() {
-            // An answer at its end feeds anything.
+            // A complete answer may feed any token.
             let token = open.answer.tokens.get(held).unwrap_or(&open.target[0]);
-            // They all ask, since one tensor holds the questions.
+            // Every answer sends a query, since one tensor holds them all.
             fed.push((*token, vec![open.ask(0, held + 1)]));
         }
         let feeds: Vec<Feed<'_>> = (fed.iter())
@@ -429,7 +430,7 @@ fn step(
     Ok(())
 }
 
-/// Decodes one answer, the rest of it drafted.
+/// Decodes one answer with drafts: each call feeds the guess at the whole rest of it.
 fn draft(
     engine: &mut Engine,
     cache: &mut Cache,

@@ -1,6 +1,6 @@
 /*!
 `infer --doctor`: which runtime is found, what it was built with, which CUDA libraries are there, what `--device auto`
-would take, and whether a card computes as the graphs for it need.
+would take, and whether a GPU computes what its graphs need.
 */
 
 use std::ffi::c_int;
@@ -18,7 +18,7 @@ use crate::error::{Result, visible};
 /// NVIDIA's driver, which comes with the machine and not with CUDA.
 const DRIVER: &str = "libcuda.so.1";
 
-/// What is said of a library that is there.
+/// What the report says about a library that is found.
 const FOUND: &str = "found";
 
 /// The lines of a report.
@@ -31,7 +31,7 @@ impl Lines {
         let _ = writeln!(self.0, "{name:<40} {}", visible(value));
     }
 
-    /// What came of a check, and whether it was good.
+    /// Adds the outcome of a check. Returns whether the check passed.
     fn check(&mut self, name: &str, outcome: &Result<String>) -> bool {
         match outcome {
             Ok(value) => self.add(name, value),
@@ -41,7 +41,7 @@ impl Lines {
     }
 }
 
-/// The report, and whether what `options` ask for would work.
+/// The report, and whether a run with these `options` would work.
 #[must_use]
 pub fn report(options: &Options) -> (String, bool) {
     let mut lines = Lines::default();
@@ -61,7 +61,7 @@ pub fn report(options: &Options) -> (String, bool) {
         if found != FOUND {
             missing.push(*name);
         }
-        // Who asks for the CPU needs none of them.
+        // A run on the CPU needs none of them.
         if options.device != Device::Cpu {
             lines.add(name, &found);
         }
@@ -99,7 +99,7 @@ pub fn report(options: &Options) -> (String, bool) {
     (lines.0, works)
 }
 
-/// What it all comes to, for a person. cuDNN alone is missing where only convolutions would need it.
+/// The summary at the report's end. A missing cuDNN does not count, since only convolutions need it.
 fn verdict(runtime: &Runtime, options: &Options, missing: &[&str], works: bool) -> String {
     let opens = |device| {
         let options = Options {
@@ -126,7 +126,7 @@ fn verdict(runtime: &Runtime, options: &Options, missing: &[&str], works: bool) 
     format!("CPU: {cpu}. CUDA: {cuda}.\n")
 }
 
-/// Whether the dynamic linker finds a library.
+/// Tells whether the dynamic linker finds a library.
 fn library(name: &str) -> String {
     // SAFETY: these are NVIDIA's libraries, which ONNX Runtime's CUDA provider loads in the same way.
     match unsafe { libloading::Library::new(name) } {
@@ -135,7 +135,7 @@ fn library(name: &str) -> String {
     }
 }
 
-/// What a card is and whether it computes.
+/// Reports what a GPU is and whether it computes correctly.
 fn gpu(lines: &mut Lines, runtime: &Runtime, options: &Options, number: u16) -> bool {
     let gpu = match Gpu::of(number) {
         Ok(gpu) => gpu,
@@ -158,7 +158,7 @@ fn gpu(lines: &mut Lines, runtime: &Runtime, options: &Options, number: u16) -> 
             gigabytes(gpu.total as u64)
         ),
     );
-    // Where the driver is no module of this kernel, it is not known by that name.
+    // This file exists only if the driver is a module of this kernel.
     let driver = fs::read_to_string("/sys/module/nvidia/version").unwrap_or_default();
     let driver = [driver.trim(), "for CUDA up to", &version(gpu.driver)].join(" ");
     lines.add("driver", driver.trim_start());

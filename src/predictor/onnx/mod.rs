@@ -1,12 +1,12 @@
 /*!
-A predictor in ONNX Runtime: a model folder that answers encoded prompts.
+The ONNX Runtime predictor: it answers encoded prompts with the model in a folder.
 
-Its layers, each of which knows only those before it:
+Its layers; each uses only those listed before it:
 
 - [`runtime`]: the library, devices, memory, errors;
-- `folder`: what a model's files say: graph, weights, card, configuration, symbols;
-- `engine`: the forward pass: graph, cache, one call, what is read of its logits, how much goes together;
-- `decode`, `batch`: answers: greedy decoding, the teacher-forced pass that replaces it, prompts that are answered together;
+- `folder`: reads a model's files: graph, weights, card, configuration, symbols;
+- `engine`: the forward pass: graph, cache, one call, its logits, the sizes of calls and batches;
+- `decode`, `batch`: the answers: greedy decoding, the teacher-forced pass that replaces it, batches of prompts;
 - [`verify`], `probe`, [`doctor`]: whether a model is the right one, and whether the machine computes right.
 */
 
@@ -57,7 +57,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// As it stands in records and on the command line.
+    /// Its name in records and on the command line.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -86,14 +86,14 @@ pub struct Settings {
     pub method: Method,
     /// Whether only the two bit symbols compete, not the whole vocabulary.
     pub constrained: bool,
-    /// The token before the prompt.
+    /// Whether a beginning-of-sequence token goes before the prompt.
     pub bos: Bos,
     /// With [`Method::Score`]: whether a wrong answer is decoded to its end, or ends with its first wrong symbol.
     pub complete: bool,
 }
 
 impl Settings {
-    /// Batches for prompts that are answered like this.
+    /// Empty batches for prompts that are answered with these settings.
     fn batches<T>(self) -> Batches<T> {
         let reads = match self.method {
             Method::Generate => ReadMode::Prompt,
@@ -119,10 +119,10 @@ impl Default for Settings {
 /// A place in a prompt where an answer is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EvalPoint<'a> {
-    /// Where the answer begins, in symbols. At the prompt's end the answer is behind it; elsewhere the prompt holds
-    /// the target there, since later points are to see it.
+    /// Where the answer begins, in symbols. At the prompt's end, the answer follows the prompt. Anywhere else, the
+    /// prompt holds the target there, because later points must see it.
     pub start: usize,
-    /// The encoded target. Its length is the answer's.
+    /// The encoded target, which also gives the answer's length.
     pub target: &'a str,
 }
 
@@ -131,13 +131,13 @@ pub struct EvalPoint<'a> {
 pub struct Request<'a> {
     /// The text; each symbol is one token.
     pub prompt: &'a str,
-    /// The places to answer, in ascending order and apart: one at the end, or, in a nested prompt, several.
+    /// The places to answer, in ascending order, without overlap: one at the end, or several in a nested prompt.
     pub points: &'a [EvalPoint<'a>],
-    /// Its symbols.
+    /// The prompt's symbols.
     pub symbols: Symbols<'a>,
 }
 
-/// SHA-256 of a model's graph followed by its external data in the order of their names, in hexadecimal.
+/// SHA-256 in hexadecimal of a model's graph, followed by its external data in the order of their names.
 ///
 /// # Errors
 /// [`Error::Model`] if there is no ONNX model, [`Error::Io`] if a file cannot be read.
@@ -151,7 +151,7 @@ pub struct OnnxModel {
     config: Config,
     vocabulary: Vocabulary,
     engine: Engine,
-    /// The window that the model attends within and its graph has lost.
+    /// The model's attention window, if its graph does not apply it.
     lost_window: Option<usize>,
     inexact: Option<String>,
     runtime: &'static Runtime,
@@ -169,7 +169,7 @@ impl OnnxModel {
         let here = |error: Error| error.at(model.display());
         let card = Card::read(&folder)?;
         let config = Config::read(home)?;
-        // What the graph keeps elsewhere is refused before the runtime reads it.
+        // Refuses bad external data before the runtime reads it.
         let contents = contents(model)?;
         if contents.slides {
             return Err(here(Error::model(
@@ -221,13 +221,13 @@ impl OnnxModel {
         })
     }
 
-    /// Who the model is.
+    /// The model's card, which says who the model is.
     #[must_use]
     pub fn card(&self) -> &Card {
         &self.card
     }
 
-    /// The device it runs on, and why, for stderr and the provenance.
+    /// The device it runs on and why it was chosen, for stderr and the provenance.
     #[must_use]
     pub fn device(&self) -> &ChosenDevice {
         &self.taken
@@ -239,7 +239,7 @@ impl OnnxModel {
         self.runtime
     }
 
-    /// The operators by which a token's logits depend on what else is read in its call, if there are any.
+    /// The operators that make a token's logits depend on what else its call reads, if there are any.
     #[must_use]
     pub fn inexact(&self) -> Option<&str> {
         self.inexact.as_deref()
@@ -248,8 +248,8 @@ impl OnnxModel {
     /// Whether prompts get a beginning-of-sequence token under this setting.
     ///
     /// # Errors
-    /// [`Error::Usage`] for [`Bos::Always`] with a model that has none; [`Error::Model`] for [`Bos::Auto`] with one whose
-    /// tokenizer does otherwise.
+    /// [`Error::Usage`] for [`Bos::Always`] if the model has no such token. [`Error::Model`] for [`Bos::Auto`] if
+    /// prompts cannot begin as the model's tokenizer begins a text.
     pub fn puts_bos(&self, bos: Bos) -> Result<bool> {
         Ok(!self.before(bos)?.is_empty())
     }
@@ -271,8 +271,8 @@ impl OnnxModel {
     /// Answers a prompt at each of its points, in their order.
     ///
     /// # Errors
-    /// [`Error::Data`] for a prompt that this model cannot read: a symbol that is not one token, too many tokens, points
-    /// that the prompt does not bear out. [`Error::Model`] if the graph does not do what its signature promises.
+    /// [`Error::Data`] for a prompt that this model cannot read: a symbol that is not one token, too many tokens,
+    /// points that do not match the prompt. [`Error::Model`] if the graph does not do what its signature promises.
     pub fn answer(&mut self, request: &Request<'_>, settings: &Settings) -> Result<Vec<Answer>> {
         let mut batches = settings.batches();
         batches.push((), self.sequence(request, *settings)?);
@@ -285,7 +285,7 @@ impl OnnxModel {
         Ok(answers)
     }
 
-    /// Does the next piece of work; gives the prompts that are done by it.
+    /// Answers the next batch. Returns the prompts that are done.
     fn work<T>(&mut self, batches: &mut Batches<T>) -> Result<Vec<(T, Vec<Decoded>)>> {
         batches
             .work(&mut self.engine, &self.config.eos)
@@ -302,7 +302,7 @@ impl OnnxModel {
         }
     }
 
-    /// A request in tokens, checked.
+    /// Checks a request and converts it to tokens.
     fn sequence(&mut self, request: &Request<'_>, settings: Settings) -> Result<Sequence> {
         let problem = if self.inexact.is_some() {
             Some("is dynamically quantised, so that its targets would change each other")
@@ -372,7 +372,7 @@ impl OnnxModel {
         Ok(sequence)
     }
 
-    /// Whether the model can read a text of so many tokens.
+    /// Checks that the model can read a text of `length` tokens.
     fn check_length(&self, length: usize) -> Result<()> {
         if let Some(window) = self.lost_window.filter(|&window| length > window) {
             return Err(Error::data(format!(
@@ -395,12 +395,12 @@ pub struct Onnx {
     model: OnnxModel,
     settings: Settings,
     threads: usize,
-    /// How often memory did not suffice for a batch.
+    /// How often a batch did not fit into memory.
     halvings: u32,
 }
 
 impl Onnx {
-    /// A model that answers like this, with so many threads.
+    /// A predictor with these settings. `threads` is only reported, in [`measured`](Predictor::measured).
     #[must_use]
     pub fn new(model: OnnxModel, settings: Settings, threads: usize) -> Self {
         Self {
@@ -411,7 +411,7 @@ impl Onnx {
         }
     }
 
-    /// A prompt in tokens, checked.
+    /// Checks a prompt and converts it to tokens.
     fn sequence(&mut self, prompt: &Prompt) -> Result<Sequence> {
         let points = points(prompt)?;
         let places: Vec<EvalPoint<'_>> = points
@@ -455,7 +455,7 @@ impl Predictor for Onnx {
                 work(&mut self.model, &mut batches, jobs)?;
             }
         };
-        // Prompts before one that cannot be read are answered all the same.
+        // An unreadable prompt does not stop the prompts before it from being answered.
         while !batches.is_empty() {
             work(&mut self.model, &mut batches, jobs)?;
         }
@@ -491,7 +491,8 @@ fn ports(outlets: &[Outlet]) -> Vec<Port<'_>> {
         .collect()
 }
 
-/// Whether an answer's place is one that the prompt bears out. `free` is the first symbol that no earlier answer takes.
+/// Checks that an answer's place matches the prompt. `free` is the first symbol after all earlier answers; `shift` is
+/// the number of tokens before the prompt.
 fn check(start: usize, target: &[&str], prompt: &[&str], free: usize, shift: usize) -> Result<()> {
     let refuse = |problem: &str| Err(Error::data(format!("answer at symbol {start}: {problem}")));
     if target.is_empty() {

@@ -1,5 +1,6 @@
 /*!
-Whether a device computes right, and how fast: graphs of a few nodes, made in memory, whose results are known.
+Checks whether a device computes correctly and how fast. The graphs have a few nodes, are made in memory, and have known
+results.
 */
 
 use std::time::Instant;
@@ -25,7 +26,7 @@ pub(super) fn smallest(builder: &mut SessionBuilder) -> ort::Result<Session> {
     session(builder, [ends("x")], [ends("y")], [node])
 }
 
-/// Multiplies two small matrices of whole numbers in bfloat16, which has them exactly.
+/// Checks the product of two small matrices of whole numbers in bfloat16, which represents them exactly.
 pub(super) fn product(runtime: &Runtime, options: &Options) -> Result<()> {
     const SIZE: usize = 16;
     let number = |row: usize, column: usize| (row * row + 3 * column) % 4;
@@ -47,19 +48,19 @@ pub(super) fn product(runtime: &Runtime, options: &Options) -> Result<()> {
     is_right("y1", &expected, &mut session, &binding)
 }
 
-/// Operations a second of products of large matrices in bfloat16, the best of a few runs.
+/// Operations per second in products of large bfloat16 matrices; the best of a few runs.
 #[expect(
     clippy::cast_precision_loss,
     reason = "random numbers, and powers of two"
 )]
 pub(super) fn product_rate(runtime: &Runtime, options: &Options, device: u16) -> Result<f64> {
     const SIZE: usize = 8192;
-    // With the time of a call a small part of theirs.
+    // Enough products per call to make the time of the call itself negligible.
     const CHAINED: usize = 16;
     const RUNS: usize = 4;
 
     let (mut session, _) = runtime.open(options, &|builder| products(builder, CHAINED))?;
-    // No zeros, with which a card draws less power and so runs faster; of a size that products keep.
+    // Not zeros: with them a GPU draws less power and so runs faster. The scale keeps the products' size constant.
     let mut state = 1_u32;
     let scale = (12.0 / SIZE as f32).sqrt() / u32::MAX as f32;
     let values: Vec<bf16> = (0..SIZE * SIZE)
@@ -85,11 +86,11 @@ pub(super) fn product_rate(runtime: &Runtime, options: &Options, device: u16) ->
     Ok(2.0 * (SIZE as f64).powi(3) * CHAINED as f64 / best)
 }
 
-/// Attends in bfloat16 as the graphs of `scripts/convert --device cuda` do: some tokens at once, then one behind them, the
-/// cache written in place.
+/// Checks attention in bfloat16 as the graphs of `scripts/convert --device cuda` use it: some tokens at once, then one
+/// more token, with the cache written in place.
 ///
-/// A token's query is nearest to the key of the token after it, which it must not see, and next to its own (the first head)
-/// or the one before it (the second): what comes out is the value of that one.
+/// Each token's query matches the key of the next token best, which it must not see. The second-best match is its own
+/// key (first head) or the previous token's (second head). So the output must be the value of that token.
 pub(super) fn attention(runtime: &Runtime, options: &Options, device: u16) -> Result<()> {
     const FIRST: usize = 5;
     const TOKENS: usize = FIRST + 1;
@@ -98,7 +99,7 @@ pub(super) fn attention(runtime: &Runtime, options: &Options, device: u16) -> Re
     const ROOM: usize = 8;
 
     let (mut session, _) = runtime.open(options, &|builder| attending(builder, HEADS, SIZE))?;
-    // So large that the softmax is 1 for one token and 0 for the others.
+    // The weights are so large that the softmax is 1 for one token and 0 for the others.
     let toward = |weights: &[(usize, f32)]| -> Vec<bf16> {
         let mut vector = vec![bf16::ZERO; SIZE];
         for &(place, weight) in weights {
@@ -164,7 +165,7 @@ pub(super) fn attention(runtime: &Runtime, options: &Options, device: u16) -> Re
     verdict
 }
 
-/// Runs what is bound and holds an output against what it has to be.
+/// Runs the session with this binding and compares an output with the expected numbers.
 fn is_right(
     name: &str,
     expected: &[bf16],
@@ -189,7 +190,7 @@ fn is_right(
     }
 }
 
-/// y1 = x w, y2 = y1 w and so on.
+/// A session that computes y1 = x w, y2 = y1 w and so on.
 fn products(builder: &mut SessionBuilder, chained: usize) -> ort::Result<Session> {
     let name = |number| match number {
         0 => "x".to_owned(),
@@ -260,7 +261,7 @@ fn session(
     model.into_session(builder)
 }
 
-/// An input or output of so many axes, of any length.
+/// An input or output with `axes` dimensions, each of any length.
 fn tensor(name: &str, ty: TensorElementType, axes: usize) -> Outlet {
     let dtype = ValueType::Tensor {
         ty,
@@ -270,12 +271,12 @@ fn tensor(name: &str, ty: TensorElementType, axes: usize) -> Outlet {
     Outlet::new(name, dtype)
 }
 
-/// The places of a square matrix, row by row.
+/// The row and column of each element of a square matrix, row by row.
 fn places(size: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..size * size).map(move |place| (place / size, place % size))
 }
 
-/// A whole number below 257, which bfloat16 has exactly.
+/// A whole number below 257, which bfloat16 represents exactly.
 #[expect(clippy::cast_precision_loss, reason = "it is exact")]
 fn small(number: usize) -> bf16 {
     bf16::from_f32(number as f32)

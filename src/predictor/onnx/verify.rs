@@ -1,11 +1,11 @@
 /*!
-`infer --verify`: holds a model folder against what its card says that the right model gives.
+`infer --verify`: compares a model with the reference values in its card.
 
-Two tests, of which a card may carry either or both:
+There are two tests; a card may hold the values of either or both:
 
-- **recorded**: logits of the reference implementation at a few places of one text, kept at conversion;
-- **acceptance**: the loss and accuracy of predicting the next base that the model's makers publish for sequences of
-  theirs, which the user points to (Evo2).
+- **recorded**: logits of the reference implementation at a few places of one text, stored at conversion;
+- **acceptance**: the loss and accuracy of next-base prediction that the model's authors published for their own
+  sequences (Evo2). The user gives these sequences.
 */
 
 use std::fmt::Write;
@@ -17,22 +17,22 @@ use super::folder::{Acceptance, NextBase, Recorded};
 use crate::error::{Error, Result};
 use crate::stats::count;
 
-/// The largest difference from recorded logits that a model in float32 may show: rounding differs between
-/// implementations by up to 2e-3 on the models measured.
+/// The largest allowed difference from the recorded logits in float32. On the models measured, rounding differs between
+/// implementations by up to 2e-3.
 const LOGIT_FLOAT32: f64 = 5e-3;
-/// The same where weights were rounded to 16 bits, to which logits of language models, some tens wide, are sensitive in
-/// their first decimal.
+/// The same for weights that were rounded to 16 bits. Logits of language models span some tens, and this rounding
+/// changes their first decimal.
 const LOGIT_16_BITS: f64 = 0.5;
-/// How far mean loss (nats a base) and accuracy may lie from the published figures. Those were measured in bfloat16, whose
-/// noise is 2 % of a logit; a wrong model misses by far more (without FP8, upstream says, the larger models' accuracy
-/// falls to 20-30 %).
+/// How far mean loss (nats per base) and accuracy may differ from the published figures. Those were measured in
+/// bfloat16, whose noise is 2 % of a logit. A wrong model differs by far more: without FP8, upstream says, the larger
+/// models' accuracy falls to 20-30 %.
 const LOSS: f64 = 0.01;
 const ACCURACY: f64 = 0.005;
 
-/// A report for a person, and whether everything in it is as it has to be.
+/// A readable report, and whether every test in it passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// A line a figure.
+    /// One line per figure.
     pub report: String,
     /// Whether the model passed.
     pub passed: bool,
@@ -45,7 +45,7 @@ impl Verdict {
     }
 
     fn judge(&mut self, name: &str, value: &str, allowed: f64, difference: f64) {
-        // Not a number is no pass either.
+        // NaN does not pass.
         let passed = difference.abs() <= allowed;
         let word = if passed { "pass" } else { "FAIL" };
         self.passed &= passed;
@@ -56,11 +56,11 @@ impl Verdict {
     }
 }
 
-/// Runs every test that the card and the user's `sequences`, each with its name, allow.
+/// Runs every test that the card and the user's `sequences` (name, symbols) allow.
 ///
 /// # Errors
-/// [`Error::Usage`] where sequences are wanted and not given, or given and not wanted; [`Error::Model`] where the card
-/// has nothing to be held against; what the model's own reading of the texts gives.
+/// [`Error::Usage`] if sequences are needed but not given, or given but not needed. [`Error::Model`] if the card holds
+/// nothing to compare with. Any error of the model while it reads the texts.
 pub fn verify(model: &mut OnnxModel, sequences: &[(String, String)]) -> Result<Verdict> {
     let card = model.card().clone();
     let mut verdict = Verdict {
@@ -163,13 +163,13 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
     let right = right.count();
     let logprob: Option<f64> = readings.iter().map(|reading| reading.logprob).sum();
     Ok(NextBase {
-        // Logits that are no numbers have no loss, which passes no test.
+        // Unusable logits have no loss; NaN passes no test.
         loss: logprob.map_or(f64::NAN, |sum| -sum / count(asks.len())),
         accuracy: count(right) / count(asks.len()),
     })
 }
 
-/// What the model says behind some tokens of a text.
+/// The model's replies to queries about a text.
 fn read(model: &mut OnnxModel, tokens: &[u32], asks: &[LogitQuery]) -> Result<Vec<LogitSummary>> {
     let needed = asks.last().map_or(0, |ask| ask.after + 1);
     let mut cache = model.engine.cache(1, needed)?;
@@ -181,7 +181,7 @@ fn read(model: &mut OnnxModel, tokens: &[u32], asks: &[LogitQuery]) -> Result<Ve
     Ok(seen.into_iter().flatten().collect())
 }
 
-/// Holds the model's logits against those recorded.
+/// Compares the model's logits with the recorded ones.
 fn compare(model: &mut OnnxModel, recorded: &Recorded, verdict: &mut Verdict) -> Result<()> {
     check(recorded, model.engine.graph.vocab)?;
     model.check_length(recorded.input_ids.len())?;
@@ -197,16 +197,16 @@ fn compare(model: &mut OnnxModel, recorded: &Recorded, verdict: &mut Verdict) ->
     for (seen, logits) in found.iter().zip(&recorded.logits) {
         for (&found, &expected) in seen.chosen.iter().zip(logits) {
             let difference = f64::from(found) - expected;
-            // `max` would pass over what is not a number.
+            // `max` would ignore NaN.
             if difference.is_nan() || difference.abs() > furthest.abs() {
                 furthest = difference;
             }
         }
-        // The reference's likeliest comes first; another may be as likely here.
+        // The reference's likeliest token comes first. It counts even if another has the same logit here.
         alike += usize::from((seen.chosen.first()).is_some_and(|&best| best >= seen.top[0]));
     }
     let allowed = match model.card().weights.as_deref() {
-        // q4: the blocks of 4 bits that the reference read, too, and float32 for the rest; nothing was rounded anew.
+        // q4: the reference read the same blocks of 4 bits. The rest is float32, so nothing was rounded anew.
         None | Some("float32" | "q4") => LOGIT_FLOAT32,
         Some(_) => LOGIT_16_BITS,
     };
@@ -224,7 +224,7 @@ fn compare(model: &mut OnnxModel, recorded: &Recorded, verdict: &mut Verdict) ->
     Ok(())
 }
 
-/// Whether what a card recorded can be compared at all.
+/// Checks that what a card recorded is well-formed.
 fn check(recorded: &Recorded, vocabulary: usize) -> Result<()> {
     let Recorded {
         input_ids,

@@ -1,5 +1,5 @@
 /*!
-Results of pairs: clean against deranged, model against model.
+Results about pairs: clean against deranged demonstrations, and model against model.
 */
 
 use super::{Condition, Design};
@@ -190,8 +190,8 @@ fn versus(row: &Versus) -> Checked {
     gap(row.gap, row.gap_se)
 }
 
-/// A mean difference of shares, and its error, which is that of a mean of shares over twice the
-/// range.
+/// Checks a mean difference of shares and its standard error. Differences span -1 to 1, twice the range of shares, so
+/// the bound of the error doubles, too.
 fn gap(gap: f64, error: Option<f64>) -> Checked {
     range(-1.0..=1.0, &[("gap", Some(gap))])?;
     range(0.0..=1.0, &[("gap_se", error)])

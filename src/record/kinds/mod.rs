@@ -1,6 +1,6 @@
 /*!
-The record kinds, one table a stage, each beside what must hold between its columns. The JSON Schemas in `schemas` describe
-the same columns; a test holds them together.
+The record kinds: one table for each stage, with the checks between its columns. The JSON Schemas in `schemas` describe
+the same columns; a test compares the two.
 */
 
 mod contrasts;

@@ -1,5 +1,5 @@
 /*!
-Predictions, and the parts of them that later stages read.
+Predictions, and the subsets of their columns that later stages read.
 */
 
 use super::{Condition, Design};
@@ -102,7 +102,7 @@ record! {
 }
 
 impl CurveKey {
-    /// Whether it is a baseline's that `infer` has built in: a control, none of the models compared.
+    /// Whether the curve is that of a built-in baseline of `infer`: a control, not one of the compared models.
     #[must_use]
     pub fn is_control(&self) -> bool {
         self.method.as_deref() == Some("builtin")

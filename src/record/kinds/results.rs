@@ -1,5 +1,5 @@
 /*!
-Results of predictions, one model at a time: scores, errors, designs, fits; and listings of suites.
+Results about one model: scores, errors, designs and fits. Also listings of suites.
 */
 
 use super::{Condition, CurveKey, Design};

@@ -1,5 +1,5 @@
 /*!
-Trials and prompts: what a predictor is asked.
+Trials and prompts: the questions for a predictor.
 */
 
 use crate::error::counted;
@@ -63,7 +63,7 @@ record! {
 }
 
 impl Prompt {
-    /// The trial's symbols.
+    /// The symbols in which the trial is written.
     #[must_use]
     pub fn symbols(&self) -> Symbols<'_> {
         Symbols {
@@ -74,7 +74,7 @@ impl Prompt {
     }
 }
 
-/// The shape of a trial: every bitstring has the trial's width, every input its output.
+/// Checks the shape of a trial: every bitstring has the trial's width, every input has an output.
 fn trial(trial: &Trial) -> Checked {
     let bits = bits(trial.bits)?;
     demonstrations(&trial.inputs, &trial.outputs, trial.shots, bits)?;

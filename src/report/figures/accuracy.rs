@@ -1,5 +1,5 @@
 /*!
-Accuracy against shots: all curves in one picture, or families side by side.
+Accuracy against shots: all curves in one panel, or one panel per family.
 */
 
 use super::super::{Drawing, Panel, Quantity, Series};
@@ -8,20 +8,20 @@ use super::{Findings, panels};
 use crate::analysis::Family;
 use crate::error::Result;
 
-/// Accuracy against shots in one panel, over the baselines, with `published` curves.
+/// Accuracy against shots in one panel, with baselines and `published` curves.
 pub fn curve(findings: &Findings, with_fit: bool, published: &[Series]) -> Result<Drawing> {
     let groups = group(&findings.cells);
     let mut series: Vec<Series> = groups.iter().map(|g| g.series(with_fit)).collect();
     series.extend_from_slice(published);
     series.extend(mode_baseline(&groups));
-    // Models lie on top of published curves, and these on baselines.
+    // Models are drawn on top of published curves, and these on top of baselines.
     series.sort_by_key(|s| s.role);
     let shown = vec![Panel::accuracy(series)];
     panels(Quantity::Shots, 68.0, &note(&shown), shown)
 }
 
-/// Accuracy against shots, one panel a family, the baselines in each. Those named in `families` go
-/// first; the others are called by the name before their size.
+/// Accuracy against shots, one panel per family, with the baselines in each panel. `families` decides the family of a
+/// model first. Models that it does not name belong to the family in their own name, before the size.
 pub fn families(findings: &Findings, with_fit: bool, families: &[Family]) -> Result<Drawing> {
     let groups = group(&findings.cells);
     let (baselines, models): (Vec<_>, Vec<_>) = groups.iter().partition(|g| g.is_baseline());

@@ -1,5 +1,5 @@
 /*!
-Every figure that some results allow, with its heading: what a report shows.
+All figures of a report: every figure that the results allow, with its heading.
 */
 
 use super::super::{Drawing, Series};
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::record::{ProfileOf, Similarity};
 use std::collections::BTreeSet;
 
-/// Name of its file, and heading, of every figure in the order of the report.
+/// File name and heading of every figure, in the order of the report.
 const FIGURES: [(&str, &str); 20] = [
     ("curve", "Accuracy by shots"),
     ("families", "Families side by side"),
@@ -44,17 +44,17 @@ pub struct Figure {
     pub name: &'static str,
     /// What it shows.
     pub heading: &'static str,
-    /// What is drawn, or why it cannot be.
+    /// The drawing, or the reason why there is none.
     pub drawing: Result<Drawing>,
 }
 
-/// The figures that have what they need, in the order of the report; `published` curves stand in the first.
+/// The figures for which there are results, in the order of the report. `published` curves are in the first figure.
 #[must_use]
 pub fn all(findings: &Findings, named: &[Family], published: &[Series]) -> Vec<Figure> {
     let is_accuracy = |row: &Similarity| row.profile == Some(ProfileOf::Accuracy);
     let similarities = findings.similarities.iter().cloned();
     let (accuracies, gaps): (Vec<_>, Vec<_>) = similarities.partition(is_accuracy);
-    // Deranged demonstrations have a figure of their own.
+    // Scores of deranged demonstrations are left out. The figure of contrasts shows them.
     let clean = &Findings {
         cells: clean(&findings.cells).cloned().collect(),
         group_scores: clean(&findings.group_scores).cloned().collect(),
@@ -64,7 +64,7 @@ pub fn all(findings: &Findings, named: &[Family], published: &[Series]) -> Vec<F
     models.retain(|model| !model.is_baseline());
     let families_there = differ(models.iter().map(|model| model.family(named)));
     let fits = findings.fits.iter().filter(|fit| is_clean(&fit.curve));
-    // A line against parameters needs several.
+    // A figure against parameters needs several model sizes.
     let bits = |params: Option<f64>| params.map(f64::to_bits);
     let sizes = differ(clean.cells.iter().filter_map(|row| bits(row.params)));
     let fit_sizes = differ(fits.filter_map(|row| bits(row.params)));
@@ -93,7 +93,7 @@ pub fn all(findings: &Findings, named: &[Family], published: &[Series]) -> Vec<F
             "ceiling-accuracy" => contrasts::ceilings(&accuracies),
             _ => return None,
         };
-        // What a figure lacks is said by the command that draws it alone; but models of several sizes should have one.
+        // A figure without results is left out. Only "size" says why: models of several sizes should have it.
         let is_shown = drawing.is_ok() || name == "size";
         is_shown.then_some(Figure {
             name,

@@ -1,5 +1,5 @@
 /*!
-What is answered: strings of equal bits, kinds of wrong answers, understandable mistakes.
+Figures about answers: strings of equal bits, kinds of wrong answers, understandable mistakes.
 */
 
 use super::super::{Drawing, Panel, Point, Quantity, Role, Series};
@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 const NEEDS_DEMONSTRATIONS: &str =
     "it needs predictions with their demonstrations (`infer` without --slim), clean ones";
 
-/// What counts under one name, and in which stack of bars.
+/// A count: its name, its stack of bars, and its column in a score.
 type Counted = (&'static str, Role, fn(&Score) -> Option<u32>);
 
-/// Answers and targets of equal bits (BitDiversity 0), and correct answers of both sorts, per shot count: one panel a
-/// model.
+/// Answers and targets whose bits are all equal (BitDiversity 0), and correct answers of this and other kinds, per shot
+/// count. One panel per model.
 pub fn zero_bd(findings: &Findings) -> Result<Drawing> {
     const KINDS: [Counted; 4] = [
         ("correct, 0-BD", Role::Bar(0), |s| s.correct_zero_bd),
@@ -42,7 +42,7 @@ pub fn zero_bd(findings: &Findings) -> Result<Drawing> {
     panels(Quantity::Bars, 52.0, note, shown.collect())
 }
 
-/// Kinds of wrong answers per shot count, each answer counted once: one panel a model.
+/// Kinds of wrong answers per shot count, one panel per model. Each answer is counted once.
 pub fn errors(findings: &Findings) -> Result<Drawing> {
     let is_classed = |row: &&ErrorShare| row.counted_once.is_some() && is_clean(&row.curve);
     let classed: Vec<&ErrorShare> = findings.errors.iter().filter(is_classed).collect();
@@ -69,7 +69,7 @@ pub fn errors(findings: &Findings) -> Result<Drawing> {
     panels(Quantity::Bars, 56.0, note, shown.collect())
 }
 
-/// A kind of wrong answers as the legend calls it.
+/// The name of a kind of wrong answers in the legend.
 fn words(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Malformed => "malformed",
@@ -82,8 +82,8 @@ fn words(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// The share of understandable mistakes against shots: wrong answers that another function, true to all
-/// demonstrations, would give.
+/// The share of understandable mistakes against shots. These are wrong answers that another function would give which
+/// also fits all demonstrations.
 pub fn understandable(findings: &Findings) -> Result<Drawing> {
     let series = group(clean(&findings.cells)).into_iter().map(|model| {
         let points = model.points(|s| Some(share(s.shots, s.understandable?, s.trials?)));
@@ -99,7 +99,7 @@ pub fn understandable(findings: &Findings) -> Result<Drawing> {
     panels(Quantity::Shots, 58.0, note, vec![panel])
 }
 
-/// So many of the trials at a shot count.
+/// A point: `count` as a share of the trials at a shot count.
 fn share(shots: u32, count: u32, trials: u32) -> Point {
     let share = f64::from(count) / f64::from(trials);
     Point::new(shots, share, None).of(Some(trials), "trials")

@@ -1,5 +1,5 @@
 /*!
-One row a function or a group of functions, one marker a model.
+Figures with one row per function or group of functions, and one marker per model.
 */
 
 use super::super::rows::Rows;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 const GAP: &str = "Gap: accuracy with clean less accuracy with deranged demonstrations.";
 
-/// The gap of every function at each model's largest shot count, the largest mean gap first.
+/// The gap of every function at each model's largest shot count. The largest mean gap is first.
 pub fn tasks(findings: &Findings) -> Result<Drawing> {
     let note = format!("One row a function, the largest mean gap first. {GAP}");
     let place = |row: &Contrast| (row.function.clone(), Some(row.shots));
@@ -46,7 +46,7 @@ fn of_groups(what: &str) -> String {
     )
 }
 
-/// Whichever of these there is.
+/// The figure of groups for the results that exist: gaps, slopes or accuracies.
 pub fn groups(findings: &Findings) -> Result<Drawing> {
     let (gaps, fits) = (&findings.group_contrasts, &findings.group_fits);
     let has_scores = !findings.group_scores.is_empty();
@@ -60,8 +60,8 @@ pub fn groups(findings: &Findings) -> Result<Drawing> {
     }
 }
 
-/// One row a function or group, the largest mean first, one series a curve, at its largest shot count. `place` gives what
-/// the row of a result is called, and its shot count.
+/// One row per function or group, the largest mean first, and one series per curve, at its largest shot count. `place`
+/// gives the name of a result's row and the result's shot count.
 fn rows<T: Measured>(
     findings: &[T],
     place: impl Fn(&T) -> (Option<String>, Option<u32>),

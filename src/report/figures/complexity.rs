@@ -1,5 +1,5 @@
 /*!
-Accuracy against how complex functions are: `BitLoad` and BitDiversity, one panel a model, one series a shot count.
+Accuracy against the complexity of functions (`BitLoad`, BitDiversity): one panel per model, one series per shot count.
 */
 
 use super::super::{Drawing, Panel, Quantity, Role, Series};
@@ -9,12 +9,12 @@ use crate::error::{Result, counted};
 use crate::record::Score;
 use std::collections::BTreeSet;
 
-/// More lines than this hide each other; of more shot counts, the ends and those between at equal steps are drawn.
+/// More lines than this would hide each other. If there are more shot counts, only some are drawn, at equal steps.
 const MOST_SERIES: usize = 4;
 /// The width of a bin of `BitDiversity` in `score --by bitdiversity`.
 const BIN: f64 = 0.5;
 
-/// Accuracy against `BitLoad`: the number of input bits that matter.
+/// Accuracy against `BitLoad`, the number of input bits that matter.
 pub fn bit_load(findings: &Findings) -> Result<Drawing> {
     let place = |score: &Score| score.bitload.map(f64::from);
     by_place(
@@ -24,10 +24,10 @@ pub fn bit_load(findings: &Findings) -> Result<Drawing> {
     )
 }
 
-/// Accuracy against mean BitDiversity: the number of minority bits of outputs.
+/// Accuracy against mean BitDiversity, the number of minority bits of outputs.
 pub fn bit_diversity(findings: &Findings) -> Result<Drawing> {
     let title = "Mean BitDiversity (minority bits of outputs; bins of 0.5)";
-    // A bin is called by its lower end.
+    // The column has the lower end of a bin. The point stands at its middle.
     let place = |score: &Score| score.bitdiversity.map(|low| low + BIN / 2.0);
     by_place(&findings.bit_diversities, place, title)
 }
@@ -52,7 +52,7 @@ fn by_place(
     panels(Quantity::Plain(x_label), 52.0, note, shown.collect())
 }
 
-/// The shot counts to draw: all if they are few, else the ends and some between.
+/// The shot counts to draw: all, or if there are too many, the smallest, the largest and some between.
 fn shown_shots(shots: impl Iterator<Item = u32>) -> Vec<u32> {
     let all: BTreeSet<u32> = shots.collect();
     let all: Vec<u32> = all.into_iter().collect();

@@ -1,5 +1,5 @@
 /*!
-Clean against deranged demonstrations: by shots, by function, and how alike models' gaps are.
+Clean against deranged demonstrations: accuracies and gaps by shots, and how similar the gaps of models are.
 */
 
 use super::super::heat::{Cell, Heat};
@@ -9,11 +9,11 @@ use super::{Findings, lacking, panels};
 use crate::error::Result;
 use crate::record::{Contrast, PairKey, ProfileOf, Similarity};
 
-/// The level of the tests that figures mark.
+/// The significance level for stars.
 const LEVEL: f64 = 0.05;
 pub(super) const GAP_LABEL: &str = "Gap (clean − deranged)";
 
-/// Accuracy with clean and deranged demonstrations against shots, one panel a model, and in a last panel the gaps of all.
+/// Accuracy with clean and deranged demonstrations against shots, one panel per model. The last panel has all gaps.
 pub fn contrast(findings: &Findings) -> Result<Drawing> {
     let (mut shown, mut gaps) = (Vec::new(), Vec::new());
     for model in group(&findings.contrasts) {
@@ -35,12 +35,12 @@ pub fn contrast(findings: &Findings) -> Result<Drawing> {
     panels(Quantity::Shots, 56.0, note, shown)
 }
 
-/// Spearman's correlations of the models' profiles.
+/// Spearman correlations of the models' profiles.
 pub fn similarity(findings: &Findings) -> Result<Drawing> {
     correlations(&findings.similarities)
 }
 
-/// The correlations of these pairs.
+/// The correlations in `rows`, one cell per pair of models.
 pub(super) fn correlations(rows: &[Similarity]) -> Result<Drawing> {
     let is_accuracy = |row: &Similarity| row.profile == Some(ProfileOf::Accuracy);
     let of = if rows.iter().all(is_accuracy) {
@@ -56,7 +56,7 @@ pub(super) fn correlations(rows: &[Similarity]) -> Result<Drawing> {
     heat(rows, cell, "Spearman's ρ", note)
 }
 
-/// The correlations that equal profiles would have, as far as the noise of finite trials allows.
+/// The ceilings: the correlations that equal profiles would have, given the noise of finite trials.
 pub(super) fn ceilings(rows: &[Similarity]) -> Result<Drawing> {
     if rows.iter().all(|row| row.ceiling.is_none()) {
         return Err(lacking("ceiling", "`contrast --profiles` makes it"));
@@ -66,7 +66,7 @@ pub(super) fn ceilings(rows: &[Similarity]) -> Result<Drawing> {
     heat(rows, |row| (row.ceiling, false), "Ceiling of ρ", note)
 }
 
-/// A cell a pair, with its value and whether it has a star.
+/// A heat map with one cell per pair. `cell` gives its value and whether it has a star.
 fn heat(
     rows: &[Similarity],
     cell: impl Fn(&Similarity) -> (Option<f64>, bool),

@@ -1,5 +1,5 @@
 /*!
-Scores grouped into curves, and what their figures share: names, intervals, the mode baseline, families.
+Groups results into curves. Holds what the figures share: names, intervals, the mode baseline, families.
 */
 
 use super::super::{Line, Panel, Point, Role, Series};
@@ -9,7 +9,7 @@ use crate::record::{self, Condition, Contrast, CurveKey, Fit, Score};
 use crate::stats::NORMAL_95;
 use std::collections::BTreeMap;
 
-/// What rows of one curve share, whatever the rows are.
+/// A row of results that belongs to a curve. All rows of a curve have the same key.
 pub(in crate::report) trait OnCurve {
     fn key(&self) -> CurveKey;
 }
@@ -43,9 +43,9 @@ impl OnCurve for Contrast {
     }
 }
 
-/// A number about a curve.
+/// A row with a number that can be drawn.
 pub(super) trait Measured: OnCurve {
-    /// The number with its interval, at a place of an axis.
+    /// The number with its interval, at `x` on the horizontal axis.
     fn point(&self, x: f64) -> Point;
 }
 
@@ -71,12 +71,12 @@ impl Measured for Fit {
 /// The rows of one curve.
 pub(super) struct Group<'a, T> {
     pub key: CurveKey,
-    /// The model's name, with what tells this curve from others of the same model.
+    /// The model's name, and what distinguishes this curve from others of the model.
     pub label: String,
     pub rows: Vec<&'a T>,
 }
 
-/// Rows by curve, in the order in which the curves first stand.
+/// Rows grouped by curve, in order of first appearance.
 pub(super) fn group<'a, T: OnCurve>(rows: impl IntoIterator<Item = &'a T>) -> Vec<Group<'a, T>> {
     let mut groups: Vec<Group<T>> = Vec::new();
     for row in rows {
@@ -115,14 +115,14 @@ impl<T> Group<'_, T> {
         family(&self.key.model, families).to_owned()
     }
 
-    /// A point of every row that has one.
+    /// The points of all rows for which `point` gives one.
     pub fn points(&self, point: impl Fn(&T) -> Option<Point>) -> Vec<Point> {
         self.rows.iter().filter_map(|row| point(row)).collect()
     }
 }
 
 impl Group<'_, Score> {
-    /// Accuracy against shots, with a fitted line if it is a model's and `with_fit`.
+    /// Accuracy against shots. It has a fitted line if `with_fit` is set and it is no baseline.
     pub fn series(&self, with_fit: bool) -> Series {
         let points = self.points(|s| Some(s.point(f64::from(s.shots))));
         let means: Vec<(u32, f64)> = self.rows.iter().map(|s| (s.shots, s.accuracy)).collect();
@@ -132,18 +132,18 @@ impl Group<'_, Score> {
     }
 }
 
-/// A score's own interval, or accuracy +- 1.96 errors.
+/// A score's own interval, or accuracy +- 1.96 standard errors.
 pub(super) fn interval(score: &Score) -> Option<(f64, f64)> {
     let own = score.ci_low.zip(score.ci_high);
     own.or_else(|| score.se.map(|se| around(score.accuracy, se)))
 }
 
-/// The 95 % interval of a normal with that mean and error.
+/// The 95 % interval of a normal distribution with this mean and standard error.
 pub(super) fn around(mean: f64, se: f64) -> (f64, f64) {
     (mean - NORMAL_95 * se, mean + NORMAL_95 * se)
 }
 
-/// The model's name, with what tells its curve from others of the same model.
+/// The model's name, with the traits that distinguish this curve from others of the model in parentheses.
 fn label(own: &CurveKey, all: &[CurveKey]) -> String {
     let name = own.model.trim_start_matches("builtin:");
     let traits = |key: &CurveKey| {
@@ -170,8 +170,8 @@ fn label(own: &CurveKey, all: &[CurveKey]) -> String {
     format!("{name} ({})", differing.join(", "))
 }
 
-/// The mode baseline from the scores' own columns, unless it is there as a model. Drawn where all
-/// curves agree on it, as they do on the same trials.
+/// The mode baseline from the scores' columns. `None` if `builtin:mode` is among the models, or if curves disagree on
+/// the baseline. Curves over the same trials agree.
 pub(super) fn mode_baseline(groups: &[Group<Score>]) -> Option<Series> {
     if groups.iter().any(|g| g.key.model == "builtin:mode") {
         return None;
@@ -190,7 +190,7 @@ pub(super) fn mode_baseline(groups: &[Group<Score>]) -> Option<Series> {
     (!points.is_empty()).then(|| Series::new("mode", Role::Baseline, points))
 }
 
-/// Whether the demonstrations of a curve are clean; nobody says so of results that know no others.
+/// Whether the demonstrations of a curve are clean. Results without a condition are clean, too.
 pub(super) fn is_clean(curve: &CurveKey) -> bool {
     curve.condition != Some(Condition::Deranged)
 }
@@ -200,7 +200,7 @@ pub(super) fn clean(scores: &[Score]) -> impl Iterator<Item = &Score> {
     scores.iter().filter(|score| is_clean(&score.curve))
 }
 
-/// What bars and lines are, in a sentence each.
+/// The note below a figure: a sentence each for bars, lines and published curves.
 pub(super) fn note(panels: &[Panel]) -> String {
     let any = |is: fn(&Series) -> bool| panels.iter().flat_map(|p| &p.series).any(is);
     let bars = any(|s| s.points.iter().any(|p| p.ci.is_some()));

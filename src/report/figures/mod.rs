@@ -1,10 +1,10 @@
 /*!
-One file a family of figures: from scores, fits and contrasts to a form that can be drawn.
+From scores, fits and contrasts to figures, one file per family of figures.
 
-A row of results is of one sort; every figure says which sorts it draws, and what else it meets is refused with the
-filter that makes the right one.
+Each row of results has one sort. Every figure declares which sorts it can draw. Rows of other sorts are refused, and
+the message names the filter that makes the right sort.
 */
-// Whatever lacks what a figure draws is refused; each would say the same.
+// Every function fails if the results lack what the figure needs. We do not repeat this for each.
 #![expect(clippy::missing_errors_doc)]
 
 mod accuracy;
@@ -38,15 +38,15 @@ use crate::record::{
 pub(super) use curves::OnCurve;
 use std::collections::HashMap;
 
-/// Every kind of results, by a column that no other kind has, and its sorts: where rows of the sort are kept, what it is
-/// called, with the command that makes it, and the place and heading of its table in a report.
+/// Every kind of results, with a column that only this kind has, and its sorts. A sort has a field of [`Findings`],
+/// a condition, its name with the command that makes it, and the position and heading of its table in a report.
 macro_rules! kinds {
     ($($kind:ident($type:ident) has $column:literal {
         $($sort:ident in $field:ident $(if $is:expr)?, $words:literal, $at:literal $heading:literal;)*
     })*) => {
         /// A row of results.
         #[derive(Debug, Clone, PartialEq)]
-        // Rows are moved into lists of their own sort at once.
+        // A row is moved into the list of its sort at once, so the size of the enum does not matter.
         #[allow(clippy::large_enum_variant)]
         pub enum Finding {
             $(#[doc = concat!("A row with ", $column, ".")] $kind($type),)*
@@ -64,7 +64,7 @@ macro_rules! kinds {
                 $(if row.has($column) {
                     return $type::from_row(row).map(Self::$kind);
                 })*
-                // Says what an accuracy lacks.
+                // No kind fits. The message for scores says which column is missing.
                 Score::from_row(row).map(Self::Score)
             }
         }
@@ -76,7 +76,7 @@ macro_rules! kinds {
         }
 
         impl Sort {
-            /// The sort in words, with the command that makes it.
+            /// The name of the sort, with the command that makes it.
             fn words(self) -> &'static str {
                 match self {
                     $($(Self::$sort => $words,)*)*
@@ -84,11 +84,11 @@ macro_rules! kinds {
             }
         }
 
-        /// Results, sorted.
+        /// Results, with one list for each sort.
         #[derive(Clone, Debug, Default)]
         pub struct Findings {
             $($(#[doc = $heading] pub $field: Vec<$type>,)*)*
-            /// Where the rows stand, by what they are about.
+            /// The place (file and line) of each row, by the text that `about` gives.
             places: HashMap<String, Place>,
         }
 
@@ -104,7 +104,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// The tables of all results, each with its heading.
+            /// The tables of all results, with their headings.
             #[must_use]
             pub fn tables(&self) -> Vec<Table> {
                 let mut tables = vec![(0, Table::of("Models", &super::campaign(self)))];
@@ -169,10 +169,10 @@ kinds! {
 }
 
 impl Findings {
-    /// Reads results of these sorts, which a figure can draw, at least one; or else of every sort.
+    /// Reads results of the given sorts, or of every sort if `sorts` is `None`.
     ///
     /// # Errors
-    /// A row of another sort, by its place; two rows about the same; and whatever the reader refuses.
+    /// A row of another sort; two rows about the same thing; no rows, if sorts are given; any error of the reader.
     pub fn read(reader: &mut Reader<Finding>, sorts: Option<&[Sort]>) -> Result<Self> {
         let mut findings = Self::default();
         while let Some(Entry { record, place, .. }) = reader.read()? {
@@ -196,7 +196,7 @@ impl Findings {
     }
 }
 
-/// What a row is about, where figures draw one of the kind in a place.
+/// What a row is about. Two rows with the same text would be drawn at the same place. `None` for kinds without figures.
 fn about(finding: &Finding) -> Option<String> {
     Some(match finding {
         Finding::Score(s) => {
@@ -213,14 +213,14 @@ fn about(finding: &Finding) -> Option<String> {
     })
 }
 
-/// Panels on a page two journal columns wide, with that height for each of their rows, in millimetres.
+/// Panels on a page of two journal columns. Each row of panels is `row_mm` millimetres high.
 fn panels(over: Quantity, row_mm: f64, note: &str, panels: Vec<Panel>) -> Result<Drawing> {
     let rows = panels.len().div_ceil(columns_for(panels.len()));
     let page = Page::new(DOUBLE_COLUMN_MM, 22.0 + row_mm * float(rows));
     Drawing::new(page, note, Chart::new(over, panels))
 }
 
-/// The error for a column that a figure needs and no row has.
+/// The error for a column that a figure needs but that is null in every row.
 fn lacking(column: &str, advice: &str) -> Error {
     Error::data(format!("column {column:?}: is null in every row; {advice}"))
 }

@@ -1,5 +1,5 @@
 /*!
-The published curves, to lay over one's own: `assets/published` says where they are from.
+The published curves, to draw over one's own. `assets/published` gives their source.
 */
 
 use super::super::{Point, Role, Series};
@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashSet};
 
 const TABLE: &str = include_str!("../../../assets/published/breslow2026.csv");
 
-/// A published cell.
+/// A row of the published table.
 #[derive(Deserialize)]
 struct Cell {
     model: String,
@@ -23,13 +23,13 @@ struct Cell {
     task_cluster_se: f64,
 }
 
-/// The table that is compiled in: a test counts its rows.
+/// The table that is compiled in. Broken rows would be skipped, so a test counts the rows.
 fn cells() -> Vec<Cell> {
     let rows = csv::Reader::from_reader(TABLE.as_bytes()).into_deserialize();
     rows.filter_map(std::result::Result::ok).collect()
 }
 
-/// Model and modality, in the order of the table.
+/// All models with their modality, in the order of the table.
 fn models(cells: &[Cell]) -> Vec<(&str, &str)> {
     let models = cells.iter().map(|cell| (&*cell.model, &*cell.modality));
     let mut models: Vec<(&str, &str)> = models.collect();
@@ -37,10 +37,10 @@ fn models(cells: &[Cell]) -> Vec<(&str, &str)> {
     models
 }
 
-/// The clean published curves of the models that are called so, or are of the family or modality that is.
+/// The published curves with clean demonstrations for `wanted`, the names of models, families or modalities.
 ///
 /// # Errors
-/// [`Error::Usage`] if nothing published is called so; the message lists what is.
+/// [`Error::Usage`] if a name is not in the table. The message lists the names that are.
 pub fn published(wanted: &[String]) -> Result<Vec<Series>> {
     let cells = cells();
     let models = models(&cells);

@@ -1,5 +1,5 @@
 /*!
-What grows with the number of parameters: accuracy at one shot count, the gap, and both coefficients of the log-linear fit.
+Figures against the number of parameters: accuracy at one shot count, the gap, both coefficients of the log-linear fit.
 */
 
 use super::super::{Chart, Drawing, Line, Page, Panel, Point, Quantity, Role, Series};
@@ -11,12 +11,12 @@ use crate::error::{Error, Result, counted};
 use crate::record::Score;
 use crate::stats;
 
-/// A line through two points says nothing.
+/// The fewest points that get a line. A line through two points says nothing.
 const LEAST_POINTS: usize = 3;
 const LINES: &str =
     "Bars: 95 % intervals. Lines: least squares on ln(parameters), families of three and more.";
 
-/// Accuracy or the gap, whichever there is, against parameters.
+/// Accuracy or the gap against parameters, depending on the results.
 pub fn size(findings: &Findings, shots: Option<u32>, named: &[Family]) -> Result<Drawing> {
     match (findings.cells.is_empty(), findings.contrasts.is_empty()) {
         (false, false) => Err(Error::data(
@@ -27,7 +27,7 @@ pub fn size(findings: &Findings, shots: Option<u32>, named: &[Family]) -> Result
     }
 }
 
-/// Accuracy against parameters at `shots`, or at the largest shot count that all models have; one series a family.
+/// Accuracy against parameters at `shots`, or at the largest shot count that all models have. One series per family.
 pub(super) fn accuracy(
     findings: &Findings,
     shots: Option<u32>,
@@ -44,7 +44,7 @@ pub(super) fn accuracy(
     one_panel(Panel::share(&what, series), &what)
 }
 
-/// The gap against parameters at `shots`, or at each model's largest shot count; one series a family.
+/// The gap against parameters at `shots`, or at each model's largest shot count. One series per family.
 pub(super) fn gap(findings: &Findings, shots: Option<u32>, named: &[Family]) -> Result<Drawing> {
     let groups = group(&findings.contrasts);
     let series = by_size(&groups, named, |model, row| {
@@ -67,7 +67,7 @@ fn one_panel(panel: Panel, what: &str) -> Result<Drawing> {
     Drawing::new(page, format!("{what}. {LINES}"), chart)
 }
 
-/// The shot count asked for, or the largest in common; none of no models.
+/// The `wanted` shot count, or the largest that all models have. `None` if there are no models.
 fn common_shots(groups: &[Group<Score>], wanted: Option<u32>) -> Result<Option<u32>> {
     let has = |group: &Group<Score>, shots: u32| group.rows.iter().any(|s| s.shots == shots);
     let lacks = |shots| groups.iter().find(|group| !has(group, shots));
@@ -85,7 +85,7 @@ fn common_shots(groups: &[Group<Score>], wanted: Option<u32>) -> Result<Option<u
     }
 }
 
-/// a0 and a1 against parameters, side by side; one series a family.
+/// a0 and a1 against parameters, in two panels. One series per family.
 pub fn coefficients(findings: &Findings, named: &[Family]) -> Result<Drawing> {
     let groups = group(findings.fits.iter().filter(|fit| is_clean(&fit.curve)));
     let interval = |value: f64, se: Option<f64>| se.map(|se| around(value, se));
@@ -106,7 +106,7 @@ pub fn coefficients(findings: &Findings, named: &[Family]) -> Result<Drawing> {
     panels(Quantity::Parameters, 58.0, &note, both)
 }
 
-/// One series a family, with the points that models other than baselines have, and a line if they are enough.
+/// One series per family with the points of its models, and a line if there are enough points. Baselines are left out.
 fn by_size<T>(
     groups: &[Group<T>],
     named: &[Family],
@@ -115,7 +115,7 @@ fn by_size<T>(
     let mut families: Vec<Series> = Vec::new();
     for model in groups.iter().filter(|group| !group.is_baseline()) {
         let family = model.family(named);
-        // What tells a model from the others of its family: its name without the family's.
+        // A point's name is the model's name without that of the family.
         let rest = model.label.strip_prefix(&family).unwrap_or(&model.label);
         let rest = rest.trim_start_matches(['-', '_', ' ']);
         let name = if rest.is_empty() { &model.label } else { rest };

@@ -1,5 +1,5 @@
 /*!
-The shapes that a curve could have, through its points, and what each leaves over.
+The shapes fitted to a curve, with its points, and the residuals of each shape.
 */
 
 use super::super::{Drawing, Line, Panel, Point, Quantity, Role, Series};
@@ -8,7 +8,7 @@ use super::{Findings, panels};
 use crate::error::{Error, Result};
 use crate::record::Score;
 
-/// Two panels a curve: accuracy against shots with every shape, and accuracy less the shape.
+/// Two panels per curve: accuracy against shots with every shape, and the residuals (accuracy minus shape).
 pub fn shapes(findings: &Findings) -> Result<Drawing> {
     let scores = group(&findings.cells);
     let mut shown: Vec<Panel> = Vec::new();
@@ -30,7 +30,7 @@ pub fn shapes(findings: &Findings) -> Result<Drawing> {
         };
         let (mut accuracies, mut residuals) = (vec![own(|s| s.accuracy)], vec![own(|_| 0.0)]);
         for fit in &curve.rows {
-            // Given the accuracy, what of it and the shape is drawn.
+            // `drawn` computes the height of a point from the accuracy and the shape.
             let series = |drawn: fn(f64, f64) -> f64| {
                 let points = measured.points(|score| {
                     let shape = fit.at(f64::from(score.shots)).filter(|_| score.shots > 0)?;

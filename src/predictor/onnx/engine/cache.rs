@@ -1,12 +1,13 @@
 /*!
-The cache: what a model has read so far. Attention layers keep a key and a value for every token, recurrent layers one state.
+The cache holds what a model has read so far: a key and a value per token in attention layers, one state in recurrent
+layers.
 
-A [`Cache`] is of a batch of sequences that have read equally much, and lies where the graph runs. A reading graph writes the
-keys and values of a call's tokens behind those before them, in place, and never looks at what lies behind: such a cache has
-room for whole sequences from the beginning, a call may be given [some of its sequences](Cache::rows) only, and cutting it
-back costs nothing. A plain export gives all keys and values anew with every call, and cutting them is a copy. States, which
-are small, are given anew by either; a longer text's are none of its beginning's, so that they are kept where they will be
-wanted.
+A [`Cache`] belongs to a batch of sequences that have read equally many tokens. It lies on the device that runs the
+graph. A reading graph writes a call's keys and values in place, after the earlier ones, and never reads what lies
+behind them. So its cache has room for whole sequences from the start, [`Cache::rows`] can give a call only some of the
+sequences, and cutting back costs nothing. A plain export returns all keys and values anew with every call, and cutting
+back is a copy. Both return the states anew, which are small. An earlier state cannot be recovered from a later one, so
+states are kept wherever they will be needed.
 */
 
 use std::ops::Range;
@@ -23,7 +24,7 @@ use super::slots::{Content, Slot};
 use crate::error::{Error, Result};
 use crate::predictor::onnx::runtime::{dimension, failure, zero};
 
-/// Does something with `$T`, the type of a plain export's numbers.
+/// Evaluates `$does`, in which `$T` is the type of a plain export's numbers.
 macro_rules! with_numbers {
     ($element:expr, $T:ident, $does:expr) => {
         match $element {
@@ -47,12 +48,12 @@ pub(crate) use with_numbers;
 /// The recurrent states of a batch, in the order of the graph's slots.
 pub(crate) type States = Rc<Vec<DynTensor>>;
 
-/// What a graph keeps of the sequences of a batch.
+/// The keys, values and states of a batch of sequences.
 #[derive(Debug)]
 pub(crate) struct Cache {
     /// Keys and values in the order of the graph's slots, `[sequences, heads, capacity, width]`.
     rows: Vec<DynTensor>,
-    /// What the recurrent layers hold now.
+    /// The current states of the recurrent layers.
     pub states: States,
     /// How many sequences there are.
     pub sequences: usize,
@@ -61,7 +62,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// The cache of sequences that have read nothing. `capacity` is the most tokens that one of them will have read.
+    /// An empty cache. `capacity` is the most tokens that one of its sequences will read.
     pub(crate) fn new(
         graph: &Graph,
         sequences: usize,
@@ -72,7 +73,7 @@ impl Cache {
             .map(|slot| {
                 let shape = slot.shape(sequences, capacity);
                 if graph.is_plain() {
-                    // ONNX Runtime's allocator gives no tensor without elements.
+                    // ONNX Runtime's allocator cannot make a tensor without elements.
                     let shape = slot.shape(sequences, 0);
                     return with_numbers!(slot.element, T, {
                         let nothing = Tensor::from_array((shape, Vec::<T>::new()));
@@ -81,18 +82,18 @@ impl Cache {
                 }
                 let memory = allocator.memory_info();
                 let mut row = DynTensor::new(allocator, slot.element, shape).map_err(failure)?;
-                // A GPU gives memory as it is, and what attends in float32 there multiplies what lies behind the tokens read by
-                // zero, which has to be a number.
+                // GPU memory is not initialised. In float32, attention there multiplies the part behind the read tokens
+                // by zero, so that part must not be NaN.
                 if slot.element != TensorElementType::Bfloat16 && !memory.is_cpu_accessible() {
                     let device = u16::try_from(memory.device_id()).unwrap_or_default();
                     let bytes = slot.bytes(capacity) * sequences;
-                    // SAFETY: the tensor is new, lies there and has so many bytes.
+                    // SAFETY: the tensor is new, lies on this device and has `bytes` bytes.
                     unsafe { zero(device, row.data_ptr_mut(), bytes)? };
                 }
                 Ok(row)
             })
             .collect::<Result<_>>()?;
-        // Here, where `ort` fills new tensors with zeros; the first call takes them to its device.
+        // In host memory, where `ort` fills new tensors with zeros. The first call copies them to its device.
         let states = (graph.states())
             .map(|slot| slot.state(sequences, &Allocator::default()))
             .collect::<Result<_>>()?;
@@ -104,7 +105,7 @@ impl Cache {
         })
     }
 
-    /// Keys and values of some of the sequences: views of this cache, in the order of the graph's slots.
+    /// Views of some sequences' keys and values, in the order of the graph's slots.
     pub(crate) fn rows(
         &mut self,
         sequences: &Range<usize>,
@@ -115,7 +116,7 @@ impl Cache {
             .collect()
     }
 
-    /// Takes over the keys and values that a plain export gave, after a check of their shapes.
+    /// Stores the keys and values that a plain export returned, after checking their shapes.
     pub(crate) fn replace(
         &mut self,
         graph: &Graph,
@@ -135,7 +136,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Forgets all tokens behind the first `length`; `states` are those that the sequences had there, where there are any.
+    /// Forgets all tokens after the first `length`. `states` are the sequences' states at that point, if there are any.
     pub(crate) fn cut(
         &mut self,
         graph: &Graph,
@@ -157,7 +158,7 @@ impl Cache {
 }
 
 impl Slot {
-    /// The shape of this slot's tensor for so many sequences, with room for `capacity` tokens.
+    /// The shape of this slot's tensor for `sequences` sequences, with room for `capacity` tokens each.
     fn shape(&self, sequences: usize, capacity: usize) -> Shape {
         match self.content {
             Content::Rows { heads, dim } => {
@@ -169,12 +170,12 @@ impl Slot {
         }
     }
 
-    /// A state's tensor.
+    /// A new tensor for this slot's state.
     pub(crate) fn state(&self, sequences: usize, allocator: &Allocator) -> Result<DynTensor> {
         DynTensor::new(allocator, self.element, self.shape(sequences, 0)).map_err(failure)
     }
 
-    /// The memory that this slot takes of one sequence of so many tokens.
+    /// The bytes that this slot takes for one sequence of `tokens` tokens.
     pub(crate) fn bytes(&self, tokens: usize) -> usize {
         let numbers = match self.content {
             Content::Rows { heads, dim } => heads * dim * tokens,
@@ -184,7 +185,7 @@ impl Slot {
     }
 }
 
-/// Some sequences of a tensor whose first dimension counts them. The view has to be gone before the tensor is.
+/// A view of some sequences of a tensor, whose first dimension counts sequences. Drop the view before the tensor.
 pub(crate) fn view(
     tensor: &DynTensor,
     sequences: &Range<usize>,
@@ -193,7 +194,7 @@ pub(crate) fn view(
     view_as(tensor, *tensor.data_type(), sequences, allocator)
 }
 
-/// A [`view`] of the same bits as numbers of another type.
+/// A [`view`] that reads the same bits as numbers of another type.
 fn view_as(
     tensor: &DynTensor,
     element: TensorElementType,
@@ -207,8 +208,8 @@ fn view_as(
     let bytes = |numbers: usize| element.byte_size(numbers).unwrap_or_default();
     debug_assert!(sequences.end <= all, "the tensor has these sequences");
     let mut value = ptr::null_mut();
-    // SAFETY: the offset is within the tensor's memory, of which it takes whole sequences; the pointers to shape and memory
-    // information live through the call, which copies what they point to.
+    // SAFETY: the view covers whole sequences within the tensor's memory. The pointers to shape and memory information
+    // are valid during the call, which copies what they point to.
     let status = unsafe {
         let begin = tensor
             .data_ptr()
@@ -227,17 +228,17 @@ fn view_as(
     // SAFETY: the status comes from the call above and is handed over once.
     unsafe { ort::Error::result_from_status(status) }.map_err(failure)?;
     let value = NonNull::new(value).ok_or_else(|| Error::model("no view of a tensor"))?;
-    // SAFETY: the call above made this value, which nobody else has; it does not own its memory and frees none.
+    // SAFETY: the call above made this value, and nothing else holds it. It does not own its memory and frees none.
     Ok(unsafe { DynValue::from_ptr(value, Some(allocator)) })
 }
 
-/// The first `length` tokens of what a plain export gave, as a new tensor here.
+/// Copies the first `length` tokens of a plain export's keys or values into a new tensor in host memory.
 fn shortened(slot: &Slot, value: &DynTensor, sequences: usize, length: usize) -> Result<DynTensor> {
     let here;
     let value = if value.memory_info().is_cpu_accessible() {
         value
     } else {
-        // `ort` copies by a graph that knows no bfloat16.
+        // `ort` copies with a graph that lacks bfloat16, so copy the bits as float16.
         let bits = match slot.element {
             TensorElementType::Bfloat16 => TensorElementType::Float16,
             other => other,
@@ -260,7 +261,7 @@ fn shortened(slot: &Slot, value: &DynTensor, sequences: usize, length: usize) ->
     };
     let (old, new) = (bytes(value.shape()), bytes(&shape));
     let mut tensor = DynTensor::new(&Allocator::default(), slot.element, shape).map_err(failure)?;
-    // SAFETY: both tensors lie here, with so many bytes, and only `tensor`, which nobody else has, is written.
+    // SAFETY: both lie in host memory with these many bytes. Only `tensor` is written, and nothing else holds it.
     let (all, place) = unsafe {
         (
             slice::from_raw_parts(value.data_ptr().cast::<u8>(), old),

@@ -1,14 +1,14 @@
 /*!
-Which graphs can be run: the two signatures that are recognised from a session's inputs and outputs.
+Recognises the graphs that can be run, by the inputs and outputs of a session. There are two signatures:
 
-- the reading graph of `scripts/convert` (its decoder.py states the contract): `input_ids`, `seqlens_k`,
-  `total_sequence_length`, `positions`, `choices` and the cache give what there is to know of the logits at the wanted
-  positions, and the cache is written in place;
-- the plain export of Hugging Face's and onnxruntime-genai's tools: `input_ids`, `attention_mask`, maybe some of [`OPTIONAL`],
-  and the cache give logits at every position, or at the last, over the whole vocabulary.
+- the reading graph of `scripts/convert` (its decoder.py states the contract). It takes `input_ids`, `seqlens_k`,
+  `total_sequence_length`, `positions`, `choices` and the cache, returns a summary of the logits at these positions, and
+  writes the cache in place;
+- the plain export of Hugging Face's and onnxruntime-genai's tools. It takes `input_ids`, `attention_mask`, the cache
+  and maybe some of [`OPTIONAL`]. It returns logits over the whole vocabulary, at every position or only at the last.
 
-The cache is what a graph keeps of the tokens that it has read: keys and values of attention layers, which grow by a row a
-token, and the states of recurrent layers (Evo2's convolutions), which stay the same size.
+The cache is what a graph keeps of the tokens that it has read: the keys and values of attention layers, which grow by
+one row per token, and the states of recurrent layers (Evo2's convolutions), whose size is fixed.
 */
 
 use std::fmt::Write;
@@ -23,7 +23,7 @@ const EXPECTED: &str = "expected input_ids and past_key_values.N.key/value (or p
                         and maybe position_ids, giving logits, or with seqlens_k, total_sequence_length, positions \
                         and choices, giving best, top, log_sum and chosen; beside these present.N.key/value (or \
                         present_states.N.*)";
-/// What a reading graph gives beside its cache.
+/// What a reading graph returns besides its cache.
 const READING: [(&str, TensorElementType); 4] = [
     ("best", TensorElementType::Int64),
     ("top", TensorElementType::Float32),
@@ -31,21 +31,21 @@ const READING: [(&str, TensorElementType); 4] = [
     ("chosen", TensorElementType::Float32),
 ];
 
-/// What a plain export may take beside tokens, mask and cache.
+/// What a plain export may take besides tokens, mask and cache.
 const OPTIONAL: [&str; 3] = [POSITION_IDS, LOGITS_TO_KEEP, CACHE_BRANCH];
 pub(crate) const POSITION_IDS: &str = "position_ids";
 /// The number of last tokens whose logits are wanted, or 0 for all.
 pub(crate) const LOGITS_TO_KEEP: &str = "num_logits_to_keep";
-/// Whether a merged decoder takes the branch for what follows a past. That one was traced with one token, so that it may mask
-/// nothing, and for a call of more attend to what comes later.
+/// Whether a merged decoder uses its branch for a filled cache. That branch was traced with one token, so its mask may
+/// be missing: in a call of several tokens, each might then attend to later ones.
 pub(crate) const CACHE_BRANCH: &str = "use_cache_branch";
 
-/// What a graph takes beside tokens, mask and cache.
+/// The kind of a graph, by its inputs and outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signature {
-    /// What is asked for of the logits, and where; the cache is written in place.
+    /// A reading graph: it takes queries about the logits and writes the cache in place.
     Reading,
-    /// An export: all logits.
+    /// A plain export: it returns all logits.
     Plain,
 }
 
@@ -53,11 +53,11 @@ pub(crate) enum Signature {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Graph {
     pub signature: Signature,
-    /// What it takes beside the cache.
+    /// Names of its inputs, without those of the cache.
     inputs: Vec<String>,
     /// The type of a plain export's logits.
     pub logits: TensorElementType,
-    /// Whether those are the last token's only.
+    /// Whether it returns only the last token's logits.
     pub is_last_only: bool,
     /// Key and value, or the states, of layer 0, of layer 1, ...
     pub slots: Vec<Slot>,
@@ -66,7 +66,7 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Recognises a graph by its inputs and outputs; what they leave open comes from `config.json`.
+    /// Recognises a graph by its inputs and outputs. Sizes that they leave open come from `config.json`.
     pub(crate) fn recognise(
         inputs: &[Port<'_>],
         outputs: &[Port<'_>],
@@ -106,7 +106,7 @@ impl Graph {
             _ => return Err(unknown("takes inputs that are not known here")),
         };
         let elements = match signature {
-            // bfloat16 in a graph for a GPU.
+            // A graph for a GPU may use bfloat16.
             Signature::Reading => &[TensorElementType::Float32, TensorElementType::Bfloat16],
             Signature::Plain => &FLOATS[..],
         };
@@ -164,17 +164,17 @@ impl Graph {
         self.inputs.iter().any(|input| input == name)
     }
 
-    /// Whether a prompt has to be read in one call, and what follows it token by token.
+    /// Whether a prompt must be read in one call, and the answer token by token.
     pub(crate) fn reads_whole(&self) -> bool {
         self.is_last_only || self.takes(CACHE_BRANCH)
     }
 
-    /// Whether it is an export that gives its whole cache anew with every call.
+    /// Whether it is an export that returns its whole cache anew with every call.
     pub(crate) fn is_plain(&self) -> bool {
         self.signature != Signature::Reading
     }
 
-    /// Whether a cache holds recurrent states, so that it can be cut back only where they were kept.
+    /// Whether its cache holds recurrent states. It can then be cut back only to places where states were kept.
     pub(crate) fn is_recurrent(&self) -> bool {
         self.states().next().is_some()
     }
@@ -189,14 +189,14 @@ impl Graph {
         self.slots.iter().filter(|slot| !slot.is_rows())
     }
 
-    /// The memory that a sequence of so many tokens takes in a cache that holds its states `copies` times.
+    /// The bytes that a sequence of `tokens` tokens takes in a cache that holds its states `copies` times.
     pub(crate) fn bytes(&self, tokens: usize, copies: usize) -> usize {
         let states: usize = self.states().map(|slot| slot.bytes(0)).sum();
         self.rows().map(|slot| slot.bytes(tokens)).sum::<usize>() + copies * states
     }
 }
 
-/// The width of whole-vocabulary logits: as the graph declares it, else as `config.json` says.
+/// The vocabulary's size, which is the width of the logits: from the graph, else from `config.json`.
 fn vocab(declared: i64, config: &Config) -> Result<usize> {
     match (size(declared), config.vocab_size.filter(|&width| width > 0)) {
         (Some(declared), Some(configured)) if declared != configured => Err(Error::model(format!(
@@ -207,7 +207,7 @@ fn vocab(declared: i64, config: &Config) -> Result<usize> {
     }
 }
 
-/// Names for a message: the cache's, which may be hundreds, are counted.
+/// Lists names for a message. Those of the cache are only counted, since there may be hundreds.
 fn listing(ports: &[Port<'_>]) -> String {
     let is_cache = |name: &str| {
         [ROWS, STATES]

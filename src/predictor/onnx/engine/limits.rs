@@ -1,50 +1,51 @@
 /*!
-How much goes together: the only place where this is decided.
+Decides how much goes into one call and one batch. Nothing else decides it.
 
-Constants of the processor were measured with SmolLM2-135M on two cores. A prompt of 2191 tokens: 867 tokens/s in pieces of 256,
-840 in pieces of 384, 800 of 128, 720 in one call: attention computes the scores of a call's later tokens, too, before it masks
-them, and each call reads the weights. Short prompts in batches: on two cores the same 1200 tokens/s from 256 to 2048 tokens a
-call; on one 680 at 280 tokens a call, 595 at 2048, 457 at 8192.
+The CPU's constants were measured with SmolLM2-135M on two cores. A prompt of 2191 tokens: 867 tokens/s in pieces of
+256, 840 in pieces of 384, 800 in pieces of 128, 720 in one call. Long pieces cost because attention computes the scores
+of later tokens, too, before it masks them; short ones because each call reads the weights. Short prompts in batches: on
+two cores 1200 tokens/s, the same from 256 to 2048 tokens per call; on one core 680 at 280 tokens per call, 595 at 2048,
+457 at 8192.
 
-On a GPU, where products have to be large to be fast and flash attention skips what it would mask, everything follows the memory
-that is free once the weights are there; its shares and sizes have not been measured.
+On a GPU, products must be large to be fast, and flash attention skips masked scores. So the sizes follow from the
+memory that is free once the weights are loaded. These shares and sizes have not been measured.
 */
 
 use crate::predictor::onnx::runtime::{Device, Options};
 
-/// Prompts that wait, so that there are several of one shape among them.
+/// How many prompts are collected before a batch, so that several of them have one shape.
 pub(crate) const WAITING_PROMPTS: usize = 128;
-/// Batches without a refusal of memory after which twice as much is tried again.
+/// After so many batches without a refused allocation, sizes twice as large are tried again.
 const CALM: u32 = 16;
-/// Calls of so few tokens take hardly any memory beside the cache.
+/// The smallest chunk, in tokens. Such a call takes hardly any memory besides the cache.
 const SMALLEST_CHUNK: usize = 64;
-/// What a GPU is taken to have free where it does not say.
+/// The free memory, in bytes, that is assumed of a GPU that does not report it.
 const UNKNOWN_MEMORY: usize = 8 << 30;
 
-/// What goes into one call and one batch. Where memory is refused, everything is halved, and grows again later.
+/// The sizes of one call and one batch. If memory is refused, all sizes are halved; they grow again later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Limits {
     call_tokens: usize,
-    /// The most tokens of a batch, where a user wants so few of them together.
+    /// The most tokens of a batch, if the user sets a limit.
     batch_tokens: usize,
     chunk: usize,
-    /// The bytes of one call's logits.
+    /// The most bytes of one call's logits.
     pub logits_bytes: usize,
-    /// The bytes of one batch's cache.
+    /// The most bytes of one batch's cache.
     cache_bytes: usize,
-    /// Whether a sequence that is read in pieces is a batch of its own.
+    /// Whether a sequence that is read in pieces forms a batch alone.
     is_long_alone: bool,
-    /// Whether a call reads all of a sequence, and of one only, whatever that takes: a token's logits depend on the call, or the
-    /// graph cannot go on with several tokens.
+    /// Whether a call reads one whole sequence and nothing else, at any cost in memory. This is needed if a token's
+    /// logits depend on the call, or if the graph cannot read several tokens with a filled cache.
     is_whole: bool,
-    /// How often everything is halved.
+    /// How often all sizes are halved now.
     halved: u32,
-    /// Batches since memory was last refused.
+    /// Batches since the sizes last changed.
     calm: u32,
 }
 
 impl Limits {
-    /// What suits a device. `free` is its memory in bytes, the weights being there.
+    /// The limits for a device. `free` is its free memory in bytes once the weights are loaded.
     pub(crate) fn of(device: Device, free: Option<usize>) -> Self {
         let common = Self {
             call_tokens: 512,
@@ -71,7 +72,7 @@ impl Limits {
         }
     }
 
-    /// With a user's sizes in the place of these; `is_whole`: one sequence at a time, and never in pieces.
+    /// Applies the user's sizes. With `is_whole` they are ignored: a call reads one sequence, never in pieces.
     pub(crate) fn with(self, options: &Options, is_whole: bool) -> Self {
         if is_whole {
             return Self {
@@ -90,7 +91,7 @@ impl Limits {
         }
     }
 
-    /// Whether a call may read other tokens than greedy decoding's of one sequence.
+    /// Whether a call may read more than greedy decoding of one sequence does: drafts, or several sequences.
     pub(crate) fn may_mix(&self) -> bool {
         !self.is_whole
     }
@@ -100,12 +101,12 @@ impl Limits {
         self.call_tokens >> self.halved
     }
 
-    /// The most tokens of a sequence in a call.
+    /// The most tokens of one sequence in a call.
     pub(crate) fn chunk(&self) -> usize {
         (self.chunk >> self.halved).max(SMALLEST_CHUNK.min(self.chunk))
     }
 
-    /// How many sequences of `length` tokens, each of which takes so many bytes, go into a batch.
+    /// How many sequences go into a batch if each has `length` tokens and takes `bytes` bytes.
     pub(crate) fn rows(&self, length: usize, bytes: usize) -> usize {
         if self.is_whole || self.is_long_alone && length > self.chunk() {
             return 1;
@@ -114,18 +115,18 @@ impl Limits {
         by_memory.min(self.batch_tokens / length.max(1)).max(1)
     }
 
-    /// Memory was refused.
+    /// Halves all sizes, after memory was refused.
     pub(crate) fn halve(&mut self) {
         self.halved += 1;
         self.calm = 0;
     }
 
-    /// Whether halving makes the calls of one sequence of `length` tokens smaller still.
+    /// Whether one more halving makes the calls of one sequence of `length` tokens smaller.
     pub(crate) fn can_cut(&self, length: usize) -> bool {
         !self.is_whole && self.chunk().min(length) / 2 >= SMALLEST_CHUNK
     }
 
-    /// A batch went through.
+    /// Counts a batch that succeeded. After enough of them, the sizes grow again.
     pub(crate) fn went_through(&mut self) {
         self.calm += 1;
         if self.calm >= CALM && self.halved > 0 {

@@ -1,5 +1,5 @@
 /*!
-The memory in which calls read and write.
+The memory that calls read and write.
 */
 
 use ort::memory::{Allocator, MemoryInfo};
@@ -8,21 +8,21 @@ use ort::session::Session;
 use crate::error::Result;
 use crate::predictor::onnx::runtime::{Device, cuda_memory, failure, host_memory};
 
-/// The memory of a session's device, and of this process where its outputs are read.
+/// The memory of a session's device, and the host memory in which its outputs are read.
 #[derive(Debug)]
 pub(crate) struct DeviceMemory {
-    /// Where caches lie, so that they are not copied between calls.
+    /// Allocates caches on the device, so that they are not copied between calls.
     pub cache: Allocator,
-    /// Where a plain export's cache is given.
+    /// Where a plain export writes its cache.
     pub device: MemoryInfo<'static>,
-    /// Where what is read here is given.
+    /// Where outputs that this process reads are written.
     pub here: MemoryInfo<'static>,
-    /// What ONNX Runtime calls the device's arena.
+    /// ONNX Runtime's name for the device's arena.
     pub arena: String,
 }
 
 impl DeviceMemory {
-    /// Those of a session on a device.
+    /// The memory for a session on a device.
     pub(crate) fn of(session: &Session, taken: Device) -> Result<Self> {
         let (cache, device, arena) = match taken.cuda() {
             Some(number) => {

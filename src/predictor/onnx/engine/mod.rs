@@ -1,8 +1,9 @@
 /*!
-The engine: a forward pass. Tokens behind what the cache holds go in; what was asked of the logits, and the longer cache, come out.
+The engine: a forward pass. It reads tokens that follow those in the cache, answers queries about the logits, and
+extends the cache.
 
-A reading graph looks at the logits by itself, and a few numbers for each question come back. A plain export gives all logits
-at all places, which are looked at where ONNX Runtime put them and never kept: a row of a large vocabulary is a megabyte.
+A reading graph evaluates the logits itself and returns a few numbers per query. A plain export returns all logits at
+all places. They are evaluated where ONNX Runtime put them and never kept: one row of a large vocabulary is a megabyte.
 */
 
 mod cache;
@@ -34,42 +35,42 @@ use slots::Slot;
 use super::runtime::{dimension, failure};
 use crate::error::{Error, Result};
 
-/// ONNX Runtime's option of a call after which its arenas give back what they do not use.
+/// ONNX Runtime's option for a call: afterwards its arenas free the memory that they do not use.
 const SHRINKAGE: &str = "memory.enable_memory_arena_shrinkage";
 
 /// What one sequence of a batch reads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Feed<'a> {
-    /// As many tokens as the others of the batch.
+    /// The tokens to read; each sequence of the batch has equally many.
     pub tokens: &'a [u32],
-    /// In ascending order, and at the same places as those of the others.
+    /// The queries in ascending order, at the same places in each sequence of the batch.
     pub asks: &'a [LogitQuery],
 }
 
-/// A session and what is known of its graph.
+/// A session with its graph and its limits.
 pub(crate) struct Engine {
     session: Session,
     pub graph: Graph,
     pub limits: Limits,
     memories: DeviceMemory,
-    /// Whether the arena gives back, after the next call, what it keeps of earlier ones: memory was refused.
+    /// Whether the arena frees its unused memory after the next call. Set after an allocation was refused.
     pub gives_back: bool,
-    /// Tokens read so far, in any call.
+    /// Tokens read so far, over all calls.
     pub tokens_read: u64,
-    /// Time spent within ONNX Runtime's calls.
+    /// Time spent in ONNX Runtime's calls.
     pub time: Duration,
 }
 
-/// What one call reads of a batch.
+/// The part of a batch that one call reads.
 struct Share<'a> {
     feeds: &'a [Feed<'a>],
-    /// Which sequences these are.
+    /// The sequences' indices in the batch.
     sequences: Range<usize>,
-    /// Which of their tokens are read, counted from the first that is fed.
+    /// Which of their tokens are read, counted from the first one fed.
     tokens: Range<usize>,
-    /// Which of their questions fall there.
+    /// Which of their queries belong to these tokens.
     asks: Range<usize>,
-    /// Tokens of each that were read before.
+    /// How many tokens of each sequence were read before.
     before: usize,
 }
 
@@ -91,15 +92,16 @@ impl Engine {
         }
     }
 
-    /// The cache of sequences that have read nothing, each with room for `capacity` tokens.
+    /// An empty cache for some sequences, each with room for `capacity` tokens.
     pub(crate) fn cache(&self, sequences: usize, capacity: usize) -> Result<Cache> {
         Cache::new(&self.graph, sequences, capacity, &self.memories.cache)
     }
 
-    /// Reads what each sequence feeds behind what `cache` holds, and adds it there. Gives the answers to each one's questions.
+    /// Reads each sequence's feed after the tokens in `cache` and adds it there. Returns the replies to its queries.
     ///
-    /// A first call reads several sequences together, as many as the limits allow. Behind a past, `GroupQueryAttention` takes
-    /// one token of several sequences, or several tokens of one. On an error the cache holds what it held.
+    /// With an empty cache, a call reads several sequences together, as many as the limits allow. With a filled one,
+    /// `GroupQueryAttention` takes one token of several sequences, or several tokens of one. After an error the cache
+    /// holds what it held before.
     pub(crate) fn forward(
         &mut self,
         cache: &mut Cache,
@@ -123,7 +125,7 @@ impl Engine {
         );
         let pieces = self.pieces(first, feeds.len(), cache.length);
         let together = self.together(first, feeds.len(), cache.length);
-        // Where the states go: every piece reads those of the piece before and leaves the others alone, the cache's, too.
+        // Two buffers for the states: each piece reads one and writes the other. The cache's own states stay unchanged.
         let mut states: Vec<Vec<DynTensor>> = Vec::with_capacity(2);
         for _ in 0..pieces.len().min(2) {
             let new = |slot: &Slot| slot.state(feeds.len(), &self.memories.cache);
@@ -160,7 +162,7 @@ impl Engine {
         Ok(seen)
     }
 
-    /// The pieces in which sequences are read that feed like `feed`: tokens, and the questions about them.
+    /// The pieces in which sequences with a feed like `feed` are read: ranges of tokens and of their queries.
     fn pieces(
         &self,
         feed: Feed<'_>,
@@ -168,13 +170,13 @@ impl Engine {
         before: usize,
     ) -> Vec<(Range<usize>, Range<usize>)> {
         let length = feed.tokens.len();
-        // Behind a past a token of all in a call, or a sequence: what takes fewer calls.
+        // With a filled cache a call reads one token of all sequences, or one sequence: whichever takes fewer calls.
         let is_stepwise = before > 0 && sequences > length && !self.graph.is_plain();
         let longest = if is_stepwise { 1 } else { self.limits.chunk() };
         let places = (self.limits.logits_bytes / (self.graph.vocab * size_of::<f32>())).max(1);
         let (mut start, mut asked, mut pieces) = (0, 0, Vec::new());
         while start < length {
-            // Equal pieces: fewer scores to be masked than with a short one at the end.
+            // Equal pieces mask fewer scores than long ones with a short one at the end.
             let left = length - start;
             let end = start + left.div_ceil(left.div_ceil(longest));
             let end = match self.graph.signature {
@@ -191,11 +193,11 @@ impl Engine {
         pieces
     }
 
-    /// How many sequences of a batch that feed like `feed` go into one call.
+    /// How many sequences of a batch with a feed like `feed` go into one call.
     fn together(&self, feed: Feed<'_>, sequences: usize, before: usize) -> usize {
         let length = feed.tokens.len();
         if self.graph.is_plain() {
-            // The batch was made for it.
+            // The batch's size was chosen for one call.
             return sequences;
         }
         let tokens = if before > 0 && (length == 1 || sequences > length) {
@@ -209,7 +211,7 @@ impl Engine {
         tokens.min(self.limits.logits_bytes / logits).max(1)
     }
 
-    /// How many sequences that each read `length` tokens, and keep their states at `marks` places, go into a batch.
+    /// How many sequences go into a batch if each reads `length` tokens and keeps its states at `marks` places.
     pub(crate) fn rows(&self, length: usize, marks: usize) -> usize {
         let limits = &self.limits;
         if self.graph.is_plain() {
@@ -221,11 +223,11 @@ impl Engine {
                 .min(limits.logits_bytes / logits.max(1))
                 .max(1);
         }
-        // The states that a call reads, those that it gives, and those of the piece before.
+        // Three more copies: the states that a call reads, those that it writes, and those of the piece before.
         limits.rows(length, self.graph.bytes(length, marks + 3))
     }
 
-    /// One call of the graph; `states` are those that it reads, and where it gives them after.
+    /// One call of the graph. `states` holds the states that it reads and the buffers for those that it writes.
     fn call(
         &mut self,
         cache: &mut Cache,
@@ -298,7 +300,7 @@ impl Engine {
         Ok(seen)
     }
 
-    /// Binds what is asked, where, and behind how much, and what answers it.
+    /// Binds the inputs for queries, positions and lengths, and the outputs that reply to the queries.
     fn bind_questions(
         &self,
         binding: &mut IoBinding,
@@ -313,7 +315,7 @@ impl Engine {
                 let last = i32::try_from(total - 1).unwrap_or(i32::MAX);
                 bind(binding, "seqlens_k", vec![last; rows], &[rows])?;
                 bind(binding, "total_sequence_length", vec![last + 1], &[1])?;
-                // A graph need not cope with no question at all.
+                // At least one, since a graph may not support an empty list of queries.
                 let places = share.asks.len().max(1);
                 let mut positions = vec![0; rows * places];
                 let mut wanted = vec![0; rows * places * choices];
@@ -358,7 +360,7 @@ impl Engine {
     }
 }
 
-/// Binds an input to values that lie here.
+/// Binds an input to values in host memory.
 fn bind<T>(binding: &mut IoBinding, name: &str, values: Vec<T>, shape: &[usize]) -> Result<()>
 where
     T: PrimitiveTensorElementType + std::fmt::Debug + Clone + 'static,

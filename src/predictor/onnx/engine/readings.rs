@@ -1,5 +1,5 @@
 /*!
-What there is to know of a place's logits: asked before a call, read behind it.
+Queries about the logits at a place, sent with a call, and the replies, read after it.
 */
 
 use ort::session::SessionOutputs;
@@ -9,29 +9,29 @@ use super::graph::Graph;
 use crate::error::{Error, Result};
 use crate::predictor::onnx::runtime::{dimension, failure};
 
-/// A question about the token that follows one of the tokens that are fed.
+/// A query about the logits of the token that follows a fed token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogitQuery {
-    /// Index of the token fed.
+    /// Index of that fed token.
     pub after: usize,
     /// Tokens whose logits are wanted.
     pub choices: Vec<u32>,
 }
 
-/// The answer to an [`LogitQuery`]: what there is to know of a place's logits.
+/// The reply to a [`LogitQuery`]: a summary of the logits at one place.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LogitSummary {
-    /// The token with the largest logit, the lowest id among equals.
+    /// The token with the largest logit; among equals, the lowest id.
     pub best: u32,
     /// The largest and the second largest logit.
     pub top: [f32; 2],
     /// ln of the sum of exp(logit - `top[0]`) over the whole vocabulary.
     pub log_sum: f64,
-    /// The logits of the ask's choices, in their order.
+    /// The logits of the query's choices, in their order.
     pub chosen: Vec<f32>,
 }
 
-/// An output's numbers, after a check of its shape.
+/// An output's numbers, after checking its shape.
 pub(crate) fn numbers<'a, T: PrimitiveTensorElementType>(
     outputs: &'a SessionOutputs<'_>,
     name: &str,
@@ -50,7 +50,7 @@ pub(crate) fn numbers<'a, T: PrimitiveTensorElementType>(
     Ok(data)
 }
 
-/// What a reading graph says of every place; `asks` are of each sequence of the call.
+/// Reads a reading graph's replies. `asks` holds the queries of each sequence of the call.
 pub(crate) fn read(
     outputs: &SessionOutputs<'_>,
     asks: &[&[LogitQuery]],
@@ -63,7 +63,7 @@ pub(crate) fn read(
     let log_sum: &[f32] = numbers(outputs, "log_sum", &[rows, places])?;
     let chosen: &[f32] = numbers(outputs, "chosen", &[rows, places, choices])?;
     let at = |place: usize, ask: &LogitQuery| LogitSummary {
-        // Where no logit is a number, no token is the best: whatever stands there is not looked at.
+        // If the logits are unusable there is no best token, and this value is ignored.
         best: u32::try_from(best[place]).unwrap_or(u32::MAX),
         top: [top[2 * place], top[2 * place + 1]],
         log_sum: f64::from(log_sum[place]),
@@ -78,7 +78,7 @@ pub(crate) fn read(
         .collect())
 }
 
-/// What there is to know of a plain export's logits, for `[rows, tokens]` whose first token is number `begin` of those fed.
+/// Summarises a plain export's logits for `[rows, tokens]`. `begin` is the index of the call's first token in the feed.
 pub(crate) fn survey_all<T>(
     outputs: &SessionOutputs<'_>,
     asks: &[&[LogitQuery]],
@@ -89,7 +89,7 @@ pub(crate) fn survey_all<T>(
 where
     T: PrimitiveTensorElementType + Copy + Into<f32>,
 {
-    // The places that logits are given for.
+    // The places that have logits.
     let (first, places) = if graph.is_last_only {
         (length - 1, 1)
     } else {
@@ -110,7 +110,7 @@ where
         .collect()
 }
 
-/// What there is to know of a row of logits.
+/// Summarises one row of logits.
 fn survey<T: Copy + Into<f32>>(logits: &[T], choices: &[u32]) -> LogitSummary {
     let (mut best, mut top, mut second) = (0, f32::NEG_INFINITY, f32::NEG_INFINITY);
     for (index, &logit) in logits.iter().enumerate() {
@@ -121,16 +121,16 @@ fn survey<T: Copy + Into<f32>>(logits: &[T], choices: &[u32]) -> LogitSummary {
             second = logit;
         }
     }
-    // A logit that is no number leaves none here either.
+    // If any logit is NaN, the sum is NaN, too.
     let sum: f64 = (logits.iter())
         .map(|&logit| f64::from(logit.into() - top).exp())
         .sum();
     LogitSummary {
-        // Token ids are 32 bits wide everywhere; a vocabulary beyond them has no row to get here.
+        // Token ids have 32 bits everywhere; no larger vocabulary can get here.
         best: u32::try_from(best).unwrap_or(u32::MAX),
         top: [top, second],
         log_sum: sum.ln(),
-        // Below the vocabulary's size: the symbol table checks it.
+        // The ids are below the vocabulary's size: the symbol table checks this.
         chosen: choices
             .iter()
             .map(|&id| logits[id as usize].into())

@@ -1,5 +1,5 @@
 /*!
-The tensors of a cache, recognised among a graph's inputs.
+Recognises the cache's tensors among a graph's inputs.
 */
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use ort::value::{TensorElementType, ValueType};
 use crate::error::{Error, Result};
 use crate::predictor::onnx::folder::Config;
 
-/// Names of the cache's inputs and outputs, by what they hold.
+/// Prefixes of the names of the cache's inputs and outputs: keys and values, recurrent states.
 pub(crate) const ROWS: [&str; 2] = ["past_key_values", "present"];
 pub(crate) const STATES: [&str; 2] = ["past_states", "present_states"];
 
@@ -26,18 +26,18 @@ pub(crate) type Port<'a> = (&'a str, &'a ValueType);
 /// What one tensor of the cache holds, for one sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// Keys or values, `[1, heads, tokens, dim]`: it can be cut behind any token.
+    /// Keys or values, `[1, heads, tokens, dim]`. They can be cut back to any token.
     Rows {
         /// Key/value heads.
         heads: usize,
         /// Width of a head.
         dim: usize,
     },
-    /// A recurrent state, `[1, channels, width]`, all zeros before the first token: no token can be taken back.
+    /// A recurrent state, `[1, channels, width]`, all zeros before the first token. It cannot be cut back.
     State {
         /// Channels.
         channels: usize,
-        /// Numbers a channel.
+        /// Numbers per channel.
         width: usize,
     },
 }
@@ -45,13 +45,13 @@ pub(crate) enum Content {
 /// One tensor of one layer's cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slot {
-    /// The input that takes it.
+    /// Name of the input.
     pub past: String,
-    /// The output that gives it back after the call's tokens.
+    /// Name of the output, which also contains the call's tokens.
     pub present: String,
     /// What it holds.
     pub content: Content,
-    /// Its numbers.
+    /// The type of its numbers.
     pub element: TensorElementType,
 }
 
@@ -62,7 +62,7 @@ impl Slot {
     }
 }
 
-/// The cache's tensors in the order of the layers: key before value, states by name.
+/// The cache's tensors in the order of the layers: key before value, states sorted by name.
 pub(crate) fn slots(
     inputs: &[Port<'_>],
     config: &Config,
@@ -124,7 +124,7 @@ pub(crate) fn slots(
     Ok(slots)
 }
 
-/// The sizes of keys or values; what the graph leaves open is `config.json`'s.
+/// The sizes of keys or values. If the graph leaves one open, it comes from `config.json`.
 fn rows(shape: &[i64], config: &Config) -> std::result::Result<Content, &'static str> {
     let &[_, heads, _, dim] = shape else {
         return Err("that is not of shape [batch, heads, length, width]");
@@ -139,7 +139,7 @@ fn rows(shape: &[i64], config: &Config) -> std::result::Result<Content, &'static
     })
 }
 
-/// The sizes of a recurrent state, which the graph has to give.
+/// The sizes of a recurrent state, which the graph must declare.
 fn state(shape: &[i64]) -> Option<Content> {
     let &[_, channels, width] = shape else {
         return None;
@@ -150,12 +150,12 @@ fn state(shape: &[i64]) -> Option<Content> {
     })
 }
 
-/// A size that a graph declares; none where it leaves it open.
+/// The size that a graph declares; `None` if it leaves the size open.
 pub(crate) fn size(declared: i64) -> Option<usize> {
     usize::try_from(declared).ok().filter(|&size| size > 0)
 }
 
-/// The parts of the name of a cache's input: `past_key_values.3.key` is `("past_key_values", 3, "key")`.
+/// Splits the name of a cache's input: `past_key_values.3.key` gives `("past_key_values", 3, "key")`.
 pub(crate) fn cached(name: &str) -> Option<(&'static str, usize, &str)> {
     [ROWS[0], STATES[0]].into_iter().find_map(|prefix| {
         let (layer, part) = layer_of(name, prefix)?;
@@ -172,7 +172,7 @@ pub(crate) fn layer_of<'a>(name: &'a str, prefix: &str) -> Option<(usize, &'a st
     Some((layer.parse().ok()?, part))
 }
 
-/// The element type of a tensor, after a check that it is one of those `expected`, and its declared shape.
+/// The element type of a tensor and its declared shape. The type must be one of those `expected`.
 pub(crate) fn typed<'a>(
     ports: &[Port<'a>],
     name: &str,

@@ -1,5 +1,5 @@
 /*!
-Who a model is: `card.json`.
+`card.json`: who a model is.
 */
 
 use serde::Deserialize;
@@ -14,7 +14,7 @@ const BYTES: &str = "bytes";
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, expecting = "an object")]
 pub struct Card {
-    /// The model's name; the folder's name where the card gives none.
+    /// The model's name; the folder's name if the card gives none.
     pub name: String,
     /// `linguistic`, `genomic`, ...
     pub modality: Option<String>,
@@ -22,24 +22,24 @@ pub struct Card {
     pub params: Option<f64>,
     /// The architecture's name.
     pub architecture: Option<String>,
-    /// `bytes` where a token's id is its byte's value; anything else means `tokenizer.json`.
+    /// `bytes` if a token's id is its byte's value; anything else means `tokenizer.json`.
     pub vocabulary: Option<String>,
     /// Where the weights came from and how they are stored.
     pub weights: Option<String>,
-    /// The longest sequence that the graph takes, in tokens; goes before `config.json`'s.
+    /// The longest sequence that the graph takes, in tokens. It overrides `config.json`.
     pub max_positions: Option<usize>,
-    /// Where the graph can run, `cpu` or `cuda`; anywhere where the card does not say.
+    /// Where the graph can run, `cpu` or `cuda`; `None` means anywhere.
     pub device: Option<String>,
-    /// What a user has to know before believing the model's answers.
+    /// What a user must know before trusting the model's answers.
     pub warnings: Vec<String>,
-    /// What the model's makers publish for sequences of theirs.
+    /// Figures that the model's authors published for their own sequences.
     pub acceptance: Option<Acceptance>,
     /// Logits of the reference implementation.
     pub recorded: Option<Recorded>,
 }
 
 impl Card {
-    /// Reads a model's `card.json`; without one, only the name of its folder is known.
+    /// Reads a model's `card.json`. Without one, only the name of its folder is known.
     pub(crate) fn read(folder: &Folder) -> Result<Self> {
         let mut card: Self = read_json(&folder.home.join("card.json"))?.unwrap_or_default();
         if card.name.is_empty() {
@@ -80,11 +80,11 @@ pub struct Acceptance {
 pub struct Recorded {
     /// The implementation, its version and precision.
     pub reference: String,
-    /// The text, in tokens.
+    /// The tokens of the text.
     pub input_ids: Vec<u32>,
-    /// Places in the text, ascending.
+    /// Indices of tokens in the text, ascending.
     pub positions: Vec<usize>,
-    /// For each place, the tokens whose logits are kept, the likeliest first.
+    /// For each position, the tokens whose logits are kept, the likeliest first.
     pub ids: Vec<Vec<u32>>,
     /// Their logits.
     pub logits: Vec<Vec<f64>>,

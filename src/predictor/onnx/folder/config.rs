@@ -1,5 +1,5 @@
 /*!
-What of a model's configuration decoding needs: `config.json`, `generation_config.json`, `genai_config.json`.
+Reads what decoding needs from `config.json`, `generation_config.json` and `genai_config.json`.
 */
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::read_json;
 use super::{CONFIG, GENAI};
 use crate::error::{Error, Result};
 
-/// What configurations call the longest sequence, in tokens; the first that there is counts.
+/// The names that configurations use for the longest sequence, in tokens. The first one present counts.
 const LENGTHS: [&str; 9] = [
     "max_position_embeddings",
     "n_positions",
@@ -38,9 +38,9 @@ pub(crate) struct Config {
     pub kv_heads: Option<usize>,
     /// Width of a head.
     pub head_dim: Option<usize>,
-    /// The window that the model's layers, or some of them, attend within: the smallest, if it has any.
+    /// The smallest attention window of any layer, if some layer has one.
     pub window: Option<usize>,
-    /// transformers' class for the tokenizer, where `tokenizer_config.json` does not say.
+    /// transformers' tokenizer class, used if `tokenizer_config.json` gives none.
     pub tokenizer_class: Option<String>,
 }
 
@@ -61,13 +61,13 @@ impl Config {
         };
         let mut config = Self::from_json(&json).map_err(|error| error.at(path.display()))?;
         if config.max_positions.is_none() {
-            // 10^30, which is no count here, where nobody knows.
+            // If the length is unknown, this is 10^30, which is not taken as a count.
             let words: Option<Value> = read_json(&folder.join("tokenizer_config.json"))?;
             config.max_positions = (words.as_ref())
                 .and_then(|words| words.get("model_max_length"))
                 .and_then(count);
         }
-        // Where there is this file, transformers ends an answer by it alone.
+        // If this file exists, transformers takes the end tokens only from it.
         let path = folder.join("generation_config.json");
         if let Some(json) = read_json::<Value>(&path)? {
             config.eos = ends(&json).map_err(|error| error.at(path.display()))?;
@@ -81,7 +81,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks that every special token is one of the model's.
+    /// Checks that every special token is in the vocabulary.
     pub(crate) fn check_tokens(&self, vocabulary: usize) -> Result<()> {
         let beyond = |id: &&u32| usize::try_from(**id).map_or(true, |id| id >= vocabulary);
         for (name, ids) in [
@@ -123,7 +123,7 @@ impl Config {
     }
 }
 
-/// What `genai_config.json` says, as `config.json` has it.
+/// Converts `genai_config.json` to the form of `config.json`.
 fn as_hugging_face(genai: &Value) -> Value {
     let at = |path: &str| genai.pointer(path);
     json!({
@@ -146,14 +146,14 @@ fn ends(json: &Value) -> Result<Vec<u32>> {
     }
 }
 
-/// The window that some layer attends within, as transformers' configurations have it.
+/// The attention window of some layer, from a configuration of transformers.
 fn window(json: &Value) -> Option<usize> {
-    // Of these families a window is in effect only where they say so; it is in effect in all others.
+    // In these families a window applies only if `use_sliding_window` says so. In all others it applies by default.
     let is_asked = field(json, "model_type")
         .and_then(Value::as_str)
         .is_some_and(|family| family.starts_with("qwen") || family == "smollm3");
     let is_used = field(json, "use_sliding_window").and_then(Value::as_bool);
-    // Qwen's first layers see everything.
+    // Qwen's first layers have no window.
     let layers = |name| field(json, name).and_then(count);
     let some_layer = field(json, "layer_types").and_then(Value::as_array).map_or(
         !is_asked || layers("max_window_layers") < layers("num_hidden_layers"),
@@ -164,7 +164,7 @@ fn window(json: &Value) -> Option<usize> {
         .filter(|&width| width > 0 && some_layer && is_used.unwrap_or(!is_asked))
 }
 
-/// A field that is there and not null; multimodal models keep their language model's under `text_config`.
+/// A field that is present and not null. Multimodal models keep their language model's fields under `text_config`.
 fn field<'a>(json: &'a Value, name: &str) -> Option<&'a Value> {
     [
         json.get(name),

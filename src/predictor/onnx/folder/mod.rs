@@ -1,9 +1,9 @@
 /*!
-The folder of a model: where its files lie, and what they say without the runtime.
+A model's folder: where its files are, and what they say without the runtime.
 
-In comes a path; out come the graph and its weights, who the model is, how its texts begin and end, and the one token that a symbol
-is. The layouts are those that people have: all in one folder; transformers.js', with its graphs in `onnx` under the rest;
-onnxruntime-genai's, whose `genai_config.json` names the graph.
+From a path, this module finds the graph and its weights, who the model is, the tokens that begin and end its texts, and
+the one token of each symbol. It supports the usual layouts: all files in one folder; that of transformers.js, with the
+graphs in a subfolder `onnx`; that of onnxruntime-genai, whose `genai_config.json` names the graph.
 */
 
 mod card;
@@ -29,31 +29,31 @@ use crate::error::{Error, Result, meant};
 use crate::predictor::BUILTINS;
 use crate::text;
 
-/// The configurations of a model, Hugging Face's and onnxruntime-genai's.
+/// A model's configuration files, Hugging Face's and onnxruntime-genai's.
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const GENAI: &str = "genai_config.json";
-/// The tokens of a model.
+/// A model's tokenizer.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
-/// The graph, where there is one only.
+/// The usual name of the graph.
 const GRAPH: &str = "model.onnx";
-/// Where transformers.js keeps graphs.
+/// The subfolder in which transformers.js keeps graphs.
 const INSIDE: &str = "onnx";
-/// What files of weights alone end in, and what is said of them.
+/// Extensions of files that hold only weights, and the message about such files.
 const WEIGHTS: [&str; 4] = ["bin", "gguf", "pt", "safetensors"];
 const NO_GRAPH: &str = "weights without a graph: make a model folder of them with scripts/convert or optimum-cli export onnx";
 
 /// Where a model's files are.
 #[derive(Debug)]
 pub(crate) struct Folder {
-    /// Everything but the graph and its weights.
+    /// The folder that holds everything but the graph and its weights.
     pub home: PathBuf,
     pub graph: PathBuf,
-    /// What the model is called where its card does not say.
+    /// The model's name if its card gives none.
     pub name: String,
 }
 
 impl Folder {
-    /// The files of a model: of a folder, or of one of its graphs.
+    /// Finds the files of a model, given its folder or one of its graphs.
     pub(crate) fn find(path: &Path) -> Result<Self> {
         let refuse = |problem: &str| Err(Error::model(format!("{}: {problem}", path.display())));
         let around = (path.parent())
@@ -81,16 +81,17 @@ impl Folder {
             graph.with_file_name(""),
             graph.with_file_name(".."),
         ];
-        // A folder with a part of these lacks the rest: the one above it is of another model.
+        // One of these files is enough: if another is missing, the folder above does not supply it, being another
+        // model's.
         let parts = [CONFIG, GENAI, TOKENIZER];
         let is_home = |home: &&PathBuf| parts.iter().any(|file| home.join(file).exists());
         let home = homes.iter().find(is_home).unwrap_or(&homes[0]).clone();
-        // `.` and `..` have no name of their own.
+        // `.` and `..` must be resolved to get a name.
         let named = home.canonicalize().unwrap_or_else(|_| home.clone());
         let text = |name: &OsStr| name.to_string_lossy().into_owned();
         let mut name = named.file_name().map_or_else(|| "model".to_owned(), text);
         if !path.is_dir() && path.file_name() != Some(OsStr::new(GRAPH)) {
-            // One of several.
+            // One of several graphs.
             name += &path
                 .file_stem()
                 .map_or_else(String::new, |stem| format!("/{}", text(stem)));
@@ -132,7 +133,7 @@ fn graph_in(folder: &Path) -> Result<PathBuf> {
     }))
 }
 
-/// The other graphs beside one, as a sentence's end.
+/// The other graphs beside one, as the end of a sentence.
 pub(crate) fn others(graph: &Path) -> String {
     let folder = graph.parent().unwrap_or(Path::new(""));
     let mut others = files(folder, &["onnx"]);
@@ -143,7 +144,7 @@ pub(crate) fn others(graph: &Path) -> String {
     format!("; its folder also has {}", listing(&others, folder))
 }
 
-/// Graphs by their names within a folder; dynamically quantised ones are marked.
+/// Lists graphs by their names within a folder. Dynamically quantised ones are marked.
 fn listing(graphs: &[PathBuf], folder: &Path) -> String {
     let name = |graph: &PathBuf| {
         let name = graph.strip_prefix(folder).unwrap_or(graph).display();
@@ -157,7 +158,7 @@ fn listing(graphs: &[PathBuf], folder: &Path) -> String {
     graphs.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// The files of a folder, and of `onnx` in it, whose names end in one of these.
+/// The files of a folder, and of `onnx` in it, that have one of these extensions.
 fn files(folder: &Path, kinds: &[&str]) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = [folder.to_owned(), folder.join(INSIDE)]
         .iter()
@@ -174,7 +175,7 @@ fn ends(path: &Path, kinds: &[&str]) -> bool {
         .is_some_and(|end| kinds.iter().any(|kind| end == *kind))
 }
 
-/// The JSON in a file, or `None` where there is no such file.
+/// Reads the JSON in a file; `None` if there is no such file.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let wrong = |error: &dyn Display| Error::model(format!("{}: {error}", path.display()));
     match File::open(path) {
@@ -187,12 +188,12 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<O
     }
 }
 
-/// Checks that a text beside a model is a file of a size that can be.
+/// Checks that a text beside a model is a regular file of a plausible size.
 ///
 /// # Errors
-/// [`Error::Model`] if it is a device or a pipe, or larger than any model has.
+/// [`Error::Model`] if it is a device or a pipe, or larger than any model's.
 pub(crate) fn check_size(path: &Path) -> Result<()> {
-    /// The vocabulary of Gemma, of 262,144 tokens, takes 33 MB.
+    /// In bytes. Gemma's vocabulary of 262,144 tokens takes 33 MB.
     const LARGEST: u64 = 256 << 20;
     let wrong = |what: &dyn Display| Error::model(format!("{}: {what}", path.display()));
     let meta = path.metadata().map_err(|e| wrong(&e))?;
@@ -206,7 +207,7 @@ pub(crate) fn check_size(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads whatever of a model's folder can be read without a runtime.
+/// Reads everything in a model's folder that needs no runtime.
 #[cfg(fuzzing)]
 pub fn fuzz_folder(folder: &Path) {
     let config = Config::read(folder).unwrap_or_default();

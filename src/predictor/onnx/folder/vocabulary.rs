@@ -1,8 +1,8 @@
 /*!
-One symbol, one token: which token a symbol of a prompt is, and which text a token is.
+Maps each symbol of a prompt to its one token, and each token to its text.
 
 The tokenizer never sees a whole prompt: it would merge letters ("AT" is one token of most vocabularies). Each symbol is
-looked up alone, and believed only if its token decodes to that very symbol.
+looked up alone, and its token is accepted only if it decodes to that very symbol.
 */
 
 use std::collections::HashMap;
@@ -17,9 +17,9 @@ use crate::error::catch_panic;
 use crate::error::{Error, Result};
 use crate::text;
 
-/// The classes of transformers 4.57 that put a post-processor of their own in the place of `tokenizer.json`'s: whether each
-/// begins a text with a token where `add_bos_token` does not say, and with which where `bos_token` does not. The same table
-/// stands in `scripts/convert/hf_tokenizer.py`; tests/fixtures/models/special-tokens.json has cases for both.
+/// Tokenizer classes of transformers 4.57 that replace the post-processor of `tokenizer.json`. For each: whether it
+/// begins a text with a token if `add_bos_token` does not say, and that token if `bos_token` does not say.
+/// `scripts/convert/hf_tokenizer.py` has the same table; tests/fixtures/models/special-tokens.json has cases for both.
 const REPLACING: [(&str, bool, &str); 5] = [
     ("LlamaTokenizer", true, "<s>"),
     ("CodeLlamaTokenizer", true, "<s>"),
@@ -28,24 +28,24 @@ const REPLACING: [(&str, bool, &str); 5] = [
     ("GPTNeoXTokenizer", false, "<|endoftext|>"),
 ];
 
-/// What is said of a tokenizer that would put a token between prompt and answer.
+/// The message about a tokenizer that would put a token between prompt and answer.
 const ENDS: &str = "its tokenizer ends each text with a token, which cannot stand before an answer (--bos never or always \
                     leaves it out)";
 
-/// What a byte that is no character by itself decodes to.
+/// The text of a byte that is not a character by itself.
 const FOREIGN: char = char::REPLACEMENT_CHARACTER;
 
 enum Tokens {
     /// A token's id is its byte's value.
     Bytes,
-    /// `tokenizer.json`'s.
+    /// Those of `tokenizer.json`.
     Tokenizer(Box<Tokenizer>),
 }
 
-/// The symbols and tokens of one model, looked up as they are met.
+/// The symbols and tokens of one model. A symbol is looked up when it first occurs.
 pub(crate) struct Vocabulary {
     tokens: Tokens,
-    /// The special tokens that the model's tokenizer puts before a text by itself; or why prompts cannot be as it makes them.
+    /// The special tokens that the model's tokenizer puts before a text, or why prompts cannot begin like that.
     pub leading: std::result::Result<Vec<u32>, String>,
     /// Number of token ids that the graph knows.
     size: usize,
@@ -53,7 +53,7 @@ pub(crate) struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Reads a model folder's vocabulary: `tokenizer.json`, or bytes where the card says so.
+    /// Reads a model folder's vocabulary: `tokenizer.json`, or bytes if the card says so.
     pub(crate) fn read(folder: &Path, card: &Card, config: &Config, size: usize) -> Result<Self> {
         let mut leading = Ok(Vec::new());
         let tokens = if card.is_bytes() {
@@ -73,7 +73,7 @@ impl Vocabulary {
             };
             let mut tokenizer = catch_panic(read)
                 .map_err(|error| Error::model(format!("{}: {error}", path.display())))?;
-            // Either would put tokens behind a character that stands alone, or take them away.
+            // Padding would add tokens to a single character, and truncation could remove its token.
             tokenizer.with_padding(None);
             if tokenizer.with_truncation(None).is_err() {
                 return Err(Error::model(format!(
@@ -92,7 +92,7 @@ impl Vocabulary {
         })
     }
 
-    /// The one token that a symbol is.
+    /// The one token of a symbol.
     pub(crate) fn id(&mut self, symbol: &str) -> Result<u32> {
         if let Some(&id) = self.ids.get(symbol) {
             return Ok(id);
@@ -142,7 +142,7 @@ impl Vocabulary {
         }
     }
 
-    /// The text of a token as it would stand inside a line; special tokens have none.
+    /// The text of a token inside a line; empty for special tokens.
     pub(crate) fn text(&self, id: u32) -> String {
         match &self.tokens {
             Tokens::Bytes => match u8::try_from(id) {
@@ -150,7 +150,7 @@ impl Vocabulary {
                 _ => FOREIGN.to_string(),
             },
             Tokens::Tokenizer(tokenizer) => {
-                // A token of no known text, of a padded vocabulary say, decodes to nothing: it is foreign all the same.
+                // A token without a known text, e.g. in a padded vocabulary, decodes to nothing. It is foreign, too.
                 if tokenizer.id_to_token(id).is_none() {
                     return FOREIGN.to_string();
                 }
@@ -161,11 +161,11 @@ impl Vocabulary {
                 };
                 let once = decode(&[id]);
                 if tokenizer.get_decoder().is_none() {
-                    // Such tokenizers put a blank between tokens.
+                    // A tokenizer without a decoder puts a blank between tokens.
                     return once;
                 }
-                // Decoders in the manner of SentencePiece take a blank off the front of a text: what the second of two
-                // adds is what the token is elsewhere.
+                // Decoders like SentencePiece's remove a blank at the front of a text. So the token is decoded twice in
+                // a row: what the second one adds is its text elsewhere.
                 decode(&[id, id])
                     .strip_prefix(once.as_str())
                     .map_or_else(|| once.clone(), str::to_owned)
@@ -174,8 +174,8 @@ impl Vocabulary {
     }
 }
 
-/// The special tokens before a text, as transformers puts them there: its class for the tokenizer may have its own way,
-/// which `tokenizer_config.json` changes; otherwise it is `tokenizer.json`'s.
+/// The special tokens that transformers puts before a text. Some of its tokenizer classes have their own rule, which
+/// `tokenizer_config.json` can change. Otherwise `tokenizer.json` decides.
 fn leading(
     folder: &Path,
     config: &Config,
@@ -230,8 +230,8 @@ fn is_below(id: u32, size: usize) -> bool {
     usize::try_from(id).is_ok_and(|id| id < size)
 }
 
-/// How byte-level vocabularies spell a byte: printable Latin-1 as it is, the others from U+0100 on in their order
-/// (GPT-2's `bytes_to_unicode`).
+/// How byte-level vocabularies write a byte: printable Latin-1 as it is, the others in order from U+0100 on (GPT-2's
+/// `bytes_to_unicode`).
 fn byte_level(byte: u8) -> char {
     let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     if printable(byte) {
@@ -250,7 +250,7 @@ mod tests {
     use serde_json::{Value, json};
     use std::fs;
 
-    /// A BPE vocabulary with the merge "A T" and the decoder given; `tokens` follow A, T and AT.
+    /// A BPE vocabulary with the merge "A T" and the fields of `extra`. Its tokens are A, T, AT, then `tokens`.
     fn vocabulary(tokens: &[&str], extra: &Value) -> Vocabulary {
         let folder = tempfile::tempdir().unwrap();
         let words: serde_json::Map<String, Value> = ["A", "T", "AT"]
@@ -278,7 +278,7 @@ mod tests {
         json!({"decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false}})
     }
 
-    /// Llama 2's: blanks are U+2581, one is taken off the front.
+    /// Llama 2's decoder: blanks are U+2581, and one at the front is removed.
     fn sentence_piece_decoder() -> Value {
         json!({"decoder": {"type": "Sequence", "decoders": [
             {"type": "Replace", "pattern": {"String": "\u{2581}"}, "content": " "}, {"type": "ByteFallback"},
@@ -292,7 +292,7 @@ mod tests {
         for (tokens, extra, symbols, ids, text) in [
             // Letters that would merge stay single.
             (&[][..], json!({}), &["A", "T"][..], &[0, 1][..], (2, "AT")),
-            // A line break stands under its byte-level name.
+            // A line break is listed under its byte-level name.
             (
                 &["\u{10a}", "\u{120}", ">"],
                 byte_level_decoder(),
@@ -308,7 +308,7 @@ mod tests {
                 &[3, 4, 0],
                 (5, " A"),
             ),
-            // The start of a word is not the bare letter.
+            // A letter at the start of a word is another token than the bare letter.
             (
                 &["\u{2581}", "\u{2581}A"],
                 at_word_starts,

@@ -1,6 +1,6 @@
 /*!
-What a model's file says before a runtime reads it: which files hold the weights, and which operators decide how it may be
-run. A walk over the protobuf finds both, and skips the weights themselves.
+Reads from a model's file, before a runtime does, which files hold the weights and which operators restrict how the
+model may be run. It walks over the protobuf and skips the weights themselves.
 
 Field numbers are those of onnx.proto (ONNX 1.x, IR version 3 and later).
 */
@@ -14,18 +14,18 @@ use std::path::{Component, Path, PathBuf};
 use crate::error::{Error, Result, counted};
 use crate::text::refuse_lfs_pointer;
 
-/// Graphs in attributes of nodes in graphs: deeper than this no exporter goes.
+/// The deepest nesting of messages, since graphs may be in attributes of nodes. No exporter nests deeper.
 const DEPTH: usize = 64;
 
-/// The longest name of a file that is believed.
+/// The longest name that is read, in bytes.
 const NAME: u64 = 4096;
 
-/// ONNX Runtime takes a location of this name for an address in the memory of its own process.
+/// ONNX Runtime takes a location of this name as an address in the memory of its own process.
 const MEMORY: &str = "_ORT_MEM_ADDR_";
 
-/// Operators that round activations to integers with one scale for all of them, which depends on every token of a call; or
-/// multiply what such an operator made. `MatMulNBits` is none of them: where it rounds activations (`accuracy_level` 4), each
-/// block of each token has a scale of its own.
+/// Operators that round activations to integers with one scale for all, which depends on every token of a call, and
+/// operators that multiply such integers. `MatMulNBits` is not one of them: if it rounds activations (`accuracy_level`
+/// 4), each block of each token has its own scale.
 const QUANTISING: [&str; 6] = [
     "ConvInteger",
     "DynamicQuantizeLSTM",
@@ -35,11 +35,11 @@ const QUANTISING: [&str; 6] = [
     "MatMulIntegerToFloat",
 ];
 
-/// Operators that attend by themselves, within a window where this attribute gives one. Any other attention may have its
-/// window in the arithmetic of a mask, which nobody can tell.
+/// Attention operators, which have a window if the attribute [`WINDOW`] gives one. Other kinds of attention may put a
+/// window into the arithmetic of a mask, which cannot be recognised.
 const WINDOWED: [&str; 2] = ["GroupQueryAttention", "PagedAttention"];
 const WINDOW: &str = "local_window_size";
-/// Their attribute where the cache is as long as the window.
+/// Their attribute for a cache that is only as long as the window.
 const SLIDING: &str = "sliding_window_cache";
 
 /// The messages on the way from a model to its external data.
@@ -57,7 +57,7 @@ enum Message {
 }
 
 impl Message {
-    /// The message in a field, where the way leads through it.
+    /// The message in a field, if the way to external data leads through it.
     fn child(self, field: u64) -> Option<Self> {
         match (self, field) {
             (Self::Model, 7) | (Self::Training, 1 | 2) | (Self::Attribute, 6 | 11) => {
@@ -77,20 +77,20 @@ impl Message {
     }
 }
 
-/// What a model's file says of itself.
+/// What a model's file says about the model.
 #[derive(Debug, Default)]
 pub(crate) struct GraphFile {
-    /// The graph and its external data, the latter in the order of their names.
+    /// The graph, then its external data in the order of their names.
     pub files: Vec<PathBuf>,
-    /// The operators by which a token's logits depend on what else a call reads.
+    /// The operators that make a token's logits depend on what else a call reads.
     pub quantising: BTreeSet<String>,
-    /// Whether an operator that could have a window attends, and none has one.
+    /// Whether some attention operator could have a window, but none has one.
     pub is_without_window: bool,
-    /// Whether an operator keeps a cache of its window only, which loses the beginning of what it has read.
+    /// Whether some operator caches only its window, and so loses the beginning of what it has read.
     pub slides: bool,
 }
 
-/// Reads a model's file, but for its weights.
+/// Reads a model's file without its weights.
 pub(crate) fn contents(model: &Path) -> Result<GraphFile> {
     let refuse = |problem: &dyn Display| Error::model(format!("{}: {problem}", model.display()));
     refuse_lfs_pointer(model).map_err(|error| refuse(&error))?;
@@ -111,7 +111,7 @@ pub(crate) fn contents(model: &Path) -> Result<GraphFile> {
         ))
     })?;
     let folder = model.parent().unwrap_or(Path::new(""));
-    // Hugging Face's cache has links for files, all to one folder: what is inside is beside the real model.
+    // Hugging Face's cache has links for files, all to one folder. So external data may lie beside the real model.
     let real = |path: &Path| path.canonicalize().ok();
     let homes = [
         real(folder),
@@ -171,8 +171,8 @@ struct GraphReader<R> {
     slides: bool,
 }
 
-/// What the fields of a message say: the key of an entry, the name of an attribute or the operator of a node; an entry's
-/// value, or a tensor's location; an attribute's number, or where a tensor ends at its location.
+/// The fields of a message. `name`: the key of an entry, the name of an attribute or the operator of a node. `value`:
+/// an entry's value, or a tensor's location. `number`: an attribute's number, or where a tensor ends in its file.
 #[derive(Default)]
 struct Fields {
     name: String,
@@ -218,7 +218,7 @@ impl<R: BufRead + Seek> GraphReader<R> {
                         _ => match message.child(field) {
                             Some(child) => {
                                 let inner = self.message(child, stop, depth + 1)?;
-                                // A window is a signed number, -1 where there is none.
+                                // A window is a signed number; -1 means none.
                                 has_window |=
                                     inner.name == WINDOW && (1..1 << 63).contains(&inner.number);
                                 self.slides |= inner.name == SLIDING && inner.number != 0;
@@ -312,7 +312,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// A field that holds bytes, all lengths being below 128.
+    /// A field that holds fewer than 128 bytes.
     fn bytes(field: u8, content: &[u8]) -> Vec<u8> {
         let mut out = vec![field << 3 | 2, u8::try_from(content.len()).unwrap()];
         assert!(out[1] < 0x80);
@@ -320,7 +320,7 @@ mod tests {
         out
     }
 
-    /// A model whose one initialiser lies in `location`, behind its first two bytes.
+    /// A model whose one initialiser lies in `location`, after its first two bytes.
     fn model(location: &str) -> Vec<u8> {
         let entry = |key: &str, value: &str| {
             bytes(
@@ -376,7 +376,7 @@ mod tests {
         let whole = model("w");
         for length in 1..whole.len() {
             let (_folder, path) = folder(&whole[..length]);
-            // Two bytes are the version alone: a model without a graph, which the session refuses.
+            // The first two bytes are the version alone: a model without a graph, which the session refuses.
             let refused =
                 contents(&path).is_err_and(|error| error.to_string().contains("cut short"));
             assert_eq!(refused, length != 2, "{length}");

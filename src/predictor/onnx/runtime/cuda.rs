@@ -1,5 +1,5 @@
 /*!
-What CUDA says of a device, asked of its runtime library: ONNX Runtime tells none of it.
+Asks CUDA's runtime library about a device, since ONNX Runtime reports nothing about it.
 */
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -16,44 +16,45 @@ use super::cause;
 use super::python;
 use crate::error::{Error, Result};
 
-/// CUDA's runtime library, to which ONNX Runtime's provider links. Where that has loaded it, this is the same one.
+/// CUDA's runtime library, to which ONNX Runtime's provider links. If the provider has loaded it, this is the same
+/// instance.
 const LIBRARY: &str = "libcudart.so.13";
 
 /// `cudaDevAttrComputeCapabilityMajor` and `-Minor`.
 const CAPABILITY: [c_int; 2] = [75, 76];
 
-/// More than `cudaDeviceProp` takes in any release (1008 bytes in CUDA 13), as words for its alignment. Its name is first.
+/// Room for `cudaDeviceProp` of any release (1008 bytes in CUDA 13), as words for its alignment. The name comes first.
 type Properties = [u64; 512];
 
 /// A CUDA device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Gpu {
-    /// What NVIDIA calls it.
+    /// NVIDIA's name for it.
     pub name: String,
     /// Its compute capability: 9.0 is (9, 0).
     pub capability: (c_int, c_int),
-    /// Bytes of its memory that nobody uses.
+    /// Free bytes of its memory.
     pub free: usize,
     /// All bytes of its memory.
     pub total: usize,
-    /// The newest CUDA that the driver runs: 13.0 is 13000.
+    /// The newest CUDA version that the driver supports: 13.0 is 13000.
     pub driver: c_int,
-    /// The CUDA that the runtime library is of.
+    /// The CUDA version of the runtime library.
     pub runtime: c_int,
 }
 
 impl Gpu {
-    /// What there is to know of a device.
+    /// Asks CUDA for these facts about a device.
     ///
     /// # Errors
-    /// [`Error::Model`] without CUDA, or without this device.
+    /// [`Error::Model`] if CUDA or this device is missing.
     pub(crate) fn of(device: u16) -> Result<Self> {
         let cuda = Cuda::load()?;
         cuda.on(device, |number| {
             let (mut free, mut total) = (0, 0);
             let (mut major, mut minor, mut driver, mut runtime) = (0, 0, 0, 0);
             let mut properties: Properties = [0; 512];
-            // SAFETY: each call writes the one number, or the properties, that its pointers lead to.
+            // SAFETY: each call writes only the numbers, or the properties, that its pointers point to.
             unsafe {
                 cuda.check((cuda.memory)(&raw mut free, &raw mut total))?;
                 cuda.check((cuda.attribute)(&raw mut major, CAPABILITY[0], number))?;
@@ -62,7 +63,7 @@ impl Gpu {
                 cuda.check((cuda.runtime)(&raw mut runtime))?;
                 cuda.check((cuda.properties)(&raw mut properties, number))?;
             }
-            // SAFETY: a string that ends in NUL, within what outlives it.
+            // SAFETY: the name is a string that ends in NUL, within `properties`, which outlives it.
             let name = unsafe { CStr::from_ptr(properties.as_ptr().cast()) };
             Ok(Self {
                 name: name.to_string_lossy().into_owned(),
@@ -75,21 +76,21 @@ impl Gpu {
         })
     }
 
-    /// The one that this thread asks of things.
+    /// The current device of this thread.
     fn current() -> Result<Self> {
         let cuda = Cuda::load()?;
         let mut number = 0;
-        // SAFETY: the call writes the one number that its pointer leads to.
+        // SAFETY: the call writes only the number that its pointer points to.
         cuda.check(unsafe { (cuda.get)(&raw mut number) })?;
         Self::of(u16::try_from(number).unwrap_or_default())
     }
 
-    /// Whether it has bfloat16, in which the graphs of `scripts/convert --device cuda` compute.
+    /// Checks that it supports bfloat16, in which the graphs of `scripts/convert --device cuda` compute.
     ///
     /// # Errors
     /// [`Error::Model`] if not.
     pub(crate) fn computes_bfloat16(&self) -> Result<()> {
-        /// NVIDIA's Ampere, of 2020.
+        /// NVIDIA's Ampere (2020), the first with bfloat16.
         const FIRST: (c_int, c_int) = (8, 0);
 
         if self.capability >= FIRST {
@@ -103,9 +104,9 @@ impl Gpu {
     }
 }
 
-/// The version of cuDNN, where that is found.
+/// The version of cuDNN, if it is found.
 pub(crate) fn cudnn_version() -> Option<String> {
-    // SAFETY: NVIDIA's library, which ONNX Runtime loads in the same way, and its function as it is documented.
+    // SAFETY: this is NVIDIA's library, which ONNX Runtime loads in the same way; the function has its documented type.
     let number = unsafe {
         let library = Library::new("libcudnn.so.9").ok()?;
         let version: libloading::Symbol<'_, unsafe extern "C" fn() -> usize> =
@@ -116,14 +117,14 @@ pub(crate) fn cudnn_version() -> Option<String> {
     Some(format!("{major}.{}.{}", rest / 100, rest % 100))
 }
 
-/// Loads what Python's packages have of NVIDIA's libraries beside a library of ONNX Runtime's. Whoever asks for them by name
-/// then gets these; the dynamic linker would not look there.
+/// Loads NVIDIA's libraries from the Python packages beside ONNX Runtime's `library`. Later loads by name then get
+/// these; the dynamic linker would not search there.
 pub(crate) fn preload(library: &Path) {
     let folders = python::nvidia(library);
     for name in CUDA_DYLIBS.iter().chain(CUDNN_DYLIBS) {
         for path in folders.iter().map(|folder| folder.join(name)) {
-            // SAFETY: NVIDIA's library, which ONNX Runtime loads in the same way; it stays loaded. If it cannot be, ONNX
-            // Runtime will say why.
+            // SAFETY: this is NVIDIA's library, which ONNX Runtime loads in the same way; it stays loaded. If loading
+            // fails, ONNX Runtime will say why.
             if let Ok(library) = unsafe { Library::new(path) } {
                 mem::forget(library);
             }
@@ -131,9 +132,9 @@ pub(crate) fn preload(library: &Path) {
     }
 }
 
-/// Where a library of NVIDIA's comes from, to be put behind what says that it is missing.
+/// Where to get one of NVIDIA's libraries. It is appended to a message that the library is missing.
 pub(crate) fn package(library: &str) -> &'static str {
-    /// The beginnings of libraries' names.
+    /// Beginnings of library names, with the source of each library.
     const PACKAGES: [(&str, &str); 7] = [
         ("libcudart.", "; PyPI has it in nvidia-cuda-runtime"),
         ("libcublas", "; PyPI has it in nvidia-cublas"),
@@ -147,16 +148,16 @@ pub(crate) fn package(library: &str) -> &'static str {
     found.map_or("", |(_, package)| package)
 }
 
-/// The bytes of a device's memory that nobody uses; `None` where CUDA cannot be asked.
+/// The free bytes of a device's memory; `None` if CUDA cannot be asked.
 pub(crate) fn free_memory(device: u16) -> Option<usize> {
     Gpu::of(device).ok().map(|gpu| gpu.free)
 }
 
-/// Whether a device can hold so many bytes of weights, and compute in bfloat16 if they are. Where CUDA cannot be asked, ONNX
-/// Runtime will say why.
+/// Checks that a device can hold `bytes` of weights, and that it supports bfloat16 if they are bfloat16. If CUDA cannot
+/// be asked, ONNX Runtime will say why.
 ///
 /// # Errors
-/// [`Error::Model`] and [`Error::OutOfMemory`], which name the card.
+/// [`Error::Model`] without bfloat16, [`Error::OutOfMemory`] without enough memory. Both name the GPU.
 pub(crate) fn check_fits(device: u16, weights: Option<&str>, bytes: u64) -> Result<()> {
     let Ok(gpu) = Gpu::of(device) else {
         return Ok(());
@@ -178,14 +179,14 @@ pub(crate) fn check_fits(device: u16, weights: Option<&str>, bytes: u64) -> Resu
 /// Fills memory of a device with zeros.
 ///
 /// # Errors
-/// [`Error::Model`] in CUDA's words.
+/// [`Error::Model`] with CUDA's message.
 ///
 /// # Safety
-/// The device has so many bytes there, and nobody else uses them.
+/// `memory` must point to `bytes` bytes on the device, and nothing else may use them.
 pub(crate) unsafe fn zero(device: u16, memory: *mut c_void, bytes: usize) -> Result<()> {
     let cuda = Cuda::load()?;
     cuda.on(device, |_| {
-        // SAFETY: the memory is the caller's; that it is zero is waited for.
+        // SAFETY: the caller guarantees the memory. The second call waits until it is filled.
         unsafe {
             cuda.check((cuda.fill)(memory, 0, bytes))?;
             cuda.check((cuda.wait)())
@@ -193,14 +194,14 @@ pub(crate) unsafe fn zero(device: u16, memory: *mut c_void, bytes: usize) -> Res
     })
 }
 
-/// 10^9 bytes, for people.
+/// Bytes in units of 10^9, for messages.
 #[expect(clippy::cast_precision_loss, reason = "one decimal is printed")]
 pub(crate) fn gigabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e9
 }
 
-/// Whether the CUDA provider beside a library of ONNX Runtime is of the same version. The two share structures that change
-/// with every release and are not checked: with another one the process ends where it stands.
+/// Checks that the CUDA provider beside ONNX Runtime's library has the same version. The two share structures that
+/// change with every release, and neither checks them: with another version the process crashes.
 ///
 /// # Errors
 /// [`Error::Model`] if not.
@@ -210,11 +211,11 @@ pub(crate) fn check_provider(library: &Path, version: &str) -> Result<()> {
 
     let path = library.with_file_name(PROVIDER);
     let wanted = format!("\0{version}\0");
-    // Where there is none, ONNX Runtime will say so.
+    // If there is no such file, ONNX Runtime will say so.
     let Ok(mut file) = File::open(&path) else {
         return Ok(());
     };
-    // It tells its version as a plugin, in a string among its constants.
+    // As a plugin it reports its version, a string among its constants.
     let mut seen = Vec::new();
     loop {
         let read = (&mut file).take(BLOCK).read_to_end(&mut seen);
@@ -224,7 +225,7 @@ pub(crate) fn check_provider(library: &Path, version: &str) -> Result<()> {
         if read.map_err(|error| Error::file(&path, error))? == 0 {
             break;
         }
-        // What may be the beginning of it.
+        // Keep the end, where the string may begin.
         seen.drain(..seen.len().saturating_sub(wanted.len()));
     }
     Err(Error::model(format!(
@@ -234,7 +235,7 @@ pub(crate) fn check_provider(library: &Path, version: &str) -> Result<()> {
     )))
 }
 
-/// A message of ONNX Runtime about CUDA, with what to do about it.
+/// Adds advice to a message of ONNX Runtime about CUDA.
 pub(crate) fn with_advice(text: String) -> String {
     // `cudaErrorNoKernelImageForDevice`, `cudaErrorInvalidKernelImage`.
     let has_no_code = ["no kernel image", "kernel image is invalid"];
@@ -261,7 +262,7 @@ pub(crate) fn with_advice(text: String) -> String {
     text
 }
 
-/// The functions of CUDA's runtime library that are asked here.
+/// The functions of CUDA's runtime library that are used here.
 struct Cuda {
     get: unsafe extern "C" fn(*mut c_int) -> c_int,
     set: unsafe extern "C" fn(c_int) -> c_int,
@@ -273,14 +274,14 @@ struct Cuda {
     fill: unsafe extern "C" fn(*mut c_void, c_int, usize) -> c_int,
     wait: unsafe extern "C" fn() -> c_int,
     words: unsafe extern "C" fn(c_int) -> *const c_char,
-    /// Last: the functions are its.
+    /// The functions belong to it, so it comes last.
     _library: Library,
 }
 
 impl Cuda {
     fn load() -> Result<Self> {
         let open = || -> std::result::Result<Self, libloading::Error> {
-            // SAFETY: NVIDIA's library, which ONNX Runtime loads in the same way, and its functions as they are documented.
+            // SAFETY: this is NVIDIA's library, which ONNX Runtime loads in the same way, with its documented types.
             unsafe {
                 let library = Library::new(LIBRARY)?;
                 Ok(Self {
@@ -301,11 +302,11 @@ impl Cuda {
         open().map_err(|error| Error::model(cause(&error)))
     }
 
-    /// Asks on a device, and leaves the thread on the one where it was.
+    /// Calls `ask` with `device` as this thread's current device, then restores the earlier one.
     fn on<T>(&self, device: u16, ask: impl FnOnce(c_int) -> Result<T>) -> Result<T> {
         let number = c_int::from(device);
         let mut before = 0;
-        // SAFETY: the first call writes the one number that its pointer leads to, the others take one.
+        // SAFETY: the first call writes only the number that its pointer points to; the others take a number.
         unsafe {
             self.check((self.get)(&raw mut before))?;
             self.check((self.set)(number))?;
@@ -319,7 +320,7 @@ impl Cuda {
         if status == 0 {
             return Ok(());
         }
-        // SAFETY: for every status the function gives a string that lasts as long as the library.
+        // SAFETY: for every status the function returns a string that lasts as long as the library.
         let words = unsafe { CStr::from_ptr((self.words)(status)) };
         Err(Error::model(format!("CUDA: {}", words.to_string_lossy())))
     }

@@ -10,12 +10,12 @@ use crate::error::{Error, Result};
 /// Where a model runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Device {
-    /// The processor.
+    /// The CPU.
     #[default]
     Cpu,
-    /// This CUDA device, or an error.
+    /// This CUDA device; an error if it cannot be used.
     Cuda(u16),
-    /// The first CUDA device if it works, else the processor.
+    /// The first CUDA device if it works, else the CPU.
     Auto,
 }
 
@@ -61,12 +61,12 @@ impl Display for Device {
     }
 }
 
-/// The device that a session took, never [`Device::Auto`].
+/// The device that a session runs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChosenDevice {
-    /// What it is.
+    /// The device, never [`Device::Auto`].
     pub device: Device,
-    /// Why `auto` did not take CUDA; `None` where there was nothing to choose.
+    /// Why `auto` did not take CUDA; `None` if it did, or if the user chose the device.
     pub because: Option<String>,
 }
 

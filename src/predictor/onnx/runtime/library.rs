@@ -1,5 +1,5 @@
 /*!
-Where ONNX Runtime's library is looked for.
+Finds ONNX Runtime's library.
 */
 
 use std::env;
@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use super::python;
 use crate::error::{Error, Result};
 
-/// The library's name, with or without a version behind it.
+/// The library's file name; a version may follow.
 const LIBRARY: &str = "libonnxruntime.so";
 
-/// Variables that may name the library or its folder, the first that is set being taken.
+/// Environment variables that may name the library or its folder. The first that is set counts.
 const VARIABLES: [&str; 2] = ["SHOTLINE_ORT_LIB", "ORT_DYLIB_PATH"];
 
-/// The library to load, as this process finds it.
+/// The library to load, for this process and its environment.
 ///
 /// # Errors
 /// [`Error::Model`] if there is none.
@@ -30,7 +30,7 @@ pub(super) fn find_library(explicit: Option<&Path>) -> Result<PathBuf> {
     )
 }
 
-/// The library to load: an explicit one, one that a variable names, or the first that lies in a usual place.
+/// The library to load: an explicit one, one that a variable names, or the first in the usual places.
 fn find(
     explicit: Option<&Path>,
     variable: &dyn Fn(&str) -> Option<OsString>,
@@ -56,7 +56,7 @@ fn find(
     for folder in &packages {
         python::check_one_runtime(folder)?;
     }
-    // `../../runtime` is where `make runtime` puts it, seen from target/release. Who fetched the one with CUDA wants it.
+    // `make runtime` puts it into `../../runtime`, seen from target/release. If CUDA's was fetched, it is wanted.
     let places = [
         beside("."),
         beside("../lib"),
@@ -65,7 +65,7 @@ fn find(
         Some(current.join("runtime-cuda")),
         Some(current.join("runtime")),
     ];
-    // What a wheel's extra brought is meant for it; an environment of conda's may have another in ../lib.
+    // A wheel's extra installs the library for this program. A conda environment may have another one in ../lib.
     let of_wheel = packages.iter().map(|folder| folder.join(python::RUNTIME));
     of_wheel
         .chain(places.into_iter().flatten())
@@ -78,7 +78,7 @@ fn find(
         })
 }
 
-/// What brings a library that fits: into Python's packages, or into a folder.
+/// How to get a library that fits, among Python's packages or in a folder.
 pub(super) fn how_to_have_one(in_packages: bool) -> &'static str {
     if in_packages {
         "run `pip install 'shotline[cpu]'` (for CUDA `pip install 'shotline[cuda]'`)"
@@ -87,7 +87,7 @@ pub(super) fn how_to_have_one(in_packages: bool) -> &'static str {
     }
 }
 
-/// The library at a path: the file itself, or the file of that name in a folder.
+/// The library at a path: the file itself, or the library in that folder.
 fn at(path: &Path) -> Option<PathBuf> {
     let file = if path.is_dir() {
         fs::read_dir(path)
@@ -98,7 +98,7 @@ fn at(path: &Path) -> Option<PathBuf> {
     } else {
         path.is_file().then(|| path.to_owned())?
     };
-    // `ort` looks for relative paths beside the executable first.
+    // `ort` would look for a relative path beside the executable first.
     file.canonicalize().ok()
 }
 
@@ -134,7 +134,7 @@ mod tests {
             };
             find(explicit, &lookup, Some(&executable), root.path())
         };
-        // From the last place to the first: each goes before those that are there already.
+        // From the last place to the first: each new library is preferred to the earlier ones.
         for place in [
             "runtime/libonnxruntime.so.1.31.1",
             "target/lib/libonnxruntime.so",
@@ -200,7 +200,7 @@ mod tests {
                 "{error}"
             );
             let library = touch(&packages.join("onnxruntime/capi/libonnxruntime.so.1.31.1"));
-            // As conda's, which another program brought.
+            // As in a conda environment, where another program installed it.
             touch(&other);
             touch(&packages.join("onnxruntime-1.31.1.dist-info/RECORD"));
             assert_eq!(find_now().unwrap(), library);
@@ -209,7 +209,7 @@ mod tests {
             let both = "onnxruntime 1.31.1 and onnxruntime-gpu 1.31.0 are both installed in ";
             assert!(error.to_string().starts_with(both), "{error}");
             assert_eq!(error.exit_code(), 3);
-            // Whoever names a library means it.
+            // A library that the user names is always taken.
             assert_eq!(
                 find(Some(&library), &|_| None, Some(executable), root.path()).unwrap(),
                 library

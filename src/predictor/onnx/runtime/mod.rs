@@ -1,7 +1,7 @@
 /*!
-ONNX Runtime: its library, the devices that it runs on, their memory, and what it says when something goes wrong.
+ONNX Runtime: its library, its devices, their memory, and its error messages.
 
-In come [`Options`]; out come sessions on a device, and errors in words that a user can act on. No model is known here.
+It turns [`Options`] into sessions on a device, and failures into errors that a user can act on. It knows no models.
 */
 
 mod cuda;
@@ -35,19 +35,19 @@ use library::{find_library, how_to_have_one};
 
 use crate::error::{Error, Result};
 
-/// What a model needs of its device.
+/// What a model needs from its device.
 #[derive(Clone, Copy)]
 pub(crate) struct ModelNeeds<'a> {
-    /// The device that the graph was converted for, `cpu` or `cuda`; any where it does not say.
+    /// The device that the graph was converted for, `cpu` or `cuda`; `None` means any.
     pub made_for: Option<&'a str>,
     /// The type of its weights.
     pub weights: Option<&'a str>,
-    /// Their size.
+    /// Their size in bytes.
     pub bytes: u64,
 }
 
 impl ModelNeeds<'_> {
-    /// Whether the graph can run on a device.
+    /// Checks that the graph can run on a device.
     ///
     /// # Errors
     /// [`Error::Model`] for a graph that was converted for another device.
@@ -66,19 +66,19 @@ impl ModelNeeds<'_> {
 /// Makes a session from a builder.
 type Open<'a> = &'a dyn Fn(&mut SessionBuilder) -> ort::Result<Session>;
 
-/// The library, loaded. There is one in a process.
+/// The loaded library. A process has only one.
 pub struct Runtime {
     environment: Environment,
     /// Where it was found.
     pub library: PathBuf,
-    /// What it says its version is.
+    /// The version that it reports.
     pub version: String,
     /// The execution providers that it was built with.
     pub providers: Vec<String>,
 }
 
 impl Runtime {
-    /// Finds and loads the library, or hands out the one that is loaded already.
+    /// Finds and loads the library, or returns the one that is already loaded.
     ///
     /// # Errors
     /// [`Error::Model`] if there is none, if it cannot be loaded, or if another one is loaded already.
@@ -87,7 +87,7 @@ impl Runtime {
         static LOADING: Mutex<()> = Mutex::new(());
 
         let library = find_library(explicit)?;
-        // Nothing that the lock guards can be left half done: a panic while loading does no harm to the next try.
+        // A poisoned lock is harmless: a panic while loading leaves nothing half done.
         let _guard = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = LOADED.get() {
             if loaded.library == library {
@@ -111,7 +111,7 @@ impl Runtime {
                 one_line(error)
             ))
         };
-        // `ort::init`, which looks for a library by itself, panics where it finds none; `init_from` does not.
+        // `ort::init` looks for a library by itself and panics if it finds none; `init_from` does not.
         let builder = ort::init_from(&library).map_err(|error| match error {
             LoadDynamicError::Dlopen { error, .. } => unusable(&cause(&error)),
             LoadDynamicError::BadVersion { version_str, .. } => unusable(&format!(
@@ -131,7 +131,7 @@ impl Runtime {
             .map_err(|error| unusable(&error))?;
         reserve_memory_for_exceptions();
         if env::var_os("ORT_LOG").is_none() {
-            // Whatever goes wrong comes back as an error; without this it is printed a second time.
+            // Every failure is returned as an error; without this, it would also be printed.
             environment.set_log_level(LogLevel::Fatal);
         }
         let version = version_of(&library).map_err(|error| unusable(&cause(&error)))?;
@@ -143,7 +143,7 @@ impl Runtime {
         })
     }
 
-    /// Opens a session on the device that is wanted. `open` makes it from a builder, once or, for `auto`, twice.
+    /// Opens a session on the requested device. `open` makes it from a builder; `auto` may call it twice.
     pub(crate) fn open(
         &self,
         options: &Options,
@@ -163,7 +163,7 @@ impl Runtime {
         Ok((session, ChosenDevice { device, because }))
     }
 
-    /// Opens a model's session on a device that suits it; `auto` takes one that does.
+    /// Opens a model's session on a device that suits it. `auto` chooses such a device.
     pub(crate) fn open_for(
         &self,
         options: &Options,
@@ -217,13 +217,14 @@ impl Runtime {
     fn on_cuda(&self, options: &Options, number: u16, open: Open<'_>) -> Result<Session> {
         let provider = ep::CUDA::default()
             .with_device_id(i32::from(number))
-            // The default, an exhaustive search, is slow and not deterministic; the arena's default doubles its size.
+            // The default search is exhaustive, so it is slow and not deterministic. The default arena doubles its
+            // size.
             .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
             .with_arena_extend_strategy(ArenaExtendStrategy::SameAsRequested)
-            // TF32 rounds the factors of fp32 products to 10 bits: enough to turn an arg-max.
+            // TF32 rounds the factors of fp32 products to 10 bits: enough to change an arg-max.
             .with_tf32(false)
             .build()
-            // Without this a CUDA that fails is replaced by the processor in silence.
+            // Without this, ONNX Runtime silently falls back to the CPU if CUDA fails.
             .error_on_failure();
         cuda::check_provider(&self.library, &self.version)
             .and_then(|()| {
@@ -238,15 +239,15 @@ impl Runtime {
         Ok(Session::builder(&self.environment)?
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(options.threads)?
-            // Plans of memory use are kept for every length of input, and hardly two are alike.
+            // Memory patterns are stored for every input length, and hardly two lengths are equal.
             .with_memory_pattern(false)?)
     }
 }
 
-/// Lets ONNX Runtime refuse memory that no machine has.
+/// Asks ONNX Runtime for more memory than any machine has, so that it refuses once.
 ///
-/// The first C++ exception of a thread takes some memory for itself, and where there is none left glibc ends the process
-/// ("cannot allocate memory for thread-local data") before anything can be halved. So it is had while there is some.
+/// A thread's first C++ exception allocates some memory for itself. If none is left, glibc ends the process ("cannot
+/// allocate memory for thread-local data") before anything can be halved. So it happens here, while there is memory.
 fn reserve_memory_for_exceptions() {
     let refused = Tensor::<f32>::new(&Allocator::default(), [1usize << 60]);
     debug_assert!(refused.is_err(), "nobody has an exbibyte");
@@ -256,7 +257,7 @@ fn reserve_memory_for_exceptions() {
 fn providers() -> Vec<String> {
     let api = ort::api();
     let (mut names, mut count) = (std::ptr::null_mut(), 0);
-    // SAFETY: the call fills both out-pointers or gives an error, upon which nothing is read.
+    // SAFETY: the call fills both out-pointers or returns an error, after which nothing is read.
     let status = unsafe { (api.GetAvailableProviders)(&raw mut names, &raw mut count) };
     // SAFETY: the status comes from the call above and is handed over once.
     if unsafe { ort::Error::result_from_status(status) }.is_err() {
@@ -276,10 +277,10 @@ fn providers() -> Vec<String> {
     providers
 }
 
-/// The version that a library that `ort` has accepted says it has.
+/// The version that a library reports; `ort` has accepted this library.
 fn version_of(library: &Path) -> std::result::Result<String, libloading::Error> {
     type ApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
-    // SAFETY: this library is loaded already and stays loaded, so no code runs here and no pointer dangles; `ort` has
+    // SAFETY: this library is already loaded and stays loaded, so no code runs here and no pointer dangles. `ort` has
     // found the function and called it with this type.
     unsafe {
         let library = libloading::Library::new(library)?;
@@ -290,19 +291,19 @@ fn version_of(library: &Path) -> std::result::Result<String, libloading::Error> 
     }
 }
 
-/// What the dynamic linker says: `libloading`'s own message is only that it failed.
+/// The dynamic linker's message. `libloading`'s own message only says that loading failed.
 pub(crate) fn cause(error: &libloading::Error) -> String {
     error
         .source()
         .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// What ONNX Runtime reports, as one of our errors.
+/// Converts an error of ONNX Runtime to one of ours.
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 pub(crate) fn failure(error: ort::Error) -> Error {
     let text = one_line(&error);
     let text = cuda::with_advice(without_source_place(&text).to_owned());
-    // ONNX Runtime has no code of its own for a refused allocation.
+    // ONNX Runtime has no error code for a refused allocation.
     if ["Failed to allocate memory", "bad_alloc", "out of memory"]
         .iter()
         .any(|sign| text.contains(sign))
@@ -312,7 +313,7 @@ pub(crate) fn failure(error: ort::Error) -> Error {
     Error::Model(text)
 }
 
-/// What a message says, without the place in ONNX Runtime's source that some begin with.
+/// A message without the location in ONNX Runtime's source with which some messages begin.
 fn without_source_place(text: &str) -> &str {
     text.split_once("[ONNXRuntimeError] : ")
         .and_then(|(_, code)| code.splitn(3, " : ").nth(2))
@@ -328,7 +329,7 @@ fn one_line(message: &dyn Display) -> String {
         .join(" ")
 }
 
-/// The memory of this process, where results are read.
+/// Host memory, where results are read.
 pub(crate) fn host_memory() -> Result<MemoryInfo<'static>> {
     let kind = (AllocatorType::Device, MemoryType::CPUOutput);
     MemoryInfo::new(AllocationDevice::CPU, 0, kind.0, kind.1).map_err(failure)
@@ -340,7 +341,7 @@ pub(crate) fn cuda_memory(device: u16) -> Result<MemoryInfo<'static>> {
     MemoryInfo::new(AllocationDevice::CUDA, device.into(), kind.0, kind.1).map_err(failure)
 }
 
-/// A length as ONNX Runtime writes it.
+/// A length in the type that ONNX Runtime uses for it.
 pub(crate) fn dimension(length: usize) -> i64 {
     // A length of something in memory is at most isize::MAX.
     i64::try_from(length).unwrap_or(i64::MAX)

@@ -11,18 +11,18 @@ use super::Device;
 pub struct Options {
     /// Where it runs.
     pub device: Device,
-    /// Threads within an operator; 0 takes one a core.
+    /// Threads within an operator; 0 means one per core.
     pub threads: usize,
     /// ONNX Runtime's library or its folder; `None` looks in the usual places.
     pub ort_lib: Option<PathBuf>,
-    /// The tokens of a prompt that one call reads; longer ones go through the cache in pieces. `None` takes what suits the
-    /// device.
+    /// The most tokens of a prompt that one call reads. Longer prompts are read in pieces through the cache. `None`
+    /// takes the device's default.
     pub prefill_chunk: Option<usize>,
-    /// The most tokens of one call that reads several prompts. `None` takes what suits the device.
+    /// The most tokens of one call that reads several prompts. `None` takes the device's default.
     pub batch_tokens: Option<usize>,
-    /// The bytes that the logits of one call may take: a plain export reads no more tokens at once than that. `None` takes
-    /// what suits the device.
+    /// The most bytes that the logits of one call may take; they limit how many tokens a plain export reads at once.
+    /// `None` takes the device's default.
     pub logits_bytes: Option<usize>,
-    /// Whether a dynamically quantised graph may answer, one whole prompt a call.
+    /// Whether a dynamically quantised graph may answer. It reads one whole prompt per call.
     pub allow_inexact: bool,
 }

@@ -1,5 +1,5 @@
 /*!
-Python's packages, where the wheel put this program among them: ONNX Runtime and NVIDIA's libraries lie there, too.
+Python's packages. If a wheel installed this program there, ONNX Runtime and NVIDIA's libraries are there, too.
 */
 
 use std::fs;
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Where the packages `onnxruntime` and `onnxruntime-gpu` both have the library, in a folder of packages.
+/// The library's folder within a folder of packages, for both `onnxruntime` and `onnxruntime-gpu`.
 pub(super) const RUNTIME: &str = "onnxruntime/capi";
 
-/// The folders of packages in which this program's wheel is installed, seen from the folder of the program: `site-packages`
-/// of an environment of any Python, or the folder that `pip install --target` was given.
+/// The folders of packages in which this program's wheel is installed, found from the program's folder `home`:
+/// `site-packages` of any Python's environment, or the target of `pip install --target`.
 pub(super) fn packages(home: &Path) -> Vec<PathBuf> {
     let Some(prefix) = home.parent() else {
         return Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn packages(home: &Path) -> Vec<PathBuf> {
         let name = path.file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| name.starts_with("python3"))
     });
-    // Debian's own Python calls it otherwise.
+    // Debian's own Python calls the folder `dist-packages`.
     let mut folders: Vec<PathBuf> = pythons
         .flat_map(|python| [python.join("site-packages"), python.join("dist-packages")])
         .collect();
@@ -30,7 +30,7 @@ pub(super) fn packages(home: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Refuses two packages of which each has overwritten the other's libraries.
+/// Refuses two packages of ONNX Runtime, since each overwrites the other's libraries.
 ///
 /// # Errors
 /// [`Error::Model`] if both are there.
@@ -46,7 +46,7 @@ pub(super) fn check_one_runtime(packages: &Path) -> Result<()> {
     )))
 }
 
-/// The folders of NVIDIA's libraries in the folder of packages that a library of ONNX Runtime's lies in.
+/// The folders of NVIDIA's libraries, in the folder of packages that contains ONNX Runtime's `library`.
 pub(super) fn nvidia(library: &Path) -> Vec<PathBuf> {
     let packages = library
         .ancestors()
@@ -65,7 +65,7 @@ fn version(packages: &Path, package: &str) -> Option<String> {
     })
 }
 
-/// What lies in a folder, in the order of the names.
+/// The entries of a folder, sorted by name.
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut paths: Vec<PathBuf> = entries
