@@ -332,6 +332,7 @@ deny-advisories: target/venv-deny/.whole
 lint: deny
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --release --no-deps --lib --quiet
 
 bench: build $(TEST_ENV)/.whole
 	$(CARGO) bench --bench draw --bench stats

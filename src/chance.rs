@@ -1,7 +1,7 @@
 /*!
-Seeded random draws. Every draw is a pure function of its [`Key`], so no result depends on order, shards or threads.
+Seeded random draws. Every draw is a pure function of its `Key`, so no result depends on order, shards or threads.
 
-The key says what the draw is for. Its SHA-256 seeds ChaCha8, with one stream per [`Purpose`]. Bounded integers are
+The key says what the draw is for. Its SHA-256 seeds ChaCha8, with one stream per `Purpose`. Bounded integers are
 drawn here and not by a library, because a library's algorithm may change between versions.
 */
 

@@ -65,7 +65,7 @@ fn utf16(units: &[u8], unit: fn([u8; 2]) -> u16) -> io::Result<Vec<u8>> {
 /// A stream's text, checked.
 ///
 /// # Errors
-/// Those of [`bytes`], or the text is not UTF-8.
+/// Those of [`bytes()`], or the text is not UTF-8.
 pub fn read(stream: impl Read) -> io::Result<String> {
     String::from_utf8(bytes(stream)?)
         .map_err(|e| Error::new(ErrorKind::InvalidData, format!("not UTF-8: {e}")))

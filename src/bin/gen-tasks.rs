@@ -146,30 +146,16 @@ fn run(args: &Args) -> Result<()> {
     if has_duplicates(&args.condition) {
         return Err(Error::usage("--condition: given twice"));
     }
-    if args.condition.contains(&Condition::Deranged) {
-        check_derangements(args)?;
+    if args.condition.contains(&Condition::Deranged) && args.shots.iter().any(|&shots| shots < 2) {
+        warn(
+            "gen-tasks",
+            "fewer than 2 demonstrations cannot be deranged: at 0 and 1 shots the deranged trials equal the clean ones",
+        );
     }
     match &args.alphabet {
         Some(alphabet) => replay(args, alphabet, step),
         None => draw(args, step),
     }
-}
-
-/// Warns of shot counts that have no derangement, which needs two demonstrations. It is an error if no shot count has one.
-fn check_derangements(args: &Args) -> Result<()> {
-    const FEW: &str = "fewer than 2 demonstrations cannot be deranged";
-    let few = args.shots.iter().filter(|&&shots| shots < 2).count();
-    // A published cell is drawn as it was published.
-    if few == args.shots.len() && args.replay.is_none() {
-        return Err(Error::usage(format!(
-            "--condition deranged: {FEW}; give --shots of 2 or more"
-        )));
-    }
-    if few > 0 {
-        let what = format!("{FEW}: at 0 and 1 shots the deranged trials equal the clean ones");
-        warn("gen-tasks", what);
-    }
-    Ok(())
 }
 
 /// The settings that determine the trials, besides the seed. They must be the same in every shard.

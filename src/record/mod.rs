@@ -2,8 +2,8 @@
 The tables that flow between the filters: record kinds, their readers and writers.
 
 JSON lines, Arrow, Parquet and (for flat tables) CSV hold the same columns. A reader detects the format from the first
-bytes. It returns [`Row`]s, from which records are read column by column. Columns that a filter does not know are kept
-as [`Extra`]. A record is written as a line of JSON; the other formats are made from this line.
+bytes. It returns `Row`s, from which records are read column by column. Columns that a filter does not know are kept
+as `Extra`. A record is written as a line of JSON; the other formats are made from this line.
 */
 
 mod arrays;

@@ -1,8 +1,8 @@
 /*!
 Pictures of results: SVG, PNG and an HTML report, drawn from plain numbers.
 
-[`figures`] turns scores, fits and contrasts into a [`Drawing`], one file per family of figures. `campaign` makes a
-summary table with one row per model. [`html`] puts everything on one page. A drawing has one of three forms:
+`figures` turns scores, fits and contrasts into a `Drawing`, one file per family of figures. `campaign` makes a
+summary table with one row per model. `html` puts everything on one page. A drawing has one of three forms:
 
 - `chart` places `series` over a horizontal axis, in panels that `layers` draws. A series has points, error bars and a
   line, or bars.

@@ -303,7 +303,7 @@ pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
 const ROUNDING: f64 = 1e-12;
 
 /// One-sided p that a bootstrapped quantity is positive: `(b + 1) / (B + 1)`, where b of B replicates are not positive.
-/// A replicate below [`ROUNDING`] is not positive: its sums differ by rounding only.
+/// A replicate below `ROUNDING` is not positive: its sums differ by rounding only.
 #[must_use]
 pub fn bootstrap_p(replicates: impl ExactSizeIterator<Item = f64>) -> f64 {
     let total = replicates.len();

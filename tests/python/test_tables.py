@@ -256,7 +256,7 @@ def test_the_row_that_does_not_fit_is_named(predictions, tmp_path):
 def test_a_table_of_no_rows_is_of_the_kind_that_its_schema_says(prompts, scores, tmp_path):
     for rows, filter, words in [
         (prompts, ("score",), "these are prompts: run infer first"),
-        (scores, ("score",), 'column "trial_id": is missing'),
+        (scores, ("score",), "these are scores: expected predictions"),
     ]:
         pq.write_table(arrow(rows).slice(0, 0), tmp_path / "none.parquet")
         assert f"none.parquet: {words}" in refused(*filter, tmp_path / "none.parquet")
