@@ -95,7 +95,7 @@ def summary(rows: list[dict]) -> int:
     for row in rows:
         said = ", ".join(f"{name} {value}" for name, value in row.items() if isinstance(value, int | float))
         # Of a traceback, the error; all of it is in the results.
-        because = row.get("because", "").strip().rpartition("\n")[2][:120]
+        because = row.get("because", row.get("said", "")).strip().rpartition("\n")[2][:120]
         print(f"{row['status']:8} {row['stage']:12} {row['name']:32} {said or because}")
     return int(any(row["status"] in ("wrong", "failed") for row in rows))
 
