@@ -1,24 +1,24 @@
-"""The reading graph: what every converted decoder has in common, whatever its layers look like.
+"""The reading graph: the inputs, outputs and operators that all converted decoders share.
 
 Inputs
     input_ids              int64 [B,T]    this call's tokens, T >= 1, no padding
-    seqlens_k              int32 [B]      of each row: tokens read up to and with this call's last, less one
-    total_sequence_length  int32 [1]      the largest number of tokens of a row, with this call's; on the host
-    positions              int64 [B,Q]    places among this call's T tokens
-    choices                int64 [B,Q,C]  tokens whose logits are wanted there
-    past_key_values.N.key, .value   E [B,KV,P,DH]   room for P >= total_sequence_length tokens
+    seqlens_k              int32 [B]      for each row: the number of tokens read, including this call's, minus one
+    total_sequence_length  int32 [1]      the largest number of tokens in a row, including this call's; on the host
+    positions              int64 [B,Q]    wanted positions, as indices into this call's T tokens
+    choices                int64 [B,Q,C]  token ids whose logits are wanted at these positions
+    past_key_values.N.key, .value   E [B,KV,P,DH]   the key-value cache, with room for P >= total_sequence_length tokens
 Outputs
     best     int64   [B,Q]      the token with the largest logit, the lowest id among equals
-    top      float32 [B,Q,2]    the largest logit and the one behind it, equal where there is a tie
-    log_sum  float32 [B,Q]      ln of the sum of exp(logit - top[..., 0]) over all logits; NaN where a logit is
+    top      float32 [B,Q,2]    the largest logit and the second largest; they are equal if there is a tie
+    log_sum  float32 [B,Q]      ln of the sum of exp(logit - top[..., 0]) over all logits; NaN if any logit is NaN
     chosen   float32 [B,Q,C]    the logits of `choices`
-    present.N.key, .value           E [B,KV,P,DH]   to be bound to the memory of the past
+    present.N.key, .value           E [B,KV,P,DH]   the caller binds these to the memory of past_key_values
 
-E is the type that is computed in: bfloat16 for CUDA, float32 for CPUs and with --weights float32. A cache is written in
-place: nothing that was read before is copied, and what lies behind the tokens read is ignored, so that a smaller
-seqlens_k cuts it (in float32 for CUDA it must be finite: its weight is zero, not its product). Rows may have read
-unequally much when T = 1. With T > 1 behind a past there may be one row only: ONNX Runtime's GroupQueryAttention allows
-no more.
+E is the type of the computation: bfloat16 for CUDA, float32 for CPUs and with --weights float32. The graph writes to
+the cache in place and copies no earlier tokens. It ignores what the cache holds after the tokens read, so a smaller
+seqlens_k truncates the cache. (In float32 for CUDA, the ignored part must be finite: its attention weight is 0, but it
+is still multiplied.) When T = 1, rows may have different numbers of tokens. When T > 1 and there is a past, only one
+row is allowed: this is a limit of ONNX Runtime's GroupQueryAttention.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,14 +32,14 @@ from onnx_writer import MICROSOFT, OnnxWriter
 from shape import Shape
 from weights import Weight, joined
 
-# GroupQueryAttention rotates heads of these sizes only, and this many of their dimensions; others are rotated before.
+# GroupQueryAttention rotates only if head size and rotated dimensions are multiples of these; else we rotate before it.
 HEAD_MULTIPLE = 16
 ROTARY_MULTIPLE = 16
-# Since when ONNX has an operator that writes into a cache.
+# The first opset with an operator that writes into a cache (TensorScatter).
 SCATTER_OPSET = 24
-# A matrix's name ends with the first, its bias's with the second.
+# Name endings: of a matrix, and of its bias.
 ENDS = ("", ".bias")
-# MatMulNBits' `accuracy_level` that computes in float32.
+# The `accuracy_level` with which MatMulNBits computes in float32.
 FLOAT32 = 1
 
 
@@ -56,7 +56,7 @@ class Decoder:
     """Builds the reading graph; an architecture adds its layers between `embed` and `finish`."""
 
     def __init__(self, writer: OnnxWriter, shape: Shape, embedding: Weight, wide_norms: bool = False):
-        """`wide_norms`: the weights of root-mean-square norms are float32, whatever type is computed in."""
+        """`wide_norms`: the weights of root-mean-square norms are float32 even if the graph computes in bfloat16."""
         self.writer = w = writer
         self.shape = shape
         self._wide_norms = wide_norms and w.element != TensorProto.FLOAT
@@ -65,7 +65,7 @@ class Decoder:
         self._total = w.input("total_sequence_length", TensorProto.INT32, [1])
         self._positions = w.input("positions", TensorProto.INT64, ["B", "Q"])
         self._choices = w.input("choices", TensorProto.INT64, ["B", "Q", "C"])
-        # What has a number for each place that is computed at.
+        # A tensor whose shape is that of the positions now computed: `input_ids`, later `positions`.
         self._places = self._ids
         self._embedding = self._stored(embedding)
         # Keys and values by layer.
@@ -77,15 +77,15 @@ class Decoder:
         return self.writer.matrix(weight.name, ((part.read(), part.origin) for part in parts))
 
     def vector(self, weight: Weight) -> str:
-        """A norm or a bias: in the type that is computed in, whatever type the matrices have."""
+        """A norm or a bias, in the type of the computation (matrices may be stored in another type)."""
         return self.writer.constant(weight.name, weight.array.astype(self.writer.computed))
 
     def number(self, name: str, value: float) -> str:
-        """A constant without dimensions."""
+        """A scalar constant."""
         return self.writer.constant(name, np.array(value, self.writer.computed))
 
     def embed(self, positions: Weight | None = None) -> str:
-        """What stands for each token, and for its place where places have an embedding."""
+        """The embedding of each token, plus that of its position if `positions` is given."""
         w = self.writer
         x = w.widened(w.node("Gather", self._embedding, self._ids, axis=0))
         if positions is None:
@@ -94,7 +94,7 @@ class Decoder:
         return w.node("Add", x, w.widened(w.node("Gather", self._stored(positions), places, axis=0)))
 
     def rotary(self, name: str, rates: np.ndarray, magnitude: float = 1.0) -> Rotary:
-        """Tables for rotating the first 2 len(rates) dimensions of each head, by position times rate."""
+        """Tables that rotate the first 2 len(rates) dimensions of each head by the angle position * rate."""
         angles = np.outer(np.arange(self.shape.positions, dtype=np.float32), rates)
         cos, sin = (
             self.writer.constant(f"{name}.{part}", (of(angles) * np.float32(magnitude)).astype(self.writer.computed))
@@ -103,7 +103,7 @@ class Decoder:
         return Rotary(cos, sin, 2 * len(rates))
 
     def _integer(self, value: int) -> str:
-        """A constant int64 without dimensions."""
+        """A scalar int64 constant."""
         return self._shared(f"n{value}", lambda: self.writer.constant(f"n{value}", np.array(value, np.int64)))
 
     def _shared(self, name: str, build: Callable[[], str]) -> str:
@@ -113,7 +113,7 @@ class Decoder:
         return self._built[name]
 
     def norm(self, x: str, weight: Weight, bias: Weight | None = None) -> str:
-        """Normalisation over the last axis: by the root of the mean square; with a bias, layer normalisation."""
+        """Normalisation over the last axis: layer normalisation if there is a bias, root-mean-square otherwise."""
         w, options = self.writer, {"epsilon": self.shape.epsilon}
         if bias is not None:
             return w.node("LayerNormalization", x, self.vector(weight), self.vector(bias), axis=-1, **options)
@@ -123,7 +123,7 @@ class Decoder:
         return w.node("SimplifiedLayerNormalization", x, self.vector(weight), axis=-1, **options)
 
     def residual(self, x: str, y: str | None, weight: Weight, bias: Weight | None = None) -> tuple[str, str]:
-        """x + y, and its `norm`. Without y, which is so before the first layer: x, and its `norm`."""
+        """x + y and its `norm`. If y is None (before the first layer): x and its `norm`."""
         if y is None:
             return x, self.norm(x, weight, bias)
         if self._wide_norms:
@@ -136,7 +136,7 @@ class Decoder:
         return total, n
 
     def linear(self, x: str, weight: Weight, bias: Weight | None = None) -> str:
-        """x W^T + b for W as models store it, [out, in]."""
+        """x W^T + b, where W has the layout that models store, [out, in]."""
         blocks = weight.blocks if self.writer.keeps_blocks else None
         if blocks is not None:
             product = self._blocks_product(x, weight, blocks)
@@ -148,7 +148,7 @@ class Decoder:
         return self.writer.node("FusedMatMul", x, matrix, domain=MICROSOFT, transB=1)
 
     def _sum(self, x: str, matrix: str, bias: str) -> str:
-        """x W^T + b, rounded once: the operator that does this takes two dimensions only."""
+        """x W^T + b, rounded once. The operator for this, Gemm, takes only two dimensions, so x is flattened."""
         w = self.writer
         shape = lambda: w.node("Concat", w.node("Shape", self._places), w.integers(-1), axis=0)
         flat = w.node("Flatten", x, axis=2)
@@ -156,11 +156,11 @@ class Decoder:
         return w.node("Reshape", y, self._shared(f"shape of {self._places}", shape))
 
     def _blocks_product(self, x: str, weight: Weight, blocks: Blocks) -> str:
-        """x W^T for W in blocks, x not rounded to integers.
+        """x W^T for W in blocks; x is not rounded to integers.
 
-        ONNX Runtime has an operator for scale * (code - 8), with a kernel that unpacks as it multiplies. Zero points
-        that are no integers, which offsets would be, it multiplies 20 times slower at one token: each call unpacks the
-        whole matrix. An offset meets the sum of its block of x instead.
+        ONNX Runtime has an operator for scale * (code - 8), whose kernel unpacks while it multiplies. Offsets could be
+        its zero points, but non-integer zero points are 20 times slower at one token: each call would unpack the whole
+        matrix. Instead, each offset is multiplied by the sum of x over its block.
         """
         w, (rows, columns) = self.writer, blocks.codes.shape
         codes, scales, offsets = w.blocks(weight.name, blocks, weight.origin)
@@ -176,21 +176,21 @@ class Decoder:
         return w.node("Add", product, w.node("MatMul", self._shared(f"sums {x}", sums), offsets))
 
     def gated(self, x: str, layer: Callable[[str], Weight], activation: Callable[[str], str]) -> str:
-        """The feed-forward part: activation(x G^T) * (x U^T), times D^T."""
+        """The gated feed-forward part: (activation(x G^T) * (x U^T)) D^T."""
         gate, up = activation(self.linear(x, layer("ffn_gate"))), self.linear(x, layer("ffn_up"))
         return self.linear(self.writer.node("Mul", gate, up), layer("ffn_down"))
 
     def silu(self, x: str) -> str:
         if self.writer.element != TensorProto.FLOAT:
-            # CUDA's kernel of Sigmoid rounds its exponential and the sum below the fraction, too.
+            # CUDA's Sigmoid kernel also rounds intermediate values: the exponential and the denominator.
             return self.writer.node("ScaledSiLU", x, domain=MICROSOFT)
         return self.writer.node("Mul", x, self.writer.node("Sigmoid", x))
 
     def attention(self, x: str, n: str, *how, **options) -> tuple[str, str]:
-        """`x`, and what its norm `n` attends to in the next layer, which `heads` is told `how`.
+        """`x`, and the attention output of the next layer for its norm `n`; `how` and `options` go to `heads`.
 
-        Behind the last layer's attention no place sees another: there both are returned at the wanted positions only,
-        and the rest of that layer costs next to nothing.
+        After the last layer's attention, no position depends on another. So for the last layer, both are returned at
+        the wanted positions only, and the rest of that layer costs next to nothing.
         """
         layer = len(self._caches)
         out = self.heads(layer, n, *how, **options)
@@ -206,11 +206,11 @@ class Decoder:
         window: int = -1,
         scale: float | None = None,
     ) -> str:
-        """Causal attention over past and present, rotary embedding included if there is one, with this layer's caches.
+        """Causal attention over past and present tokens, with rotary embedding if `rotary` is given; updates the cache.
 
-        `qkv` are matrices, each with its bias where there is one, `norms` those of each head of Q and of K, or of all
-        heads at once. `window` is how many tokens a token sees, itself included (-1: all); `scale` goes before the
-        softmax, where it is not one over the root of the head's size.
+        `qkv` holds the matrices, each with its bias if it has one. `norms` holds the norms of Q and of K, for each head
+        or for all heads at once. `window` is the number of tokens that a token sees, including itself (-1: all).
+        `scale` multiplies the scores before the softmax (None: 1 / sqrt(head_dim)).
         """
         w, s = self.writer, self.shape
         scale = s.head_dim**-0.5 if scale is None else scale
@@ -218,7 +218,7 @@ class Decoder:
             w.input(f"past_key_values.{layer}.{kind}", w.element, ["B", s.kv_heads, "P", s.head_dim])
             for kind in ("key", "value")
         ]
-        # ONNX Runtime's own operator has no float32 kernel for CUDA. Its kernels there take Q, K and V in one.
+        # ONNX Runtime's GroupQueryAttention has no float32 kernel for CUDA. Its CUDA kernels take Q, K and V joined.
         is_grouped = w.device == "cpu" or w.element != TensorProto.FLOAT
         rotates = rotary is None or s.head_dim % HEAD_MULTIPLE == rotary.dims % ROTARY_MULTIPLE == 0
         rotates = is_grouped and rotates
@@ -241,7 +241,7 @@ class Decoder:
     def _grouped(
         self, qkv: tuple, past: list, rotary: Rotary | None, norms: Sequence[Weight], window: int, scale: float
     ) -> list[str]:
-        """By ONNX Runtime's own operator, which also rotates and normalises heads if it is told to."""
+        """Attention by ONNX Runtime's GroupQueryAttention, which can also rotate and normalise the heads."""
         s = self.shape
         tables = () if rotary is None else (rotary.cos, rotary.sin)
         norms = [*[""] * 5, *(self.vector(norm) for norm in norms)] if norms else []
@@ -259,7 +259,7 @@ class Decoder:
         )
 
     def wanted(self, x: str) -> str:
-        """x [B,T,width] at the wanted positions, [B,Q,width]: where everything behind is computed, too."""
+        """x [B,T,width] at the wanted positions, [B,Q,width]; later nodes are computed there only."""
         w, self._places = self.writer, self._positions
         places = self._shared("wanted", lambda: w.node("Unsqueeze", self._positions, w.integers(2)))
         return w.node("GatherND", x, places, batch_dims=1)
@@ -271,7 +271,7 @@ class Decoder:
         return w.node("Reshape", self.norm(split, weight), w.integers(0, 0, -1))
 
     def _rotated(self, x: str, heads: int, rotary: Rotary) -> str:
-        """x [B,T,heads * head_dim], rotated."""
+        """x [B,T,heads * head_dim] with its heads rotated."""
         return self.writer.node(
             "RotaryEmbedding",
             *(x, self._shared("places", self._token_places), rotary.cos, rotary.sin),
@@ -295,7 +295,7 @@ class Decoder:
         return w.node("Add", first, w.node("Range", self._integer(0), length, self._integer(1)))
 
     def _scattered(self, qkv: tuple, past: list, _: None, __: tuple, window: int, scale: float) -> list[str]:
-        """By ONNX's operators, which ONNX Runtime has in float32 for CUDA, too."""
+        """Attention by standard ONNX operators, which ONNX Runtime also has in float32 for CUDA."""
         w, s = self.writer, self.shape
         w.require(SCATTER_OPSET)
         first = self._shared("first places", self._first_places)
@@ -307,12 +307,12 @@ class Decoder:
         return [w.node("Reshape", out, w.integers(0, 0, s.heads * s.head_dim)), *cache]
 
     def _by_head(self, x: str, heads: int) -> str:
-        """[B,T,heads * head_dim] as [B,heads,T,head_dim]."""
+        """x [B,T,heads * head_dim], rearranged to [B,heads,T,head_dim]."""
         split = self.writer.node("Reshape", x, self.writer.integers(0, 0, heads, self.shape.head_dim))
         return self.writer.node("Transpose", split, perm=[0, 2, 1, 3])
 
     def _seen(self, past: str, window: int) -> str:
-        """Which rows of the cache each of this call's tokens sees, [B,1,T,P]: those up to its own, `window` of them."""
+        """The mask [B,1,T,P] of cache rows that each token of this call sees: the last `window` up to its own."""
 
         def build() -> str:
             w = self.writer
@@ -326,22 +326,22 @@ class Decoder:
         return self._shared(f"seen {window}", build)
 
     def finish(self, n: str, head: Weight | None, bias: Weight | None = None) -> None:
-        """What the logits say, of `n` at the wanted positions by `head` (None: the embedding, tied) and its bias.
+        """Adds the outputs. The logits are `n`, given at the wanted positions, times `head`, plus `bias`.
 
-        Only operators that need no cuDNN, and none that may take any one of equal logits.
+        `head` is None if the embedding is tied. No operator needs cuDNN. Of equal logits, `best` takes the lowest id.
         """
         w, s = self.writer, self.shape
         matrix = self._embedding if head is None else self._stored(head)
         if w.device == "cpu":
-            # ONNX Runtime would repack a constant operand into a second copy (671 MB for Gemma 3). A view whose shape
-            # it learns at run time only - zeros stand for the sizes as they are - is used as it lies.
+            # ONNX Runtime would repack a constant operand into a second copy (671 MB for Gemma 3). It uses a view
+            # in place if it only learns the shape at run time. Zeros in that shape mean "keep this size".
             same = w.node("Mul", w.node("Shape", self._ids), w.integers(0))
             matrix = w.node("Reshape", matrix, same)
         matrix = w.widened(matrix)
         logits = w.exact(self._product(n, matrix) if bias is None else self._sum(n, matrix, self.vector(bias)))
         top, _ = w.nodes("TopK", 2, logits, w.integers(2))
         most = w.node("Gather", top, w.integers(0), axis=2)
-        # Where is ten times slower on a CPU than this product, exact in float32.
+        # On a CPU, the operator Where is ten times slower than this product, which is exact in float32.
         left = w.constant("ids left", np.arange(s.vocabulary, 0, -1, np.float32))
         left = w.node("Mul", w.node("Cast", w.node("Equal", logits, most), to=TensorProto.FLOAT), left)
         left, _ = w.nodes("TopK", 2, left, w.integers(1))

@@ -1,9 +1,9 @@
 """The StripedHyena 1 architecture (Evo 1) in a Hugging Face folder: its sizes, its tensors and its layers.
 
-Beside attention there is one kind of layer, whose inner filter has complex modes: h[t] is the real part of
-sum_k residue_k pole_k^t. Everything else is as in version 2 (striped_hyena.py), but for biases, the order of rows and
-what the MLP's activation is. Keys, names and defaults: the folders togethercomputer/evo-1-8k-base and -131k-base with
-the code in them, and the PyPI packages evo-model 0.5 and stripedhyena 0.2.2.
+Layers are attention layers or Hyena layers. A Hyena layer's inner filter has complex modes: h[t] is the real part of
+sum_k residue_k pole_k^t. Only biases, the order of rows and the MLP's activation differ from version 2
+(striped_hyena.py). Sources of keys, names and defaults: the folders togethercomputer/evo-1-8k-base and -131k-base with
+their code, and the PyPI packages evo-model 0.5 and stripedhyena 0.2.2.
 """
 
 import math
@@ -22,13 +22,13 @@ from striped_hyena import HEAD_MULTIPLE, config_of
 from striped_hyena_graph import SHORT_TAPS, StripedHyenaGraph
 from weights import Weight
 
-# Bytes and what fills the matrix; other StripedHyenas have other tokenizers.
+# The bytes, plus padding of the matrix. StripedHyenas with another size have other tokenizers.
 VOCABULARY = 512
 ROOT, EMBEDDING, HEAD = "backbone.", "backbone.embedding_layer.weight", "backbone.unembed.weight"
 RATES = "inner_mha_cls.rotary_emb.inv_freq"
-# Rates may have been saved in bfloat16, from which nobody computes: the modelling code makes them anew.
+# Saved rates may be in bfloat16. They are only checked, as the modelling code recomputes the rates.
 RATES_TOLERANCE = 2.0**-8
-# Kernels, training, storage, and splits that matter with several groups of projections only.
+# Keys about kernels, training and storage, and about splits that only matter with several groups of projections.
 WITHOUT_EFFECT = (
     "auto_map column_split compile inference_mode inner_size_multiple_of log_intermediate_values low_mem_mode"
     " make_vocab_size_divisible_by max_batch_size mlp_init_method mlp_output_init_method model_parallel_size"
@@ -136,7 +136,7 @@ class Evo1(Family):
         return table
 
     def _check_rates(self, name: str) -> None:
-        """Rates that were saved have to be those of the base, which is what the modelling code computes with."""
+        """Check that saved rates are those of rotary_emb_base, from which the modelling code computes them."""
         if name in self.source.shapes():
             found = self.source.tensor(name).astype(np.float64)
             if found.shape != self._rates.shape or np.abs(found / self._rates - 1).max() > RATES_TOLERANCE:
@@ -182,7 +182,7 @@ class Evo1(Family):
     def _weight(
         self, name: str, edit: Callable[[np.ndarray], np.ndarray] = lambda array: array, part: str = ""
     ) -> Weight:
-        """A tensor, or the part of it that `edit` takes, whose name has `part` in it."""
+        """A tensor, or the part of it that `edit` returns; `part` is added to its name."""
         own, end = name.removeprefix(ROOT).replace("blocks.", "layers."), ".bias" if name.endswith(".bias") else ""
         own = own.removesuffix(end) + part + end
         return Weight(own, lambda: edit(self.source.tensor(name)), f"{self.source.path}: tensor {name}")
@@ -219,7 +219,7 @@ class Evo1(Family):
         return graph.hyena(number, z, taps[:, 0], inner, bias)
 
     def _separated(self, rows: np.ndarray) -> np.ndarray:
-        """Rows stored as (head, {x2, x1, v}, dimension), as x2's, x1's and v's."""
+        """Reorder rows from (head, {x2, x1, v}, dimension) to all of x2, then all of x1, then all of v."""
         if not self._is_by_head:
             return rows
         split = rows.reshape(self.shape.heads, 3, self.shape.head_dim, *rows.shape[1:])

@@ -1,23 +1,23 @@
-"""The reading graph of a HyenaDNA: the contract of decoder.py, with what a layer keeps of each token as its cache.
+"""The reading graph of HyenaDNA: the interface of decoder.py. Each layer's cache holds these values for each token:
 
     past_key_values.N.key     E [B,1,P,H]     the gated inputs of layer N's long filter
     past_key_values.N.value   E [B,1,P,3H]    its projections, before its short filter
-H is the width. An implicit filter has no finite state: y[t] = sum_s h[t-s] u[s] needs every u. As such a cache is cut
-by saying that less was read, a nested prompt is read in as few calls as a transformer's. Nothing behind the tokens
-read is ever looked at. Rows may have read unequally much, and there may be several in any call.
+H is the width. An implicit filter has no finite state: y[t] = sum_s h[t-s] u[s] needs every u. Passing a smaller
+seqlens_k truncates the cache, so a nested prompt takes as few calls as with a transformer. The graph never uses what
+the cache holds after the tokens read. Every call may have several rows, with different numbers of tokens read.
 
-The long filter is a product of two matrices a channel. With C tokens a block and n blocks a call (n C >= T),
+The long filter is a product of two matrices per channel. With C tokens per block and n blocks per call (n C >= T),
 
     y[i C + a] = sum_r u'[(n-1-i) C + r] h[r + a - (C-1)]        u'[r]: r tokens before the call's last, padded
 
-so that u' is laid out n times, each a block further, and h C times, each a token further: both together hold d P (n +
-C) numbers, where a Toeplitz matrix would hold d P T. h's rows are made by repeating a vector and cutting the repeated
-one into rows one longer than it was, so that no index is looked up. For a call of one token C is 1, and the product a
-sum.
+One matrix has n copies of u', each shifted by one more block. The other has C copies of h, each shifted by one more
+token. Together they hold d P (n + C) numbers; a Toeplitz matrix would hold d P T. To shift h without looking up
+indices, the vector is repeated, and the result is cut into rows that are longer than the vector by one. For a call of
+one token, C is 1 and the product is a sum.
 
-For CUDA, what goes through a matrix of the checkpoint is bfloat16, and so are the caches: projections are what a
-product gave, and gated inputs are rounded where the reference implementation rounds them. The residual is float32, as
-it is there, and so are norms, filters and gates.
+For CUDA, the products with checkpoint matrices are bfloat16, and so are the caches: projections are such products, and
+gated inputs are rounded where the reference implementation rounds them. The residual is float32, as in the reference,
+and so are norms, filters and gates.
 
 Sources: Nguyen et al., "HyenaDNA" (arXiv 2306.15794); Poli et al., "Hyena Hierarchy" (arXiv 2302.10866), section 3.
 """
@@ -35,18 +35,18 @@ from weights import Weight
 
 # Taps of the filter over the projections.
 SHORT_TAPS = 3
-# The most tokens of a block, by device: on a CPU 16 goes with calls of 256 tokens, for which both layouts are as large.
+# The most tokens per block, for each device. For the CPU's calls of 256 tokens, 16 makes both matrices equally large.
 BLOCK = {"cpu": 16, "cuda": 32}
 END = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the layers share of one call; all but the last three are on the host."""
+    """Values of one call that all layers share; all but the last three are on the host."""
 
-    # Where the call's tokens begin, from the end: -T.
+    # The start of the call's tokens, counted from the end: -T.
     tokens: str
-    # h's first and last lag, from what is stored; how often it is laid out, [1,C+1,1]; the numbers of that which count.
+    # The slice of the stored h; the shape that repeats it, [1,C+1,1]; how many of the repeated numbers are used.
     lags: tuple[str, str]
     copies: str
     numbers: str
@@ -54,9 +54,9 @@ class Sizes:
     blocks: str
     columns: str
     channels: str
-    # Blocks of u' by block of the call and place in the sum, [n,blocks of a row].
+    # For each block of the call, the blocks of u' in its sum, [n,blocks of a row].
     order: str
-    # Cached tokens, the call's last first, as (0, place), [B,M,2]; whether they are there, [B,M,1].
+    # Indices of the cached tokens as (0, position), latest first, [B,M,2]; whether each exists, [B,M,1].
     window: str
     there: str
 
@@ -71,7 +71,7 @@ class HyenaGraph(Decoder):
         self._kept: list[tuple[str, str, int]] = []
 
     def _narrowed(self, x: str) -> str:
-        """A float32 value in the type that is computed in."""
+        """A float32 value, cast to the type of the computation."""
         w = self.writer
         return x if w.element == TensorProto.FLOAT else w.node("Cast", x, to=w.element)
 
@@ -79,7 +79,7 @@ class HyenaGraph(Decoder):
         return self.writer.exact(super().embed())
 
     def residual(self, x: str, y: str | None, weight: Weight, bias: Weight | None = None) -> tuple[str, str]:
-        """The residual stays float32; its norm goes into a product."""
+        """As in Decoder, but the residual stays float32. The norm is cast, because it goes into a matrix product."""
         w = self.writer
         scales = [w.constant(part.name, part.array.astype(np.float32)) for part in (weight, bias)]
         options = {"epsilon": self.shape.epsilon}
@@ -90,9 +90,9 @@ class HyenaGraph(Decoder):
         return total, self._narrowed(n)
 
     def hyena(self, layer: int, z: str, taps: np.ndarray, bias: np.ndarray, long: np.ndarray) -> str:
-        """x0 * (long over (v * x1)) [B,T,H]; x0, x1 and v are z [B,T,3H] behind the short filter [3H,3] and its bias.
+        """x0 * long(v * x1) [B,T,H]; x0, x1 and v: z [B,T,3H] after the short filter [3H,3] with its bias, split.
 
-        `long` [H,positions] has the direct path in its first lag.
+        `long` [H,positions] is the long filter, with the direct path in its first lag.
         """
         w, width = self.writer, self.shape.width
         cache = self._cached(layer, "value", z, 3 * width)
@@ -112,7 +112,7 @@ class HyenaGraph(Decoder):
         u = w.node("Mul", w.exact(w.node("GatherND", u, s.window, batch_dims=1)), s.there)
         u = w.node("Reshape", w.node("Transpose", u, perm=[2, 0, 1]), s.blocks)
         u = w.node("Reshape", w.node("Gather", u, s.order, axis=2), s.columns)
-        # Lags before the first are zero; lags behind the last that is read meet zeros.
+        # The filter is zero at negative lags. Lags beyond the tokens read are multiplied by zeros.
         padded = np.pad(long, ((0, 0), (self._block - 1, self._block)))
         h = w.constant(f"layers.{layer}.long", padded.astype(np.float32))
         h = w.node("Slice", h, *s.lags, w.integers(1))
@@ -129,11 +129,11 @@ class HyenaGraph(Decoder):
         batch, tokens = (w.node("Shape", self._ids, start=axis, end=axis + 1) for axis in (0, 1))
         block = w.node("Min", tokens, w.integers(self._block))
         more = w.node("Div", w.node("Sub", tokens, one), block)
-        # A slice of so many is the one way to the total that takes no copy of it.
+        # The shape of a slice of this length gives the total as int64; no other way avoids a copy between devices.
         places = w.constant("places", np.zeros(self.shape.positions, np.int8))
         first, axis = (w.constant(name, np.zeros(1, np.int32)) for name in ("first place", "axis of places"))
         read = w.node("Shape", w.node("Slice", places, first, self._total, axis))
-        # One block more than was read: rows of h are one longer than what is repeated.
+        # One block more than the tokens read fill, because rows of h are longer than the repeated vector by one.
         count = w.node("Add", w.node("Div", w.node("Sub", read, one), block), w.integers(2))
         columns = w.node("Mul", count, block)
         begin = w.node("Sub", w.integers(self._block), block)
@@ -160,20 +160,20 @@ class HyenaGraph(Decoder):
         )
 
     def _before(self) -> tuple[str, str]:
-        """The two tokens before each row's first of this call, as `_looked_up` has them."""
+        """The two tokens before this call's first token of each row, as `_looked_up` returns them."""
         w = self.writer
         first = w.node("Unsqueeze", self._shared("first places", self._first_places), w.integers(1))
         return self._looked_up(w.node("Add", first, w.integers(-2, -1)), w.element)
 
     def _looked_up(self, places: str, element: int) -> tuple[str, str]:
-        """For GatherND: places [B,M] of a cache, the first where there is none; and whether there is one, 1 or 0."""
+        """GatherND indices for positions [B,M] in a cache (0 if negative), and whether each position exists (1 or 0)."""
         w = self.writer
         there = w.node("Cast", w.node("GreaterOrEqual", places, self._integer(0)), to=element)
         index = w.node("Unsqueeze", w.node("Max", places, self._integer(0)), w.integers(2))
         return w.node("Mul", index, w.integers(0, 1)), w.node("Unsqueeze", there, w.integers(2))
 
     def _cached(self, layer: int, kind: str, x: str, size: int) -> str:
-        """The cache with x [B,T,size] behind what it holds, [B,1,P,size]."""
+        """The cache [B,1,P,size] with x [B,T,size] written after the tokens that it holds."""
         w = self.writer
         past = w.input(f"past_key_values.{layer}.{kind}", w.element, ["B", 1, "P", size])
         first = self._shared("first places", self._first_places)

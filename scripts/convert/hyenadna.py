@@ -1,8 +1,8 @@
-"""The hyenadna architecture (HyenaDNA), in either kind of its folders: its sizes, its tensors, its filters, its layers.
+"""The hyenadna architecture (HyenaDNA), in both kinds of folders: its sizes, its tensors, its filters, its layers.
 
-The long filters are no tensors but functions of the lag: a small network over waves, times a window that decays. They
-are computed here, in float64, for as many lags as the longest prompt may have. Names of tensors and keys, the shared
-frequency and the window's shift: the folders LongSafari/hyenadna-*-seqlen-hf and the modelling code in them.
+The long filters are not tensors but functions of the lag: a small network over waves, times a decaying window. They
+are computed here, in float64, for as many lags as the longest prompt may have. Source of the names of tensors and
+keys, the shared frequency and the window's shift: the folders LongSafari/hyenadna-*-seqlen-hf and their code.
 """
 
 import math
@@ -20,16 +20,16 @@ from onnx_writer import MICROSOFT, OnnxWriter
 from shape import Shape
 from weights import Weight
 
-# The tokenizer has no file of this kind: its ids are its code's.
+# The folders have no tokenizer.json. These tokens and ids are those of the tokenizer's code.
 TOKENS = ("[CLS]", "[SEP]", "[BOS]", "[MASK]", "[PAD]", "[RESERVED]", "[UNK]", *"ACGTN")
 BOS, END, PAD = 2, 1, 4
-# Lags that filters are kept for, where nobody says: the longest prompts of this field have half as many tokens.
+# The default number of lags in a filter. The longest prompts of this field have half as many tokens.
 POSITIONS = 8192
-# torch's LayerNorm, which the layers' norms take without a word.
+# The default of torch's LayerNorm, which the layers' norms use.
 EPSILON = 1e-5
-# What the window decays to.
+# The value that the window decays to.
 SHIFT = 0.05
-# Options of training, and one that the modelling code reads and never looks at.
+# Training options, and one that the modelling code reads but never uses.
 WITHOUT_EFFECT = ("auto_map", "embed_dropout", "hyena_dropout", "hyena_filter_dropout", "use_bias")
 EMBEDDING, HEAD = "hyena.backbone.embeddings.word_embeddings.weight", "lm_head.weight"
 
@@ -110,12 +110,12 @@ class HyenaDna(Family):
         return table
 
     def _frequency_names(self, layer: int) -> list[str]:
-        """The names of one trained module in several places: it is saved under one of them, or under all."""
+        """The names of the filter's one shared frequency: it is saved under one of them, or under all."""
         count = 1 + self._inner if self._frequency is None else 0
         return [f"{self._filter(layer)}implicit_filter.{1 + 2 * j}.freq" for j in range(count)]
 
     def _shared_frequency(self, names: list[str]) -> np.ndarray:
-        """By what a filter's activations all multiply before the sine."""
+        """The factor that all activations of a filter apply before the sine."""
         if not names:
             return np.full((1, self._order), self._frequency)
         shapes = self.source.shapes()
@@ -188,7 +188,7 @@ class HyenaDna(Family):
         return array
 
     def _long(self, layer: int) -> np.ndarray:
-        """The long filter by channel and lag, with the direct path in its first lag."""
+        """The long filter [channels,lags], with the direct path in its first lag."""
         load = lambda name: self._exact(self._filter(layer) + name)
         x = load("pos_emb.z")[0, : self.max_positions]
         for j in range(1 + self._inner):
@@ -202,12 +202,12 @@ class HyenaDna(Family):
 
 
 def is_table(name: str) -> bool:
-    """Whether a tensor is a table of the lag or of the channels, not a weight."""
+    """Whether a tensor is a table over lags or channels, not a weight."""
     return name.endswith((".pos_emb.z", ".pos_emb.t", ".modulation.deltas"))
 
 
 def tokenizer() -> dict:
-    """The character tokenizer as `tokenizers` writes it: each character is a token, any other one [UNK]."""
+    """The character tokenizer in the format of `tokenizers`. Characters outside the vocabulary become [UNK]."""
     special = [
         {"id": id, "content": token, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
          "special": True}

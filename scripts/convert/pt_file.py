@@ -1,10 +1,10 @@
 """Reading a PyTorch checkpoint (`.pt`, or its raw byte splits `.pt.part0`, `.pt.part1` ...) without PyTorch.
 
 A `.pt` file is a zip of one pickle, which names the tensors, and one stored entry for each storage. A pickle may call
-any function, so this one is read by an unpickler that knows tensors, containers of Python and nothing else: whatever
-more a file asks for is named and refused, and never imported. Lightning's `.ckpt` and Hugging Face's `.bin` have other
-things beside the weights, of whatever classes: for these an empty object stands, and nothing is imported either. Tensors
-are read one at a time.
+any function. Our unpickler therefore knows only tensors and plain Python containers. If a file asks for anything else,
+the unpickler names and refuses it, and never imports it. Lightning's `.ckpt` and Hugging Face's `.bin` also hold other
+objects, of any class: an empty object replaces each of them, and again nothing is imported. Tensors are read one at a
+time.
 """
 
 import io
@@ -26,24 +26,24 @@ from files import refuse_pointer
 from hf_config import HfConfig
 from source import Source
 
-# Storages that hold weights. Evo2's have bfloat16 matrices and float32 poles.
+# The storage types for weights. Evo 2 has bfloat16 matrices and float32 poles.
 STORAGES = {"FloatStorage": np.float32, "BFloat16Storage": ml_dtypes.bfloat16, "HalfStorage": np.float16}
-# Beside a matrix, Transformer Engine keeps an entry of its own (FP8 scales), of no use here.
+# The name ending of an entry that Transformer Engine stores beside each matrix (FP8 scales). It is not needed here.
 EXTRA = "._extra_state"
-# What such an entry is made of, and upstream's own loader lets through (`load_checkpoint` in vortex/model/utils.py of
-# vtx 1.1.0).
+# The classes in such an entry. Upstream's loader allows them, too (`load_checkpoint` in vortex/model/utils.py of vtx
+# 1.1.0).
 IGNORED = {
     ("_io", "BytesIO"),
     ("transformer_engine.common.recipe", "DelayedScaling"),
     ("transformer_engine.common.recipe", "Format"),
     ("transformer_engine.common.recipe", "_FormatHelper"),
 }
-# What Lightning's checkpoints end with, and Hugging Face's of before safetensors.
+# File endings of Lightning's checkpoints, and of Hugging Face's from before safetensors.
 LIGHTNING, BIN = ".ckpt", ".bin"
-# A local file header of a zip: its fixed part, and where in it the lengths of name and extra field stand.
+# The local file header of a zip entry: bytes of its fixed part, and the offset of the lengths of name and extra field.
 ZIP_HEADER, ZIP_LENGTHS = 30, 26
 PART = re.compile(r"(?P<base>.+\.pt)\.part(?P<number>\d+)")
-# What zipfile and pickle raise on a file that is cut off or mangled.
+# The exceptions that zipfile and pickle raise if a file is truncated or damaged.
 UNREADABLE = (
     *(zipfile.BadZipFile, pickle.UnpicklingError, EOFError, struct.error, OverflowError, MemoryError),
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, RecursionError),
@@ -52,10 +52,10 @@ UNREADABLE = (
 
 @dataclass(frozen=True)
 class Tensor:
-    """Where a tensor lies: `first` and `shape` are counted in elements of the storage `key`."""
+    """Where a tensor lies in the storage `key`; `first` (its start), `shape` and `strides` count elements."""
 
     key: str
-    # None: none that holds weights.
+    # None: the storage is of a type that holds no weights.
     dtype: type | None
     first: int
     shape: tuple[int, ...]
@@ -71,7 +71,7 @@ class Tensor:
 
 
 class Ignored:
-    """Stands for an object that conversion does not need. It takes any arguments, state and items, and drops them."""
+    """Replaces an object that the conversion does not need. It takes any arguments, state and items, and drops them."""
 
     __slots__ = ()
 
@@ -85,7 +85,7 @@ class Ignored:
 
 
 class _Call:
-    """A function that a pickle may call; without a `__dict__`, so that a pickle cannot change it."""
+    """A function that a pickle may call. It has no `__dict__`, so a pickle cannot change it."""
 
     __slots__ = ("_function",)
 
@@ -111,7 +111,7 @@ def _refuse(why: str):
 
 
 def _tensor(storage, first, shape, strides, *_) -> Tensor:
-    """torch._utils._rebuild_tensor_v2."""
+    """Replaces torch._utils._rebuild_tensor_v2."""
     numbers = (first, *shape, *strides)
     if not isinstance(storage, tuple) or any(type(n) is not int or n < 0 for n in numbers):
         _refuse("a tensor without a storage, a place and a shape")
@@ -120,17 +120,17 @@ def _tensor(storage, first, shape, strides, *_) -> Tensor:
 
 
 def _parameter(tensor, *_) -> Tensor:
-    """torch._utils._rebuild_parameter."""
+    """Replaces torch._utils._rebuild_parameter."""
     return tensor if isinstance(tensor, Tensor) else _refuse("a parameter that is no tensor")
 
 
 def _encoded(text, encoding="utf-8") -> bytes:
-    """_codecs.encode, by which protocol 2 writes bytes."""
+    """Replaces _codecs.encode, which pickles of protocol 2 use for bytes."""
     return text.encode("latin1") if isinstance(text, str) and encoding == "latin1" else _refuse("it encodes a text")
 
 
 class _Unpickler(pickle.Unpickler):
-    """An unpickler that resolves the names listed here, to stand-ins, and no others."""
+    """An unpickler that resolves only the names listed here, and replaces them by safe stand-ins."""
 
     CALLS = {
         ("torch._utils", "_rebuild_tensor_v2"): _Call(_tensor),
@@ -140,7 +140,7 @@ class _Unpickler(pickle.Unpickler):
     TYPES = {("torch", name): _Call(_storage(name)) for name in STORAGES}
 
     def __init__(self, content: bytes, ignores: bool = False):
-        """`ignores`: something stands for what is neither a tensor nor a container, too."""
+        """`ignores`: unknown classes are replaced by an empty object instead of being refused."""
         super().__init__(io.BytesIO(content))
         self._ignores = ignores
 
@@ -167,7 +167,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class Parts(io.RawIOBase):
-    """Files that are one file cut in pieces, read as that file; nothing is joined on disk."""
+    """Reads the pieces of a split file as one file, without joining them on disk."""
 
     def __init__(self, paths: list[Path]):
         super().__init__()
@@ -201,7 +201,7 @@ class Parts(io.RawIOBase):
         return count
 
     def read_at(self, start: int, view: memoryview) -> int:
-        """Fill `view` with the bytes from `start` on; the number of bytes there were."""
+        """Fill `view` with the bytes from `start` on; return the number of bytes read."""
         filled = 0
         for file, (first, end) in zip(self._files, self._spans):
             while filled < len(view) and first <= start + filled < end:
@@ -218,7 +218,7 @@ class Parts(io.RawIOBase):
 
 
 def parts_of(path: Path) -> list[Path]:
-    """The files of a checkpoint given by its name, by the name of one of its parts or by its folder."""
+    """The files of a checkpoint. `path` is the checkpoint, one of its parts, or its folder."""
     if path.is_dir():
         names = {PART.sub(r"\g<base>", entry.name) for entry in path.iterdir() if _is_named(entry)}
         if len(names) != 1:
@@ -243,7 +243,7 @@ def parts_of(path: Path) -> list[Path]:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a path names a checkpoint, one of its parts, or a folder with them and no safetensors."""
+    """Whether `path` is a checkpoint, one of its parts, or a folder that has these and no safetensors."""
     if path.is_dir():
         entries = list(path.iterdir())
         return any(map(_is_named, entries)) and not any(entry.suffix == ".safetensors" for entry in entries)
@@ -255,11 +255,11 @@ def _is_named(path: Path) -> bool:
 
 
 class PtFile(Source):
-    """One checkpoint, whole or in parts."""
+    """One checkpoint, in one file or in parts."""
 
-    # A checkpoint does not name its architecture; this one is published as nothing but tensors.
+    # A checkpoint does not name its architecture. This is the only one that is published as tensors alone.
     architecture = "striped_hyena_2"
-    # nanoGPT's `model_args`, beside which the tensors stand as `model`.
+    # The `model_args` of a nanoGPT checkpoint, whose tensors are under `model`.
     config: HfConfig | None = None
 
     def __init__(self, path: Path):
@@ -280,7 +280,7 @@ class PtFile(Source):
         self._tensors = self._read_pickle(pickles[0])
 
     def _read_directory(self) -> dict[str, tuple[int, int]]:
-        """Place and size of every entry's bytes."""
+        """For each entry, the offset and size of its bytes."""
         entries = {}
         try:
             with zipfile.ZipFile(self._file) as archive:
@@ -315,7 +315,7 @@ class PtFile(Source):
         return {name: value for name, value in content.items() if self._is_weight(name, value)}
 
     def beside(self, name: str, what: str):
-        """What a pickle beside the checkpoint holds, `what` in words; plain containers only."""
+        """The content of a pickle beside the checkpoint: plain containers only. `what` describes it in messages."""
         path = self.path.with_name(name)
         if not path.is_file():
             raise ConvertError(f"{path}: no such file (expected {what})")
@@ -332,13 +332,13 @@ class PtFile(Source):
         if isinstance(value, Tensor) and value.dtype is not None:
             self._check(name, value)
             return True
-        # Counters of a training, or masks.
+        # Training counters, or masks.
         if self._ignores:
             return False
         raise ConvertError(f"{self.path}: {name}: expected a tensor, found {type(value).__name__}")
 
     def _check(self, name: str, tensor: Tensor) -> None:
-        """Hold what the pickle says against the bytes that are there."""
+        """Check the pickle's description of the tensor against the bytes in its storage."""
         _, size = self._entries.get(self._storage(tensor), (0, -1))
         if size < 0:
             raise ConvertError(f"{self.path}: tensor {name}: its storage data/{tensor.key} is missing")

@@ -1,7 +1,7 @@
 """The StripedHyena 2 architecture (Evo 2) in a vortex checkpoint: its sizes, its tensors and its layers.
 
-Which of the four kinds a layer is, its groups, taps and widths are read from the tensors; the rotary scaling is in no
-tensor and comes from the table of published models (evo2.py) or from the user.
+Each layer's kind (one of four), groups, taps and widths are read from the tensors. The rotary scaling is in no tensor:
+it comes from the table of published models (evo2.py) or from the user.
 """
 
 import math
@@ -20,24 +20,24 @@ from shape import MAX_POSITIONS, Shape
 from weights import Weight
 from striped_hyena_graph import SHORT_TAPS, StripedHyenaGraph
 
-# All published configurations say so, no tensor does (`eps` in evo2/configs/*.yml of the PyPI package evo2 0.6.0).
+# Epsilon is in no tensor. All published configurations have this (`eps` in evo2/configs/*.yml, PyPI's evo2 0.6.0).
 EPSILON = 1e-6
-# Token ids of vortex's CharLevelTokenizer, beside the bytes.
+# Special token ids of vortex's CharLevelTokenizer.
 END, PAD = 0, 1
-# GroupQueryAttention and RotaryEmbedding work on heads of a multiple of this.
+# GroupQueryAttention and RotaryEmbedding need head sizes that are multiples of this.
 HEAD_MULTIPLE = 16
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer's kind, by the name that upstream gives its filter, and the shapes of its own tensors."""
+    """One layer: its kind, named as upstream names its filter, and the shapes of the tensors of this kind."""
 
     kind: str
     tensors: dict[str, tuple[int, ...]]
 
 
 def config_of(architecture: str, shape: Shape, kinds: list[str], scaling: float, weights: str) -> dict:
-    """config.json of either version."""
+    """config.json of StripedHyena 1 or 2."""
     return {
         "model_type": architecture,
         "layer_types": kinds,
@@ -75,7 +75,7 @@ class StripedHyena(Family):
         attention = [number for number, layer in enumerate(self.layers) if layer.kind == "attention"]
         if not attention:
             raise ConvertError(f"{source.path}: no attention layer: the size of the heads is unknown")
-        # The name of the rates' tensor; all attention layers have the same.
+        # The name of the first rates tensor; all attention layers have equal rates.
         self._rates = f"blocks.{attention[0]}.inner_mha_cls.rotary_emb.inv_freq"
         head_dim = 2 * self._size(self._rates, 1)[0]
         if width % head_dim or head_dim % HEAD_MULTIPLE:
@@ -109,7 +109,7 @@ class StripedHyena(Family):
         return shape
 
     def _layer(self, number: int, width: int) -> Layer:
-        """The layer's kind, by which tensors it has."""
+        """The layer, whose kind follows from the tensors that it has."""
         block = f"blocks.{number}."
         if block + "inner_mha_cls.Wqkv.weight" in self._shapes:
             dim = self._size(block + "inner_mha_cls.rotary_emb.inv_freq", 1)
@@ -137,7 +137,7 @@ class StripedHyena(Family):
                 )
             own = {"h": (groups, 1, taps)}
             kind = "short"
-            # Upstream gives filters of 128 taps and more a direct path, and no others.
+            # Upstream adds a direct path only to filters of at least 128 taps.
             if block + "filter.D" in self._shapes:
                 own["D"], kind = (width,), "medium"
         return Layer(kind, hyena | {f"filter.{name}": shape for name, shape in own.items()})
@@ -186,8 +186,8 @@ class StripedHyena(Family):
 
     def write(self, writer: OnnxWriter) -> None:
         graph = StripedHyenaGraph(writer, self.shape, self._weight("embedding_layer.weight"))
-        # vortex divides the positions; the published factors are powers of two, so that the angles are the same. They
-        # are computed in float64: behind 2000 tokens, float32 leaves the largest 1e-4 off.
+        # vortex divides the positions, we divide the rates. The published factors are powers of two, so the angles are
+        # equal. They are computed in float64: after 2000 tokens, float32 has an error of 1e-4 in the largest angle.
         rotary = graph.rotary("rotary", self._values(self._rates).astype(np.float64) / self.variant.scaling)
         x, y = graph.embed(), None
         for number, layer in enumerate(self.layers):
@@ -202,7 +202,7 @@ class StripedHyena(Family):
             y = graph.linear(y, load(f"{dense}.weight"), load(f"{dense}.bias"))
             x, n = graph.residual(x, y, load("post_norm.scale"))
             gate, up = graph.linear(n, load("mlp.l1.weight")), graph.linear(n, load("mlp.l2.weight"))
-            # Evo 2's layers have no activation but the first (`evo2_style_activations` of its configurations).
+            # Only the first layer of Evo 2 has an activation (`evo2_style_activations` in its configurations).
             if number == 0:
                 gate = writer.node("Gelu", gate, domain=MICROSOFT)
             y = graph.linear(writer.node("Mul", gate, up), load("mlp.l3.weight"))
@@ -212,7 +212,7 @@ class StripedHyena(Family):
     def _weight(
         self, name: str, edit: Callable[[np.ndarray], np.ndarray] = lambda array: array, part: str = ""
     ) -> Weight:
-        """A tensor, or the part of it that `edit` takes, whose name ends with `part`."""
+        """A tensor, or the part of it that `edit` returns; `part` is appended to its name."""
         origin = f"{self.source.path}: tensor {name}"
         return Weight(name.replace("blocks.", "layers.") + part, lambda: edit(self.source.tensor(name)), origin)
 
@@ -239,7 +239,7 @@ class StripedHyena(Family):
                 return graph.long_implicit(number, u, load("log_poles")[:, :, 0], load("residues"), load("D"))
             taps = np.repeat(load("h")[:, 0], self.shape.width // len(load("h")), axis=0)
             if kind == "medium":
-                # Stored as an impulse's response, beside a direct path.
+                # The filter is stored as an impulse response (first lag first), with a separate direct path.
                 taps = taps[:, ::-1].copy()
                 taps[:, -1] += load("D")
             return graph.explicit(number, "taps", u, taps)
@@ -249,5 +249,5 @@ class StripedHyena(Family):
 
 
 def separated(rows: np.ndarray) -> np.ndarray:
-    """Rows stored as (channel, {x2, x1, v}), as x2's, x1's and v's."""
+    """Reorder rows from (channel, {x2, x1, v}) to all of x2, then all of x1, then all of v."""
     return np.concatenate([rows[part::3] for part in range(3)])

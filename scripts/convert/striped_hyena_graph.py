@@ -1,21 +1,21 @@
-"""The reading graph of a StripedHyena, 1 or 2: the contract of decoder.py, and beside it the states of convolutions.
+"""The reading graph of StripedHyena 1 or 2: the interface of decoder.py, plus the states of the convolutions.
 
-Further inputs and outputs, float32; N is the layer's index in the model, H the width, K a filter's taps:
+Additional inputs and outputs, float32; N is the layer's index in the model, H the width, K a filter's taps:
     past_states.N.short [B,3H,2]      the last projections of layer N, before its short filter
     past_states.N.taps  [B,H,K-1]     the last inputs of its inner filter (SE and MR layers)
-    past_states.N.modes [B,H,16]      the modes of its inner filter (LI layers; where they are complex, as in version 1,
-                                      the real parts of all, then the imaginary parts)
+    past_states.N.modes [B,H,16]      the modes of its inner filter (LI layers; if they are complex, as in version 1,
+                                      all real parts come first, then all imaginary parts)
     present_states.N.*                the same after this call's tokens
 All are zero before the first token. Attention layers have past_key_values.N.* and present.N.*.
 
-For CUDA, what goes through a matrix of the checkpoint and through attention is bfloat16, and so is the residual, as in
-the reference implementation; norms sum in float32. Between the two products of a Hyena layer all is float32: states,
-filters and gates, behind each of which the reference rounds. No operator needs cuDNN, none reads a length off the GPU.
+For CUDA, the products with checkpoint matrices, attention and the residual are bfloat16, as in the reference
+implementation; norms sum in float32. Between the two matrix products of a Hyena layer, states, filters and gates are
+float32, while the reference rounds after each of them. No operator needs cuDNN, and none reads a length from the GPU.
 
 Sources: the reference implementations, stripedhyena (PyPI, 0.2.2, Apache-2.0) and vortex (PyPI `vtx` 1.1.0,
 Apache-2.0), Ku et al., "Systems and algorithms for convolutional multi-hybrid language models at scale" (arXiv
-2503.01868). Long convolutions are computed without a Fourier transform, whose operator ONNX Runtime has for the CPU
-only: in chunks, by matrix products.
+2503.01868). Long convolutions are computed in chunks, by matrix products. ONNX Runtime has a Fourier transform for the
+CPU only, so none is used.
 """
 
 import math
@@ -33,21 +33,21 @@ from weights import Weight
 
 # Taps of the filter over the projections.
 SHORT_TAPS = 3
-# Tokens of a chunk of the modal convolution: products within chunks grow with it, states and their scan shrink. On CUDA
-# the scan's filter takes no more than 128 chunks where there are over 65535 modes (its grid's limit): 8192 tokens.
+# Tokens in a chunk of the modal convolution. Larger chunks cost more for the products within them, and less for states
+# and their scan. On CUDA with over 65535 modes (a grid limit), the scan's filter takes at most 128 chunks: 8192 tokens.
 CHUNK = 64
-# How often the scan over chunks widens its reach, each time by the same number of taps.
+# The number of levels of the scan over chunks. Each level multiplies the reach by the same number of taps.
 LEVELS = 2
-# Beyond so many taps, ONNX Runtime's filter with a state takes longer on a CPU than its convolution (at 128, 4 times).
+# With more taps than this, ONNX Runtime's Conv is faster on a CPU than its filter with a state (4 times at 128 taps).
 FEW_TAPS = 16
 END = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of this call's chunks, each a vector of one integer."""
+    """Sizes of this call's chunks; most are vectors of one integer."""
 
-    # Tokens of the call, of the last chunk (1 or more), the same less one, those before it, and those missing there.
+    # Token counts: in the call, in the last chunk (at least 1), that minus 1, before the last chunk, missing from it.
     tokens: str
     last: str
     rest: str
@@ -58,7 +58,7 @@ class Sizes:
     # The shapes [B,chunks,H,-1] and [H,B,-1].
     by_row: str
     by_channel: str
-    # By level of the scan, the first tap that reaches a chunk of the call, counted from the last, which is -1.
+    # For each level of the scan: the first tap that reaches a chunk of this call. The last tap is -1.
     taps: list[str]
 
 
@@ -66,8 +66,8 @@ class StripedHyenaGraph(Decoder):
     """Builds the graph; every method adds nodes and returns a value's name."""
 
     def __init__(self, writer: OnnxWriter, shape: Shape, embedding: Weight):
-        # A fused norm has epsilon inside of the root, x / sqrt(r^2 + e), this one outside, x / (r + e). With the
-        # square inside they differ by e / r at most: in bfloat16 by less than a rounding if r is above 1e-3.
+        # A fused norm has epsilon inside the root, x / sqrt(r^2 + e); this model has it outside, x / (r + e). If the
+        # fused norm gets e^2, they differ by at most e / r. In bfloat16, this is below a rounding if r is above 1e-3.
         super().__init__(writer, replace(shape, epsilon=shape.epsilon**2), embedding)
         self._is_narrow = writer.element != TensorProto.FLOAT
         self._outside = shape.epsilon * shape.width**0.5
@@ -81,7 +81,7 @@ class StripedHyenaGraph(Decoder):
         return x, self.norm(x, weight)
 
     def norm(self, x: str, weight: Weight, bias: None = None) -> str:
-        """weight * x / (|x| / sqrt(H) + epsilon): epsilon is outside of the root."""
+        """weight * x / (|x| / sqrt(H) + epsilon): epsilon is outside the root."""
         if self._is_narrow:
             return super().norm(x, weight)
         w = self.writer
@@ -95,7 +95,7 @@ class StripedHyenaGraph(Decoder):
     def hyena(
         self, layer: int, z: str, short: np.ndarray, inner: Callable[[str], str], bias: np.ndarray | None = None
     ) -> str:
-        """x2 * inner(x1 * v) [B,T,H]: x2, x1 and v are z [B,T,3H] behind the short filter [3H,3] and its bias [3H]."""
+        """x2 * inner(x1 * v) [B,T,H]; x2, x1, v: z [B,T,3H] after the short filter [3H,3] with bias [3H], split."""
         w, width = self.writer, self.shape.width
         z = w.exact(w.node("Transpose", z, perm=[0, 2, 1]))
         z = self.explicit(layer, "short", z, short, bias)
@@ -124,10 +124,10 @@ class StripedHyenaGraph(Decoder):
     def long_implicit(
         self, layer: int, u: str, log_poles: np.ndarray, residues: np.ndarray, direct: np.ndarray
     ) -> str:
-        """LI: y[t] = sum_s h[t-s] u[s] + direct u[t], h[t] = sum_k residues[c,k] exp(log_poles[c,k] t), its real part.
+        """LI: y[t] = sum_s h[t-s] u[s] + direct u[t], h[t] = real part of sum_k residues[c,k] exp(log_poles[c,k] t).
 
         u is [B,H,T]; log_poles and residues are [H,modes], direct [H]. A chunk's y comes from its own tokens and from
-        the modes before it. Products are by channel, each over the chunks of all rows: every matrix is read once.
+        the modes before it. Each channel has one product over the chunks of all rows, so every matrix is read once.
         """
         w, width, sizes = self.writer, len(log_poles), self._sizes
         constant = lambda part, array: w.constant(f"layers.{layer}.modes.{part}", np.asarray(array, np.float32))
@@ -136,28 +136,28 @@ class StripedHyenaGraph(Decoder):
         modes = parts(poles).shape[1]
         past = self._past(layer, "modes", width, modes)
         powers = np.exp(poles * np.arange(CHUNK + 1)[:, None, None])
-        # From a chunk's tokens to what they add to the modes at its end, from tokens to y, and from modes to y.
+        # `into` maps a chunk's tokens to their part of the modes at its end; `response` maps tokens to y.
         into = constant("into", parts(powers[CHUNK - 1 :: -1].swapaxes(0, 1)))
         response = np.einsum("hk,thk->ht", residues, powers[:CHUNK]).real
         response[:, 0] += direct
-        # ONNX Runtime makes the matrices when it loads the graph; stored, they would be 64 times as large.
+        # ONNX Runtime builds the matrices when it loads the graph; in the file, they would take 64 times the space.
         lags = np.maximum(np.arange(CHUNK) - np.arange(CHUNK)[:, None], -1)
         places = self._shared("lags", lambda: w.constant("lags", lags + 1))
         own = w.node("Gather", constant("response", np.pad(response, ((0, 0), (1, 0)))), places, axis=1)
-        # The real part of a product, by the parts of its second factor.
+        # `carried` maps modes to y. The conjugate makes a sum over both parts the real part of the complex product.
         carried = constant("carried", np.moveaxis(parts((powers[1:] * residues).conj()), 0, 2))
         u = w.node("Transpose", u, perm=[1, 0, 2])
         chunks = w.node("Reshape", w.node("Concat", u, sizes.filler, axis=2), w.integers(width, -1, CHUNK))
         sums = w.node("Transpose", w.node("MatMul", chunks, into), perm=[1, 0, 2])
         entry = w.node("Unsqueeze", past, w.integers(1))
         entry = w.node("Concat", entry, w.node("Reshape", sums, sizes.by_row), axis=1)
-        # The last chunk's sum is behind the last entry.
+        # Each chunk's entry comes from the chunks before it, so the last chunk's sum is cut off.
         entry = self._scan(w.node("Slice", entry, w.integers(0), w.integers(-1), w.integers(1)), poles, constant)
         y = w.node("Reshape", entry, w.integers(-1, width, modes))
         y = w.node("FusedMatMul", y, carried, domain=MICROSOFT, transBatchA=1)
         y = w.node("Reshape", w.node("Add", w.node("MatMul", chunks, own), y), sizes.by_channel)
         y = w.node("Slice", y, w.integers(0), sizes.tokens, w.integers(2))
-        # The last chunk may have only a part of its tokens.
+        # The last chunk may be incomplete.
         last = w.node("Slice", entry, w.integers(-1), w.integers(END), w.integers(1))
 
         def decayed(x: str, name: str, factors: np.ndarray) -> str:
@@ -172,14 +172,14 @@ class StripedHyenaGraph(Decoder):
         return w.node("Transpose", y, perm=[1, 0, 2])
 
     def _scan(self, x: str, poles: np.ndarray, constant: Callable) -> str:
-        """sum_j exp(poles * chunk)^j x[n-j] for x [B,N,H,modes]: filters, each over what the one before has reached."""
+        """sum_j exp(poles * chunk)^j x[n-j] for x [B,N,H,modes], by a chain of filters, each with a wider reach."""
         w = self.writer
         for level, first in enumerate(self._sizes.taps):
             reach = self._taps**level
 
             def filtered(x: str, name: str, factors: np.ndarray) -> str:
                 taps = constant(name, np.moveaxis(factors, 0, 2).reshape(-1, 1, self._taps))
-                # No more taps than reach back to the first of the N: the operator keeps a state for each.
+                # Keep only the taps that can reach one of the N entries: the operator keeps a state for each tap.
                 taps = w.node("Slice", taps, first, w.integers(END), w.integers(2))
                 options = {"dilation": reach, "channels_last": 1, "domain": MICROSOFT}
                 return w.nodes("CausalConvWithState", 2, x, taps, **options)[0]
@@ -189,7 +189,7 @@ class StripedHyenaGraph(Decoder):
         return x
 
     def _multiplied(self, x: str, name: str, factors: np.ndarray, by: Callable[[str, str, np.ndarray], str]) -> str:
-        """x times factors [.., modes], `by` what multiplies number by number; complex ones by their parts."""
+        """x times factors [.., modes]. `by` multiplies real numbers; complex ones are multiplied by their parts."""
         if not np.iscomplexobj(factors):
             return by(x, name, factors)
         w, modes = self.writer, factors.shape[-1]
@@ -231,5 +231,5 @@ class StripedHyenaGraph(Decoder):
 
 
 def parts(numbers: np.ndarray) -> np.ndarray:
-    """Numbers [.., modes]; of complex ones the real parts of all modes, then the imaginary parts."""
+    """Numbers [.., modes]; complex ones become the real parts of all modes, then the imaginary parts of all modes."""
     return np.concatenate([numbers.real, numbers.imag], -1) if np.iscomplexobj(numbers) else numbers
