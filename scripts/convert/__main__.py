@@ -60,7 +60,7 @@ from sources import open_source
 
 
 def convert(source: Path, folder: Path, args: argparse.Namespace) -> None:
-    """Write the model folder; whatever fails, nothing is left behind."""
+    """Write the model folder. If anything fails, nothing is left behind."""
     if folder.exists():
         raise ConvertError(f"{folder}: already there")
     recorded = None if args.record is None else card.read_recorded(args.record)
@@ -92,7 +92,7 @@ def convert(source: Path, folder: Path, args: argparse.Namespace) -> None:
 
 
 def positive(text: str) -> int:
-    """An argument that is a whole number above zero."""
+    """Parse an argument that must be a positive integer."""
     value = int(text)
     if value < 1:
         raise ValueError(f"{value} is not above zero")

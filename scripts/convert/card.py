@@ -1,31 +1,31 @@
-"""card.json: who a converted model is, in the words of Shotline's records.
+"""card.json: the description of a converted model, with the fields of Shotline's records.
 
-    name, modality, params   as in records; params counts a tied embedding once. Without --name the folder's name, with
-                             the weights' type behind it unless that is float32 or the name has it already: one model in
-                             two folders is two models in records, whether or not their numbers differ
-    architecture             the family, `qwen3` say
-    vocabulary               the tokenizer's file, or "bytes" where token ids are byte values
-    weights                  the type that matrices are stored in: float32, bfloat16, float16, or q4: as blocks of 4
-                             bits wherever the source has such blocks, else float32
-    max_positions            the longest sequence that the graph takes, in tokens
+    name, modality, params   as in records; params counts a tied embedding once. Without --name, the name is the
+                             folder's name plus the weights' type, unless that is float32 or already in the name. So a
+                             model in two folders is two models in records, even if their numbers are equal
+    architecture             the family, for example `qwen3`
+    vocabulary               the tokenizer's file, or "bytes" if token ids are byte values
+    weights                  the type that matrices are stored in: float32, bfloat16, float16 or q4 (blocks of 4 bits
+                             for matrices that have such blocks in the source, float32 for others)
+    max_positions            the length of the longest sequence that the graph takes, in tokens
     device                   where the graph runs: "cpu" or "cuda"
-    sources                  file and SHA-256 of everything that was read
-    license                  as the source gives it, or null
-    verified                 sentences: what is known to be right about this model, and how
-    recorded                 what a reference implementation says with these very weights (`--record`), or absent
-    converter                this program and the versions of what it stands on
+    sources                  name and SHA-256 of every file that was read
+    license                  the source's license, or null
+    verified                 sentences that say what was verified about this model, and how
+    recorded                 logits of a reference implementation with exactly these weights (`--record`), or absent
+    converter                this program and the versions of the libraries that it uses
 
 `recorded` holds the float32 logits of a reference, for `infer --verify`:
 
-    {"reference": "transformers 4.57.6 float32",    who computed them, and in which type
-     "input_ids": [t_0, ..],                        one prompt's tokens, none put before them
-     "positions": [p_0, ..],                        places in the prompt, each from 0 to the number of tokens - 1
-     "ids": [[v_0, ..], ..],                        for each position token ids, that of the largest logit first
-     "logits": [[l_0, ..], ..]}                     for each position the logits of those ids: `ids[i][j]` at
-                                                    `positions[i]`, the prompt read up to and with that token
+    {"reference": "transformers 4.57.6 float32",    the program that computed them, and the type of its computation
+     "input_ids": [t_0, ..],                        the tokens of one prompt; nothing is added before them
+     "positions": [p_0, ..],                        positions in the prompt, from 0 to the number of tokens - 1
+     "ids": [[v_0, ..], ..],                        for each position, token ids; the id of the largest logit is first
+     "logits": [[l_0, ..], ..]}                     for each position, the logits of those ids: logits[i][j] belongs to
+                                                    ids[i][j], after the token at positions[i] was read
 
-A model is right if, at every position, ids[i][0] has the largest logit of the whole vocabulary (or is behind by less
-than the tolerance) and the logits agree within what the weights' type allows.
+A model is right if two things hold at every position: ids[i][0] has the largest logit of the whole vocabulary (or is
+lower by less than the tolerance), and the logits agree within the tolerance of the weights' type.
 """
 
 import math
@@ -38,7 +38,7 @@ from family import Family
 from onnx_writer import Q4
 
 CONVERTER = "shotline scripts/convert 3"
-# What is known of graphs with blocks of 4 bits beyond what is of the family's.
+# What was verified for graphs with blocks of 4 bits, in addition to the family's sentences.
 VERIFIED_Q4 = (
     "Its blocks of 4 bits, on random weights: logits within 1e-4 of those of the float32 graph "
     "(tests/python/test_convert_q4.py)."
@@ -50,7 +50,7 @@ PACKAGES = ("gguf", "ml_dtypes", "numpy", "onnx")
 def card(
     model: Family, name: str, modality: str | None, weights: str, device: str, recorded: dict | None
 ) -> dict:
-    """The whole of card.json."""
+    """The complete card.json."""
     further = [VERIFIED_Q4] * (weights == Q4) + [VERIFIED_CUDA] * (device == "cuda")
     return {
         "name": name,
@@ -71,12 +71,12 @@ def card(
 
 
 def default_name(folder: str, weights: str) -> str:
-    """What a model is called where nobody says: as its folder, and by the type of its weights."""
+    """A model's default name: its folder's name, plus the type of its weights."""
     return folder if weights == "float32" or weights in folder.lower() else f"{folder}-{weights}"
 
 
 def read_recorded(path: Path) -> dict:
-    """A file of recorded logits, held against the format above."""
+    """Read a file of recorded logits and check it against the format above."""
 
     def refuse(key: str, expected: str) -> ConvertError:
         return ConvertError(f'{path}: "{key}": expected {expected}')

@@ -12,14 +12,14 @@ from rotary import GGUF_BASE, config_rates, gguf_rates, rates, rope_options
 from shape import config_shape, gguf_shape
 from weights import QKV, Weights, folder_naming, gguf_naming, llama_shapes
 
-# Every sixth layer sees the whole context, the others a window.
+# Every sixth layer sees the whole context, the others only a window.
 PATTERN = 6
-# The rotary base of the layers with a window; GGUF files give the other one.
+# The rotary base of the layers with a window. GGUF files only give the base of the other layers.
 LOCAL_BASE = 10000.0
-# transformers' Gemma3TextConfig.
+# Defaults of transformers' Gemma3TextConfig.
 DEFAULT_BASE, DEFAULT_HEAD, DEFAULT_SCALAR = 1e6, 256, 256
-# Gemma 3 27B alone scales its queries by width / heads instead of by the head's size; config.json says so, a GGUF file
-# does not (llama.cpp tells it by its number of layers).
+# Only Gemma 3 27B scales its queries by width / heads, others by the head size. config.json says so, a GGUF file does
+# not: llama.cpp recognises this model by its number of layers.
 LAYERS_27B = 62
 FULL, SLIDING = "full_attention", "sliding_attention"
 NORMS = {
@@ -48,7 +48,7 @@ class Gemma3(LanguageModel):
         self.weights = Weights(file, gguf_naming(*NORMS), self._shapes())
 
     def _gguf_types(self, file: GgufFile) -> list[str]:
-        """The kinds of the layers: every so many sees everything, or for each whether it has a window."""
+        """The layer types. The metadata gives a period, or for each layer whether it has a window."""
         key, layers = "attention.sliding_window_pattern", self.shape.layers
         pattern = file.own(key)
         if not isinstance(pattern, list):
@@ -72,12 +72,12 @@ class Gemma3(LanguageModel):
         if not isinstance(self._types, list) or len(self._types) != s.layers or not set(self._types) <= {FULL, SLIDING}:
             raise config.refuse("layer_types", f"expected {s.layers} times {FULL} or {SLIDING}")
         naming = folder_naming(**NORMS, ffn_norm="pre_feedforward_layernorm")
-        # Hugging Face stores w - 1 where a norm multiplies by w.
+        # Hugging Face stores a norm's weight w as w - 1.
         added = lambda name, array: array.astype(np.float32) + np.float32(1) if name.endswith("norm") else array
         self.weights = Weights(folder, naming, self._shapes(), added)
 
     def _rope(self, config) -> None:
-        """The rates of both kinds of layers; rope_parameters, where there is one, has an entry for each kind."""
+        """Read the rates of both layer types; rope_parameters, if present, has an entry for each type."""
         newer = config.get("rope_parameters")
         if newer is None:
             self._local_base = config.number("rope_local_base_freq", LOCAL_BASE)
@@ -115,7 +115,7 @@ class Gemma3(LanguageModel):
 
     def write(self, writer: OnnxWriter) -> None:
         s, weights = self.shape, self.weights
-        # One and a published bfloat16 is no bfloat16.
+        # 1 plus a published bfloat16 number is not always a bfloat16 number.
         d = Decoder(writer, s, weights("embedding"), wide_norms=True)
         everywhere = d.rotary("rotary_global", self._rates)
         near = d.rotary("rotary_local", rates(self._local_base, s.head_dim))
@@ -136,5 +136,5 @@ class Gemma3(LanguageModel):
 
 
 def layer_types(layers: int, pattern: int) -> list[str]:
-    """Every `pattern`-th layer sees the whole context."""
+    """The layer types if every `pattern`-th layer sees the whole context."""
     return [FULL if (i + 1) % pattern == 0 else SLIDING for i in range(layers)]

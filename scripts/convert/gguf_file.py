@@ -1,7 +1,7 @@
-"""Reading a GGUF file: metadata with a type, tensors with a shape, and an error for everything else.
+"""Reading a GGUF file: typed metadata, tensors with their shapes, and an error for everything else.
 
-A key of the model's own section (`llama.rope.freq_base`) is read, known to be harmless, or refused. What the keys mean is
-what llama.cpp makes of them (`load_hparams` in its src/llama-model.cpp, and src/models).
+Each key of the model's own section (such as `llama.rope.freq_base`) is read, known to be harmless, or refused. The keys
+mean what they mean in llama.cpp (`load_hparams` in its src/llama-model.cpp, and src/models).
 """
 
 import mmap
@@ -18,28 +18,28 @@ from errors import ConvertError
 from files import refuse_pointer
 from source import Source
 
-# How llama.cpp names the parts of a model, the first of which has all the metadata.
+# llama.cpp's names for the parts of a model. The first part has all the metadata.
 PART = re.compile(r"(?P<base>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 COUNT, NUMBER, TENSORS = "split.count", "split.no", "split.tensors.count"
-# What makes a file of types that can be read of any other.
+# How a user turns a file with unreadable types into a readable one.
 REQUANTISE = "llama.cpp makes one of it that can be: llama-quantize --allow-requantize FILE.gguf NEW.gguf F32"
-# What GGUFReader and numpy raise on a file that is cut off, mangled or no GGUF at all.
+# The exceptions that GGUFReader and numpy raise if a file is truncated, damaged or not GGUF.
 UNREADABLE = (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError)
 
-# Keys of the model's section that do not change what it computes: llama.cpp does not read them for these architectures, or
-# only with a scaling that is refused (yarn, longrope) or for embeddings (pooling_type).
+# Keys of the model's section that do not change its results. For these architectures, llama.cpp never reads them, or
+# only with a scaling that is refused here (yarn, longrope), or only for embeddings (pooling_type).
 HARMLESS = frozenset(
     """
     pooling_type rope.scaling.finetuned rope.scaling.original_context_length rope.scaling.yarn_attn_factor
     rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow tensor_data_layout vocab_size
     """.split()
 )
-# Keys with a value that is as good as none, which is what the graphs compute.
+# Keys with the one value that is allowed: it has the same effect as an absent key.
 NEUTRAL = {"attention.causal": True, "expert_count": 0, "expert_used_count": 0, "rope.scaling.attn_factor": 1}
 
 
 def opened(path: Path) -> GGUFReader:
-    """One file."""
+    """A reader of one file. Raises ConvertError if the file is not GGUF or is damaged."""
     refuse_pointer(path)
     with path.open("rb") as file:
         magic = file.read(4)
@@ -56,7 +56,7 @@ def opened(path: Path) -> GGUFReader:
 
 
 class GgufFile(Source):
-    """A GGUF file, or all parts of one. `tensor` gives float32 arrays in numpy order: a matrix is [out, in]."""
+    """A GGUF file, or all its parts. `tensor` returns float32 arrays in numpy order: a matrix is [out, in]."""
 
     def __init__(self, path: Path):
         """`path` may be any of the parts."""
@@ -71,7 +71,7 @@ class GgufFile(Source):
         self.license = self.get("general.license")
 
     def _parts(self) -> list[Path]:
-        """Every part, by their names."""
+        """The paths of all parts, derived from the file name."""
         split = PART.fullmatch(self.path.name)
         if split is None:
             return [self.path]
@@ -83,18 +83,18 @@ class GgufFile(Source):
         return paths if self.path in paths else [self.path]
 
     def _check_parts(self) -> None:
-        """Hold the parts against what each of them says of itself, then of the whole."""
+        """Check each part's metadata: its number, the number of parts and the total number of tensors."""
         parts, count = list(zip(self._paths, self._readers)), len(self._paths)
         expected = [(*part, key, value) for i, part in enumerate(parts) for key, value in ((COUNT, count), (NUMBER, i))]
         for path, reader, key, value in [*expected, *((*part, TENSORS, len(self._tensors)) for part in parts)]:
             found = reader.fields[key].contents() if key in reader.fields else None
-            # llama.cpp leaves the keys in a file that it has joined, with a count of 0.
+            # When llama.cpp joins parts, it keeps these keys and sets the count to 0.
             if found != value and (count > 1 or key == COUNT and found not in (None, 0)):
                 what = f"metadata {key}: {found!r:.40}, but by the names and tensors of its {count} parts it is {value}"
                 raise ConvertError(f"{path}: {what} (parts are named NAME-00001-of-00003.gguf, all of one model)")
 
     def get(self, key: str, default=None):
-        """The value under `key`, or `default` where the file has none."""
+        """The value under `key`, or `default` if the file has no such key."""
         self._seen.add(key)
         field = self._fields.get(key)
         if field is None:
@@ -120,17 +120,17 @@ class GgufFile(Source):
         return self.get(f"{self.architecture}.{key}", default)
 
     def refuse(self, key: str, why: str) -> ConvertError:
-        """What is wrong with a key of the model's own section."""
+        """The error for a key of the model's own section."""
         return ConvertError(f"{self.path}: metadata {self.architecture}.{key}: {why}")
 
     def expect(self, key: str, value) -> None:
-        """Refuse every value of the model's own section but the one that the graphs compute; none is as good."""
+        """Refuse a key of the model's own section unless it is absent or has the value that the graphs compute."""
         found = self.own(key, value)
         if found != value:
             raise self.refuse(key, f"{found!r:.40} is not supported (expected {value!r})")
 
     def finish(self) -> None:
-        """Refuse what nobody has read of the model's own section and what is not known to be harmless."""
+        """Refuse the keys of the model's own section that were not read and are not known to be harmless."""
         for key, value in NEUTRAL.items():
             if f"{self.architecture}.{key}" not in self._seen:
                 self.expect(key, value)
@@ -140,7 +140,7 @@ class GgufFile(Source):
                 raise self.refuse(own, f"{self.get(key)!r:.40}: not known to this converter")
 
     def count(self, key: str, default: int | None = None) -> int:
-        """A positive integer of the model's own section, `block_count` say."""
+        """A positive integer from the model's own section, such as `block_count`."""
         key = f"{self.architecture}.{key}"
         value = self._typed(key, int, "one integer", default)
         if value < 1:
@@ -148,9 +148,9 @@ class GgufFile(Source):
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
-        """A positive finite number of the model's own section."""
+        """A positive finite number from the model's own section."""
         key = f"{self.architecture}.{key}"
-        # Files hold float32; its shortest decimal is the number the model's makers wrote.
+        # Files hold float32. The shortest decimal form of it is the number that the model's authors wrote.
         value = float(str(np.float32(self._typed(key, (int, float), "a number", default))))
         if not 0 < value < float("inf"):
             raise ConvertError(f"{self.path}: metadata {key}: expected a positive number, found {value}")
@@ -189,7 +189,7 @@ class GgufFile(Source):
         return any(name.startswith("blk.") and t.tensor_type in TAKEN_APART for name, t in self._tensors.items())
 
     def _forget(self) -> None:
-        """Readers map their files; without this, every page that was read would stay resident."""
+        """Release the pages read so far. Readers map their files, so all these pages would stay in memory."""
         for reader in self._readers:
             reader.data._mmap.madvise(mmap.MADV_DONTNEED)
 

@@ -1,7 +1,7 @@
 """tokenizer.json, in the format of Hugging Face's `tokenizers`, from the vocabulary in a GGUF file.
 
-Two kinds exist. `gpt2`: BPE over bytes, the merges are in the file. `llama`: SentencePiece BPE with byte fallback;
-the file has scores, and merges follow from them.
+Two kinds exist. `gpt2` is BPE over bytes; the file has the merges. `llama` is SentencePiece BPE with byte fallback;
+the file has scores, from which the merges follow.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from errors import ConvertError
 from gguf_file import GgufFile
 from hf_tokenizer import bos_template
 
-# Special tokens of SentencePiece vocabularies that do not name them, by llama.cpp.
+# llama.cpp's default special tokens for SentencePiece vocabularies.
 SENTENCEPIECE = {"unknown": 0, "bos": 1, "eos": 2}
 # tokenizer.ggml.token_type, as in llama.cpp's llama_token_type.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
@@ -25,19 +25,19 @@ def _sequence(*steps: dict) -> dict:
 
 
 def _split(digits: str) -> dict:
-    """The split of Qwen and Llama 3, which differ in how many digits stand together."""
+    """The split of Qwen and Llama 3, which differ only in how many digits may form one word (`digits`)."""
     return _isolated(r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+", digits)
 
 
 def _cased(digits: str, end: str = "") -> dict:
-    """The split before capitals, too; `end` is what a word may end with."""
+    """A split that also cuts before capitals; `end` is a pattern that a word may end with."""
     upper, lower = (rf"[{case}\p{{Lm}}\p{{Lo}}\p{{M}}]" for case in (r"\p{Lu}\p{Lt}", r"\p{Ll}"))
     words = (rf"[^\r\n\p{{L}}\p{{N}}]?{word}{end}" for word in (f"{upper}*{lower}+", f"{upper}+{lower}*"))
     return _isolated("|".join(words), digits, "/")
 
 
 def _isolated(words: str, digits: str, more: str = "") -> dict:
-    """Words, digits, signs (and the breaks and `more` behind them) and white space stand alone, as bytes."""
+    """Separate words, digits, signs (with line breaks and `more` after them) and white space; then encode as bytes."""
     rest = rf" ?[^\s\p{{L}}\p{{N}}]+[\r\n{more}]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     pattern = {"Regex": f"{words}|{digits}|{rest}"}
     split = {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
@@ -46,8 +46,8 @@ def _isolated(words: str, digits: str, more: str = "") -> dict:
 
 @dataclass(frozen=True)
 class PreTokenizer:
-    """What runs before the merges; whether a word that is one token is never taken apart (`whole_words`), and whether
-    texts begin with BOS where a file is silent."""
+    """The steps before the merges. `whole_words`: a word that is one token is never split. `adds_bos`: texts begin
+    with BOS unless the file says otherwise."""
 
     steps: dict
     normalizer: dict | None = None
@@ -55,15 +55,15 @@ class PreTokenizer:
     adds_bos: bool = False
 
 
-# By tokenizer.ggml.pre. SmolLM splits numbers into digits first; Qwen's and Llama 3's are as in their tokenizer.json.
+# Keys: tokenizer.ggml.pre. SmolLM splits numbers into digits first. Qwen's and Llama 3's are from their tokenizer.json.
 PRE_TOKENIZERS = {
     "gpt-2": PreTokenizer(BYTE_LEVEL),
     "smollm": PreTokenizer(_sequence({"type": "Digits", "individual_digits": True}, BYTE_LEVEL)),
     "qwen2": PreTokenizer(_split(r"\p{N}"), {"type": "NFC"}),
     "llama-bpe": PreTokenizer(_split(r"\p{N}{1,3}"), whole_words=True, adds_bos=True),
-    # What llama.cpp calls the split of OLMo 2.
+    # llama.cpp's name for the split of OLMo 2.
     "dbrx": PreTokenizer(_split(r"\p{N}{1,3}")),
-    # Mistral's, since Nemo, and OpenAI's o200k, which Phi-4-mini has.
+    # tekken: Mistral's models since Nemo. gpt-4o: OpenAI's o200k, which Phi-4-mini uses.
     "tekken": PreTokenizer(_cased(r"\p{N}"), whole_words=True, adds_bos=True),
     "gpt-4o": PreTokenizer(_cased(r"\p{N}{1,3}", "(?i:'s|'t|'re|'ve|'m|'ll|'d)?")),
 }
@@ -76,7 +76,7 @@ MISSING_PRE = (
 
 
 class GgufTokenizer:
-    """The vocabulary of a GGUF file, checked."""
+    """The vocabulary of a GGUF file. The constructor checks it."""
 
     def __init__(self, source: GgufFile):
         self.source = source
@@ -85,15 +85,15 @@ class GgufTokenizer:
         self.types = source.array("tokenizer.ggml.token_type", [NORMAL] * len(self.tokens))
         if len(self.types) != len(self.tokens):
             self._refuse("token_type", f"{len(self.types)} types for {len(self.tokens)} tokens")
-        # A text that several tokens have, `<unused>` say, stands for none: `infer` names it where a prompt needs it.
+        # A text that several tokens share (such as `<unused>`) is left out; `infer` names it if a prompt needs it.
         times = Counter(self.tokens)
         self.ids = {token: id for id, token in enumerate(self.tokens) if times[token] == 1}
         self.bos = self._special("bos")
-        # An end of a turn or message ends an answer, too, as in llama.cpp.
+        # As in llama.cpp, the end of a turn or of a message also ends an answer.
         ends = [self._special(name) for name in ("eos", "eot", "eom")]
         ends = list(dict.fromkeys(id for id in ends if id is not None))
         self.eos = ends[0] if len(ends) == 1 else ends or None
-        # llama.cpp's defaults where a file is silent: SentencePiece vocabularies begin with BOS, and Llama 3's.
+        # llama.cpp's default: texts begin with BOS for SentencePiece vocabularies and for Llama 3's.
         self._pre = source.text("tokenizer.ggml.pre", "") if self.kind == "gpt2" else ""
         adds = self.kind == "llama" or self._pre in PRE_TOKENIZERS and PRE_TOKENIZERS[self._pre].adds_bos
         self.adds_bos = source.get("tokenizer.ggml.add_bos_token", adds)
@@ -115,7 +115,7 @@ class GgufTokenizer:
         return id
 
     def json(self) -> dict:
-        """The whole of tokenizer.json."""
+        """The complete tokenizer.json."""
         if self.kind == "gpt2":
             parts = self._byte_level()
         elif self.kind == "llama":
@@ -131,9 +131,9 @@ class GgufTokenizer:
         }
 
     def _added(self) -> list[dict]:
-        """Tokens found in the raw text before anything else: control tokens and user-defined ones.
+        """Tokens that are matched in the raw text before all other steps: control and user-defined tokens.
 
-        A user-defined token (a run of line breaks, spaces or an HTML tag in Gemma) matches longest first, as in
+        User-defined tokens (in Gemma: runs of line breaks or spaces, HTML tags) match longest first, as in
         SentencePiece.
         """
         return [
@@ -175,7 +175,7 @@ class GgufTokenizer:
         }
 
     def _sentencepiece(self) -> dict:
-        # As transformers writes one that puts a space before each text.
+        # These steps are what transformers writes for a tokenizer that puts a space before each text.
         leads = self.source.get("tokenizer.ggml.add_space_prefix", True)
         first = [{"type": "Prepend", "prepend": SPACE}] if leads else []
         last = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if leads else []
@@ -206,10 +206,10 @@ class GgufTokenizer:
         }
 
     def _merges(self, scores: list[float]) -> list[list[str]]:
-        """Every way to make a piece from two, best score first.
+        """All pairs of pieces that join to a piece, best score first.
 
-        SentencePiece joins the neighbours whose piece has the best score, so this order is the order of merges;
-        between ways to make one piece the ids decide, as in transformers' converter.
+        SentencePiece joins the neighbours whose joined piece has the best score, so this is the order of merges. If
+        several pairs give the same piece, their ids decide, as in transformers' converter.
         """
         normal = {token: id for token, id in self.ids.items() if self.types[id] == NORMAL}
         merges = []

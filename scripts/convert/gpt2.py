@@ -1,7 +1,7 @@
 """The gpt2 architecture: its sizes, its tensors and its layers (Radford et al. 2019, section 2.3).
 
-Layer normalisation and biases everywhere, and an embedding of places instead of rotation. nanoGPT's checkpoints are of
-this architecture with exact GELU, with or without biases (its model.py).
+It has layer normalisation and biases everywhere, and position embeddings instead of rotation. nanoGPT's checkpoints
+have this architecture with exact GELU, with or without biases (its model.py).
 """
 
 import re
@@ -20,7 +20,7 @@ from shape import Shape, checked, gguf_shape
 from source import Source
 from weights import QKV, Naming, Weight, Weights, decoder_shapes, gguf_naming, split
 
-# transformers' GPT2Config; nanoGPT's LayerNorm has the same.
+# The default of transformers' GPT2Config; nanoGPT's LayerNorm has the same value.
 DEFAULT_EPSILON = 1e-5
 PARTS = {
     "attn_norm": "ln_1",
@@ -37,10 +37,10 @@ class Gpt2(LanguageModel):
     """A GPT-2 model."""
 
     architecture = "gpt2"
-    # The activation, and whether the output matrix is the embedding where nobody says.
+    # The activation, and the default for whether the output matrix is the embedding.
     activation = "gelu_new"
     tied = True
-    # Tokens that are read and never written, the last ones.
+    # The number of tokens that are only read, never predicted. They have the last ids.
     unwritten = 0
     # Whether there are biases.
     _biased = True
@@ -63,7 +63,7 @@ class Gpt2(LanguageModel):
             raise config.refuse("tie_word_embeddings", "true is not supported (expected false)")
         hidden = config.count("n_inner", 4 * config.count("n_embd"))
         self.shape = config_shape(config, "n_positions", hidden, epsilon, tied, unwritten=self.unwritten)
-        # These modules keep matrices as [in, out].
+        # transformers' GPT-2 stores these matrices as [in, out].
         is_turned = lambda name: name.endswith(MATRICES)
         shapes = {name: shape[::-1] if is_turned(name) else shape for name, shape in self._shapes.items()}
         turned = lambda name, array: array.T if is_turned(name) else array
@@ -114,19 +114,19 @@ class Gpt2(LanguageModel):
         d.finish(n, None if s.tied else weights("head"))
 
     def _pair(self, name: str) -> tuple[Weight, ...]:
-        """A matrix, and its bias where there is one."""
+        """A weight, and its bias if it has one."""
         return (self.weights(name), self.weights(f"{name}.bias")) if self._biased else (self.weights(name),)
 
     def _activated(self, writer: OnnxWriter, x: str) -> str:
         return writer.node({"gelu_new": "FastGelu", "gelu": "Gelu"}[self.activation], x, domain=MICROSOFT)
 
     def _norm(self, name: str) -> tuple[Weight, ...]:
-        """The weight and the bias of a layer normalisation."""
+        """The weight and the bias of a layer normalisation; a missing bias is zero."""
         zero = Weight(f"{name}.bias", lambda: np.zeros(self.shape.width, np.float32), "")
         return self._pair(name) if self._biased else (self.weights(name), zero)
 
 
-# Of a head that classifies.
+# Keys of the classification head.
 SUMMARY = [f"summary_{key}" for key in ("activation", "first_dropout", "proj_to_labels", "type", "use_proj")]
 
 
@@ -140,7 +140,7 @@ def config_shape(
     vocabulary="vocab_size",
     unwritten=0,
 ) -> Shape:
-    """The sizes under the names of GPT-2; texts are names that may be others."""
+    """The sizes under GPT-2's names; arguments that are strings are keys that differ between models."""
     width, heads = config.count(width), config.count("n_head")
     if width % heads:
         raise config.refuse("n_head", f"{heads} heads do not share {width} dimensions")
@@ -162,10 +162,10 @@ def config_shape(
 
 
 def naming(source: Source) -> Naming:
-    """The names of a source's tensors, which may lack the model's own, or stand behind a compiler's."""
+    """The names of a source's tensors. They may lack the prefix `transformer.`, or have a compiler's prefix before it."""
     root = next((name for name in source.shapes() if name.endswith("wte.weight")), "transformer.wte.weight")
     root = root.removesuffix("wte.weight")
     head = f"{root.removesuffix('transformer.')}lm_head"
     whole = {"embedding": f"{root}wte", "place_embedding": f"{root}wpe", "output_norm": f"{root}ln_f", "head": head}
-    # The causal mask, which old checkpoints carry.
+    # Old checkpoints contain the causal mask, which is ignored.
     return Naming(root + "h.{}.", whole, PARTS, re.compile(r".*\.attn\.(bias|masked_bias)"))

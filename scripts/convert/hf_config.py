@@ -1,14 +1,14 @@
-"""Reading config.json so that nothing in it is passed over: a key is read, known to be harmless, or refused.
+"""Reading config.json so that no key is overlooked: each key is read, known to be harmless, or refused.
 
-Where a key is absent, the default is that of transformers' configuration class; families name it where they read.
+The default of an absent key is that of transformers' configuration class; each family passes it when it reads the key.
 """
 
 from pathlib import Path
 
 from errors import ConvertError
 
-# Keys that do not change what a model computes from its weights in evaluation: names, training, generation defaults,
-# storage. What is not here and not read by a family is refused.
+# Keys that do not change what a model computes in evaluation: names, training, generation defaults, storage. A key that
+# is not in this list and that no family reads is refused.
 HARMLESS = frozenset(
     """
     _attn_implementation _attn_implementation_autoset _commit_hash _name_or_path architectures attention_dropout
@@ -30,7 +30,7 @@ class HfConfig:
     """One config.json. Every method that reads a key marks it as read."""
 
     def __init__(self, path: Path | str, table: dict):
-        """`path` is what messages begin with."""
+        """`path` is the file, or the text, that messages begin with."""
         self.path = path
         self._table = table
         self._seen: set[str] = set()
@@ -39,17 +39,17 @@ class HfConfig:
         return ConvertError(f'{self.path}: "{key}": {why}')
 
     def inside(self, key: str, table: dict) -> "HfConfig":
-        """An object under `key`, read in the same manner."""
+        """The object `table` under `key`, whose keys are then read and checked in the same way."""
         return HfConfig(f'{self.path}: "{key}"', table)
 
     def get(self, key: str, default=None):
-        """The value under `key`; null is as good as absent."""
+        """The value under `key`; null counts as absent."""
         self._seen.add(key)
         value = self._table.get(key)
         return default if value is None else value
 
     def is_null(self, key: str) -> bool:
-        """Whether the key is there and null, where that says something else than nothing."""
+        """Whether the key is present and null, for keys where null differs from absent."""
         self._seen.add(key)
         return self._table.get(key, "absent") is None
 
@@ -82,19 +82,19 @@ class HfConfig:
         return value
 
     def expect(self, key: str, value) -> None:
-        """Refuse every value but the one that this converter's graphs compute, which is transformers' default, too."""
+        """Refuse all values except the one that the graphs compute, which is also transformers' default."""
         found = self.get(key, value)
         if found != value or isinstance(found, bool) != isinstance(value, bool):
             raise self.refuse(key, f"{found!r:.60} is not supported (expected {value!r})")
 
     def expect_none(self, *keys: str) -> None:
-        """Refuse options that are on."""
+        """Refuse these options if they are set."""
         for key in keys:
             if self.get(key) is not None:
                 raise self.refuse(key, f"{self.get(key)!r:.60} is not supported (expected null)")
 
     def tokens(self, key: str) -> list[int]:
-        """No token id, one, or a list."""
+        """The token ids under `key`, which may be absent, one id or a list."""
         value = self.get(key, [])
         ids = value if isinstance(value, list) else [value]
         if not all(isinstance(id, int) and not isinstance(id, bool) and id >= 0 for id in ids):
@@ -102,7 +102,7 @@ class HfConfig:
         return ids
 
     def finish(self) -> None:
-        """Refuse what nobody has read and what is not known to be harmless."""
+        """Refuse the keys that were not read and are not known to be harmless."""
         for key, value in self._table.items():
             if key not in self._seen and key not in HARMLESS:
                 raise self.refuse(

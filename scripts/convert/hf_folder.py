@@ -1,4 +1,4 @@
-"""A Hugging Face folder: config.json, the tokenizer's files, the weights in safetensors, sharded or not, or in one .bin."""
+"""A Hugging Face folder: config.json, tokenizer files, and weights in safetensors (one file or shards) or one .bin."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from source import Source
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-# What transformers wrote before.
+# The weights file of older versions of transformers.
 BEFORE = "pytorch_model.bin"
 
 
 class HfFolder(Source):
-    """One folder as `save_pretrained` writes it or `git clone` of a published model gives it."""
+    """A folder written by `save_pretrained`, or a `git clone` of a published model."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -35,7 +35,7 @@ class HfFolder(Source):
             raise self.config.refuse("quantization_config", f"no tensor is {safetensors_file.FP8}; {fp8.REMAINS}")
 
     def table(self, name: str) -> dict:
-        """A JSON file of the folder that has to be there."""
+        """The content of a JSON file that the folder must have."""
         table = self.optional_table(name)
         if table is None:
             raise ConvertError(
@@ -45,7 +45,7 @@ class HfFolder(Source):
         return table
 
     def optional_table(self, name: str) -> dict | None:
-        """A JSON file of the folder, or None where it has no such file."""
+        """The content of a JSON file, or None if the folder has no such file."""
         path = self.path / name
         if not path.is_file():
             return None
@@ -56,7 +56,7 @@ class HfFolder(Source):
         return table
 
     def _weights(self) -> dict[str, safetensors_file.Entry]:
-        """Every tensor of the folder by name, sharded or not."""
+        """All tensors of the folder by name, from one file or from shards."""
         single = self.path / SINGLE
         if single.is_file():
             self._read.append(single)
@@ -74,7 +74,7 @@ class HfFolder(Source):
         table: dict[str, safetensors_file.Entry] = {}
         for shard in sorted(set(where.values())):
             path = self.path / shard
-            # An index comes from outside: it must not lead out of its folder.
+            # The index is untrusted: it must not point outside its folder.
             if Path(shard).name != shard or not path.is_file():
                 raise ConvertError(f"{self.path / INDEX}: shard {shard}: no such file in the folder")
             self._read.append(path)
@@ -89,7 +89,7 @@ class HfFolder(Source):
         return table
 
     def _scales_of(self, name: str, entry: safetensors_file.Entry) -> safetensors_file.Entry:
-        """The scales of a matrix of 8-bit floats, which are then no tensor of the model."""
+        """The scales of a matrix of 8-bit floats. They no longer count as a tensor of the model."""
         scales = self._entries.pop(name + fp8.SCALES, None)
         if self._block is None or scales is None or len(entry.shape) != 2:
             what = f"{entry.dtype} without blocks that have scales ({name}{fp8.SCALES})"

@@ -1,8 +1,8 @@
-"""The tokenizer of a Hugging Face folder: tokenizer.json as it is, but for what transformers itself changes in it.
+"""The tokenizer of a Hugging Face folder: tokenizer.json, with the same changes that transformers makes on loading.
 
-`infer --bos auto` puts before a prompt what tokenizer.json's post-processor puts before a text. Some of transformers'
-tokenizer classes replace that post-processor when they load, by `add_bos_token` of tokenizer_config.json; so does
-this module, or the prompt would begin otherwise than the model's own tokenizer begins it. `infer` reads the same from
+`infer --bos auto` puts the same token before a prompt as tokenizer.json's post-processor puts before a text. Some
+tokenizer classes of transformers replace that post-processor on loading, as `add_bos_token` in tokenizer_config.json
+says. This module does the same, so that prompts begin as with the model's own tokenizer. `infer` does so, too, for
 folders that were not converted (src/predictor/onnx/folder/vocabulary.rs); tests/fixtures/models/special-tokens.json has cases for
 both.
 """
@@ -24,13 +24,13 @@ ENDS = "a tokenizer that ends each text is not supported"
 
 
 class HfTokenizer:
-    """The tokenizer and the special tokens of a folder, checked."""
+    """The tokenizer and the special tokens of a folder. The constructor checks them."""
 
     def __init__(self, folder: HfFolder, vocabulary: int):
         """`vocabulary` is the number of token ids that the model knows."""
         self.path = folder.path / "tokenizer.json"
         self._words = folder.optional_table("tokenizer_config.json") or {}
-        # Whether a token is a word of bases.
+        # Whether the tokens are words of bases.
         self.is_genomic = self._words.get("tokenizer_class") == kmer_tokenizer.CLASS
         self._json = self._of_words() if self.is_genomic else folder.table("tokenizer.json")
         self._ids = self._vocabulary()
@@ -38,7 +38,7 @@ class HfTokenizer:
         if largest >= vocabulary:
             raise ConvertError(f"{self.path}: token id {largest}: the model has {vocabulary} (vocab_size)")
         bos, eos = folder.config.tokens("bos_token_id"), folder.config.tokens("eos_token_id")
-        # Where there is this file, transformers ends an answer by it alone.
+        # If this file exists, transformers takes the end tokens from it alone.
         generation = folder.optional_table("generation_config.json")
         if generation is not None:
             own = generation.get("eos_token_id")
@@ -51,7 +51,7 @@ class HfTokenizer:
         self.eos = eos[0] if len(eos) == 1 else eos or None
 
     def _of_words(self) -> dict:
-        """tokenizer.json of a folder that has code instead."""
+        """tokenizer.json for a folder that has tokenizer code instead of this file."""
         k, where = self._words.get("k"), self.path.with_name("tokenizer_config.json")
         if not isinstance(k, int) or not 1 <= k <= 8:
             raise ConvertError(f"{where}: k: expected 1 to 8 bases, found {k!r:.40}")
@@ -62,12 +62,12 @@ class HfTokenizer:
         return made | {"post_processor": bos_template("<s>", 1) if begins else None}
 
     def _vocabulary(self) -> dict[str, int]:
-        """Every token by its text."""
+        """The id of every token, by its text."""
         model = self._json.get("model")
         if not isinstance(model, dict) or "vocab" not in model:
             raise ConvertError(f"{self.path}: expected a model with a vocab, as Hugging Face's `tokenizers` writes it")
         vocab = model["vocab"]
-        # Unigram models list pairs of token and score.
+        # Unigram models have a list of [token, score] pairs.
         ids = dict(vocab) if isinstance(vocab, dict) else {pair[0]: id for id, pair in enumerate(vocab)}
         return ids | {token["content"]: token["id"] for token in self._json.get("added_tokens") or []}
 
@@ -84,7 +84,7 @@ class HfTokenizer:
         return self._json | {"post_processor": self._begins_with(begin) if wanted else None}
 
     def _ends_texts(self) -> bool:
-        """Whether tokenizer.json puts a token behind every text."""
+        """Whether tokenizer.json adds a token at the end of every text."""
         whole = self._json.get("post_processor") or {}
         for step in whole.get("processors", [whole]):
             if step.get("type") in ("BertProcessing", "RobertaProcessing"):
@@ -94,7 +94,7 @@ class HfTokenizer:
         return False
 
     def _begins_with(self, token: str) -> dict:
-        """The post-processor that begins texts with bos_token; `token` is the class's own."""
+        """The post-processor that puts bos_token before texts; `token` is the default of the tokenizer class."""
         token = self._words.get("bos_token", token)
         token = token["content"] if isinstance(token, dict) else token
         if token not in self._ids:

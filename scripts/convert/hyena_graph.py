@@ -129,7 +129,7 @@ class HyenaGraph(Decoder):
         batch, tokens = (w.node("Shape", self._ids, start=axis, end=axis + 1) for axis in (0, 1))
         block = w.node("Min", tokens, w.integers(self._block))
         more = w.node("Div", w.node("Sub", tokens, one), block)
-        # The shape of a slice of this length gives the total as int64; no other way avoids a copy between devices.
+        # The shape of a slice with this length is the total. No other way to get the total avoids a copy of it.
         places = w.constant("places", np.zeros(self.shape.positions, np.int8))
         first, axis = (w.constant(name, np.zeros(1, np.int32)) for name in ("first place", "axis of places"))
         read = w.node("Shape", w.node("Slice", places, first, self._total, axis))
@@ -166,7 +166,7 @@ class HyenaGraph(Decoder):
         return self._looked_up(w.node("Add", first, w.integers(-2, -1)), w.element)
 
     def _looked_up(self, places: str, element: int) -> tuple[str, str]:
-        """GatherND indices for positions [B,M] in a cache (0 if negative), and whether each position exists (1 or 0)."""
+        """GatherND indices of positions [B,M] in a cache (0 if negative), and whether each position exists (1, 0)."""
         w = self.writer
         there = w.node("Cast", w.node("GreaterOrEqual", places, self._integer(0)), to=element)
         index = w.node("Unsqueeze", w.node("Max", places, self._integer(0)), w.integers(2))

@@ -1,7 +1,7 @@
-"""Writing an ONNX graph node by node, its weights straight to the external data file.
+"""Writes an ONNX graph node by node, and its weights directly to the external data file.
 
-No weight is held once it is written, and a matrix is converted in blocks, so the peak is one tensor of the source and
-a block; the graph file stays below protobuf's 2 GB.
+A weight is freed after it is written, and matrices are converted in blocks. The peak memory is therefore one tensor of
+the source and one block. The graph file stays below protobuf's 2 GB.
 """
 
 import itertools
@@ -22,16 +22,16 @@ IR_VERSION = 11
 MICROSOFT = "com.microsoft"
 # Smaller constants (shapes, indices) stay in the graph, where graph optimisers can see them.
 INLINE_BYTES = 1024
-# ONNX Runtime maps external data; a mapping begins at a page.
+# ONNX Runtime maps external data into memory, and a mapping begins at a page boundary.
 PAGE = 4096
-# Elements of a matrix that are converted at a time: 32 MiB of float32.
+# The number of matrix elements that are converted at a time: 32 MiB of float32.
 BLOCK = 1 << 23
-# The types that matrices may be stored in. Everything else is float32; where 4-bit blocks are kept (Q4), so are the
-# matrices that are in none.
+# The types that matrices may be stored in. Q4 keeps 4-bit blocks and stores all other matrices as float32. Constants
+# that are not matrices are in the type of the computation or float32.
 Q4 = "q4"
 WEIGHT_TYPES = {"float32": np.float32, "bfloat16": ml_dtypes.bfloat16, "float16": np.float16, Q4: np.float32}
-# By device, the types that it takes, the default first. A processor computes in float32 whatever is stored, a GPU in
-# what is stored: float16 has too small a range for that, which Gemma's activations leave.
+# The matrix types for each device, the default first. A CPU always computes in float32. A GPU computes in the stored
+# type, which cannot be float16: Gemma's activations leave its range.
 DEVICES = {"cpu": ("float32", "bfloat16", "float16", Q4), "cuda": ("bfloat16", "float32")}
 
 
@@ -47,13 +47,13 @@ class OnnxWriter:
     ):
         """`weights` is a key of WEIGHT_TYPES, `device` one of DEVICES.
 
-        `progress` hears of every matrix how many elements it had.
+        `progress` is called for every matrix with its number of elements.
         """
         self.device = device
-        # The type that is computed in, with numpy and with ONNX.
+        # The type of the computation, for numpy and for ONNX.
         self.computed = np.dtype(np.float32 if device == "cpu" else WEIGHT_TYPES[weights])
         self.element = helper.np_dtype_to_tensor_dtype(self.computed)
-        # Whether a matrix in blocks is stored as such.
+        # Whether matrices in 4-bit blocks are stored as blocks.
         self.keeps_blocks = weights == Q4
         self._folder = folder
         self._type = np.dtype(WEIGHT_TYPES[weights])
@@ -71,7 +71,7 @@ class OnnxWriter:
         return name
 
     def output(self, value: str, name: str, element: int, shape: list) -> None:
-        """Declare an output and call the value, which a node has made, by its name: a copy might cost a cache."""
+        """Declare an output and rename the value, made by a node, to `name`. A copy instead might duplicate a cache."""
         for node in self._nodes:
             for names in (node.input, node.output):
                 names[:] = [name if known == value else known for known in names]
@@ -88,10 +88,10 @@ class OnnxWriter:
         return self._external(name, array.dtype, array.shape, offset)
 
     def matrix(self, name: str, parts: Iterable[tuple[np.ndarray, str]]) -> str:
-        """Add a weight matrix in the weights' type, rounded to nearest even: its parts, one below the other.
+        """Add a weight matrix in the weights' type, rounded to nearest even. Its parts are stacked as rows.
 
-        What is taken from it goes through `widened` before it is computed with. Beside each part stands what messages
-        call it.
+        Apply `widened` to the matrix, or to values taken from it, before computing with them. Each part comes with
+        its name for messages.
         """
         offset, rows = self._page(), 0
         for array, origin in parts:
@@ -107,7 +107,7 @@ class OnnxWriter:
         return self._external(name, self._type, (rows, columns), offset)
 
     def blocks(self, name: str, blocks: Blocks, origin: str) -> tuple[str, str, str | None]:
-        """Add a matrix in blocks: its codes [out, blocks, 16], its scales [out, blocks], its offsets [blocks, out]."""
+        """Add a matrix in blocks: codes [out, blocks, 16], scales [out, blocks] and offsets [blocks, out] or None."""
         parts = [blocks.scales] if blocks.offsets is None else [blocks.scales, blocks.offsets.T]
         if not all(np.isfinite(part).all() for part in parts):
             raise ConvertError(f"{origin}: a weight is not finite")
@@ -117,32 +117,32 @@ class OnnxWriter:
         return codes, scales, offsets[0] if offsets else None
 
     def widened(self, value: str) -> str:
-        """A part of a matrix, in the type that is computed in."""
+        """A matrix or a part of it, cast to the type of the computation."""
         return value if self._type == self.computed else self.node("Cast", value, to=self.element)
 
     def exact(self, value: str) -> str:
-        """A value of the type that is computed in, in float32."""
+        """A value of the type of the computation, cast to float32."""
         return value if self.element == TensorProto.FLOAT else self.node("Cast", value, to=TensorProto.FLOAT)
 
     def require(self, opset: int) -> None:
-        """Declare a later version of ONNX's operators than OPSET."""
+        """Declare that the graph needs at least this version of ONNX's operators."""
         self._opset = max(self._opset, opset)
 
     def integers(self, *values: int) -> str:
-        """A constant int64 vector; equal ones are one constant."""
+        """A constant int64 vector; equal vectors share one constant."""
         name = "i" + "_".join(str(value) for value in values)
         if name not in self._constants:
             self.constant(name, np.array(values, np.int64))
         return name
 
     def node(self, op: str, *inputs: str, domain: str = "", **attributes) -> str:
-        """Add a node of one output."""
+        """Add a node with one output."""
         return self.nodes(op, 1, *inputs, domain=domain, **attributes)[0]
 
     def nodes(
         self, op: str, outputs: int, *inputs: str, domain: str = "", unused: tuple[int, ...] = (), **attributes
     ) -> list[str]:
-        """Add a node of several outputs, those of `unused` places without a name."""
+        """Add a node with several outputs; the outputs whose indices are in `unused` get no name."""
         base = f"{op}_{next(self._numbers)}"
         names = [base if outputs == 1 else "" if i in unused else f"{base}_{i}" for i in range(outputs)]
         self._nodes.append(helper.make_node(op, list(inputs), names, name=base, domain=domain, **attributes))
@@ -161,16 +161,16 @@ class OnnxWriter:
         onnx.save_model(model, self._folder / "model.onnx")
 
     def _page(self) -> int:
-        """Go to the next page of the data file; its offset."""
+        """Pad the data file to the next page; return its offset."""
         self._data.write(b"\0" * (-self._data.tell() % PAGE))
         return self._data.tell()
 
     def _write(self, array: np.ndarray) -> None:
-        # As bytes: bfloat16 is no type that Python's buffers know.
+        # Write bytes, because Python's buffers do not know bfloat16.
         self._data.write(array.view(np.uint8).data)
 
     def _external(self, name: str, dtype: np.dtype, shape: tuple[int, ...], offset: int) -> str:
-        """Enter the constant whose bytes were just written."""
+        """Add the constant whose bytes were just written to the data file."""
         proto = TensorProto(name=name, data_type=helper.np_dtype_to_tensor_dtype(dtype), dims=shape)
         proto.data_location = TensorProto.EXTERNAL
         length = self._data.tell() - offset

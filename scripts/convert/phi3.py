@@ -1,7 +1,7 @@
 """The phi3 architecture (Phi-3, Phi-3.5, Phi-4; arXiv 2404.14219): llama's, with fused matrices, a window and longrope.
 
-longrope has rates for texts up to the length trained at first and others for longer ones, so that a text that grows
-beyond it is read anew. The graph takes texts up to that length, 4096 tokens, by the first.
+longrope has one set of rates for texts up to the original training length, and another set for longer texts. A text
+that grows beyond this length must be read again. The graph has only the first set: it takes up to 4096 tokens.
 """
 
 import math
@@ -17,13 +17,13 @@ from rotary import GGUF_BASE, config_rates, gguf_factors, gguf_rates, rates, rop
 from shape import gguf_shape
 from weights import QKV, Weight, Weights, gguf_naming, split
 
-# transformers' Phi3Config.
+# The default of transformers' Phi3Config.
 DEFAULT_TRAINED = 4096
-# Its names for longrope.
+# transformers' names for longrope.
 LONGROPE = ("longrope", "su")
-# Where a GGUF file has its factors.
+# The tensors with the rotary factors in a GGUF file.
 SHORT, EITHER = "rope_factors_short.weight", r"rope_factors_(short|long)\.weight"
-# The window of the 4k models, which old files do not mention: llama.cpp took it by the context, too, until it was there.
+# The window of the 4k models. Old GGUF files lack it; llama.cpp, too, derived it from the context for them.
 CONTEXT_4K, WINDOW_4K = 4096, 2047
 
 
@@ -38,7 +38,7 @@ class Phi3(Llama):
         self.window = file.own("attention.sliding_window", WINDOW_4K if s.positions == CONTEXT_4K else 0)
         if type(self.window) is not int or self.window < 0:
             raise file.refuse("attention.sliding_window", f"expected a number of tokens or 0, found {self.window!r:.40}")
-        # As the converter of llama.cpp says that there is none.
+        # llama.cpp's converter writes 0 if there is no window.
         self.window = self.window or -1
         dims = file.count("rope.dimension_count", s.head_dim)
         if dims > s.head_dim or dims % 2:
@@ -98,7 +98,7 @@ class Phi3(Llama):
         return shapes
 
     def _rows(self) -> dict[str, dict[str, int]]:
-        """What each fused matrix is made of."""
+        """The parts of each fused matrix, with their numbers of rows."""
         s = self.shape
         sizes = (s.heads * s.head_dim, s.kv_heads * s.head_dim, s.kv_heads * s.head_dim)
         return {"attn_qkv": dict(zip(QKV, sizes)), "ffn_gate_up": dict.fromkeys(("ffn_gate", "ffn_up"), s.hidden)}

@@ -1,8 +1,8 @@
-"""A decoder's weights under one set of names, whatever its source calls them.
+"""A decoder's weights under our own names, which are the same for all sources.
 
-The names: `embedding`, `place_embedding` (where there is one), `output_norm`, `head` (absent where tied), and
-`layers.N.PART` for the parts of layer N, of which every decoder has attn_output, ffn_up and ffn_down, and most attn_norm,
-attn_q, attn_k, attn_v, ffn_norm and ffn_gate; a bias is PART.bias. A matrix is [out, in].
+The names: `embedding`, `place_embedding` (of positions; optional), `output_norm`, `head` (absent if tied), and
+`layers.N.PART` for the parts of layer N. Every decoder has the parts attn_output, ffn_up and ffn_down; most have
+attn_norm, attn_q, attn_k, attn_v, ffn_norm and ffn_gate. A bias is PART.bias. A matrix is [out, in].
 """
 
 import math
@@ -23,8 +23,8 @@ from source import Source
 class Naming:
     """How a kind of source names the tensors of a family.
 
-    `whole` maps the names outside the layers, `layer` those of the parts inside, which stand behind `prefix`, N for {}.
-    `ignored` are tensors that are no weights, or that are there twice.
+    `whole` maps our names outside the layers, `layer` those of a layer's parts. A part's name begins with `prefix`, in
+    which {} is N. `ignored` matches tensors that are not weights or are duplicates.
     """
 
     prefix: str
@@ -33,7 +33,7 @@ class Naming:
     ignored: re.Pattern = re.compile(r"(?!)")
 
     def name(self, name: str) -> str:
-        """The source's name for one of ours."""
+        """The source's name for our `name`."""
         parts = re.fullmatch(r"layers\.(\d+)\.(.*?)(\.bias)?", name)
         if parts is None:
             return self._suffixed(*re.fullmatch(r"(.*?)(\.bias)?", name).groups(), self.whole, "")
@@ -45,14 +45,14 @@ class Naming:
 
 
 def gguf_naming(*parts: str, ignored: str = re.escape(FACTORS), **renamed: str) -> Naming:
-    """GGUF's names, which ours inside the layers were taken from; `parts` are those of the family's layers, `renamed`
-    those it names otherwise."""
+    """GGUF's names, which we also use inside the layers. `parts` are the family's parts beyond COMMON, `renamed` those
+    with another name in GGUF."""
     whole = {"embedding": "token_embd", "place_embedding": "position_embd", "output_norm": "output_norm", "head": "output"}
-    # The rotary factors are read with the angles, and are no weight of the graph.
+    # The rotary factors are read with the angles. They are not weights of the graph.
     return Naming("blk.{}.", whole, {part: part for part in (*COMMON, *parts)} | renamed, re.compile(ignored))
 
 
-# The parts of a layer of llama, which others add to, and Hugging Face's names for them.
+# The parts of a llama layer, with Hugging Face's names. Other families add parts.
 COMMON = {
     "attn_norm": "input_layernorm",
     "attn_q": "self_attn.q_proj",
@@ -66,19 +66,19 @@ COMMON = {
 }
 
 
-# What attends, in the order that it is wanted in.
+# The parts that make queries, keys and values, in the order that the graph expects.
 QKV = ("attn_q", "attn_k", "attn_v")
 
 
 def folder_naming(**parts: str) -> Naming:
-    """Hugging Face's names for a family like llama; `parts` are its layers' own, or those it names otherwise."""
+    """Hugging Face's names for a family like llama; `parts` are additional or renamed parts of its layers."""
     whole = {"embedding": "model.embed_tokens", "output_norm": "model.norm", "head": "lm_head"}
-    # Old checkpoints carry the rotary rates.
+    # Old checkpoints contain the rotary rates, which are ignored.
     return Naming("model.layers.{}.", whole, COMMON | parts, re.compile(r".*\.rotary_emb\.inv_freq"))
 
 
 def llama_shapes(s: Shape, **own: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """The shapes of a decoder like llama; `own` are further parts of each layer."""
+    """The shapes of the weights of a decoder like llama; `own` are additional parts of each layer."""
     q, kv = s.heads * s.head_dim, s.kv_heads * s.head_dim
     return decoder_shapes(
         s,
@@ -96,7 +96,7 @@ def llama_shapes(s: Shape, **own: tuple[int, ...]) -> dict[str, tuple[int, ...]]
 
 
 def decoder_shapes(s: Shape, **layer: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """The shapes of a decoder's weights, `layer` those of each layer's parts."""
+    """The shapes of a decoder's weights; `layer` are the shapes of each layer's parts."""
     matrix = (s.vocabulary, s.width)
     whole = {"embedding": matrix, "output_norm": (s.width,)} | ({} if s.tied else {"head": matrix})
     return whole | {f"layers.{i}.{part}": shape for i in range(s.layers) for part, shape in layer.items()}
@@ -104,13 +104,13 @@ def decoder_shapes(s: Shape, **layer: tuple[int, ...]) -> dict[str, tuple[int, .
 
 @dataclass(frozen=True)
 class Weight:
-    """One weight: its name with us, how it is read, and the words that tell a user where it came from."""
+    """One weight: our name for it, a function that reads it, and its origin for messages."""
 
     name: str
     read: Callable[[], np.ndarray]
     origin: str
     read_blocks: Callable[[], Blocks | None] = lambda: None
-    # What it is joined from, none of which is kept once it is read.
+    # The weights that it is joined from. They are not kept in memory after they are read.
     parts: tuple["Weight", ...] = ()
 
     @cached_property
@@ -120,17 +120,17 @@ class Weight:
 
     @cached_property
     def blocks(self) -> Blocks | None:
-        """The matrix as the source packs it; None: not in blocks."""
+        """The matrix in the source's blocks; None if the source has no blocks for it."""
         return self.read_blocks()
 
 
 def joined(name: str, parts: Sequence[Weight]) -> Weight:
-    """Weights of the same columns, one below the other."""
+    """One weight that stacks the rows of weights with equal columns."""
     return Weight(name, lambda: np.concatenate([part.read() for part in parts]), parts[0].origin, parts=tuple(parts))
 
 
 def split(weight: Weight, rows: dict[str, int]) -> list[Weight]:
-    """A layer's matrix or bias cut into parts of so many rows, each with its name, which is read once for all."""
+    """Cut a layer's matrix or bias into named parts with these numbers of rows; it is read only once."""
     before, bias = re.fullmatch(r"(layers\.\d+\.)\w+?(\.bias)?", weight.name).groups(default="")
     ends = np.cumsum([*rows.values()])
 
@@ -143,7 +143,7 @@ def split(weight: Weight, rows: dict[str, int]) -> list[Weight]:
 
 
 class Weights:
-    """The weights of one model, checked against their shapes at once and read when they are asked for."""
+    """The weights of one model. Their shapes are checked at once; each weight is read when it is used."""
 
     def __init__(
         self,
@@ -152,13 +152,13 @@ class Weights:
         shapes: dict[str, tuple[int, ...]],
         edit: Callable[[str, np.ndarray], np.ndarray] = lambda name, array: array,
     ):
-        """`edit` turns an array as the source stores it into one as the graph wants it, given our name.
+        """`edit` gets our name and the source's array, and returns the array that the graph needs.
 
-        What it does to a matrix in blocks must be to order rows.
+        For a matrix in blocks, it may only reorder rows.
         """
         self._source, self._shapes, self._edit = source, shapes, edit
         self._names = {name: naming.name(name) for name in shapes}
-        # A tied matrix may have both names, of which transformers reads the embedding's, or the head's alone.
+        # A tied matrix may have both names (transformers then reads the embedding's) or only the head's.
         head, found = None if "head" in shapes else naming.name("head"), source.shapes()
         if head in found and self._names["embedding"] not in found:
             self._names["embedding"] = head
@@ -178,9 +178,9 @@ class Weights:
         return Weight(name, lambda: edit(self._source.tensor(own)), origin, blocks)
 
     def layer(self, number: int) -> Callable[[str], Weight]:
-        """The weights of one layer by part."""
+        """A function from a part's name to that weight of this layer."""
         return lambda part: self(f"layers.{number}.{part}")
 
     def parameters(self) -> int:
-        """The number of weights, a tied embedding once."""
+        """The number of weights; a tied embedding counts once."""
         return sum(math.prod(shape) for shape in self._shapes.values())
