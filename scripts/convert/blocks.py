@@ -1,14 +1,14 @@
-"""Matrices in blocks of 32 weights of 4 bits, as GGUF's Q4_0, Q4_1 and Q4_K store them, taken apart but not changed.
+"""Matrices in blocks of 32 weights of 4 bits (GGUF's Q4_0, Q4_1 and Q4_K), unpacked without quantising anew.
 
-A weight is scale * (code - 8) + offset, its code from 0 to 15, scale and offset those of its block:
+A weight is scale * (code - 8) + offset. Its code is from 0 to 15; scale and offset belong to its block:
 
     Q4_0   d (q - 8)       scale d, no offset
     Q4_1   d q + m         scale d, offset m + 8 d
-    Q4_K   d q - m         scale d, offset 8 d - m; d and m are products of a float16 number of 256 weights and a
-                           6-bit number of the block
+    Q4_K   d q - m         scale d, offset 8 d - m; d and m are each a product of a float16 number for 256 weights and
+                           a 6-bit number for the block
 
-Codes are the file's, and scales, products of at most 17 significant bits, are exact in float32. An offset is rounded
-to float32 once, which moves a weight by less than 2^-23 of the block's largest.
+Codes are those in the file. Scales are products with at most 17 significant bits, so they are exact in float32. An
+offset is rounded to float32 once, which changes a weight by less than 2^-23 of the largest weight in the block.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ from gguf import GGMLQuantizationType
 from gguf.quants import Q4_K
 
 BLOCK = 32
-# What is subtracted from a code.
+# The number that is subtracted from a code.
 MIDDLE = 8
-# The number of weights that Q4_K keeps together, and its bytes before their codes.
+# Q4_K's super-blocks: number of weights, bytes before the codes, bytes of the packed scales among them.
 SUPER_BLOCK, SUPER_HEAD, SCALE_BYTES = 256, 16, 12
 
 
@@ -34,22 +34,22 @@ class Blocks:
     offsets: np.ndarray | None
 
     def edited(self, edit: Callable[[np.ndarray], np.ndarray]) -> "Blocks":
-        """With its rows in another order, or some of them: what `edit` makes of the rows of any matrix."""
+        """A copy with rows reordered or selected; `edit` does this to the rows of any matrix."""
         offsets = None if self.offsets is None else edit(self.offsets)
         return replace(self, codes=edit(self.codes), scales=edit(self.scales), offsets=offsets)
 
     def packed(self) -> np.ndarray:
-        """The codes two in a byte, the first in the low half: [rows, columns / 32, 16]."""
+        """The codes, two per byte with the first in the low half: [rows, columns / 32, 16]."""
         return (self.codes[:, 0::2] | self.codes[:, 1::2] << 4).reshape(*self.scales.shape, BLOCK // 2)
 
 
 def _halves(data: np.ndarray) -> np.ndarray:
-    """Codes of a block's 16 bytes: those in the low halves first."""
+    """The codes in a block's bytes: first those in the low halves, then those in the high halves."""
     return np.concatenate([data & 15, data >> 4], -1)
 
 
 def _float16(data: np.ndarray) -> np.ndarray:
-    """The numbers that bytes hold, as float32."""
+    """The float16 numbers in these bytes, as float32."""
     return np.ascontiguousarray(data).view(np.float16).astype(np.float32)[..., 0]
 
 
@@ -70,13 +70,13 @@ def _q4_k(data: np.ndarray, columns: int) -> Blocks:
     factors, depths = Q4_K.get_scale_min(data[:, 4 : 4 + SCALE_BYTES])
     scales = _float16(data[:, :2])[:, None] * factors.astype(np.float32)
     depths = _float16(data[:, 2:4])[:, None] * depths.astype(np.float32)
-    # Each 32 bytes hold two blocks, one in their low halves and one in their high ones.
+    # Each 32 bytes hold two blocks: one in the low halves, the other in the high halves.
     codes = _halves(data[:, SUPER_HEAD:].reshape(len(data), -1, BLOCK))
     shape = (rows, columns // BLOCK)
     return Blocks(codes.reshape(rows, columns), scales.reshape(shape), (MIDDLE * scales - depths).reshape(shape))
 
 
-# The types that can be taken apart: data [rows, bytes] and the number of columns to blocks.
+# For each supported type, the function from data [rows, bytes] and the number of columns to Blocks.
 TAKEN_APART = {
     GGMLQuantizationType.Q4_0: _q4_0,
     GGMLQuantizationType.Q4_1: _q4_1,

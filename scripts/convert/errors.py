@@ -1,8 +1,8 @@
-"""The one exception of the converter: its text is what the user reads."""
+"""The converter's only exception, whose text is shown to the user."""
 
-# What answers where nothing can be converted.
+# The way to run a model that cannot be converted.
 TRANSFORMERS = "infer --model 'exec:python3 scripts/engines/hf-transformers.py FOLDER'"
 
 
 class ConvertError(Exception):
-    """The source cannot be converted; the message names the file, the place and what was expected."""
+    """The source cannot be converted. The message gives the file, the place in it and what was expected."""

@@ -1,9 +1,9 @@
-"""The published Evo 2 models: what a checkpoint does not say about itself.
+"""The published Evo 2 models: data that a checkpoint does not contain.
 
-Sizes, contexts and rotary scalings: the configurations in the PyPI package evo2 0.6.0 (evo2/configs/*.yml, matched to
-names by CONFIG_MAP in evo2/utils.py). Losses and accuracies: evo2/test/test_evo2.py of the same package, next-base
-cross-entropy in nats and share of right arg-max over each of upstream's four test sequences, averaged. FP8: the README
-of the same package and `use_fp8_input_projections` in its configurations.
+Sizes, contexts and rotary scalings are from the configurations in the PyPI package evo2 0.6.0 (evo2/configs/*.yml;
+CONFIG_MAP in evo2/utils.py maps names to them). Losses and accuracies are from its evo2/test/test_evo2.py: next-base
+cross-entropy in nats, and the share of correct arg-max predictions, averaged over upstream's four test sequences. FP8
+is from its README and from `use_fp8_input_projections` in its configurations.
 """
 
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ FP8_WARNING = (
 
 @dataclass(frozen=True)
 class Variant:
-    """What conversion has to be told about a checkpoint."""
+    """Data that the conversion needs and a checkpoint does not contain."""
 
-    # By what positions are divided before the rotary embedding.
+    # The divisor of the positions before the rotary embedding.
     scaling: int
     # The longest sequence the model was made for.
     positions: int
 
     def check(self, path: Path, shape: Shape) -> None:
-        """Refuse tensors that are not this variant's; a variant without a name has no expectations."""
+        """Refuse sizes that are not this variant's. A variant without a name accepts all sizes."""
 
     def notes(self) -> dict:
         """The card's fields about this variant."""
@@ -85,7 +85,7 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class Told:
-    """What the user says of a checkpoint: the published model it is, or else its rotary scaling and its context."""
+    """What the user specifies about a checkpoint: its published model, or else its rotary scaling and context."""
 
     model: str | None = None
     scaling: int | None = None
@@ -93,7 +93,7 @@ class Told:
 
 
 def variant_of(path: Path, told: Told) -> Variant:
-    """The variant that the user names, or that the checkpoint's file name does."""
+    """The variant that the user specifies; by default, the model that the checkpoint's file name names."""
     if told.scaling is not None or told.positions is not None:
         if told.model is not None or told.scaling is None or told.positions is None:
             raise ConvertError(f"{path}: expected --evo2-model, or both --rope-scaling and --max-positions")

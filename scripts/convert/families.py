@@ -1,4 +1,4 @@
-"""Which family a source belongs to: the one place to add an architecture."""
+"""Finds the family of a source. This is the one place where an architecture is added."""
 
 from errors import TRANSFORMERS, ConvertError
 from evo1 import Evo1
@@ -22,7 +22,7 @@ from qwen import Qwen2, Qwen3
 from source import Source
 from striped_hyena import StripedHyena
 
-# By kind of source, then by the architecture's name there: `general.architecture`, or `model_type` of config.json.
+# Keys: the kind of source, then its name for the architecture (`general.architecture`, or `model_type` in config.json).
 FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
     GgufFile: {
         "llama": Llama,
@@ -51,7 +51,7 @@ FAMILIES: dict[type[Source], dict[str, type[Family]]] = {
     LightningFolder: {"hyenadna": HyenaDna},
     PtFile: {"gpt2": Gpt2},
 }
-# What is left to a user whose architecture is not here.
+# What users can do if their architecture is not supported.
 REMAINS = (
     "two ways remain for its Hugging Face folder: an ONNX export that infer reads (optimum-cli export onnx --task "
     f"text-generation-with-past --model FOLDER EXPORTED), or transformers itself: {TRANSFORMERS}"
@@ -59,7 +59,7 @@ REMAINS = (
 
 
 def family_of(source: Source, told: Told) -> Family:
-    """The model in the source, its sizes and tensors checked. `told` is what the user says of an Evo 2 checkpoint."""
+    """The model in the source, with checked sizes and tensors. `told` is what the user specifies about a checkpoint."""
     if isinstance(source, PtFile) and source.config is None:
         return StripedHyena(source, variant_of(source.path, told))
     if FAMILIES[type(source)].get(source.architecture) is HyenaDna:

@@ -1,4 +1,4 @@
-"""What the converter asks of a model, whatever its architecture."""
+"""The interface of a model of any architecture."""
 
 from abc import ABC, abstractmethod
 
@@ -7,34 +7,34 @@ from source import Source
 
 
 class Family(ABC):
-    """A model of one architecture in one source, checked when it is constructed."""
+    """A model of one architecture, read from one source. The constructor checks it."""
 
     source: Source
     # The architecture's name in the card.
     architecture: str
-    # The modality where the user names none.
+    # The default modality.
     modality = "linguistic"
-    # The card's word for the vocabulary: the tokenizer's file, or "bytes" where token ids are byte values.
+    # The card's field `vocabulary`: the tokenizer's file, or "bytes" if token ids are byte values.
     vocabulary = "tokenizer.json"
-    # The longest sequence that the graph takes, in tokens.
+    # The length of the longest sequence that the graph takes, in tokens.
     max_positions: int
 
     @abstractmethod
     def parameters(self) -> int:
-        """The number of weights, a tied embedding once."""
+        """The number of weights; a tied embedding counts once."""
 
     @abstractmethod
     def tables(self, weights: str) -> dict[str, dict]:
-        """The JSON files of the model folder beside the card: config.json, and tokenizer.json where there is one."""
+        """The JSON files of the model folder, except the card: config.json, and tokenizer.json if there is one."""
 
     @abstractmethod
     def write(self, writer: OnnxWriter) -> None:
-        """Add the whole graph and every weight."""
+        """Write the whole graph and all weights."""
 
     def verified(self) -> list[str]:
-        """What is known to be right about a model of this architecture, in sentences for the card."""
+        """Sentences for the card that say what was verified about models of this architecture."""
         return []
 
     def notes(self) -> dict:
-        """Further fields of the card."""
+        """Additional fields of the card."""
         return {}

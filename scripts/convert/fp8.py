@@ -1,8 +1,8 @@
-"""Matrices of 8-bit floats with a scale for each block, as DeepSeek-V3 and Qwen3's FP8 folders have them, widened.
+"""Converts matrices of 8-bit floats with a scale per block, as in the FP8 folders of DeepSeek-V3 and Qwen3, to float32.
 
-A weight is its float8_e4m3fn number times its block's scale, in `NAME_scale_inv`: blocks of 128 rows and columns, those
-at the edges smaller (arXiv 2412.19437, section 3.3.2). A product is rounded to float32 once; where scales are bfloat16,
-not at all. What is multiplied with such a matrix, the models' makers round to 8 bits, too; here it is not rounded.
+A weight is its float8_e4m3fn number times its block's scale in `NAME_scale_inv`. A block has 128 rows and columns, or
+fewer at the edges (arXiv 2412.19437, section 3.3.2). The product is rounded to float32 once; with bfloat16 scales it is
+exact. The models' authors also round the inputs of such a matrix to 8 bits; here they are not rounded.
 """
 
 import numpy as np
@@ -10,17 +10,17 @@ import numpy as np
 from errors import TRANSFORMERS, ConvertError
 from hf_config import HfConfig
 
-# What a matrix's scales are called, behind its own name.
+# The name of a matrix's scales is its own name plus this.
 SCALES = "_scale_inv"
 BLOCK = [128, 128]
 EXPECTED = {"quant_method": "fp8", "activation_scheme": "dynamic", "fmt": "e4m3"}
-# Which matrices are not quantised, and which values scales were chosen from: the tensors say both.
+# Keys for the matrices that are not quantised, and for the format of scales. Both also follow from the tensors.
 HARMLESS = ("ignored_layers", "modules_to_not_convert", "scale_fmt", "weight_block_size")
 REMAINS = f"convert the model that was quantised, or a GGUF file of it, or let transformers answer: {TRANSFORMERS}"
 
 
 def block_of(config: HfConfig) -> list[int] | None:
-    """Rows and columns of a block; None: nothing is quantised."""
+    """The rows and columns of a block; None if nothing is quantised."""
     table = config.get("quantization_config")
     if table is None:
         return None
@@ -40,12 +40,12 @@ def block_of(config: HfConfig) -> list[int] | None:
 
 
 def scales_shape(shape: tuple[int, ...], block: list[int]) -> tuple[int, ...]:
-    """One scale for each block of a matrix, whole or not."""
+    """The shape of a matrix's scales: one for each block, including incomplete blocks."""
     return tuple(-(-size // length) for size, length in zip(shape, block))
 
 
 def widened(matrix: np.ndarray, scales: np.ndarray, block: list[int]) -> np.ndarray:
-    """The weights, float32."""
+    """The weights as float32."""
     wide, (rows, columns) = matrix.astype(np.float32), block
     for i, row in enumerate(scales.astype(np.float32)):
         wide[i * rows : (i + 1) * rows] *= np.repeat(row, columns)[: wide.shape[1]]

@@ -162,7 +162,7 @@ def config_shape(
 
 
 def naming(source: Source) -> Naming:
-    """The names of a source's tensors. They may lack the prefix `transformer.`, or have a compiler's prefix before it."""
+    """The names of a source's tensors. They may lack the prefix `transformer.`, or have a compiler's prefix, too."""
     root = next((name for name in source.shapes() if name.endswith("wte.weight")), "transformer.wte.weight")
     root = root.removesuffix("wte.weight")
     head = f"{root.removesuffix('transformer.')}lm_head"

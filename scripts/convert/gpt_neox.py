@@ -1,7 +1,7 @@
 """The gpt_neox architecture (Pythia and others): its sizes, its tensors and its layers (arXiv 2204.06745, section 2).
 
-Layer normalisation and biases everywhere, rotary embedding of the first dimensions of each head only, and in most
-models attention and feed-forward side by side on the same residual.
+It has layer normalisation and biases everywhere. Only the first dimensions of each head are rotated. In most models,
+attention and feed-forward run in parallel on the same residual.
 """
 
 import re
@@ -15,7 +15,7 @@ from rotary import config_rates, rope_options
 from shape import config_shape
 from weights import QKV, Naming, Weights, decoder_shapes, split
 
-# transformers' GPTNeoXConfig.
+# Defaults of transformers' GPTNeoXConfig.
 DEFAULT_BASE, DEFAULT_SHARE, DEFAULT_EPSILON = 10000.0, 0.25, 1e-5
 NAMING = Naming(
     "gpt_neox.layers.{}.",
@@ -28,7 +28,7 @@ NAMING = Naming(
         "ffn_up": "mlp.dense_h_to_4h",
         "ffn_down": "mlp.dense_4h_to_h",
     },
-    # The causal mask and the rotary rates, which old checkpoints carry.
+    # Old checkpoints contain the causal mask and the rotary rates, which are ignored.
     re.compile(r".*\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)"),
 )
 
@@ -50,14 +50,14 @@ class GptNeoX(LanguageModel):
         config.expect("rope_theta", self._base)
         self._share = self._rotary_share(config, scaling)
         self._rates = config_rates(config, int(s.head_dim * self._share), self._base, scaling, self._share)
-        # A fused matrix has each head's q, k and v in turn; here all q are first.
+        # The fused matrix has q, k and v of the first head, then of the next. The graph needs all q, all k, all v.
         in_order = lambda array: array.reshape(s.heads, 3, s.head_dim, -1).swapaxes(0, 1).reshape(array.shape)
         edit = lambda name, array: in_order(array) if "attn_qkv" in name else array
         self.weights = Weights(folder, NAMING, self._shapes(), edit)
 
     @staticmethod
     def _rotary_share(config: HfConfig, scaling: dict | None) -> float:
-        """Which share of a head is rotated."""
+        """The fraction of a head that is rotated."""
         share = config.number("rotary_pct", config.number("partial_rotary_factor", DEFAULT_SHARE))
         if scaling is not None and "partial_rotary_factor" in scaling:
             share = config.inside("rope_scaling", scaling).number("partial_rotary_factor")

@@ -2,9 +2,9 @@
 
 `infer --bos auto` puts the same token before a prompt as tokenizer.json's post-processor puts before a text. Some
 tokenizer classes of transformers replace that post-processor on loading, as `add_bos_token` in tokenizer_config.json
-says. This module does the same, so that prompts begin as with the model's own tokenizer. `infer` does so, too, for
-folders that were not converted (src/predictor/onnx/folder/vocabulary.rs); tests/fixtures/models/special-tokens.json has cases for
-both.
+says. This module does the same, so that prompts begin as with the model's own tokenizer. `infer` also does this, for
+folders that were not converted (src/predictor/onnx/folder/vocabulary.rs). Test cases for both are in
+tests/fixtures/models/special-tokens.json.
 """
 
 import kmer_tokenizer

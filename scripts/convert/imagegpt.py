@@ -1,7 +1,7 @@
-"""The imagegpt architecture (Chen et al. 2020, Generative Pretraining from Pixels): GPT-2's, with colours for words.
+"""The imagegpt architecture (Chen et al. 2020, Generative Pretraining from Pixels): GPT-2 with colours as tokens.
 
-Norms do not centre and have no biases, the activation is x sigmoid(1.702 x), the output matrix is never the embedding, and
-there is one token more that is read than that is written: the one that begins an image.
+Norms do not centre and have no biases. The activation is x sigmoid(1.702 x). The output matrix is never the embedding.
+One token can only be read, not predicted: the token that begins an image.
 """
 
 from functools import cached_property
@@ -13,7 +13,7 @@ from onnx_writer import MICROSOFT, OnnxWriter
 from weights import Weight
 from word_level import word_level_json
 
-# What begins an image, and the others by their number.
+# The token that begins an image, and the prefix of the numbered colours.
 BEGIN, COLOUR = "<sos>", "c"
 
 
@@ -37,15 +37,15 @@ class ImageGpt(Gpt2):
         return (self.weights(name),)
 
     def _activated(self, writer: OnnxWriter, x: str) -> str:
-        # In bfloat16, CUDA's kernel rounds every step. Without an attribute, 1.702 is meant.
+        # In bfloat16, CUDA's kernel would round every step. The operator's default factor is 1.702.
         y = writer.node("QuickGelu", writer.exact(x), domain=MICROSOFT)
         return y if writer.exact(x) == x else writer.node("Cast", y, to=writer.element)
 
 
 class Colours:
-    """A vocabulary of numbered colours, each a word: c000, c001 and on.
+    """A vocabulary of numbered colours, each a word: c000, c001 and so on.
 
-    What begins an image is put before a text by tokenizer.json alone: config.json names tokens that have a logit.
+    Only tokenizer.json has the token that begins an image: config.json only names tokens that have a logit.
     """
 
     bos = eos = None
@@ -56,7 +56,7 @@ class Colours:
         self._ids = {f"{COLOUR}{id:0{self._digits}}": id for id in range(count)}
 
     def json(self) -> dict:
-        """tokenizer.json: a text of such words, cut at each."""
+        """tokenizer.json, which cuts a text into these words."""
         begin = {BEGIN: self._begin}
         word = f"{COLOUR}[0-9]{{{self._digits}}}"
         return word_level_json(self._ids | begin, begin, word, "<unk>", bos_template(BEGIN, self._begin))

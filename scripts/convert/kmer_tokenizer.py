@@ -1,4 +1,4 @@
-"""The tokenizer of GENERator, which its folders hold as Python code: words of k bases, their ids as the code has them."""
+"""The tokenizer of GENERator: words of k bases, with the ids of the Python code in its folders."""
 
 import itertools
 from pathlib import Path
@@ -6,20 +6,20 @@ from pathlib import Path
 from errors import ConvertError
 from word_level import word_level_json
 
-# The name of the class, and its special tokens in their order.
+# The name of its class, and its special tokens in the order of their ids.
 CLASS = "DNAKmerTokenizer"
 SPECIAL = """
     <oov> <s> </s> <pad> <mask> <bog> <eog> <bok> <eok> <+> <-> <cds> <pseudo> <tRNA> <rRNA> <ncRNA> <miscRNA> <mam> <vrt>
     <inv> <pln> <fng> <prt> <arc> <bct> <mit> <plt> <plm> <vir> <sp0> <sp1> <sp2>
 """.split()
-# Bases in the order that words are counted in.
+# The bases, in the order in which words are numbered.
 BASES = "ATCG"
 
 
 def kmer_json(k: int, listed: Path) -> dict:
-    """tokenizer.json: a run of capitals is cut into words of k from its start; what is none is <oov>.
+    """tokenizer.json: a run of capitals is cut from its start into words of length k; all other text is <oov>.
 
-    `listed` is where the code keeps its tokens with their ids, one a line; the file may be missing.
+    `listed` is the file in which the code lists its tokens and ids, one per line. It may be missing.
     """
     vocabulary = {token: id for id, token in enumerate((*SPECIAL, *map("".join, itertools.product(BASES, repeat=k))))}
     if listed.is_file():

@@ -1,4 +1,4 @@
-"""What all families of language models share: where sizes and weights come from, and the files beside the graph."""
+"""The base of all families of language models: it reads sizes and weights, and makes the files beside the graph."""
 
 from abc import abstractmethod
 
@@ -15,14 +15,14 @@ from weights import Weights
 
 
 class LanguageModel(Family):
-    """A transformer decoder with a tokenizer, from GGUF, from a Hugging Face folder or from a checkpoint of nanoGPT's.
+    """A transformer decoder with a tokenizer, from GGUF, from a Hugging Face folder or from a nanoGPT checkpoint.
 
-    A family sets `shape` and `weights`, and whatever else its layers need, in one method for each kind of source.
+    For each kind of source, a family has one method that sets `shape`, `weights` and all that its layers need.
     """
 
     shape: Shape
     weights: Weights
-    # What the logits are held against.
+    # The implementation that the logits are compared with.
     reference = "transformers 4.57.6"
 
     def __init__(self, source: GgufFile | HfFolder | PtFile):
@@ -43,25 +43,25 @@ class LanguageModel(Family):
 
     @abstractmethod
     def from_folder(self, folder: HfFolder) -> None:
-        """Take sizes and weights from a Hugging Face folder; what is not supported is refused."""
+        """Take sizes and weights from a Hugging Face folder; refuse what is not supported."""
 
     def from_gguf(self, file: GgufFile) -> None:
-        """Take sizes and weights from a GGUF file; what is not supported is refused."""
+        """Take sizes and weights from a GGUF file; refuse what is not supported."""
         raise NotImplementedError(f"{file.architecture} in GGUF")
 
     def from_checkpoint(self, file: PtFile) -> None:
-        """Take sizes and weights from a checkpoint of nanoGPT's."""
+        """Take sizes and weights from a nanoGPT checkpoint."""
         raise NotImplementedError(f"{file.architecture} in a checkpoint")
 
     def tokenizer_of(self, folder: HfFolder):
-        """The folder's tokenizer, which may say what the model reads."""
+        """The folder's tokenizer; it may determine the modality."""
         tokenizer = HfTokenizer(folder, self.shape.vocabulary)
         self.modality = "genomic" if tokenizer.is_genomic else self.modality
         return tokenizer
 
     @abstractmethod
     def config(self) -> dict:
-        """The family's own part of config.json, under the names that transformers uses."""
+        """The family's own part of config.json, with transformers' keys."""
 
     def parameters(self) -> int:
         return self.weights.parameters()
@@ -87,7 +87,7 @@ class LanguageModel(Family):
             "bos_token_id": self._tokenizer.bos,
             "eos_token_id": self._tokenizer.eos,
             "tie_word_embeddings": s.tied,
-            # The dtype of what blocks of 4 bits stand for.
+            # For blocks of 4 bits, the dtype of the weights that they represent.
             "torch_dtype": "float32" if weights == Q4 else weights,
         }
         return {"config.json": config, "tokenizer.json": self._tokenizer.json()}

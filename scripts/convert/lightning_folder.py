@@ -1,8 +1,8 @@
-"""The folders in which HyenaDNA appeared first: Lightning's checkpoint of a training, and the words of its code.
+"""HyenaDNA's first published folders: a Lightning training checkpoint, and a config.json in the terms of its code.
 
-config.json is what `HyenaDNAModel` of standalone_hyenadna.py takes (HazyResearch/hyena-dna), whose defaults these are;
-weights.ckpt has the weights under `state_dict`, with `model.` before each, and `layer.` inside a layer that was computed
-twice to save memory. Here both are told as the folders that end in -hf tell them.
+config.json has the arguments of `HyenaDNAModel` in standalone_hyenadna.py (HazyResearch/hyena-dna), whose defaults are
+used here. weights.ckpt has the weights under `state_dict`. Their names begin with `model.`, and have `layer.` inside a
+layer that used gradient checkpointing. This module translates both to the keys and names of the folders ending in -hf.
 """
 
 import re
@@ -17,7 +17,7 @@ from pt_file import PtFile
 from source import Source
 
 WEIGHTS, CONFIG = "weights.ckpt", "config.json"
-# Options of training and of how the same is computed.
+# Options of training, and options that change how results are computed but not the results.
 WITHOUT_EFFECT = (
     "checkpoint_mixer checkpoint_mlp embed_dropout fused_dropout_add_ln fused_mlp initializer_cfg resid_dropout "
     "residual_in_fp32 return_hidden_state"
@@ -26,7 +26,7 @@ OF_A_LAYER = "dropout filter_dropout local_order lr lr_pos_emb modulation_lr wd"
 
 
 class LightningFolder(Source):
-    """One such folder."""
+    """A folder of this kind."""
 
     architecture = "hyenadna"
 
@@ -41,7 +41,7 @@ class LightningFolder(Source):
 
     @staticmethod
     def is_one(path: Path) -> bool:
-        """Whether a folder is of this kind."""
+        """Whether the folder is of this kind."""
         return all((path / name).is_file() for name in (WEIGHTS, CONFIG))
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -56,13 +56,13 @@ class LightningFolder(Source):
 
 
 def _renamed(name: str) -> str:
-    """A tensor's name in the folders that end in -hf."""
+    """The name of this tensor in the folders that end in -hf."""
     name = re.sub(r"\.(mixer|mlp)\.layer\.", r".\1.", name.removeprefix("model."))
     return f"hyena.{name}" if name.startswith("backbone.") else name
 
 
 def _told(config: HfConfig) -> dict:
-    """The keys of a folder that ends in -hf, from those of the training code; what is not supported is refused."""
+    """Translate the training code's keys to those of a folder that ends in -hf; refuse unsupported values."""
     layer = config.get("layer")
     if not isinstance(layer, dict):
         raise config.refuse("layer", f"expected an object, found {layer!r:.40}")

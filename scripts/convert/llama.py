@@ -1,4 +1,4 @@
-"""The llama architecture (Llama, SmolLM2 and others) and what families like it share: sizes, tensors and layers."""
+"""The llama architecture (Llama, SmolLM2 and others), also the base of similar families: sizes, tensors and layers."""
 
 from collections.abc import Callable
 
@@ -14,27 +14,27 @@ from rotary import GGUF_BASE, config_rates, gguf_rates, rope_options
 from shape import config_shape, gguf_shape
 from weights import QKV, Weight, Weights, folder_naming, gguf_naming, llama_shapes
 
-# transformers' configurations.
+# The default of transformers' configurations.
 DEFAULT_BASE = 10000.0
-# The code in GENERator's folders: llama's logits, and a `generate` of its own.
+# The code in GENERator's folders. It computes the same logits as llama; only its `generate` differs.
 GENERATOR = {"AutoModelForCausalLM": "modeling_generator.GENERatorForCausalLM"}
 
 
 class Llama(LanguageModel):
-    """A llama model, or one of a family like it, which says where it differs."""
+    """A llama model, or the base class of a similar family, which overrides what differs."""
 
     architecture = "llama"
-    # The size of a head where config.json is silent; None: the heads share the width.
+    # The head size if config.json has none; None: width / heads.
     default_head: int | None = None
     # Whether q, k and v have biases.
     biased = False
-    # The norms of a layer beyond llama's, with Hugging Face's names.
+    # Norms of a layer that llama does not have, with Hugging Face's names.
     norms: dict[str, str] = {}
-    # Matrices that are several of llama's, in the same manner.
+    # Matrices that join several of llama's, with Hugging Face's names.
     fused: dict[str, str] = {}
-    # What cosines and sines are multiplied with.
+    # The factor of the cosines and sines.
     magnitude = 1.0
-    # How many tokens a token sees, itself included; -1: all.
+    # The number of tokens that a token sees, including itself; -1: all.
     window = -1
 
     def from_gguf(self, file: GgufFile) -> None:
@@ -57,7 +57,7 @@ class Llama(LanguageModel):
         self.weights = Weights(folder, folder_naming(**self.norms, **self.fused), self._shapes())
 
     def options(self, config: HfConfig) -> None:
-        """Read what a family has in config.json beyond sizes and rotary options."""
+        """Read the family's options in config.json, except sizes and rotary options."""
         if config.get("auto_map", GENERATOR) != GENERATOR:
             why = "code of its own, which is not read (if it computes what llama does, take the key out of config.json)"
             raise config.refuse("auto_map", why)
@@ -77,7 +77,7 @@ class Llama(LanguageModel):
         return llama_shapes(s, **biases, **self.norm_shapes())
 
     def norm_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of `norms`: those of heads."""
+        """The shapes of `norms`, which apply to each head."""
         return dict.fromkeys(self.norms, (self.shape.head_dim,))
 
     def config(self) -> dict:
@@ -100,14 +100,14 @@ class Llama(LanguageModel):
         d.finish(n, None if s.tied else weights("head"))
 
     def layer(self, number: int) -> Callable[[str], Weight]:
-        """The weights of one layer by llama's parts."""
+        """A function from the name of a llama part to that weight of this layer."""
         return self.weights.layer(number)
 
 
 def halves(weight: np.ndarray, heads: int) -> np.ndarray:
-    """Rows of Q or K as the rotary embedding of ONNX Runtime pairs them: i with i + d/2.
+    """Reorder rows of Q or K for ONNX Runtime's rotary embedding, which pairs dimension i with i + d/2.
 
-    llama.cpp's converter stores them interleaved, 2i with 2i + 1, for this architecture only.
+    For this architecture only, llama.cpp's converter stores them interleaved: it pairs 2i with 2i + 1.
     """
     rows, columns = weight.shape
     return weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)

@@ -1,9 +1,9 @@
-"""The mistral architecture (arXiv 2310.06825): llama's, whose tokens may see a window only."""
+"""The mistral architecture (arXiv 2310.06825): llama, in which attention may be limited to a window."""
 
 from hf_config import HfConfig
 from llama import Llama
 
-# transformers' MistralConfig, where config.json does not mention a window; null is none.
+# The default of transformers' MistralConfig if config.json has no such key; null means no window.
 DEFAULT_WINDOW = 4096
 
 

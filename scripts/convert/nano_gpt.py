@@ -1,4 +1,4 @@
-"""What nanoGPT keeps beside a model's weights: `model_args` in the checkpoint, and its characters in meta.pkl."""
+"""What nanoGPT stores beside a model's weights: `model_args` in the checkpoint, and its characters in meta.pkl."""
 
 from errors import ConvertError
 from pt_file import PtFile
@@ -21,7 +21,7 @@ class Characters:
             raise ConvertError(f'{path}: expected "stoi", a table of characters and token ids below {vocabulary}')
 
     def json(self) -> dict:
-        """tokenizer.json: every character is a token, and nothing joins them."""
+        """tokenizer.json, in which every character is a token and there are no merges."""
         model = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
                  "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
                  "vocab": self._ids, "merges": []}

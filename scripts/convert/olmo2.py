@@ -1,7 +1,7 @@
 """The olmo2 architecture (OLMo 2, arXiv 2501.00656, section 3.2): its tensors and its layers.
 
-As llama's, but what attention and feed-forward give is normalised, not what they take; and so are queries and keys,
-over all heads at once, before they are rotated.
+Differences from llama: norms apply to the outputs of attention and feed-forward instead of their inputs. Queries and
+keys are also normalised, over all heads at once, before they are rotated.
 """
 
 from decoder import Decoder

@@ -1,7 +1,7 @@
-"""The progen architecture (ProGen2, arXiv 2206.13517): a decoder of proteins in the manner of GPT-J.
+"""The progen architecture (ProGen2, arXiv 2206.13517): a decoder of proteins similar to GPT-J.
 
-Attention and feed-forward stand side by side on one layer normalisation; a part of each head is rotated, neighbouring
-dimensions together; the output matrix has a bias. The code is modeling_progen.py of salesforce/progen on GitHub.
+Attention and feed-forward run in parallel after one layer normalisation. A part of each head is rotated, in pairs of
+neighbouring dimensions. The output matrix has a bias. The code is modeling_progen.py of salesforce/progen on GitHub.
 """
 
 import re
@@ -18,7 +18,7 @@ from weights import QKV, Naming, Weights, decoder_shapes, split
 
 BASE = 10000.0
 HARMLESS = ("attn_pdrop", "auto_map", "embd_pdrop", "gradient_checkpointing", "n_ctx", "resid_pdrop")
-# The cores that the models were trained on: each has its heads' rows of q, of v and of k.
+# The number of cores in training. The fused matrix has for each core the rows of q, then v, then k of its heads.
 CORES = 8
 NAMING = Naming(
     "transformer.h.{}.",
@@ -30,7 +30,7 @@ NAMING = Naming(
         "ffn_up": "mlp.fc_in",
         "ffn_down": "mlp.fc_out",
     },
-    # The causal mask.
+    # The causal mask is ignored.
     re.compile(r".*\.attn\.(bias|masked_bias)"),
 )
 
@@ -49,7 +49,7 @@ class ProGen2(LanguageModel):
         config.expect("tie_word_embeddings", False)
         for harmless in (*HARMLESS, *SUMMARY):
             config.get(harmless)
-        # Salesforce's names, and those of the folders on Hugging Face.
+        # The keys are either Salesforce's or those of the folders on Hugging Face.
         newer = lambda name, old: old if config.get(name) is None else name
         width, rows = newer("embed_dim", "n_embd"), newer("vocab_size_lm_head", "vocab_size")
         hidden = config.count("n_inner", 4 * config.count(width))
@@ -66,7 +66,7 @@ class ProGen2(LanguageModel):
         self.weights = Weights(folder, NAMING, self._shapes(), edit)
 
     def _in_order(self, array: np.ndarray) -> np.ndarray:
-        """All heads' rows of q, then of k, then of v; of a rotated pair of dimensions one in either half."""
+        """Reorder the rows to q, k, v of all heads; a rotated pair of dimensions gets one in each half."""
         s, end = self.shape, self._rotated
         q, v, k = array.reshape(CORES, 3, -1, s.head_dim, s.width).swapaxes(0, 1)
         apart = lambda x: np.concatenate([x[:, :, :end:2], x[:, :, 1:end:2], x[:, :, end:]], 2)

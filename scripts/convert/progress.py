@@ -1,10 +1,10 @@
-"""How far a conversion is, on standard error where that is a terminal."""
+"""Shows the progress of a conversion on standard error, if that is a terminal."""
 
 import sys
 
 
 class Progress:
-    """A line that is written over: how many of the model's weights have been written."""
+    """A line, overwritten at each step, that says how many of the model's weights have been written."""
 
     def __init__(self, total: int):
         self._total = total

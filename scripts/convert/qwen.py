@@ -1,7 +1,7 @@
-"""The qwen2 and qwen3 architectures (Qwen2.5, arXiv 2412.15115; Qwen3, dense, arXiv 2505.09388), as llama's but for this.
+"""The qwen2 and qwen3 architectures (Qwen2.5, arXiv 2412.15115; Qwen3, dense, arXiv 2505.09388), variants of llama.
 
-Qwen2 adds biases to queries, keys and values. Qwen3 normalises queries and keys head by head before they are rotated,
-and gives the head's size.
+Qwen2 adds biases to queries, keys and values. Qwen3 normalises queries and keys for each head before they are rotated,
+and its config.json gives the head size.
 """
 
 from hf_config import HfConfig
@@ -26,7 +26,7 @@ class Qwen3(Qwen2):
 
     architecture = "qwen3"
     biased = False
-    # transformers' Qwen3Config.
+    # The default of transformers' Qwen3Config.
     default_head = 128
     norms = {"attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm"}
 

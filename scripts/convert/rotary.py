@@ -1,7 +1,7 @@
-"""Rotary position embedding: the rate of each pair of dimensions, in radians a token, with its published scalings.
+"""Rotary position embedding: the rate of each pair of dimensions, in radians per token, and the published scalings.
 
-Rates are float32 throughout, as transformers and the training code round them: at position 2000 a float32 angle is
-off by up to 1e-4, which sharp attention turns into 2e-2 of a logit (measured on Gemma 3 270M).
+Rates are always float32, rounded as in transformers and the training code. At position 2000, a float32 angle has an
+error of up to 1e-4, which sharp attention turns into 2e-2 of a logit (measured on Gemma 3 270M).
 """
 
 import math
@@ -12,25 +12,26 @@ from errors import ConvertError
 from gguf_file import GgufFile
 from hf_config import HfConfig
 
-# Where llama.cpp keeps Llama 3's scaling: one divisor for each pair of dimensions.
+# The tensor in which llama.cpp stores Llama 3's scaling: one divisor for each pair of dimensions.
 FACTORS = "rope_freqs.weight"
-# llama.cpp's base where a file has none, whatever the architecture.
+# llama.cpp's default base for all architectures.
 GGUF_BASE = 10000.0
 
 
 def rates(base: float, dims: int, factors: np.ndarray = np.float32(1)) -> np.ndarray:
     """base^(-2i/dims) for the pairs i = 0 .. dims/2 - 1 (Su et al., arXiv 2104.09864), divided by `factors`."""
     exponents = np.arange(0, dims, 2, dtype=np.float32) / np.float32(dims)
-    # numpy's float32 power is off by more than torch's, which is this one's rounded once but for a few in a thousand.
+    # numpy's float32 power is less exact than torch's. A float64 power, rounded once, equals torch's but for a few in
+    # a thousand.
     powers = (np.float64(base) ** exponents.astype(np.float64)).astype(np.float32)
     return np.float32(1) / (factors * powers)
 
 
 def llama3(plain: np.ndarray, factor: float, low: float, high: float, context: int) -> np.ndarray:
-    """Llama 3.1's scaling: long waves slower by `factor`, short ones as they are, a ramp between.
+    """Llama 3.1's scaling: it slows long waves by `factor`, keeps short ones, and interpolates between them.
 
-    A wave is long where fewer than `low` of it fit into `context`, the length trained at first; short from `high` on.
-    The order of operations is that of transformers' `_compute_llama3_parameters`.
+    A wave is long if fewer than `low` periods fit into `context`, the original training length. It is short if at least
+    `high` fit. The order of operations is that of transformers' `_compute_llama3_parameters`.
     """
     f = np.float32
     waves = f(2 * math.pi) / plain
@@ -44,12 +45,12 @@ def llama3(plain: np.ndarray, factor: float, low: float, high: float, context: i
 def config_rates(
     config: HfConfig, dims: int, base: float, scaling: dict | None, share: float = 1.0
 ) -> np.ndarray:
-    """The rates that config.json asks for. `scaling` is its `rope_scaling`, or null; `share` of a head is rotated."""
+    """The rates by config.json. `scaling` is its `rope_scaling` or None; `share` is the rotated fraction of a head."""
     plain = rates(base, dims)
     if scaling is None:
         return plain
     options = config.inside("rope_scaling", scaling)
-    # Older files say "type", newer ones "rope_type", some both.
+    # Older files have "type", newer ones "rope_type", some both.
     kind = options.text("rope_type", options.get("type", "default"))
     options.expect("rope_theta", base)
     options.expect("partial_rotary_factor", share)
@@ -71,7 +72,7 @@ def config_rates(
 
 
 def rope_options(config: HfConfig, theta: str, default: float) -> tuple[float, dict | None]:
-    """The base and the scaling of a config.json: transformers 4 has `theta` and rope_scaling, 5 rope_parameters."""
+    """The base and scaling in config.json. transformers 4 writes `theta` and rope_scaling, 5 writes rope_parameters."""
     newer = config.get("rope_parameters")
     scaling = config.get("rope_scaling")
     for key, value in (("rope_parameters", newer), ("rope_scaling", scaling)):
@@ -86,9 +87,9 @@ def rope_options(config: HfConfig, theta: str, default: float) -> tuple[float, d
 
 
 def gguf_rates(file: GgufFile, dims: int, base: float) -> np.ndarray:
-    """The rates that a GGUF file's metadata and its tensor of factors ask for."""
+    """The rates by a GGUF file's metadata and its tensor of factors."""
     plain = rates(base, dims)
-    # As llama.cpp has it: linear without a word, the factor under its old name where it has no new one.
+    # As in llama.cpp, the default is linear, and the factor's old key is read if the new one is absent.
     kind = file.own("rope.scaling.type", "linear")
     factor = file.number("rope.scaling.factor", file.number("rope.scale_linear", 1.0))
     if kind == "linear":
@@ -99,7 +100,7 @@ def gguf_rates(file: GgufFile, dims: int, base: float) -> np.ndarray:
 
 
 def gguf_factors(file: GgufFile, name: str, dims: int) -> np.ndarray:
-    """One divisor for each pair of dimensions."""
+    """The factors in a GGUF file: one divisor for each pair of dimensions."""
     shape, expected = file.shapes()[name], (dims // 2,)
     if shape != expected:
         raise ConvertError(f"{file.path}: tensor {name}: shape {shape}, expected {expected}")

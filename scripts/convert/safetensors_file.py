@@ -1,9 +1,9 @@
 """Reading a safetensors file tensor by tensor.
 
-The format (github.com/huggingface/safetensors, README): eight bytes, little-endian, with the header's length; the
-header, JSON that gives each tensor's dtype, shape and place; the tensors' bytes. Reads go into memory of our own, not
-through a mapping, whose pages would stay resident once they are touched: a model of 60 GB is read in the memory of
-its largest tensor.
+The format (github.com/huggingface/safetensors, README): eight bytes with the header's length (little-endian); the
+header, JSON with each tensor's dtype, shape and offsets; the tensors' bytes. The file is read into our own memory. It
+is not mapped, because the pages of a mapping stay in memory once they are touched. So even a model of 60 GB only needs
+the memory of its largest tensor.
 """
 
 import json
@@ -17,7 +17,7 @@ import numpy as np
 from errors import ConvertError
 from files import refuse_pointer
 
-# The types that weights come in, float8 with scales (fp8.py). Others (integers) belong to quantised models: refused.
+# The types of weights; float8 has scales (fp8.py). Other types (integers) occur in quantised models and are refused.
 FP8 = "F8_E4M3"
 DTYPES = {
     "F32": np.dtype(np.float32),
@@ -25,7 +25,7 @@ DTYPES = {
     "BF16": np.dtype(ml_dtypes.bfloat16),
     FP8: np.dtype(ml_dtypes.float8_e4m3fn),
 }
-# The largest header that the format's own library takes.
+# The largest header that the official library of the format accepts.
 MAX_HEADER = 100_000_000
 
 
@@ -40,7 +40,7 @@ class Entry:
 
 
 def entries(path: Path) -> dict[str, Entry]:
-    """The tensors of a file by name."""
+    """Where each tensor of a file lies, by name."""
 
     def damaged(why: str) -> ConvertError:
         return ConvertError(f"{path}: damaged or truncated safetensors file ({why})")
@@ -74,7 +74,7 @@ def entries(path: Path) -> dict[str, Entry]:
 
 
 def read(name: str, entry: Entry) -> np.ndarray:
-    """One tensor, in its own type."""
+    """Read one tensor, in the file's type."""
     if entry.dtype not in DTYPES:
         raise ConvertError(f"{entry.path}: tensor {name}: type {entry.dtype} (expected one of {', '.join(DTYPES)})")
     count = math.prod(entry.shape)

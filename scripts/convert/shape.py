@@ -1,4 +1,4 @@
-"""The sizes of a transformer decoder, read from either kind of source."""
+"""The sizes of a transformer decoder, read from a GGUF file or a config.json."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,15 @@ from errors import ConvertError
 from gguf_file import GgufFile
 from hf_config import HfConfig
 
-# Tables of rotary angles longer than this cost more memory than prompts of this field need.
+# The limit of positions. Longer tables of rotary angles would cost memory, and the prompts of this field are shorter.
 MAX_POSITIONS = 32768
-# GroupQueryAttention takes no other head sizes than multiples of this.
+# GroupQueryAttention only takes head sizes that are multiples of this.
 HEAD_MULTIPLE = 8
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a decoder. `tied`: the embedding is the output matrix, too."""
+    """The sizes of a decoder. `tied`: the embedding is also the output matrix."""
 
     layers: int
     width: int
@@ -29,7 +29,7 @@ class Shape:
 
 
 def gguf_shape(file: GgufFile, epsilon: str = "attention.layer_norm_rms_epsilon", partial: bool = False) -> Shape:
-    """The sizes in a GGUF file's metadata; `epsilon` is its key, `partial`: a part of a head may be rotated."""
+    """The sizes in a GGUF file's metadata. `epsilon` is a key; `partial`: the model may rotate only a part of a head."""
     head_dim = file.count("embedding_length") // file.count("attention.head_count")
     head_dim = file.count("attention.key_length", head_dim)
     for key in ("attention.key_length", "attention.value_length", *(() if partial else ("rope.dimension_count",))):
@@ -54,9 +54,9 @@ def gguf_shape(file: GgufFile, epsilon: str = "attention.layer_norm_rms_epsilon"
 def config_shape(
     config: HfConfig, head_dim: int | None = None, epsilon: str = "rms_norm_eps", tied: bool = False
 ) -> Shape:
-    """The sizes in a config.json; the arguments are what a family takes where it is silent, and its key for epsilon.
+    """The sizes in a config.json. `head_dim` and `tied` are the family's defaults; `epsilon` is its key for epsilon.
 
-    Without a head size, the heads share the width.
+    If there is no head size, it is width / heads.
     """
     width, heads = config.count("hidden_size"), config.count("num_attention_heads")
     if head_dim is None:
@@ -79,7 +79,7 @@ def config_shape(
 
 
 def checked(source: GgufFile | HfConfig, shape: Shape) -> Shape:
-    """The shape, as far as ONNX Runtime can run it."""
+    """Return the shape, or refuse it if ONNX Runtime cannot run it."""
     if shape.head_dim % HEAD_MULTIPLE:
         raise ConvertError(f"{source.path}: heads of size {shape.head_dim}: expected a multiple of {HEAD_MULTIPLE}")
     if shape.heads % shape.kv_heads:

@@ -1,4 +1,4 @@
-"""What every kind of source has: named tensors with a shape, files to hash, and one check of both."""
+"""The base of all kinds of sources: named tensors with shapes, a check of them, and the hashes of files."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -14,24 +14,24 @@ class Source(ABC):
     """A checkpoint that can be read tensor by tensor."""
 
     path: Path
-    # The architecture as the source itself names it.
+    # The source's own name for the architecture.
     architecture: str
     license: str | None = None
 
     @abstractmethod
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of every tensor by the source's own names; a matrix is [out, in]."""
+        """The shape of every tensor, under the source's names; a matrix is [out, in]."""
 
     @abstractmethod
     def tensor(self, name: str) -> np.ndarray:
-        """One tensor, read now: float32, float16 or bfloat16 (ml_dtypes), as the source has it."""
+        """Read one tensor, in the source's type: float32, float16 or bfloat16 (ml_dtypes)."""
 
     def blocks(self, name: str) -> Blocks | None:
-        """The tensor as the source packs it, where it is a matrix in blocks of 4 bits; None: it is not."""
+        """The tensor in the source's blocks of 4 bits; None if it is not a matrix in such blocks."""
         return None
 
     def has_blocks(self) -> bool:
-        """Whether a layer has a matrix in blocks."""
+        """Whether any layer has a matrix in blocks of 4 bits."""
         return False
 
     @abstractmethod
@@ -44,7 +44,7 @@ class Source(ABC):
         return self.path
 
     def check_tensors(self, expected: dict[str, tuple[int, ...]], ignored=lambda name: False) -> None:
-        """Hold the source's tensors against the architecture's: none missing, none unknown, each its shape."""
+        """Check that no expected tensor is missing, that no other is present, and that all shapes are right."""
         found = self.shapes()
         for name in found:
             if name not in expected and not ignored(name):
@@ -59,7 +59,7 @@ class Source(ABC):
                 raise ConvertError(f"{self.tensor_file}: tensor {name}: shape {found[name]}, expected {shape}")
 
     def hashes(self) -> list[dict[str, str]]:
-        """Name and SHA-256 of every file that was read."""
+        """The name and SHA-256 of every file that was read."""
         table = []
         for path in self.files():
             with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Which kind of source a path is: the one place to add a file format."""
+"""Finds the kind of source at a path. This is the one place where a file format is added."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from source import Source
 
 
 def open_source(path: Path) -> Source:
-    """The source at `path`, its metadata read and checked, its weights untouched."""
+    """Open the source at `path`: its metadata is read and checked, its weights are not read yet."""
     if is_checkpoint(path):
         return PtFile(path)
     folder = path.parent if path.suffix == LIGHTNING else path

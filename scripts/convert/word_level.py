@@ -1,10 +1,10 @@
-"""tokenizer.json of a vocabulary of whole words, which nothing joins."""
+"""Makes tokenizer.json for a vocabulary of whole words, without merges."""
 
 
 def word_level_json(
     vocabulary: dict[str, int], special: dict[str, int], word: str, unknown: str, post_processor: dict | None = None
 ) -> dict:
-    """A text is cut at each match of the regular expression `word`; what is none of the vocabulary's is `unknown`."""
+    """tokenizer.json: a text is cut at each match of the regex `word`; words outside the vocabulary are `unknown`."""
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {
         "version": "1.0",
