@@ -22,7 +22,7 @@ from striped_hyena import HEAD_MULTIPLE, config_of
 from striped_hyena_graph import SHORT_TAPS, StripedHyenaGraph
 from weights import Weight
 
-# The bytes, plus padding of the matrix. StripedHyenas with another size have other tokenizers.
+# The bytes, plus padding of the matrix. StripedHyenas with another vocabulary size have other tokenizers.
 VOCABULARY = 512
 ROOT, EMBEDDING, HEAD = "backbone.", "backbone.embedding_layer.weight", "backbone.unembed.weight"
 RATES = "inner_mha_cls.rotary_emb.inv_freq"

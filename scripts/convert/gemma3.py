@@ -14,7 +14,7 @@ from weights import QKV, Weights, folder_naming, gguf_naming, llama_shapes
 
 # Every sixth layer sees the whole context, the others only a window.
 PATTERN = 6
-# The rotary base of the layers with a window. GGUF files only give the base of the other layers.
+# The default rotary base of the layers with a window. GGUF files may give only the base of the other layers.
 LOCAL_BASE = 10000.0
 # Defaults of transformers' Gemma3TextConfig.
 DEFAULT_BASE, DEFAULT_HEAD, DEFAULT_SCALAR = 1e6, 256, 256

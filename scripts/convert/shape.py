@@ -29,7 +29,7 @@ class Shape:
 
 
 def gguf_shape(file: GgufFile, epsilon: str = "attention.layer_norm_rms_epsilon", partial: bool = False) -> Shape:
-    """The sizes in a GGUF file's metadata. `epsilon` is a key; `partial`: the model may rotate only a part of a head."""
+    """The sizes in a GGUF file. `epsilon` is its key for epsilon; `partial`: only a part of a head may be rotated."""
     head_dim = file.count("embedding_length") // file.count("attention.head_count")
     head_dim = file.count("attention.key_length", head_dim)
     for key in ("attention.key_length", "attention.value_length", *(() if partial else ("rope.dimension_count",))):
