@@ -21,7 +21,7 @@ GGUF_BASE = 10000.0
 def rates(base: float, dims: int, factors: np.ndarray = np.float32(1)) -> np.ndarray:
     """base^(-2i/dims) for the pairs i = 0 .. dims/2 - 1 (Su et al., arXiv 2104.09864), divided by `factors`."""
     exponents = np.arange(0, dims, 2, dtype=np.float32) / np.float32(dims)
-    # numpy's float32 power is less exact than torch's. All but a few in a thousand of torch's are rounded float64 powers.
+    # numpy's float32 power is less exact than torch's. torch's is a rounded float64 power, but for a few in a thousand.
     powers = (np.float64(base) ** exponents.astype(np.float64)).astype(np.float32)
     return np.float32(1) / (factors * powers)
 
