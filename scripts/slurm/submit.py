@@ -1,4 +1,5 @@
-"""Hands the missing shards of `make reproduce CLUSTER=slurm` to Slurm: an array job, and a merge job that waits for it.
+"""Submits the missing shards of `make reproduce CLUSTER=slurm` to Slurm: an array job, and a merge job that waits for
+it.
 
         submit.py NAME...     names of make variables whose values, from the environment, define the run
 
