@@ -47,7 +47,7 @@ class Model:
         return dict(zip(ANSWERS, answers)), present
 
     def _room(self, name: str, past: dict, rows: int, total: int) -> np.ndarray:
-        """The past of this name, a cache with room for `total` tokens: what is behind those read must not matter."""
+        """The past of this name as a cache with room for `total` tokens. Values after the read ones must not matter."""
         sizes, (shape, dtype) = {"B": rows, "P": 0}, self._past[name]
         found = past.get(name, np.zeros([sizes.get(size, size) for size in shape], dtype))
         missing = total - found.shape[2]

@@ -335,7 +335,7 @@ def tokenizer_json(begins: bool) -> dict:
 
 
 def write_folder(folder: Path, config: dict, tensors: dict[str, np.ndarray], shards: int = 1) -> Path:
-    """A Hugging Face folder. llama's tokenizer gets its first token from tokenizer_config.json, gemma's from itself."""
+    """Writes a Hugging Face folder. llama's first token is set by tokenizer_config.json, gemma's by its tokenizer."""
     folder.mkdir()
     begins = config["model_type"] == "gemma3_text"
     words = {"bos_token": BEGIN, "eos_token": END, "tokenizer_class": "PreTrainedTokenizerFast"}
