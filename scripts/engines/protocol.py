@@ -96,7 +96,7 @@ def batches(size: int, stream: TextIO = sys.stdin) -> Iterator[list[Request]]:
 
 
 def reply(request: Request, answer: Answer) -> None:
-    """Answers a request. Several threads may call it at the same time. A figure that is NaN or infinite is left out."""
+    """Answers a request. Several threads may call it at the same time. A figure that is NaN or infinite becomes null."""
     finite = lambda figure: figure if figure is not None and math.isfinite(figure) else None
     figures = {"logprob": finite(answer.logprob), "margin": finite(answer.margin)}
     fields = {"id": request.id, "output": answer.output} | figures
