@@ -35,7 +35,7 @@ def cells() -> list[tuple[str, str, int]]:
 
 
 def strings(values: np.ndarray) -> pa.Array:
-    """8-bit numbers as bitstrings."""
+    """Converts 8-bit numbers to bitstrings."""
     table = pa.array([f"{i:08b}" for i in range(256)])
     return table.take(pa.array(values))
 
@@ -77,7 +77,7 @@ def draw(path: Path) -> None:
 
 
 def timed(command: list, output: Path) -> str:
-    """Runs a command, its output into a file; says how long it took and what memory it had."""
+    """Runs a command with its output in a file. Returns its time and peak memory, as text."""
     begin = time.perf_counter()
     child = os.fork()
     if child == 0:
@@ -92,7 +92,7 @@ def timed(command: list, output: Path) -> str:
 
 
 def compare(ours: Path, theirs: Path) -> None:
-    """Exact columns to rounding, errors within six standard errors of two bootstraps."""
+    """Checks that exact columns agree up to rounding, and bootstrap errors within six of their standard errors."""
     key = ["model", "condition", "shots"]
     a, b = (pd.read_csv(path).set_index(key).sort_index() for path in (ours, theirs))
     for name in ("accuracy", "task_se", "malformed", "edit_distance", "answer_logprob", "correct_other"):

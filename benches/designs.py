@@ -43,13 +43,13 @@ TEMPLATES = {"lines": r"{x}>{y}\n", "paper": "{x}{y}{sep}"}
 
 @dataclass
 class Data:
-    """The predictions of one template: files, and in memory by (function, trial, shots)."""
+    """The predictions of one template: the files, and arrays by (function, trial, shots)."""
 
     nested: Path
     independent: Path
-    # Seconds a token in either design, as infer measured them; of the last part, where a run was interrupted.
+    # Seconds per token in each design, as infer measured them. After an interrupted run, only of its last part.
     pace: dict[str, float]
-    # Tokens of one independent trial by shot count, and of one nested sequence.
+    # Tokens of one independent trial by shot count, and tokens of one nested sequence.
     tokens: dict[int, int]
     sequence: int
 
@@ -63,14 +63,14 @@ def is_builtin(model: str) -> bool:
 
 
 def answer(args: argparse.Namespace, suite: Path, name: str, *trials) -> Path:
-    """Prompts drawn, encoded and answered, as far as that has not been done."""
+    """Draws, encodes and answers the prompts, unless that has been done before."""
     template = TEMPLATES[name.split("-")[0]]
     prompts, predictions = args.output / f"{name}.prompts.arrow", args.output / f"{name}.parquet"
     if not prompts.exists():
         draw = [args.bin / "gen-tasks", "--suite", suite, "--quiet", *trials, "--to", "arrow"]
         dress = [args.bin / "encode", "--alphabet", "linguistic", "--template", template, "--quiet", "-o", prompts]
         with subprocess.Popen([str(part) for part in draw], stdout=subprocess.PIPE) as drawing:
-            # A stream that gen-tasks did not end is refused by encode.
+            # If gen-tasks stops early, its stream has no end mark and encode refuses it.
             subprocess.run([str(part) for part in dress], stdin=drawing.stdout, check=True)
     if not predictions.exists():
         options = () if is_builtin(args.model) else ("--complete", "none", "--threads", args.threads, "--resume")
@@ -83,7 +83,7 @@ def collect(args: argparse.Namespace, suite: Path, name: str) -> Data:
     nested_trials = ("--design", "nested", "--eval-shots", "all")
     nested = answer(args, suite, f"{name}-nested", *shots, *nested_trials, "--trials", args.trials)
     independent = answer(args, suite, f"{name}-independent", *shots, "--trials", args.independent)
-    # Of any sequence: all of one template have the same length. An answer's last symbol is never read.
+    # All sequences of a template have the same length, so any one will do. The last symbol of an answer is never read.
     trial = args.output / "one.jsonl"
     run(args.bin / "gen-tasks", "--task", "identity", *shots, *nested_trials, "--trials", 1, "--quiet", "-o", trial)
     dressed = run(args.bin / "encode", "--alphabet", "linguistic", "--template", TEMPLATES[name], "--quiet", trial)
@@ -100,7 +100,7 @@ def pace_of(predictions: Path) -> float:
 
 
 def correct(path: Path) -> np.ndarray:
-    """Right answers by function, trial and shot count, each in the order of its name or number."""
+    """Correct answers by function, trial and shot count, each axis sorted by name or number."""
     table = pd.read_parquet(path, columns=["function", "trial", "shots", "correct"])
     table = table.sort_values(["function", "trial", "shots"])
     sizes = [table[name].nunique() for name in ("function", "trial", "shots")]
@@ -108,7 +108,7 @@ def correct(path: Path) -> np.ndarray:
 
 
 def fitted(args: argparse.Namespace, path: Path, shots: tuple[int, ...]) -> tuple[float, float]:
-    """a1 and its bootstrap error, of the first trial of every function at these shot counts."""
+    """a1 and its bootstrap error, from the first trial of every function at these shot counts."""
     table = pq.read_table(path)
     wanted = pa.array(shots, table["shots"].type)
     kept = pc.and_(pc.equal(table["trial"], 0), pc.is_in(table["shots"], wanted))
@@ -118,7 +118,7 @@ def fitted(args: argparse.Namespace, path: Path, shots: tuple[int, ...]) -> tupl
 
 
 def slopes(shots: tuple[int, ...]) -> np.ndarray:
-    """The weights with which accuracies at these shot counts make up the least-squares slope against ln(shots)."""
+    """The weights that turn accuracies at these shot counts into the least-squares slope against ln(shots)."""
     x = np.log(shots)
     return (x - x.mean()) / ((x - x.mean()) ** 2).sum()
 
@@ -142,12 +142,12 @@ def agreement(data: Data, args: argparse.Namespace) -> None:
 
 @dataclass
 class Cost:
-    """One design at some shot counts, one trial of every function: what it costs, and its slope's variances."""
+    """The cost and the slope variances of one design at some shot counts, with one trial per function."""
 
     name: str
     tokens: int
     pace: float
-    # a1 and its bootstrap error; None: not run.
+    # a1 and its bootstrap error, or None if the design was not run.
     fit: tuple[float, float] | None
     within: float
     between: float
@@ -156,7 +156,7 @@ class Cost:
         a1, error = ("-", "-") if self.fit is None else (f"{self.fit[0]:.4f}", f"{self.fit[1]:.4f}")
         part = lambda variance: math.sqrt(variance / functions)
         whole = self.within + self.between
-        # No variance at all is a model that is always right, or never.
+        # The variance is zero if the model is always right or always wrong.
         ratio = lambda theirs, own: base.tokens * theirs / (self.tokens * own) if own else math.nan
         cheaper, alone = ratio(base.within + base.between, whole), ratio(base.within, self.within)
         return (
@@ -168,7 +168,7 @@ class Cost:
 def costs(data: Data, args: argparse.Namespace) -> None:
     right = correct(data.nested)
     functions, trials = right.shape[:2]
-    # Of every answer by itself, between the sequences of a function.
+    # The variance of single answers between the sequences of a function.
     single = right.var(1, ddof=1).mean(0)
     every = tuple(range(1, args.shots[-1] + 1))
     rows = []
@@ -176,7 +176,7 @@ def costs(data: Data, args: argparse.Namespace) -> None:
         nested, weights, at = name == "nested", slopes(shots), [n - 1 for n in shots]
         slope = right[:, :, at] @ weights
         between_sequences = slope.var(1, ddof=1).mean()
-        # Means over sequences vary by a share of the variance within, which is no difference of functions.
+        # The mean over sequences has a share of the variance within; it is not a difference between functions.
         between = max(slope.mean(1).var(ddof=1) - between_sequences / trials, 0.0)
         run_here = nested or shots == args.shots
         rows.append(Cost(

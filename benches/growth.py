@@ -22,11 +22,11 @@ from measuring import machine, measure, mib
 
 HERE = Path(__file__).resolve().parent
 
-# 100 functions, 8 shot counts.
+# 100 functions times 8 shot counts.
 CELLS = 800
-# Processes shorter than this say more of their start than of their work.
+# In a process with less CPU time than this (seconds), the start dominates the work.
 LEAST_CPU = 0.2
-# Of a Parquet file: src/record/write.rs.
+# Bytes in a row group of a Parquet file: src/record/write.rs.
 ROW_GROUP = 64 << 20
 
 
@@ -48,7 +48,7 @@ def main() -> int:
     print(f"versions  {version}\n")
     head = f"{'step':<34} {'records':>10} {'CPU s':>8} {'us/record':>9} {'wall s':>8} {'peak':>9}"
     print(head, "-" * len(head), sep="\n")
-    # By step: records, CPU seconds, peak bytes.
+    # For each step: records, CPU seconds, peak bytes.
     measured: dict[str, list[tuple[int, float, int]]] = {}
 
     def note(step: str, records: int, cpu: float, wall: float, peak: int) -> None:

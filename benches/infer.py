@@ -45,9 +45,9 @@ from measuring import machine, met, print_table
 ROOT = Path(__file__).resolve().parents[1]
 SHOTS = (1, 2, 4, 8, 16, 32, 64, 128)
 BITS = 8
-# Our prompt of 128 shots: 128 times (8 + 8 + 1) symbols and the query.
+# Tokens of a 128-shot prompt: 128 times (8 + 8 + 1) symbols, then the query.
 PROMPT_TOKENS = 2184
-# So many of them in one run of `prefill`.
+# The number of these prompts in one run of `prefill`.
 PROMPTS = 4
 SQUARE = 2048
 Row = tuple[str, str, str]
@@ -55,7 +55,7 @@ Row = tuple[str, str, str]
 
 @dataclass
 class Answered:
-    """One run of infer: its predictions, and what it measured."""
+    """One run of infer: its predictions and its measurements."""
 
     records: list[dict]
     measured: dict
@@ -66,7 +66,7 @@ class Answered:
 
 
 class Bench:
-    """Where everything is, and what the parts share."""
+    """The paths, and what the parts of the bench share."""
 
     def __init__(self, args: argparse.Namespace, temp: Path):
         self.args, self.temp = args, temp
@@ -76,7 +76,7 @@ class Bench:
         return str(self.args.bin / name)
 
     def prompts(self, name: str, *trials: str) -> Path:
-        """Prompts of the paper's format, drawn and encoded."""
+        """Draws and encodes prompts in the paper's format."""
         path = self.temp / f"{name}.jsonl"
         if not path.exists():
             draw = subprocess.Popen(
@@ -89,7 +89,7 @@ class Bench:
         return path
 
     def suite(self) -> str:
-        """A file of so many functions of the paper's, spread over its list."""
+        """A file with some of the paper's functions, evenly spread over its list."""
         path = self.temp / "suite.txt"
         listed = subprocess.run([self.program("gen-tasks"), "--list", "--to", "jsonl"], capture_output=True, check=True)
         names = [json.loads(line)["function"] for line in listed.stdout.splitlines()]
@@ -98,7 +98,7 @@ class Bench:
         return str(path)
 
     def infer(self, prompts: Path, *options: str, model: Path | None = None, before: tuple[str, ...] = ()) -> Answered:
-        """Run infer; `before` goes in front of its command."""
+        """Runs infer. `before` is put in front of its command."""
         out = self.temp / "answers.jsonl"
         command = [*before, self.program("infer"), "--model", model or self.args.model]
         command += ["--threads", self.args.threads, "--quiet", *options, "-o", out, prompts]
@@ -107,7 +107,7 @@ class Bench:
         return Answered([json.loads(line) for line in out.read_text().splitlines()], chain[-1]["measured"])
 
     def rounds(self, contenders: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-        """Each contender's seconds in every round but the first."""
+        """The seconds of each contender in every round except the first."""
         took = {name: [] for name in contenders}
         for number in range(self.args.runs + 1):
             for name, run in contenders.items():
@@ -119,7 +119,7 @@ class Bench:
 
     @contextlib.contextmanager
     def transformers(self):
-        """A function that asks the process of benches/infer_torch.py."""
+        """Yields a function that sends requests to the process of benches/infer_torch.py."""
         args, program = self.args, ROOT / "benches" / "infer_torch.py"
         command = [args.peers, program, args.gguf, args.model / "tokenizer.json", args.threads]
         command = [str(part) for part in command]
@@ -141,13 +141,13 @@ class Bench:
             heard()
             yield ask
         finally:
-            # Where the bench is stopped, an answer of minutes may be under way.
+            # When the bench is stopped, the process may still be busy with an answer for minutes.
             peer.kill()
             peer.wait()
 
 
 def matrices(config: dict) -> list[tuple[int, int, int]]:
-    """(in, out, how many) of the layers' matrices."""
+    """(in, out, count) of the matrices in the layers."""
     width, hidden, layers = (config[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers"))
     q, kv = (config[name] * config["head_dim"] for name in ("num_attention_heads", "num_key_value_heads"))
     shapes = [(width, q, 1), (width, kv, 2), (q, width, 1), (width, hidden, 2), (hidden, width, 1)]
@@ -155,11 +155,11 @@ def matrices(config: dict) -> list[tuple[int, int, int]]:
 
 
 def operations(config: dict, tokens: int, wanted: int) -> float:
-    """Multiplications and additions that a pass over so many tokens cannot do without.
+    """The least number of multiplications and additions for a pass over `tokens` tokens.
 
-    Two for every weight of a layer and token, behind the last layer's attention for the wanted tokens only; in
-    attention, four for every dimension of every head and every pair of a token and one before it or itself; two for every
-    weight of the output matrix and token whose logits are wanted.
+    They are two for every weight of a layer and token; after the last layer's attention, for the wanted tokens only. In
+    attention, four for every dimension of every head and every pair of a token with itself or an earlier one. Two for
+    every weight of the output matrix and every token whose logits are wanted.
     """
     *_, out, up, down = sizes = [columns * rows * count for columns, rows, count in matrices(config)]
     last = (out + up + down) / config["num_hidden_layers"]
@@ -170,7 +170,7 @@ def operations(config: dict, tokens: int, wanted: int) -> float:
 
 
 def long_prompts(bench: Bench, count: int) -> tuple[Path, str]:
-    """Prompts of 128 shots: the file, and the first one's text with all of the answer that a teacher-forced pass reads."""
+    """Prompts of 128 shots: the file, and the first prompt with the answer symbols that a teacher-forced pass reads."""
     path = bench.prompts(f"long-{count}", "--task", "identity", "--shots", str(SHOTS[-1]), "--trials", str(count))
     record, *_ = map(json.loads, path.read_text().splitlines())
     if len(record["prompt"]) != PROMPT_TOKENS:
@@ -179,7 +179,7 @@ def long_prompts(bench: Bench, count: int) -> tuple[Path, str]:
 
 
 def prefill(bench: Bench) -> list[Row]:
-    """A long prompt, read once."""
+    """Measures one pass over a long prompt."""
     path, text = long_prompts(bench, PROMPTS)
     tokens, config = len(text), bench.config
     log = bench.temp / "llama.log"
@@ -203,7 +203,7 @@ def prefill(bench: Bench) -> list[Row]:
         llama, threads = bench.args.llama, bench.args.threads
         server = lambda model: stack.enter_context(infer_llama.serving(llama, model, threads, log))
         servers = {}
-        # llama.cpp multiplies 4-bit weights with activations that it rounds to 8 bits; infer rounds none.
+        # llama.cpp rounds activations to 8 bits before it multiplies them with 4-bit weights; infer does not.
         for name, model in {"llama.cpp, 4 bits times 8": bench.args.gguf, "llama.cpp, float32": wide}.items():
             try:
                 servers[name] = server(model)
@@ -223,7 +223,7 @@ def prefill(bench: Bench) -> list[Row]:
             "square": lambda: ask(do="sgemm", shapes=[[SQUARE] * 3 + [10]])["seconds"],
             "shapes": lambda: ask(do="sgemm", shapes=shapes)["seconds"],
         })  # fmt: skip
-    # Read by one teacher-forced pass, the answer is the reference's as far as it goes.
+    # With teacher forcing, the answer must agree with the reference up to its last symbol.
     for name in ("infer, float32", "infer, 4 bits"):
         if not said["transformers"].startswith(said[name]):
             raise SystemExit(f"{name} says {said[name]!r}, transformers {said['transformers']!r}")
@@ -252,7 +252,7 @@ def prefill(bench: Bench) -> list[Row]:
 
 
 def curve(bench: Bench) -> list[Row]:
-    """The whole ICL curve three ways."""
+    """Measures the whole ICL curve in three ways."""
     shots, suite = ",".join(map(str, SHOTS)), bench.suite()
     nested = bench.prompts("nested", "--suite", suite, "--shots", shots, "--trials", "1", "--design", "nested")
     separate = bench.prompts("separate", "--suite", suite, "--shots", shots, "--trials", "1")
@@ -286,7 +286,7 @@ def curve(bench: Bench) -> list[Row]:
     seconds = {name: statistics.median(each) for name, each in took.items()}
     theirs = dict(zip((text for group in groups for text in group["texts"]), last["transformers"]["texts"]))
     said = {record["trial_id"]: record["output"] for record in last["generate"].records}
-    # An answer of ours ends at a symbol that is no bit; theirs goes on.
+    # Our answers end at a symbol that is not a bit; theirs continue.
     alike = sum(theirs[p["prompt"]].startswith(said[p["trial_id"]]) for p in prompts)
     count = len(prompts)
     tokens = {name: last[name].measured["tokens"] for name in ("nested", "generate")}
@@ -304,12 +304,12 @@ def curve(bench: Bench) -> list[Row]:
 
 
 def size(folder: Path) -> int:
-    """Bytes of a model's graph and weights."""
+    """The bytes of a model's graph and weights."""
     return sum(path.stat().st_size for path in folder.glob("model.onnx*"))
 
 
 def memory(bench: Bench) -> list[Row]:
-    """Peak memory at one long prompt, over what the model itself takes."""
+    """Measures peak memory for one long prompt, beyond the size of the model."""
     path, _ = long_prompts(bench, 1)
     plain = bench.args.plain
     if not plain.exists():
@@ -326,7 +326,7 @@ def memory(bench: Bench) -> list[Row]:
 
 
 def profile(bench: Bench) -> list[Row]:
-    """What is not the model."""
+    """Measures the time that is not spent in the model."""
     shots = ",".join(map(str, SHOTS))
     nested = bench.prompts("nested", "--suite", bench.suite(), "--shots", shots, "--trials", "1", "--design", "nested")
     measured = bench.infer(nested, "--slim").measured
@@ -349,7 +349,7 @@ def profile(bench: Bench) -> list[Row]:
 
 
 def start(bench: Bench) -> list[Row]:
-    """From nothing to an answer."""
+    """Measures the time from the start of the process to an answer."""
     prompt = bench.prompts("short", "--task", "identity", "--shots", "4", "--trials", "1").read_bytes()
     command = [bench.program("infer"), "--model", bench.args.q4, "--threads", bench.args.threads, "--slim", "--quiet"]
 
@@ -386,7 +386,7 @@ def main() -> int:
     parser.add_argument("--peers", type=Path, default=target / "venv-oracle/bin/python", help="transformers' Python")
     parser.add_argument("--llama", type=Path, default=Path(sysconfig.get_path("scripts")) / "llama-server-vulkan")
     args = parser.parse_args()
-    # So that servers and peers end with the bench.
+    # Convert SIGTERM to an exit, so that servers and peer processes end with the bench.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for path in (args.bin / "infer", args.model, args.q4, args.gguf, args.peers, args.llama):
         if not path.exists():

@@ -1,4 +1,4 @@
-"""llama.cpp's server, for benches/infer.py: the same weights as the file has them, or widened to float32."""
+"""llama.cpp's server, for benches/infer.py, with the weights as in the file or widened to float32."""
 
 import json
 import socket
@@ -18,11 +18,11 @@ START_SECONDS = 60
 
 
 def widen(source: Path, target: Path) -> None:
-    """The GGUF file with every tensor dequantised to float32."""
+    """Writes the GGUF file with every tensor dequantised to float32."""
     reader = gguf.GGUFReader(source)
     writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
     for name, field in reader.fields.items():
-        # What the reader makes of the header, and what the writer has written itself.
+        # Skip fields that the reader derives from the header, and those that the writer adds itself.
         if name.startswith("GGUF.") or name == "general.architecture":
             continue
         kind, *inner = field.types
@@ -37,7 +37,7 @@ def widen(source: Path, target: Path) -> None:
 
 @contextmanager
 def serving(program: Path, model: Path, threads: int, log: Path):
-    """The server's address, while it runs on the CPU alone."""
+    """Runs the server on the CPU alone. Yields its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -65,7 +65,7 @@ def _wait(server: subprocess.Popen, url: str, log: Path) -> None:
 
 
 def prefill(url: str, text: str) -> float:
-    """Seconds in which the server reads the text anew, a symbol a token, as it measures itself."""
+    """Seconds that the server reports for reading the text with an empty cache, one symbol per token."""
     body = {"prompt": text, "n_predict": 1, "temperature": 0, "cache_prompt": False}
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{url}/completion", json.dumps(body).encode(), headers)

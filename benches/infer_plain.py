@@ -1,10 +1,10 @@
-"""A plain Hugging Face export of a vocabulary of 152 thousand, for benches/infer.py.
+"""Makes a plain Hugging Face export with a vocabulary of 152 thousand tokens, for benches/infer.py.
 
     python3 benches/infer_plain.py TOKENIZER.json FOLDER
 
-SmolLM2-135M's shape with Qwen's vocabulary and random weights, exported by optimum as its users do: `input_ids`,
-`attention_mask`, `position_ids` and a cache in, logits of every position over the whole vocabulary out. The tokenizer,
-SmolLM2's, has ids for a part of the vocabulary only. Runs with tests/oracle/requirements.txt.
+The model has SmolLM2-135M's shape, Qwen's vocabulary and random weights. optimum exports it as its users do. Inputs are
+`input_ids`, `attention_mask`, `position_ids` and a cache; outputs are the logits of every position over the whole
+vocabulary. SmolLM2's tokenizer has ids for only a part of it. Runs with tests/oracle/requirements.txt.
 """
 
 import shutil
@@ -39,7 +39,7 @@ def main() -> int:
         LlamaForCausalLM(LlamaConfig(**CONFIG)).save_pretrained(temp)
         building = folder.with_name(f".{folder.name}")
         shutil.rmtree(building, ignore_errors=True)
-        # optimum's own comparison with torch would take minutes, and says nothing about memory.
+        # optimum's own comparison with torch would take minutes, and it does not concern memory.
         main_export(temp, building, task="text-generation-with-past", do_validation=False, no_post_process=True)
     shutil.copy(tokenizer, building / "tokenizer.json")
     building.rename(folder)

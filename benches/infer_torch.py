@@ -1,8 +1,8 @@
-"""transformers and the machine's matrix products, for benches/infer.py: a process that is asked line by line.
+"""transformers and matrix products, for benches/infer.py: a process that answers one request line at a time.
 
     python3 benches/infer_torch.py FILE.gguf TOKENIZER.json THREADS
 
-reads one JSON object a line on standard input and answers each with one line:
+It reads one JSON object per line on standard input and answers each with one line:
 
     {"do": "prefill", "text": TEXT, "keep": N}
         one pass in float32 by scaled-dot-product attention, no cache kept, logits of the last N tokens only:
@@ -14,7 +14,7 @@ reads one JSON object a line on standard input and answers each with one line:
     {"do": "sgemm", "shapes": [[M, K, N, COUNT], ..]}
         all these products, by the fastest of numpy, torch and ONNX Runtime: {"seconds": S}
 
-Seconds are those of the model alone: text is turned into tokens before. Runs with tests/oracle/requirements.txt.
+The seconds cover the model only: texts are tokenized before. Runs with tests/oracle/requirements.txt.
 """
 
 import json
@@ -23,7 +23,7 @@ import sys
 import time
 from pathlib import Path
 
-# Before numpy and torch are loaded, which read it once. A core that somebody named for OpenBLAS may be a slower one.
+# Set these before numpy and torch are loaded, which read them once. The core type named for OpenBLAS may be slower.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = sys.argv[3]
 os.environ.pop("OPENBLAS_CORETYPE", None)
 
@@ -34,13 +34,13 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-# Sizes of a batch that are tried, as far as their prompts have no more tokens than this together.
+# Batch sizes to try, and the most tokens that the prompts of a batch may have together.
 BATCHES = (1, 2, 4, 8, 16)
 MOST_TOKENS = 4096
 
 
 class Peer:
-    """The model and what can be asked of it."""
+    """The model and the requests that it can answer."""
 
     def __init__(self, source: Path, tokenizer: Path, threads: int):
         torch.set_num_threads(threads)
@@ -125,7 +125,7 @@ class Peer:
 
 
 def main() -> int:
-    # The lines are for the asker alone.
+    # Standard output is only for the protocol's lines, so other output goes to standard error.
     answers, sys.stdout = sys.stdout, sys.stderr
     peer = Peer(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
     print(json.dumps({"ready": True}), file=answers, flush=True)

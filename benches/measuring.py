@@ -1,4 +1,4 @@
-"""What benches of whole processes share: time and memory of a pipeline, the machine in words, and the table of results.
+"""Shared code of benches that run whole processes: time and memory of a pipeline, the machine's name, the result table.
 
 Standard library only.
 """
@@ -18,7 +18,7 @@ class Measured:
     # CPU seconds of each process of the pipeline.
     each: list[float]
     wall: float
-    # Peak bytes of each; empty unless asked for.
+    # Peak bytes of each process; empty unless requested.
     memory: list[int]
 
     @property
@@ -27,7 +27,7 @@ class Measured:
 
 
 def peak_memory(process: subprocess.Popen, peaks: list[int], index: int) -> None:
-    """wait4's maximum would begin with this interpreter's own memory, which exec hands down."""
+    """Polls VmHWM. wait4's maximum would start at this interpreter's own memory, which is inherited through exec."""
     status = Path(f"/proc/{process.pid}/status")
     while True:
         try:
@@ -36,14 +36,14 @@ def peak_memory(process: subprocess.Popen, peaks: list[int], index: int) -> None
             return
         now = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")]
         if not now:
-            # A process that has ended and waits to be asked about has no memory.
+            # The process has ended but has not been waited for, so it has no memory.
             return
         peaks[index] = max(peaks[index], now[0])
         time.sleep(0.005)
 
 
 def measure(*commands: list, watch_memory: bool = False) -> Measured:
-    """Runs a pipeline whose output nobody reads."""
+    """Runs a pipeline and discards its output."""
     begin = time.perf_counter()
     processes: list[subprocess.Popen] = []
     stdin = subprocess.DEVNULL
@@ -51,7 +51,7 @@ def measure(*commands: list, watch_memory: bool = False) -> Measured:
         stdout = subprocess.DEVNULL if i + 1 == len(commands) else subprocess.PIPE
         process = subprocess.Popen([str(part) for part in command], stdin=stdin, stdout=stdout)
         if processes:
-            # Only the reader may hold the pipe, or its writer would not notice when it leaves.
+            # Only the reader may hold the pipe open. Otherwise the writer would not notice when the reader exits.
             processes[-1].stdout.close()
         processes.append(process)
         stdin = process.stdout
@@ -98,7 +98,7 @@ def met(required: str, yes: bool) -> str:
 
 
 def print_table(rows: list[tuple[str, str, str]]) -> None:
-    """What was measured, the figure, and what is said of it (`met`, or nothing)."""
+    """Prints what was measured, the figure, and a remark (`met`, or nothing)."""
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
     for what, figure, verdict in rows:
         print(f"{what:<{widths[0]}}  {figure:>{widths[1]}}  {verdict}".rstrip(), flush=True)

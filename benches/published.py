@@ -26,7 +26,7 @@ import published  # noqa: E402
 
 
 def archive(path: Path, trials: int) -> int:
-    """Writes an archive; the bytes in it."""
+    """Writes an archive. Returns the number of bytes in it."""
     size = 0
     with tarfile.open(path, "w:gz", compresslevel=1) as tar:
         for name, document in published.files_of(trials):

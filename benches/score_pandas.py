@@ -1,10 +1,10 @@
-"""The scores of a campaign in vectorised pandas and numpy: what `score --replicates 5000` is timed against.
+"""Scores a campaign with vectorised pandas and numpy: the reference for the time of `score --replicates 5000`.
 
     python3 benches/score_pandas.py predictions.parquet > scores.csv
 
-The same cells, exact matches, two-stage cluster bootstrap (functions, then trials as one binomial draw), task-cluster
-error, and counts of malformed, 0-BD and correct answers and of edits. The mode baseline and kinds of mistakes need
-demonstrations and are left out, as `score` leaves them out where there are none. Runs in the environment of
+It computes the same cells, exact matches, two-stage cluster bootstrap (functions, then trials as one binomial draw),
+task-cluster error, and counts of malformed, 0-BD and correct answers and of edits. The mode baseline and the kinds of
+mistakes need demonstrations. They are left out, as `score` does if there are none. Runs in the environment of
 scripts/requirements/test.txt.
 """
 
@@ -30,7 +30,7 @@ def edit_distance(a: str, b: str) -> int:
 
 
 def bootstrap(right: np.ndarray, trials: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Means of the replicates of one cell, from right answers and trials of each function."""
+    """The means of a cell's bootstrap replicates, from the right answers and trials of each function."""
     drawn = rng.integers(len(right), size=(REPLICATES, len(right)))
     return (rng.binomial(trials[drawn], right[drawn] / trials[drawn]) / trials[drawn]).mean(axis=1)
 
@@ -42,7 +42,7 @@ def main() -> None:
     frame["zero_bd_target"] = frame["target"].isin(zero_bd)
     frame["zero_bd_prediction"] = frame["prediction"].isin(zero_bd)
     frame["correct_zero_bd"] = frame["correct"] & frame["zero_bd_target"]
-    # Every pair of strings once: there are far fewer than predictions.
+    # Compare each pair of strings only once: there are far fewer pairs than predictions.
     pairs = frame[["prediction", "target"]].drop_duplicates()
     pairs["edits"] = [edit_distance(a, b) for a, b in zip(pairs["prediction"], pairs["target"])]
     frame = frame.merge(pairs, on=["prediction", "target"])

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# The functions on strings that the tests hold shotline's against.
+# The string functions that the tests compare shotline's with.
 sys.path.insert(0, str(ROOT / "tests" / "oracle"))
 
 from string_functions import Program, all_strings  # noqa: E402

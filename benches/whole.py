@@ -26,14 +26,14 @@ from pathlib import Path
 from measuring import machine, measure, medians, met, mib, print_table
 
 HERE = Path(__file__).resolve().parent
-# The paper's grid: 100 functions, 8 shot counts; paper 2's 128 trials.
+# Paper 1's grid has 100 functions and 8 shot counts; paper 2 has 128 trials.
 TRIALS = 128
 PROMPTS = 100 * 8 * TRIALS
-# 100 functions, 8 shot counts, 64 trials.
+# 100 functions, 8 shot counts and 64 trials.
 PREDICTIONS = 100 * 8 * 64
 
 
-# benches/straightforward.py without its JSON.
+# benches/straightforward.py without JSON.
 UNKEYED_IN_MEMORY = """
 import random, sys
 sys.path.insert(0, {folder!r})
@@ -47,7 +47,7 @@ for program in programs():
 
 
 def in_memory(runs: int) -> float | None:
-    """CPU seconds for the whole grid without records; none without cargo."""
+    """CPU seconds for the whole grid without records, or None without cargo."""
     if not shutil.which("cargo"):
         return None
     build = ["cargo", "bench", "--bench", "draw", "--no-run", "--message-format", "json"]
@@ -75,7 +75,7 @@ def main() -> int:
         )
 
     filters = HERE / "straightforward_filters.py"
-    # By name: the Python commands for some number of trials.
+    # By name: a function that gives the Python commands for a number of trials.
     pythons = {
         "without keys, one process": lambda n: ([sys.executable, HERE / "straightforward.py", "--trials", n],),
         "two keyed filters": lambda n: (

@@ -1,4 +1,4 @@
-"""Accuracy against shots with Altair: one HTML page whose points name their values and can be zoomed into.
+"""Accuracy against shots with Altair: an HTML page with zoom, where each point shows its values.
 
     score predictions.parquet -o scores.csv
     python3 examples/altair_curve.py scores.csv curve.html

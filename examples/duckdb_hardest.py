@@ -1,4 +1,4 @@
-"""Which functions does a model learn least? SQL over predictions and scores together, with DuckDB.
+"""Finds the functions that a model learns least: SQL over predictions and scores together, with DuckDB.
 
     score predictions.parquet -o scores.csv
     python3 examples/duckdb_hardest.py predictions.parquet scores.csv

@@ -1,4 +1,4 @@
-"""Accuracy against shots with matplotlib, for those who restyle: points, 95 % intervals and the log-linear fit.
+"""Accuracy against shots with matplotlib, as a plot to restyle: points, 95 % intervals and the log-linear fit.
 
     score predictions.parquet -o scores.csv
     python3 examples/matplotlib_curve.py scores.csv curve.pdf

@@ -1,4 +1,4 @@
-"""Accuracy by model and shot count with pandas, from the predictions themselves.
+"""Accuracy by model and shot count with pandas, computed from the predictions.
 
     python3 examples/pandas_curves.py out/demo/predictions.parquet
 """
@@ -9,7 +9,7 @@ import pandas as pd
 
 predictions = pd.read_parquet(sys.argv[1], columns=["model", "condition", "shots", "function", "correct"])
 
-# The papers' accuracy: the mean over functions of the mean over trials.
+# Accuracy as in the papers: the mean over functions of the mean over trials.
 tasks = predictions.groupby(["model", "condition", "shots", "function"])["correct"].mean()
 curves = tasks.groupby(["model", "condition", "shots"]).agg(["mean", "sem"])
 

@@ -1,4 +1,4 @@
-"""How wrong are the wrong answers? Hamming distance to the target by shot count, with polars.
+"""How wrong are the wrong answers? Computes their Hamming distance to the target by shot count, with polars.
 
     python3 examples/polars_mistakes.py out/demo/predictions.parquet
 """

@@ -1,5 +1,5 @@
-"""Pages of the reference that the programs and the schemas write themselves, for `make docs`: the manual of every filter, the
-columns of every table, and the changelog. SHOTLINE_BIN names the folder of the filters."""
+"""Generates reference pages for `make docs` from the programs and the schemas: the manual of every filter, the columns
+of every table, and the changelog. SHOTLINE_BIN names the folder with the filters."""
 
 import json
 import os

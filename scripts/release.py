@@ -36,7 +36,7 @@ def notes(root: Path) -> str:
 
 
 def check(root: Path) -> None:
-    """Ends with what is wrong, if anything is."""
+    """Exits with a message if anything is wrong."""
     number = version(root)
     locked = r'^name = "shotline"\nversion = "(.*)"$'
     for name, pattern in (("CITATION.cff", r"^version: (.*)$"), ("Cargo.lock", locked), ("fuzz/Cargo.lock", locked)):

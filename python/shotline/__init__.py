@@ -1,12 +1,12 @@
-"""Shotline from Python: where the filters are, the schemas of their tables, and those tables as data frames.
+"""Shotline for Python: finds the filters, gives the schemas of their tables, and reads those tables as data frames.
 
     import shotline
     subprocess.run([shotline.filter_path("score"), "predictions.parquet", "-o", "scores.csv"], check=True)
     shotline.schemas()["score"]["properties"]["accuracy"]["description"]
     shotline.read("scores.csv")                     # polars; or to="pandas", to="arrow"
 
-`read` takes any table that a filter wrote, in any format, and gives every column the type that its schema says: whole numbers
-that may be missing, truth and lists come out of CSV and JSON lines as they do of Arrow and Parquet.
+`read` takes any table that a filter wrote, in any format. It gives every column the type from its schema, so integers
+that may be missing, booleans and lists are the same from CSV and JSON lines as from Arrow and Parquet.
 """
 
 import functools
@@ -20,14 +20,14 @@ __all__ = ["FILTERS", "filter_path", "read", "schemas"]
 __version__ = metadata.version("shotline")
 
 FILTERS = ("gen-tasks", "encode", "infer", "score", "fit-loglinear", "contrast", "figure", "merge-shards")
-# Keys of a line of JSON that holds no record.
+# The keys that mark a JSON line without a record.
 MARKS = ("provenance", "shotline.schema")
-# What the filters read as null in CSV (docs/formats.md).
+# Values that the filters read as null in CSV (docs/formats.md).
 NULLS = ["", "NA", "null", "None", "NaN", "nan"]
 
 
 def filter_path(name: str) -> Path:
-    """The program of a filter, in the environment that this package is installed in."""
+    """The path of a filter's program, in the environment where this package is installed."""
     if name not in FILTERS:
         raise ValueError(f"{name!r}: no filter; there are {', '.join(FILTERS)}")
     for file in metadata.files("shotline") or ():
@@ -38,15 +38,15 @@ def filter_path(name: str) -> Path:
 
 @functools.cache
 def schemas() -> dict[str, dict]:
-    """The JSON Schema of each kind of records, by its name: trial, prompt, prediction, score .."""
+    """The JSON Schema of each kind of record, by name: trial, prompt, prediction, score .."""
     files = sorted((Path(__file__).parent / "schemas").glob("*.schema.json"))
     return {file.name.removesuffix(".schema.json"): json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 
 def read(path: str | os.PathLike, to: str = "polars"):
-    """A table that a filter wrote as a polars or pandas data frame, or as pyarrow's table. Needs pyarrow, and what it gives.
+    """Reads a filter's table as a polars or pandas data frame or a pyarrow table. Needs pyarrow and that library.
 
-    In pandas, columns have Arrow's types, for the older ones have no whole numbers that are missing.
+    In pandas, columns have Arrow types, because the older types cannot hold integers with missing values.
     """
     if to not in ("polars", "pandas", "arrow"):
         raise ValueError(f"to={to!r}: expected 'polars', 'pandas' or 'arrow'")
@@ -63,7 +63,7 @@ def read(path: str | os.PathLike, to: str = "polars"):
 
 
 def _table(path: Path):
-    """The table as its format has it."""
+    """Reads the table according to its format."""
     import pyarrow as pa
     from pyarrow import ipc, parquet
 
@@ -87,7 +87,7 @@ def _json(data: bytes):
 
     records = (json.loads(line) for line in io.BytesIO(data) if line.strip())
     first = next((record for record in records if not record.keys() & set(MARKS)), {})
-    # A line, however long, has to fit into a block.
+    # A block must hold the longest line.
     options = lines.ReadOptions(block_size=max(map(len, io.BytesIO(data))) + (1 << 20))
     table = lines.read_json(
         io.BytesIO(data), options, lines.ParseOptions(explicit_schema=_types(first), unexpected_field_behavior="infer")
@@ -109,12 +109,12 @@ def _csv(data: bytes):
 
 
 def _types(names):
-    """Arrow's types of the columns of these names that the schema has: of the kind that knows most of them."""
+    """Arrow types of the named columns, from the schema of the kind of record that has most of them."""
     import pyarrow as pa
 
     names = list(names)
     kinds = (kind["properties"] for kind in schemas().values() if "properties" in kind)
-    # Trials, prompts and predictions each have the columns of the one before.
+    # Trials, prompts and predictions each contain the columns of the kind before, so the smallest schema wins a tie.
     columns = max(kinds, key=lambda known: (len(known.keys() & set(names)), -len(known)))
     plain = {"string": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
 
@@ -126,7 +126,7 @@ def _types(names):
 
 
 def _typed(table):
-    """The table with the schema's types, and without what only its format says of it."""
+    """The table with the schema's types, without metadata that only its file format has."""
     import pyarrow as pa
 
     types = _types(table.column_names)

@@ -30,12 +30,12 @@ except ImportError as err:
 
 
 def text_of(token: int) -> str:
-    """A token's text: its byte, where that is a character by itself."""
+    """A token's text: its byte, if that byte is a character by itself."""
     return chr(token) if token < 128 else "\N{REPLACEMENT CHARACTER}"
 
 
 class Engine:
-    """vortex's own generator, made greedy."""
+    """vortex's own generator, with greedy decoding."""
 
     def __init__(self, model: torch.nn.Module, tokenizer, device: str, prefill: int | None) -> None:
         from vortex.model.generation import Generator
@@ -45,7 +45,7 @@ class Engine:
         self.prefill = prefill
 
     def decode(self, batch: list[Request]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Greedy tokens [B, k] of prompts alike in length, and the logits [B, k, 512] that chose them."""
+        """Greedy tokens [B, k] for prompts of equal length, and the logits [B, k, 512] that chose them."""
         is_byte = lambda symbol: len(symbol) == 1 and symbol.isascii()
         foreign = next((s for request in batch for s in request.prompt if not is_byte(s)), None)
         if foreign is not None:

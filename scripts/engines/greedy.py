@@ -1,4 +1,4 @@
-"""From a model's greedy tokens and their logits to an answer, as `infer`'s own engine gives it. For engines on torch."""
+"""Turns a model's greedy tokens and their logits into an answer, as `infer`'s own engine does. For torch engines."""
 
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 def answer_of(
     request: Request, tokens: list[int], logits: "torch.Tensor", text_of: Callable[[int], str], stop: Collection[int]
 ) -> Answer:
-    """The answer that `tokens` are, each the arg-max of its row of `logits` [tokens, competitors].
+    """The answer that `tokens` spell. Each token is the arg-max of its row of `logits` [tokens, competitors].
 
-    An end-of-sequence token (`stop`) ends it; its gap counts, its probability does not. Where symbols are characters, and
-    tokens of several give more than were asked for, the first ones are the answer.
+    An end-of-sequence token (`stop`) ends the answer; its gap counts, its probability does not. If symbols are single
+    characters and tokens hold several, there may be more symbols than requested: only the first ones are kept.
     """
     logits = logits.double()
     logprobs = logits.log_softmax(-1).amax(-1)

@@ -38,7 +38,7 @@ except ImportError as err:
 
 @dataclass
 class Engine:
-    """A model, and how its prompts begin and its answers end."""
+    """A model, the tokens that begin its prompts and the tokens that end its answers."""
 
     model: torch.nn.Module
     symbols: Symbols
@@ -47,14 +47,14 @@ class Engine:
 
     @torch.inference_mode()
     def decode(self, batch: list[Request]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Greedy tokens [B, k] of prompts alike in length, and the logits [B, k, competitors] that chose them."""
+        """Greedy tokens [B, k] for prompts of equal length, and the logits [B, k, competitors] behind them."""
         ids = [self.leading + [self.symbols.id(c) for c in request.prompt] for request in batch]
         if not ids[0]:
             raise EngineError("an empty prompt, and no beginning-of-sequence token before it")
         fed = torch.tensor(ids, device=self.model.device)
         allowed = None
         if batch[0].constrained:
-            # By ascending id, so that a tie goes to the lowest as it does over the whole vocabulary.
+            # Sort by id, so that the lowest id wins a tie, as it does over the whole vocabulary.
             pairs = [sorted(self.symbols.id(s) for s in request.symbols) for request in batch]
             allowed = torch.tensor(pairs, device=self.model.device)
         last_only = {"logits_to_keep": 1} if takes(self.model.forward, "logits_to_keep") else {}

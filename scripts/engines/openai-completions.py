@@ -45,25 +45,25 @@ from symbols import Symbols
 NAME = "openai-completions"
 # infer: neutral: http://* https://* --concurrency --retries --timeout --api-key-env
 
-# What OpenAI's endpoint has itself.
+# Settings that OpenAI's own endpoint accepts.
 GREEDY = {"temperature": 0, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
-# What the others have, under all their names. `top_k`: SGLang refuses 0, llama-cpp-python -1.
+# Settings of other servers, under all their names. `top_k` is 1: SGLang refuses 0 and llama-cpp-python refuses -1.
 NEUTRAL = {
     "top_k": 1, "min_p": 0, "repetition_penalty": 1, "repeat_penalty": 1, "typical_p": 1, "top_n_sigma": -1,
     "mirostat": 0, "mirostat_mode": 0, "dry_multiplier": 0, "xtc_probability": 0, "dynatemp_range": 0,
     "adaptive_target": -1,
 }  # fmt: skip
-# Equal logits give equal log-probabilities, but for rounding.
+# Equal logits give equal log-probabilities, except for rounding.
 TIE = 1e-4
-# What stands for minus infinity in vLLM's JSON, and for what it leaves out in OpenAI's.
+# vLLM writes this for minus infinity in its JSON; OpenAI's endpoint writes it for values that it leaves out.
 NOTHING = -9999.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
-# Too many requests, a timeout, and whatever goes wrong on the server's side.
+# Statuses worth a retry: too many requests, a timeout, and any error on the server's side.
 TRANSIENT = {408, 409, 425, 429, *range(500, 600)}
 
 
 class Transient(Exception):
-    """A failure that may not come again; `wait` is the server's own wish, in seconds."""
+    """A failure that a retry may cure; `wait` is the delay that the server asks for, in seconds."""
 
     def __init__(self, what: str, wait: float | None = None) -> None:
         super().__init__(what)
@@ -72,7 +72,7 @@ class Transient(Exception):
 
 @dataclass
 class Server:
-    """An endpoint; each thread keeps a connection of its own."""
+    """An endpoint. Each thread keeps its own connection."""
 
     url: str
     key: str | None
@@ -89,7 +89,7 @@ class Server:
         self._root = parts.path.rstrip("/").removesuffix("/v1")
 
     def call(self, method: str, path: str, body: dict | None = None) -> dict:
-        """The server's answer to POST or GET; failures that may pass are tried again."""
+        """The server's answer to a POST or GET. Transient failures are retried."""
         for attempt in range(self.retries + 1):
             try:
                 return self._call(method, f"{self._root}/v1/{path}", body)
@@ -102,7 +102,7 @@ class Server:
 
     def _call(self, method: str, path: str, body: dict | None) -> dict:
         connection = self._local.__dict__.setdefault("connection", None) or self._connect()
-        # Put back only when all went well: after a failure nobody knows what is still to come on it.
+        # The connection is put back only after success: after a failure, unread data may still arrive on it.
         self._local.connection = None
         headers = {"Content-Type": "application/json"}
         if self.key:
@@ -116,7 +116,7 @@ class Server:
             raise Transient(f"{type(err).__name__}: {err}") from err
         if response.status in TRANSIENT:
             wait = response.headers.get("Retry-After", "")
-            # It may also be a date; then our own wait does.
+            # The header may also be a date; then we use our own delay.
             raise Transient(refusal(response, text), float(wait) if wait.isdigit() else None)
         if response.status != 200:
             raise EngineError(f"{self.url}: {refusal(response, text)}")
@@ -129,13 +129,13 @@ class Server:
 
 
 def refusal(response: http.client.HTTPResponse, text: bytes) -> str:
-    """A refusal in the server's own words."""
+    """The server's own words for refusing a request."""
     return f"{response.status} {response.reason}: {text[:300].decode(errors='replace').strip()}"
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token of an answer: its text, its ln p, and those of the most probable tokens in its place."""
+    """A token of an answer: its text, its ln p, and the ln p of the most probable tokens at its position."""
 
     text: str
     logprob: float | None
@@ -147,7 +147,7 @@ class Token:
         return cls(text, number(logprob), sorted((p for p in map(number, best) if p is not None), reverse=True))
 
     def check(self) -> bool:
-        """Whether the server says that this is the most probable token. One that is not is an error."""
+        """Whether the server confirms that this token is the most probable one. Raises an error if another one is."""
         if self.logprob is None or not self.best:
             return False
         if self.best[0] - self.logprob > TIE:
@@ -159,7 +159,7 @@ class Token:
 
 
 def tokens_of(logprobs: dict | None) -> list[Token]:
-    """The tokens in a choice's `logprobs`: OpenAI's and vLLM's layout, or that of chat, which llama.cpp gives."""
+    """The tokens in a choice's `logprobs`, in the layout of OpenAI and vLLM or in the chat layout of llama.cpp."""
     if not logprobs:
         return []
     if "content" in logprobs:
@@ -175,7 +175,7 @@ def tokens_of(logprobs: dict | None) -> list[Token]:
 
 
 def answer_of(text: str, tokens: list[Token], max_symbols: int) -> Answer:
-    """The first symbols of a text; its figures where whole tokens make them up."""
+    """The first symbols of a text. It has ln p and a gap only if those symbols are made of whole tokens."""
     output = text[:max_symbols]
     used, text = [], ""
     for token in tokens:
@@ -194,7 +194,7 @@ def answer_of(text: str, tokens: list[Token], max_symbols: int) -> Answer:
 
 
 def answer_in_words(tokens: list[Token]) -> Answer:
-    """An answer whose symbols are the tokens themselves, which only their texts tell apart."""
+    """An answer in which each symbol is one token. Symbols need not be single characters."""
     if not tokens:
         raise EngineError("where symbols are words, the server has to name its tokens (--logprobs)")
     gaps = [token.best[0] - token.best[1] for token in tokens if len(token.best) > 1]
@@ -208,13 +208,13 @@ def answer_in_words(tokens: list[Token]) -> Answer:
 
 @dataclass
 class Engine:
-    """A server, what every request of it says, and how its prompts become tokens, if they do here."""
+    """A server, the settings sent with every request, and the tokenizer, if prompts are tokenized here."""
 
     server: Server
     settings: dict
     symbols: Symbols | None
     leading: list[int]
-    # Answers, and those of them whose tokens could not be looked at. Each thread adds to both under the lock.
+    # How many answers there are, and how many had tokens that could not be checked. Threads add under the lock.
     answers: int = 0
     unchecked: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -236,7 +236,7 @@ class Engine:
             answer = answer_in_words(tokens) if are_words else answer_of(text, tokens, request.max_symbols)
         except (KeyError, IndexError, TypeError, AttributeError) as err:
             raise EngineError(f"{self.server.url}: no completion in {json.dumps(found)[:300]}") from err
-        # All of them are looked at, whether or not one before could be.
+        # Check every token, even if an earlier one could not be checked.
         checked = [token.check() for token in tokens]
         with self._lock:
             self.answers += 1
@@ -244,12 +244,12 @@ class Engine:
         return answer
 
     def _check_counts(self, prompt: str | list[int], wanted: int, usage: dict, reason: str | None) -> None:
-        """Whether the server read this prompt, and wrote as much as was asked for unless the sequence ended."""
+        """Checks that the server read this prompt and wrote all requested tokens, unless the sequence ended."""
         read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
         if isinstance(prompt, list):
             expected, is_wrong = f"{len(prompt)} tokens", read is not None and read != len(prompt)
         else:
-            # A token is a byte at least, but for one that begins the sequence and a blank before the text.
+            # A token is at least one byte, except one that begins the sequence and a blank before the text.
             size = len(prompt.encode())
             expected, is_wrong = f"{size} bytes", read is not None and read > size + 2
         if is_wrong:
@@ -264,7 +264,7 @@ class Engine:
 
     def serve(self, concurrency: int) -> None:
         def work(request: Request) -> None:
-            # The main thread waits for input: only this ends it at once.
+            # The main thread is waiting for input, so only this call ends the process at once.
             code = run(NAME, lambda: reply(request, self.answer(request)))
             if code:
                 os._exit(code)
@@ -288,7 +288,7 @@ def first_model(server: Server) -> str:
 
 
 def tokenizer_of(folder: str, bos: str) -> tuple[Symbols, list[int]]:
-    """The tokens of a model folder, and those that go before a prompt."""
+    """The tokenizer of a model folder, and the tokens that it puts before a prompt."""
     try:
         from tokenizers import Tokenizer
     except ImportError as err:

@@ -1,10 +1,10 @@
-"""What engines and `infer --model exec:` say to each other: JSON lines, as docs/engines.md describes them.
+"""The protocol between engines and `infer --model exec:`: JSON lines, described in docs/engines.md.
 
     for request in requests():
         reply(request, Answer(output=...))
 
-or, for engines that work on many prompts at a time, `for batch in batches(size): ...`. Standard output belongs to the
-answers: whatever else prints there goes to standard error.
+or, for engines that process many prompts at a time, `for batch in batches(size): ...`. Standard output is reserved for
+the answers: anything else that is printed goes to standard error.
 """
 
 import json
@@ -20,15 +20,15 @@ from typing import TextIO
 _REPLIES = os.fdopen(os.dup(1), "w", encoding="utf-8")
 _LOCK = threading.Lock()
 _FAILURE = threading.Lock()
-# Libraries print; a line of theirs among the answers would be an error.
+# Libraries print; such a line among the answers would be an error. So standard output now goes to standard error.
 os.dup2(2, 1)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be continued: at most `max_symbols` symbols, of which `symbols` are the bits 0 and 1.
+    """A prompt to continue by at most `max_symbols` symbols. `symbols` are the symbols for the bits 0 and 1.
 
-    A symbol is a character; where it is a word of several, `prompt` is a list of words, and so is the answer's `output`.
+    A symbol is one character. If symbols are longer words, `prompt` and the answer's `output` are lists of words.
     """
 
     id: int
@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """The greedy continuation, its ln p (nats) and the smallest gap between the best two logits on the way."""
+    """The greedy continuation, its ln p (nats) and the smallest gap between the two highest logits at any step."""
 
     output: str | list[str]
     logprob: float | None = None
@@ -52,7 +52,7 @@ class EngineError(Exception):
 
 
 def requests(stream: TextIO = sys.stdin) -> Iterator[Request]:
-    """The requests, as they come."""
+    """Yields the requests as they arrive."""
     for line in stream:
         fields = json.loads(line)
         yield Request(
@@ -61,9 +61,9 @@ def requests(stream: TextIO = sys.stdin) -> Iterator[Request]:
 
 
 def batches(size: int, stream: TextIO = sys.stdin) -> Iterator[list[Request]]:
-    """Requests that are alike in length, at most `size` at a time, always with the oldest of those that have come.
+    """Yields batches of at most `size` requests of equal length. Each batch includes the oldest request that waits.
 
-    A thread reads ahead; a batch never waits for more to come, since `infer` may be waiting for an answer.
+    A thread reads ahead. A batch never waits for more requests, because `infer` may be waiting for an answer.
     """
     arrived: queue.SimpleQueue[Request | Exception | None] = queue.SimpleQueue()
 
@@ -96,7 +96,7 @@ def batches(size: int, stream: TextIO = sys.stdin) -> Iterator[list[Request]]:
 
 
 def reply(request: Request, answer: Answer) -> None:
-    """Answers a request; threads may call it at the same time. A figure that is no number is none."""
+    """Answers a request. Several threads may call it at the same time. A figure that is NaN or infinite becomes null."""
     finite = lambda figure: figure if figure is not None and math.isfinite(figure) else None
     figures = {"logprob": finite(answer.logprob), "margin": finite(answer.margin)}
     fields = {"id": request.id, "output": answer.output} | figures
@@ -105,21 +105,21 @@ def reply(request: Request, answer: Answer) -> None:
 
 
 def say(text: str) -> None:
-    """A note to the user."""
+    """Prints a note to the user."""
     print(text, file=sys.stderr, flush=True)
 
 
 def run(name: str, work: Callable[[], None]) -> int:
-    """Runs an engine to its exit code: 0 done, 1 it cannot go on and has said why in one line, 130 interrupted."""
+    """Runs an engine. Returns its exit code: 0 done, 1 failed (one line says why), 130 interrupted."""
     try:
         work()
     except BrokenPipeError:
-        # infer has gone; so do we.
+        # infer has exited; so do we.
         return 1
     except KeyboardInterrupt:
         return 130
     except Exception as err:  # noqa: BLE001: whatever it is, it must not vanish with the thread that it arose in
-        # Never given back: of several threads that fail, one says why.
+        # The lock is never released: if several threads fail, only one prints the reason.
         _FAILURE.acquire()
         what = str(err) if isinstance(err, EngineError) else f"{type(err).__name__}: {err}"
         say(f"{name}: {' '.join(what.split())}")

@@ -1,7 +1,7 @@
-"""One symbol, one token: which token a symbol is, and which text a token. For engines that hand tokens to a model.
+"""One symbol, one token: maps symbols to tokens and tokens to texts, for engines that hand tokens to a model.
 
-As `infer`'s own engine does it (src/predictor/onnx/folder/vocabulary.rs): a symbol's token is looked up alone and believed
-only if it decodes to that very symbol, so that letters never merge.
+`infer`'s own engine does the same (src/predictor/onnx/folder/vocabulary.rs). Each symbol is looked up alone, so
+letters never merge. Its token is accepted only if it decodes to exactly that symbol.
 """
 
 from dataclasses import dataclass, field
@@ -17,30 +17,30 @@ FOREIGN = "\N{REPLACEMENT CHARACTER}"
 
 @dataclass
 class Symbols:
-    """The symbols and tokens of a tokenizer, of whose ids a model knows those below `size`."""
+    """The symbols and tokens of a tokenizer. The model knows only ids below `size`."""
 
     tokenizer: "Tokenizer"
     size: int
     _ids: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Either would put tokens behind a character that stands alone, or take them away.
+        # Padding would add tokens after a single character; truncation would remove tokens.
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
 
     def text(self, token: int) -> str:
-        """A token's text inside a line; special tokens have none."""
+        """A token's text inside a line. Special tokens have no text."""
         if self.tokenizer.id_to_token(token) is None:
             return FOREIGN
         once = self.tokenizer.decode([token])
         if self.tokenizer.decoder is None:
-            # Such tokenizers put a blank between tokens.
+            # Such a tokenizer puts a blank between tokens.
             return once
-        # Decoders in the manner of SentencePiece take a blank off the front: what the second of two adds is the text.
+        # Decoders like SentencePiece's drop a leading blank, so decode two copies: the second adds the full text.
         return self.tokenizer.decode([token, token]).removeprefix(once)
 
     def id(self, symbol: str) -> int:
-        """The one token that a symbol is."""
+        """The single token for a symbol."""
         if symbol not in self._ids:
             found = (i for i in self._candidates(symbol) if i < self.size and self.text(i) == symbol)
             token = next(found, None)
@@ -50,7 +50,7 @@ class Symbols:
         return self._ids[symbol]
 
     def _candidates(self, symbol: str) -> list[int]:
-        """Tokens that may be the symbol, the tokenizer's own choice first."""
+        """Tokens that may stand for the symbol, the tokenizer's own choice first."""
         alone = self.tokenizer.encode(symbol, add_special_tokens=False).ids
         raw = symbol.encode()
         spellings = [symbol, "".join(map(byte_level, raw))]
@@ -60,7 +60,7 @@ class Symbols:
         return (alone if len(alone) == 1 else []) + [token for token in spelled if token is not None]
 
     def leading(self, bos: str, bos_id: int | None) -> list[int]:
-        """The tokens that go before a prompt: `auto`, those that the tokenizer puts there by itself."""
+        """The tokens before a prompt. `auto` means those that the tokenizer adds by itself."""
         if bos == "always":
             if bos_id is None:
                 raise EngineError("--bos always: this model has no beginning-of-sequence token")
@@ -72,7 +72,7 @@ class Symbols:
         return whole.ids[: special.index(0) if 0 in special else len(special)]
 
     def words(self, leading: list[int]) -> str:
-        """What goes before each prompt, for the user to read."""
+        """The tokens before each prompt, as text for the user."""
         return f"{[self.tokenizer.id_to_token(i) for i in leading] if leading else 'nothing'} before each prompt"
 
 

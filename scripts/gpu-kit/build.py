@@ -30,7 +30,7 @@ NAME = "shotline-gpu-kit"
 PART = 50 << 20
 FILTERS = ("infer", "gen-tasks", "encode", "score")
 PROVIDER = "libonnxruntime_providers_cuda.so"
-# The project's own files, under the same paths.
+# The project's own files. They keep their paths in the kit.
 FILES = (
     "scripts/convert/*.py",
     *(f"scripts/gpu-kit/{name}.py" for name in ("check", "kit", "stages", "reference")),
@@ -40,7 +40,7 @@ FILES = (
     "tests/large/*_shapes.py",
     "LICENSE-*",
 )
-# What the converter needs beside what comes with transformers, for these versions of Python.
+# Packages that the converter needs and transformers does not bring, and the Python versions to fetch them for.
 WHEELS = ("onnx", "ml-dtypes", "gguf", "protobuf")
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")
@@ -77,7 +77,7 @@ def copy_runtime(folder: Path, runtime: Path, architecture: str) -> None:
 
 
 def fetch_wheels(folder: Path) -> None:
-    """Each package for each Python, with the hashes that the converter's own environment is held against."""
+    """Fetches each package for each Python version and checks the hashes that the converter's environment pins."""
     pinned = (ROOT / "scripts" / "requirements" / "convert.txt").read_text()
     blocks = re.findall(r"^[\w-]+==.*?(?=^\S|\Z)", pinned, re.M | re.S)
     wanted = [block for block in blocks if block.split("==")[0] in WHEELS]
@@ -92,7 +92,7 @@ def fetch_wheels(folder: Path) -> None:
 
 
 class Parts:
-    """A file that is written in parts, with their SHA-256."""
+    """A file that is written in several parts, and the SHA-256 of each part."""
 
     def __init__(self, folder: Path, name: str):
         self._folder, self._name = folder, name
@@ -136,7 +136,7 @@ def pack(kit: Path, out: Path, preset: int) -> None:
 
 
 def made() -> dict:
-    """What the kit is of, for its results."""
+    """What the kit was built from. `check` copies it into the results."""
     git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
     return {"source": git.stdout.strip() or None, "made": time.strftime("%Y-%m-%d", time.gmtime())}
 

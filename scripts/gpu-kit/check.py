@@ -19,23 +19,23 @@ from pathlib import Path
 import stages
 from kit import ROOT, Failed, Kit, Results, install
 
-# No command of a compute node's takes longer.
+# The longest time in seconds that a command may take on a compute node.
 LONGEST = 580.0
 
 
 def run_stage(name: str, args: argparse.Namespace, seconds: float) -> str | None:
-    """A stage in a process of its own, with what it starts; what went wrong."""
+    """Runs a stage, and all that it starts, in its own process. Returns what went wrong, or None."""
     command = [sys.executable, __file__, "--stage", name, "--seconds", str(seconds), "--results", str(args.results)]
     command += ["--device", args.device, "--work", str(args.work), *(["--dry-run"] if args.dry_run else [])]
     process = subprocess.Popen(command, start_new_session=True)
     try:
-        # The stage itself keeps its time; this is for one that hangs.
+        # The stage watches its own time. This timeout is for a stage that hangs.
         code = process.wait(timeout=seconds + 10)
         return None if code == 0 else f"ended with {code}"
     except subprocess.TimeoutExpired:
         return f"was not done after {seconds:.0f} s"
     finally:
-        # It and whatever it has left.
+        # End the stage and every process that it left behind.
         try:
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -91,10 +91,10 @@ def main() -> int:
 
 
 def summary(rows: list[dict]) -> int:
-    """A line for each result; 1 where one is not as it has to be."""
+    """Prints a line for each result. Returns 1 if any result is not as required."""
     for row in rows:
         said = ", ".join(f"{name} {value}" for name, value in row.items() if isinstance(value, int | float))
-        # Of a traceback, the error; all of it is in the results.
+        # Of a traceback, show only the error. The results file has all of it.
         because = row.get("because", row.get("said", "")).strip().rpartition("\n")[2][:120]
         print(f"{row['status']:8} {row['stage']:12} {row['name']:32} {said or because}")
     return int(any(row["status"] in ("wrong", "failed") for row in rows))

@@ -1,4 +1,4 @@
-"""What the stages of `check` share: where everything is, how the filters are run, and the file of results."""
+"""What the stages of `check` share: the paths, running the filters, and the file of results."""
 
 import contextlib
 import itertools
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# In the kit, or in the project's own folder.
+# The programs lie in bin/ in the kit, or in target/release/ in the project's own folder.
 BIN = next(path for path in (ROOT / "bin", ROOT / "target" / "release") if path.is_dir())
 LIBRARY = next(path for path in (ROOT / "lib", ROOT / "runtime-cuda", ROOT / "runtime") if path.is_dir())
-# Packages that are not the machine's own, out of the kit's wheels.
+# Packages from the kit's wheels that the machine does not have.
 SITE = ROOT / "site"
 NEEDED = {"onnx": "onnx", "ml_dtypes": "ml_dtypes", "gguf": "gguf", "google.protobuf": "protobuf"}
 
@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT / path) for path in ("tests/python", "tests/oracle", "t
 
 
 class Failed(Exception):
-    """A program did not do what it should; the message says which."""
+    """A program did not do what it should; the message says which program."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Answered:
-    """A run of infer: its records, what it measured, its time with loading, and the GPU's memory at its fullest."""
+    """A run of infer: its records, its measurements, its total time with loading, and the peak use of GPU memory."""
 
     records: list[dict]
     measured: dict
@@ -52,13 +52,13 @@ class Answered:
 
 
 class Results:
-    """One file of JSON lines, on the disk after each."""
+    """A file of JSON lines. Each result is written to disk at once."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def add(self, stage: str, name: str, status: str, **figures) -> None:
-        """`status`: ok, wrong (it ran, and its numbers are not as they have to be), failed, or skipped."""
+        """`status`: ok, wrong (it ran, but its numbers are not as required), failed, or skipped."""
         line = json.dumps({"stage": stage, "name": name, "status": status, **figures})
         with self.path.open("a") as file:
             file.write(line + "\n")
@@ -71,7 +71,7 @@ class Results:
 
 
 class Kit:
-    """A stage's tools."""
+    """The tools that a stage uses."""
 
     def __init__(self, stage: str, results: Results, work: Path, device: str, is_dry: bool, deadline: float):
         self.stage, self.results, self.work = stage, results, work
@@ -81,7 +81,7 @@ class Kit:
 
     @property
     def left(self) -> float:
-        """Seconds until the stage has to be done."""
+        """Seconds left until the stage must end."""
         return self._deadline - time.monotonic()
 
     def add(self, name: str, is_right: bool, **figures) -> None:
@@ -110,18 +110,18 @@ class Kit:
         return ran
 
     def convert(self, source: Path, *options) -> Path:
-        """The model folder of a checkpoint, named after the options; made once."""
+        """The model folder of a checkpoint, converted once for each choice of options and named after them."""
         folder = self.work / "-".join([source.name.removesuffix(".pt"), *(option.strip("-") for option in options)])
         if not folder.exists():
             self.must(sys.executable, ROOT / "scripts" / "convert", source, "-o", folder, *options)
         return folder
 
     def for_device(self, weights: str) -> tuple[str, ...]:
-        """The converter's options for the device."""
+        """The converter's options for this device."""
         return ("--device", self.device, "--weights", weights)
 
     def prompts(self, alphabet: str, shots: str, functions: int, design: str = "independent") -> str:
-        """Prompts of the papers' format, one trial for each of so many functions and shot counts."""
+        """Prompts in the papers' format: one trial for each shot count and each of `functions` functions."""
         draw = ("--suite", "paper", "--shots", shots, "--trials", 1, "--seed", 7, "--design", design, "--quiet")
         trials = [json.loads(line) for line in self.must(BIN / "gen-tasks", *draw).out.splitlines()]
         names = list(dict.fromkeys(trial["function"] for trial in trials))[:functions]
@@ -129,7 +129,7 @@ class Kit:
         return self.must(BIN / "encode", "--alphabet", alphabet, "--quiet", text=text).out
 
     def infer(self, model: Path, prompts: str, *options, device: str | None = None, **variables) -> Answered:
-        """Answers, or Failed."""
+        """Runs infer. Raises Failed if it fails."""
         out = self.work / f"answers-{os.getpid()}-{next(self._runs)}.jsonl"
         device = device or self.device
         with gpu_memory(device) as peak:
@@ -144,13 +144,13 @@ class Kit:
         return Answered(records, chain[-1]["measured"], ran.seconds, max(peak, default=None))
 
     def product_rate(self) -> float | None:
-        """Operations a second of the card's bfloat16 products, as the doctor measured it."""
+        """Operations per second in the card's bfloat16 matrix products, as the doctor measured them."""
         rates = [row["product_rate"] for row in self.results.read() if row.get("product_rate")]
         return rates[-1] if rates else None
 
 
 def environment() -> dict[str, str]:
-    """With the CUDA libraries of Python's packages, where the dynamic linker is to look for them."""
+    """The environment, with the CUDA libraries of Python packages added to the dynamic linker's search path."""
     places = {Path(path) for path in (*sys.path, sysconfig.get_paths()["purelib"]) if path}
     found = sorted({str(folder) for place in places for folder in place.glob("nvidia/*/lib")})
     before = os.environ.get("LD_LIBRARY_PATH")
@@ -160,7 +160,7 @@ def environment() -> dict[str, str]:
 
 
 def install() -> None:
-    """Bring in the packages that the converter needs and the machine lacks."""
+    """Installs the packages that the converter needs and the machine lacks."""
     lacking = []
     for module, package in NEEDED.items():
         try:
@@ -178,7 +178,7 @@ def install() -> None:
 
 @contextlib.contextmanager
 def gpu_memory(device: str):
-    """A list that fills with the bytes of the card's memory that have come into use; empty where nvidia-smi does not say."""
+    """A list that fills with the bytes of GPU memory newly in use. It stays empty if nvidia-smi reports nothing."""
     seen: list[int] = []
     if device != "cuda":
         yield seen

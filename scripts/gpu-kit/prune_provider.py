@@ -28,12 +28,12 @@ class PruneError(Exception):
 
 
 def section(library: bytes, name: bytes) -> range:
-    """Where a section of a 64-bit ELF file lies."""
+    """The byte range of a section in a 64-bit ELF file."""
     if library[:6] != b"\x7fELF\x02\x01":
         raise PruneError("no 64-bit ELF library")
     (headers,) = struct.unpack_from("<Q", library, 0x28)
     size, count, names = struct.unpack_from("<HHH", library, 0x3A)
-    # Of each: where its name stands in the section of names, its offset, its length.
+    # For each section: the position of its name in the name section, its offset and its length.
     found = [struct.unpack_from("<I20xQQ", library, headers + number * size) for number in range(count)]
     for title, offset, length in found:
         start = found[names][1] + title
@@ -43,14 +43,14 @@ def section(library: bytes, name: bytes) -> range:
 
 
 def prune(library: bytearray, architecture: int) -> tuple[Counter, Counter]:
-    """Zero what is not machine code for this architecture; the bytes kept and the bytes dropped, by architecture."""
+    """Zeroes all machine code for other architectures. Returns the bytes kept and dropped, by architecture."""
     code = section(library, b".nv_fatbin")
     kept, dropped = Counter(), Counter()
     at = code.start
     while at + BINARY.size <= code.stop:
         magic, _, header, length = BINARY.unpack_from(library, at)
         if magic != MAGIC:
-            # Between binaries there may be room for their alignment.
+            # There may be padding between binaries.
             at += 8
             continue
         entry, at = at + header, at + header + length

@@ -1,16 +1,16 @@
-"""transformers on a model folder, for stages.py: a process that is asked line by line.
+"""Runs transformers on a model folder, for stages.py. It is a process that answers one line at a time.
 
     python3 reference.py FOLDER cuda|cpu
 
-reads one JSON object a line on standard input and answers each with one line:
+It reads one JSON object per line on standard input and answers each with one line:
 
-    {"do": "record"}                            logits in float32 at places of a prompt, as scripts/record-logits.py has them
-    {"do": "difference", "recorded": {..}}      how far bfloat16 is off there: {"difference": D}
-    {"do": "answers", "texts": [TEXT, ..]}      what float32 generates behind each: {"texts": [TEXT, ..]}
-    {"do": "prefill", "texts": [TEXT, ..]}      passes in bfloat16, logits of the last places: {"tokens_per_second": R, ..}
-    {"do": "generate", "groups": [[TEXT, ..]]}  greedy decoding in bfloat16, each group at its fastest batch: {"seconds": S, ..}
+    {"do": "record"}                            float32 logits at positions of a prompt (scripts/record-logits.py)
+    {"do": "difference", "recorded": {..}}      the error of bfloat16 at those positions: {"difference": D}
+    {"do": "answers", "texts": [TEXT, ..]}      the float32 continuation of each text: {"texts": [TEXT, ..]}
+    {"do": "prefill", "texts": [TEXT, ..]}      bfloat16 passes, last logits: {"tokens_per_second": R, ..}
+    {"do": "generate", "groups": [[TEXT, ..]]}  bfloat16 greedy decoding, fastest batch per group: {"seconds": S, ..}
 
-Attention is PyTorch's scaled-dot-product attention. Seconds are those of the model alone.
+Attention is PyTorch's scaled-dot-product attention. The seconds cover the model only.
 """
 
 import json
@@ -23,12 +23,12 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-# Of an answer.
+# Tokens of an answer.
 NEW = 8
 
 
 class Peer:
-    """The model, in the type that was last asked for, and what can be asked of it."""
+    """The model, in the type of the last request, and the requests that it can answer."""
 
     def __init__(self, folder: Path, device: str):
         self._folder, self._device = folder, device
@@ -39,7 +39,7 @@ class Peer:
     def _model(self, dtype: torch.dtype) -> torch.nn.Module:
         if dtype not in self._models:
             model = AutoModelForCausalLM.from_pretrained(self._folder, dtype=dtype, attn_implementation="sdpa")
-            # An answer is compared whole: nothing ends it.
+            # Answers are compared as a whole, so no token may end one early.
             model.generation_config.eos_token_id, model.generation_config.pad_token_id = None, 0
             self._models = {dtype: model.eval().to(self._device)}
         return self._models[dtype]
@@ -70,7 +70,7 @@ class Peer:
 
     def answers(self, texts: list[str]) -> dict:
         rows = [self._greedy(torch.float32, self._ids([text]))[0].tolist() for text in texts]
-        # Token by token, as infer does: a byte alone need be no character.
+        # Decode token by token, as infer does: a single byte may not be a character.
         return {"texts": ["".join(self._tokenizer.decode([id]) for id in row) for row in rows]}
 
     def prefill(self, texts: list[str]) -> dict:
@@ -87,11 +87,11 @@ class Peer:
         }
 
     def _fastest(self, ids: torch.Tensor, work) -> tuple[int, float]:
-        """The batch, from all rows by halves, at which work on all rows is fastest, and its seconds."""
+        """The fastest batch size for all rows (tries all rows, then half of them, and so on), and its seconds."""
         best, batch = (0, float("inf")), len(ids)
         while batch:
             try:
-                # The first time of a shape does not count.
+                # The first run of a shape is not timed.
                 work(ids[:batch])
                 self._wait()
                 begun = time.perf_counter()
@@ -117,7 +117,7 @@ class Peer:
 
 
 def main() -> None:
-    # The lines are for the asker alone.
+    # Standard output is only for the protocol's lines, so other output goes to standard error.
     answers, sys.stdout = sys.stdout, sys.stderr
     peer = Peer(Path(sys.argv[1]), sys.argv[2])
     with torch.inference_mode():

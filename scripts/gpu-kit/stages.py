@@ -15,16 +15,16 @@ from pathlib import Path
 from kit import BIN, LIBRARY, ROOT, Answered, Failed, Kit, environment
 
 SHOTS = (1, 2, 4, 8, 16, 32, 64, 128)
-# How a prompt may be read; all give the same answers.
+# The ways to read a prompt. All give the same answers.
 WAYS = {
     "whole": (),
     "in chunks": ("--prefill-chunk", "64"),
     "alone": ("--batch-tokens", "1"),
     "stepwise": ("--method", "generate"),
 }
-# Families of byte or character tokens, beside the language models.
+# Families with byte or character tokens; the others are language models.
 GENOMIC = ("evo1", "evo2", "hyenadna")
-# What rounding in float32 may do to ln p of a symbol and to a margin.
+# How much float32 rounding may change a symbol's ln p or a margin.
 FLOAT32 = 1e-3
 
 
@@ -32,7 +32,7 @@ FLOAT32 = 1e-3
 class Stage:
     run: Callable[[Kit], None]
     purpose: str
-    # Seconds without which it is not begun.
+    # The stage is not started with fewer seconds left than this.
     least: float
 
 
@@ -40,7 +40,7 @@ class Stage:
 
 
 def compare(expected: list[dict], found: list[dict]) -> dict:
-    """How answers differ: where they are equal, by the largest difference of ln p of a symbol and of a margin."""
+    """How many answers differ, and for equal ones the largest differences of a symbol's ln p and of a margin."""
     key = lambda row: (row["trial_id"], row["shots"])
     pairs = list(zip(sorted(expected, key=key), sorted(found, key=key), strict=True))
     if any(key(one) != key(other) for one, other in pairs):
@@ -52,7 +52,7 @@ def compare(expected: list[dict], found: list[dict]) -> dict:
         "answers": len(pairs),
         "different": len(unequal),
         "largest_margin_of_different": largest(unequal),
-        # `generate` has none.
+        # `generate` gives no margins.
         "logprob_difference": largest(
             abs(one["answer_logprob"] - other["answer_logprob"]) / len(one["target"])
             for one, other in equal
@@ -63,7 +63,7 @@ def compare(expected: list[dict], found: list[dict]) -> dict:
 
 
 def agree(figures: dict, most: float | None = None) -> bool:
-    """Whether answers differ only where two tokens are all but equal: closer than twice what a logit is off by."""
+    """Whether answers differ only at near ties: the two tokens are closer than twice the error of a logit."""
     off = figures["margin_difference"] if most is None else most
     within = most is None or max(figures["margin_difference"], figures["logprob_difference"]) <= most
     return within and figures["largest_margin_of_different"] <= 2 * off
@@ -73,7 +73,7 @@ def agree(figures: dict, most: float | None = None) -> bool:
 
 
 def doctor(kit: Kit) -> None:
-    """`infer --doctor`, and what the machine has."""
+    """Runs `infer --doctor` and records what the machine has."""
     ran = kit.run(BIN / "infer", "--doctor", "--device", kit.device, "--ort-lib", LIBRARY)
     rate = re.search(r"its rate\s+(\d+) TFLOP/s", ran.out)
     figures = {"product_rate": 1e12 * float(rate[1])} if rate else {}
@@ -88,7 +88,7 @@ def doctor(kit: Kit) -> None:
 
 
 def tiny(kit: Kit) -> None:
-    """Every family and every way to read against the processor's float32."""
+    """Compares every family and every way of reading with float32 on the CPU."""
     from seeded_models import FAMILIES
 
     with ThreadPoolExecutor(4) as pool:
@@ -113,12 +113,12 @@ def tiny_family(kit: Kit, family: str) -> None:
 
 
 def among(figures: dict) -> dict:
-    """How one way differs from the first."""
+    """How one way of reading differs from the first."""
     return {f"beside_whole_{name}": figures[name] for name in ("different", "largest_margin_of_different")}
 
 
 def tiny_source(kit: Kit, family: str, seed: int = 11) -> tuple[Path, tuple]:
-    """A checkpoint, and what the converter has to be told of it."""
+    """A checkpoint, and the options that the converter needs for it."""
     if family == "evo2":
         import evo2_checkpoint
 
@@ -141,7 +141,7 @@ def tiny_source(kit: Kit, family: str, seed: int = 11) -> tuple[Path, tuple]:
 
 
 def whole_provider(kit: Kit) -> None:
-    """The pruned provider beside the whole one."""
+    """Compares the pruned provider with the whole one."""
     whole = ROOT / "lib-whole"
     if not whole.is_dir():
         return kit.skip("whole", "the kit has one provider only (make gpu-kit WHOLE=yes adds the other)")
@@ -153,12 +153,12 @@ def whole_provider(kit: Kit) -> None:
     kit.add("whole", pruned.records == other.records, **figures)
 
 
-# --- models of true size ---
+# --- models of real size ---
 
 
 @dataclass(frozen=True)
 class Large:
-    """A model with random weights. `write` makes its checkpoint; a token of a prompt is multiplied with `weights` numbers."""
+    """A model with random weights. `write` makes its checkpoint; `weights` counts the weights used for each token."""
 
     name: str
     write: Callable[[Path], Path]
@@ -189,7 +189,7 @@ def evo2(kit: Kit, name: str) -> Large:
 
 
 def checkpoint(kit: Kit, model: Large) -> Path:
-    """Its checkpoint, written once."""
+    """The model's checkpoint, written only once."""
     folder = kit.work / f"checkpoint-{model.name}"
     if folder.exists():
         return next(folder.glob("*.pt"), folder)
@@ -201,7 +201,7 @@ def shots(kit: Kit) -> tuple[int, ...]:
 
 
 def nested(kit: Kit, model: Large, functions: int) -> str:
-    """Prompts that hold the whole curve."""
+    """Nested prompts that cover the whole curve."""
     return kit.prompts(model.alphabet, ",".join(map(str, shots(kit))), size(kit, functions), "nested")
 
 
@@ -210,12 +210,12 @@ def converted(kit: Kit, model: Large, *options) -> Path:
 
 
 def size(kit: Kit, full: int) -> int:
-    """How many prompts."""
+    """The number of prompts."""
     return 2 if kit.is_dry else full
 
 
 def speed(kit: Kit, model: Large, folder: Path) -> Answered:
-    """Loading, reading, the nested curve; what the curve gave."""
+    """Measures loading, prefill and the nested curve. Returns the curve's run."""
     most = str(max(shots(kit)))
     short = kit.infer(folder, kit.prompts(model.alphabet, "1", 1))
     kit.add(f"{model.name} load", True, load_seconds=short.seconds, peak_bytes=short.peak_bytes)
@@ -237,7 +237,7 @@ def speed(kit: Kit, model: Large, folder: Path) -> Answered:
 
 
 def qwen3_small(kit: Kit) -> None:
-    """Qwen3-0.6B's shape beside transformers: logits, answers, speed."""
+    """Compares Qwen3-0.6B's shape with transformers: logits, answers, speed."""
     model = qwen3(kit, "qwen3-0.6b")
     source = checkpoint(kit, model)
     peer = Peer.start(kit, source)
@@ -250,7 +250,7 @@ def qwen3_small(kit: Kit) -> None:
         off = {}
         for weights in ("float32", "bfloat16"):
             folder = converted(kit, model, *kit.for_device(weights))
-            # As the converter's --record does it; the folder is another stage's, too.
+            # Do what the converter's --record does. Another stage uses this folder too.
             card = json.loads((folder / "card.json").read_text())
             (folder / "card.json").write_text(json.dumps(card | {"recorded": recorded}))
             ran = kit.run(BIN / "infer", "--verify", "--model", folder, "--device", kit.device, "--ort-lib", LIBRARY)
@@ -260,7 +260,7 @@ def qwen3_small(kit: Kit) -> None:
             off[weights] = abs(float(found[1]))
         theirs = peer.ask(do="difference", recorded=recorded)["difference"]
         kit.add("logits float32", off["float32"] <= FLOAT32 * 5, off_by=off["float32"])
-        # Of 320 logits; both have the same noise, and the largest of so many is itself a noisy figure.
+        # The largest of 320 logit errors. Both sides have the same kind of noise, and such a maximum is itself noisy.
         kit.add("logits bfloat16", off["bfloat16"] <= 2 * theirs, off_by=off["bfloat16"], transformers_off_by=theirs)
         curve = speed(kit, model, folder)
         few = kit.prompts(model.alphabet, "1,4,16", size(kit, 8))
@@ -280,7 +280,7 @@ def qwen3_small(kit: Kit) -> None:
 
 
 def beside_transformers(kit: Kit, peer: "Peer", model: Large, curve: Answered) -> None:
-    """The same prompts, separate for each shot count, by transformers' generate in bfloat16."""
+    """Runs the same prompts, separate for each shot count, with transformers' generate in bfloat16."""
     prompts = kit.prompts(model.alphabet, ",".join(map(str, shots(kit))), size(kit, 32))
     rows = [json.loads(line) for line in prompts.splitlines()]
     groups = [[row["prompt"] for row in rows if row["shots"] == count] for count in shots(kit)]
@@ -292,14 +292,14 @@ def beside_transformers(kit: Kit, peer: "Peer", model: Large, curve: Answered) -
 
 
 class Peer:
-    """transformers in a process of its own (reference.py), asked line by line."""
+    """A process with transformers (reference.py) that answers one line at a time."""
 
     def __init__(self, process: subprocess.Popen):
         self._process = process
 
     @classmethod
     def start(cls, kit: Kit, source: Path) -> "Peer | None":
-        """None where it cannot be had."""
+        """Starts the process. Returns None if it cannot start."""
         if kit.run(sys.executable, "-c", "import torch, transformers").code != 0:
             return None
         command = [sys.executable, ROOT / "scripts" / "gpu-kit" / "reference.py", source, kit.device]
@@ -325,7 +325,7 @@ class Peer:
 
 
 def evo2_small(kit: Kit) -> None:
-    """Evo 2 1B's shape against the processor."""
+    """Compares Evo 2 1B's shape with the CPU."""
     model = evo2(kit, "evo2_1b_base")
     prompts = kit.prompts(model.alphabet, "1,8", size(kit, 4))
     with cleared(kit, model):
@@ -343,7 +343,7 @@ def evo2_small(kit: Kit) -> None:
 
 @contextmanager
 def cleared(kit: Kit, model: Large):
-    """Nothing of a model stays on the disk."""
+    """Deletes every file of a model from the disk afterwards."""
     try:
         yield
     finally:
@@ -352,18 +352,18 @@ def cleared(kit: Kit, model: Large):
 
 
 def large(kit: Kit, model: Large) -> None:
-    """Load, reading, the curve, memory."""
+    """Measures loading, prefill, the curve and memory."""
     with cleared(kit, model):
         folder = converted(kit, model, *kit.for_device("bfloat16"))
         shutil.rmtree(kit.work / f"checkpoint-{model.name}")
         speed(kit, model, folder)
 
 
-# --- little memory, and how much goes together ---
+# --- little memory, and batch sizes ---
 
 
 def refused(kit: Kit) -> None:
-    """Memory for the weights and little more; then for less than the weights."""
+    """Runs with memory for the weights and little more, then with less than the weights need."""
     model = qwen3(kit, "qwen3-0.6b")
     folder = converted(kit, model, *kit.for_device("bfloat16"))
     prompts = nested(kit, model, 16)
@@ -371,7 +371,7 @@ def refused(kit: Kit) -> None:
         return kit.skip("memory", "a processor's memory is not filled up")
     weights = (folder / "model.onnx.data").stat().st_size
     whole = kit.infer(folder, prompts)
-    # Beside the weights: CUDA's own context, of some 500 MB, and room for one sequence.
+    # Memory beside the weights: CUDA's own context, about 500 MB, and room for one sequence.
     with little_memory(kit, weights + (1 << 20 if kit.is_dry else 3 << 29)) as variables:
         little = kit.infer(folder, prompts, **variables)
     figures = compare(whole.records, little.records)
@@ -385,7 +385,7 @@ def refused(kit: Kit) -> None:
 
 @contextmanager
 def little_memory(kit: Kit, free: int):
-    """Leaves so many bytes of the card's memory; gives the variables that do so on the device that computes nothing."""
+    """Leaves `free` bytes of GPU memory. Yields the variables that do so on the device that computes nothing."""
     if kit.is_dry:
         yield {"NULL_CUDA_MEMORY": free}
         return
@@ -406,7 +406,7 @@ def little_memory(kit: Kit, free: int):
 
 
 def sweep(kit: Kit) -> None:
-    """Tokens/s of reading by tokens of a batch and of a chunk."""
+    """Tokens per second of prefill, by the tokens of a batch and of a chunk."""
     model = qwen3(kit, "qwen3-0.6b")
     folder = converted(kit, model, *kit.for_device("bfloat16"))
     long = kit.prompts(model.alphabet, str(max(shots(kit))), size(kit, 64))

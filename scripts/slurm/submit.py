@@ -1,11 +1,12 @@
-"""Hands the missing shards of `make reproduce CLUSTER=slurm` to Slurm: an array job, and a merge job that waits for it.
+"""Submits the missing shards of `make reproduce CLUSTER=slurm` to Slurm: an array job, and a merge job that waits for
+it.
 
-    submit.py NAME...     names of make's variables, which stand in the environment: the run as it was asked
+        submit.py NAME...     names of make variables whose values, from the environment, define the run
 
-Make decides what is missing (LIST=FILE in scripts/reproduce.mk); shards that are in the queue are left alone.
-Everything is kept in OUT/slurm: HASH.mk is the run as it was asked, HASH.merges its merge jobs, TIME.json an array job,
-TIME.shards its shards, logs/ what they all said. Settings of the jobs, all from the environment or make's command line:
-docs/cluster.md.
+Make decides what is missing (LIST=FILE in scripts/reproduce.mk). Shards already in the queue are not submitted again.
+OUT/slurm holds everything: HASH.mk describes the requested run, HASH.merges lists its merge jobs, TIME.json describes
+an array job, TIME.shards lists its shards, and logs/ has the output of all jobs. Job settings come from the environment
+or make's command line (docs/cluster.md).
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 HERE = Path(__file__).resolve().parent
-# Seconds before the time limit at which a task is told to put away what it has.
+# This many seconds before the time limit, a task is told to save what it has.
 GRACE = "120"
 
 
@@ -34,7 +35,7 @@ def setting(name: str, default: str = "") -> str:
 
 
 def run(*command: str, then: str = "") -> str:
-    """What a command prints; its failure is ours, and `then` what it leaves."""
+    """Runs a command and returns its output. If it fails, exits with its message and `then`, the state that is left."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=outside_make())
     if done.returncode != 0:
         fail(f"{shlex.join(command)}: {done.stderr.strip() or done.stdout.strip()}{then}")
@@ -42,12 +43,12 @@ def run(*command: str, then: str = "") -> str:
 
 
 def outside_make() -> dict[str, str]:
-    """The environment without the make that started this: its job server and its command line are not the tasks'."""
+    """The environment without the variables of the calling make, so that tasks do not use its job server or options."""
     return {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}}
 
 
 class Folder:
-    """OUT/slurm: what was asked and submitted."""
+    """OUT/slurm: the requested runs and the submitted jobs."""
 
     def __init__(self, names: list[str]) -> None:
         self.out = Path(os.environ["OUT"])
@@ -55,7 +56,7 @@ class Folder:
         self.settings = {name: os.environ.get(name, "") for name in names}
 
     def write(self) -> Path:
-        """The run as it was asked, as a makefile: a task makes one file of it, the merge job the rest."""
+        """Writes the requested run as a makefile. A task makes one file of it, the merge job the rest."""
         escaped = {name: value.replace("$", "$$").replace("#", "\\#") for name, value in self.settings.items()}
         lines = [f"{name} := {value}\n" for name, value in escaped.items()]
         lines += ["CLUSTER := task\n", "include scripts/reproduce.mk\n"]
@@ -79,7 +80,7 @@ class Folder:
 
 
 def in_queue() -> dict[tuple[str, str], str]:
-    """The state of every job of ours that Slurm knows of and that has not ended, by job and array task."""
+    """The state of every unfinished job of this user that Slurm knows, by job and array task."""
     jobs = {}
     for line in run("squeue", "--me", "--noheader", "--array", "--format", "%F %K %T").splitlines():
         job, task, state = line.split()
@@ -88,7 +89,7 @@ def in_queue() -> dict[tuple[str, str], str]:
 
 
 def missing(run_file: Path) -> list[str]:
-    """The shards that make would answer. Draws the prompts, which takes seconds."""
+    """The shards that make would still answer. Draws the prompts, which takes seconds."""
     listed = run_file.with_suffix(".missing")
     listed.unlink(missing_ok=True)
     listed.touch()
@@ -103,7 +104,7 @@ def every_shard(run_file: Path) -> int:
 
 
 def flags(kind: str) -> list[str]:
-    """The settings of a job: of the array (`JOB_`) or of the merge job, which has its own limits and no GPU."""
+    """The settings of a job: an array job (`JOB_`), or the merge job, which has its own limits and no GPU."""
     merging = kind == "merge"
     gpu = "" if merging else setting("JOB_GRES", "" if setting("DEVICE", "cpu") == "cpu" else "gpu:1")
     asked = {
@@ -120,7 +121,7 @@ def flags(kind: str) -> list[str]:
 
 
 def sbatch(kind: str, options: list[str], arguments: list[str], folder: Folder, sent: list[str]) -> str:
-    """Submits a job and gives its number. `sent` are those that this command has submitted already."""
+    """Submits a job and returns its number. `sent` lists the jobs that this command has submitted so far."""
     rest = "The same command submits the rest."
     then = f"\nIn the queue already: array job {', '.join(sent)}. {rest}" if sent else ""
     log = folder.path / "logs" / ("%A_%a.log" if kind == "shard" else "merge-%j.log")
@@ -130,7 +131,7 @@ def sbatch(kind: str, options: list[str], arguments: list[str], folder: Folder, 
 
 
 def check_settings() -> None:
-    """Refuses what would be found out only after the prompts are drawn, or by a task."""
+    """Refuses bad settings now. Otherwise they would fail after the prompts are drawn, or in a task."""
     for tool in ("sbatch", "squeue", "scancel", "scontrol"):
         if not shutil.which(tool):
             fail(f"no {tool} on the PATH: CLUSTER=slurm works on a machine from which jobs are submitted")
@@ -150,7 +151,7 @@ def tasks_in_queue(folder: Folder, queue: dict[tuple[str, str], str]) -> dict[st
         tasks = {
             shard: f"{array}_{at}" for at, shard in enumerate(submission["shards"]) if (array, str(at)) in queue
         }
-        # Jobs of other settings would draw their prompts anew, under ours or we under theirs.
+        # A queued job with other settings would overwrite our prompts with its own, or we would overwrite its prompts.
         for name in ("TRIALS", "DESIGN", "SHOTS", "SEED", "SUITE", "SHARDS"):
             was = submission["settings"].get(name)
             if tasks and was != folder.settings.get(name):
@@ -162,15 +163,15 @@ def tasks_in_queue(folder: Folder, queue: dict[tuple[str, str], str]) -> dict[st
 
 
 def largest_array() -> int:
-    """How many tasks an array may have here: indices are below this."""
+    """The largest number of tasks in an array here. Indices are below this."""
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", run("scontrol", "show", "config"), re.M)
     return int(found[1]) if found else 1001
 
 
 def submit_shards(folder: Folder, run_file: Path, shards: list[str], before: list[str]) -> list[str]:
-    """Submits arrays of these shards, as many as it takes, and gives their numbers.
+    """Submits as many arrays as these shards need, and returns their numbers.
 
-    A throttle holds for all tasks together: an array waits for the one before, the first for those `before`.
+    A throttle limits all tasks together: each array waits for the one before it, the first for those in `before`.
     """
     throttle = setting("THROTTLE")
     limit = f"%{throttle}" if throttle else ""
@@ -196,8 +197,8 @@ def submit_shards(folder: Folder, run_file: Path, shards: list[str], before: lis
 
 
 def submit_merge(folder: Folder, run_file: Path, sent: list[str], waiting: list[str], others: list[str]) -> None:
-    """Submits the merge job, to begin when the arrays `sent` now and the tasks `waiting` have done well, and `others`
-    are over."""
+    """Submits the merge job. It starts when the arrays `sent` and the tasks `waiting` have succeeded and `others` have
+    ended."""
     after = sent + waiting
     conditions = [f"afterok:{':'.join(after)}"] if after else []
     conditions += [f"afterany:{':'.join(others)}"] if others else []
@@ -215,7 +216,7 @@ def main(names: list[str]) -> None:
     queue = in_queue()
     waiting = tasks_in_queue(folder, queue)
     run_file = folder.write()
-    # Merge jobs of this very run, and of others in this folder, which may not write the tables at the same time.
+    # Queued merge jobs: ours, and those of other runs in this folder, which may not write the tables at the same time.
     merges = {path.stem: [job for job in path.read_text().split() if (job, "N/A") in queue] for path in folder.merges()}
     ours = merges.pop(run_file.stem, [])
     others = [job for jobs in merges.values() for job in jobs]
@@ -230,7 +231,7 @@ def main(names: list[str]) -> None:
         return
     before = sorted({task.partition("_")[0] for task in waiting.values()})
     arrays = submit_shards(folder, run_file, todo, before)
-    # A merge job that waits for a task that has failed would never run: a new one takes its place.
+    # A merge job whose task has failed would never run, so a new one replaces it.
     if ours:
         run("scancel", *ours)
     submit_merge(folder, run_file, arrays, [waiting[shard] for shard in lacking if shard in waiting], others)

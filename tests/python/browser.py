@@ -1,5 +1,5 @@
-"""A real browser for tests: Chromium, driven over the DevTools protocol. Debian's package `chromium`; `make browser` installs it
-where it may.
+"""A real browser for tests: Chromium, driven over the DevTools protocol. It is Debian's package `chromium`, which
+`make browser` installs if it can.
 """
 
 import itertools
@@ -21,7 +21,7 @@ PATIENCE = 60
 
 
 class Tab:
-    """A tab of a browser."""
+    """A tab of the browser."""
 
     def __init__(self, address: str) -> None:
         self.socket = websocket.create_connection(address, timeout=PATIENCE, suppress_origin=True)
@@ -60,7 +60,7 @@ class Tab:
         return result["result"].get("value")
 
     def complaints(self) -> list[dict]:
-        """What the console says: messages, exceptions, violations of the content security policy."""
+        """Everything that the console reported: messages, exceptions, violations of the content security policy."""
         self.evaluate("0")
         wanted = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
         return [event for event in self.events if event.get("method") in wanted]
@@ -76,7 +76,7 @@ def browser(tmp_path_factory) -> Iterator[str]:
     if program is None:
         pytest.fail("no chromium: install Debian's package chromium (make browser)", pytrace=False)
     profile = tmp_path_factory.mktemp("profile")
-    # Chromium writes its port and the address of its endpoint into the profile.
+    # Chromium writes its port and the address of its endpoint into a file of the profile.
     address = profile / "DevToolsActivePort"
     with (profile / "stderr").open("w") as said:
         process = subprocess.Popen([program, *FLAGS, f"--user-data-dir={profile}"], stderr=said)

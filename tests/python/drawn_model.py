@@ -1,6 +1,6 @@
-"""Models that are drawn from a seed, and the model in plain float64 that says what is true of them.
+"""Models drawn from a seed, and the same models in plain float64, which give the expected values.
 
-A family is two modules of tests/oracle: its checkpoints (`drawn`, `tensors`, `write`, `bases`) and its `logits`.
+Each family has two modules in tests/oracle: its checkpoints (`drawn`, `tensors`, `write`, `bases`) and its `logits`.
 """
 
 import json
@@ -15,7 +15,7 @@ from filters import filtered, infer
 
 
 class Drawn:
-    """A drawn model: its folder, its weights, the truth."""
+    """A drawn model: its folder, its weights, its expected logits."""
 
     def __init__(self, checkpoint: ModuleType, reference: ModuleType, temp: Path, seed: int, config=None):
         self.checkpoint, self.reference, self.seed = checkpoint, reference, seed
@@ -31,12 +31,12 @@ class Drawn:
 
 
 def error(found: np.ndarray, expected: np.ndarray) -> float:
-    """The largest difference, as a share of the largest expected number."""
+    """The largest difference, relative to the largest expected absolute value."""
     return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
 def stacked(pasts: list[dict]) -> dict:
-    """The pasts of rows that were read alone as that of all, each cache with room for the longest."""
+    """Joins the pasts of rows that were read alone. Each cache gets room for the longest row."""
     room = max(value.shape[2] for past in pasts for name, value in past.items() if name.endswith(".key"))
 
     def roomy(name: str, value: np.ndarray) -> np.ndarray:
@@ -51,15 +51,15 @@ def encoded(alphabet: str, *draw: str) -> str:
 
 
 def genomic_prompts() -> str:
-    """Independent and nested ones, several of a length."""
+    """Independent and nested prompts, several of each length."""
     draw = "--task rotl1 --task flip_bits --task identity --bits 6 --trials 2 --seed 5".split()
     designs = (("--shots", "1,4"), ("--shots", "1,2,4,8", "--design", "nested"))
     return "".join(encoded("genomic", *draw, *how) for how in designs)
 
 
 def answers_are(folder: Path, continued: Callable[[str, int], str]) -> None:
-    """infer's answers are what `continued` says of a text and a number of symbols: by both methods, alone and in
-    batches, in pieces, independent and nested."""
+    """Checks infer's answers against `continued`, which continues a text by a number of symbols. Covers both methods,
+    rows alone and in batches, chunked prefill, independent and nested prompts."""
     prompts, expected = genomic_prompts(), []
     for prompt in map(json.loads, prompts.splitlines()):
         whole = prompt["prompt"] + prompt["answer"]
@@ -74,7 +74,7 @@ def answers_are(folder: Path, continued: Callable[[str, int], str]) -> None:
             assert done.returncode == 0, done.stderr
             found = [json.loads(line) for line in done.stdout.splitlines()]
             assert [(row["function"], row["shots"], row["output"]) for row in found] == expected, (method, options)
-            # In place: a runtime that copied caches would say so.
+            # Caches are updated in place; a runtime that copied them would report it.
             assert "TensorScatter" not in done.stderr
 
 

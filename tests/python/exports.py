@@ -1,4 +1,4 @@
-"""Exports made of the tiny ones of the fixtures."""
+"""Makes variants of the tiny exports in the fixtures."""
 
 import shutil
 from pathlib import Path
@@ -18,14 +18,14 @@ def model_of(folder: Path = TINY) -> onnx.ModelProto:
 
 
 def written(model: onnx.ModelProto, folder: Path, source: Path = TINY, **external) -> Path:
-    """A folder as the model's own, with another graph."""
+    """Writes a copy of the model's folder with another graph."""
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("model.onnx*"))
     onnx.save_model(model, folder / "model.onnx", **external)
     return folder
 
 
 def narrowed(model: onnx.ModelProto, element: int) -> onnx.ModelProto:
-    """The model with every float in another type, caches and logits, too."""
+    """The model with all floats in another type, including caches and logits."""
     dtype = {TensorProto.FLOAT16: np.float16, TensorProto.BFLOAT16: ml_dtypes.bfloat16}[element]
 
     def tensor(old: onnx.TensorProto) -> None:

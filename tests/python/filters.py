@@ -1,4 +1,4 @@
-"""Running the built filters as a user does, for tests; SHOTLINE_BIN has the folder that they are in."""
+"""Runs the built filters as a user does, for tests. SHOTLINE_BIN names their folder."""
 
 import csv
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from converter import ROOT
 
 BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release")).resolve()
-# Without what `make test` hands down: a make of a test is not a part of it.
+# Without the variables that `make test` passes on, so that a make in a test is independent of it.
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")},
     "SHOTLINE_ORT_LIB": str(ROOT / "runtime"),
@@ -28,19 +28,19 @@ def filtered(name: str, *arguments, text: str = "") -> str:
 
 
 def infer(folder: Path, prompts: str, *options) -> subprocess.CompletedProcess:
-    """What comes of prompts, by the runtime of this checkout where it has one."""
+    """Runs infer on prompts, with this checkout's runtime if it has one."""
     library = sorted((ROOT / "runtime").glob("libonnxruntime.so*"))
     return run("infer", "--model", folder, *(["--ort-lib", library[0]] if library else []), *options, text=prompts)
 
 
 def said(command: list[str], fails: bool = False) -> str:
-    """What a command says that uses the filters, in the checkout and with its runtime."""
+    """The output of a command that uses the filters, run in the checkout with its runtime."""
     done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 def rows(path: Path) -> list[dict]:
-    """The rows of a CSV."""
+    """The rows of a CSV file."""
     with path.open() as file:
         return list(csv.DictReader(file))

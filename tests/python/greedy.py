@@ -1,4 +1,4 @@
-"""The filters on prompts of a few tokens, and greedy decoding beside them, by ONNX Runtime itself."""
+"""Runs the filters on prompts of a few tokens, and greedy decoding with ONNX Runtime for comparison."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 class Greedy:
-    """Greedy decoding as any runtime does it: the whole prompt in one call, then a token a call."""
+    """Greedy decoding as in any runtime: one call for the whole prompt, then one call per token."""
 
     def __init__(self, folder: Path):
         self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
@@ -23,7 +23,7 @@ class Greedy:
         past = [i for i in self.session.get_inputs() if i.name.startswith("past")]
         self.past, self.dtype = [i.name for i in past], TYPES[past[0].type]
         vocabulary = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
-        # Printable characters are themselves in a byte-level vocabulary.
+        # In a byte-level vocabulary, printable characters stand for themselves.
         self.ids = vocabulary | {"\n": vocabulary["\u010a"], " ": vocabulary["\u0120"]}
         self.symbols = {id: token for token, id in self.ids.items()}
 

@@ -1,4 +1,4 @@
-"""A converted model under ONNX Runtime, with the contract of scripts/convert/decoder.py."""
+"""A converted model in ONNX Runtime, called as scripts/convert/decoder.py defines."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ ANSWERS = ("best", "top", "log_sum", "chosen")
 
 
 class Model:
-    """One model folder, run by ONNX Runtime or by what is called like its session."""
+    """One model folder, run by ONNX Runtime or by an object with the same interface as its session."""
 
     def __init__(self, folder: Path, options: onnxruntime.SessionOptions | None = None, session=None):
         self.config = json.loads((folder / "config.json").read_text())
@@ -24,9 +24,9 @@ class Model:
         self._present = [o.name for o in self.session.get_outputs() if o.name.startswith("present")]
 
     def __call__(self, ids, positions, choices=None, past=None, read=0) -> tuple[dict, dict]:
-        """(answers, past of the next call) of one call; `read` is what each row, or every one, has read before.
+        """One call. Returns (answers, past of the next call). `read`: tokens read before, per row or for all rows.
 
-        Without `choices`, those are the whole vocabulary: `chosen` are all logits.
+        Without `choices`, they are the whole vocabulary, so `chosen` holds all logits.
         """
         ids = np.atleast_2d(np.asarray(ids, np.int64))
         rows = len(ids)
@@ -47,7 +47,7 @@ class Model:
         return dict(zip(ANSWERS, answers)), present
 
     def _room(self, name: str, past: dict, rows: int, total: int) -> np.ndarray:
-        """The past of this name, a cache with room for `total` tokens: what is behind those read must not matter."""
+        """The past of this name as a cache with room for `total` tokens. Values after the read ones must not matter."""
         sizes, (shape, dtype) = {"B": rows, "P": 0}, self._past[name]
         found = past.get(name, np.zeros([sizes.get(size, size) for size in shape], dtype))
         missing = total - found.shape[2]
@@ -57,16 +57,16 @@ class Model:
 
     @staticmethod
     def _before(name: str) -> str:
-        """The input that an output is of the next call."""
+        """The input name of the next call for an output name."""
         name = name.replace("present", "past", 1)
         return name if name.startswith("past_states") else name.replace("past", "past_key_values", 1)
 
     def whole(self, ids) -> np.ndarray:
-        """Logits at every position of one sequence, in one pass: [tokens, vocabulary]."""
+        """Logits at every position of one sequence, from one pass: [tokens, vocabulary]."""
         return self(ids, np.arange(len(ids)))[0]["chosen"][0]
 
     def chunks(self, ids, sizes) -> np.ndarray:
-        """The same, read in chunks of these sizes through the cache."""
+        """The same logits, read through the cache in chunks of these sizes."""
         assert sum(sizes) == len(ids)
         past, start, parts = None, 0, []
         for size in sizes:

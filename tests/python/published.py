@@ -1,6 +1,6 @@
-"""Cells in the format of the published raw results, of all eight modalities, written from what the filters draw.
+"""Writes cells in the format of the published raw results, for all eight modalities, from tasks that the filters draw.
 
-Answers are of every sort: right, short, empty, with symbols dropped, wrong.
+The answers are of all sorts: right, short, empty, with dropped symbols, wrong.
 """
 
 import json
@@ -12,14 +12,14 @@ from pathlib import Path
 from filters import BIN
 
 REPLAYED = ("genomic", "linguistic", "integer", "protein")
-# What `backend` says, as far as anything reads it.
+# The `backend` of each modality for which anything reads it.
 BACKENDS = {"image": "imagegpt", "time-series": "timesfm", "music": "music", "chess": "chess"}
 MODALITIES = (*REPLAYED, *BACKENDS)
 SORTS = 5
 
 COUNTS = [1, 2, 4, 8, 16, 32, 64]
 PROTEIN, IMAGE, TIME = [*COUNTS[:6], 48], [*COUNTS[:5], 31], [1, 2, 4, 8, 16, 24, 32, 48]
-# The layout of the published archive: folder, model, modality, shot counts. 281 cells.
+# The layout of the published archive: folder, model, modality, shot counts. It has 281 cells.
 RUNS = [
     ("qwen3", "Qwen/Qwen3-14B-Base", "linguistic", COUNTS),
     ("evo2", "arcinstitute/evo2_40b", "genomic", COUNTS),
@@ -45,7 +45,7 @@ def bits_of(modality: str) -> int:
 
 
 def prompts_of(modality: str, shots: int, condition: str, trials: int, seed: int) -> Iterator[dict]:
-    """What a cell asks; of a modality that is replayed, the published prompts."""
+    """The prompts of a cell. If the modality can be replayed, they are the published prompts."""
     replayed = modality in REPLAYED
     draw = [BIN / "gen-tasks", "--quiet", "--shots", shots, "--trials", trials, "--seed", seed, "--condition", condition,
             *(["--replay", "breslow2026", "--alphabet", modality] if replayed else ["--bits", bits_of(modality)])]  # fmt: skip
@@ -86,7 +86,7 @@ DRESSES = {"image": image, "time-series": wave, "music": bars, "chess": moves}
 
 
 def answer(target: str, sort: int) -> str:
-    """The decoded bits of an answer of that sort."""
+    """The decoded bits of an answer of the given sort."""
     k = len(target)
     return [target, target[: k // 2], "", target[:1] + target[3:], target[:-1] + "10"[int(target[-1])]][sort]
 
@@ -120,7 +120,7 @@ def document_of(
 
 
 def files_of(trials: int, runs: list = RUNS) -> Iterator[tuple[str, object]]:
-    """The published layout: paths and what stands in them."""
+    """The published layout: paths and the content of each."""
     for folder, model, modality, counts in runs:
         if modality == "genomic":
             yield f"{folder}/{Path(folder).name}_clean_summary.json", {"model": model}

@@ -1,10 +1,10 @@
-"""Small random models of every family, as Hugging Face folders: sizes and weights are drawn from a seed.
+"""Small random models of every family, as Hugging Face folders. Sizes and weights are drawn from a seed.
 
-The same folder is written wherever it is needed, so that no weights are kept: references are computed from it by
-transformers (tests/oracle), and `make test` writes it again and holds the converted model against what was kept.
-numpy's generators give the same numbers in every version that CI pins. The scale of the weights is that of trained
-models: logits spread by a few units and attention neither flat nor a single spike, so that float32 rounding is not
-blown up and every weight matters.
+The same folder is written again whenever it is needed, so no weights are stored. transformers computes references from
+it (tests/oracle); `make test` writes it again and compares the converted model with the stored references. numpy's
+generators give the same numbers in every version that CI pins. The weights have the scale of trained models: logits
+spread by a few units, and attention is neither flat nor a single spike. So float32 rounding is not amplified, and
+every weight matters.
 """
 
 import json
@@ -13,16 +13,16 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
-# Seeds go by places here: a new family goes to the end.
+# Seeds depend on the position in this list: add new families at the end.
 FAMILIES = ("llama", "qwen3", "gemma3_text", "gpt_neox", "qwen2", "mistral", "olmo2", "gpt2", "phi3", "progen")
-# What the embedding and the output matrix are called.
+# The names of the embedding and the output matrix.
 MATRICES = {
     "gpt_neox": ("gpt_neox.embed_in.weight", "embed_out.weight"),
     "gpt2": ("transformer.wte.weight", "lm_head.weight"),
     "progen": ("transformer.wte.weight", "lm_head.weight"),
 }
 END, BEGIN = "<|end|>", "<|begin|>"
-# A line break and a space as byte-level BPE writes them, the printable characters, two pairs that merge.
+# A line break and a space as in byte-level BPE, the printable characters, and two pairs that merge.
 TOKENS = [END, BEGIN, "\u010a", "\u0120", *(chr(c) for c in range(0x21, 0x7F)), "AT", "GC"]
 POSITIONS = 2304
 DTYPES = {np.dtype(np.float32): "F32", np.dtype(ml_dtypes.bfloat16): "BF16", np.dtype(np.float16): "F16",
@@ -34,7 +34,7 @@ def pick(rng: np.random.Generator, *choices):
 
 
 def draw_config(family: str, seed: int) -> dict:
-    """config.json of a model: random sizes, and options that neighbouring seeds take in turn: none is missed."""
+    """config.json of a model: random sizes, and options that rotate over neighbouring seeds so that each one occurs."""
     turn = lambda *choices, every=1: choices[seed // every % len(choices)]
     rng = np.random.default_rng([seed, FAMILIES.index(family)])
     kv_heads, group = pick(rng, 1, 2, 3), pick(rng, 1, 2, 4)
@@ -124,7 +124,7 @@ def draw_config(family: str, seed: int) -> dict:
             "sliding_window": turn(int(rng.integers(5, 100)), 4096, None),
         }
     if family == "phi3":
-        # Every dimension rotated, or a part; the longrope of texts up to 2304 tokens.
+        # All dimensions are rotated, or a part of them. longrope is the one for texts of up to 2304 tokens.
         dims = int(head_dim * turn(1.0, 0.75)) // 2
         longrope = {"type": "longrope", "long_factor": rng.uniform(2, 9, dims).tolist()}
         longrope["short_factor"] = rng.uniform(1, 3, dims).tolist()
@@ -165,13 +165,13 @@ def draw_config(family: str, seed: int) -> dict:
 
 
 def shared_width(config: dict) -> dict:
-    """As families say it whose heads share the width."""
+    """The config keys of families whose heads share the width."""
     dim = config["head_dim"]
     return {k: v for k, v in config.items() if k != "head_dim"} | {"hidden_size": config["num_attention_heads"] * dim}
 
 
 def shapes_of(config: dict) -> dict[str, tuple[int, ...]]:
-    """The tensors of a model under Hugging Face's names, written down from its modelling code."""
+    """The tensors of a model by Hugging Face name, taken from its modelling code."""
     if config["model_type"] in ("gpt2", "progen"):
         return (gpt2_shapes if config["model_type"] == "gpt2" else progen_shapes)(config)
     width, hidden, rows = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
@@ -227,7 +227,7 @@ def shapes_of(config: dict) -> dict[str, tuple[int, ...]]:
 
 
 def gpt2_shapes(config: dict) -> dict[str, tuple[int, ...]]:
-    """GPT-2 keeps its matrices as [in, out]."""
+    """GPT-2 stores its matrices as [in, out]."""
     width, rows, p = config["n_embd"], config["vocab_size"], "transformer."
     hidden = config["n_inner"] or 4 * width
     table = {f"{p}wte.weight": (rows, width), f"{p}wpe.weight": (config["n_positions"], width)}
@@ -243,7 +243,7 @@ def gpt2_shapes(config: dict) -> dict[str, tuple[int, ...]]:
 
 
 def progen_shapes(config: dict) -> dict[str, tuple[int, ...]]:
-    """ProGen2 has no biases in attention, and one in its output matrix."""
+    """ProGen2 has no biases in attention, but its output matrix has one."""
     width, rows, p = config["n_embd"], config["vocab_size"], "transformer."
     hidden = config["n_inner"] or 4 * width
     table = {f"{p}wte.weight": (rows, width), "lm_head.weight": (rows, width), "lm_head.bias": (rows,)}
@@ -270,7 +270,7 @@ def draw_weights(config: dict, seed: int) -> dict[str, np.ndarray]:
         if name.endswith(".bias"):
             array = rng.normal(0, 0.2, shape)
         elif len(shape) == 1:
-            # Gemma's norms multiply by one more than what is stored.
+            # Gemma's norms multiply by one plus the stored value.
             array = rng.uniform(0.5, 1.5, shape) - gemma
         elif "wte" in name or "wpe" in name:
             array = rng.normal(0, 0.7 if "wte" in name else 0.3, shape)
@@ -285,12 +285,12 @@ def draw_weights(config: dict, seed: int) -> dict[str, np.ndarray]:
 
 
 def matrix_names(family: str) -> tuple[str, str]:
-    """The embedding and the output matrix."""
+    """The names of the embedding and the output matrix."""
     return MATRICES.get(family, ("model.embed_tokens.weight", "lm_head.weight"))
 
 
 def write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
-    """The format of safetensors_file.py, written independently of it."""
+    """Writes the format that safetensors_file.py reads, with independent code."""
     header, offset = {}, 0
     for name, array in tensors.items():
         end = offset + array.nbytes
@@ -305,7 +305,7 @@ def write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
 
 
 def tokenizer_json(begins: bool) -> dict:
-    """A byte-level BPE tokenizer whose digits are tokens of their own; `begins`: it puts BEGIN before every text."""
+    """A byte-level BPE tokenizer with one token for each digit. If `begins`, it puts BEGIN before every text."""
     special = [
         {"id": TOKENS.index(token), "content": token, "single_word": False, "lstrip": False, "rstrip": False,
          "normalized": False, "special": True}
@@ -335,7 +335,7 @@ def tokenizer_json(begins: bool) -> dict:
 
 
 def write_folder(folder: Path, config: dict, tensors: dict[str, np.ndarray], shards: int = 1) -> Path:
-    """A Hugging Face folder. llama's tokenizer gets its first token from tokenizer_config.json, gemma's from itself."""
+    """Writes a Hugging Face folder. llama's first token is set by tokenizer_config.json, gemma's by its tokenizer."""
     folder.mkdir()
     begins = config["model_type"] == "gemma3_text"
     words = {"bos_token": BEGIN, "eos_token": END, "tokenizer_class": "PreTrainedTokenizerFast"}
@@ -360,7 +360,7 @@ def write_folder(folder: Path, config: dict, tensors: dict[str, np.ndarray], sha
 
 
 def write_seeded(folder: Path, family: str, seed: int, shards: int = 1) -> dict:
-    """Draw and write a model; its config."""
+    """Draws and writes a model. Returns its config."""
     config = draw_config(family, seed)
     write_folder(folder, config, draw_weights(config, seed), shards)
     return config

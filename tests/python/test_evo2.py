@@ -1,10 +1,10 @@
-"""Evo 2 from a checkpoint to answers: what vortex says of the same weights is what comes out.
+"""Evo 2 from a checkpoint to answers, compared with vortex on the same weights.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_evo2.py
 
-The checkpoints are written here from seeds (tests/oracle/evo2_checkpoint.py). What vortex says of them is kept in
-tests/fixtures/models/evo2.json and tiny-evo2.json; beyond that, the model in plain float64 (evo2_reference.py) is the
-truth.
+The checkpoints are written from seeds (tests/oracle/evo2_checkpoint.py). vortex's results are kept in
+tests/fixtures/models/evo2.json and tiny-evo2.json. Beyond those, the expected values come from the model in plain
+float64 (evo2_reference.py).
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ from shape import Shape  # noqa: E402
 MODELS = ROOT / "tests" / "fixtures" / "models"
 FIXTURE = json.loads((MODELS / "evo2.json").read_text())
 TINY = json.loads((MODELS / "tiny-evo2.json").read_text())
-# Of the largest absolute logit.
+# Relative to the largest absolute logit.
 TOLERANCE = 2e-5
 DRAWN = (22, 23, 24, 26)
 CONFIG = evo2_checkpoint.Config(
@@ -76,13 +76,13 @@ def test_logits_are_true_in_one_pass_in_chunks_and_step_by_step(pair):
     ids = evo2_checkpoint.bases(seed, 700)
     truth = evo2_reference.logits(config, weights, ids)
     assert error(model.whole(ids), truth) < TOLERANCE
-    # Around a chunk of the long filter, a group of chunks, and with less than the filters reach.
+    # Sizes near a chunk of the long filter, near a group of chunks, and below the reach of the filters.
     for sizes in ([64, 1, 200, 300, 135], [2, 3, 63, 512, 120], [699, 1], [600] + [1] * 100):
         assert error(model.chunks(ids, sizes), truth) < TOLERANCE, sizes
 
 
 def test_rows_are_read_together_and_go_on_token_by_token(pair):
-    """Rows of one call have equally many tokens; behind that, one token of each, however many it has read."""
+    """The rows of a first call have equal lengths. Later calls read one token per row, however many each has read."""
     model, config, weights, seed = pair
     lengths, more = np.array([5, 64, 130, 1, 77, 128]), 6
     rows = [evo2_checkpoint.bases(seed + number, length + more) for number, length in enumerate(lengths)]
@@ -108,7 +108,7 @@ def test_the_seeds_cover_what_the_architecture_can_do():
 
 
 def test_bfloat16_weights_change_nothing_that_was_bfloat16(tmp_path):
-    """All matrices of a checkpoint are; filters, norms and biases stay float32."""
+    """All matrices of a checkpoint are bfloat16. Filters, norms and biases stay float32."""
     (tmp_path / "a").mkdir()
     wide = Model(converted_of(tmp_path, CONFIG, 0))
     narrow = Model(converted_of(tmp_path / "a", CONFIG, 0, "--weights", "bfloat16"))
@@ -119,7 +119,7 @@ def test_bfloat16_weights_change_nothing_that_was_bfloat16(tmp_path):
 
 @pytest.mark.parametrize("seed", DRAWN)
 def test_the_graph_for_cuda_in_float32_has_the_same_numbers(tmp_path, seed):
-    """On a CPU: no control flow and other operators, but nothing else."""
+    """Run on a CPU. The graph has no control flow and some other operators, and no other differences."""
     config = evo2_checkpoint.drawn(seed)
     folder = converted_of(tmp_path, config, seed, "--device", "cuda", "--weights", "float32")
     graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
@@ -246,7 +246,7 @@ def test_models_that_need_fp8_carry_the_warning():
 
 
 def test_a_published_models_warning_and_figures_are_printed_and_in_the_card(tmp_path, monkeypatch, capsys):
-    """The converter as a user calls it, where the table has a model as small as this one."""
+    """Runs the converter as a user does, with a table that lists a model as small as this one."""
     tiny = Published(1, 8192, "tiny", (len(CONFIG.kinds), CONFIG.width, CONFIG.heads, CONFIG.hidden), True, (0.5, 0.8))
     monkeypatch.setitem(PUBLISHED, "tiny", tiny)
     source = evo2_checkpoint.write(tmp_path / "tiny.pt", evo2_checkpoint.tensors(CONFIG, 0), parts=2)

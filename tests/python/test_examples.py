@@ -1,4 +1,4 @@
-"""examples/: every script runs on real predictions and prints what the filters say.
+"""Runs every script of examples/ on real predictions and compares its output with the filters'.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_examples.py
 """
@@ -23,7 +23,7 @@ def run(*command, text: bytes = b"", cwd: Path | None = None) -> bytes:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """predictions.parquet and scores.csv of a baseline."""
+    """A folder with predictions.parquet and scores.csv of a baseline."""
     path = tmp_path_factory.mktemp("examples")
     trials = run(BIN / "gen-tasks", "--suite", "primitives", "--shots", "1,4,16", "--trials", "3")
     prompts = run(BIN / "encode", "--alphabet", "genomic", text=trials)

@@ -1,4 +1,4 @@
-"""Exports that take, give or count in something else than Hugging Face's plain one: each is made of it, and answers as it does.
+"""Exports that differ from Hugging Face's plain one in inputs, outputs or positions. They must give its answers.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_exports.py
 """
@@ -36,7 +36,7 @@ def constant(model: onnx.ModelProto, name: str, values) -> str:
 
 
 def sliced_logits(model: onnx.ModelProto, starts: str) -> None:
-    """Only the logits from here on."""
+    """Removes the logits before position `starts`."""
     for node in model.graph.node:
         node.output[:] = ["all_logits" if name == "logits" else name for name in node.output]
     inputs = ["all_logits", starts, constant(model, "end", [1 << 62]), constant(model, "axis", [1])]
@@ -50,7 +50,7 @@ def answers(folder: Path, data: str, *options) -> list[dict]:
 
 
 def alike(found: list[dict], expected: list[dict], close: float = CLOSE) -> None:
-    """The same answers, where the model does not waver between two."""
+    """Checks that the answers agree, unless the model's margin is small."""
     assert len(found) == len(expected) > 10
     checked = 0
     for one, other in zip(found, expected):
@@ -66,7 +66,7 @@ def alike(found: list[dict], expected: list[dict], close: float = CLOSE) -> None
 
 @pytest.mark.parametrize("method", ["score", "generate"])
 class TestAsThePlainExport:
-    """Each of these is the same model."""
+    """Each variant is the same model."""
 
     @pytest.fixture
     def check(self, data, method, tmp_path):
@@ -103,7 +103,7 @@ class TestAsThePlainExport:
 
 
 def merged(model: onnx.ModelProto) -> onnx.ModelProto:
-    """As optimum merged decoders: a branch that looks at no past, and one that was traced with one token behind a past."""
+    """Merged as optimum merges decoders: one branch ignores the past; one was traced with one token after a past."""
     graph = model.graph
     none = [constant(model, "zero", [0]), constant(model, "zero ", [0]), constant(model, "axis 2", [2])]
     one = constant(model, "one token", [0, 1])
@@ -144,7 +144,7 @@ def test_bfloat16_says_that_it_needs_a_gpu(independent, tmp_path):
 
 @pytest.fixture
 def pruned(tmp_path) -> Path:
-    """A graph that gives the logits of the last token only."""
+    """A graph that gives only the logits of the last token."""
     model = model_of(GENAI)
     sliced_logits(model, constant(model, "last", [-1]))
     logits = next(port for port in model.graph.output if port.name == "logits")

@@ -1,8 +1,8 @@
-"""Every family from a Hugging Face folder to answers: what transformers says of the same weights is what comes out.
+"""Every family from a Hugging Face folder to answers, compared with transformers on the same weights.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_families.py
 
-The models are written here from seeds (seeded_models.py); what transformers says of them is kept in
+The models are written from seeds (seeded_models.py). transformers' results are kept in
 tests/fixtures/models/families.json (tests/oracle/make_family_fixtures.py).
 """
 
@@ -21,14 +21,14 @@ from onnx_model import Model
 from seeded_models import FAMILIES, draw_config, draw_weights, matrix_names, write_folder, write_seeded
 
 FIXTURE = json.loads((ROOT / "tests" / "fixtures" / "models" / "families.json").read_text())
-# Of the largest absolute logit.
+# Relative to the largest absolute logit.
 TOLERANCE = 1e-5
 DEVICES = ("cpu", "cuda")
 
 
 @pytest.fixture(scope="module", params=FIXTURE["models"], ids=lambda m: f"{m['family']}-{m['seed']}-{m['weights']}")
 def converted(request, tmp_path_factory):
-    """(what transformers says, the converted folder)"""
+    """(transformers' results, the converted folder)"""
     expected = request.param
     temp = tmp_path_factory.mktemp(expected["family"])
     write_seeded(temp / "source", expected["family"], expected["seed"], shards=2)
@@ -48,13 +48,13 @@ def test_logits_are_those_of_transformers(converted):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("device", DEVICES)
 def test_among_equal_logits_the_lowest_id_is_the_best(family, device, tmp_path):
-    """Each token has the output row of two others: whatever is best, it has equals."""
+    """Each token has the same output row as two others, so the best logit always ties."""
     config = draw_config(family, 11)
     tensors = draw_weights(config, 11)
     embedding, head = matrix_names(family)
     matrix = tensors[head if head in tensors else embedding]
     rows = np.arange(len(matrix))
-    # The equals of a token lie a third of the vocabulary apart, the last as far behind as there are tokens.
+    # Equal tokens are a third of the vocabulary apart, the last one as far back as the vocabulary allows.
     third = len(matrix) // 3
     matrix[:] = matrix[rows % third]
     if "lm_head.bias" in tensors:
@@ -79,13 +79,13 @@ def test_a_logit_that_is_no_number_makes_the_sum_none(device, tmp_path):
 
 
 def for_device(device: str) -> tuple[str, ...]:
-    """Options for a graph that this machine's processor runs, too."""
+    """Options for a graph that can also run on this machine's CPU."""
     return ("--device", device, "--weights", "float32")
 
 
 @pytest.mark.parametrize("expected", [m for m in FIXTURE["models"] if m["seed"] == 11], ids=lambda m: m["family"])
 def test_float32_graphs_for_cuda_give_the_same_on_the_processor(expected, tmp_path):
-    """Another operator attends there."""
+    """The CUDA graph uses another attention operator."""
     write_seeded(tmp_path / "source", expected["family"], expected["seed"])
     folder = convert(tmp_path / "source", tmp_path / "model", *for_device("cuda"))
     operators = {node.op_type for node in onnx.load(folder / "model.onnx", load_external_data=False).graph.node}
@@ -94,7 +94,7 @@ def test_float32_graphs_for_cuda_give_the_same_on_the_processor(expected, tmp_pa
         test_logits_are_those_of_transformers((expected, folder))
 
 
-# What a layer of a bfloat16 graph consists of. onnxruntime-genai 0.18's builder has 11 operators for llama, mistral
+# The operators in a layer of a bfloat16 graph. onnxruntime-genai 0.18's builder has 11 for llama, mistral
 # and phi3, 12 for qwen2 and qwen3, 17 for gemma3 (docs/gpu.md).
 GATED = {"FusedMatMul": 5, "GroupQueryAttention": 1, "Mul": 1}
 LLAMA = GATED | {"SkipSimplifiedLayerNormalization": 2, "ScaledSiLU": 1}
@@ -114,14 +114,14 @@ LAYERS = {
     "gpt2": {"Gemm": 4, "Flatten": 4, "Reshape": 4, "GroupQueryAttention": 1, "FastGelu": 1, "SkipLayerNormalization": 2},
     # Q, K and V are one product with a bias.
     "mistral": LLAMA,
-    # Queries and keys are normalised over all heads, each by itself, before they are rotated.
+    # Queries and keys are each normalised over all heads before they are rotated.
     "olmo2": GATED | {"FusedMatMul": 7, "SimplifiedLayerNormalization": 4, "ScaledSiLU": 1, "Add": 2},
     "qwen2": LLAMA | {"FusedMatMul": 4, "Gemm": 1, "Flatten": 1, "Reshape": 1},
 }
 
 
 def operators(folder: Path, family: str, layers: int) -> Counter:
-    """Those of a bfloat16 graph whose heads are of a size that attention rotates."""
+    """Counts the operators of a bfloat16 graph whose head size the attention operator can rotate."""
     config = draw_config(family, 12) | {"n_layer" if family in ("gpt2", "progen") else "num_hidden_layers": layers}
     if family == "progen":
         config |= {"n_embd": 8 * 16, "rotary_dim": 16}
@@ -152,7 +152,7 @@ def test_a_layer_for_cuda_has_these_operators_and_no_more(family, tmp_path):
 
 
 def run_infer(folder: Path, method: str) -> subprocess.CompletedProcess:
-    """infer on the fixture's prompts."""
+    """Runs infer on the fixture's prompts."""
     return infer(folder, "".join(json.dumps(prompt) + "\n" for prompt in FIXTURE["prompts"]), "--method", method)
 
 
@@ -165,7 +165,7 @@ def test_infer_answers_as_transformers_generates(converted, method):
     key = lambda row: (row["function"], row["design"], row["shots"])
     assert [key(row) for row in found] == [key(row) for row in expected["answers"]]
     assert [row["output"] for row in found] == [row["output"] for row in expected["answers"]]
-    # What a model's own tokenizer puts before a text, and nothing else.
+    # Only the token that the model's own tokenizer puts before a text.
     assert {row["bos"] for row in found} == {expected["family"] in ("llama", "gemma3_text")}
     np.testing.assert_allclose(
         [row["margin"] for row in found], [row["margin"] for row in expected["answers"]], atol=2e-4

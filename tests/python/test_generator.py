@@ -1,4 +1,4 @@
-"""GENERator, a llama of words of six bases, from the folder as it is published.
+"""GENERator, a llama whose words have six bases, converted from the published folder.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_generator.py
 """
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_weights_are_those_of_a_llama(folder, tmp_path):
-    """The folder's own code is neither run nor needed."""
+    """The folder's own code is not run and not needed."""
     plain = {key: value for key, value in CONFIG.items() if key != "auto_map"}
     llama = convert(write_folder(tmp_path / "source", plain, draw_weights(CONFIG, SEED)), tmp_path / "model")
     for name in ("model.onnx", "model.onnx.data", "config.json"):
@@ -42,7 +42,7 @@ def test_the_weights_are_those_of_a_llama(folder, tmp_path):
 def test_texts_are_read_as_the_code_of_the_folder_reads_them(folder):
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     assert tokenizer.get_vocab() == generator.IDS
-    # Ids that others have published of the code's own answers.
+    # Ids that others have published as output of the folder's own code.
     assert tokenizer.encode("AAAAAATTTTTT").ids == [1, 32, 1397]
     assert tokenizer.encode("<s>ACGTNACGTNAC").ids == [1, 1, 0, 0]
     rng = np.random.default_rng(SEED)

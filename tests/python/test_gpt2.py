@@ -1,4 +1,4 @@
-"""GPT-2 beyond what test_families.py holds: nanoGPT's checkpoints, GGUF, old names, and prompts beyond the last place.
+"""GPT-2 cases not in test_families.py: nanoGPT checkpoints, GGUF, old names, and prompts beyond the last position.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_gpt2.py
 """
@@ -34,7 +34,7 @@ IDS = np.random.default_rng(3).integers(0, ARGUMENTS["vocab_size"], 70)
 
 
 def nano_weights(bias: bool) -> dict[str, np.ndarray]:
-    """A model of nanoGPT's under its own names, matrices [out, in]; its output matrix is its embedding."""
+    """A nanoGPT model under nanoGPT's names, matrices [out, in]. Its output matrix is its embedding."""
     a = ARGUMENTS
     config = draw_config("gpt2", 1) | {"n_inner": None, "n_positions": a["block_size"], "tie_word_embeddings": True}
     drawn = draw_weights(config | {key: a[key] for key in ("n_layer", "n_head", "n_embd", "vocab_size")}, 1)
@@ -46,11 +46,11 @@ def nano_weights(bias: bool) -> dict[str, np.ndarray]:
 def write_nano(
     folder: Path, bias: bool = True, prefix: str = "", more: dict | None = None, meta=META, arguments: dict | None = None
 ) -> Path:
-    """out/ckpt.pt as nanoGPT's train.py writes it, and the meta.pkl of its data."""
+    """Writes out/ckpt.pt as nanoGPT's train.py does, and the meta.pkl of its data."""
     folder.mkdir()
     table = {prefix + name: np.ascontiguousarray(array) for name, array in (nano_weights(bias) | (more or {})).items()}
     plain = {"model_args": ARGUMENTS | {"bias": bias} | (arguments or {}), "iter_num": 600, "config": {"dataset": "chess"}}
-    # Each pickle without its head and its stop.
+    # Each pickle without its header and its STOP opcode.
     content = b"\x80\x02}(" + text("model") + pickled(table)[2:-1]
     content += b"".join(text(key) + pickle.dumps(value, 2)[2:-1] for key, value in plain.items()) + b"u."
     with zipfile.ZipFile(folder / "ckpt.pt", "w", zipfile.ZIP_STORED) as archive:
@@ -100,7 +100,7 @@ def test_a_checkpoint_of_nano_gpts_is_its_model(bias, options, tmp_path):
 
 
 def infer(folder: Path, *encoding: str, shots: int = 2) -> subprocess.CompletedProcess:
-    """What infer says of one prompt."""
+    """Runs infer on one prompt."""
     trials = filtered("gen-tasks", *f"--task rotl1 --bits 4 --shots {shots} --trials 1 --seed 5".split())
     return filters.infer(folder, filtered("encode", *encoding, text=trials))
 
@@ -148,7 +148,7 @@ def test_what_does_not_fit_is_named(changes, words, tmp_path):
 
 
 def test_published_names_are_the_same_model(tmp_path):
-    """Those of gpt2 itself lack `transformer.`, and carry the causal mask."""
+    """The published tensor names of gpt2 itself lack `transformer.`, and its file includes the causal mask."""
     config = draw_config("gpt2", 11)
     tensors = draw_weights(config, 11)
     expected = convert(write_folder(tmp_path / "source", config, tensors), tmp_path / "model")
@@ -159,7 +159,7 @@ def test_published_names_are_the_same_model(tmp_path):
 
 
 def write_gguf(path: Path, config: dict, tensors: dict[str, np.ndarray], narrow=None) -> Path:
-    """As llama.cpp's converter writes it; `narrow` is the type of the layers' matrices."""
+    """Writes the model as llama.cpp's converter does. `narrow` is the type of the layers' matrices."""
     w = gguf.GGUFWriter(path, "gpt2")
     w.add_block_count(config["n_layer"])
     w.add_context_length(config["n_positions"])

@@ -1,9 +1,9 @@
-"""HyenaDNA from a Hugging Face folder to answers: what the model in plain float64 says is what comes out.
+"""HyenaDNA from a Hugging Face folder to answers, compared with the model in plain float64.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_hyenadna.py
 
-The folders are written here from seeds (tests/oracle/hyenadna_checkpoint.py), the truth is computed from the equations
-(hyenadna_reference.py).
+The folders are written from seeds (tests/oracle/hyenadna_checkpoint.py). The expected values are computed from the
+equations (hyenadna_reference.py).
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ import hyenadna_checkpoint  # noqa: E402
 import hyenadna_reference  # noqa: E402
 from hyenadna import TOKENS  # noqa: E402
 
-# Of the largest absolute logit.
+# Relative to the largest absolute logit.
 TOLERANCE = 1e-5
 DRAWN = (20, 21, 22, 23)
 CONFIG = hyenadna_checkpoint.Config(layers=2, width=24, hidden=40, context=1026)
@@ -40,7 +40,7 @@ spoilt = partial(drawn_model.spoilt, hyenadna_checkpoint, CONFIG)
 
 @pytest.fixture(scope="module", params=DRAWN)
 def pair(request, tmp_path_factory):
-    """(converted model, what it was drawn as)"""
+    """(converted model, the drawn model)"""
     temp = tmp_path_factory.mktemp("drawn")
     drawn = Drawn(temp, request.param)
     return Model(convert(drawn.source, temp / "model")), drawn
@@ -51,13 +51,13 @@ def test_logits_are_true_in_one_pass_in_chunks_and_step_by_step(pair):
     ids = drawn.tokens(300)
     truth = drawn.truth(ids)
     assert error(model.whole(ids), truth) < TOLERANCE
-    # Fewer tokens than a block of the long filter, one more than blocks, and one at a time.
+    # Fewer tokens than a block of the long filter, one more than whole blocks, and one token at a time.
     for sizes in ([1, 2, 3, 14, 280], [33, 130, 1, 136], [200] + [1] * 100):
         assert error(model.chunks(ids, sizes), truth) < TOLERANCE, sizes
 
 
 def test_rows_that_have_read_unequally_much_go_on_together(pair):
-    """Several tokens of each, too: nothing here attends."""
+    """Rows may also read several tokens at once, because the model has no attention."""
     model, drawn = pair
     lengths = np.array([5, 64, 130, 1])
     rows = [drawn.tokens(length + 9, number) for number, length in enumerate(lengths)]
@@ -89,7 +89,7 @@ def test_a_cache_is_cut_by_saying_that_less_was_read(pair):
 
 
 def test_the_graph_for_cuda_in_float32_has_the_same_numbers(tmp_path):
-    """On a CPU: larger blocks and nothing else; no operator of cuDNN's, no control flow."""
+    """Run on a CPU. The graph has larger blocks and no other differences: no cuDNN operator, no control flow."""
     drawn = Drawn(tmp_path, DRAWN[0])
     folder = convert(drawn.source, tmp_path / "model", "--device", "cuda", "--weights", "float32")
     graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
@@ -118,7 +118,7 @@ def test_the_seeds_cover_what_the_family_can_do():
 
 
 def test_filters_of_bfloat16_folders_are_read(tmp_path):
-    """As `save_pretrained` writes a model that was loaded in that type."""
+    """As `save_pretrained` writes a model that was loaded in bfloat16."""
     import ml_dtypes
 
     drawn = Drawn(tmp_path, 1, CONFIG)
@@ -129,7 +129,7 @@ def test_filters_of_bfloat16_folders_are_read(tmp_path):
     assert error(Model(convert(source, tmp_path / "model")).whole(ids), truth) < TOLERANCE
 
 
-# --- what stands beside the graph ---
+# --- files beside the graph ---
 
 
 def test_the_folder_says_what_is_in_it(tmp_path):
@@ -158,13 +158,13 @@ def test_filters_are_kept_for_as_many_lags_as_are_asked_for(tmp_path):
 
 
 def continued(drawn: drawn_model.Drawn, text: str, symbols: int) -> str:
-    """The greedy continuation, each step a whole pass in float64."""
+    """The greedy continuation; each step is a full float64 pass."""
     ids, output = [TOKENS.index(symbol) for symbol in text], ""
     for _ in range(symbols):
         best = int(drawn.truth(ids)[-1].argmax())
         if best == TOKENS.index("[SEP]"):
             break
-        # Special tokens have no text; ids that only fill the matrix have none that is known.
+        # Special tokens have no text. Ids that only pad the matrix have no known text.
         output += "\ufffd" if best >= len(TOKENS) else TOKENS[best] if best > TOKENS.index("[UNK]") else ""
         ids.append(best)
     return output
@@ -225,7 +225,7 @@ def test_a_frequency_of_another_shape_is_named(tmp_path):
 
 
 def test_a_frequency_of_a_model_without_is_named(tmp_path):
-    """The configuration says that there is none to be trained, the weights have one."""
+    """The configuration says that the frequency is not trained, but the weights have one."""
     spoilt(tmp_path, "implicit_filter.1.freq: not part of the hyenadna architecture", train_freq=False)
 
 
@@ -260,7 +260,7 @@ FIRST = dataclasses.replace(CONFIG, tied=True, every=True)
 
 @pytest.mark.parametrize("named", ["", "weights.ckpt"])
 def test_the_folders_it_appeared_in_first_are_the_same_model(named, tmp_path):
-    """The checkpoint's other objects are neither called nor imported: the converter would say it on its output."""
+    """The checkpoint's other objects are not called or imported; if they were, the converter would print something."""
     weights = hyenadna_checkpoint.tensors(FIRST, 7)
     expected = convert(hyenadna_checkpoint.write(tmp_path / "hf", FIRST, weights), tmp_path / "expected")
     source = hyenadna_checkpoint.write_first(tmp_path / "first", FIRST, weights)

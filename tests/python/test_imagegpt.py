@@ -1,4 +1,4 @@
-"""ImageGPT: GPT-2 over colours, which no text spells.
+"""ImageGPT: GPT-2 over colours, which have no text.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_imagegpt.py
 """
@@ -24,7 +24,7 @@ CONFIG = imagegpt.drawn(SEED) | {"n_layer": 2}
 
 
 def forward(table: dict[str, np.ndarray], ids: np.ndarray) -> np.ndarray:
-    """The model in plain numpy, float64, from its paper and OpenAI's model.py: logits at every position."""
+    """The model in plain numpy, float64, written from its paper and OpenAI's model.py: logits at every position."""
     w = {name.removeprefix("transformer."): array.astype(np.float64) for name, array in table.items()}
     norm = lambda x, name: x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * w[f"{name}.weight"]
     linear = lambda x, name: x @ w[f"{name}.weight"] + w[f"{name}.bias"]
@@ -64,7 +64,7 @@ def test_colours_are_words_and_an_image_begins_with_a_token(tmp_path):
 
 
 def test_a_file_of_pytorchs_is_the_same_model(tmp_path):
-    """As the folders of 2021 have it; it is read by what reads checkpoints (test_pt_file.py)."""
+    """Folders of 2021 hold a PyTorch file. The checkpoint reader (test_pt_file.py) reads it."""
     table = {name: np.ascontiguousarray(array) for name, array in imagegpt.tensors(CONFIG, SEED).items()}
     source = imagegpt.write(tmp_path / "source", CONFIG, table)
     expected = convert(source, tmp_path / "expected")
@@ -115,7 +115,7 @@ def test_trials_in_colours_are_answered_as_greedy_decoding_answers_them(tmp_path
 
 
 def test_31_examples_and_the_query_are_an_image_of_a_row_each(tmp_path):
-    """The layout of the follow-up: left-padded rows of 32, any colours, the answer at the end of the last row."""
+    """The follow-up's layout: left-padded rows of 32, any colours, the answer at the end of the last row."""
     table = imagegpt.tensors(CONFIG, SEED)
     folder = convert(imagegpt.write(tmp_path / "source", CONFIG, table), tmp_path / "model")
     (tmp_path / "colours.txt").write_text(" ".join(f"c{id:03}" for id in range(512)))

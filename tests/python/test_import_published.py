@@ -1,10 +1,10 @@
-"""scripts/import-published: files in the published format become records that the real filters score.
+"""scripts/import-published turns files in the published format into records that the real filters score.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_import_published.py
 
-The files are written here, from drawn prompts and answers of every sort, and from facts of the published ones
-(tests/fixtures/published). With SHOTLINE_PUBLISHED=DIR every cell of the published results in DIR is held against the
-figures in its own file, too.
+The files are written from drawn prompts and answers of all sorts, and from facts about the published files
+(tests/fixtures/published). If SHOTLINE_PUBLISHED=DIR is set, every cell of the published results in DIR is also
+compared with the figures in its own file.
 """
 
 import csv
@@ -77,7 +77,7 @@ def test_a_model_is_named_without_its_owner_and_has_its_size(tmp_path):
         ("models/ProGen2-xlarge-bf16", "ProGen2-xlarge-bf16", 6.4e9),
         ("N8Programs/imagegpt-small-bf16", "imagegpt-small-bf16", 76e6),
         ("google/timesfm-2.5-200m-transformers", "timesfm-2.5-200m-transformers", 200e6),
-        # The two names that one checkpoint has.
+        # One checkpoint has these two names.
         ("Chess-50M-bf16", "karvonen-chessgpt-50m-mlx-bf16", 50e6),
         ("N8Programs/karvonen-chessgpt-50m-mlx-bf16", "karvonen-chessgpt-50m-mlx-bf16", 50e6),
         ("mine/unsized", "unsized", None),
@@ -87,7 +87,7 @@ def test_a_model_is_named_without_its_owner_and_has_its_size(tmp_path):
 
 
 def published_cell(cell: dict, functions: list[dict]) -> dict:
-    """A published cell from the facts of it that the fixtures keep."""
+    """A published cell, rebuilt from the facts in the fixtures."""
     slim = cell["backend"] in published.BACKENDS.values()
     modalities = {"qwen3": "linguistic", "evo2": "genomic", "nextterm": "integer", "progen2": "protein"}
     shots, seed = int(cell["shots"]), int(cell["seed"])
@@ -159,7 +159,7 @@ def test_an_archive_holds_what_its_folder_does(tmp_path):
     for name, how in [("a.tar.gz", "w:gz"), ("a.tar", "w")]:
         packed = archive_of(tmp_path / "raw", tmp_path / name, how)
         assert sorted(imported(packed).splitlines()) == rows
-    # Cut off in the middle.
+    # An archive that is cut off in the middle.
     cut = tmp_path / "cut.tar.gz"
     cut.write_bytes((tmp_path / "a.tar.gz").read_bytes()[:-2000])
     assert b"cut.tar.gz: not a whole archive" in imported(cut, fails=True)
@@ -183,7 +183,7 @@ def test_records_go_through_score_with_their_baseline(tmp_path):
         assert score["trials"] == 100 * TRIALS
         assert score["accuracy"] == pytest.approx(1 / SORTS)
         assert score["malformed"] == pytest.approx(3 / SORTS)
-        # It needs the demonstrations, which the replay gave.
+        # This score needs the demonstrations, which come from the replay.
         assert 0.1 < score["mode_accuracy"] < 0.3
     assert scores["clean"]["understandable"] is not None
 

@@ -1,9 +1,9 @@
-"""Our Parquet and Arrow in the tools that people use, and theirs in ours.
+"""Other tools read Shotline's Parquet and Arrow files, and Shotline reads theirs.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_parquet.py
 
-Needs scripts/requirements/test.txt, and the built filters in the folder SHOTLINE_BIN. JSON lines of the same records
-are what every reader is held against.
+Needs scripts/requirements/test.txt, and the built filters in the folder SHOTLINE_BIN. Every reader is compared with
+JSON lines of the same records.
 """
 
 import io
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 LISTS = ("inputs", "outputs")
-# Null in every record below.
+# These columns are null in every record below.
 NULLS = ("params", "answer_logprob", "margin")
 
 
@@ -41,7 +41,7 @@ def rows_of(text: bytes) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def prompts() -> bytes:
-    """Clean and deranged prompts, with and without a constant: nulls, lists and booleans of all sorts."""
+    """Clean and deranged prompts, with and without a constant, so that nulls, lists and booleans of all sorts occur."""
     draw = "--task meta_constant --task rotl1.flip_bits --shots 2,5 --trials 3 --condition clean,deranged"
     return run("encode", "--alphabet", "genomic", text=run("gen-tasks", *draw.split()))
 
@@ -71,7 +71,7 @@ def scores(parquet) -> Path:
 
 
 def assert_has_all_sorts(records: list[dict]) -> None:
-    """The comparisons below would not see a lost null or list if there was none."""
+    """Without nulls and lists in the records, the comparisons below could not notice a lost one."""
     assert len(records) == 24
     assert {r["constant"] is None for r in records} == {True, False}
     assert {r["unchanged"] is None for r in records} == {True, False}
@@ -163,7 +163,7 @@ def test_csv_of_scores_reads_back_exactly(parquet, score_records):
     assert list(frame.columns) == list(score_records[0])
 
 
-# The reverse: what the same tools write is read by ours.
+# The reverse: Shotline reads what the same tools write.
 
 
 def as_pyarrow(records) -> pa.Table:
@@ -192,7 +192,7 @@ def by_pyarrow_with(change):
 
 
 def text_as(kind: pa.DataType):
-    """Every text column, those in lists included, as another Arrow type of text."""
+    """Converts every text column, including text in lists, to another Arrow text type."""
 
     def change(table: pa.Table) -> pa.Table:
         def other(field: pa.Field) -> pa.Field:
@@ -264,7 +264,7 @@ def test_columns_of_others_pass_through(writer, prompts, tmp_path):
     assert table.drop_columns(list(names)).to_pylist() == [
         {name: value for name, value in row.items() if name not in names} for row in lines
     ]
-    # And once more through the next filter.
+    # Pass the records once more through the next filter.
     answered = pl.read_parquet(io.BytesIO(run("infer", "--model", "builtin:copy", "--to", "parquet", out)))
     assert answered.select(names).to_dicts() == expected
 

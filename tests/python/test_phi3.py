@@ -1,4 +1,4 @@
-"""Phi-3 from GGUF: the model is that of the folder, and what the file does not say is what it was before files said it.
+"""Phi-3 from GGUF: it gives the same model as the folder, and keys missing in old files have their old meaning.
 
     python3 -m pytest tests/python/test_phi3.py
 """
@@ -15,14 +15,14 @@ from converter import convert, refused
 from onnx_model import Model
 from seeded_models import TOKENS, draw_config, draw_weights, write_folder
 
-# Without and with longrope, each with every dimension rotated and with a part.
+# Without longrope and with it, each with all dimensions rotated and with a part of them.
 SEEDS = (0, 1, 2, 3)
 
 
 def write_gguf(path: Path, config: dict, tensors: dict, keys: dict | None = None, without=(), factors=None,
                narrow=None) -> Path:
-    """As llama.cpp's converter writes it; `keys` go into the model's own section, `without` are ends of keys left out,
-    `factors` are other short ones, `narrow` is the type of the layers' matrices."""
+    """Writes the model as llama.cpp's converter does. `keys`: more keys of the model's own section. `without`: endings
+    of keys to leave out. `factors`: other short factors. `narrow`: the type of the layers' matrices."""
     w, heads = gguf.GGUFWriter(path, "phi3"), config["num_attention_heads"]
     head_dim = config["hidden_size"] // heads
     w.add_block_count(config["num_hidden_layers"])

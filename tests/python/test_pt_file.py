@@ -1,4 +1,4 @@
-"""scripts/convert/pt_file.py: what PyTorch saved is read, in parts, too; anything else is refused and nothing is run.
+"""scripts/convert/pt_file.py reads PyTorch files, also in parts. It refuses anything else and runs no code from them.
 
     python3 -m pytest tests/python/test_pt_file.py
 """
@@ -32,7 +32,7 @@ TABLE = {
 
 
 def archive(path: Path, content: bytes, storages: dict[str, bytes] | None = None, **options) -> Path:
-    """A checkpoint with this pickle; `options` go to the zip."""
+    """A checkpoint with this pickle. `options` are passed to the zip."""
     with zipfile.ZipFile(path, "w", **options) as file:
         file.writestr("checkpoint/data.pkl", content)
         for key, data in (storages or {"0": bytes(64)}).items():
@@ -59,7 +59,7 @@ def test_tensors_are_what_was_saved(tmp_path, parts):
 
 
 def test_parts_are_joined_by_number_not_by_name(tmp_path):
-    """part10 comes after part9, not after part1."""
+    """By number, part10 comes after part9; by name, it would come after part1."""
     path = write(tmp_path / "m.pt", TABLE, 12)
     assert [file.suffix for file in PtFile(path).files()] == [f".part{number}" for number in range(12)]
 
@@ -108,7 +108,7 @@ def test_a_truncated_file_is_refused(tmp_path, kept):
 
 
 def test_a_file_shortened_inside_is_refused(tmp_path):
-    """The directory at the end is whole, but the bytes before it are not where it says."""
+    """The directory at the end is complete, but the bytes before it are not at the offsets that it gives."""
     path = write(tmp_path / "m.pt", TABLE)
     data = path.read_bytes()
     path.write_bytes(data[:200] + data[230:])
@@ -162,7 +162,7 @@ def test_a_folder_of_safetensors_is_no_checkpoint_whatever_lies_beside_them(tmp_
     assert not is_checkpoint(tmp_path)
 
 
-# --- pickles: opcodes by hand, since an honest pickler would not write them ---
+# --- pickles, written as opcodes by hand, since a real pickler would not write them ---
 
 
 def call(module: str, name: str, arguments: bytes = b")") -> bytes:
@@ -248,14 +248,14 @@ def test_a_pickle_that_asks_for_more_is_refused_and_not_run(tmp_path, monkeypatc
 @pytest.mark.parametrize("suffix", [".ckpt", ".bin"])
 @pytest.mark.parametrize("name", MALICIOUS)
 def test_where_other_objects_are_read_over_nothing_is_run_either(tmp_path, monkeypatch, name, suffix):
-    """A file of Lightning's, or one of transformers' of before: what is no tensor is dropped, or the file refused."""
+    """Lightning's files and older ones of transformers: other objects are dropped, or the file is refused."""
     monkeypatch.chdir(tmp_path)
     ran = []
     monkeypatch.setattr(os, "system", ran.append)
     monkeypatch.setattr(builtins, "eval", ran.append)
     content = MALICIOUS[name][0]
     if suffix == ".ckpt":
-        # What is asked for stands among the weights.
+        # Put the malicious object among the weights.
         content = b"\x80\x02}" + text("state_dict") + content[2:-1] + b"s."
     try:
         assert PtFile(archive(tmp_path / f"m{suffix}", content)).shapes() == {}
@@ -265,7 +265,7 @@ def test_where_other_objects_are_read_over_nothing_is_run_either(tmp_path, monke
 
 
 def test_the_pickles_above_do_harm_where_they_are_believed(monkeypatch):
-    """Else the test before this one would prove nothing."""
+    """Otherwise the test before this one would prove nothing."""
     ran = []
     monkeypatch.setattr(os, "system", ran.append)
     for module in ("os", "builtins"):
@@ -276,7 +276,7 @@ def test_the_pickles_above_do_harm_where_they_are_believed(monkeypatch):
 
 
 def test_the_entries_of_transformer_engine_are_read_over(tmp_path):
-    """Evo 2's `_extra_state`: a BytesIO with its state, as PyTorch pickles it."""
+    """Evo 2's `_extra_state` is a BytesIO with state, as PyTorch pickles it."""
     scales = b"}" + text("x._extra_state") + pickle.dumps(io.BytesIO(b"\x80\xff scales"), 2)[2:-1] + b"s"
     tensors = pickled(TABLE)
     content = b"\x80\x02" + scales + b"(" + tensors[tensors.index(b"(") + 1 :]

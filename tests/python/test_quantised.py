@@ -1,4 +1,4 @@
-"""Dynamically quantised graphs, made by ONNX Runtime's own quantiser: why `infer` refuses them, and what it does if told to.
+"""Graphs that ONNX Runtime's quantiser quantised dynamically: why `infer` refuses them, and what --allow-inexact does.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_quantised.py
 """
@@ -17,7 +17,7 @@ import pytest
 from filters import infer
 from greedy import TINY, Greedy, prompts, refused
 
-# In a process of its own: it imports a module that is called as one of ours.
+# Run in its own process: it imports a module that has the same name as one of ours.
 QUANTISE = """
 import sys
 from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -27,7 +27,7 @@ quantize_dynamic(*sys.argv[1:], weight_type=QuantType.QUInt8)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """The tiny export of Hugging Face's layout, quantised as transformers.js and optimum quantise."""
+    """The tiny export in Hugging Face's layout, quantised as transformers.js and optimum do."""
     folder = tmp_path_factory.mktemp("quantised") / "tiny-int8"
     shutil.copytree(TINY, folder)
     shutil.move(folder / "model.onnx", folder / "model_fp32.onnx")
@@ -51,7 +51,7 @@ def test_a_quantised_graph_is_refused_with_the_reason_and_the_others_in_its_fold
     refused(infer(folder, data), 3, "model.onnx", operators, "--allow-inexact", "also has model_fp32.onnx")
     refused(infer(folder, data, "--method", "generate"), 3, operators)
     refused(infer(folder, data, "--verify"), 3, operators)
-    # As Hugging Face's folders have it: several graphs, none of them called model.onnx.
+    # As in Hugging Face's folders: several graphs, none of them named model.onnx.
     shutil.copytree(folder, tmp_path / "js")
     (tmp_path / "js" / "onnx").mkdir()
     shutil.move(tmp_path / "js" / "model.onnx", tmp_path / "js" / "onnx" / "model_int8.onnx")
@@ -65,7 +65,7 @@ def test_with_allow_inexact_whole_prompts_are_read_alone_and_the_provenance_says
     data = prompts("--shots", "1,2,5,9")
     refused(infer(folder, data, "--allow-inexact"), 2, "--method score", "--method generate")
     model, out = Greedy(folder), tmp_path / "p.jsonl"
-    # Neither option can part a prompt or bring two together.
+    # No option may split a prompt or batch two together.
     for options in ((), ("--batch-tokens", 4096), ("--prefill-chunk", 3)):
         done = infer(folder, data, "--allow-inexact", "--method", "generate", "-o", out, *options)
         assert done.returncode == 0, done.stderr
@@ -91,7 +91,7 @@ def test_an_exact_graph_does_not_ask_for_the_flag():
 
 
 def test_blocks_that_round_a_tokens_activations_do_not_depend_on_the_call():
-    """MatMulNBits with accuracy_level 4 has a scale for each block of each token: it is not refused."""
+    """MatMulNBits with accuracy_level 4 has one scale per block and token, so it is not refused."""
     rng, rows, width, block = np.random.default_rng(0), 192, 256, 32
     constants = {
         "codes": rng.integers(0, 256, (rows, width // block, block // 2)).astype(np.uint8),
@@ -110,7 +110,7 @@ def test_blocks_that_round_a_tokens_activations_do_not_depend_on_the_call():
     model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     x = rng.normal(size=(40, width)).astype(np.float32)
-    # Tokens a hundred times as large beside it.
+    # The other tokens are a hundred times as large.
     x[1:] *= 100
     alone, among = (session.run(None, {"x": tokens})[0][0] for tokens in (x[:1], x))
     np.testing.assert_allclose(alone, among, rtol=1e-6, atol=1e-5)

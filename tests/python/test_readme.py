@@ -1,5 +1,5 @@
-"""README's pipelines, and behind them those of docs/questions.md, run as they stand, in a shell where `make build` was run,
-and keep their provenance.
+"""Runs the pipelines of README, then those of docs/questions.md, unchanged, in a shell as after `make build`. Checks
+that they keep their provenance.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_readme.py
 """
@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("SHOTLINE_BIN", ROOT / "target" / "release")).resolve()
 MODEL = ROOT / "tests" / "fixtures" / "models" / "tiny-subset"
-# What is not here: results of others, one's own models, engines, tools.
+# Commands that are not run: they need results of others, the user's own models, engines or tools.
 FOREIGN = ("models/mine", "exec:", "raw/", "| jq")
 
 
 def commands() -> list[str]:
-    """The commands of the filters in the order in which they stand, each with the lines that go on with it."""
+    """The filter commands in the order of the pages, each joined with its continuation lines."""
     pages = [(ROOT / page).read_text() for page in ("README.md", "docs/questions.md")]
     text = "".join(pages).replace("\\\n      ", "")
     filters = "export|gen-tasks|encode|infer|score|fit-loglinear|contrast|figure"
@@ -28,7 +28,7 @@ def commands() -> list[str]:
 
 
 def test_the_pipelines_run_and_keep_their_provenance(tmp_path):
-    # The folder after `make build`, with a model in the place of one to fetch; it reads 512 tokens.
+    # The folder as after `make build`. A small model that reads 512 tokens replaces one that would be fetched.
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "release").symlink_to(BIN)
     (tmp_path / "models").mkdir()

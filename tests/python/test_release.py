@@ -1,4 +1,4 @@
-"""scripts/release.py: what it refuses, and what it gathers."""
+"""Tests what scripts/release.py refuses and what it collects."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ SCRIPT = ROOT / "scripts" / "release.py"
 
 @pytest.fixture
 def sources(tmp_path) -> Path:
-    """A repository of what a release looks at."""
+    """A repository with the files that a release checks."""
     (tmp_path / "fuzz").mkdir()
     for name in ("Cargo.toml", "Cargo.lock", "fuzz/Cargo.lock", "CITATION.cff", "CHANGELOG.md"):
         shutil.copy(ROOT / name, tmp_path / name)

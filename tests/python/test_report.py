@@ -1,9 +1,9 @@
-"""The report in a real browser: it renders, its tables sort, its series can be hidden and named, nothing is fetched and
-nothing complains.
+"""The report in a real browser: it renders, tables sort, series can be hidden and are named, nothing is fetched, and
+the console stays silent.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_report.py
 
-Needs Chromium (Debian's package `chromium`; `make test` installs it where it may), which is driven over the DevTools
+Needs Chromium (Debian's package `chromium`, which `make test` installs if it can), driven over the DevTools
 protocol.
 """
 
@@ -25,7 +25,7 @@ HOSTILE = "<script>document.title='taken'</script><img src=x onerror=document.ti
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Path:
-    """A report on all fixtures, with a model of a hostile name among them."""
+    """A report on all fixtures, including a model with a hostile name."""
     folder = tmp_path_factory.mktemp("report")
     names = [path.name for path in sorted(FIXTURES.glob("*.csv"))]
     for name in names:
@@ -48,12 +48,12 @@ def test_it_renders_without_a_word_and_without_the_network(tab, report):
         return box.width > 200 && box.height > 80 && svg.querySelectorAll('path').length > 10;
     })""")
     assert len(pictures) >= 9 and all(pictures)
-    # Every entry of the contents leads somewhere.
+    # Every entry of the table of contents has a target.
     assert tab.evaluate("[...document.querySelectorAll('nav a')].every(a => document.querySelector(a.hash))")
 
 
 def test_no_text_of_a_record_is_markup(tab, tmp_path):
-    """Every free text of scores by function, of contrasts and of fits is an attack."""
+    """Every free text in scores by function, contrasts and fits contains an attack."""
     lines = (
         "gen-tasks --task identity --task rotl1 --shots 2,4 --trials 2 --condition clean,deranged --quiet"
         " | encode --alphabet genomic | infer --model builtin:copy --name m --modality g -o p.jsonl;"
@@ -82,16 +82,16 @@ def test_no_text_of_a_record_is_markup(tab, tmp_path):
     assert tab.evaluate("document.querySelectorAll('script').length") == 1
     assert tab.evaluate("document.querySelectorAll('img').length") == 0
     assert tab.evaluate("document.querySelectorAll('[onmouseover], [onerror]').length") == 0
-    # They are there all the same, as text.
+    # The texts are still there, as plain text.
     assert tab.evaluate("document.body.textContent.includes('<img src=x onerror=')")
 
 
-# Before them stand the models of the campaign.
+# The table of the campaign's models comes before it.
 SCORES = "document.querySelectorAll('table')[1]"
 
 
 def column(tab: Tab, heading: str) -> list[str]:
-    """The values of a column of the scores, as they stand."""
+    """The values of a column of the scores, in the order shown."""
     return tab.evaluate(f"""(() => {{
         const table = {SCORES};
         const at = [...table.tHead.rows[0].cells].findIndex(c => c.textContent.trim() === {json.dumps(heading)});
@@ -100,7 +100,7 @@ def column(tab: Tab, heading: str) -> list[str]:
 
 
 def press(tab: Tab, heading: str) -> str:
-    """Presses a heading; the order that it now announces."""
+    """Presses a heading. Returns the sort order that it then announces."""
     return tab.evaluate(f"""(() => {{
         const button = [...{SCORES}.tHead.querySelectorAll('button')]
             .find(b => b.textContent.trim() === {json.dumps(heading)});
@@ -121,7 +121,7 @@ def test_tables_sort_numbers_and_text_both_ways_and_keep_rows_whole(tab, report)
     assert press(tab, "model") == "ascending"
     models = column(tab, "model")
     assert sorted(zip(models, column(tab, "accuracy"), strict=True)) == pairs
-    # One model after the other; sizes as numbers: 4B before 14B.
+    # Models stay grouped. Sizes sort as numbers: 4B before 14B.
     assert [model for model, _ in itertools.groupby(models)] == list(dict.fromkeys(models))
     assert models.index("Qwen3-4B-Base") < models.index("Qwen3-14B-Base")
     assert tab.evaluate(f"{SCORES}.querySelectorAll('[aria-sort]').length") == 1
@@ -186,7 +186,7 @@ def test_marks_say_their_value_interval_and_number_under_the_pointer_and_by_arro
     gap = "[...document.querySelectorAll('.point')].find(p => p.ariaLabel.includes('functions'))"
     point_at(tab, gap)
     assert re.search(r" \d+ shots? .*\], 8 functions$", tab.evaluate(said))
-    # Out of the way: what scrolls under the pointer is named, too.
+    # Move the pointer away: a mark that scrolls under it would be named, too.
     tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
     tab.evaluate("document.querySelector('#figure-1 .label[role]').focus()")
     seen = []
@@ -235,7 +235,7 @@ def test_a_dark_page_has_light_ink_in_its_figures(tab, report):
     assert shades("light") == [765, 765, 78]
     page, paper, ink = shades("dark")
     assert page == paper < 100 and ink > 600
-    # No mark keeps a colour of print, but for coloured cells and their scale.
+    # No mark has its own print colour, except coloured cells and their scale.
     assert tab.evaluate("""(() => {
         const rgb = (hex) => `rgb(${hex.match(/\\w\\w/g).map((c) => parseInt(c, 16)).join(", ")})`;
         const kept = (path, name) => path.hasAttribute(name) && getComputedStyle(path)[name] === rgb(path.getAttribute(name));
@@ -247,7 +247,7 @@ def test_a_dark_page_has_light_ink_in_its_figures(tab, report):
 
 
 def test_every_mark_of_a_figure_is_reached_from_a_label(tab, report):
-    """Of rows, too: from the label of a series to its value in every row."""
+    """This includes rows: from the label of a series to its value in each row."""
     tab.open(report)
     assert tab.evaluate("""[...document.querySelectorAll('.picture svg')].every((svg) =>
         [...svg.querySelectorAll('.point')].every((point) =>

@@ -1,4 +1,4 @@
-"""`make reproduce`: the whole protocol on a tiny model and a baseline, stopped, started again, and with other settings.
+"""`make reproduce`: the whole protocol on a tiny model and a baseline; interrupted, resumed, and with other settings.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_reproduce.py
 
@@ -54,7 +54,7 @@ def test_everything_is_there(reproduced):
     assert {"curve", "bitload", "bitdiversity", "zero-bd", "understandable", "errors", "contrast", "tasks"} <= figures
     report = (reproduced / "report.html").read_text()
     assert report.count("<svg") == len(figures)
-    # The exact commands, from the first filter on.
+    # The report has the exact commands, from the first filter on.
     assert "gen-tasks --quiet --design independent --suite paper --trials 2 --seed 0" in report
     assert f"infer --quiet --resume --model {TINY}" in report
 
@@ -102,14 +102,14 @@ def test_a_nested_design_reads_every_shot_count_from_one_sequence(tmp_path):
 
 
 def records(path: Path) -> bytes:
-    """A file's records as JSON lines; whole files have no place among shards, so nothing is to be checked."""
+    """A file's records as JSON lines. The shard check does not apply to whole files, so it is switched off."""
     command = [BIN / "merge-shards", "--allow-unchecked", path, "--to", "jsonl"]
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 
 def test_a_run_in_shards_gives_what_an_uncut_one_gives(tmp_path_factory):
-    # Other batches round otherwise, and shards have others: here every prompt is read alone, and no answers are decoded
-    # together.
+    # Shards have other batches, and other batches round differently. So every prompt is read alone here, and no answers
+    # are decoded together.
     settings = {"CONTROL": "1", "INFER_FLAGS": "--batch-tokens 1 --complete none"}
     uncut, out = tmp_path_factory.mktemp("uncut"), tmp_path_factory.mktemp("cut")
     make(uncut, **settings)
@@ -120,10 +120,10 @@ def test_a_run_in_shards_gives_what_an_uncut_one_gives(tmp_path_factory):
         assert records(out / "predictions" / name) == records(uncut / "predictions" / name), name
     for table in ("scores", "tasks", "fits", "contrasts"):
         assert (out / f"{table}.csv").read_bytes() == (uncut / f"{table}.csv").read_bytes()
-    # Two models, five cells, three shards; baselines are quick and not cut.
+    # Two models, five cells, three shards. Baselines are fast and not split.
     shards = sorted((out / "shards").glob("*.parquet"))
     assert len(shards) == 2 * 5 * 3
-    # What is there stays, with other shards or none, and without those that made it.
+    # Existing results stay, with other shards, without shards, and without the shards that made them.
     before = times(out)
     for count in ("3", "7", "1"):
         make(out, **settings, SHARDS=count)
@@ -132,7 +132,7 @@ def test_a_run_in_shards_gives_what_an_uncut_one_gives(tmp_path_factory):
         shard.unlink()
     make(out, **settings, SHARDS="3")
     assert not list((out / "shards").glob("*.parquet"))
-    # A shard that is missing is made alone.
+    # Only a missing shard is made again.
     whole = out / "predictions" / "tiny-subset.clean.n2.parquet"
     whole.unlink()
     make(out, **settings, SHARDS="3")
@@ -143,7 +143,7 @@ def test_a_run_in_shards_gives_what_an_uncut_one_gives(tmp_path_factory):
 @pytest.mark.parametrize("cluster", ["", "slurm"])
 @pytest.mark.parametrize("names", [("a model", "a model"), (None, "b")])
 def test_two_models_of_one_name_are_refused_before_any_work(names, cluster, tmp_path):
-    # Without a name on its card, a model is called as its folder, and a link's target is the folder.
+    # A model without a name on its card is named after its folder. For a link, that is the target folder.
     folders = [tmp_path / "one" / "b", tmp_path / "two" / "c"]
     for folder, name in zip(folders, names, strict=True):
         folder.mkdir(parents=True)
@@ -203,7 +203,7 @@ def test_settings_that_make_no_sense_are_refused_before_any_work(settings, words
 
 
 def test_a_path_with_spaces_goes_by_a_link(tmp_path):
-    """In MODELS it would be two words, in OUT two folders."""
+    """In MODELS such a path would be two words, in OUT two folders."""
     assert "OUT=" in make(tmp_path / "my out", fails=True)
     assert not list(tmp_path.iterdir())
     (tmp_path / "my model").symlink_to(ROOT / TINY)

@@ -1,4 +1,4 @@
-"""`make reproduce-published`: every table of the follow-up from results in the published layout, few of them.
+"""`make reproduce-published`: all tables of the follow-up, from a few results in the published layout.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_reproduce_published.py
 """
@@ -11,7 +11,7 @@ from filters import BIN, rows, said
 from published import RUNS, files_of
 
 SHOTS = [1, 2, 4]
-# All of the layout but some of Qwen3's and ProGen2's sizes.
+# The whole layout, except some sizes of Qwen3 and ProGen2.
 FEW = [(folder, model, modality, SHOTS) for folder, model, modality, _ in RUNS
        if not folder.endswith(("_1_7b", "_8b", "_medium", "_xlarge"))]  # fmt: skip
 
@@ -45,7 +45,7 @@ def test_every_table_has_its_models(reproduced):
     assert all(s["trials"] == "200" for s in rows(out / "scores.csv"))
     contrasts = rows(out / "contrasts.csv")
     assert {c["model"] for c in contrasts} == canonical
-    # Corrected over the six, each at its largest shot count, and no others.
+    # Holm's correction covers the six models, each at its largest shot count, and no others.
     assert {(c["model"], c["shots"]) for c in contrasts if c["p_holm"]} == {(model, "4") for model in canonical}
     assert {c["model"] for c in rows(out / "contrasts-sizes.csv")} == sizes
     assert {c["model"] for c in rows(out / "contrasts-controls.csv")} == controls

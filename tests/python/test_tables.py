@@ -1,9 +1,9 @@
-"""Tables as pandas, polars, DuckDB, R, Excel and Python's json leave them: read as the file that Shotline wrote, or named.
+"""Tables from pandas, polars, DuckDB, R, Excel and Python's json: read like Shotline's own, or refused with the reason.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/python/test_tables.py
 
-Needs scripts/requirements/test.txt, and the built filters in the folder SHOTLINE_BIN. What a filter makes of its own table is
-what every other is held against, byte for byte.
+Needs scripts/requirements/test.txt, and the built filters in the folder SHOTLINE_BIN. Every other table must give the
+same result, byte for byte, as the filter's own table.
 """
 
 import codecs
@@ -25,7 +25,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 
-# Null in every prediction of a baseline: columns that pandas reads as float64.
+# These are null in every prediction of a baseline, so pandas reads the columns as float64.
 EMPTY = ("params", "answer_logprob", "margin")
 
 
@@ -44,7 +44,7 @@ def run(program: str, *arguments, text: bytes = b"") -> bytes:
 
 
 def refused(program: str, *arguments, text: bytes = b"", code: int = 1) -> str:
-    """The one line that a filter says of what it does not read."""
+    """The one-line message of a filter for input that it does not read."""
     done = attempt(program, *arguments, text=text)
     said = done.stderr.decode()
     assert done.returncode == code and not done.stdout, said
@@ -81,7 +81,7 @@ def scores(predictions) -> list[dict]:
     return rows_of(run("score", "--to", "jsonl", text=lines_of(predictions)))
 
 
-# What reads each table, and so says whether it was read right.
+# For each table, the filter that reads it: its output shows whether it was read right.
 FILTERS = {
     "trials": ("encode", "--alphabet", "genomic"),
     "prompts": ("infer", "--model", "builtin:nearest"),
@@ -108,7 +108,7 @@ def arrow(rows: list[dict]) -> pa.Table:
 
 
 def retyped(rows: list[dict], kinds) -> pa.Table:
-    """The rows with the types that `kinds` gives for a field, where it gives one."""
+    """The rows with the types that `kinds` gives. A field keeps its type if `kinds` gives none."""
     table = arrow(rows)
     fields = [field.with_type(kinds(field) or field.type) for field in table.schema]
     columns = [column.cast(field.type) for column, field in zip(table.columns, fields)]
@@ -132,7 +132,7 @@ def flags_as_floats(rows):
 
 
 def nan_for_null(rows):
-    """Optional numbers as pandas keeps them: NaN where there is none."""
+    """Optional numbers as pandas stores them: NaN for a missing one."""
     frame = pd.DataFrame(rows)
     for name in frame.columns:
         if all(row[name] is None or isinstance(row[name], (int, float)) for row in rows):
@@ -184,7 +184,7 @@ def test_pandas_with_nulls_and_categories(table, tmp_path):
             frame[name] = frame[name].astype("boolean")
     frame.to_parquet(tmp_path / "theirs.parquet")
     assert run(*reader, tmp_path / "theirs.parquet") == expected(rows, reader)
-    # As objects, where a null makes integers floats: 2.0.
+    # As JSON objects, where a null in the column turns integers into floats: 2.0.
     text = pd.DataFrame(rows).to_json(orient="records", lines=True, double_precision=15).encode()
     again = run(*reader, text=text)
     if reader[0] != "fit-loglinear":  # pandas writes 15 digits of a float.
@@ -262,7 +262,7 @@ def test_a_table_of_no_rows_is_of_the_kind_that_its_schema_says(prompts, scores,
         assert f"none.parquet: {words}" in refused(*filter, tmp_path / "none.parquet")
 
 
-# --- columns that nobody here knows ---
+# --- columns unknown to the filters ---
 
 ZONE = "Europe/Berlin"
 DAY = datetime.datetime(2026, 11, 26, 12, 30, 15, 123456)
@@ -290,7 +290,7 @@ UNKNOWN = {
 
 @pytest.fixture(scope="module")
 def carrying(trials, tmp_path_factory) -> Path:
-    """Trials in Parquet with a column of every type."""
+    """A Parquet file of trials with one extra column of every type."""
     rows = trials[: len(trials) // 2 * 2]
     table = arrow(rows)
     for name, column in UNKNOWN.items():
@@ -328,7 +328,7 @@ def test_json_says_what_it_can(carrying):
 
 
 def test_a_run_that_goes_on_keeps_types(carrying, tmp_path):
-    """Between a stop and its end, predictions are kept as JSON lines."""
+    """An interrupted run keeps its predictions as JSON lines until it is finished."""
     prompts = tmp_path / "prompts.parquet"
     run("encode", "--alphabet", "linguistic", carrying, "-o", prompts)
     model = Path(__file__).parents[1] / "fixtures" / "models" / "tiny-hf"
@@ -339,11 +339,11 @@ def test_a_run_that_goes_on_keeps_types(carrying, tmp_path):
         assert ours[name].combine_chunks().equals(theirs[name].combine_chunks()), name
 
 
-# --- what would be lost is refused by name ---
+# --- values that would be lost are refused, with the column's name ---
 
 
 def with_column(trials: list[dict], values: list, kind: pa.DataType | None = None) -> pa.Table:
-    """Trials with a column `x` that no filter knows."""
+    """Trials with a column `x` that is unknown to the filters."""
     rows = [trials[i % len(trials)] for i in range(len(values))]
     return arrow(rows).append_column("x", pa.array(values, kind))
 
@@ -391,11 +391,11 @@ def test_several_tables_have_columns_of_one_type(trials, tmp_path):
     (tmp_path / "decimal.jsonl").write_bytes(lines_of(rows))
     said = refused("encode", "--alphabet", "genomic", tmp_path / "decimal.parquet", tmp_path / "decimal.jsonl", "-o", out)
     assert 'column "x": 1.2599 would become 1.26' in said
-    # What only one has is null in the other.
+    # A column that only one file has is null in the other.
     for names, values in [(("half", "none"), [0.5, None, 7.5, None, None, None]), (("none", "half"), [None, None, None, 0.5, None, 7.5])]:
         run("encode", "--alphabet", "genomic", *(tmp_path / f"{name}.parquet" for name in names), "-o", out)
         assert pq.read_table(out)["x"].to_pylist() == values
-    # Unless it comes after the first records, when the types stand.
+    # It is refused if the column first appears after the first records, when the types are fixed.
     pq.write_table(arrow(trials * (LATE // len(trials) + 1)), tmp_path / "many.parquet")
     said = refused("encode", "--alphabet", "genomic", tmp_path / "many.parquet", tmp_path / "half.parquet", "-o", out.with_name("o.parquet"))
     assert 'column "x" comes after the first records' in said
@@ -475,7 +475,7 @@ def test_a_comma_is_a_point_in_numbers_only():
     assert fit["model"] == "1,5"
     said = refused("fit-loglinear", text=b"model;shots;accuracy\nm;1;0,1\nm;2,5;0,2\n")
     assert 'stdin:3: column "shots": expected an integer, found 2,5' in said
-    # In a table with commas, one is no point.
+    # In a table with commas, a comma is not a decimal point.
     said = refused("fit-loglinear", text=b'model,shots,accuracy\nm,1,"0,1"\n')
     assert 'column "accuracy": expected a number, found 0,1' in said
 
