@@ -326,4 +326,19 @@ mod tests {
             assert_eq!(name_inside(path), Path::new(inside));
         }
     }
+
+    /// An encoder that finished its stream when dropped would make half an output look whole.
+    #[test]
+    fn a_dropped_stream_has_no_end() {
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            let mut out = Vec::new();
+            let mut packer = Packer::new(&mut out, Some(compression)).unwrap();
+            packer.write_all(b"{\"a\": 1}\n").unwrap();
+            packer.flush().unwrap();
+            drop(packer);
+            let read = unpack(io::Cursor::new(out))
+                .and_then(|(mut stream, _)| stream.read_to_end(&mut Vec::new()));
+            assert!(read.unwrap_err().to_string().contains("cut-off"));
+        }
+    }
 }

@@ -134,6 +134,16 @@ mod tests {
     }
 
     #[test]
+    fn twenty_tasks_by_brute_force() {
+        let of = |f: &dyn Fn(i64) -> i64| (0..20).map(f).collect::<Vec<i64>>();
+        assert_exact(&of(&|i| i * 37 % 23 - 5));
+        assert_exact(&of(&|i| i * 11 % 128 - 40));
+        assert_exact(&of(&|i| 1 - 2 * (i % 2)));
+        assert_exact(&of(&|i| i + 1));
+        assert_exact(&of(&|_| -3));
+    }
+
+    #[test]
     fn no_difference_is_no_evidence() {
         for differences in [&[][..], &[0, 0, 0]] {
             let test = sign_flip_test(differences);
