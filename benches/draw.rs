@@ -110,7 +110,7 @@ fn encode(bencher: Bencher<'_, '_>, shots: u32) {
 }
 
 /// The records as a file of this format would hold them.
-fn written<T: Record + Clone>(records: &[T], format: Format) -> Vec<u8> {
+fn written<T: Record>(records: &[T], format: Format) -> Vec<u8> {
     let chain = Chain::default();
     let mut writer = Writer::new(Vec::new(), "memory", format, &[], &chain)
         .expect("every format here holds lists");

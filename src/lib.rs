@@ -19,9 +19,6 @@ pub mod compression;
 /// Small files that people edit, and git-lfs pointers.
 pub mod text;
 
-/// Tables for a terminal.
-pub mod terminal;
-
 /// Seeded random draws, keyed by what they are for.
 pub mod chance;
 
@@ -38,7 +35,11 @@ pub mod symbols;
 pub mod stats;
 
 /// The tables between the filters: columns, readers, writers.
+#[macro_use]
 pub mod record;
+
+/// Tables for a person.
+pub mod terminal;
 
 /// Alphabets and templates: bits to symbols and back.
 pub mod encoding;

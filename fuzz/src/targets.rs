@@ -3,6 +3,7 @@ The targets: each takes bytes for what one parser reads, and holds what comes ou
 */
 
 use crate::scratch::{Memory, folder};
+use shotline::analysis::{Mean, Outcome, Verdict};
 use shotline::cli::{parse_shots, read_sequences};
 use shotline::encoding::{Alphabet, Template};
 use shotline::predictor::onnx::{self, Device};
@@ -10,8 +11,8 @@ use shotline::predictor::{Identity, Journal, fuzz_answer};
 use shotline::program::{Program, RandomSuite, RandomTables, Suite};
 use shotline::provenance::{Chain, Step};
 use shotline::record::{
-    Contrast, Entry, Extra, Fit, Format, FromRow, Mean, Outcome, Prediction, Prompt, Reader,
-    Record, Score, Trial, Verdict, Writer,
+    Contrast, Entry, Extra, Fit, Format, FromRow, Prediction, Prompt, Reader, Record, Score, Trial,
+    Writer,
 };
 use shotline::report::figures::Finding;
 use shotline::trial::shard::Shard;

@@ -2,9 +2,10 @@
 Sorts predictions into cells and tasks. Of each prediction it keeps only what scoring needs (32 bytes).
 */
 
+use super::Verdict;
 use crate::chance::Key;
 use crate::error::{Error, Result, counted};
-use crate::record::{CurveKey, Design, ErrorKind, Verdict};
+use crate::record::{CurveKey, Design, ErrorKind};
 use crate::stats::count;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -4,8 +4,9 @@ Compares two lists of task accuracies: the mean gap, its error, and tests paired
 
 use super::cells::{CurveCell, TrialResult, mean, whole};
 use crate::error::{Error, Result, counted};
+use crate::record::PairedGap;
 use crate::stats::{
-    NORMAL_95, Paired, SignFlipTest, adjusted, benjamini_hochberg, holm, paired, sign_flip_test,
+    NORMAL_95, PairedTest, SignFlipTest, adjusted, benjamini_hochberg, holm, paired, sign_flip_test,
 };
 
 /// One task with two sides: two models, or two conditions.
@@ -69,23 +70,6 @@ impl TaskPair<'_> {
 pub struct PairedTasks<'a> {
     /// The tasks that both have.
     pub tasks: Vec<TaskPair<'a>>,
-}
-
-/// The comparison of two cells.
-#[derive(Debug, Clone, Copy)]
-pub struct Summary {
-    /// The mean accuracy of the first.
-    pub accuracy_a: f64,
-    /// The mean accuracy of the second.
-    pub accuracy_b: f64,
-    /// The mean difference, with its paired error and test.
-    pub gap: Paired,
-    /// The 95 % interval of the gap.
-    pub interval: Option<(f64, f64)>,
-    /// The numbers of tasks where the first is better, both are equal, and the second is better.
-    pub signs: [u32; 3],
-    /// The exact swap test. None if numbers of trials are unequal.
-    pub swap: Option<SignFlipTest>,
 }
 
 impl<'a> PairedTasks<'a> {
@@ -154,21 +138,34 @@ impl<'a> PairedTasks<'a> {
         ranks
     }
 
-    /// Accuracies, gap and tests.
-    pub fn summary(&self) -> Option<Summary> {
+    /// The mean accuracies of both sides.
+    pub fn accuracies(&self) -> [f64; 2] {
+        [TaskPair::accuracy_a, TaskPair::accuracy_b].map(|side| mean(self.tasks.iter().map(side)))
+    }
+
+    /// The gap and its tests, with the p-values that `p_swap` and `p_t` choose, and none corrected yet.
+    pub fn gap(
+        &self,
+        p_swap: fn(&SignFlipTest) -> f64,
+        p_t: fn(&PairedTest) -> f64,
+    ) -> Option<PairedGap> {
         let gaps: Vec<f64> = self.tasks.iter().map(TaskPair::gap).collect();
         let gap = paired(&gaps)?;
-        let signs =
+        let [up, equal, down] =
             [1, 0, -1].map(|sign| whole(self.tasks.iter().filter(|t| t.sign() == sign).count()));
-        Some(Summary {
-            accuracy_a: mean(self.tasks.iter().map(TaskPair::accuracy_a)),
-            accuracy_b: mean(self.tasks.iter().map(TaskPair::accuracy_b)),
-            gap,
-            interval: gap
-                .se
-                .map(|se| (gap.mean - NORMAL_95 * se, gap.mean + NORMAL_95 * se)),
-            signs,
-            swap: self.differences().map(|d| sign_flip_test(&d)),
+        Some(PairedGap {
+            gap: gap.mean,
+            gap_se: gap.se,
+            ci_low: gap.se.map(|se| gap.mean - NORMAL_95 * se),
+            ci_high: gap.se.map(|se| gap.mean + NORMAL_95 * se),
+            up,
+            equal,
+            down,
+            p_swap: self.differences().map(|d| p_swap(&sign_flip_test(&d))),
+            t: gap.test.map(|test| test.t),
+            p_t: gap.test.map(|test| p_t(&test)),
+            p_holm: None,
+            p_bh: None,
         })
     }
 

@@ -3,10 +3,10 @@ Clean against deranged: how much of a model's accuracy comes from the mapping in
 */
 
 use super::cells::{CurveCells, whole};
-use super::compare::{PairedTasks, Summary, TaskPair, corrected};
+use super::compare::{PairedTasks, TaskPair, corrected};
 use super::score::Complexities;
 use crate::error::{Error, Result};
-use crate::record::{Condition, Contrast, CurveKey};
+use crate::record::{Condition, Contrast, CurveKey, PairedGap};
 use rayon::prelude::*;
 
 /// A model's clean and deranged cells at one shot count.
@@ -116,36 +116,26 @@ pub fn contrast_cells(contrasts: &Contrasts<'_>) -> Vec<Contrast> {
     let rows = points
         .into_par_iter()
         .filter_map(|(clean, point)| {
-            let summary = point.tasks.summary()?;
             let is_of_family = point.is_last && !clean.key.is_control();
-            Some((is_of_family, row(clean, point, &summary)))
+            Some((is_of_family, row(clean, point)?))
         })
         .collect();
     corrected(rows, |row: &mut Contrast| {
-        (row.p_swap, [&mut row.p_holm, &mut row.p_bh])
+        let gap = &mut row.paired;
+        (gap.p_swap, [&mut gap.p_holm, &mut gap.p_bh])
     })
 }
 
-fn row(clean: &CurveCells, point: &Point<'_>, summary: &Summary) -> Contrast {
-    let [up, equal, down] = summary.signs;
-    let test = summary.gap.test;
-    Contrast {
+fn row(clean: &CurveCells, point: &Point<'_>) -> Option<Contrast> {
+    let [clean_accuracy, deranged_accuracy] = point.tasks.accuracies();
+    Some(Contrast {
         tasks: whole(point.tasks.tasks.len()),
         trials: point.tasks.tasks.iter().map(TaskPair::trials).sum(),
-        clean_accuracy: summary.accuracy_a,
-        deranged_accuracy: summary.accuracy_b,
-        gap: summary.gap.mean,
-        gap_se: summary.gap.se,
-        ci_low: summary.interval.map(|i| i.0),
-        ci_high: summary.interval.map(|i| i.1),
-        up,
-        equal,
-        down,
-        p_swap: summary.swap.map(|s| s.greater),
-        t: test.map(|t| t.t),
-        p_t: test.map(|t| t.greater),
+        clean_accuracy,
+        deranged_accuracy,
+        paired: point.tasks.gap(|swap| swap.greater, |t| t.greater)?,
         ..of_model(clean, point.shots)
-    }
+    })
 }
 
 /// A row with only the columns that name a model.
@@ -191,10 +181,13 @@ pub fn contrast_tasks(
                     trials: task.trials(),
                     clean_accuracy: task.accuracy_a(),
                     deranged_accuracy: task.accuracy_b(),
-                    gap: task.gap(),
-                    up: u32::from(sign > 0),
-                    equal: u32::from(sign == 0),
-                    down: u32::from(sign < 0),
+                    paired: PairedGap {
+                        gap: task.gap(),
+                        up: u32::from(sign > 0),
+                        equal: u32::from(sign == 0),
+                        down: u32::from(sign < 0),
+                        ..PairedGap::default()
+                    },
                     ..of_model(model.clean, point.shots)
                 });
             }

@@ -2,11 +2,12 @@
 Judges single predictions: the mode baseline on the same trial, and the kind of answer.
 */
 
+use super::Outcome;
 use super::cells::{Counts, Details, Errors};
 use super::mode::{mode_accuracy, modes};
 use crate::error::Result;
 use crate::program::{Bits, Rivals, Suite, bit_diversity, mask};
-use crate::record::{Condition, ErrorKind, Outcome};
+use crate::record::{Condition, ErrorKind};
 
 /// Judges predictions.
 pub struct Judge {

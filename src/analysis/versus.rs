@@ -7,6 +7,7 @@ use super::compare::{PairedTasks, Share, TaskPair, corrected};
 use super::score::Complexities;
 use crate::error::{Error, Result, counted};
 use crate::record::{CurveKey, Listed, PairKey, Side, Versus, VersusTask};
+use crate::stats::{PairedTest, SignFlipTest};
 use rayon::prelude::*;
 use std::cmp::Reverse;
 
@@ -126,33 +127,20 @@ impl<'a> ModelPair<'a> {
     }
 
     fn row(&self, top: usize) -> Option<Versus> {
-        let summary = self.tasks.summary()?;
+        let [accuracy_a, accuracy_b] = self.tasks.accuracies();
         let top = top.min(self.tasks.tasks.len());
         let [a, b] = [TaskPair::exact_a, TaskPair::exact_b].map(|share| self.tasks.ranks(share));
         let places = self.places();
         let both = |(p, q): (&usize, &usize)| *p < top && *q < top;
         let shared = places.a.iter().zip(&places.b).filter(|&p| both(p)).count();
-        let [up, equal, down] = summary.signs;
-        let test = summary.gap.test;
         Some(Versus {
             pair: pair_key(&self.a.key, &self.b.key),
             condition: self.a.key.condition,
             shots: self.shots,
             tasks: whole(self.tasks.tasks.len()),
-            accuracy_a: summary.accuracy_a,
-            accuracy_b: summary.accuracy_b,
-            gap: summary.gap.mean,
-            gap_se: summary.gap.se,
-            ci_low: summary.interval.map(|i| i.0),
-            ci_high: summary.interval.map(|i| i.1),
-            up,
-            equal,
-            down,
-            p_swap: summary.swap.map(|s| s.two_sided()),
-            t: test.map(|t| t.t),
-            p_t: test.map(|t| t.two_sided()),
-            p_holm: None,
-            p_bh: None,
+            accuracy_a,
+            accuracy_b,
+            paired: (self.tasks).gap(SignFlipTest::two_sided, PairedTest::two_sided)?,
             top: whole(top),
             shared: whole(shared),
             iou: f64::from(whole(shared)) / f64::from(whole(2 * top - shared)),
@@ -173,7 +161,8 @@ pub fn versus(curves: &[CurveCells], top: usize, allow_partial: bool) -> Result<
         .filter_map(|pair| Some((are_models(&pair.a.key, &pair.b.key), pair.row(top)?)))
         .collect();
     Ok(corrected(rows, |row: &mut Versus| {
-        (row.p_swap, [&mut row.p_holm, &mut row.p_bh])
+        let gap = &mut row.paired;
+        (gap.p_swap, [&mut gap.p_holm, &mut gap.p_bh])
     }))
 }
 

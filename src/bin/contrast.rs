@@ -2,8 +2,8 @@
 
 use clap::{Parser, ValueEnum};
 use shotline::analysis::{
-    Cells, Complexities, Contrasts, CurveCells, Details, Profile, SuiteDistances, contrast_cells,
-    contrast_tasks, similarities, versus, versus_tasks,
+    Cells, Complexities, Contrasts, CurveCells, Details, Profile, SuiteDistances, Verdict,
+    contrast_cells, contrast_tasks, similarities, versus, versus_tasks,
 };
 use shotline::cli::{
     self, GroupArgs, InputArgs, OutputArgs, Progress, SeedArg, SuiteArg, ThreadArgs, parse_shots,
@@ -12,7 +12,7 @@ use shotline::cli::{
 use shotline::error::{Error, Result, counted};
 use shotline::program::{Suite, check_bits, measures};
 use shotline::provenance::{Chain, Step};
-use shotline::record::{Identifiability, ProfileOf, Reader, Verdict};
+use shotline::record::{Identifiability, ProfileOf, Reader};
 use std::process::ExitCode;
 
 /// Contrasts conditions and models, paired function by function.

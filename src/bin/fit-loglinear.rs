@@ -2,14 +2,14 @@
 
 use clap::{Parser, ValueEnum};
 use shotline::analysis::{
-    Cells, CurveCells, Details, Family, Points, fit_means, fit_predictions, place, points_of,
-    scalings, shapes,
+    Cells, CurveCells, Details, Family, Mean, Outcome, Points, fit_means, fit_predictions, place,
+    points_of, scalings, shapes,
 };
 use shotline::cli::{self, GroupArgs, InputArgs, OutputArgs, SeedArg, ThreadArgs, warn};
 use shotline::error::{Error, Result};
 use shotline::program::Suite;
 use shotline::provenance::Step;
-use shotline::record::{Design, Fit, FromRow, Mean, Outcome, Place, Reader, Row, ShapeFit};
+use shotline::record::{Design, Fit, FromRow, Place, Reader, Row, ShapeFit};
 use shotline::stats::Bootstrap;
 use std::collections::HashMap;
 use std::process::ExitCode;

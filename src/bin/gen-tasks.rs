@@ -5,7 +5,7 @@ use serde_json::json;
 use shotline::cli::{self, OutputArgs, Progress, SeedArg, SuggestedValues, parse_shots, warn};
 use shotline::encoding::Alphabet;
 use shotline::error::{Error, Result};
-use shotline::program::{Suite, check_bits, measures};
+use shotline::program::{Program, Suite, check_bits, measures};
 use shotline::provenance::{Chain, Facts, Step, of_functions};
 use shotline::record::{Condition, Design, Extra, Listing, Trial};
 use shotline::trial::shard::Shard;
@@ -257,11 +257,11 @@ fn replay(args: &Args, alphabet: &str, mut step: Step) -> Result<()> {
             return Ok(());
         }
         let mut carried = Extra::default();
-        carried.put_text("encoding", replay.alphabet.name())?;
-        carried.put_text("zero", symbols.zero)?;
-        carried.put_text("one", symbols.one)?;
+        carried.put_text("encoding", replay.alphabet.name());
+        carried.put_text("zero", symbols.zero);
+        carried.put_text("one", symbols.one);
         if let Some(separator) = symbols.separator {
-            carried.put_text("separator", separator)?;
+            carried.put_text("separator", separator);
         }
         writer.write(&trial, &carried)
     })?;
@@ -272,19 +272,18 @@ fn replay(args: &Args, alphabet: &str, mut step: Step) -> Result<()> {
 fn list(args: &Args, chain: &Chain) -> Result<()> {
     let suite = suite(args)?;
     cli::warn_of_equal(&suite, args.bits);
-    let mut writer = args.output.table::<Listing>(chain)?;
-    for program in suite.programs() {
+    let listing = |program: &Program| {
         let measures = measures(program, args.bits);
-        let listing = Listing {
+        Listing {
             function: program.to_string(),
             bitload: measures.bitload,
             bitdiversity: measures.bitdiversity,
             zero_bd: measures.zero_bd,
             table_hash: measures.table_hash,
-        };
-        writer.write(&listing, &Extra::default())?;
-    }
-    args.output.finish(writer, chain)
+        }
+    };
+    let rows: Vec<Listing> = suite.programs().iter().map(listing).collect();
+    args.output.write_table(chain, &rows)
 }
 
 fn has_duplicates(conditions: &[Condition]) -> bool {

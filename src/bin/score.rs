@@ -2,15 +2,15 @@
 
 use clap::{Parser, ValueEnum};
 use shotline::analysis::{
-    Cells, Complexities, CurveCell, CurveCells, Judge, Measure, error_shares, power, replicates,
-    score_cell, score_tasks, strata,
+    Cells, Complexities, CurveCell, CurveCells, Judge, Measure, Outcome, error_shares, power,
+    replicates, score_cell, score_tasks, strata,
 };
 use shotline::cli::{
     self, GroupArgs, InputArgs, OutputArgs, Progress, SeedArg, SuiteArg, ThreadArgs, warn,
 };
 use shotline::error::Result;
 use shotline::provenance::Step;
-use shotline::record::{Outcome, Reader, Score};
+use shotline::record::{Reader, Score};
 use shotline::stats::Bootstrap;
 use std::process::ExitCode;
 

@@ -11,10 +11,11 @@ use crate::memory;
 use crate::program::Suite;
 use crate::provenance::{self, Chain};
 use crate::record::{Extra, Format, Record, Writer};
+use crate::terminal::{Brief, aligned};
 use clap::builder::{NonEmptyStringValueParser, PossibleValue, TypedValueParser};
 use clap::{Arg, ArgMatches, Args, Command, ValueHint};
 use std::ffi::OsStr;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 
 /// The input files.
@@ -70,49 +71,63 @@ impl OutputArgs {
     ///
     /// # Errors
     /// The output cannot be created, or the format cannot hold the records.
-    pub fn records<T: Record + Clone>(
+    pub fn records<T: Record>(
         &self,
         skip: &'static [&'static str],
         chain: &Chain,
     ) -> Result<Writer<Sink, T>> {
-        self.writer(Format::Jsonl, skip, chain)
+        self.writer(self.format()?.unwrap_or(Format::Jsonl), skip, chain)
     }
 
-    /// A writer of a flat table, by default as CSV, or as aligned columns on a terminal.
+    /// Writes a flat table, by default as CSV, or as aligned columns on a terminal.
     ///
     /// # Errors
-    /// The output cannot be created, or the format cannot hold the records.
-    pub fn table<T: Record + Clone>(&self, chain: &Chain) -> Result<Writer<Sink, T>> {
+    /// The output cannot be created or written.
+    pub fn write_table<T: Record>(&self, chain: &Chain, rows: &[T]) -> Result<()> {
         let default = if self.is_on_terminal() {
             Format::Table
         } else {
             Format::Csv
         };
-        self.writer(default, &[], chain)
-    }
-
-    /// Writes a whole flat table.
-    ///
-    /// # Errors
-    /// The output cannot be created or written.
-    pub fn write_table<T: Record + Clone>(&self, chain: &Chain, rows: &[T]) -> Result<()> {
-        let mut writer = self.table::<T>(chain)?;
+        let format = self.format()?.unwrap_or(default);
+        if format == Format::Table {
+            let size = rustix::termios::tcgetwinsize(std::io::stdout());
+            let width = size.map_or(0, |size| usize::from(size.ws_col));
+            let width = Some(width).filter(|&width| width > 0 && self.is_on_terminal());
+            let mut sink = self.sink(format)?;
+            sink.write_all(aligned(Brief::of(rows), width).as_bytes())
+                .map_err(|e| Error::io(self.place(), e))?;
+            return self.commit(sink, chain);
+        }
+        let mut writer = self.writer(format, &[], chain)?;
         for row in rows {
             writer.write(row, &Extra::default())?;
         }
         self.finish(writer, chain)
     }
 
-    fn writer<T: Record + Clone>(
+    fn writer<T: Record>(
         &self,
-        default: Format,
+        format: Format,
         skip: &'static [&'static str],
         chain: &Chain,
     ) -> Result<Writer<Sink, T>> {
+        let mut writer = Writer::new(self.sink(format)?, &self.place(), format, skip, chain)?;
+        if self.provenance {
+            writer.write_provenance(chain)?;
+        }
+        Ok(writer)
+    }
+
+    /// The output's name in messages.
+    fn place(&self) -> String {
+        let file = self.file().map(|file| file.display().to_string());
+        file.unwrap_or_else(|| "stdout".to_owned())
+    }
+
+    fn sink(&self, format: Format) -> Result<Sink> {
         let file = self.file();
-        let terminal = self.is_on_terminal();
-        let format = self.format()?.unwrap_or(default);
-        if terminal && matches!(format, Format::Arrow | Format::Parquet) {
+        if self.is_on_terminal() && matches!(format, Format::Arrow | Format::Parquet) {
             return Err(Error::usage(
                 "binary output on a terminal: redirect it, or use -o FILE",
             ));
@@ -126,24 +141,19 @@ impl OutputArgs {
                 name_inside(packed).display()
             )));
         }
-        let sink = Sink::create(file.map(PathBuf::as_path))?;
-        let place = file.map_or_else(|| "stdout".to_owned(), |f| f.display().to_string());
-        let mut writer = Writer::new(sink, &place, format, skip, chain)?;
-        if terminal && let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdout()) {
-            writer.fit(Some(usize::from(size.ws_col)).filter(|&width| width > 0));
-        }
-        if self.provenance {
-            writer.write_provenance(chain)?;
-        }
-        Ok(writer)
+        Sink::create(file.map(PathBuf::as_path))
     }
 
     /// Finishes the output. Only now a file gets its name.
     ///
     /// # Errors
     /// The output cannot be written.
-    pub fn finish<T: Record + Clone>(&self, writer: Writer<Sink, T>, chain: &Chain) -> Result<()> {
-        writer.finish()?.commit()?;
+    pub fn finish<T: Record>(&self, writer: Writer<Sink, T>, chain: &Chain) -> Result<()> {
+        self.commit(writer.finish()?, chain)
+    }
+
+    fn commit(&self, sink: Sink, chain: &Chain) -> Result<()> {
+        sink.commit()?;
         if let Some(file) = self.file().filter(|f| f.is_file()) {
             Sink::write_file(&provenance::beside(file), chain.to_json().as_bytes())?;
         }

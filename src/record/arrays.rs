@@ -34,14 +34,14 @@ pub(super) struct BatchWriter<W: Write + Send> {
     line: Vec<u8>,
     skip: &'static [&'static str],
     extra: ExtraColumns,
-    /// The output; none after it failed.
+    /// The output, before the first batch, whose unknown columns are needed for the schema.
+    waiting: Option<(W, Format)>,
+    /// The output, from the first batch on.
     sink: Option<Sink<W>>,
 }
 
 /// The output of batches.
 enum Sink<W: Write + Send> {
-    /// Not begun yet: the unknown columns of the first batch are needed for the schema.
-    Waiting(W, Format),
     Arrow(StreamWriter<W>),
     Parquet(ArrowWriter<W>),
 }
@@ -67,7 +67,8 @@ impl<W: Write + Send> BatchWriter<W> {
             line: Vec::new(),
             skip,
             extra: ExtraColumns::beside(T::columns()),
-            sink: Some(Sink::Waiting(out, format)),
+            waiting: Some((out, format)),
+            sink: None,
         })
     }
 
@@ -75,7 +76,7 @@ impl<W: Write + Send> BatchWriter<W> {
         self.line.clear();
         push_record(&mut self.line, record, [], self.skip);
         self.decoder.decode(&self.line).map_err(Error::data)?;
-        self.extra.push(extra)?;
+        self.extra.push(extra);
         if self.decoder.len() >= BATCH_ROWS {
             self.write_batch()?;
         }
@@ -97,53 +98,48 @@ impl<W: Write + Send> BatchWriter<W> {
 
     fn write_batch(&mut self) -> Result<()> {
         let batch = self.batch()?;
-        let sink = self.sink.take().ok_or_else(|| self.lost())?;
-        let mut sink = match sink {
-            Sink::Waiting(out, Format::Parquet) => {
+        self.pass_on(&batch).map_err(|e| self.wrong(&*e))
+    }
+
+    fn pass_on(&mut self, batch: &RecordBatch) -> std::result::Result<(), Failure> {
+        if let Some((out, format)) = self.waiting.take() {
+            let schema = batch.schema();
+            self.sink = Some(if format == Format::Parquet {
                 let properties = properties(&self.metadata)?;
-                let begun = ArrowWriter::try_new(out, batch.schema(), Some(properties));
-                Sink::Parquet(begun.map_err(|e| self.wrong(e))?)
-            }
-            Sink::Waiting(out, _) => {
-                let begun = StreamWriter::try_new(out, &batch.schema());
-                Sink::Arrow(begun.map_err(|e| self.wrong(e))?)
-            }
-            begun => begun,
-        };
-        match &mut sink {
-            Sink::Arrow(writer) => writer.write(&batch).map_err(|e| self.wrong(e))?,
-            Sink::Parquet(writer) => {
-                writer.write(&batch).map_err(|e| self.wrong(e))?;
+                Sink::Parquet(ArrowWriter::try_new(out, schema, Some(properties))?)
+            } else {
+                Sink::Arrow(StreamWriter::try_new(out, &schema)?)
+            });
+        }
+        match &mut self.sink {
+            Some(Sink::Arrow(writer)) => writer.write(batch)?,
+            Some(Sink::Parquet(writer)) => {
+                writer.write(batch)?;
                 if writer.in_progress_size() > ROW_GROUP_BYTES {
-                    writer.flush().map_err(|e| self.wrong(e))?;
+                    writer.flush()?;
                 }
             }
-            Sink::Waiting(..) => {}
+            None => return Err("the output could not be begun".into()),
         }
-        self.sink = Some(sink);
         Ok(())
     }
 
     /// Writes the remaining records and returns the output.
     pub(super) fn finish(mut self) -> Result<W> {
-        if !self.decoder.is_empty() || matches!(self.sink, Some(Sink::Waiting(..))) {
+        if !self.decoder.is_empty() || self.waiting.is_some() {
             self.write_batch()?;
         }
-        match self.sink.take() {
-            Some(Sink::Arrow(writer)) => writer.into_inner().map_err(|e| self.wrong(e)),
-            Some(Sink::Parquet(writer)) => writer.into_inner().map_err(|e| self.wrong(e)),
-            _ => Err(self.lost()),
-        }
-    }
-
-    fn lost(&self) -> Error {
-        Error::data(format!("{}: the output failed before", self.place))
+        let done = match self.sink.take() {
+            Some(Sink::Arrow(writer)) => writer.into_inner().map_err(Failure::from),
+            Some(Sink::Parquet(writer)) => writer.into_inner().map_err(Failure::from),
+            None => Err("the output could not be begun".into()),
+        };
+        done.map_err(|e| self.wrong(&*e))
     }
 
     /// Converts an error of a writer. If its cause is an I/O error, reports that one.
-    fn wrong(&self, e: impl std::error::Error + 'static) -> Error {
-        let first: &(dyn std::error::Error + 'static) = &e;
-        let mut causes = std::iter::successors(Some(first), |e| e.source());
+    fn wrong(&self, e: &(dyn std::error::Error + 'static)) -> Error {
+        let mut causes = std::iter::successors(Some(e), |e| e.source());
         match causes.find_map(|e| e.downcast_ref::<io::Error>()) {
             Some(io) => Error::io(&self.place, io::Error::new(io.kind(), io.to_string())),
             None => Error::data(format!("{}: {e}", self.place)),
@@ -151,10 +147,15 @@ impl<W: Write + Send> BatchWriter<W> {
     }
 }
 
-fn properties(metadata: &HashMap<String, String>) -> Result<WriterProperties> {
+/// An error of a writer of batches.
+type Failure = Box<dyn std::error::Error>;
+
+fn properties(
+    metadata: &HashMap<String, String>,
+) -> std::result::Result<WriterProperties, Failure> {
     let pairs = (metadata.iter()).map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
     // Level 1 compresses prompts to a third of their size and costs little time.
-    let level = ZstdLevel::try_new(1).map_err(Error::data)?;
+    let level = ZstdLevel::try_new(1)?;
     Ok(WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_key_value_metadata(Some(pairs.collect()))

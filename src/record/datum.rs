@@ -29,10 +29,8 @@ pub enum Datum<'a> {
     Json(&'a str),
     /// A list in a batch: its items are those from the first index to before the second.
     Items(&'a Values, u32, u32),
-    /// A field of CSV, whose type is not known.
-    Bare(&'a str),
-    /// A field of CSV with a comma, which may be a decimal comma.
-    Comma(&'a str),
+    /// A field of CSV, whose type is not known; and whether its number may have a decimal comma.
+    Bare(&'a str, bool),
     /// A value of a type that no column has; the text is the name of the type.
     Other(&'a str),
     /// A value that no column can hold; the text says why.
@@ -54,15 +52,6 @@ impl<'a> Datum<'a> {
         }
     }
 
-    /// A field of CSV with another separator than the comma: numbers may have a decimal comma.
-    pub(super) fn with_comma(text: &'a str) -> Self {
-        if text.contains(',') {
-            Self::Comma(text)
-        } else {
-            Self::Bare(text)
-        }
-    }
-
     /// Parses a number. Uses Rust's own parser, because `serde_json`'s result can be wrong in the last bit.
     fn number(text: &str) -> Option<Self> {
         if let Ok(n) = text.parse() {
@@ -77,7 +66,7 @@ impl<'a> Datum<'a> {
         match self {
             Self::Null => true,
             Self::Float(x) => x.is_nan(),
-            Self::Bare(text) => {
+            Self::Bare(text, _) => {
                 let words = ["", "NA", "NaN", "nan", "null", "NULL", "None"];
                 words.contains(&text.trim())
             }
@@ -88,13 +77,12 @@ impl<'a> Datum<'a> {
     /// Converts a text of unknown type to a number, or else to text.
     fn settled(self) -> Self {
         match self {
-            Self::Comma(text) => {
-                let point = text.trim().replacen(',', ".", 1);
-                Self::number(&point).unwrap_or(Self::Text(text))
-            }
-            Self::Bare(text) => {
+            Self::Bare(text, has_comma) => {
                 let text = text.trim();
-                Self::number(text).unwrap_or(Self::Text(text))
+                let comma = || Self::number(&text.replacen(',', ".", 1)).filter(|_| has_comma);
+                Self::number(text)
+                    .or_else(comma)
+                    .unwrap_or(Self::Text(text))
             }
             Self::Json(text) => Self::number(text).unwrap_or(self),
             other => other,
@@ -138,7 +126,7 @@ impl<'a> Datum<'a> {
     #[inline]
     pub(super) fn text(self) -> Result<Cow<'a, str>, String> {
         match self {
-            Self::Text(text) | Self::Bare(text) | Self::Comma(text) => Ok(text.into()),
+            Self::Text(text) | Self::Bare(text, _) => Ok(text.into()),
             Self::Json(text) => serde_json::from_str(text)
                 .map(Cow::Owned)
                 .map_err(|_| self.unfit("a string")),
@@ -193,16 +181,14 @@ impl<'a> Datum<'a> {
 impl fmt::Display for Datum<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Null | Self::Bare("") => f.write_str("null"),
+            Self::Null | Self::Bare("", _) => f.write_str("null"),
             Self::Bool(b) => write!(f, "{b}"),
             Self::Int(n) => write!(f, "{n}"),
             Self::Float(x) => write!(f, "{x}"),
             Self::Text(text) => write!(f, "{:?}", shorten(text)),
-            Self::Json(text)
-            | Self::Bare(text)
-            | Self::Comma(text)
-            | Self::Other(text)
-            | Self::Unfit(text) => f.write_str(&shorten(text)),
+            Self::Json(text) | Self::Bare(text, _) | Self::Other(text) | Self::Unfit(text) => {
+                f.write_str(&shorten(text))
+            }
             Self::Items(..) => f.write_str("a list"),
         }
     }

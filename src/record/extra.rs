@@ -3,8 +3,7 @@ Columns that a filter does not know. They pass through unchanged, as JSON or as 
 */
 
 use super::batch::{JsonFields, Unknown, cast, json_fields, rows_as_json};
-use super::column::{Column, push_text};
-use super::json_lines::push_fields;
+use super::column::Column;
 use super::row::{Columns, Row};
 use super::version::SCHEMA_KEY;
 use crate::error::{Error, Result};
@@ -71,12 +70,8 @@ impl Extra {
                 return Ok(None);
             };
             let text = cast(&column.slice(*row, 1), &DataType::Utf8).map_err(|_| unfit())?;
-            return Ok(text
-                .as_string::<i32>()
-                .iter()
-                .next()
-                .flatten()
-                .map(str::to_owned));
+            let mut texts = text.as_string::<i32>().iter();
+            return Ok(texts.next().flatten().map(str::to_owned));
         }
         let found = self.fields.iter().find(|(other, _)| other == name);
         found.map_or(Ok(None), |(_, raw)| {
@@ -85,15 +80,9 @@ impl Extra {
     }
 
     /// Adds a text column.
-    ///
-    /// # Errors
-    /// None in practice: every text has a JSON form.
-    pub fn put_text(&mut self, name: &str, text: &str) -> Result<()> {
-        let mut raw = Vec::new();
-        push_text(&mut raw, text);
-        let raw = String::from_utf8(raw).map_err(Error::data)?;
+    pub fn put_text(&mut self, name: &str, text: &str) {
+        let raw = Json::from(text).to_string();
         self.fields.push((name.to_owned(), raw));
-        Ok(())
     }
 
     /// Gives columns that were read as JSON the Arrow types of `typed`.
@@ -136,19 +125,8 @@ impl Extra {
 pub(super) struct ExtraColumns {
     /// The known columns, which are written elsewhere.
     known: &'static [Column],
-    /// The collected records, in runs of consecutive records of the same form.
-    pending: Vec<Run>,
-    /// The types of the first record that has types.
-    typed: Option<Fields>,
+    pending: Vec<Extra>,
     schema: Option<SchemaRef>,
-}
-
-/// The unknown columns of consecutive records of the same form.
-enum Run {
-    /// Lines of JSON.
-    Lines(Vec<Vec<u8>>),
-    /// Rows of a batch.
-    Rows(Arc<Unknown>, Vec<u64>),
 }
 
 impl ExtraColumns {
@@ -156,39 +134,13 @@ impl ExtraColumns {
         Self {
             known,
             pending: Vec::new(),
-            typed: None,
             schema: None,
         }
     }
 
     /// Adds the unknown columns of one record.
-    pub(super) fn push(&mut self, extra: &Extra) -> Result<()> {
-        if self.typed.is_none() {
-            self.typed = extra.types().cloned();
-        }
-        match (&extra.row, self.pending.last_mut()) {
-            (Some((unknown, row)), Some(Run::Rows(last, rows))) if Arc::ptr_eq(unknown, last) => {
-                rows.push(*row as u64);
-            }
-            (Some((unknown, row)), _) => {
-                self.pending
-                    .push(Run::Rows(unknown.clone(), vec![*row as u64]));
-            }
-            (None, last) => {
-                let mut line = Vec::new();
-                push_fields(&mut line, extra.beside(self.known)?);
-                match line.first_mut() {
-                    Some(comma) => *comma = b'{',
-                    None => line.push(b'{'),
-                }
-                line.extend_from_slice(b"}\n");
-                match last {
-                    Some(Run::Lines(lines)) => lines.push(line),
-                    _ => self.pending.push(Run::Lines(vec![line])),
-                }
-            }
-        }
-        Ok(())
+    pub(super) fn push(&mut self, extra: &Extra) {
+        self.pending.push(extra.clone());
     }
 
     /// The columns of the records added since the last call.
@@ -198,15 +150,30 @@ impl ExtraColumns {
             Some(schema) => schema.clone(),
             None => self.schema.insert(self.schema_of(&pending)?).clone(),
         };
-        let columns = |run: &Run| match run {
-            Run::Lines(lines) => decoded(lines, &schema),
-            Run::Rows(unknown, rows) => {
-                let batch = self.columns_of(&unknown.batch, &schema)?;
-                take_record_batch(&batch, &UInt64Array::from(rows.clone())).map_err(unfit)
-            }
+        let batch_of = |extra: &Extra| extra.row.as_ref().map(|(unknown, _)| Arc::as_ptr(unknown));
+        let runs = pending.chunk_by(|a, b| batch_of(a) == batch_of(b));
+        let columns = |run: &[Extra]| {
+            let Some((unknown, _)) = &run[0].row else {
+                return decoded(&self.lines(run)?, &schema);
+            };
+            let batch = self.columns_of(&unknown.batch, &schema)?;
+            let rows = run
+                .iter()
+                .filter_map(|extra| Some(extra.row.as_ref()?.1 as u64));
+            take_record_batch(&batch, &UInt64Array::from_iter_values(rows)).map_err(unfit)
         };
-        let batches = pending.iter().map(columns).collect::<Result<Vec<_>>>()?;
+        let batches = runs.map(columns).collect::<Result<Vec<_>>>()?;
         concat_batches(&schema, &batches).map_err(unfit)
+    }
+
+    /// The columns of each record as a JSON object.
+    fn lines(&self, run: &[Extra]) -> Result<Vec<Vec<u8>>> {
+        let line = |extra: &Extra| {
+            let fields = extra.beside(self.known)?;
+            let fields = fields.map(|(name, raw)| format!("{}:{raw}", Json::from(name)));
+            Ok(format!("{{{}}}\n", fields.collect::<Vec<_>>().join(",")).into_bytes())
+        };
+        run.iter().map(line).collect()
     }
 
     fn is_known(&self, name: &str) -> bool {
@@ -236,18 +203,14 @@ impl ExtraColumns {
     }
 
     /// The schema of the unknown columns, from the first records: their types, or types inferred from their JSON.
-    fn schema_of(&self, pending: &[Run]) -> Result<SchemaRef> {
-        if let Some(fields) = &self.typed {
+    fn schema_of(&self, first: &[Extra]) -> Result<SchemaRef> {
+        if let Some(fields) = first.iter().find_map(Extra::types) {
             let unknown = fields.iter().filter(|field| !self.is_known(field.name()));
             // Another input may have nulls.
             let unknown = unknown.map(|field| field.as_ref().clone().with_nullable(true));
             return Ok(Arc::new(Schema::new(unknown.collect::<Vec<_>>())));
         }
-        let lines = pending.iter().flat_map(|run| match run {
-            Run::Lines(lines) => lines.as_slice(),
-            Run::Rows(..) => &[],
-        });
-        let lines: Vec<u8> = lines.flatten().copied().collect();
+        let lines = self.lines(first)?.concat();
         let inferred = arrow::json::reader::infer_json_schema(lines.as_slice(), None);
         Ok(Arc::new(inferred.map_err(unfit)?.0))
     }

@@ -5,7 +5,7 @@ Reads and writes flat tables as text: CSV and similar formats.
 use super::column::{Column, ColumnType};
 use super::datum::Datum;
 use super::json_lines::line_of;
-use super::row::{Columns, LONGEST, Place, Row, Rows};
+use super::row::{Columns, LONGEST, Place, Row, Rows, See};
 use super::table::{Record, text_fields};
 use crate::compression::Stream;
 use crate::error::{Error, Result};
@@ -67,10 +67,7 @@ fn whole<T>(read: csv::Result<T>, reader: &csv::Reader<Take<Stream>>, place: &Pl
 }
 
 impl Rows for CsvRows {
-    fn next(
-        &mut self,
-        see: &mut dyn FnMut(Row<'_>, Place) -> std::result::Result<(), String>,
-    ) -> Result<bool> {
+    fn next(&mut self, see: &mut See<'_>) -> Result<bool> {
         self.reader.get_mut().set_limit(LONGEST as u64);
         let begin = Place::line(&self.file, self.reader.position().line());
         let more = self.reader.read_record(&mut self.line);
@@ -82,8 +79,8 @@ impl Rows for CsvRows {
         let names = self.header.iter().map(Into::into);
         let fields: Vec<_> = names.zip(&self.line).collect();
         let datum: fn(_) -> _ = match self.separator {
-            b';' => Datum::with_comma,
-            _ => Datum::Bare,
+            b';' => |text| Datum::Bare(text, true),
+            _ => |text| Datum::Bare(text, false),
         };
         let (columns, next) = (Columns::Text(&fields, datum), Cell::new(0));
         see(Row::new(columns, &next), place.clone())
@@ -117,7 +114,7 @@ pub(super) fn header<T: Record>(skip: &[&str]) -> Result<Vec<&'static str>> {
 }
 
 /// The values of a record as text. `float` formats floating-point numbers; null is an empty text.
-pub(super) fn fields<T: Record>(
+pub(crate) fn fields<T: Record>(
     record: &T,
     skip: &[&str],
     float: impl Fn(f64) -> String,

@@ -5,14 +5,14 @@ Reads and writes JSON lines: one object on each line, one record in each object.
 use super::column::push_text;
 use super::datum::Datum;
 use super::plain;
-use super::row::{Columns, LONGEST, Place, Row, Rows, TextFields};
+use super::row::{Columns, LONGEST, Place, Row, Rows, See, TextFields};
 use super::table::Record;
 use super::version;
 use crate::compression::Stream;
 use crate::error::{Error, Result, shorten};
 use crate::provenance::Chain;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -107,10 +107,7 @@ impl JsonLines {
 }
 
 impl Rows for JsonLines {
-    fn next(
-        &mut self,
-        see: &mut dyn FnMut(Row<'_>, Place) -> std::result::Result<(), String>,
-    ) -> Result<bool> {
+    fn next(&mut self, see: &mut See<'_>) -> Result<bool> {
         if !std::mem::take(&mut self.is_waiting) && !self.read_record()? {
             return Ok(false);
         }
@@ -154,7 +151,8 @@ fn header(fields: &TextFields<'_>) -> Option<std::result::Result<Chain, String>>
     if fields.is_empty() || !fields.iter().all(is_header) {
         return None;
     }
-    let chain = value(fields, CHAIN).map_or(Ok(Chain::default()), Chain::from_json);
+    let chain = fields.iter().find(|(name, _)| name == CHAIN);
+    let chain = chain.map_or(Ok(Chain::default()), |(_, chain)| Chain::from_json(chain));
     let next = Cell::new(0);
     let row = Row::new(Columns::Text(fields, Datum::json), &next);
     Some(version::check_row(row).and(chain))
@@ -162,27 +160,15 @@ fn header(fields: &TextFields<'_>) -> Option<std::result::Result<Chain, String>>
 
 /// Replaces each NaN with null. Python writes NaN, but JSON has no such number. Returns whether there was one.
 fn null_for_nan(line: &mut Vec<u8>) -> bool {
-    let mut fixed = Vec::with_capacity(line.len());
-    let (mut rest, mut is_text) = (&line[..], false);
-    while let Some((&byte, behind)) = rest.split_first() {
-        let taken = match byte {
-            b'"' => {
-                is_text = !is_text;
-                1
-            }
-            b'\\' if is_text => behind.len().min(1) + 1,
-            b'N' if !is_text && rest.starts_with(b"NaN") => {
-                fixed.extend_from_slice(b"null");
-                rest = &rest[3..];
-                continue;
-            }
-            _ => 1,
-        };
-        fixed.extend_from_slice(&rest[..taken]);
-        rest = &rest[taken..];
+    let mut found = false;
+    while let Err(e) = serde_json::from_slice::<IgnoredAny>(line) {
+        let at = e.column().saturating_sub(1);
+        if !line[at..].starts_with(b"NaN") {
+            break;
+        }
+        line.splice(at..at + 3, *b"null");
+        found = true;
     }
-    let found = fixed.len() > line.len();
-    *line = fixed;
     found
 }
 
@@ -206,21 +192,11 @@ pub(super) fn parse(line: &str) -> std::result::Result<Vec<(Cow<'_, str>, &str)>
     })
 }
 
-/// The value of the column `name`, as JSON text.
-pub(super) fn value<'a>(fields: &TextFields<'a>, name: &str) -> Option<&'a str> {
-    let found = fields.iter().find(|(other, _)| other == name);
-    found.map(|(_, value)| *value)
-}
-
 /// An object as a list of its fields, in order. Duplicate names are kept.
 struct Object<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        /// A key, borrowed from the line unless it holds escapes.
-        #[derive(Deserialize)]
-        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
         struct Fields;
 
         impl<'de> Visitor<'de> for Fields {
@@ -235,8 +211,8 @@ impl<'de> Deserialize<'de> for Object<'de> {
                 mut map: A,
             ) -> std::result::Result<Object<'de>, A::Error> {
                 let mut fields = Vec::with_capacity(32);
-                while let Some((Name(name), value)) = map.next_entry::<_, &RawValue>()? {
-                    fields.push((name, value.get()));
+                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                    fields.push((name.into(), value.get()));
                 }
                 Ok(Object(fields))
             }
@@ -255,25 +231,17 @@ pub(super) fn push_record<'a, T: Record>(
 ) {
     let begin = line.len();
     record.push_json(line, skip);
-    push_fields(line, extra);
-    if line.len() == begin {
-        line.push(b'{');
-    }
-    line[begin] = b'{';
-    line.push(b'}');
-}
-
-/// Appends columns to a line, each with a comma before it.
-pub(super) fn push_fields<'a>(
-    line: &mut Vec<u8>,
-    fields: impl IntoIterator<Item = (&'a str, &'a str)>,
-) {
-    for (name, value) in fields {
+    for (name, value) in extra {
         line.push(b',');
         push_text(line, name);
         line.push(b':');
         line.extend_from_slice(value.as_bytes());
     }
+    if line.len() == begin {
+        line.push(b'{');
+    }
+    line[begin] = b'{';
+    line.push(b'}');
 }
 
 /// A record as one line of JSON.

@@ -8,8 +8,7 @@ as `Extra`. A record is written as a line of JSON; the other formats are made fr
 
 mod arrays;
 mod batch;
-mod brief;
-mod check;
+pub(crate) mod check;
 mod column;
 mod datum;
 mod extra;
@@ -17,7 +16,7 @@ mod flat;
 mod json_lines;
 mod plain;
 #[macro_use]
-mod table;
+pub(crate) mod table;
 mod kinds;
 mod read;
 mod row;
@@ -30,10 +29,11 @@ pub use arrays::schema;
 pub use column::{Column, ColumnType, Value};
 pub use datum::Datum;
 pub use extra::Extra;
+pub(crate) use flat::fields;
 pub use kinds::{
     Condition, Contrast, CurveKey, Design, ErrorKind, ErrorShare, Fit, Identifiability, Listed,
-    Listing, Mean, Outcome, PairKey, Power, Prediction, ProfileOf, Prompt, Quantity, SLIM, Scaling,
-    Score, Shape, ShapeFit, Side, Similarity, Summary, Trial, Verdict, Versus, VersusTask,
+    Listing, PairKey, PairedGap, Power, Prediction, ProfileOf, Prompt, Quantity, SLIM, Scaling,
+    Score, Shape, ShapeFit, Side, Similarity, Trial, Versus, VersusTask,
 };
 pub use read::{Entry, Reader};
 pub use row::{Place, Row};

@@ -88,22 +88,16 @@ mod tests {
     use serde_json::value::RawValue;
     use std::collections::BTreeMap;
 
-    /// The columns of a line according to the general parser.
-    fn parsed(line: &str) -> Option<BTreeMap<String, Box<RawValue>>> {
-        serde_json::from_str(line).ok()
-    }
-
     fn lines() -> impl Strategy<Value = String> {
-        let text =
-            prop_oneof![3 => "[a-z_.0-9/]{0,20}", 1 => any::<String>()].prop_map(Value::from);
-        let bits = prop::collection::vec("[01]{8}", 0..5).prop_map(Value::from);
-        let number = prop_oneof![
+        let value = prop_oneof![
+            "[a-z_.0-9/]{0,20}".prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            prop::collection::vec("[01]{8}", 0..5).prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from)
+            any::<f64>().prop_map(Value::from),
+            any::<Option<bool>>().prop_map(Value::from),
         ];
-        let word = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from)];
-        let column = ("[a-z_]{1,8}", prop_oneof![text, bits, number, word]);
-        prop::collection::vec(column, 1..6)
+        prop::collection::vec(("[a-z_]{1,8}", value), 1..6)
             .prop_map(|columns| Value::Object(columns.into_iter().collect()).to_string())
     }
 
@@ -128,7 +122,7 @@ mod tests {
             }
             let line = String::from_utf8_lossy(&bytes);
             if let Some(fields) = fields(&line) {
-                let parsed = parsed(&line).expect("it is JSON");
+                let parsed: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&line).expect("it is JSON");
                 // Of columns with the same name, the parser keeps the last.
                 let fields: BTreeMap<_, _> = fields.into_iter().collect();
                 prop_assert_eq!(fields.len(), parsed.len());

@@ -83,13 +83,13 @@ impl<'a> Row<'a> {
     }
 }
 
+/// What is done with a row and its place.
+pub(super) type See<'a> = dyn FnMut(Row<'_>, Place) -> std::result::Result<(), String> + 'a;
+
 /// The rows of one table. Every format implements this for the reader.
 pub(super) trait Rows {
     /// Passes the next row to `see`; adds the row's place to an error of `see`. Returns false at the end.
-    fn next(
-        &mut self,
-        see: &mut dyn FnMut(Row<'_>, Place) -> std::result::Result<(), String>,
-    ) -> Result<bool>;
+    fn next(&mut self, see: &mut See<'_>) -> Result<bool>;
 
     /// The provenance found since the last call.
     fn provenance(&mut self) -> Option<Chain>;

@@ -82,7 +82,7 @@ pub(super) fn text_fields(line: &str) -> Vec<(Cow<'_, str>, &str)> {
 }
 
 /// The column that belongs to a field of type `T`.
-pub(super) fn column<T: Value>(name: &'static str) -> Column {
+pub(crate) fn column<T: Value>(name: &'static str) -> Column {
     Column {
         name,
         kind: T::KIND,
@@ -91,7 +91,7 @@ pub(super) fn column<T: Value>(name: &'static str) -> Column {
 }
 
 /// Appends a field's column to a line of JSON.
-pub(super) fn push_field<T: Value>(line: &mut Vec<u8>, skip: &[&str], name: &str, value: &T) {
+pub(crate) fn push_field<T: Value>(line: &mut Vec<u8>, skip: &[&str], name: &str, value: &T) {
     if !skip.contains(&name) {
         // Names are identifiers and need no escapes.
         line.extend_from_slice(b",\"");

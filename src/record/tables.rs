@@ -4,7 +4,7 @@ Reads Arrow streams, Arrow files and Parquet files, batch by batch.
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::column::Column;
-use super::row::{Columns, LONGEST, Place, Row, Rows};
+use super::row::{Columns, LONGEST, Place, Row, Rows, See};
 use super::version;
 use crate::compression::Stream;
 use crate::error::{Error, Result, catch_panic};
@@ -34,15 +34,20 @@ pub(super) struct BatchRows {
     file: Arc<str>,
     schema: Arc<Schema>,
     total: Option<u64>,
-    batches: Box<dyn Iterator<Item = Result<RecordBatch>>>,
-    /// The rest of the last batch, which is still to be decoded.
-    rest: Option<RecordBatch>,
-    current: Option<Batch>,
+    batches: Batches,
+    /// The rows that are read but not converted yet.
+    rest: RecordBatch,
+    current: Batch,
     /// The next row in the current batch, and the number of rows before this batch.
     row: usize,
     before: u64,
     chain: Option<Chain>,
 }
+
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch>>>;
+
+/// The schema of a table, its batches, and its number of rows, if the format stores it.
+type Opened = (Arc<Schema>, Batches, Option<u64>);
 
 fn damaged(what: &str, e: impl Display) -> Error {
     // Keep the first line: the others only say where in the footer the problem is.
@@ -55,19 +60,16 @@ impl BatchRows {
     /// Opens an Arrow IPC stream. It must end with the end-of-stream marker.
     pub(super) fn arrow_stream(file: Arc<str>, stream: Stream) -> Result<Self> {
         const WHAT: &str = "Arrow stream";
-        let tail = Tail {
-            stream,
-            last: [0; 8],
-        };
-        let reader =
-            catch_panic(|| StreamReader::try_new(tail, None).map_err(|e| damaged(WHAT, e)));
-        let mut reader = reader.map_err(|e| e.at(&file))?;
-        let schema = reader.schema();
-        let batches = std::iter::from_fn(move || match reader.next() {
-            None => reader.get_mut().check_end().err().map(Err),
-            Some(batch) => Some(batch.map_err(|e| damaged(WHAT, e))),
-        });
-        Self::new(file, schema, None, Box::new(batches))
+        Self::open(file, || {
+            let reader = StreamReader::try_new(Tail { stream, last: 0 }, None);
+            let mut reader = reader.map_err(|e| damaged(WHAT, e))?;
+            let schema = reader.schema();
+            let batches = std::iter::from_fn(move || match reader.next() {
+                None => reader.get_mut().check_end().err().map(Err),
+                Some(batch) => Some(batch.map_err(|e| damaged(WHAT, e))),
+            });
+            Ok((schema, Box::new(batches), None))
+        })
     }
 
     /// Opens an Arrow IPC file.
@@ -77,15 +79,13 @@ impl BatchRows {
             let reader = FileReader::try_new(source, None).map_err(|e| damaged(WHAT, e))?;
             let schema = reader.schema();
             let batches = reader.map(|batch| batch.map_err(|e| damaged(WHAT, e)));
-            Ok((schema, Box::new(batches)))
+            Ok((schema, Box::new(batches), None))
         }
 
-        let opened = catch_panic(|| match source {
+        Self::open(file, || match source {
             Seekable::File(file) => open(BufReader::new(file)),
             Seekable::Bytes(bytes) => open(Cursor::new(bytes)),
-        });
-        let (schema, batches) = opened.map_err(|e| e.at(&file))?;
-        Self::new(file, schema, None, batches)
+        })
     }
 
     /// Opens a Parquet file. If `only` is given, reads only these columns.
@@ -94,39 +94,25 @@ impl BatchRows {
         source: Seekable,
         only: Option<&[Column]>,
     ) -> Result<Self> {
-        let opened = catch_panic(|| match source {
+        Self::open(file, || match source {
             Seekable::File(file) => open_parquet(file, only),
             Seekable::Bytes(bytes) => open_parquet(Bytes::from(bytes), only),
-        });
-        let ((schema, batches), total) = opened.map_err(|e| e.at(&file))?;
-        Self::new(file, schema, total, batches)
+        })
     }
 
-    fn new(
-        file: Arc<str>,
-        schema: Arc<Schema>,
-        total: Option<u64>,
-        batches: Box<dyn Iterator<Item = Result<RecordBatch>>>,
-    ) -> Result<Self> {
-        let metadata = schema.metadata();
-        let mark = metadata
-            .get(version::SCHEMA_KEY)
-            .map_or(Ok(()), |mark| version::check(mark));
-        mark.map_err(|e| Error::data(format!("{file}: {e}")))?;
-        let chain = metadata
-            .get(METADATA_KEY)
-            .map(|text| Chain::from_json(text));
-        let chain = chain
-            .transpose()
-            .map_err(|e| Error::data(format!("{file}: {e}")))?;
+    fn open(file: Arc<str>, open: impl FnOnce() -> Result<Opened>) -> Result<Self> {
+        let (schema, batches, total) = catch_panic(open).map_err(|e| e.at(&file))?;
+        let metadata = |key| schema.metadata().get(key).map(String::as_str);
+        let chain = version::check(metadata(version::SCHEMA_KEY))
+            .and_then(|()| metadata(METADATA_KEY).map(Chain::from_json).transpose());
         Ok(Self {
-            chain,
+            chain: chain.map_err(|e| Error::data(e).at(&file))?,
             file,
+            rest: RecordBatch::new_empty(schema.clone()),
+            current: Batch::new(RecordBatch::new_empty(schema.clone())),
             schema,
             total,
             batches,
-            rest: None,
-            current: None,
             row: 0,
             before: 0,
         })
@@ -138,19 +124,17 @@ impl BatchRows {
             0 => e.at(&self.file),
             rows => e.at(format!("{}: after row {rows}", self.file)),
         };
-        let batches = &mut self.batches;
-        let batch = match self.rest.take() {
-            Some(batch) => Some(batch),
-            None => catch_panic(|| batches.next().transpose()).map_err(after)?,
-        };
-        let Some(batch) = batch else {
-            return Ok(None);
-        };
-        let now = batch.num_rows().min(BATCH_ROWS);
-        if now < batch.num_rows() {
-            self.rest = Some(batch.slice(now, batch.num_rows() - now));
+        if self.rest.num_rows() == 0 {
+            let batch = catch_panic(|| self.batches.next().transpose()).map_err(after)?;
+            let Some(batch) = batch else {
+                return Ok(None);
+            };
+            self.rest = batch;
         }
-        let batch = batch.slice(0, now);
+        let rows = self.rest.num_rows();
+        let now = rows.min(BATCH_ROWS);
+        let batch = self.rest.slice(0, now);
+        self.rest = self.rest.slice(now, rows - now);
         if let Some(row) = long_row(&batch) {
             let place = Place::row(&self.file, self.before + row as u64 + 1);
             return Err(place.too_long());
@@ -160,30 +144,19 @@ impl BatchRows {
 }
 
 impl Rows for BatchRows {
-    fn next(
-        &mut self,
-        see: &mut dyn FnMut(Row<'_>, Place) -> std::result::Result<(), String>,
-    ) -> Result<bool> {
-        while self
-            .current
-            .as_ref()
-            .is_none_or(|batch| self.row == batch.rows())
-        {
-            self.before += self.current.take().map_or(0, |batch| batch.rows() as u64);
-            self.row = 0;
-            self.current = self.next_batch()?;
-            if self.current.is_none() {
+    fn next(&mut self, see: &mut See<'_>) -> Result<bool> {
+        while self.row == self.current.rows() {
+            self.before += self.row as u64;
+            let Some(batch) = self.next_batch()? else {
                 return Ok(false);
-            }
+            };
+            (self.current, self.row) = (batch, 0);
         }
-        let Some(batch) = &self.current else {
-            return Ok(false);
-        };
         let row = self.row;
         self.row += 1;
         let place = Place::row(&self.file, self.before + self.row as u64);
         let next = Cell::new(0);
-        let row = Row::new(Columns::Batch(batch, row), &next);
+        let row = Row::new(Columns::Batch(&self.current, row), &next);
         catch_panic(|| see(row, place.clone()).map_err(Error::data)).map_err(|e| e.at(&place))?;
         Ok(true)
     }
@@ -214,12 +187,7 @@ fn long_row(batch: &RecordBatch) -> Option<usize> {
     })
 }
 
-type Opened = (Arc<Schema>, Box<dyn Iterator<Item = Result<RecordBatch>>>);
-
-fn open_parquet(
-    file: impl ChunkReader + 'static,
-    only: Option<&[Column]>,
-) -> Result<(Opened, Option<u64>)> {
+fn open_parquet(file: impl ChunkReader + 'static, only: Option<&[Column]>) -> Result<Opened> {
     const WHAT: &str = "Parquet file";
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(WHAT, e))?;
     let schema = builder.schema().clone();
@@ -239,18 +207,18 @@ fn open_parquet(
         .build();
     let reader = reader.map_err(|e| damaged(WHAT, e))?;
     let batches = reader.map(|batch| batch.map_err(|e| damaged(WHAT, e)));
-    Ok(((schema, Box::new(batches)), total))
+    Ok((schema, Box::new(batches), total))
 }
 
-/// A stream that remembers the last bytes read.
+/// A stream that remembers the last eight bytes read.
 struct Tail {
     stream: Stream,
-    last: [u8; 8],
+    last: u64,
 }
 
 impl Tail {
     fn check_end(&mut self) -> Result<()> {
-        const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+        const END: u64 = 0xffff_ffff_0000_0000;
         if self.last != END {
             return Err(Error::data(
                 "cut-off Arrow stream: it has no end-of-stream marker, so its writer was stopped",
@@ -269,12 +237,8 @@ impl Tail {
 impl Read for Tail {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.stream.read(buffer)?;
-        let keep = self.last.len();
-        if n >= keep {
-            self.last.copy_from_slice(&buffer[n - keep..n]);
-        } else {
-            self.last.rotate_left(n);
-            self.last[keep - n..].copy_from_slice(&buffer[..n]);
+        for byte in &buffer[n.saturating_sub(8)..n] {
+            self.last = self.last << 8 | u64::from(*byte);
         }
         Ok(n)
     }

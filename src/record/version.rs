@@ -51,16 +51,18 @@ pub(super) fn mark(kind: &str) -> Option<String> {
 /// # Errors
 /// Another version; the error says what was found, what this reader understands, and what to do.
 pub(super) fn check_row(row: Row<'_>) -> Result<(), String> {
-    let mark: Option<String> = row.get(SCHEMA_KEY)?;
-    mark.map_or(Ok(()), |mark| check(&mark))
+    check(row.get::<Option<String>>(SCHEMA_KEY)?.as_deref())
 }
 
-/// Checks the schema version `found` in metadata or a row.
+/// Checks the schema version in metadata or a row, if there is one.
 ///
 /// # Errors
 /// Like [`check_row`].
-pub(super) fn check(found: &str) -> Result<(), String> {
+pub(super) fn check(found: Option<&str>) -> Result<(), String> {
     const THIS: &str = concat!("this one (", env!("CARGO_PKG_VERSION"), ")");
+    let Some(found) = found else {
+        return Ok(());
+    };
     let (kind, number) = (found.rsplit_once('/'))
         .and_then(|(kind, number)| Some((kind, number.parse::<u32>().ok()?)))
         .ok_or_else(|| {

@@ -1,5 +1,5 @@
 /*!
-Writes records as JSON lines, Arrow, Parquet, CSV or an aligned table.
+Writes records as JSON lines, Arrow, Parquet or CSV.
 */
 
 use super::arrays::BatchWriter;
@@ -11,11 +11,11 @@ use super::version::{self, SCHEMA_KEY};
 use crate::compression::name_inside;
 use crate::error::{Error, Result};
 use crate::provenance::{Chain, METADATA_KEY};
-use crate::terminal::{Brief, aligned};
 use csv::WriterBuilder;
 use serde_json::json;
 use std::collections::HashMap;
 use std::io::Write;
+use std::marker::PhantomData;
 
 /// The formats of `--to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -30,6 +30,7 @@ pub enum Format {
     Csv,
     /// The same with tabs.
     Tsv,
+    // Needs the whole table, so the command line aligns it; a `Writer` separates its columns by tabs.
     /// Aligned columns for reading, for flat tables.
     Table,
 }
@@ -55,23 +56,21 @@ impl Format {
     }
 }
 
-enum State<W: Write + Send, T> {
+enum State<W: Write + Send> {
     Lines(W, Vec<u8>),
     Csv(Box<csv::Writer<W>>),
-    Table(W, Vec<T>),
     Batches(Box<BatchWriter<W>>),
 }
 
 /// Writes the records of one table.
 pub struct Writer<W: Write + Send, T> {
-    state: State<W, T>,
+    state: State<W>,
     skip: &'static [&'static str],
     place: String,
-    /// The width of the terminal in characters, if the output goes to one.
-    width: Option<usize>,
+    kind: PhantomData<T>,
 }
 
-impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
+impl<W: Write + Send, T: Record> Writer<W, T> {
     /// A writer to `out`; error messages call it `place`. Columns in `skip` are left out. `chain` goes into the schema
     /// metadata, if the format has metadata.
     ///
@@ -86,18 +85,14 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
     ) -> Result<Self> {
         let state = match format {
             Format::Jsonl => State::Lines(out, Vec::new()),
-            Format::Csv | Format::Tsv => {
+            Format::Csv | Format::Tsv | Format::Table => {
                 let header = flat::header::<T>(skip)?;
-                let separator = if format == Format::Tsv { b'\t' } else { b',' };
+                let separator = if format == Format::Csv { b',' } else { b'\t' };
                 let mut writer = WriterBuilder::new().delimiter(separator).from_writer(out);
                 writer
                     .write_record(header)
                     .map_err(|e| csv_error(place, e))?;
                 State::Csv(Box::new(writer))
-            }
-            Format::Table => {
-                flat::header::<T>(skip)?;
-                State::Table(out, Vec::new())
             }
             Format::Arrow | Format::Parquet => {
                 let mut metadata = HashMap::from([
@@ -113,13 +108,8 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
             state,
             skip,
             place: place.to_owned(),
-            width: None,
+            kind: PhantomData,
         })
-    }
-
-    /// Fits an aligned table to a terminal that is `width` characters wide.
-    pub fn fit(&mut self, width: Option<usize>) {
-        self.width = width;
     }
 
     /// Writes a line with the chain and the schema version. Does so only for JSON lines: other formats have metadata.
@@ -152,10 +142,6 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
             State::Csv(writer) => writer
                 .write_record(flat::fields(record, self.skip, |x| x.to_string()))
                 .map_err(|e| csv_error(&self.place, e)),
-            State::Table(_, records) => {
-                records.push(record.clone());
-                Ok(())
-            }
             State::Batches(batches) => batches.push(record, extra),
         }
     }
@@ -168,7 +154,7 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
         match &mut self.state {
             State::Lines(out, _) => out.flush(),
             State::Csv(writer) => writer.flush(),
-            _ => Ok(()),
+            State::Batches(_) => Ok(()),
         }
         .map_err(|e| Error::io(&self.place, e))
     }
@@ -184,12 +170,6 @@ impl<W: Write + Send, T: Record + Clone> Writer<W, T> {
             State::Csv(writer) => writer
                 .into_inner()
                 .map_err(|e| Error::io(place, e.into_error()))?,
-            State::Table(mut out, records) => {
-                let table = aligned(Brief::of(&records), self.width);
-                out.write_all(table.as_bytes())
-                    .map_err(|e| Error::io(place, e))?;
-                out
-            }
             State::Batches(batches) => batches.finish()?,
         };
         out.flush().map_err(|e| Error::io(place, e))?;

@@ -3,7 +3,28 @@ A summary table of a campaign: one row per model, with the main number of each k
 */
 
 use super::figures::{Findings, OnCurve};
-use crate::record::{Condition, Shape, Summary};
+use crate::record::{Condition, CurveKey, Shape};
+
+record! {
+    /// What a campaign found of one curve: a row of a report.
+    struct Summary: "summary" {
+        ..curve: CurveKey, "The columns of a curve.";
+        params: Option<f64>, "Number of parameters; null if unknown.";
+        shots: Option<u32>, "The largest shot count.";
+        accuracy: Option<f64>, "Accuracy there.";
+        ci_low: Option<f64>, "The lower end of its 95 % interval.";
+        ci_high: Option<f64>, "The upper end.";
+        a0: Option<f64>, "Accuracy at one shot, by the line.";
+        a1: Option<f64>, "Gain in accuracy per unit of ln(shots).";
+        p: Option<f64>, "One-sided p of a1 > 0.";
+        gap: Option<f64>, "Clean less deranged, at the largest shot count of both.";
+        p_holm: Option<f64>, "Its p of the condition-swap test after Holm's correction.";
+        shape: Option<Shape>, "The shape that foretells best the answers to functions left out.";
+        gain: Option<f64>, "How much better than the line, in nats a function; null of the line.";
+        gain_se: Option<f64>, "Its error.";
+        p_lack_of_fit: Option<f64>, "p of the line against free means.";
+    }
+}
 
 /// One summary per model, in order of first appearance. Results of deranged demonstrations are not used. The list is
 /// empty if there is only one model or only one kind of results: then the table of these results says the same.
@@ -31,7 +52,7 @@ pub fn campaign(findings: &Findings) -> Vec<Summary> {
     for contrast in clean(contrasts, |contrast| contrast.shots) {
         let row = row_of(&mut rows, contrast);
         row.params = row.params.or(contrast.params);
-        (row.gap, row.p_holm) = (Some(contrast.gap), contrast.p_holm);
+        (row.gap, row.p_holm) = (Some(contrast.paired.gap), contrast.paired.p_holm);
     }
     for fit in clean(shapes, |_| 0) {
         let row = row_of(&mut rows, fit);

@@ -218,7 +218,7 @@ impl Plan {
     }
 }
 
-fn merge<T: Record + Clone + 'static>(args: &Args, shards: &Shards) -> Result<()> {
+fn merge<T: Record + 'static>(args: &Args, shards: &Shards) -> Result<()> {
     let mut plan = Plan::of(args, shards)?;
     let mut writer = args.output.records::<T>(shards.skip, &plan.chain)?;
     let total = plan.lengths.as_ref().map(|lengths| lengths.iter().sum());

@@ -27,24 +27,31 @@ record! {
         trials: u32, "Number of predictions with clean demonstrations.";
         clean_accuracy: f64, "Mean over functions of the accuracy with clean demonstrations.";
         deranged_accuracy: f64, "The same with deranged ones.";
-        gap: f64, "Mean over functions of their difference, clean less deranged.";
+        ..paired: PairedGap, "The columns of their difference, clean less deranged: tests are one-sided.";
+        group: Option<String>, "`--by group`: the group of functions.";
+    }
+    check contrast;
+    details ["params", "bitdiversity", "trials", "gap_se", "t"];
+}
+
+record! {
+    /// The difference of two sides, function by function: clean less deranged, or first less second model.
+    struct PairedGap: "gap" {
+        gap: f64, "Mean over functions of the difference.";
         gap_se: Option<f64>, "Its paired error: sd of the differences (ddof 1) / sqrt(functions).";
         ci_low: Option<f64>, "gap - 1.96 `gap_se`.";
         ci_high: Option<f64>, "gap + 1.96 `gap_se`.";
         up: u32, "Functions with a gap above 0.";
         equal: u32, "Functions without one.";
         down: u32, "Functions with a gap below 0.";
-        p_swap: Option<f64>, "Exact one-sided p of the condition-swap test; null where trials are unequal.";
+        p_swap: Option<f64>, "Exact p of the swap test; null where trials are unequal.";
         t: Option<f64>, "gap / `gap_se`.";
-        p_t: Option<f64>, "One-sided p of t, functions - 1 degrees of freedom.";
+        p_t: Option<f64>, "p of t, functions - 1 degrees of freedom.";
         p_holm: Option<f64>,
-            "`p_swap` after Holm's correction over the models, each at its largest shot count; null at the others, \
-             and of controls.";
+            "`p_swap` after Holm's correction over the models, each at its largest shot count, or over the pairs; null \
+             at other shot counts, and of controls.";
         p_bh: Option<f64>, "The same after Benjamini and Hochberg's correction.";
-        group: Option<String>, "`--by group`: the group of functions.";
     }
-    check contrast;
-    details ["params", "bitdiversity", "trials", "gap_se", "t"];
 }
 
 record! {
@@ -69,18 +76,7 @@ record! {
         tasks: u32, "Number of functions.";
         accuracy_a: f64, "Mean accuracy of the first.";
         accuracy_b: f64, "Mean accuracy of the second.";
-        gap: f64, "Mean over functions of their difference, first less second.";
-        gap_se: Option<f64>, "Its paired error: sd of the differences (ddof 1) / sqrt(functions).";
-        ci_low: Option<f64>, "gap - 1.96 `gap_se`.";
-        ci_high: Option<f64>, "gap + 1.96 `gap_se`.";
-        up: u32, "Functions at which the first is better.";
-        equal: u32, "Functions at which they are equal.";
-        down: u32, "Functions at which the second is better.";
-        p_swap: Option<f64>, "Exact two-sided p of the swap test; null where trials are unequal.";
-        t: Option<f64>, "gap / `gap_se`.";
-        p_t: Option<f64>, "Two-sided p of t, functions - 1 degrees of freedom.";
-        p_holm: Option<f64>, "`p_swap` after Holm's correction over the pairs; null of a pair with a control.";
-        p_bh: Option<f64>, "The same after Benjamini and Hochberg's correction.";
+        ..paired: PairedGap, "The columns of their difference, first less second: tests are two-sided.";
         top: u32, "Length of the lists of best functions.";
         shared: u32, "Functions in both lists.";
         iou: f64, "`shared` over the number of functions in either.";
@@ -178,7 +174,7 @@ fn contrast(row: &Contrast) -> Checked {
         ("deranged_accuracy", Some(row.deranged_accuracy)),
     ];
     range(SHARE, &shares)?;
-    gap(row.gap, row.gap_se)
+    gap(&row.paired)
 }
 
 fn versus(row: &Versus) -> Checked {
@@ -187,12 +183,12 @@ fn versus(row: &Versus) -> Checked {
         ("accuracy_b", Some(row.accuracy_b)),
     ];
     range(SHARE, &shares)?;
-    gap(row.gap, row.gap_se)
+    gap(&row.paired)
 }
 
 /// Checks a mean difference of shares and its standard error. Differences span -1 to 1, twice the range of shares, so
 /// the bound of the error doubles, too.
-fn gap(gap: f64, error: Option<f64>) -> Checked {
-    range(-1.0..=1.0, &[("gap", Some(gap))])?;
-    range(0.0..=1.0, &[("gap_se", error)])
+fn gap(of: &PairedGap) -> Checked {
+    range(-1.0..=1.0, &[("gap", Some(of.gap))])?;
+    range(0.0..=1.0, &[("gap_se", of.gap_se)])
 }

@@ -8,10 +8,12 @@ mod predictions;
 mod results;
 mod trials;
 
-pub use contrasts::{Contrast, Listed, PairKey, ProfileOf, Side, Similarity, Versus, VersusTask};
-pub use predictions::{CurveKey, Outcome, Prediction, SLIM, Verdict};
+pub use contrasts::{
+    Contrast, Listed, PairKey, PairedGap, ProfileOf, Side, Similarity, Versus, VersusTask,
+};
+pub use predictions::{CurveKey, Prediction, SLIM};
 pub use results::{
-    ErrorKind, ErrorShare, Fit, Identifiability, Listing, Mean, Power, Quantity, Scaling, Score,
-    Shape, ShapeFit, Summary,
+    ErrorKind, ErrorShare, Fit, Identifiability, Listing, Power, Quantity, Scaling, Score, Shape,
+    ShapeFit,
 };
 pub use trials::{Condition, Design, Prompt, Trial};

@@ -1,10 +1,10 @@
 /*!
-Predictions, and the subsets of their columns that later stages read.
+Predictions, and the columns that name a curve of them.
 */
 
 use super::{Condition, Design};
 use crate::program::Bits;
-use crate::record::check::{Checked, LOG, bits, demonstrations, range, width};
+use crate::record::check::{Checked, LOG, range};
 
 record! {
     /// A predictor's answer to one prompt (to one evaluation point of a nested one).
@@ -53,38 +53,6 @@ record! {
 pub const SLIM: &[&str] = &["inputs", "outputs", "prompt"];
 
 record! {
-    /// The columns of a prediction that say whose it is and whether it is right.
-    struct Verdict: "prediction" {
-        trial_id: String, "Unique; that of the trial, or of one point of a nested trial.";
-        sequence_id: Option<String>, "The nested trial that this point was read from.";
-        function: String, "The hidden function: in dot notation, or by its own name.";
-        bits: u32, "Width of the bitstrings.";
-        condition: Condition, "Clean or deranged demonstrations.";
-        design: Design, "Independent or nested shot counts.";
-        ..curve: CurveKey, "The curve that it is a point of: of the same columns, but none is required.";
-        shots: u32, "Number of demonstrations before this query.";
-        trial: u32, "Number of the trial within its function and shot count.";
-        target: Bits, "The function's output for the query.";
-        params: Option<f64>, "Number of parameters.";
-        prediction: Bits, "The answered bits; may be short.";
-        correct: bool, "Whether the prediction equals the target.";
-    }
-    check verdict;
-}
-
-record! {
-    /// The columns of a prediction that scoring reads.
-    struct Outcome: "prediction" {
-        ..verdict: Verdict, "The columns of a verdict.";
-        inputs: Option<Vec<Bits>>, "The demonstrations' inputs.";
-        outputs: Option<Vec<Bits>>, "The demonstrations' outputs.";
-        query: Bits, "The input to answer.";
-        answer_logprob: Option<f64>, "Sum of ln p(target symbol | target prefix), in nats.";
-    }
-    check outcome;
-}
-
-record! {
     /// What is kept fixed along one curve: a cell without its shot count. Nothing is pooled
     /// across cells.
     struct CurveKey: "curve" {
@@ -106,34 +74,6 @@ impl CurveKey {
     #[must_use]
     pub fn is_control(&self) -> bool {
         self.method.as_deref() == Some("builtin")
-    }
-}
-
-fn verdict(verdict: &Verdict) -> Checked {
-    let bits = bits(verdict.bits)?;
-    width("target", verdict.target, bits)?;
-    if verdict.correct != (verdict.prediction == verdict.target) {
-        return Err(format!(
-            "column \"correct\": {}, but prediction is {:?} and target {:?}",
-            verdict.correct,
-            verdict.prediction.to_string(),
-            verdict.target.to_string()
-        ));
-    }
-    Ok(())
-}
-
-fn outcome(outcome: &Outcome) -> Checked {
-    verdict(&outcome.verdict)?;
-    range(LOG, &[("answer_logprob", outcome.answer_logprob)])?;
-    let bits = outcome.verdict.bits;
-    width("query", outcome.query, bits)?;
-    match (&outcome.inputs, &outcome.outputs) {
-        (Some(inputs), Some(outputs)) => {
-            demonstrations(inputs, outputs, outcome.verdict.shots, bits)
-        }
-        (None, None) => Ok(()),
-        _ => Err("columns \"inputs\", \"outputs\": one is there without the other".into()),
     }
 }
 

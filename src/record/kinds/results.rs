@@ -174,27 +174,6 @@ record! {
 }
 
 record! {
-    /// What a campaign found of one curve: a row of a report.
-    struct Summary: "summary" {
-        ..curve: CurveKey, "The columns of a curve.";
-        params: Option<f64>, "Number of parameters; null if unknown.";
-        shots: Option<u32>, "The largest shot count.";
-        accuracy: Option<f64>, "Accuracy there.";
-        ci_low: Option<f64>, "The lower end of its 95 % interval.";
-        ci_high: Option<f64>, "The upper end.";
-        a0: Option<f64>, "Accuracy at one shot, by the line.";
-        a1: Option<f64>, "Gain in accuracy per unit of ln(shots).";
-        p: Option<f64>, "One-sided p of a1 > 0.";
-        gap: Option<f64>, "Clean less deranged, at the largest shot count of both.";
-        p_holm: Option<f64>, "Its p of the condition-swap test after Holm's correction.";
-        shape: Option<Shape>, "The shape that foretells best the answers to functions left out.";
-        gain: Option<f64>, "How much better than the line, in nats a function; null of the line.";
-        gain_se: Option<f64>, "Its error.";
-        p_lack_of_fit: Option<f64>, "p of the line against free means.";
-    }
-}
-
-record! {
     /// How surely demonstrations tell a function from its rivals.
     struct Identifiability: "identifiability" {
         bits: u32, "Width of the bitstrings.";
@@ -255,20 +234,6 @@ record! {
     }
 }
 
-record! {
-    /// The columns of a score that a fit reads.
-    struct Mean: "score" {
-        ..curve: CurveKey, "The columns of a curve.";
-        shots: u32, "Number of demonstrations.";
-        function: Option<String>, "The function, where the score is that of one.";
-        group: Option<String>, "The group, where the score is that of its functions.";
-        params: Option<f64>, "Number of parameters; null if unknown.";
-        accuracy: f64, "Mean accuracy.";
-        se: Option<f64>, "Its error.";
-    }
-    check mean;
-}
-
 fn score(score: &Score) -> Checked {
     range(
         SHARE,
@@ -288,9 +253,4 @@ fn score(score: &Score) -> Checked {
         ],
     )?;
     range(LOG, &[("answer_logprob", score.answer_logprob)])
-}
-
-fn mean(mean: &Mean) -> Checked {
-    range(SHARE, &[("accuracy", Some(mean.accuracy))])?;
-    range(SHARE_ERROR, &[("se", mean.se)])
 }

@@ -58,7 +58,8 @@ impl Measured for Score {
 impl Measured for Contrast {
     fn point(&self, x: f64) -> Point {
         let tasks = Some(self.tasks).filter(|_| self.function.is_none());
-        Point::new(x, self.gap, self.ci_low.zip(self.ci_high)).of(tasks, "functions")
+        let gap = &self.paired;
+        Point::new(x, gap.gap, gap.ci_low.zip(gap.ci_high)).of(tasks, "functions")
     }
 }
 
