@@ -125,6 +125,9 @@ impl BatchRows {
             rows => e.at(format!("{}: after row {rows}", self.file)),
         };
         if self.rest.num_rows() == 0 {
+            // The memory of the last batch is freed first, for the next one.
+            self.rest = RecordBatch::new_empty(self.schema.clone());
+            self.current = Batch::new(self.rest.clone());
             let batch = catch_panic(|| self.batches.next().transpose()).map_err(after)?;
             let Some(batch) = batch else {
                 return Ok(None);
@@ -147,10 +150,11 @@ impl Rows for BatchRows {
     fn next(&mut self, see: &mut See<'_>) -> Result<bool> {
         while self.row == self.current.rows() {
             self.before += self.row as u64;
+            self.row = 0;
             let Some(batch) = self.next_batch()? else {
                 return Ok(false);
             };
-            (self.current, self.row) = (batch, 0);
+            self.current = batch;
         }
         let row = self.row;
         self.row += 1;
