@@ -7,7 +7,7 @@ use crate::record::check::{Checked, LOG, SHARE, SHARE_ERROR, bits, demonstration
 use crate::record::{Condition, CurveKey, Design};
 
 record! {
-    /// The columns of a prediction that say whose it is and whether it is right.
+    /// The columns of a prediction that name its curve and say whether it is correct.
     struct Verdict: "prediction" {
         trial_id: String, "Unique; that of the trial, or of one point of a nested trial.";
         sequence_id: Option<String>, "The nested trial that this point was read from.";
@@ -15,12 +15,12 @@ record! {
         bits: u32, "Width of the bitstrings.";
         condition: Condition, "Clean or deranged demonstrations.";
         design: Design, "Independent or nested shot counts.";
-        ..curve: CurveKey, "The curve that it is a point of: of the same columns, but none is required.";
+        ..curve: CurveKey, "The curve of this point. The other columns of the curve may be absent.";
         shots: u32, "Number of demonstrations before this query.";
         trial: u32, "Number of the trial within its function and shot count.";
         target: Bits, "The function's output for the query.";
         params: Option<f64>, "Number of parameters.";
-        prediction: Bits, "The answered bits; may be short.";
+        prediction: Bits, "The bits of the answer; may be shorter than the target.";
         correct: bool, "Whether the prediction equals the target.";
     }
     check verdict;
@@ -43,8 +43,8 @@ record! {
     struct Mean: "score" {
         ..curve: CurveKey, "The columns of a curve.";
         shots: u32, "Number of demonstrations.";
-        function: Option<String>, "The function, where the score is that of one.";
-        group: Option<String>, "The group, where the score is that of its functions.";
+        function: Option<String>, "The function, for a score of a single function.";
+        group: Option<String>, "The group of functions, for a score of a group.";
         params: Option<f64>, "Number of parameters; null if unknown.";
         accuracy: f64, "Mean accuracy.";
         se: Option<f64>, "Its error.";

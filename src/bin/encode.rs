@@ -163,9 +163,6 @@ impl Carried {
 }
 
 fn carried_symbols(extra: &Extra) -> std::result::Result<Option<Carried>, String> {
-    if extra.is_empty() {
-        return Ok(None);
-    }
     let separator = extra.text("separator")?;
     match (
         extra.text("encoding")?,

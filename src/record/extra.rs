@@ -53,12 +53,6 @@ impl Extra {
         }
     }
 
-    /// Whether there are no unknown columns.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.fields.is_empty() && self.row.is_none()
-    }
-
     /// The text in the column `name`, if there is such a column.
     ///
     /// # Errors

@@ -53,13 +53,10 @@ impl<T: FromRow> Reader<T> {
     /// # Errors
     /// A file cannot be opened, is empty, or has no known format.
     pub fn open(paths: &[PathBuf], keep_extra: bool) -> Result<Self> {
-        let waiting = if paths.is_empty() {
-            VecDeque::from([PathBuf::from("-")])
-        } else {
-            paths.iter().cloned().collect()
-        };
+        let stdin = [PathBuf::from("-")];
+        let paths = if paths.is_empty() { &stdin } else { paths };
         let mut reader = Self {
-            waiting,
+            waiting: paths.iter().cloned().collect(),
             current: None,
             keep_extra,
             chain: Chain::default(),
@@ -185,20 +182,15 @@ impl Table {
         }
         let file = File::open(path).map_err(|e| Error::file(path, e))?;
         let meta = file.metadata().map_err(|e| Error::file(path, e))?;
+        let name = path.display().to_string();
         if meta.is_dir() {
-            let name = path.display();
             return Err(Error::data(format!(
                 "{name}: a folder, not a file of records"
             )));
         }
         let again = file.try_clone().map_err(|e| Error::file(path, e))?;
         let seekable = meta.is_file().then_some(again);
-        Self::of::<T>(
-            path.display().to_string().into(),
-            file,
-            seekable,
-            keep_extra,
-        )
+        Self::of::<T>(name.into(), file, seekable, keep_extra)
     }
 
     /// Detects the format from the first bytes and opens the table.

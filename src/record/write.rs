@@ -39,12 +39,8 @@ impl Format {
     /// The format that belongs to the suffix of a file name. A final `.gz` or `.zst` is ignored.
     #[must_use]
     pub fn of_suffix(path: &std::path::Path) -> Option<Self> {
-        match name_inside(path)
-            .extension()?
-            .to_str()?
-            .to_ascii_lowercase()
-            .as_str()
-        {
+        let suffix = name_inside(path).extension()?.to_ascii_lowercase();
+        match suffix.to_str()? {
             "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
             "arrow" | "arrows" | "ipc" => Some(Self::Arrow),
             "parquet" | "pq" => Some(Self::Parquet),

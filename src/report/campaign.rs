@@ -6,7 +6,7 @@ use super::figures::{Findings, OnCurve};
 use crate::record::{Condition, CurveKey, Shape};
 
 record! {
-    /// What a campaign found of one curve: a row of a report.
+    /// The main numbers of one curve: a row of a report's first table.
     struct Summary: "summary" {
         ..curve: CurveKey, "The columns of a curve.";
         params: Option<f64>, "Number of parameters; null if unknown.";
@@ -17,10 +17,10 @@ record! {
         a0: Option<f64>, "Accuracy at one shot, by the line.";
         a1: Option<f64>, "Gain in accuracy per unit of ln(shots).";
         p: Option<f64>, "One-sided p of a1 > 0.";
-        gap: Option<f64>, "Clean less deranged, at the largest shot count of both.";
+        gap: Option<f64>, "Accuracy with clean minus deranged demonstrations, at the largest shot count of both.";
         p_holm: Option<f64>, "Its p of the condition-swap test after Holm's correction.";
-        shape: Option<Shape>, "The shape that foretells best the answers to functions left out.";
-        gain: Option<f64>, "How much better than the line, in nats a function; null of the line.";
+        shape: Option<Shape>, "The shape that predicts best the answers to left-out functions.";
+        gain: Option<f64>, "How much better than the line it predicts, in nats per function; null for the line.";
         gain_se: Option<f64>, "Its error.";
         p_lack_of_fit: Option<f64>, "p of the line against free means.";
     }

@@ -42,7 +42,7 @@ record! {
         ci_low: Option<f64>, "gap - 1.96 `gap_se`.";
         ci_high: Option<f64>, "gap + 1.96 `gap_se`.";
         up: u32, "Functions with a gap above 0.";
-        equal: u32, "Functions without one.";
+        equal: u32, "Functions with a gap of 0.";
         down: u32, "Functions with a gap below 0.";
         p_swap: Option<f64>, "Exact p of the swap test; null where trials are unequal.";
         t: Option<f64>, "gap / `gap_se`.";
@@ -55,7 +55,7 @@ record! {
 }
 
 record! {
-    /// Two models by name: what every row about a pair begins with.
+    /// Two models: the columns with which every row about a pair begins.
     struct PairKey: "pair" {
         model_a: String, "The first predictor's name.";
         modality_a: Option<String>, "The modality that it was trained on.";
@@ -68,7 +68,7 @@ record! {
 }
 
 record! {
-    /// Two models, function by function: gap, tests, and what their best functions share.
+    /// Two models compared function by function: gap, tests, and the overlap of their best functions.
     struct Versus: "versus" {
         ..pair: PairKey, "The columns of a pair of models.";
         condition: Option<Condition>, "Clean or deranged demonstrations.";
@@ -79,19 +79,19 @@ record! {
         ..paired: PairedGap, "The columns of their difference, first less second: tests are two-sided.";
         top: u32, "Length of the lists of best functions.";
         shared: u32, "Functions in both lists.";
-        iou: f64, "`shared` over the number of functions in either.";
-        tied_a: u32, "Functions left out of the first's list that are as accurate as its last.";
-        tied_b: u32, "Functions left out of the second's list that are as accurate as its last.";
+        iou: f64, "Intersection over union of the lists: `shared` / functions in at least one list.";
+        tied_a: u32, "Functions outside the first model's list that are as accurate as the last one in it.";
+        tied_b: u32, "Functions outside the second model's list that are as accurate as the last one in it.";
     }
     check versus;
 }
 
 words! {
-    /// Whose list of best functions a function is in.
+    /// Which model's list of best functions has a function.
     enum Listed {
-        Both = "both", "In both.";
-        A = "a", "In the first's only.";
-        B = "b", "In the second's only.";
+        Both = "both", "Both lists.";
+        A = "a", "Only the first model's list.";
+        B = "b", "Only the second model's list.";
     }
 }
 
@@ -115,15 +115,15 @@ record! {
         accuracy_a: f64, "Accuracy of the first.";
         accuracy_b: f64, "Accuracy of the second.";
         gap: f64, "Their difference, first less second.";
-        rank_a: u32, "Place by the first's accuracy, from 1; equal ones by name.";
-        rank_b: u32, "Place by the second's accuracy.";
-        best: Option<Listed>, "Whose list of best functions it is in; null if in neither.";
-        favours: Option<Side>, "The model that it favours, if it is among the functions that do most; null if not.";
+        rank_a: u32, "Rank by the first model's accuracy, from 1; ties are ordered by name.";
+        rank_b: u32, "Rank by the second model's accuracy.";
+        best: Option<Listed>, "Which list of best functions it is in; null if in none.";
+        favours: Option<Side>, "The model that it favours, if it is one of the functions that favour it most.";
     }
 }
 
 words! {
-    /// What a model's profile has for each function.
+    /// The number that a model's profile has for each function.
     enum ProfileOf {
         Gap = "gap", "Accuracy with clean less accuracy with deranged demonstrations.";
         Accuracy = "accuracy", "Accuracy with clean demonstrations.";
@@ -131,30 +131,30 @@ words! {
 }
 
 record! {
-    /// How alike two models' profiles, one number a function, are, and how alike finite trials let them be.
+    /// How similar the profiles of two models are (a profile has one number per function), and how similar they can be
+    /// with a finite number of trials.
     struct Similarity: "similarity" {
         ..pair: PairKey, "The columns of a pair of models.";
         shots_a: u32, "The first's largest shot count.";
         shots_b: u32, "The second's largest shot count.";
         tasks: u32, "Number of functions.";
-        rho: Option<f64>, "Spearman's rank correlation; null where all functions of a model are equal.";
+        rho: Option<f64>, "Spearman's rank correlation; null if all functions of a model have the same value.";
         permutations: u32, "Number of permutations.";
         p: Option<f64>, "One-sided permutation p of rho > 0.";
-        p_holm: Option<f64>, "p after Holm's correction over the pairs; null of a pair with a control.";
+        p_holm: Option<f64>, "p after Holm's correction over the pairs; null for a pair with a control.";
         p_bh: Option<f64>, "The same after Benjamini and Hochberg's correction.";
-        profile: Option<ProfileOf>, "What the profiles are of; null, in older tables, is gaps.";
+        profile: Option<ProfileOf>, "What the profiles hold; null, in older tables, means gaps.";
         reliability_a: Option<f64>,
-            "The first profile's, by split halves and Spearman-Brown; null where it is not positive, or where a half is \
-             constant.";
-        reliability_b: Option<f64>, "The second's.";
-        ceiling: Option<f64>, "sqrt of their product: what rho would be, on average, of equal profiles.";
+            "Reliability of the first profile (split halves, Spearman-Brown); null if not positive, or a half is constant.";
+        reliability_b: Option<f64>, "Reliability of the second profile.";
+        ceiling: Option<f64>, "sqrt(`reliability_a` `reliability_b`): the mean rho of equal profiles with this noise.";
         disattenuated: Option<f64>,
-            "rho without the noise of finite trials: one's half against the other's other half, over the halves' own \
-             correlations. May be above 1; null where `ceiling` is.";
-        disattenuated_low: Option<f64>, "`disattenuated` - 1.96 errors, jackknife over functions.";
-        disattenuated_high: Option<f64>, "`disattenuated` + 1.96 errors.";
+            "rho without the noise of finite trials: the correlation of one model's half with the other model's other \
+             half, divided by the correlations of each model's halves. May be above 1; null where `ceiling` is.";
+        disattenuated_low: Option<f64>, "`disattenuated` - 1.96 standard errors (jackknife over functions).";
+        disattenuated_high: Option<f64>, "`disattenuated` + 1.96 standard errors.";
         rho_if_equal: Option<f64>,
-            "Mean rho if both had the same true accuracies, simulated; null of gaps, and where trials are unequal.";
+            "Mean rho if both models had the same true accuracies, simulated; null for gaps and unequal trials.";
         rho_if_equal_low: Option<f64>, "Its 2.5 % quantile.";
         rho_if_equal_high: Option<f64>, "Its 97.5 % quantile.";
         rho_if_independent: Option<f64>, "Mean rho if their true accuracies were independent.";

@@ -38,9 +38,9 @@ record! {
         method: String, "`score`, `generate` or `builtin`.";
         constrained: bool, "Whether only the two bit symbols competed.";
         bos: bool, "Whether a beginning-of-sequence token was put before the prompt.";
-        output: String, "The raw symbols answered; a blank between them where symbols are words.";
-        prediction: Bits, "Their bits up to the first foreign symbol or the end; may be short.";
-        malformed: bool, "Whether the prediction has not exactly `bits` bits.";
+        output: String, "The raw symbols of the answer, with blanks between them if symbols are words.";
+        prediction: Bits, "The bits of `output` up to its first symbol that is not a bit; may be too short.";
+        malformed: bool, "Whether the prediction has more or fewer bits than `bits`.";
         correct: bool, "Whether the prediction equals the target.";
         answer_logprob: Option<f64>,
             "Sum of ln p(target symbol | target prefix), in nats; null if the engine gives none.";
@@ -53,7 +53,7 @@ record! {
 pub const SLIM: &[&str] = &["inputs", "outputs", "prompt"];
 
 record! {
-    /// What is kept fixed along one curve: a cell without its shot count. Nothing is pooled
+    /// What all points of a curve have in common: a cell without its shot count. Nothing is pooled
     /// across cells.
     struct CurveKey: "curve" {
         model: String, "The predictor's name.";

@@ -19,27 +19,27 @@ record! {
         tasks: Option<u32>, "Number of functions.";
         trials: Option<u32>, "Number of predictions.";
         accuracy: f64, "Mean over functions of the share of exact matches.";
-        se: Option<f64>, "Its error by the two-stage cluster bootstrap; null of a cell with one function.";
+        se: Option<f64>, "Its standard error by the two-stage cluster bootstrap; null for a cell with one function.";
         ci_low: Option<f64>, "2.5 % percentile of the bootstrap.";
         ci_high: Option<f64>, "97.5 % percentile of the bootstrap.";
         normal_low: Option<f64>, "accuracy - 1.96 se.";
         normal_high: Option<f64>, "accuracy + 1.96 se.";
         task_se: Option<f64>, "Task-cluster error: sd of the functions' accuracies (ddof 1) / sqrt(functions).";
         mode_accuracy: Option<f64>, "Expected accuracy of the mode baseline on the same trials.";
-        mode_se: Option<f64>, "Its bootstrap error.";
+        mode_se: Option<f64>, "Its bootstrap standard error.";
         z_mode: Option<f64>, "(accuracy - `mode_accuracy`) / sqrt(se^2 + `mode_se`^2).";
         p_mode: Option<f64>, "One-sided p of `z_mode`.";
         p_mode_paired: Option<f64>, "One-sided p of the paired bootstrap of the difference.";
         malformed: Option<f64>, "Share of malformed answers.";
         edit_distance: Option<f64>, "Mean Levenshtein distance of prediction and target, in bits.";
         answer_logprob: Option<f64>, "Mean `answer_logprob`, in nats.";
-        perplexity: Option<f64>, "Perplexity of a target's symbol: exp(-`answer_logprob` / bits).";
+        perplexity: Option<f64>, "Perplexity per symbol of the target: exp(-`answer_logprob` / bits).";
         zero_bd_targets: Option<u32>, "Targets that are all zeros or all ones.";
         zero_bd_predictions: Option<u32>, "Whole predictions that are all zeros or all ones.";
-        correct_zero_bd: Option<u32>, "Correct predictions with such a target.";
+        correct_zero_bd: Option<u32>, "Correct predictions whose target is all zeros or all ones.";
         correct_other: Option<u32>, "Correct predictions with any other target.";
         understandable: Option<u32>,
-            "Wrong answers that another function of the suite, true to all demonstrations, gives.";
+            "Wrong answers that another function of the suite gives which fits all demonstrations.";
         group: Option<String>, "`--by group`: the group of functions.";
     }
     check score;
@@ -51,10 +51,10 @@ record! {
 }
 
 words! {
-    /// What a wrong answer is like; it may be like several.
+    /// A kind of wrong answer. An answer may be of several kinds.
     enum ErrorKind {
         Malformed = "malformed", "Not exactly as many bits as asked for.";
-        Rival = "rival", "What another function of the suite gives that agrees with all demonstrations.";
+        Rival = "rival", "The output of another function of the suite that fits all demonstrations.";
         Mode = "mode", "The most frequent output among the demonstrations (any of them, if several are).";
         Demonstration = "demonstration", "An output of the demonstrations.";
         Query = "query", "The query.";
@@ -71,33 +71,33 @@ record! {
         params: Option<f64>, "Number of parameters; null if unknown.";
         kind: ErrorKind, "The kind.";
         trials: u32, "Number of predictions.";
-        wrong: u32, "Wrong ones among them.";
-        count: Option<u32>, "Wrong answers of this kind; an answer may be of several. Null where it cannot be told.";
+        wrong: u32, "Number of wrong predictions among them.";
+        count: Option<u32>, "Wrong answers of this kind; an answer may be of several. Null if undetermined.";
         share: Option<f64>, "Their share of the wrong answers.";
         chance: Option<f64>,
-            "The share to expect if every whole wrong answer were drawn uniformly from all wrong strings.";
-        counted_once: Option<u32>, "Wrong answers counted once each, under the first kind that fits.";
+            "The expected share if every wrong answer of full length were drawn uniformly from all wrong strings.";
+        counted_once: Option<u32>, "Wrong answers, each counted once, under the first kind that fits.";
     }
     details ["params"];
 }
 
 record! {
-    /// A design that would give a cell's accuracy the standard error wanted (`--power`).
+    /// A design that gives a cell's accuracy the wanted standard error (`--power`).
     struct Power: "power" {
         ..curve: CurveKey, "The columns of a curve.";
         shots: u32, "Number of demonstrations.";
-        tasks: u32, "Number of functions now.";
-        trials: f64, "Mean number of trials of a function now.";
-        se: f64, "Bootstrap error now, in closed form.";
+        tasks: u32, "Number of functions in the input.";
+        trials: f64, "Mean number of trials per function in the input.";
+        se: f64, "Bootstrap error of the accuracy in the input, in closed form.";
         between: f64, "Standard deviation of accuracy between functions, without the noise of trials.";
         within: f64, "Standard deviation of a trial within its function.";
-        wanted_se: f64, "The error wanted.";
+        wanted_se: f64, "The wanted standard error.";
         trials_enough: Option<u32>,
-            "Trials a function that would be enough for the functions there are; null if no number is.";
-        design_trials: u32, "This design's trials a function.";
-        design_tasks: Option<u32>, "The functions that it needs; null where 2^31 are not enough.";
-        design_predictions: Option<f64>, "Their product.";
-        design_se: Option<f64>, "The error to expect of it.";
+            "Trials per function that would suffice with the same functions; null if no number does.";
+        design_trials: u32, "Trials per function in this design.";
+        design_tasks: Option<u32>, "Number of functions that the design needs; null if 2^31 do not suffice.";
+        design_predictions: Option<f64>, "Number of predictions: functions times trials.";
+        design_se: Option<f64>, "The standard error to expect from this design.";
     }
 }
 
@@ -130,7 +130,7 @@ record! {
 }
 
 words! {
-    /// What a curve could be, of n shots.
+    /// A shape for a curve: accuracy as a function of n shots.
     enum Shape {
         Log = "log", "a + b ln n: the line.";
         Constant = "constant", "a.";
@@ -143,7 +143,7 @@ words! {
 }
 
 record! {
-    /// One shape of one curve, one for all functions (`--shape`).
+    /// The fit of one shape to one curve, with the same parameters for all functions (`--shape`).
     struct ShapeFit: "shape" {
         ..curve: CurveKey, "The columns of a curve.";
         params: Option<f64>, "Number of parameters of the model; null if unknown.";
@@ -151,22 +151,24 @@ record! {
         parameters: u32, "Number of the shape's parameters.";
         points: u32, "Number of shot counts above 0.";
         tasks: u32, "Number of functions.";
-        a: f64, "The shape's a.";
-        b: Option<f64>, "Its b; null where it has none.";
-        c: Option<f64>, "Its c, in shots; null where it has none.";
-        d: Option<f64>, "Its d; null where it has none.";
-        log_likelihood: f64, "Of all answers, in nats, without binomial coefficients.";
+        a: f64, "Parameter a of the shape.";
+        b: Option<f64>, "Parameter b; null if the shape has none.";
+        c: Option<f64>, "Parameter c, in shots; null if the shape has none.";
+        d: Option<f64>, "Parameter d; null if the shape has none.";
+        log_likelihood: f64, "Log-likelihood of all answers, in nats, without binomial coefficients.";
         log_score: Option<f64>,
-            "Mean over functions of the log-likelihood of a function's answers by the shape fitted to all others.";
-        gain: Option<f64>, "`log_score` less the line's; null of the line.";
-        gain_se: Option<f64>, "Its paired error: sd of the functions' gains (ddof 1) / sqrt(functions).";
-        f: Option<f64>, "Lack of fit against free means, by Hotelling's test over functions; null of curved shapes.";
-        df1: Option<u32>, "Its degrees of freedom: shot counts less parameters.";
+            "Mean over functions of a function's log-likelihood, with the shape fitted to all other functions.";
+        gain: Option<f64>, "`log_score` minus that of the line; null for the line.";
+        gain_se: Option<f64>, "Its paired standard error: sd of the functions' gains (ddof 1) / sqrt(functions).";
+        f: Option<f64>,
+            "Lack of fit: the shape against one free mean per shot count, by Hotelling's test over functions; null for \
+             shapes that are not linear in their parameters.";
+        df1: Option<u32>, "Degrees of freedom of f: shot counts - parameters.";
         df2: Option<u32>, "Functions - `df1`.";
         p: Option<f64>, "P(F >= f).";
-        curvature: Option<f64>, "Of the line: mean over functions of the coefficient of (ln n)^2 beside it.";
-        curvature_se: Option<f64>, "Its error over functions.";
-        p_curvature: Option<f64>, "Two-sided p of Student's t, functions - 1 degrees of freedom.";
+        curvature: Option<f64>, "Mean over functions of the coefficient of (ln n)^2 beside the line; null for others.";
+        curvature_se: Option<f64>, "Its standard error over functions.";
+        p_curvature: Option<f64>, "Two-sided p of the curvature: Student's t, functions - 1 degrees of freedom.";
     }
     details [
         "params", "points", "tasks", "log_likelihood", "df1", "df2", "curvature", "curvature_se",
@@ -174,7 +176,7 @@ record! {
 }
 
 record! {
-    /// How surely demonstrations tell a function from its rivals.
+    /// How surely demonstrations distinguish a function from the others of its suite.
     struct Identifiability: "identifiability" {
         bits: u32, "Width of the bitstrings.";
         shots: u32, "Number of demonstrations.";
@@ -182,10 +184,10 @@ record! {
         bitload: Option<u32>, "`--by task`: number of input bits that matter.";
         tasks: u32, "Number of functions.";
         identified: f64,
-            "Lower bound of the probability that every function true to all demonstrations is right at the query; \
+            "Lower bound of the probability that every function which fits all demonstrations answers the query right; \
              averaged over functions.";
-        worst: Option<f64>, "The smallest among the functions.";
-        worst_function: Option<String>, "The function that has it.";
+        worst: Option<f64>, "The smallest value of a function.";
+        worst_function: Option<String>, "The function with this value.";
     }
 }
 
@@ -201,7 +203,7 @@ words! {
 record! {
     /// A quantity against ln(params) over the models of one family (`--families`).
     struct Scaling: "scaling" {
-        family: Option<String>, "The family's name; null where the models have no modality.";
+        family: Option<String>, "The family's name; null if the models have no modality.";
         encoding: Option<String>, "The alphabet's name, or its characters.";
         template: Option<String>, "How one example is written.";
         bits: Option<u32>, "Width of the bitstrings.";
@@ -213,7 +215,7 @@ record! {
         quantity: Quantity, "What is regressed.";
         shots: Option<u32>, "Number of demonstrations; null for a0 and a1.";
         models: u32, "Number of models.";
-        intercept: f64, "Where the line is at ln(params) = 0.";
+        intercept: f64, "Height of the line at ln(params) = 0.";
         slope: f64, "Change per unit of ln(params).";
         slope_se: Option<f64>, "Its standard error; null with two models, or where the quantity does not vary.";
         t: Option<f64>, "slope / `slope_se`; null where the error is 0.";

@@ -18,8 +18,8 @@ words! {
 words! {
     /// How the shot counts of one curve share examples.
     enum Design {
-        Independent = "independent", "Every shot count has trials of its own: the paper's.";
-        Nested = "nested", "One sequence of examples is read at every shot count.";
+        Independent = "independent", "Every shot count has trials of its own, as in the paper.";
+        Nested = "nested", "One sequence of examples serves all shot counts.";
     }
 }
 
