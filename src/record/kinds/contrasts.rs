@@ -145,7 +145,7 @@ record! {
         p_bh: Option<f64>, "The same after Benjamini and Hochberg's correction.";
         profile: Option<ProfileOf>, "What the profiles hold; null, in older tables, means gaps.";
         reliability_a: Option<f64>,
-            "Reliability of the first profile (split halves, Spearman-Brown); null if not positive, or a half is constant.";
+            "Reliability of the first profile, by split halves; null if not positive, or if a half is constant.";
         reliability_b: Option<f64>, "Reliability of the second profile.";
         ceiling: Option<f64>, "sqrt(`reliability_a` `reliability_b`): the mean rho of equal profiles with this noise.";
         disattenuated: Option<f64>,
