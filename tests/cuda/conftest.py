@@ -1,4 +1,7 @@
-"""Model folders for CUDA, of every family, with random weights from a seed, converted as a user does it; and prompts."""
+"""Fixtures for the CUDA tests: model folders of every family with seeded random weights, and prompts.
+
+The models are converted for CUDA with the command that a user runs.
+"""
 
 import json
 import sys
@@ -18,7 +21,7 @@ from converter import convert  # noqa: E402
 from seeded_models import tokenizer_json, write_seeded  # noqa: E402
 
 SEED = 11
-# A layer of each kind.
+# One layer of each kind.
 EVO2 = evo2_checkpoint.Config(
     kinds=("short", "attention", "long", "medium"), width=32, heads=2, hidden=48, groups=4, taps=5, long_taps=130
 )
@@ -43,9 +46,9 @@ def make(family: str, weights: str, temp: Path) -> Path:
         write_seeded(source, family, SEED)
     folder = convert(source, temp / "model", *options)
     if family == "imagegpt":
-        # Its first colours are called as the other families' tokens, so that the prompts are the same.
+        # The first colours get the names of the other families' tokens, so that all families share the prompts.
         (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(begins=False)))
-    # What the device always answers, the token 0, must not be what ends an answer.
+    # The device always answers token 0, so token 0 must not be the token that ends an answer.
     config = json.loads((folder / "config.json").read_text())
     assert config["eos_token_id"] == {"hyenadna": 1, "imagegpt": None}.get(family, 0)
     (folder / "config.json").write_text(json.dumps(config | {"eos_token_id": 1}))
@@ -54,7 +57,7 @@ def make(family: str, weights: str, temp: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def converted(tmp_path_factory):
-    """The folder of a family's model, made once."""
+    """A function that returns the folder of a family's model. Each folder is made once."""
     made = {}
 
     def of(family: str, weights: str = "bfloat16") -> Path:
@@ -70,7 +73,7 @@ FIGURES: list[str] = []
 
 @pytest.fixture(scope="session")
 def figures() -> list[str]:
-    """Lines to be told at the end."""
+    """Lines that pytest prints at the end."""
     return FIGURES
 
 
@@ -81,7 +84,7 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def prompts():
-    """Several of each length, independent and nested, the longest of 280 symbols."""
+    """A function that returns a family's prompts: independent and nested, several of each length, up to 280 symbols."""
 
     def of(family: str) -> str:
         alphabet = "genomic" if family in ("evo1", "evo2", "hyenadna") else "linguistic"

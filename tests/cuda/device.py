@@ -1,4 +1,4 @@
-"""`infer` on the CUDA device that computes nothing (tests/null_cuda/README.md), and what can be seen of it there."""
+"""Run `infer` on a CUDA device that computes nothing (tests/null_cuda/README.md), and read the device's report."""
 
 import json
 import os
@@ -15,7 +15,7 @@ NULL_CUDA = ROOT / "target" / "null_cuda"
 
 @dataclass(frozen=True)
 class Ran:
-    """A finished `infer`: its exit code, its output and messages, and the device's report."""
+    """A finished run of `infer`: the exit code, standard output, the messages and the device's report."""
 
     code: int
     out: str
@@ -27,7 +27,7 @@ class Ran:
         return [json.loads(line) for line in self.out.splitlines()]
 
     def refused(self, code: int, *words: str) -> None:
-        """It ended with this code, one line and no record."""
+        """Checks that `infer` failed with this exit code: one message line with these words, and no record."""
         assert self.code == code and self.out == "", self
         assert self.err.startswith("infer: ") and self.err.count("\n") == 1, self.err
         for word in words:
@@ -37,7 +37,7 @@ class Ran:
 def run_infer(
     folder: Path, *arguments, prompts: str = "", device: str = "cuda", runtime: Path = RUNTIME, **variables
 ) -> Ran:
-    """`infer` with arguments and environment variables; the report goes to `folder`."""
+    """Runs `infer` with arguments and environment variables (`variables`). The report goes to `folder`."""
     infer = Path(os.environ["SHOTLINE_BIN"]).resolve() / "infer"
     command = [infer, "--device", device, "--ort-lib", runtime, *arguments]
     report = folder / "report.json"
@@ -56,14 +56,17 @@ def run_infer(
 
 @dataclass(frozen=True)
 class Placement:
-    """Where ONNX Runtime runs a graph: the operators of each provider, where there is more than one; the copies added."""
+    """Where ONNX Runtime runs a graph: the operators of each provider, and the number of copies that it adds.
+
+    ONNX Runtime lists the operators only if a graph uses more than one provider.
+    """
 
     operators: dict[str, Counter]
     copies: int
 
 
 def placement(log: str) -> Placement:
-    """What ONNX Runtime says of it when it is verbose (ORT_LOG=verbose)."""
+    """Reads the placement from ONNX Runtime's verbose log (ORT_LOG=verbose)."""
     operators, provider = {}, None
     for line in log.splitlines():
         if found := re.search(r"[Nn]ode\(?s\)? placed on \[(\w+)\]", line):
@@ -75,6 +78,6 @@ def placement(log: str) -> Placement:
 
 
 def filtered(name: str, *arguments, text: str = "") -> str:
-    """What one of the filters makes of a text."""
+    """Runs a filter on a text and returns the output."""
     program = Path(os.environ["SHOTLINE_BIN"]).resolve() / name
     return subprocess.run([program, *arguments], input=text, capture_output=True, text=True, check=True).stdout

@@ -1,9 +1,9 @@
-"""`infer --device cuda` from end to end on a device that computes nothing: what crosses, what it does when memory is refused,
-what it says when the device does not suit.
+"""Test `infer --device cuda` from end to end, on a CUDA device that computes nothing.
 
     make test-cuda
 
-The device's answers are zeros: the token 0, which is right nowhere, so that every answer is completed.
+The tests cover the bytes that are copied to the host, refused memory, and the messages for unsuitable devices. All
+results of the device are zeros. So the best token is always token 0. It is never right, so every answer is completed.
 """
 
 import json
@@ -20,9 +20,9 @@ from device import NULL_CUDA, ROOT, RUNTIME, run_infer
 
 FAMILIES = ("llama", "gemma3_text", "evo1", "evo2", "hyenadna")
 PROVIDER = "libonnxruntime_providers_cuda.so"
-# For every place: the best token, two logits, the sum and the wanted logits take 28 bytes at most. An answer of 8 symbols has
-# 8 places, and as many again where it is completed in a batch. One that is completed alone is drafted: each call asks for
-# all that is left, and gets one symbol where the model agrees with none.
+# Every position returns at most 28 bytes: the best token, two logits, the softmax's log-sum, and the logits asked for.
+# An answer of 8 symbols has 8 positions, and 8 more if it is completed in a batch. An answer that is completed alone is
+# drafted: each call asks for all remaining symbols, and gains one symbol if the model rejects the whole draft.
 BATCHED = (8 + 8) * 28
 ALONE = (8 + 7 * 8 // 2) * 28
 
@@ -73,12 +73,12 @@ def test_each_allocation_may_be_refused_once(model, tmp_path):
 
 
 def test_each_allocation_may_be_refused_once_in_float32(converted, prompts, tmp_path):
-    """There, caches are filled with zeros."""
+    """In float32, the KV caches are filled with zeros."""
     refuse_in_turn(converted("llama", "float32"), prompts("llama"), tmp_path)
 
 
 def refuse_in_turn(folder, prompts, tmp_path):
-    """Either the answers are those of a run in which none was, or the run ends with the code for memory."""
+    """Refuses one allocation per run. The run gives the same answers as without a refusal, or ends with exit code 4."""
     run = lambda **variables: run_infer(tmp_path, "--quiet", "--model", folder, prompts=prompts, **variables)
     whole = run()
     allocations = whole.report["allocations"]
@@ -130,7 +130,7 @@ def test_a_library_that_is_missing_is_named_with_the_package_that_has_it(convert
 
 
 def beside(folder: Path, provider: bytes) -> Path:
-    """The runtime with another provider."""
+    """Copies the runtime into a new folder, with these bytes as the CUDA provider."""
     folder.mkdir()
     for file in RUNTIME.glob("*.so*"):
         if file.name == PROVIDER:
@@ -197,11 +197,11 @@ def test_nvidias_libraries_are_found_among_pythons_packages(converted, prompts, 
     capi, cuda = packages / "onnxruntime" / "capi", packages / "nvidia" / "cu13" / "lib"
     capi.mkdir(parents=True)
     for file in RUNTIME.resolve().glob("*.so*"):
-        # The providers, hundreds of megabytes, are looked for beside the library, wherever they lead.
+        # The runtime looks for the providers beside its library. Links will do, and save hundreds of megabytes.
         place = os.symlink if "providers" in file.name else shutil.copy
         place(file, capi / file.name)
     shutil.copytree(NULL_CUDA, cuda, ignore=shutil.ignore_patterns(".*"))
-    # The driver is the machine's.
+    # The driver belongs to the machine, not to a Python package.
     driver = tmp_path / "driver"
     driver.mkdir()
     shutil.move(cuda / "libcuda.so.1", driver)

@@ -1,8 +1,9 @@
-"""The GPU kit: packed, unpacked, and its stages run with tiny models, on the processor and on the device that computes nothing.
+"""Test the GPU kit: pack it, unpack it, and run all stages with tiny models.
 
     make test-cuda
 
-What it says of transformers is tested where that is at hand: with PYTHON of `make test-oracle`'s environment.
+The stages run on the CPU and on a CUDA device that computes nothing. The comparison with transformers needs the
+environment of `make test-oracle`: tests/oracle/test_gpu_kit.py tests it.
 """
 
 import json
@@ -23,7 +24,7 @@ from stages import STAGES  # noqa: E402
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory) -> Path:
-    """The kit as it is carried, quickly compressed."""
+    """The folder with the packed parts of the kit, at the fastest compression."""
     out = tmp_path_factory.mktemp("kit") / "parts"
     build = [sys.executable, KIT / "build.py", out, "--bin", os.environ["SHOTLINE_BIN"], "--runtime", RUNTIME]
     subprocess.run([*build, "--preset", "0"], check=True)
@@ -32,13 +33,13 @@ def parts(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def kit(parts) -> Path:
-    """The kit, unpacked elsewhere."""
+    """The folder of the unpacked kit."""
     subprocess.run([parts / "unpack", parts.parent], check=True)
     return parts.parent / "shotline-gpu-kit"
 
 
 def check(kit: Path, results: Path, *options: str, **variables) -> list[dict]:
-    """The lines of results of a dry run."""
+    """Does a dry run of the kit's stages and returns the rows of results."""
     command = [kit / "check", "--dry-run", "--seconds", "400", "--results", results, "--work", results.parent / "work"]
     environment = os.environ | {"PYTHON": sys.executable} | {name: str(value) for name, value in variables.items()}
     subprocess.run([*map(str, command), *options], env=environment, check=False)
@@ -52,7 +53,7 @@ def test_every_stage_runs_on_the_processor_and_is_right(kit, tmp_path):
 
 
 def test_every_stage_runs_on_cuda_to_its_end(kit, tmp_path):
-    """The numbers are wrong there, and the doctor says so; nothing fails."""
+    """The device computes nothing, so the numbers are wrong, and the doctor says so. No stage fails."""
     rows = check(kit, tmp_path / "results.jsonl", LD_LIBRARY_PATH=NULL_CUDA)
     assert [row for row in rows if row["status"] == "failed"] == []
     assert {row["stage"] for row in rows if row["status"] == "wrong"} <= {"doctor", "tiny", "qwen3-0.6b", "evo2-1b"}

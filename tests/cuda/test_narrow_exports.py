@@ -1,6 +1,8 @@
-"""Exports of other tools with caches of 16 bits, on a device that computes nothing: they run there, and their caches stay there.
+"""Test ONNX exports of other tools with 16-bit KV caches, on a CUDA device that computes nothing.
 
     make test-cuda
+
+The exports run on the device, and the KV caches stay on the device.
 """
 
 import json
@@ -20,7 +22,7 @@ from exports import GENAI, TINY, model_of, narrowed, written
 )
 def test_narrow_caches_run_on_the_device(source, element, method, prompts, tmp_path):
     folder = written(narrowed(model_of(source), element), tmp_path / "model", source)
-    # What the device always answers, the token 0, must not be what ends an answer.
+    # The device always answers token 0, so token 0 must not be the token that ends an answer.
     path = folder / ("genai_config.json" if source == GENAI else "config.json")
     path.write_text(path.read_text().replace('"eos_token_id": 0', '"eos_token_id": 2'))
     out = tmp_path / "out.jsonl"
@@ -34,7 +36,8 @@ def test_narrow_caches_run_on_the_device(source, element, method, prompts, tmp_p
 
     text = prompts("llama")
     run(text)
-    # Independent prompts' caches are never cut, which is done here: nothing but 99 logits a token comes back.
+    # Caches are cut on the host. The caches of independent prompts are never cut, so only the logits come back to the
+    # host: 99 for each token, 2 bytes each.
     if method == "generate":
         report = run("".join(line for line in text.splitlines(True) if json.loads(line)["design"] == "independent"))
         chain = json.loads((tmp_path / "out.jsonl.provenance.json").read_text())

@@ -1,4 +1,4 @@
-"""Every graph for CUDA runs on CUDA: no node that computes falls to the processor, hardly anything is copied there.
+"""Test that every graph for CUDA runs on CUDA: the CPU computes only with lengths, and copies are few.
 
     make test-cuda
 """
@@ -10,17 +10,18 @@ from device import placement, run_infer
 from seeded_models import FAMILIES as DECODERS
 
 FAMILIES = (*DECODERS, "evo1", "evo2", "hyenadna", "imagegpt")
-# The release has a kernel for CUDA of each, in the types that the graphs use, and none of them needs cuDNN.
+# ONNX Runtime's release has a CUDA kernel for each of these operators, in the types that the graphs use. No kernel
+# needs cuDNN.
 OPERATORS = set(
-    # What a model computes.
+    # The arithmetic of the models.
     "FusedMatMul MatMul Gemm Mul Add Sub Div Sqrt Exp Log Sigmoid ScaledSiLU Gelu FastGelu QuickGelu BiasGelu"
     " SimplifiedLayerNormalization SkipSimplifiedLayerNormalization LayerNormalization SkipLayerNormalization BranchwiseRMSNorm"
     " GroupQueryAttention RotaryEmbedding Attention TensorScatter CausalConvWithState"
-    # What it picks and puts in place.
+    # Selection, comparison and layout of tensors.
     " Gather GatherND GatherElements TopK Where Equal GreaterOrEqual Less And ReduceSum Cast Range Expand Min Max"
     " Reshape Flatten Transpose Squeeze Unsqueeze Split Slice Concat Shape Constant Mod Neg".split()
 )
-# On the processor there may be arithmetic with the lengths of a call, which are there: so many nodes at most.
+# The lengths of a call lie in CPU memory, so the CPU may compute with them: these operators, so many nodes at most.
 ON_THE_PROCESSOR = set("Shape Gather Squeeze Unsqueeze Add Sub Mul Div Mod Neg Concat Cast Slice Min".split())
 MOST_ON_THE_PROCESSOR = 25
 MOST_COPIES = 2
@@ -28,7 +29,7 @@ MOST_COPIES = 2
 
 @pytest.fixture(scope="module", params=[(f, w) for f in FAMILIES for w in ("bfloat16", "float32")], ids="-".join)
 def loaded(request, converted, prompts, tmp_path_factory):
-    """(folder, what the verbose runtime says)"""
+    """(model folder, ONNX Runtime's verbose log)"""
     family, weights = request.param
     folder = converted(family, weights)
     first = prompts(family).splitlines(True)[0]

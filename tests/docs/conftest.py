@@ -1,4 +1,4 @@
-"""The tests of the documentation share the browser of those of the report."""
+"""Put tests/python on the import path: the tests of the documentation share helpers (browser, filters) with it."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The blocks of code in the pages of docs/."""
+"""Find the code blocks in the pages of docs/."""
 
 import re
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-# Their commands run in tests of their own: tests/python/test_readme.py, tests/claims.rs.
+# Other tests run the commands of these pages: tests/python/test_readme.py, tests/claims.rs.
 ELSEWHERE = ("README.md", "docs/questions.md", "docs/claims.md")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block: where it is, its language, what a comment before it says, and its lines."""
+    """A fenced block: the place (page:line), the language, the text of the comment before the block, and the lines."""
 
     place: str
     language: str
@@ -33,7 +33,7 @@ def name(page: Path) -> str:
 
 
 def blocks(page: Path) -> list[Block]:
-    """The fenced blocks of a page, in their order."""
+    """The fenced blocks of a page, in order."""
     text = page.read_text()
     found = re.finditer(r"(?:^<!-- ([^\n]*) -->\n)?^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [
@@ -43,5 +43,5 @@ def blocks(page: Path) -> list[Block]:
 
 
 def indented(page: Path) -> str:
-    """What stands indented by four columns, which the pages that are run elsewhere have as their commands."""
+    """The lines that are indented by four columns: the commands of a page in ELSEWHERE."""
     return "\n".join(re.findall(r"^ {4}(.*)$", page.read_text(), re.MULTILINE))

@@ -1,8 +1,10 @@
-"""The commands in docs/. A block of a page is run, in a folder of the page's own, one after the other; what stands below a
-command of a `console` block is what it prints. A block that a comment marks as not run (`<!-- not run: a GPU -->`) is read
-only: every option of its commands has to be one that the program takes.
+"""Test the commands in docs/: each runs and prints what the page shows.
 
     SHOTLINE_BIN=target/release python3 -m pytest tests/docs/test_commands.py
+
+Each page has a folder, where the blocks of the page run one after the other. In a `console` block, the lines below a
+command are the expected output. A block after a comment such as `<!-- not run: a GPU -->` does not run. The test only
+checks that the programs accept every option of the commands in it.
 """
 
 import os
@@ -31,7 +33,7 @@ RUN = {**ENVIRONMENT, "PATH": f"{BIN}:{os.environ['PATH']}"}
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """A folder for each page, with what the checkout has."""
+    """A function that returns a page's folder, with links to models, assets and scripts of the checkout."""
     made: dict[str, Path] = {}
 
     def of(page: Path) -> Path:
@@ -77,8 +79,10 @@ def test_a_block_runs_and_prints_what_the_page_shows(page, block, folders):
 
 
 def agrees(found: str, expected: str, remark: str) -> None:
-    """Equal; or, where a model answered, whose logits differ in their last digits between machines, a table of the same rows
-    whose numbers are near. A p-value and an r2 move by more than an accuracy.
+    """Checks that the output is the expected one. Where a model answered, numbers may differ within a bound.
+
+    The reason is that a model's logits differ in the last digits between machines. The remark gives the bound. p-values
+    and r2 vary more than accuracies, so their bound is wider. The rows of the tables must be the same.
     """
     if not remark:
         assert found == expected
@@ -121,7 +125,7 @@ def test_no_command_stands_in_a_block_without_a_language(page):
 
 
 def check(text: str, folder: Path) -> int:
-    """Holds every command of a script against the program that it calls; their number."""
+    """Checks every command of a script against the program that it calls. Returns the number of commands."""
     commands = 0
     for words in simple_commands(text):
         program, arguments = Path(words[0]), words[1:]
@@ -160,7 +164,7 @@ def simple_commands(text: str) -> list[list[str]]:
 
 
 def refuses(command: list, folder: Path) -> None:
-    """In a folder without its files a command may fail, but not for its usage."""
+    """Runs a command without its input files. It may fail, but not with exit code 2 (wrong usage)."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=folder,
@@ -176,7 +180,7 @@ def refuses(command: list, folder: Path) -> None:
 
 
 def check_make(words: list[str]) -> None:
-    """Targets and settings of a make are in the makefiles, or in the scripts that read them."""
+    """Checks that a makefile, or a script that reads settings, has each target and setting of a `make` command."""
     scripts = [path for kind in ("*.mk", "slurm/*.py") for path in sorted((ROOT / "scripts").glob(kind))]
     rules = "".join(path.read_text() for path in (ROOT / "Makefile", *scripts))
     for word in words:

@@ -1,4 +1,4 @@
-"""The site that `make docs` builds: it opens from the disk, asks no network, and its search finds pages.
+"""Test the site that `make docs` builds: pages open from disk without the network, and the search finds pages.
 
     make docs && python3 -m pytest tests/docs/test_site.py
 """
