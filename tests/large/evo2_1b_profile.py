@@ -1,13 +1,13 @@
-"""Where the time of Evo 2 1B goes, with random weights: what each kind of layer's filter takes of its layer.
+"""Profile Evo 2 1B with random weights: the share of a layer's time that the filter takes, for each kind of layer.
 
     make test-large
     python3 tests/large/evo2_1b_profile.py [--threads 2] [--model FOLDER]
 
-Converts the checkpoint of evo2_shapes.py (2.2 GB, to 4.6 GB in float32), or takes the converted FOLDER, and reads one
-prompt of 128 shots and some single tokens behind it in ONNX Runtime alone. Fails where the project's own bounds are
-missed: conversion under 60 s and 1 GB, 28 tokens/s or 65 % of the rate of matrix products measured in the same run,
-the LI filter under 5 % of its layer's time. In the environment of scripts/requirements/test.txt, on a machine that
-does nothing else.
+Converts the checkpoint of evo2_shapes.py (2.2 GB; 4.6 GB in float32), or takes the converted FOLDER. Then ONNX Runtime
+alone reads one prompt of 128 shots, and some single tokens after it. The script fails if a bound is missed: conversion
+under 60 s and 1 GB; 28 tokens/s, or 65 % of the rate of matrix products measured in the same run; the filter of long
+(LI) layers under 5 % of the layers' time. It runs in the environment of scripts/requirements/test.txt, on a machine
+that does nothing else.
 """
 
 import argparse
@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT / "tests" / "python"))
 
 from onnx_model import Model  # noqa: E402
 
-# A prompt of 128 shots of 8 bases, and an answer.
+# The number of tokens in a prompt of 128 shots of 8 bases, and in an answer.
 TOKENS = 2184
 STEPS = 8
 
@@ -43,13 +43,17 @@ def converted(temp: Path) -> tuple[Path, dict[str, float]]:
 
 
 def filter_shares(folder: Path, profile: Path) -> dict[str, float]:
-    """Per cent of the time of its layers that each kind's filter, or attention, takes in the longest run."""
+    """For each kind of layer, the percentage of the layers' time that the filter (or attention) takes.
+
+    The longest run of the model in the profile is measured.
+    """
     nodes = onnx.load(folder / "model.onnx", load_external_data=False).graph.node
     number = lambda name: int(re.search(r"_(\d+)", name)[1])
     numbers = lambda op: [number(node.name) for node in nodes if node.op_type == op]
-    # A layer begins with the first of its two norms, of which this is an operator; the graph ends with another.
+    # A norm has one Sqrt. A layer has two norms, and begins with the first of them. The graph ends with one more norm.
     starts = numbers("Sqrt")[::2]
-    # A filter is between the gate on its input, behind the split, and that on its output, before a transposition.
+    # A filter lies between two gates. The gate on the input follows a Split. The gate on the output precedes a
+    # Transpose.
     is_of_tokens = lambda node: node.op_type == "Transpose" and list(node.attribute[0].ints) == [0, 2, 1]
     gates = [number(node.name) - 1 for node in nodes if is_of_tokens(node)]
     filters = [range(split + 2, gates[bisect(gates, split)]) for split in numbers("Split")]
@@ -69,7 +73,7 @@ def filter_shares(folder: Path, profile: Path) -> dict[str, float]:
 
 
 def timed(temp: Path, folder: Path, threads: int) -> dict[str, float]:
-    """One prompt and some steps behind it."""
+    """Times one prompt, and some single tokens after it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.enable_profiling, options.profile_file_prefix = True, str(temp / "profile")
@@ -90,7 +94,7 @@ def timed(temp: Path, folder: Path, threads: int) -> dict[str, float]:
 
 
 def missed(figures: dict[str, float]) -> list[str]:
-    """The bounds that do not hold."""
+    """The names of the bounds that are missed."""
     product = max(figures["product, GFLOP/s"], figures["product after, GFLOP/s"])
     holds = {
         "conversion": figures.get("conversion, s", 0) < 60 and figures.get("conversion, peak GB", 0) < 1,

@@ -1,4 +1,4 @@
-"""Checkpoints with the shapes of Evo 2 models and random weights, in the published layout: parts of a .pt, bfloat16."""
+"""Write checkpoints with the shapes of Evo 2 models and random weights, as published: parts of a .pt file, bfloat16."""
 
 import sys
 from itertools import cycle, islice
@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "tests" / "oracle"))
 
 import evo2_checkpoint  # noqa: E402
 
-# The kinds of layers, over and over.
+# The kinds of layers in order. A model repeats them.
 KINDS = ("short", "medium", "long", "attention", "short", "medium", "long")
 
 
@@ -20,7 +20,7 @@ def kinds(layers: int) -> tuple[str, ...]:
     return tuple(islice(cycle(KINDS), layers))
 
 
-# evo2/configs/evo2-1b-8k.yml and evo2-7b-1m.yml of the PyPI package evo2 0.6.0.
+# The sizes are from evo2/configs/evo2-1b-8k.yml and evo2-7b-1m.yml of the PyPI package evo2 0.6.0.
 SHAPES = {
     "evo2_1b_base": evo2_checkpoint.Config(
         kinds=kinds(25), width=1920, heads=15, hidden=5120, groups=128, taps=7, long_taps=128
@@ -32,18 +32,18 @@ SHAPES = {
 
 
 def layer_weights(config: evo2_checkpoint.Config) -> int:
-    """What a token is multiplied with; filters are 2 % on top."""
+    """The number of weights that a token is multiplied with, without the filters (2 % more)."""
     return len(config.kinds) * (4 * config.width**2 + 3 * config.width * config.hidden)
 
 
 def write(folder: Path, name: str, config: evo2_checkpoint.Config, parts: int = 1) -> Path:
-    """The checkpoint, in parts, in a new folder; the name to convert it by, which tells a published model."""
+    """Writes the checkpoint in parts into a new folder. Returns the path to convert; its name tells the model."""
     folder.mkdir()
     return evo2_checkpoint.write(folder / f"{name}.pt", evo2_checkpoint.tensors(config, 1, pooled(1)), parts)
 
 
 def pooled(seed: int):
-    """Matrices that are windows into one block of random numbers for each number of columns."""
+    """A function that makes matrices. For each number of columns, all are windows into one block of random numbers."""
     rng, pools = np.random.default_rng(seed), {}
 
     def matrix(rows: int, columns: int) -> np.ndarray:

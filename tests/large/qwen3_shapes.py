@@ -1,7 +1,7 @@
-"""Checkpoints with the shapes of Qwen3 models and random weights, in the published layout: one bfloat16 safetensors file.
+"""Write checkpoints with the shapes of Qwen3 models and random weights, as published: one bfloat16 safetensors file.
 
-The sizes are those of the published config.json; the tokenizer is a byte-level BPE of 256 bytes and a few merges, its
-digits tokens of their own. The other tokens of the vocabulary are named after their ids, so that answers tell them apart.
+The sizes are from the published config.json. The tokenizer is a byte-level BPE of 256 bytes and a few merges; each
+digit is a token. The other tokens of the vocabulary are named after their ids, so that answers show which token it is.
 """
 
 import json
@@ -15,8 +15,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 SEED = 20260601
 SCALE = 0.02
-# Matrices are windows into one block of random numbers, as often as they need it. Its length is a prime: no two rows of a
-# matrix are the same window.
+# Matrices are cut from one block of random numbers, which repeats as often as needed. The block's length is a prime, so
+# no two rows of a matrix are the same window.
 BLOCK = 23_999_981
 
 
@@ -95,7 +95,10 @@ class Qwen3:
 
     @property
     def layer_weights(self) -> int:
-        """What a token of a prompt is multiplied with; the embedding is only looked up, the head only where it is asked."""
+        """The number of weights that a token of a prompt is multiplied with.
+
+        The embedding does not count: it is only looked up. Nor does the head: it runs only where logits are asked for.
+        """
         return self.layers * sum(math.prod(shape) for shape in self._layer.values() if len(shape) == 2)
 
 
@@ -106,7 +109,7 @@ SHAPES = {
 
 
 def write(folder: Path, model: Qwen3) -> Path:
-    """The folder as Hugging Face's, its tensors written one by one."""
+    """Writes a folder as Hugging Face has it, one tensor at a time."""
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(model.config))
     (folder / "generation_config.json").write_text(json.dumps({"bos_token_id": 256, "eos_token_id": [256, 257]}))

@@ -1,13 +1,13 @@
-"""Models of true size, with random weights, from a checkpoint to answers on this machine: time, memory, tokens/s.
+"""Run models of true size with random weights, from checkpoint to answers, and print time, memory and tokens/s.
 
     make test-large                      (every model; needs about 10 GB of disk and 10 GB of memory)
     python3 tests/large/run.py NAME..    (in the environment of scripts/requirements/test.txt)
 
-For each model: a checkpoint is written in its published format and type, converted, and run by `infer` on the paper's
-prompts at 128 shots. Each figure is of one run, on a machine that should be doing nothing else; beside it stands the
-machine's own rate of float32 matrix products. A conversion that needs more than 1 GB beside the largest tensor, or a
-run that fails, ends the script with 1. All files lie in a temporary folder (in SHOTLINE_LARGE_DIR, where that is set)
-and go with it.
+For each model, the script writes a checkpoint in the published format and type, converts it, and runs `infer` on the
+paper's prompts at 128 shots. Each figure comes from one run; the machine should do nothing else. The machine's rate of
+float32 matrix products is printed for comparison. The script ends with 1 if a conversion needs more than 1 GB beside
+the largest tensor, or if a run fails. All files lie in a temporary folder (in SHOTLINE_LARGE_DIR, if set), which is
+removed at the end.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import evo2_shapes
 import qwen3_shapes
 
 ROOT = Path(__file__).resolve().parents[2]
-# Between this process and the one measured stands a small one: Linux counts what a process was before its exec.
+# A small process starts the measured program, because Linux also counts the memory that a process had before its exec.
 MEASURE = (
     "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:]).returncode; "
     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr); sys.exit(code)"
@@ -37,15 +37,15 @@ MEASURE = (
 
 @dataclass(frozen=True)
 class Large:
-    """A model of true size. `write` makes the checkpoint in a new folder and returns what scripts/convert is given."""
+    """A model of true size. `write` makes the checkpoint in a new folder and returns the path for scripts/convert."""
 
     write: Callable[[Path], Path]
     alphabet: str
     prompts: int
     weights: tuple[str, ...]
-    # Of the checkpoint, as it is stored.
+    # In the checkpoint, as stored.
     largest_tensor_bytes: int
-    # Multiplications and additions a token: twice the weights that it is multiplied with, attention not counted.
+    # Multiplications and additions per token: twice the weights that a token is multiplied with, without attention.
     operations: float
 
 
@@ -78,7 +78,7 @@ MODELS = {
 
 @dataclass(frozen=True)
 class Measured:
-    """A finished program: what it wrote, its wall time and its peak memory in MB (10^6 bytes)."""
+    """A finished program: standard output and error, wall time, and peak memory in MB (10^6 bytes)."""
 
     out: str
     err: str
@@ -110,7 +110,7 @@ def prompts(model: Large) -> str:
 
 
 def sgemm_rate() -> float:
-    """Float32 operations a second of this machine's matrix products, the best of a few."""
+    """Float32 operations per second in matrix products on this machine, the best of a few."""
     size, best = 2048, 0.0
     a = np.random.default_rng(0).standard_normal((size, size), np.float32)
     for _ in range(5):

@@ -1,12 +1,12 @@
-"""A Slurm cluster of one node, in a folder of its own, for as long as a command or a test takes.
+"""Run a Slurm cluster of one node, in a temporary folder, for as long as a command or a test takes.
 
-    python3 tests/slurm/cluster.py COMMAND ARGS...     the command, with SLURM_CONF set; for example bash
+    python3 tests/slurm/cluster.py COMMAND ARGS...     runs the command (for example bash) with SLURM_CONF set
     python3 tests/slurm/cluster.py --lacking           prints the programs that are not installed
 
-Real daemons (Debian's slurmctld, slurmd and munge), on the loopback interface only and on free ports; keys, state and
-logs in a temporary folder. The node has two GPUs that are none: Slurm hands /dev/null and /dev/zero out as it does
-GPUs. Without cgroups, systemd and accounting: processes are found by their parents, and nothing confines them.
-Everything is stopped and removed at the end, and the daemons die with this process.
+The daemons are real (Debian's slurmctld, slurmd and munge). They use only the loopback interface and free ports. Keys,
+state and logs lie in the temporary folder. The two GPUs of the node are fake: Slurm hands out /dev/null and /dev/zero
+as GPUs. There are no cgroups, no systemd and no accounting: Slurm finds processes by their parents, and nothing
+confines them. Everything is stopped and removed at the end, and the daemons die with this process.
 """
 
 import getpass
@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-# Seconds until a daemon that does not answer is taken for broken.
+# Seconds to wait for a daemon before it counts as broken.
 PATIENCE = 30
 TOOLS = ("munged", "slurmctld", "slurmd", "sinfo", "squeue", "sbatch", "scancel", "scontrol", "setpriv")
 
@@ -65,7 +65,7 @@ GPUS = "NodeName=node Name=gpu File=/dev/null\nNodeName=node Name=gpu File=/dev/
 
 
 def lacking() -> list[str]:
-    """The programs that are not installed. Daemons lie where a user's PATH may not lead."""
+    """The programs that are not installed. The search includes the folders of daemons, which a user's PATH may lack."""
     return [tool for tool in TOOLS if not shutil.which(tool, path=search_path())]
 
 
@@ -80,9 +80,10 @@ def free_port() -> int:
 
 
 def cgroups(version: str) -> str:
-    """Slurm 22 and 23.02 load a cgroup plugin even if nothing asks it anything; later ones can do without.
+    """The text of cgroup.conf for a version of Slurm.
 
-    That of version 1 is content with any machine; that of version 2 looks for systemd.
+    Slurm 22 and 23.02 load a cgroup plugin even if nothing uses it; later versions can do without. The plugin for
+    cgroup version 1 works on any machine. The plugin for cgroup version 2 looks for systemd.
     """
     major, minor = (int(part) for part in version.removeprefix("slurm-wlm ").removeprefix("slurm ").split(".")[:2])
     if (major, minor) >= (23, 11):
@@ -91,11 +92,11 @@ def cgroups(version: str) -> str:
 
 
 class Cluster:
-    """`with Cluster() as cluster:`; `cluster.environment` is what Slurm's commands need."""
+    """A running cluster: `with Cluster() as cluster:`. Slurm's commands need the variables in `cluster.environment`."""
 
     def __enter__(self) -> "Cluster":
         self.folder = Path(tempfile.mkdtemp(prefix="shotline-slurm-"))
-        # Munge refuses a socket that not everybody may reach.
+        # Munge refuses a socket that only some users can reach.
         self.folder.chmod(0o755)
         configuration = self.folder / "slurm.conf"
         self.environment = {**os.environ, "SLURM_CONF": str(configuration), "PATH": search_path()}
@@ -139,20 +140,20 @@ class Cluster:
         self.wait_for("the node", lambda: self.say(*state, check=False).strip() == "idle")
 
     def daemon(self, *command: str) -> None:
-        """Starts a daemon that ends when we do, however we end."""
+        """Starts a daemon that ends when this process ends, however it ends."""
         with (self.folder / f"{command[0]}.out").open("wb") as out:
             guarded = ["setpriv", "--pdeathsig", "TERM", *command]
             self.daemons.append(subprocess.Popen(guarded, env=self.environment, stdout=out, stderr=out))
 
     def say(self, *command: str, check: bool = True) -> str:
-        """What one of Slurm's commands prints."""
+        """Runs one of Slurm's commands and returns the output."""
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         if check and done.returncode != 0:
             raise RuntimeError(f"{command}: {done.stderr}")
         return done.stdout
 
     def wait_for(self, what: str, there, patience: float = PATIENCE) -> None:
-        """Waits until `there()`; an error that shows the daemons' logs if it takes too long."""
+        """Waits until `there()` is true. Raises an error with the logs if a daemon ends or the wait is too long."""
         end = time.monotonic() + patience
         while not there():
             dead = [d.args[3] for d in self.daemons if d.poll() is not None]

@@ -1,13 +1,13 @@
-"""`make reproduce CLUSTER=slurm` on a real Slurm: a task that is cancelled or pre-empted changes no byte of the result.
+"""Test `make reproduce CLUSTER=slurm` on a real Slurm: a cancelled or pre-empted task changes no byte of the result.
 
     SHOTLINE_BIN=target/release SHOTLINE_SMOLLM2_DIR=models/smollm2-135m python3 -m pytest tests/slurm
 
 Needs the built filters, `make runtime`, `make model-smollm2`, and Slurm (tests/slurm/cluster.py).
 
-The answers are those of a real language model, SmolLM2. A run that goes on batches its prompts anew, and with the batch
-a model's logits can differ in their last digits; here every prompt is read alone (--batch-tokens 1) and no answers are
-decoded together (--complete none), so that all bytes have to be the same, and answers come one after the other, so that
-a task can be stopped between two.
+The answers come from a real language model, SmolLM2. After an interruption, a run groups the prompts into other
+batches, and logits can differ in the last digits between batches. So here every prompt is read alone (--batch-tokens 1)
+and no answers are decoded together (--complete none). Then all bytes have to be the same. Answers also come one after
+the other, so that a task can be stopped between two answers.
 """
 
 import os
@@ -35,7 +35,7 @@ SETTINGS = {
     "INFER_FLAGS": "--batch-tokens 1 --complete none --threads 1",
 }
 CLUSTER = {"CLUSTER": "slurm", "SHARDS": str(SHARDS), "THROTTLE": "2", "JOB_GRES": "gpu:1", "JOB_TIME": "10"}
-# A task, or the whole run, that takes longer than this many seconds hangs.
+# A task, or the whole run, that takes longer than this many seconds counts as hanging.
 PATIENCE = 240
 
 
@@ -48,7 +48,7 @@ def slurm():
 
 
 class Run:
-    """`make reproduce` into a folder, on this machine or on the cluster."""
+    """A run of `make reproduce` into a folder, on this machine or on the cluster."""
 
     def __init__(self, out: Path, slurm: cluster.Cluster) -> None:
         self.out = out
@@ -69,7 +69,7 @@ class Run:
         return self.make(fails, tools, **{**CLUSTER, **settings})
 
     def queue(self) -> dict[str, str]:
-        """The state of what is in the queue: tasks as JOB_TASK, the merge job as JOB."""
+        """The states of the jobs in the queue. Array tasks are named JOB_TASK, the merge job JOB."""
         lines = self.slurm.say("squeue", "--me", "-h", "-r", "-o", "%i %T").splitlines()
         return dict(line.split() for line in lines)
 
@@ -80,7 +80,7 @@ class Run:
         return self.out / "shards" / f"{NAME}.nested.{index}-of-{SHARDS}.parquet"
 
     def answers(self, index: int) -> int:
-        """Answers that a task has put away so far; the first line is provenance."""
+        """The number of answers that a task has saved so far. The first line of the journal is provenance."""
         journal = self.shard(index).with_name(self.shard(index).name + ".partial")
         return max(0, journal.read_bytes().count(b"\n") - 1) if journal.exists() else 0
 
@@ -102,7 +102,7 @@ class Run:
 
 
 def jobs(said: str) -> tuple[str, str]:
-    """The numbers of the array and of the merge job that submit.py has said."""
+    """The job numbers of the array and of the merge job, from the output of submit.py."""
     array = re.search(r"^Array job (\d+):", said, re.M)
     merge = re.search(r"^Merge job (\d+):", said, re.M)
     assert array and merge, said
@@ -110,14 +110,14 @@ def jobs(said: str) -> tuple[str, str]:
 
 
 def records(path: Path) -> bytes:
-    """A file's records as JSON lines; whole files have no place among shards, so nothing is to be checked."""
+    """A file's records as JSON lines. The file is whole and no shard, so merge-shards has nothing to check."""
     command = [BIN / "merge-shards", "--quiet", "--allow-unchecked", path, "--to", "jsonl"]
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 
 @pytest.fixture(scope="module")
 def alone(slurm, tmp_path_factory) -> Run:
-    """The same run on one machine, uncut."""
+    """The same run on one machine, without shards or interruptions."""
     run = Run(tmp_path_factory.mktemp("alone"), slurm)
     run.make()
     return run
@@ -137,7 +137,7 @@ def test_a_cancelled_task_is_submitted_again_alone_and_the_merge_is_the_uncut_ru
     said = run.submit()
     assert f"{SHARDS} shards: 0 are there, 0 in the queue, {SHARDS} to submit" in said
     array, merge = jobs(said)
-    # Nothing is submitted twice.
+    # A second submission submits nothing twice.
     assert f"0 are there, {SHARDS} in the queue, 0 to submit" in run.submit()
 
     # The second task is cancelled in the middle.
@@ -153,11 +153,11 @@ def test_a_cancelled_task_is_submitted_again_alone_and_the_merge_is_the_uncut_ru
     slurm.say("scancel", f"{array}_1")
     run.wait("the end of the task", lambda: f"{array}_1" not in run.queue())
     kept = run.answers(1)
-    # 25 sequences a shard, each read at two shot counts.
+    # A shard has 25 sequences, each with answers at two shot counts.
     assert 5 <= kept < 50, kept
     assert not run.shard(1).exists()
 
-    # The others go on, two at a time, each with a GPU of its own; the merge job never runs.
+    # The other tasks go on, two at a time, each with its own GPU. The merge job never runs.
     def ended() -> bool:
         nonlocal most
         most = max(most, list(run.states(array).values()).count("RUNNING"))
@@ -172,7 +172,7 @@ def test_a_cancelled_task_is_submitted_again_alone_and_the_merge_is_the_uncut_ru
     assert run.answers(1) == kept
     assert not run.predictions().exists() and not (run.out / "scores.csv").exists()
 
-    # The same command submits what is missing, and what is there stays as it was.
+    # The same command submits the missing shard. The finished shards stay unchanged.
     before = {index: run.shard(index).stat().st_mtime_ns for index in run.there()}
     said = run.submit()
     assert f"{SHARDS} shards: 3 are there, 0 in the queue, 1 to submit" in said
@@ -184,7 +184,7 @@ def test_a_cancelled_task_is_submitted_again_alone_and_the_merge_is_the_uncut_ru
     assert run.answers(1) == 0
     assert_same(run, alone)
 
-    # Where everything is there, nothing is answered again, here neither.
+    # If all shards are there, no prompt is answered again, neither on the cluster nor on this machine.
     said = run.submit()
     assert f"{SHARDS} shards: {SHARDS} are there, 0 in the queue, 0 to submit" in said
     assert "Array job" not in said
@@ -203,15 +203,15 @@ def test_tasks_that_are_warned_or_pre_empted_go_back_into_the_queue_and_go_on(sl
         task = f"{array}_{index}"
         return run.queue().get(task) == "PENDING" and "Restarts=1" in slurm.say("scontrol", "show", "job", task)
 
-    # The warning that Slurm gives before the time limit. The signal arrives at once; where scancel then finds the task
-    # on its way back into the queue, it tries again for minutes.
+    # Send the warning signal that Slurm sends before the time limit. The signal arrives at once. If scancel then finds
+    # the task on its way back into the queue, scancel tries again for minutes. `timeout` stops that.
     run.wait("five answers of shard 0", lambda: run.answers(0) >= 5)
     slurm.say("timeout", "3", "scancel", "--signal=USR1", "--batch", f"{array}_0", check=False)
     run.wait("the task in the queue", lambda: in_queue_again(0))
     assert run.answers(0) >= 5
     assert f"{run.answers(0)} answers are kept, and it goes on from there" in run.log(f"{array}_0")
 
-    # A job that is more urgent takes both GPUs from whatever runs on them.
+    # A more urgent job takes both GPUs from the tasks that run on them.
     others = range(1, SHARDS)
     run.wait("five answers of another shard", lambda: any(run.answers(index) >= 5 for index in others))
     slurm.say("sbatch", "--partition=urgent", "--gres=gpu:2", "--output=/dev/null", "--wrap=sleep 2")
@@ -220,7 +220,7 @@ def test_tasks_that_are_warned_or_pre_empted_go_back_into_the_queue_and_go_on(sl
     assert all("DUE TO PREEMPTION" in run.log(f"{array}_{index}") for index in taken)
     assert any(run.answers(index) > 0 for index in taken)
 
-    # Slurm lets such a task rest for two minutes before it starts it again: it is in the queue, and not missing.
+    # Slurm waits for two minutes before it restarts a pre-empted task. The task is in the queue, so it is not missing.
     missing = SHARDS - len(run.there())
     assert f"{SHARDS - missing} are there, {missing} in the queue, 0 to submit" in run.submit()
     assert run.queue()[merge] == "PENDING"
@@ -234,7 +234,7 @@ def test_tasks_that_are_warned_or_pre_empted_go_back_into_the_queue_and_go_on(sl
 def test_arrays_that_follow_each_other_keep_the_throttle_and_a_refused_one_is_submitted_by_the_same_command(
     slurm, alone, tmp_path
 ):
-    """On a cluster whose arrays have two tasks at most, and that refuses every second submission."""
+    """The cluster allows arrays of two tasks at most, and refuses every second submission."""
     tools = tmp_path / "tools"
     tools.mkdir()
     real = {tool: shutil.which(tool, path=slurm.environment["PATH"]) for tool in ("scontrol", "sbatch")}
@@ -247,14 +247,14 @@ def test_arrays_that_follow_each_other_keep_the_throttle_and_a_refused_one_is_su
         (tools / tool).chmod(0o755)
     run = Run(tmp_path / "out", slurm)
 
-    # The second array is refused: the first goes on, and nothing merges.
+    # The second array is refused. The first array goes on, and there is no merge job.
     said = run.submit(fails=True, tools=tools)
     assert "Job violates QOS policy" in said
     first = re.search(r"^Array job (\d+): tasks 0 to 1, 2 at a time$", said, re.M)[1]
     assert f"In the queue already: array job {first}. The same command submits the rest." in said
     assert set(run.queue()) == {f"{first}_0", f"{first}_1"}
 
-    # The same command submits the second one; the merge job is refused.
+    # The same command submits the second array. The merge job is refused.
     said = run.submit(fails=True, tools=tools)
     assert f"{SHARDS} shards: 0 are there, 2 in the queue, 2 to submit" in said
     second = re.search(rf"^Array job (\d+): tasks 0 to 1, 2 at a time, when {first} is over$", said, re.M)[1]
@@ -304,7 +304,7 @@ def test_a_prolog_is_sourced_and_a_task_that_fails_says_why(slurm, tmp_path):
 
 
 def test_without_slurm_it_says_what_is_missing(tmp_path):
-    # A PATH with the tools that make needs, and none of Slurm's.
+    # A PATH with the tools that make needs, without Slurm's commands.
     tools = tmp_path / "bin"
     tools.mkdir()
     for tool in ("make", "bash", "seq"):

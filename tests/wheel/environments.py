@@ -1,4 +1,4 @@
-"""Fresh Python environments with the wheel in them, made as a user makes them."""
+"""Make fresh Python environments and install the wheel in them, as a user does."""
 
 import os
 import re
@@ -13,13 +13,13 @@ OLDEST = (3, 11)
 
 
 def built(pattern: str) -> Path:
-    """What `make wheel` left."""
+    """The file of this name pattern that `make wheel` built."""
     [file] = (ROOT / "target" / "wheels").glob(pattern)
     return file
 
 
 def pythons() -> dict[str, str]:
-    """The Pythons of this machine that the wheel is for, by their versions; of each minor version one."""
+    """The Pythons on this machine that the wheel supports: the path by version, one for each minor version."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     folders = [*map(Path, os.environ["PATH"].split(os.pathsep)), *sorted(pyenv.glob("versions/*/bin"))]
     found = {}
@@ -28,7 +28,7 @@ def pythons() -> dict[str, str]:
             continue
         told = "import ensurepip, sys; print(*sys.version_info[:2])"
         done = subprocess.run([program, "-c", told], capture_output=True, text=True, check=False)
-        # pyenv's own programs fail where the version is not chosen.
+        # pyenv's shims fail if their version is not selected.
         if done.returncode == 0 and (version := tuple(map(int, done.stdout.split()))) >= OLDEST:
             found.setdefault(".".join(map(str, version)), str(program))
     return found
@@ -42,7 +42,7 @@ class Environment:
 
     @classmethod
     def made(cls, folder: Path, python: str, what: str, *more: str, uv: bool = False) -> "Environment":
-        """A new one, with the wheel, its extras (`[cpu]`) and what else it is to have."""
+        """Makes an environment with the wheel, the extras in `what` (such as `[cpu]`) and the packages in `more`."""
         wanted = [f"shotline{what} @ {built('*.whl').as_uri()}", *more]
         if uv:
             said([TOOLS / "uv", "venv", "--quiet", "--python", python, folder])
@@ -58,7 +58,7 @@ class Environment:
         return folder
 
     def run(self, script: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess:
-        """A shell's script with this environment first on its path, and nothing of the checkout."""
+        """Runs a shell script with this environment first on the PATH, and without variables of the checkout."""
         ours = ("SHOTLINE_", "ORT_", "LD_LIBRARY_PATH", "PYTHON", "VIRTUAL_ENV")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         path = f"{self.folder / 'bin'}{os.pathsep}{kept['PATH']}"
@@ -77,7 +77,7 @@ class Environment:
         return done.stdout
 
     def refused(self, code: int, script: str, cwd: Path, *words: str) -> None:
-        """It ends with this code and one line that has the words."""
+        """Checks that the script fails with this exit code, no output, and one error line that has the words."""
         done = self.run(script, cwd)
         assert (done.returncode, done.stdout) == (code, ""), done
         assert done.stderr.count("\n") == 1, done.stderr

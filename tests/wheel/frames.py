@@ -1,7 +1,8 @@
-"""Reads one table from every format with `shotline.read`, and holds the frames against each other. Run by test_wheel.py in
-an environment with the wheel.
+"""Read tables from every format with `shotline.read`, and check that each format gives the same data frame.
 
     python frames.py tests/fixtures/records
+
+test_wheel.py runs this script in an environment with the wheel.
 """
 
 import gzip
@@ -24,7 +25,7 @@ def dtype(schema: dict) -> pl.DataType:
 
 
 def held(files: list[Path], kind: str | None = None) -> pl.DataFrame:
-    """All files give one frame, in each library."""
+    """Checks that all files give the same frame, in polars and in pandas. Returns the polars frame."""
     first, *others = [shotline.read(file) for file in files]
     for other, file in zip(others, files[1:]):
         assert other.schema == first.schema, (file, other.schema, first.schema)
@@ -50,7 +51,7 @@ def main() -> None:
     frame = shotline.read(RECORDS / "trial.1.jsonl")
     assert frame["inputs"].dtype == pl.List(pl.String) and frame["unchanged"].null_count() not in (0, len(frame))
 
-    # With the line of provenance, packed, and with a column that no schema has.
+    # Files with the provenance line, a compressed file, and in all of them a column that no schema has.
     infer = [shotline.filter_path("infer"), "--model", "builtin:copy", "--quiet"]
     records = [json.loads(line) | {"mine": 1.5} for line in (RECORDS / "prompt.1.jsonl").read_text().splitlines()]
     Path("prompts.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))

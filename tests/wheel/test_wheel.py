@@ -1,4 +1,4 @@
-"""The wheel, installed as a user installs it: every filter runs, finds its runtime, and says what is missing.
+"""Test the wheel as a user installs it: every filter runs, finds the runtime, and says what is missing.
 
     make test-wheel
 """
@@ -18,7 +18,7 @@ from environments import ROOT, TOOLS, Environment, built, pythons, said
 
 FILTERS = ("contrast", "encode", "figure", "fit-loglinear", "gen-tasks", "infer", "merge-shards", "score")
 MODEL = ROOT / "tests" / "fixtures" / "models" / "tiny-subset"
-# The demo's commands, on a model that is at hand.
+# The demo's commands, with a model of the fixtures.
 PIPELINE = f"""
 gen-tasks --suite paper --design nested --shots 1,2,4,8,16 --trials 1 --to arrow \
   | encode --alphabet linguistic --template '{{x}}>{{y}}\\n' --to arrow \
@@ -28,13 +28,13 @@ fit-loglinear predictions.parquet -o fits.csv
 figure curve scores.csv -o curve.svg
 """
 TABLES = ("predictions.parquet", "scores.csv", "fits.csv", "curve.svg")
-# A release that is older than what `infer` asks for.
+# A release that is too old for `infer`.
 OLD_RUNTIME = "onnxruntime==1.23.2"
 
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
-    """What the filters that `make build` made write, with the runtime of `make runtime`."""
+    """The folder with the tables that the filters of `make build` write, with the runtime of `make runtime`."""
     folder = tmp_path_factory.mktemp("expected")
     binaries = Path(os.environ["SHOTLINE_BIN"]).resolve()
     environment = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "SHOTLINE_ORT_LIB": f"{ROOT}/runtime"}
@@ -46,7 +46,7 @@ def same_as(expected: Path, folder: Path) -> None:
     for name in TABLES:
         ours, theirs = (place / name for place in (folder, expected))
         if name.endswith("parquet"):
-            # Provenance has a time.
+            # The provenance contains a time, so it is not compared.
             ours, theirs = (parquet.read_table(file).replace_schema_metadata() for file in (ours, theirs))
             assert ours == theirs
         else:
@@ -88,19 +88,19 @@ def test_without_a_runtime_infer_names_the_extra(bare, tmp_path):
     (tmp_path / "prompts.jsonl").write_bytes((ROOT / "tests/fixtures/records/prompt.1.jsonl").read_bytes())
     asked = f"infer --model {MODEL} prompts.jsonl"
     bare.refused(3, asked, tmp_path, "no ONNX Runtime", "pip install 'shotline[cpu]'", "'shotline[cuda]'")
-    # Baselines need none.
+    # Baselines need no runtime.
     assert bare.says("infer --model builtin:copy prompts.jsonl", tmp_path)
 
 
 def test_a_cpus_runtime_has_no_cuda_and_infer_names_the_extra(whole, tmp_path):
-    # A model that was not converted for one device.
+    # This model was not converted for one particular device.
     model = MODEL.with_name("tiny-hf")
     asked = f"infer --model {model} --device cuda {ROOT}/tests/fixtures/records/prompt.1.jsonl"
     whole.refused(3, asked, tmp_path, "cuda", "pip install 'shotline[cuda]'")
 
 
 def test_two_runtimes_in_one_environment_are_refused_by_name(bare, whole, tmp_path):
-    # What pip leaves, without the 300 MB.
+    # The metadata folders that pip would leave, without the 300 MB of the packages.
     for environment in (bare, whole):
         gpu = environment.packages / "onnxruntime_gpu-1.31.1.dist-info"
         cpu = environment.packages / "onnxruntime-1.31.1.dist-info"
