@@ -43,7 +43,7 @@ def write(folder: Path, name: str, config: evo2_checkpoint.Config, parts: int = 
 
 
 def pooled(seed: int):
-    """A function that makes matrices. For each number of columns, all are windows into one block of random numbers."""
+    """A function that makes matrices. Matrices of equally many columns are windows into one block of random numbers."""
     rng, pools = np.random.default_rng(seed), {}
 
     def matrix(rows: int, columns: int) -> np.ndarray:
