@@ -1,9 +1,9 @@
-"""A graph for CUDA computed with numpy, each bfloat16 value rounded: a model of its numbers, not of a GPU.
+"""Compute a graph for CUDA with numpy and round every bfloat16 value: a model of the numbers, not of a GPU.
 
-An operator computes in float64 and rounds what it gives to its type, as kernels do that keep sums and intermediate
-values in float32 - those of ONNX Runtime 1.31.1 do, by their machine code (docs/gpu.md), with the roundings inside that
-are written out here: attention rounds rotated queries and keys, and its weights; Gelu its normal distribution; FastGelu
-and RotaryEmbedding every step.
+An operator computes in float64 and rounds the result to the result's type. That models kernels that keep sums and
+intermediate values in float32. The kernels of ONNX Runtime 1.31.1 do so, as their machine code shows (docs/gpu.md).
+Some kernels also round inside, and the operators here do the same: attention rounds rotated queries, rotated keys and
+attention weights; Gelu rounds the normal distribution function; FastGelu and RotaryEmbedding round every step.
 """
 
 import math
@@ -20,7 +20,7 @@ BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
 def rounded(x: np.ndarray) -> np.ndarray:
-    """To the nearest bfloat16."""
+    """Rounds to the nearest bfloat16. Returns float64."""
     return x.astype(BFLOAT16).astype(np.float64)
 
 
@@ -29,7 +29,7 @@ def is_real(x: np.ndarray) -> bool:
 
 
 class Graph:
-    """One model.onnx, called like a session of ONNX Runtime."""
+    """One model.onnx, with the methods of an ONNX Runtime session."""
 
     def __init__(self, folder: Path):
         self._graph = onnx.load(folder / "model.onnx").graph
@@ -57,7 +57,7 @@ class Graph:
 
 
 def described(value: onnx.ValueInfoProto) -> SimpleNamespace:
-    """An input or output as sessions describe theirs."""
+    """Describes an input or output as an ONNX Runtime session does."""
     tensor = value.type.tensor_type
     kind = {TensorProto.FLOAT: "float", TensorProto.BFLOAT16: "bfloat16"}.get(tensor.elem_type, "")
     shape = [dim.dim_value or dim.dim_param for dim in tensor.shape.dim]
@@ -65,7 +65,7 @@ def described(value: onnx.ValueInfoProto) -> SimpleNamespace:
 
 
 class Operators:
-    """One function an operator, by its name; reals come in and go out as float64."""
+    """One function for each operator, with the operator's name. Real numbers go in and come out as float64."""
 
     @staticmethod
     def Cast(x, to):
@@ -191,7 +191,7 @@ class Operators:
         return x * rounded(1 / (1 + np.exp(-x)))
 
     def QuickGelu(x):
-        # In float32.
+        # The kernel computes all steps in float32, so no step is rounded.
         return x / (1 + np.exp(-1.702 * x))
 
     def Gelu(x):
@@ -258,14 +258,14 @@ class Operators:
 
 
 def normal(x: np.ndarray) -> np.ndarray:
-    """The standard normal distribution."""
+    """The distribution function of the standard normal distribution."""
     return 0.5 * (1 + np.vectorize(math.erf)(x / 2**0.5))
 
 
 def turned(
     x: np.ndarray, places: np.ndarray, cos: np.ndarray, sin: np.ndarray, step: Callable = lambda x: x
 ) -> np.ndarray:
-    """x [B,heads,T,size], the first dimensions rotated; products go through `step`."""
+    """Rotary embedding of the first dimensions of x [B,heads,T,size]. Every product goes through `step`."""
     half = cos.shape[1]
     cos, sin = cos[places][:, None], sin[places][:, None]
     a, b, rest = np.split(x, [half, 2 * half], -1)

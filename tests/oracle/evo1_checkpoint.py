@@ -1,7 +1,7 @@
-"""Random StripedHyena 1 models from a seed, as the folders of Evo 1 on Hugging Face have them.
+"""Make random StripedHyena 1 models from a seed, in the folder layout of Evo 1 on Hugging Face.
 
 The oracle (test_drawn_models.py) and the tests (tests/python/test_evo1.py) draw the same weights through this module,
-so that none need be kept.
+so no weights are stored.
 """
 
 import json
@@ -22,7 +22,10 @@ ROOT = "backbone."
 
 @dataclass(frozen=True)
 class Config:
-    """A model's sizes. `kinds` has "attention" or "long" for each layer; `by_head` is how projections' rows lie."""
+    """A model's sizes. `kinds` has "attention" or "long" for each layer.
+
+    `by_head` tells how the rows of the long layers' projections are ordered: by head, or as three blocks.
+    """
 
     kinds: tuple[str, ...]
     width: int
@@ -88,7 +91,7 @@ class Config:
 
 
 def drawn(seed: int) -> Config:
-    """Sizes drawn at random; options in turn, so that neighbouring seeds miss none."""
+    """Draws sizes at random. Options take turns with the seed, so that neighbouring seeds miss none."""
     rng = np.random.default_rng([seed, 0])
     kinds = ["attention", "long", "long", *rng.choice(["attention", "long"], int(rng.integers(0, 3)))]
     rng.shuffle(kinds)
@@ -114,7 +117,10 @@ def bases(seed: int, count: int) -> np.ndarray:
 
 
 def tensors(config: Config, seed: int) -> dict[str, np.ndarray]:
-    """Weights under the names of a published folder: bfloat16, but for poles and residues."""
+    """Random weights under the names of a published folder.
+
+    They are bfloat16, except poles, residues and (for even seeds) the frequencies of the rotary embedding.
+    """
     rng = np.random.default_rng([seed, 1])
     draw = lambda scale, *shape: rng.normal(0, scale, shape).astype(ml_dtypes.bfloat16)
     near_one = lambda size: rng.uniform(0.7, 1.3, size).astype(ml_dtypes.bfloat16)
@@ -139,7 +145,7 @@ def tensors(config: Config, seed: int) -> dict[str, np.ndarray]:
             own["filter.short_filter_weight"] = draw(0.6, 3 * width, 1, 3)
             own["filter.short_filter_bias"] = draw(0.2, 3 * width)
             own["filter.D"] = draw(1, width)
-            # Modes that live for 2 to 3000 tokens and turn at any speed.
+            # Modes have decay times of 2 to 3000 tokens and any rotation per token.
             decay = np.exp(-1 / np.exp(rng.uniform(np.log(2), np.log(3000), (width, config.modes))))
             angle = rng.uniform(-np.pi, np.pi, (width, config.modes))
             poles = decay * np.exp(1j * angle)
@@ -154,7 +160,7 @@ def tensors(config: Config, seed: int) -> dict[str, np.ndarray]:
 
 
 def write(folder: Path, config: Config, table: dict[str, np.ndarray], **keys) -> Path:
-    """The folder; `keys` go into config.json."""
+    """Writes the folder. `keys` go into config.json."""
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config.json() | keys))
     write_safetensors(folder / "model.safetensors", table)

@@ -1,8 +1,8 @@
-"""stripedhyena (PyPI, 0.2.2), the reference implementation of Evo 1, on the CPU in float32 or as it is run, in bfloat16.
+"""Run stripedhyena (PyPI, 0.2.2), the reference implementation of Evo 1, on the CPU, in float32 or bfloat16.
 
-It takes its attention from flash-attn, which is for GPUs: while it is imported, the same arithmetic in torch stands in
-its place. Runs in the environment of tests/oracle/requirements.txt, the package beside it (the Makefile's
-target/oracle-stripedhyena).
+bfloat16 is the type that Evo 1 is run in. stripedhyena imports attention from flash-attn, which is for GPUs. During
+that import, classes of this module with the same arithmetic in torch replace flash-attn's. Runs in the environment of
+tests/oracle/requirements.txt, with the package beside it (target/oracle-stripedhyena in the Makefile).
 """
 
 import sys
@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "target" / "oracle-stripedhyena"
 
 
 class RotaryEmbedding(nn.Module):
-    """flash_attn.layers.rotary's: rates, and tables for the positions that are asked for."""
+    """Replaces flash_attn.layers.rotary.RotaryEmbedding: frequencies, and tables for the positions asked for."""
 
     def __init__(self, dim, base=10000.0, interleaved=False, scale_base=None, pos_idx_in_fp32=True, device=None):
         super().__init__()
@@ -38,7 +38,7 @@ class RotaryEmbedding(nn.Module):
         self._cos_cached, self._sin_cached = angles.cos().to(dtype), angles.sin().to(dtype)
 
     def forward(self, x):
-        """x [B,L,heads,dim], turned by halves, in float32 and rounded once, as the kernel does it."""
+        """Rotates x [B,L,heads,dim] by halves, in float32, and rounds once, as the kernel does."""
         self._update_cos_sin_cache(x.shape[1], x.device, x.dtype)
         cos, sin = (table[: x.shape[1], None].float() for table in (self._cos_cached, self._sin_cached))
         a, b = x.float().chunk(2, -1)
@@ -46,7 +46,7 @@ class RotaryEmbedding(nn.Module):
 
 
 class MHA(nn.Module):
-    """flash_attn.modules.mha's, for what stripedhyena asks of it: causal, as many key heads as query heads."""
+    """Replaces flash_attn.modules.mha.MHA, as stripedhyena uses it: causal, as many key heads as query heads."""
 
     def __init__(
         self, embed_dim, num_heads, num_heads_kv, rotary_emb_dim, qkv_proj_bias, rotary_emb_base, out_proj_bias, **_
@@ -77,7 +77,7 @@ def _import_stripedhyena():
         from stripedhyena import model, utils
     finally:
         sys.path.remove(str(PACKAGE))
-        # transformers would take it for the real one.
+        # Otherwise transformers would take the replacement for the real flash-attn.
         for name in names:
             del sys.modules[name]
     return model.StripedHyena, utils.dotdict
@@ -87,7 +87,7 @@ StripedHyena, dotdict = _import_stripedhyena()
 
 
 def build(config: Config, weights: dict[str, np.ndarray], dtype: torch.dtype = torch.float32):
-    """Its model with these weights: in float32, or in bfloat16 but for poles and residues."""
+    """Builds stripedhyena's model with these weights, in float32, or in bfloat16 except poles and residues."""
     table = config.json() | {"use_flash_attn": False, "mlp_init_method": "torch.nn.init.zeros_"}
     types_of = dict.fromkeys(("params_dtype", "attn_block_dtype", "hyena_block_dtype", "mlp_dtype"), torch.float32)
     model = StripedHyena(dotdict(table | types_of)).eval()
@@ -100,6 +100,6 @@ def build(config: Config, weights: dict[str, np.ndarray], dtype: torch.dtype = t
 
 
 def logits(model, rows) -> np.ndarray:
-    """Logits [rows,tokens,vocabulary] of rows of equally many tokens."""
+    """Logits [rows,tokens,vocabulary] of rows of equal length."""
     with torch.no_grad():
         return model(torch.as_tensor(np.asarray(rows)))[0].float().numpy()

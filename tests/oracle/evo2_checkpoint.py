@@ -1,7 +1,7 @@
-"""Random StripedHyena 2 checkpoints from a seed, as PyTorch would have saved them, written without PyTorch.
+"""Make random StripedHyena 2 checkpoints from a seed, in PyTorch's file format, without PyTorch.
 
-The oracle (evo2_oracle.py) and the tests (tests/python/test_evo2.py) read the same weights through this module, so that
-none need be kept.
+The oracle (evo2_oracle.py) and the tests (tests/python/test_evo2.py) read the same weights through this module, so no
+weights are stored.
 """
 
 import io
@@ -17,7 +17,7 @@ import numpy as np
 STORAGES = {np.dtype(np.float32): "FloatStorage", np.dtype(ml_dtypes.bfloat16): "BFloat16Storage"}
 SHORT_TAPS = 3
 VOCABULARY = 512
-# Bytes that are copied at a time.
+# The number of bytes to copy at a time.
 BLOCK = 1 << 24
 
 
@@ -38,7 +38,7 @@ class Config:
 
 
 def drawn(seed: int) -> Config:
-    """Sizes drawn at random: every kind of layer occurs, in any order."""
+    """Draws sizes at random. Every kind of layer occurs, in any order."""
     rng = np.random.default_rng([seed, 0])
     kinds = ["attention", "short", "medium", "long", *rng.choice(["attention", "short", "medium", "long"], 2)]
     rng.shuffle(kinds)
@@ -64,9 +64,10 @@ def bases(seed: int, count: int) -> np.ndarray:
 
 
 def tensors(config: Config, seed: int, matrix: Callable[[int, int], np.ndarray] | None = None) -> dict[str, np.ndarray]:
-    """Weights under the names and in the layout of a published checkpoint; matrices are bfloat16 there.
+    """Random weights under the names and in the layout of a published checkpoint. Matrices are bfloat16 there.
 
-    `matrix` gives a matrix of rows and columns, where drawing each anew would need too much memory.
+    `matrix` returns a matrix of these rows and columns. It is for large models: drawing each matrix anew would need too
+    much memory.
     """
     rng = np.random.default_rng([seed, 1])
     draw = lambda scale, *shape: rng.normal(0, scale, shape).astype(np.float32)
@@ -99,7 +100,7 @@ def tensors(config: Config, seed: int, matrix: Callable[[int, int], np.ndarray] 
             elif kind == "medium":
                 own |= {"filter.h": draw(0.1, config.groups, 1, config.long_taps), "filter.D": draw(0.3, width)}
             else:
-                # Modes fade within 0.4 to 3000 tokens.
+                # Modes have decay times of 0.4 to 3000 tokens.
                 own |= {
                     "filter.log_poles": -np.exp(rng.uniform(-8, 1, (width, config.modes, 1))).astype(np.float32),
                     "filter.residues": draw(0.2, width, config.modes),
@@ -115,12 +116,12 @@ def text(value: str) -> bytes:
 
 
 def _integers(values) -> bytes:
-    """A tuple of integers below 2^31."""
+    """The pickle of a tuple of integers below 2^31."""
     return b"(" + b"".join(b"J" + struct.pack("<i", value) for value in values) + b"t"
 
 
 def pickled(table: dict[str, np.ndarray]) -> bytes:
-    """data.pkl as torch.save writes it (protocol 2): a dict of calls that rebuild tensors from storages by number."""
+    """data.pkl as torch.save writes it (protocol 2): a dict of calls that rebuild tensors from numbered storages."""
     out = io.BytesIO()
     out.write(b"\x80\x02}(")
     for number, (name, array) in enumerate(table.items()):
@@ -134,7 +135,7 @@ def pickled(table: dict[str, np.ndarray]) -> bytes:
 
 
 def write(path: Path, table: dict[str, np.ndarray], parts: int = 1) -> Path:
-    """Write the checkpoint, or `parts` byte splits of it; the name to convert it by."""
+    """Writes the checkpoint, or `parts` byte splits of it. Returns the path to convert."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("checkpoint/data.pkl", pickled(table))
         archive.writestr("checkpoint/byteorder", "little")
@@ -147,7 +148,7 @@ def write(path: Path, table: dict[str, np.ndarray], parts: int = 1) -> Path:
 
 
 def split(path: Path, parts: int) -> None:
-    """Cut a file into `parts` raw byte splits, as upstream does with its large checkpoints."""
+    """Cuts a file into `parts` raw byte splits, as the authors of Evo 2 do with large checkpoints."""
     size = -(-path.stat().st_size // parts)
     with path.open("rb") as whole:
         for number in range(parts):

@@ -1,7 +1,8 @@
-"""scripts/engines/evo2-vortex.py on the CPU, with the tiny model of the tests: all of the engine but the loading of
-published weights, which needs them and a GPU.
+"""Run scripts/engines/evo2-vortex.py on the CPU, with the tiny model of the tests.
 
     python3 tests/oracle/evo2_engine.py ANYTHING --device cpu
+
+Everything in the engine runs, except the loading of published weights. That needs the weights and a GPU.
 """
 
 import runpy
@@ -20,7 +21,7 @@ from vortex.model.tokenizer import CharLevelTokenizer  # noqa: E402
 
 
 class Evo2:
-    """What the package's class of this name has once it is loaded."""
+    """Replaces the class Evo2 of the package evo2, with the attributes of a loaded model."""
 
     def __init__(self, model_name: str, local_path: str | None = None, use_kernels: bool = False) -> None:
         self.model = evo2_oracle.build(make_tiny_evo2.CONFIG, make_tiny_evo2.weights())

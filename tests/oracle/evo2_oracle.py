@@ -1,7 +1,8 @@
-"""vortex (PyPI `vtx`), the reference implementation of Evo 2, on the CPU in float32 or as it is released, in bfloat16.
+"""Run vortex (PyPI `vtx`), the reference implementation of Evo 2, on the CPU, in float32 or bfloat16.
 
-It is written for CUDA: three imports of kernels are replaced before it is loaded, by nothing or by the same arithmetic
-in torch. Runs in the environment of tests/oracle/requirements.txt.
+bfloat16 is the type that Evo 2 is released in. vortex is written for CUDA. Before vortex is loaded, two modules of
+kernels and torch.cuda.device are replaced, by nothing or by the same arithmetic in torch. Runs in the environment of
+tests/oracle/requirements.txt.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ LAYERS = {"attention": "attn", "short": "hcs", "medium": "hcm", "long": "hcl"}
 
 
 def _rotate(x, cos, sin, seqlen_offsets=0, interleaved=False, inplace=False, **_):
-    """What the Triton kernel computes: x [B,L,heads,dim] turned by halves. vortex asks for no other case here."""
+    """Rotates x [B,L,heads,dim] by halves, as the Triton kernel does. vortex needs no other case here."""
     if interleaved or not isinstance(seqlen_offsets, int):
         raise NotImplementedError("rotary embedding of interleaved or ragged sequences")
     half = cos.shape[-1]
@@ -33,14 +34,14 @@ def _rotate(x, cos, sin, seqlen_offsets=0, interleaved=False, inplace=False, **_
 
 
 class _NoDevice(contextlib.nullcontext):
-    """`with torch.cuda.device("cpu")`."""
+    """Replaces torch.cuda.device, so that `with torch.cuda.device("cpu")` does nothing."""
 
     def __init__(self, device=None):
         super().__init__()
 
 
 def _import_vortex():
-    # Its package imports flash attention's kernels unguarded, and its rotary embedding Triton's.
+    # vortex imports the kernels of flash attention unconditionally. The rotary embedding of vortex imports Triton's.
     attention = types.ModuleType("vortex.ops.attn_interface")
     for kind in ("", "_kvpacked", "_qkvpacked", "_varlen_kvpacked", "_varlen_qkvpacked"):
         setattr(attention, f"local_flash_attn{kind}_func", None)
@@ -50,7 +51,7 @@ def _import_vortex():
     sys.modules |= {attention.__name__: attention, rotary.__name__: rotary}
     torch.cuda.device = _NoDevice
     warnings.filterwarnings("ignore", message=".*CUDA is not available.*")
-    # It leaves a log in the working directory.
+    # vortex leaves a log in the working directory.
     before = os.getcwd()
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(scratch)
@@ -66,7 +67,10 @@ StripedHyena, dotdict = _import_vortex()
 
 
 def build(config: Config, weights: dict[str, np.ndarray], dtype: torch.dtype = torch.float32):
-    """vortex's model with these weights: in float32, or in bfloat16 but for what its loader keeps in float32."""
+    """Builds vortex's model with these weights, in float32 or bfloat16.
+
+    In bfloat16, the tensors that vortex's loader keeps in float32 stay in float32.
+    """
     where = {f"{theirs}_layer_idxs": [i for i, kind in enumerate(config.kinds) if kind == ours]
              for ours, theirs in LAYERS.items()}
     dtypes = ("params_dtype", "attn_block_dtype", "hyena_block_dtype", "mlp_dtype")
@@ -124,19 +128,19 @@ def build(config: Config, weights: dict[str, np.ndarray], dtype: torch.dtype = t
     )
     model = StripedHyena(options).eval()
     if dtype == torch.float32:
-        # Before the weights: its projections are born bfloat16 and would round them.
+        # Convert before the weights are loaded: vortex creates projections in bfloat16, which would round the weights.
         model.to(torch.float32)
     else:
         model.to_bfloat16_except_pr_lc(to_float32=True)
     state = {name: torch.from_numpy(array.astype(np.float32)) for name, array in weights.items()}
     model.custom_load_state_dict(state, strict=True)
     if dtype != torch.float32:
-        # As its own loader does after the weights, too.
+        # vortex's own loader does this again after it has loaded the weights.
         model.to_bfloat16_except_pr_lc()
     return model
 
 
 @torch.inference_mode()
 def logits(model, ids) -> np.ndarray:
-    """Logits [B,L,vocabulary] of whole sequences [B,L] of one length."""
+    """Logits [B,L,vocabulary] of whole sequences [B,L] of equal length."""
     return model(torch.as_tensor(np.asarray(ids), dtype=torch.long))[0].float().numpy()

@@ -1,7 +1,7 @@
-"""StripedHyena 2 in plain numpy and float64: every filter as the sum or the recurrence that defines it.
+"""Compute StripedHyena 2 in plain numpy and float64: every filter is the sum or the recurrence that defines it.
 
-Slow and short, written from the equations and from vortex, apart from the converter. It is the truth that float32
-implementations are measured against.
+The code is slow and short. It is written from the equations and from vortex, and shares nothing with the converter.
+Float32 implementations are measured against these logits.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""Folders as GENERator's are published, random weights in the place of its own.
+"""Make folders in GENERator's published layout, with random weights.
 
 The keys of config.json and tokenizer_config.json and the lines of vocab.txt are those of the published folders
-(eukaryote, 1.2B and 3B), as others have written them down; sizes are drawn.
+(eukaryote, 1.2B and 3B), as third parties have written them down. The sizes are drawn.
 """
 
 import itertools
@@ -38,7 +38,7 @@ TOKENIZER = {
 
 
 def drawn(seed: int) -> dict:
-    """config.json: a llama's, without the keys that the published ones lack."""
+    """A drawn config.json: a llama's, without the keys that the published files lack."""
     config = draw_config("llama", seed)
     sizes = ("hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers", "num_key_value_heads")
     return {key: config[key] for key in sizes} | {
@@ -67,7 +67,7 @@ def drawn(seed: int) -> dict:
 
 
 def write(folder: Path, config: dict, seed: int, words: dict | None = None, lines: list[str] | None = None) -> Path:
-    """The folder; `words` go into tokenizer_config.json, `lines` are another vocab.txt."""
+    """Writes the folder. `words` go into tokenizer_config.json. `lines` replace the lines of vocab.txt."""
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer_config.json").write_text(json.dumps(TOKENIZER | (words or {})))
@@ -78,7 +78,10 @@ def write(folder: Path, config: dict, seed: int, words: dict | None = None, line
 
 
 def encoded(text: str) -> list[int]:
-    """A text of special tokens and bases as the folder's code reads it: sixes from the left, what is none is <oov>."""
+    """The token ids of a text of special tokens and bases, as the published tokenizer reads it.
+
+    Bases are cut into 6-mers from the left. A piece that is no 6-mer becomes <oov>.
+    """
     ids = [IDS["<s>"]]
     while text:
         special = next((token for token in SPECIAL if text.startswith(token)), None)

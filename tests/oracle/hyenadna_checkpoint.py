@@ -1,7 +1,7 @@
-"""Random HyenaDNA models from a seed, as the folders of Hugging Face have them.
+"""Make random HyenaDNA models from a seed, in the folder layout of Hugging Face.
 
 The oracle (test_drawn_models.py) and the tests (tests/python/test_hyenadna.py) draw the same weights through this
-module, so that none need be kept.
+module, so no weights are stored.
 """
 
 import json
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 from evo2_checkpoint import pickled, text  # noqa: E402
 from seeded_models import write_safetensors  # noqa: E402
 
-# Of 12 tokens, padded to 16.
+# The rows of the embedding: 12 tokens, padded to 16.
 ROWS = 16
 BASES = np.array([7, 8, 9, 10])
 ROOT = "hyena.backbone."
@@ -29,7 +29,7 @@ ROOT = "hyena.backbone."
 
 @dataclass(frozen=True)
 class Config:
-    """A model's sizes; `every` is whether each activation's frequency is saved, or that of the first alone."""
+    """A model's sizes. `every` tells whether the frequencies of all activations are saved, or only the first one's."""
 
     layers: int
     width: int
@@ -74,7 +74,7 @@ class Config:
 
 
 def drawn(seed: int) -> Config:
-    """Sizes drawn at random; options in turn, so that neighbouring seeds miss none."""
+    """Draws sizes at random. Options take turns with the seed, so that neighbouring seeds miss none."""
     rng = np.random.default_rng([seed, 0])
     return Config(
         layers=int(rng.integers(1, 5)),
@@ -96,7 +96,7 @@ def bases(seed: int, count: int) -> np.ndarray:
 
 
 def tensors(config: Config, seed: int) -> dict[str, np.ndarray]:
-    """Weights under the names of a published folder; the scales are such that each of them matters."""
+    """Random weights under the names of a published folder, scaled so that every weight matters."""
     rng = np.random.default_rng([seed, 1])
     draw = lambda scale, *shape: rng.normal(0, scale, shape).astype(np.float32)
     table = {f"{ROOT}embeddings.word_embeddings.weight": draw(0.7, ROWS, config.width)}
@@ -118,14 +118,15 @@ def tensors(config: Config, seed: int) -> dict[str, np.ndarray]:
         table[f"{layer}mixer.short_filter.weight"] = draw(0.6, 3 * width, 1, 3)
         table[f"{layer}mixer.short_filter.bias"] = draw(0.2, 3 * width)
         table[f"{filter}bias"] = draw(1, width)
-        # Waves that training has moved a little.
+        # Waves with a little noise, as if training had moved them.
         bands = config.bands // 2
         waves = np.outer(2 * math.pi * steps / config.context, np.linspace(1e-4, bands - 1, bands))
         z = np.concatenate([np.linspace(0, 1, config.context)[:, None], np.cos(-waves), np.sin(-waves)], 1)
         table[f"{filter}pos_emb.z"] = (z + rng.normal(0, 1e-3, z.shape)).astype(np.float32)[None]
         table[f"{filter}pos_emb.t"] = np.linspace(0, 1, config.context, dtype=np.float32)[None, :, None]
         decays = np.linspace(math.log(0.01) / 1.5, math.log(0.01) / 0.3, width)
-        # As much faster as the context is shorter than the shortest published one, or windows would not be seen.
+        # Scaled so that windows decay as fast per token as in the shortest published context (1026). With slower decay,
+        # the tests would not notice windows.
         table[f"{filter}modulation.deltas"] = (decays * config.context / 1026).astype(np.float32)[None, None]
         for j in range(1 + config.inner):
             linear(f"{filter}implicit_filter.{2 * j}", order, config.bands if j == 0 else order, 1.0)
@@ -145,7 +146,7 @@ def tensors(config: Config, seed: int) -> dict[str, np.ndarray]:
 
 
 def narrowed(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The same model with weights that are bfloat16 numbers, filters and their tables excepted."""
+    """The same model with weights rounded to bfloat16 numbers, except filters and their tables."""
     exact = lambda name: ".filter_fn." in name
     return {
         name: array if exact(name) else array.astype(ml_dtypes.bfloat16).astype(np.float32)
@@ -154,7 +155,7 @@ def narrowed(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def write(folder: Path, config: Config, table: dict[str, np.ndarray], **keys) -> Path:
-    """The folder; `keys` go into config.json, None takes one out."""
+    """Writes the folder. `keys` go into config.json. A key with the value None is removed."""
     folder.mkdir()
     told = {key: value for key, value in (config.json() | keys).items() if value is not None}
     (folder / "config.json").write_text(json.dumps(told))
@@ -163,10 +164,11 @@ def write(folder: Path, config: Config, table: dict[str, np.ndarray], **keys) ->
 
 
 def write_first(folder: Path, config: Config, table: dict[str, np.ndarray], inside: dict | None = None, **keys) -> Path:
-    """The folder as the model appeared first: Lightning's checkpoint and the words of its code. `keys` go into
-    config.json, `inside` into its "layer".
+    """Writes the folder in the layout of HyenaDNA's first release: a Lightning checkpoint, and the keys of that code.
 
-    The names of tensors are those of layers that are computed twice; every activation's frequency is saved.
+    `keys` go into config.json, and `inside` into "layer" there. The names of tensors are those of layers with
+    activation checkpointing. The first release has the frequencies of all activations, so the configuration should
+    have `every=True`.
     """
     folder.mkdir()
     told = {
@@ -180,7 +182,7 @@ def write_first(folder: Path, config: Config, table: dict[str, np.ndarray], insi
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(told | keys))
     own = {first_name(name): array for name, array in table.items()}
-    # The output matrix is there twice, and beside the model what measures it.
+    # The checkpoint has the embedding again as the output matrix, and the state of a metric beside the model.
     own |= {"model.lm_head.weight": array for name, array in own.items() if name.endswith("word_embeddings.weight")}
     own["train_torchmetrics.loss"] = np.zeros(3, np.float32)
     write_lightning(folder / "weights.ckpt", own)
@@ -188,20 +190,23 @@ def write_first(folder: Path, config: Config, table: dict[str, np.ndarray], insi
 
 
 def first_name(name: str) -> str:
-    """A tensor's name in that checkpoint."""
+    """The name of a tensor in the checkpoint of the first release."""
     name = name.replace(ROOT, "backbone.").replace(".mixer.", ".mixer.layer.").replace(".mlp.", ".mlp.layer.")
     return f"model.{name}"
 
 
 class Bomb:
-    """What must never be called."""
+    """An object that calls a function when it is unpickled. The converter must never do that."""
 
     def __reduce__(self):
         return print, ("called",)
 
 
 def write_lightning(path: Path, table: dict[str, np.ndarray]) -> None:
-    """What Lightning saves: weights among a training's objects, here one that would print and one of Hydra's."""
+    """Writes a checkpoint as Lightning does: weights among other objects of the training.
+
+    Here these are an object that would print when unpickled, and a configuration of Hydra.
+    """
     module = types.ModuleType("omegaconf")
     module.DictConfig = type("DictConfig", (dict,), {"__module__": module.__name__, "__qualname__": "DictConfig"})
     sys.modules[module.__name__] = module

@@ -1,10 +1,10 @@
-"""HyenaDNA in PyTorch with the arithmetic of the published modelling code: what its makers run, in any type.
+"""Compute HyenaDNA in PyTorch with the arithmetic of the published modelling code, in any type.
 
-That code comes with the weights (LongSafari/hyenadna-*-seqlen-hf, modeling_hyena.py) and is on no registry. What it
-computes is written down here anew: long convolutions by Fourier transforms of twice the length in float32, the residual
-in float32, norms and products in the weights' type. But for the filters' network, which is float32 here in any type: in
-bfloat16, the sines of ten times a rounded number leave little of a filter (half of the logits, on the models of
-test_drawn_models.py).
+The published code comes with the weights (LongSafari/hyenadna-*-seqlen-hf, modeling_hyena.py) and is on no registry.
+So this module writes the arithmetic down anew: long convolutions by Fourier transforms of twice the length in float32,
+the residual in float32, norms and products in the weights' type. One thing differs: the network that makes the filters
+is always float32 here. In bfloat16, the sines of ten times a rounded number would spoil the filters (an error of half
+the logits' size, on the models of test_drawn_models.py).
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from hyenadna_checkpoint import ROOT, Config
 
 
 def logits(config: Config, weights: dict[str, np.ndarray], ids, dtype: torch.dtype = torch.float32) -> np.ndarray:
-    """Logits [rows,tokens,vocabulary] of rows of equally many tokens."""
+    """Logits [rows,tokens,vocabulary] of rows of equal length."""
     exact = lambda name: ".filter_fn." in name
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array, np.float32)) for name, array in weights.items()}
     w = {name.removeprefix(ROOT): t if exact(name) else t.to(dtype) for name, t in tensors.items()}

@@ -1,7 +1,7 @@
-"""HyenaDNA in plain numpy and float64: every filter as the sum that defines it, every lag of it computed anew.
+"""Compute HyenaDNA in plain numpy and float64: every filter is the sum that defines it, computed lag by lag.
 
-Slow and short, written from the equations (arXiv 2302.10866, section 3; arXiv 2306.15794, section 3), apart from the
-converter. It is the truth that float32 implementations are measured against.
+The code is slow and short. It is written from the equations (arXiv 2302.10866, section 3; arXiv 2306.15794, section 3),
+and shares nothing with the converter. Float32 implementations are measured against these logits.
 """
 
 import math
@@ -39,7 +39,7 @@ def logits(config: Config, weights: dict[str, np.ndarray], ids) -> np.ndarray:
 
 
 def response(config: Config, w: dict[str, np.ndarray], filter: str, lag: int) -> np.ndarray:
-    """What a filter answers to an impulse so many tokens ago, by channel."""
+    """The response of a filter to an impulse `lag` tokens ago, by channel."""
     part = lambda name: w[filter + name]
     frequency = part("implicit_filter.1.freq")[0] if config.trained else config.frequency
     x = part("pos_emb.z")[0, lag]

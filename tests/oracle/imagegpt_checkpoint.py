@@ -1,4 +1,4 @@
-"""Random ImageGPT models from a seed, in folders as transformers writes them."""
+"""Make random ImageGPT models from a seed, in the folder layout of transformers."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ COLOURS = 512
 
 
 def drawn(seed: int) -> dict:
-    """config.json: that of GPT-2 but for the published models' own values."""
+    """A drawn config.json: GPT-2's, with the values that the published ImageGPT models have instead."""
     config = draw_config("gpt2", seed)
     return {key: value for key, value in config.items() if not key.startswith(("bos", "eos"))} | {
         "model_type": "imagegpt",
@@ -27,7 +27,7 @@ def drawn(seed: int) -> dict:
 
 
 def tensors(config: dict, seed: int) -> dict[str, np.ndarray]:
-    """GPT-2's, without the biases of norms and with one row less in the output matrix."""
+    """GPT-2's weights, without the biases of norms, and with one row less in the output matrix."""
     table = draw_weights(config | {"model_type": "gpt2"}, seed)
     table["lm_head.weight"] = table["lm_head.weight"][:COLOURS]
     return {name: array for name, array in table.items() if ".ln_" not in name or name.endswith(".weight")}

@@ -1,6 +1,6 @@
-"""ProGen2 under transformers, which has CodeGen: the same model, but for how many cores' rows its fused matrix has.
+"""Load ProGen2 in transformers as CodeGen: the same model, but the fused matrix has rows for 8 cores instead of 4.
 
-Importing this teaches AutoModelForCausalLM folders of `"model_type": "progen"`.
+After this module is imported, AutoModelForCausalLM can load folders of `"model_type": "progen"`.
 """
 
 import torch
@@ -20,7 +20,7 @@ class ProGenForCausalLM(CodeGenForCausalLM):
         with torch.no_grad():
             for block in model.transformer.h:
                 weight = block.attn.qkv_proj.weight
-                # 8 times q, v, k as 4 times two of q, two of v, two of k.
+                # Reorder 8 blocks of q, v, k into 4 blocks of q, q, v, v, k, k.
                 weight.copy_(weight.view(4, 2, 3, -1, weight.shape[1]).transpose(1, 2).reshape(weight.shape))
         return model
 

@@ -1,7 +1,8 @@
-"""Prints the SHA-256 of replayed cells of Breslow et al. (arXiv 2609.14011), drawn by CPython's own `random`.
+"""Print the SHA-256 of replayed cells of Breslow et al. (arXiv 2609.14011), drawn by CPython's own `random`.
 
-The oracle behind the figures in tests/gen_tasks.rs that no published hash covers (protein, integer, several cells).
-Usage: python replay_prompts.py FUNCTIONS, a file with one program a line (src/program/paper.txt).
+The script is the oracle for the hashes in tests/gen_tasks.rs that no published hash covers (protein, integer, several
+cells). Usage: python replay_prompts.py FUNCTIONS, where FUNCTIONS is a file with one program per line
+(src/program/paper.txt).
 """
 
 import hashlib

@@ -1,5 +1,6 @@
-"""The paper's 30 primitives on strings of 0 and 1, straight from their definitions (Breslow et al., arXiv 2511.12797,
-appendix A), and programs of them in dot notation: an implementation that shares nothing with src/program.
+"""Implement the paper's 30 primitives on strings of 0 and 1, and programs of primitives in dot notation.
+
+The code follows the definitions (Breslow et al., arXiv 2511.12797, appendix A) and shares nothing with src/program.
 """
 
 
@@ -53,7 +54,7 @@ def majority(s: str) -> str:
     return fill(s, "1" if 2 * s.count("1") >= len(s) else "0")
 
 
-# The value s so far; the program's input s0 and the trial's constant c where a primitive reads them.
+# Arguments: the value s so far, the program's input s0 and the trial's constant c.
 PRIMITIVES = {
     "alternating_start_one": lambda s, s0, c: xor(s, ("10" * len(s))[: len(s)]),
     "alternating_start_zero": lambda s, s0, c: xor(s, ("01" * len(s))[: len(s)]),
@@ -89,7 +90,7 @@ PRIMITIVES = {
 
 
 class Program:
-    """Primitives applied from left to right: `flip_bits.reverse_bits`."""
+    """A program of primitives, applied from left to right, such as `flip_bits.reverse_bits`."""
 
     def __init__(self, name: str):
         self.name = name

@@ -1,8 +1,8 @@
-"""Tokenizers that owe nothing to `tokenizers` or to scripts/convert, built from a GGUF file's vocabulary.
+"""Build reference tokenizers from a GGUF file's vocabulary, without `tokenizers` and scripts/convert.
 
-sentencepiece (Google's) for Gemma, tiktoken (OpenAI's) for SmolLM2. transformers' own reading of GGUF vocabularies
-cannot serve as a reference: it takes Gemma's BPE for a Unigram model, and forgets that SmolLM2 splits digits. What it
-makes of the same strings is measured all the same.
+sentencepiece (Google) is the reference for Gemma, tiktoken (OpenAI) for SmolLM2. transformers' own reading of GGUF
+vocabularies cannot be a reference: transformers takes Gemma's BPE for a Unigram model, and forgets that SmolLM2 splits
+digits. make_model_fixtures.py still counts how often transformers agrees.
 """
 
 import codecs
@@ -15,23 +15,23 @@ import gguf
 import tiktoken
 from sentencepiece import SentencePieceProcessor, sentencepiece_model_pb2
 
-# The module prints itself when it is imported.
+# The module `this` prints a text when it is imported.
 with contextlib.redirect_stdout(io.StringIO()):
     import this
 
 UNKNOWN, USER_DEFINED = 2, 4
 SPACE = "\u2581"
-# GPT-2's, as tiktoken writes it.
+# GPT-2's split pattern, as tiktoken writes it.
 GPT2_SPLIT = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 
 
 def zen() -> str:
-    """The Zen of Python: English that every Python carries along."""
+    """The Zen of Python: an English text that every Python has."""
     return codecs.decode(this.s, "rot13")
 
 
 def strings(seed: int, fuzz: int) -> list[str]:
-    """Texts of the field, texts of the world, and random ones."""
+    """Texts like those of experiments, texts in many languages and forms, and random texts."""
     fixed = [
         "0110>1001\n1100>0011\n0001>",
         "82288228282882288822882882288",
@@ -70,11 +70,11 @@ def strings(seed: int, fuzz: int) -> list[str]:
 
 
 def sentencepiece_of(reader: gguf.GGUFReader):
-    """Gemma's tokenizer as SentencePiece runs it: text -> ids, without BOS."""
+    """Gemma's tokenizer in sentencepiece: text -> ids, without BOS."""
     get = lambda key: reader.fields[f"tokenizer.ggml.{key}"].contents()
     proto = sentencepiece_model_pb2.ModelProto()
     for token, score, kind in zip(get("tokens"), get("scores"), get("token_type")):
-        # llama.cpp's converter writes the spaces of user-defined tokens as spaces.
+        # In user-defined tokens, llama.cpp's converter writes spaces as spaces, not as U+2581.
         piece = token.replace(" ", SPACE) if kind == USER_DEFINED else token
         proto.pieces.add(piece=piece, score=score, type=kind)
     unknown = get("unknown_token_id")
@@ -90,20 +90,20 @@ def sentencepiece_of(reader: gguf.GGUFReader):
 
 
 def byte_of() -> dict[str, int]:
-    """GPT-2's byte alphabet: printable bytes stand for themselves, the others for U+0100 and on."""
+    """GPT-2's byte alphabet: a printable byte is its own character, the other bytes are U+0100 and following."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [b for b in range(256) if b not in printable]
     return {chr(b): b for b in printable} | {chr(0x100 + i): b for i, b in enumerate(others)}
 
 
 def tiktoken_of(reader: gguf.GGUFReader):
-    """SmolLM2's tokenizer as tiktoken runs it: text -> ids."""
+    """SmolLM2's tokenizer in tiktoken: text -> ids."""
     get = lambda key: reader.fields[f"tokenizer.ggml.{key}"].contents()
     bytes_of = byte_of()
     raw = lambda token: bytes(bytes_of[c] for c in token)
     ids = {token: i for i, token in enumerate(get("tokens"))}
-    # tiktoken merges by the rank of what is made: single bytes first, then the merges in their order. A byte that the
-    # vocabulary lacks still needs a rank; texts that use one are not compared.
+    # tiktoken merges by the rank of the resulting token: single bytes first, then the merges in order. A byte that is
+    # not in the vocabulary still needs a rank. Texts with such a byte are not compared.
     ranks = {bytes([b]): b for b in range(256)}
     made = [merge.replace(" ", "") for merge in get("merges")]
     ranks |= {raw(token): 256 + i for i, token in enumerate(made)}
@@ -112,7 +112,7 @@ def tiktoken_of(reader: gguf.GGUFReader):
     encoding = tiktoken.Encoding("smollm2", pat_str=GPT2_SPLIT, mergeable_ranks=ranks, special_tokens={})
 
     def encode(text: str) -> list[int | None]:
-        # Digits come first, one by one; `isnumeric` on one character is what Rust's `char::is_numeric` is.
+        # Split off digits first, one by one. `isnumeric` on one character is the same as Rust's `char::is_numeric`.
         parts = re.split("(" + "|".join({re.escape(c) for c in text if c.isnumeric()} or {r"(?!)"}) + ")", text)
         return [back[i] for part in parts if part for i in encoding.encode_ordinary(part)]
 
