@@ -1,9 +1,10 @@
-"""What vortex says of random StripedHyena 2 models, for tests without vortex.
+"""Record the logits that vortex (the reference implementation of Evo 2) computes for random StripedHyena 2 models.
 
     python3 tests/oracle/make_evo2_fixtures.py
 
-Writes tests/fixtures/models/evo2.json. Runs in the environment of tests/oracle/requirements.txt; the result is
-committed. Sizes, weights and tokens come from the seeds (evo2_checkpoint.py); only logits are kept.
+Tests then run without vortex. Writes tests/fixtures/models/evo2.json. Runs in the environment of
+tests/oracle/requirements.txt; the result is committed. Sizes, weights and tokens come from the seeds
+(evo2_checkpoint.py), so only logits are stored.
 """
 
 import json

@@ -1,11 +1,13 @@
-"""What transformers says of the seeded models, kept for `make test`.
+"""Record the logits and greedy answers that transformers computes for the seeded models, for `make test`.
 
     python3 tests/oracle/make_family_fixtures.py [FAMILY ..]        (needs the built filters)
 
-Writes tests/fixtures/models/families.json, or of it the models of some families: for SEEDS models of every family
-(tests/python/seeded_models.py) with weights as drawn (float32), and one with matrices rounded to bfloat16, transformers'
-float32 logits at a few places of random tokens; and its own greedy answers to real prompts, drawn by gen-tasks and encode, at every shot count, independent and
-nested, with the margins on the way. Runs in the environment of tests/oracle/requirements.txt; the result is committed.
+Writes tests/fixtures/models/families.json, or renews the models of some families in it. Every family
+(tests/python/seeded_models.py) has one model per seed in SEEDS with weights as drawn (float32), and one model with
+matrices rounded to bfloat16. For each model, the file has transformers' float32 logits at a few positions of random
+tokens. It also has transformers' greedy answers to real prompts, with margins. The prompts come from gen-tasks and
+encode, independent and nested, with answers at every shot count. Runs in the environment of
+tests/oracle/requirements.txt; the result is committed.
 """
 
 import json
@@ -43,13 +45,13 @@ def program(name: str, *arguments: str, text: str = "") -> str:
 
 
 def prompts() -> list[dict]:
-    """Records as `infer` reads them."""
+    """Prompt records, as `infer` reads them."""
     lines = (program("encode", *ENCODING, text=program("gen-tasks", *draw.split())) for draw in DRAWS.values())
     return [json.loads(line) for text in lines for line in text.splitlines()]
 
 
 def places(prompt: dict) -> list[tuple[int, str]]:
-    """(shots, what has been read before the answer) of each answer that a prompt asks for."""
+    """(shots, the text before the answer) for each answer that a prompt asks for."""
     if prompt["design"] == "independent":
         return [(prompt["shots"], prompt["prompt"])]
     whole = prompt["prompt"] + prompt["answer"]
@@ -57,7 +59,7 @@ def places(prompt: dict) -> list[tuple[int, str]]:
 
 
 class Reference:
-    """One model under transformers, float32."""
+    """One model in transformers, in float32."""
 
     def __init__(self, folder: Path, is_rounded: bool):
         self.model = AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
@@ -72,10 +74,10 @@ class Reference:
             return self.model(torch.from_numpy(ids)[None]).logits[0].double().numpy()
 
     def answer(self, text: str, symbols: int) -> dict:
-        """The greedy continuation, symbol by symbol as `infer` reads and writes it."""
+        """The greedy continuation of a text. Every symbol is one token, as in `infer`."""
         single = [self.tokenizer.encode(symbol, add_special_tokens=False) for symbol in text]
         assert all(len(ids) == 1 for ids in single)
-        # What the model's tokenizer puts before a text by itself.
+        # The tokens that the model's tokenizer puts before every text.
         leading = self.tokenizer.encode("")
         ids = torch.tensor([leading + [id for (id,) in single]])
         out = self.model.generate(
@@ -135,7 +137,7 @@ def main() -> None:
         "positions": list(POSITIONS),
         "prompts": questions,
     }
-    # One model a line, so that a diff can find it.
+    # One model per line, for readable diffs.
     lines = [f" {json.dumps(key)}: {json.dumps(value)}," for key, value in header.items()]
     lines.append(' "models": [\n  ' + ",\n  ".join(map(json.dumps, models)) + "\n ]")
     FIXTURE.write_text("{\n" + "\n".join(lines) + "\n}\n")

@@ -1,15 +1,15 @@
-"""Hold converted models against transformers, and keep what transformers says as fixtures.
+"""Compare converted models with transformers, and record transformers' logits as fixtures.
 
     python3 tests/oracle/make_model_fixtures.py smollm2 SOURCE.gguf MODEL_DIR
     python3 tests/oracle/make_model_fixtures.py gemma3-270m SOURCE.gguf MODEL_DIR
 
-SOURCE.gguf is what scripts/convert made MODEL_DIR from. transformers reads the same file, dequantises it and runs it
-in float32 over 2000 tokens, and once more in float64. Over the full vocabulary, in one pass and in chunks through the
-cache, the arg-max must agree with transformers' everywhere, and the logits must be no farther from float64 than
-transformers' own float32 is: at some positions float32 itself moves a logit by more than 1e-2 (Gemma 3 270M), so a
-bound on the distance between two float32 programs says little about either. The tokenizer is held against
-sentencepiece or tiktoken. Writes tests/fixtures/models/NAME.json: token ids, positions, transformers' float32 logits
-there and all that was measured. Runs in the environment of tests/oracle/requirements.txt, with about 8 GB of memory.
+scripts/convert made MODEL_DIR from SOURCE.gguf. transformers reads the same file, dequantises it, and runs it over
+2000 tokens in float32 and in float64. The converted model reads the tokens in one pass, and in chunks through the KV
+cache. At every position, the arg-max over the full vocabulary must be transformers' arg-max, and every logit must be
+within TOLERANCE of transformers' float32 logit. The distances from float64 are recorded, too. The tokenizer must agree
+with sentencepiece or tiktoken. Writes tests/fixtures/models/NAME.json: token ids, positions, transformers' float32
+logits at these positions, and all measurements. Runs in the environment of tests/oracle/requirements.txt, with about
+8 GB of memory.
 """
 
 import argparse
@@ -37,16 +37,17 @@ ORACLES = {"smollm2": tiktoken_of, "gemma3-270m": sentencepiece_of}
 TOKENS = 2000
 KEPT = 250
 SEED = 20251116
-# The largest difference of a logit from transformers' float32.
+# Every logit must be closer than this to transformers' float32 logit.
 TOLERANCE = 5e-3
-# Tokens of a chunk through the cache, and positions whose logits are held at once (257 x 262,144 float32: 0.3 GB).
+# Tokens per chunk through the KV cache. Also the number of positions whose logits are in memory at once (257 x 262,144
+# float32: 0.3 GB).
 CHUNK = 257
 WAYS = ("one_pass", "in_chunks")
 FUZZ = 700
 
 
 def token_ids(tokenizer: Tokenizer) -> list[int]:
-    """English, then a long few-shot prompt."""
+    """Token ids of an English text and then of a long few-shot prompt."""
     rng = random.Random(SEED)
     ids = tokenizer.encode(zen()).ids
     shots = []
@@ -58,13 +59,13 @@ def token_ids(tokenizer: Tokenizer) -> list[int]:
 
 
 def hidden_states(model, ids: np.ndarray) -> torch.Tensor:
-    """The states before the head, at every position."""
+    """The hidden states before the head, at every position."""
     with torch.no_grad():
         return model.model(torch.from_numpy(ids)[None]).last_hidden_state[0]
 
 
 def to_float64(model) -> None:
-    """Turn the model into a float64 one, with the constants that transformers computes in float32."""
+    """Turns the model into float64, including the constants that transformers computes in float32."""
     inner = model.double().model
     tables = [(inner.rotary_emb, model.config.rope_theta)]
     if hasattr(inner, "rotary_emb_local"):
@@ -82,7 +83,7 @@ def to_float64(model) -> None:
 
 
 def agreement(model, converted: Model, ids: np.ndarray) -> tuple[np.ndarray, dict]:
-    """transformers' float32 logits at every position, and how far apart they, ours and float64's are."""
+    """transformers' float32 logits at every position, and how far these logits, ours and the float64 logits differ."""
     states, head = hidden_states(model, ids), model.lm_head.weight.detach().clone()
     to_float64(model)
     exact_states, exact_head = hidden_states(model, ids), model.lm_head.weight.detach()
@@ -119,7 +120,7 @@ def agreement(model, converted: Model, ids: np.ndarray) -> tuple[np.ndarray, dic
 
 
 def tokenization(name: str, source: Path, tokenizer: Tokenizer) -> dict:
-    """How many strings our tokenizer.json, the oracle's and transformers' reading split alike."""
+    """Counts the strings that our tokenizer.json splits as the oracle does, and as transformers' reading does."""
     oracle = ORACLES[name](gguf.GGUFReader(source))
     theirs = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
     counts = {"strings": 0, "as_oracle": 0, "as_transformers_reads_gguf": 0, "decoded_back": 0}
@@ -177,7 +178,7 @@ def main() -> int:
         "vocab_ids": rows,
         "ids": ids.tolist(),
     }
-    # One position a line, so that a reader and a diff can find it.
+    # One position per line, for readers and diffs.
     lines = [f' "{key}": {json.dumps(value)},' for key, value in header.items()]
     lines.append(' "positions": [\n  ' + ",\n  ".join(json.dumps(row) for row in kept) + "\n ]")
     (FIXTURES / f"{args.name}.json").write_text("{\n" + "\n".join(lines) + "\n}\n")

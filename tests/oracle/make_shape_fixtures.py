@@ -1,12 +1,12 @@
-"""What scipy says of the shapes of learning curves, kept as a fixture: tests/fixtures/stats/shapes.json.
+"""Record how scipy fits the shapes of learning curves, as a fixture: tests/fixtures/stats/shapes.json.
 
     python3 tests/oracle/make_shape_fixtures.py
 
-Draws numbers of right answers and fits every shape of docs/shapes.md to them: by scipy's BFGS from many starts and
-Nelder and Mead's search behind it, which know nothing of the form of a likelihood; the break at every inner shot count,
-the half of a saturating curve by a dense grid and a bounded search. Each function is left out in turn. Lack of fit is
-Hotelling's test on scipy's null space of the terms, curvature a one-sample t-test of numpy's polynomials. Runs in the
-environment of tests/oracle/stats-requirements.txt.
+Draws counts of right answers and fits every shape of docs/shapes.md to them. The fits use scipy's BFGS from many
+starts, then a Nelder-Mead search. Both know nothing of the form of the likelihood. The break is tried at every inner
+shot count. The half-saturation point of a saturating curve comes from a dense grid and a bounded search. Each function
+is left out in turn. Lack of fit is Hotelling's test on scipy's null space of the terms. Curvature is a one-sample
+t-test on numpy's polynomial fits. Runs in the environment of tests/oracle/stats-requirements.txt.
 """
 
 import json
@@ -49,13 +49,13 @@ def curve(shape: str, terms: np.ndarray, coefficients: np.ndarray, margin: float
 def fit_at(
     shape: str, terms: np.ndarray, hits: np.ndarray, trials: np.ndarray, margin: float, last: bool = True
 ) -> tuple[float, np.ndarray]:
-    """The greatest likelihood and its coefficients, where c is known; `last` searches on by another method."""
+    """The greatest log-likelihood and the coefficients, for a known c. `last` adds a Nelder-Mead search."""
     shares = hits / trials
     if shape == "logistic":
         shares = scipy.special.logit(np.clip(shares, margin, 1 - margin))
     level = np.zeros(len(terms))
     level[0] = shares.mean()
-    # Clipping makes several peaks: starts at the lines through all points but the first or last few.
+    # Clipping makes several peaks. So start from the lines through all points, and without the first or last few.
     most = len(shares) - len(terms)
     ranges = [*(slice(i, None) for i in range(most + 1)), *(slice(None, -i) for i in range(1, most + 1))]
     starts = [level, *(np.linalg.lstsq(terms.T[r], shares[r], rcond=None)[0] for r in ranges)]

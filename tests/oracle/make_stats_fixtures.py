@@ -1,18 +1,24 @@
-"""What numpy, scipy and statsmodels say of the numbers that shotline computes, kept as fixtures.
+"""Record what numpy, scipy and statsmodels compute for the statistics of shotline, as fixtures.
 
-    python3 tests/oracle/make_stats_fixtures.py                        # from the predictions that are there
-    python3 tests/oracle/make_stats_fixtures.py --bin target/release   # after drawing new predictions
+    python3 tests/oracle/make_stats_fixtures.py                        # from the stored predictions
+    python3 tests/oracle/make_stats_fixtures.py --bin target/release   # draws new predictions first
 
-Writes tests/fixtures/stats: numbers.json (lines, tails, quantiles, deviations), functions.json (the paper's functions
-as string_functions.py has them), scores.json (the scores of predictions.jsonl), tests.json (rank correlations, exact
-and paired tests, cluster-robust errors, multiple testing), contrast.jsonl (random answers in both conditions) with its
-contrast.json, partial.jsonl (random answers to other functions at every shot count) with its partial.json, errors.json
-(kinds of wrong answers, components of variance) and, with --bin, predictions.jsonl itself, by gen-tasks | encode |
-infer. Runs in the environment of tests/oracle/stats-requirements.txt.
+Writes these files in tests/fixtures/stats:
 
-Where two libraries can be asked, both are, and the fixture is written only if they agree to RELATIVE; mpmath, with 40
-digits, is the judge of the tails. Bootstraps are repeated here with another generator and REPLICATES replicates, so
-that the comparison's error is that of the program's own 5000.
+    numbers.json        lines, tails, quantiles, deviations
+    functions.json      the paper's functions as in string_functions.py
+    scores.json         the scores of predictions.jsonl
+    tests.json          rank correlations, exact and paired tests, cluster-robust errors, multiple testing
+    contrast.jsonl      random answers in both conditions; contrast.json has the comparisons
+    partial.jsonl       random answers to different functions at every shot count; partial.json has the scores
+    errors.json         kinds of wrong answers, components of variance
+    predictions.jsonl   only with --bin: predictions by gen-tasks | encode | infer
+
+Runs in the environment of tests/oracle/stats-requirements.txt.
+
+If two libraries can compute a number, both do, and the fixture is written only if they agree to RELATIVE. mpmath, with
+40 digits, decides on the tails. Bootstraps are repeated here with another generator and REPLICATES replicates, so that
+the error of a comparison is that of the program's own 5000 replicates.
 """
 
 import argparse
@@ -56,7 +62,7 @@ mpmath.mp.dps = 40
 
 
 def same(a: float, b: float, what: str) -> float:
-    """The first of two numbers that must agree."""
+    """Returns the first of two numbers. Ends the script if they do not agree."""
     if not math.isclose(a, b, rel_tol=RELATIVE, abs_tol=1e-300):
         raise SystemExit(f"{what}: {a!r} and {b!r}")
     return float(a)
@@ -74,7 +80,7 @@ def line(x: list[float], y: list[float]) -> dict:
         "a1_se": same(fit.bse[1], other.stderr, "a1_se"),
         "t": same(t, fit.tvalues[1], "t"),
         "df": int(fit.df_resid),
-        # linregress takes t from the correlation, which loses digits where that is near 1.
+        # linregress computes t from the correlation, and loses digits if the correlation is near 1.
         "p": float(scipy.stats.t.sf(t, fit.df_resid)),
         "r2": float(fit.rsquared),
     }
@@ -86,7 +92,11 @@ def is_zero(squares: mpmath.mpf, values: list[float], n: int) -> bool:
 
 
 def exact_line(x: list[float], y: list[float]) -> dict:
-    """Least squares of these very floats in 40 digits: what the line explains, what it leaves, and which is zero."""
+    """Least squares of exactly these floats, in 40 digits.
+
+    `kind` is "flat" if slope and residuals are zero but for rounding, "perfect" if only the residuals are, else
+    "varying".
+    """
     n, x, y = len(x), list(map(mpmath.mpf, x)), list(map(mpmath.mpf, y))
     mean_x, mean_y = mpmath.fsum(x) / n, mpmath.fsum(y) / n
     sxx = mpmath.fsum((v - mean_x) ** 2 for v in x)
@@ -99,14 +109,14 @@ def exact_line(x: list[float], y: list[float]) -> dict:
 
 
 def zeros(rng: np.random.Generator) -> list[dict]:
-    """Flat points, perfect fits, and points so near to them that rounding is not the reason."""
+    """Flat points, perfect fits, and points near these that rounding alone cannot explain."""
     sets = []
     for level in (0.1, 1 / 3, 0.7, 1e-9, 1.0, 0.0):
         for n in (3, 5, 8):
             shots = [2**i for i in range(n)]
             x = [math.log(s) for s in shots]
             sets += [(shots, [level] * n), (shots, [level * (1 + 0.3 * v) for v in x])]
-            # A thousand times what counts as rounding of 1.
+            # Noise of a thousand times the bound that counts as rounding of 1.
             noise = 64e3 * 2**-52 * rng.choice([-1, 1], n) * rng.uniform(1, 2, n)
             sets.append((shots, [level + float(e) for e in noise]))
     return [{"shots": s, "y": y, **exact_line([math.log(n) for n in s], y)} for s, y in sets]
@@ -134,14 +144,14 @@ def numbers() -> dict:
         lines.append({"shots": shots, "y": y, "fit": line(x, y)})
     tails = [*np.linspace(-8, 8, 33).tolist(), 1e-6, 1.6448536269514722, 10.0, 15.5, 20.0, 25.0, 30.0, 35.0, 37.5]
     normal = [{"z": z, "p": same(mpmath.erfc(z / mpmath.sqrt(2)) / 2, scipy.stats.norm.sf(z), f"z {z}")} for z in tails]
-    # The two programs differ in the far tails of few degrees of freedom, so the digits are mpmath's.
+    # The libraries differ in the far tails with few degrees of freedom, so mpmath gives the digits.
     students = [
         {"t": t, "df": df, "p": student(t, df)}
         for df in (1, 2, 3, 4, 5, 6, 7, 10, 30, 100)
         for t in (-40.0, -3.3, -1.0, -0.01, 0.0, 0.01, 0.5, 1.0, 2.132, 3.807, 6.03, 12.0, 40.0, 1e3)
     ]
     values = [rng.normal(0.2, 0.1, n).tolist() for n in (1, 2, 3, 10, 101)]
-    # Ties, as replicates of few trials have, and a mean far larger than the spread.
+    # Values with ties, as in replicates of few trials, and values with a mean far larger than the spread.
     values += [rng.integers(0, 5, 50).astype(float).tolist(), (1e4 + rng.normal(0, 1e-2, 40)).tolist()]
     spreads = [
         {
@@ -215,7 +225,7 @@ def functions() -> list[dict]:
     return rows
 
 
-# Functions of every BitLoad, some of which often give all zeros or all ones, one with a constant.
+# Functions of every BitLoad. Some often give all zeros or all ones, and one has a constant.
 SUITE = """identity rotl1 flip_bits majority parity_fill left_half ones_if_palindrome mirror_half spread_first_bit
 spread_last_bit xor_with_s0 meta_constant""".split()
 DRAWS = [
@@ -228,7 +238,7 @@ DRAWS = [
 
 
 def draw_predictions(binaries: Path) -> None:
-    """Answers of every kind: with and without demonstrations, deranged, nested, malformed, with log-probabilities."""
+    """Draws answers of every kind: with and without demonstrations, deranged, nested, malformed, with logprobs."""
     tiny = ROOT / "tests" / "fixtures" / "models" / "tiny-hf"
     with tempfile.TemporaryDirectory() as folder:
         suite = Path(folder) / "suite.txt"
@@ -258,7 +268,7 @@ def edit_distance(a: str, b: str) -> int:
 
 
 def mode_accuracy(record: dict) -> float | None:
-    """Chance that the most frequent output, ties broken uniformly, is the target."""
+    """The chance that the most frequent output is the target, with ties broken uniformly."""
     if not record.get("outputs"):
         return None
     counts = Counter(record["outputs"])
@@ -279,13 +289,13 @@ def is_understandable(record: dict, rivals: list[Program]) -> bool:
 
 
 def mean(values) -> float | None:
-    """The mean; none where a value is missing."""
+    """The mean, or None if a value is missing."""
     values = list(values)
     return None if None in values else float(np.mean(values))
 
 
 def by_function(records: list[dict]) -> dict[str, list[dict]]:
-    """The records of each function, those of every function in the same order of trials."""
+    """The records of each function, in the order of trials."""
     tasks = defaultdict(list)
     for record in sorted(records, key=lambda r: (r["function"], r["trial"])):
         tasks[record["function"]].append(record)
@@ -293,7 +303,7 @@ def by_function(records: list[dict]) -> dict[str, list[dict]]:
 
 
 def counted(records: list[dict], rivals: list[Program]) -> dict:
-    """The columns that are the same sums for a cell and for a function in it."""
+    """The columns that are computed alike for a cell and for one function in the cell."""
     shown = all("outputs" in r for r in records) and records[0]["condition"] == "clean"
     return {
         "trials": len(records),
@@ -315,15 +325,17 @@ def accuracy(records: list[dict]) -> float:
 
 
 def channels(cell: dict[str, list[dict]]) -> np.ndarray:
-    """[function, trial, (correct, mode baseline)]"""
+    """An array [function, trial, channel]. The channels are (correct, mode baseline)."""
     return np.array(
         [[(r["prediction"] == r["target"], mode_accuracy(r) or 0.0) for r in rows] for rows in cell.values()], float
     )
 
 
 def resample(cells: list[np.ndarray], nested: bool, rng: np.random.Generator) -> np.ndarray:
-    """The two-stage cluster bootstrap of the cells of one curve: [replicate, cell, channel]. Functions are drawn once
-    for all cells; then trials in each cell, or whole sequences if nested."""
+    """The two-stage cluster bootstrap of the cells of one curve: means [replicate, cell, channel].
+
+    Functions are drawn once for all cells. Then trials are drawn in each cell, or whole sequences if nested.
+    """
     functions, units, _ = cells[0].shape
     means = np.empty((REPLICATES, len(cells), 2))
     for b in range(REPLICATES):
@@ -341,7 +353,7 @@ def interval(values: np.ndarray) -> list[float]:
 
 
 def not_positive(values: np.ndarray) -> float:
-    # Differences of sums of shares that are equal in exact arithmetic can differ in the last bit.
+    # A difference that is 0 in exact arithmetic can be off in the last bit.
     return float(np.mean(values < 1e-12))
 
 
@@ -400,7 +412,7 @@ def scores() -> dict:
             a1, a0 = np.polyfit(x, y, 1)
             fit = {"a0": float(a0), "a1": float(a1), "a1_ci": interval(slopes), "a1_sd": float(np.std(slopes))}
             fit |= {"a0_sd": float(np.std(intercepts)), "p": not_positive(slopes), "points": len(points)}
-            # One answer more or less in a replicate moves the slope at least this far.
+            # One right answer more or less in a replicate moves the slope at least this far.
             weights = np.abs(centred / (centred @ centred))
             fit["a1_step"] = float(weights[weights > 0].min() / channels(next(iter(cells.values())))[..., 0].size)
             fits.append({**curve, **fit})
@@ -408,7 +420,7 @@ def scores() -> dict:
 
 
 def spearman(a: list[float], b: list[float]) -> float | None:
-    """Scipy's rank correlation; Pearson's of its average ranks must agree."""
+    """scipy's rank correlation, or None if a list is constant. Pearson's correlation of the ranks must agree."""
     if len(set(a)) == 1 or len(set(b)) == 1:
         return None
     ranks = [scipy.stats.rankdata(v) for v in (a, b)]
@@ -416,7 +428,7 @@ def spearman(a: list[float], b: list[float]) -> float | None:
 
 
 def attenuation(splits: list[dict]) -> dict:
-    """Split-half reliabilities, the correlation without noise and its jackknife interval, by scipy's correlations."""
+    """Split-half reliabilities, the disattenuated correlation and its jackknife interval, by scipy's correlations."""
 
     def correlations(keep: np.ndarray) -> np.ndarray | None:
         pairs = [[(s["a"][0], s["a"][1]), (s["b"][0], s["b"][1]), (s["a"][0], s["b"][1]), (s["a"][1], s["b"][0])]
@@ -444,14 +456,16 @@ def attenuation(splits: list[dict]) -> dict:
 
 
 def attenuations() -> list[dict]:
-    """Two models whose true values have a correlation, seen through noise of its own in each half; halves that do not
-    agree; a constant half."""
+    """Data sets of two models whose true values are correlated. Each half has noise of its own.
+
+    One set has halves that do not agree, and one has a constant half.
+    """
     rng = np.random.default_rng(SEED + 2)
     sets = []
     for items, count, noise, sign in ((6, 1, 0.5, 1), (30, 3, 0.5, 1), (100, 4, 1.0, 1), (40, 2, 0.3, -1)):
         true_a = rng.normal(size=items)
         true_b = 0.6 * true_a + 0.8 * rng.normal(size=items)
-        # Ties, as accuracies of few trials have.
+        # Rounding makes ties, as in accuracies of few trials.
         seen = lambda true, sign=1: np.round(4 * (sign * true + noise * rng.normal(size=items))).tolist()  # noqa: E731
         sets.append([{"a": [seen(true_a), seen(true_a, sign)], "b": [seen(true_b), seen(true_b)]} for _ in range(count)])
     sets.append([{"a": [[0.0] * 5, [1.0, 2.0, 3.0, 4.0, 5.0]], "b": [[1.0, 2.0, 3.0, 5.0, 4.0]] * 2}])
@@ -459,7 +473,7 @@ def attenuations() -> list[dict]:
 
 
 def moments() -> list[dict]:
-    """Beta distributions of true accuracies by numpy's moments, less the mean variance of the trials."""
+    """Beta distributions of true accuracies, by numpy's moments. The mean variance of the trials is subtracted."""
     rng = np.random.default_rng(SEED + 3)
     sets = []
     for items, alpha, beta in ((20, 0.4, 0.8), (100, 0.8, 1.5), (200, 3.0, 9.0)):
@@ -474,7 +488,10 @@ def moments() -> list[dict]:
 
 
 def swap_tails(differences: list[int]) -> dict:
-    """Both exact tails of the sum under random signs: sign by sign, a dictionary of sums in Python's integers."""
+    """Both exact tails of the sum under random signs.
+
+    A dictionary counts the ways to each sum in Python's integers, one sign after the other.
+    """
     sums = {0: 1}
     for d in differences:
         if d:
@@ -486,7 +503,7 @@ def swap_tails(differences: list[int]) -> dict:
     observed, every = sum(differences), sum(sums.values())
     greater = Fraction(sum(ways for total, ways in sums.items() if total >= observed), every)
     less = Fraction(sum(ways for total, ways in sums.items() if total <= observed), every)
-    # 17 digits; a float could not hold the smallest.
+    # 17 digits as text, because a float could not hold the smallest tails.
     digits = [mpmath.nstr(mpmath.mpf(p.numerator) / p.denominator, 17) for p in (greater, less)]
     return {"differences": differences, "greater": digits[0], "less": digits[1]}
 
@@ -501,7 +518,7 @@ def paired(differences: np.ndarray) -> dict:
 
 
 def clustered(x: list[float], y: list[float], clusters: list[int]) -> dict:
-    """Statsmodels' CR1 errors; t with clusters - 1 degrees of freedom, p one-sided."""
+    """A line with statsmodels' cluster-robust (CR1) errors. t has clusters - 1 degrees of freedom; p is one-sided."""
     fit = statsmodels.api.OLS(y, statsmodels.api.add_constant(x)).fit(
         cov_type="cluster", cov_kwds={"groups": np.array(clusters)}, use_t=True
     )
@@ -512,8 +529,10 @@ def clustered(x: list[float], y: list[float], clusters: list[int]) -> dict:
 
 
 def exact_clustered(x: list[float], y: list[float], clusters: list[int]) -> dict:
-    """The same formula on these very floats in 40 digits; null where no function's accuracy varies over x, or where a
-    score's sum of squares is 0."""
+    """The same formula as in `clustered` on exactly these floats, in 40 digits.
+
+    If all cells have the same accuracy, errors, t and p are null. If only the slope's error is 0, t and p are null.
+    """
     n, groups = len(x), sorted(set(clusters))
     x, y = list(map(mpmath.mpf, x)), list(map(mpmath.mpf, y))
     mean_x, mean_y = mpmath.fsum(x) / n, mpmath.fsum(y) / n
@@ -541,8 +560,11 @@ def exact_clustered(x: list[float], y: list[float], clusters: list[int]) -> dict
 
 
 def clustered_zeros() -> list[dict]:
-    """Right answers of each function at 1, 2, 4 and 8 shots, of 4 trials each: all of one accuracy; each function of
-    its own; all on one line; all but one on it; slopes that cancel."""
+    """Cluster-robust lines for right answers of each function at 1, 2, 4 and 8 shots, in 4 trials each.
+
+    The designs: one accuracy for all functions; one accuracy for each function; all functions on one line; all but one
+    on one line; slopes that cancel.
+    """
     designs = {
         "all right": [[4] * 4] * 30,
         "all wrong": [[0] * 4] * 5,
@@ -569,7 +591,7 @@ def clustered_zeros() -> list[dict]:
 
 
 def equal_gaps() -> list[dict]:
-    """Differences that are equal but for rounding, as of accuracies over other numbers of trials."""
+    """Differences that are equal but for rounding, as between accuracies over different numbers of trials."""
     sets = [[0.1, 0.3 - 0.2, 0.9 - 0.8, 1.0 - 0.9], [k / 7 - (k - 1) / 7 for k in range(1, 8)], [1 / 3] * 1000]
     sets += [[-0.7] * 12, [0.0] * 5]
     return [{"differences": d, "mean": float(mpmath.fsum(map(mpmath.mpf, d)) / len(d))} for d in sets]
@@ -578,12 +600,12 @@ def equal_gaps() -> list[dict]:
 def tests() -> dict:
     rng = np.random.default_rng(SEED + 1)
     lists = [(rng.normal(size=n).tolist(), rng.normal(size=n).tolist()) for n in (2, 3, 10, 100)]
-    # Ties, as gaps of few trials have, and a list without any variation.
+    # Lists with ties, as in gaps of few trials, and a constant list.
     lists += [(rng.integers(-3, 4, n).astype(float).tolist(), rng.integers(-2, 3, n).astype(float).tolist())
               for n in (8, 30, 100)]  # fmt: skip
     lists += [([0.0] * 5, [1.0, 2.0, 3.0, 4.0, 5.0])]
     swaps = [rng.integers(-5, 6, n).tolist() for n in (1, 7, 20, 60)]
-    # The published design: 100 functions, 128 trials, a strong effect; more tasks than an f64 has exponents for.
+    # The published design (100 functions, 128 trials, a strong effect), and so many tasks that 2^tasks exceeds an f64.
     swaps += [rng.integers(-20, 100, 100).tolist(), rng.integers(-3, 129, 100).tolist()]
     swaps += [(-rng.integers(0, 9, 40)).tolist()]
     swaps += [rng.integers(-1, 9, 400).tolist(), rng.integers(0, 3, 1400).tolist()]
@@ -652,7 +674,7 @@ KINDS = ("malformed", "rival", "mode", "demonstration", "query", "one_bit", "oth
 
 
 def kinds_of(answer: str, record: dict, rivals: set[str]) -> set[str]:
-    """The kinds of a whole wrong answer."""
+    """The kinds of a wrong answer that has the full length."""
     outputs = Counter(record.get("outputs") or [])
     fits = {
         "rival": answer in rivals,
@@ -665,7 +687,7 @@ def kinds_of(answer: str, record: dict, rivals: set[str]) -> set[str]:
 
 
 def rival_answers(record: dict, suite: list[Program]) -> set[str]:
-    """What the functions that are true to all demonstrations answer; nothing if there are none to be true to."""
+    """The answers of the functions that agree with all demonstrations, or none if there are no true demonstrations."""
     if "outputs" not in record or record["condition"] == "deranged":
         return set()
     answers, shown = set(), list(zip(record["inputs"], record["outputs"]))
@@ -707,7 +729,7 @@ def errors() -> dict:
 
 
 def components(tasks: list[list[dict]]) -> dict:
-    """Between and within variance by the textbook's one-way analysis of variance, all tasks with as many trials."""
+    """Deviations between and within tasks, by one-way analysis of variance. All tasks have equally many trials."""
     table = np.array([[r["prediction"] == r["target"] for r in rows] for rows in tasks], float)
     functions, trials = table.shape
     means = table.mean(axis=1)
@@ -723,7 +745,7 @@ TRIALS = 4
 
 
 def draw_contrast() -> list[dict]:
-    """Random answers of three models in both conditions, each model at shot counts of its own."""
+    """Draws random answers of three models in both conditions. Each model has its own shot counts."""
     rng = np.random.default_rng(SEED + 2)
     levels = {function: rng.uniform(0, 0.6) for function in SUITE}
     records = []
@@ -791,12 +813,12 @@ def contrast(records: list[dict]) -> dict:
     return {"cells": cells, "similarities": similarities, "pairs": pairs}
 
 
-# Functions at every shot count, as positions in SUITE; at 4 shots so few that a replicate may draw none of them.
+# The functions at each shot count, as positions in SUITE. 4 shots have so few that a replicate may draw none of them.
 PARTIAL = {1: (0, 1, 2, 3, 6), 2: (2, 3, 4, 5, 6), 4: (0, 5)}
 
 
 def draw_partial() -> list[dict]:
-    """Random answers to other functions at every shot count, and to other numbers of trials."""
+    """Draws random answers with different functions and different numbers of trials at every shot count."""
     rng = np.random.default_rng(SEED + 4)
     records = []
     for shots, functions in PARTIAL.items():
@@ -813,8 +835,11 @@ def draw_partial() -> list[dict]:
 
 
 def partial(records: list[dict]) -> dict:
-    """The two-stage bootstrap by name: from all functions as many are drawn as there are, once for all shot counts;
-    then trials of those that the shot count has."""
+    """The two-stage bootstrap by function name.
+
+    As many functions are drawn as there are in all, once for all shot counts. Then trials are drawn for the functions
+    that the shot count has.
+    """
     rng = np.random.default_rng(SEED + 5)
     cells = defaultdict(lambda: defaultdict(list))
     for r in records:
@@ -844,7 +869,7 @@ def partial(records: list[dict]) -> dict:
 
 
 def write(name: str, body: dict | list) -> None:
-    """JSON with one item of a list a line, so that a reader and a diff can find it."""
+    """Writes JSON with one list item per line, for readers and diffs."""
     packages = ("mpmath", "numpy", "scipy", "statsmodels")
     sections = {"made_with": {p: version(p) for p in packages}, **(body if isinstance(body, dict) else {"rows": body})}
     parts = []

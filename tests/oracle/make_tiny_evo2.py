@@ -1,10 +1,10 @@
-"""Make the tiny Evo 2 model of the tests, and what vortex answers with the same weights.
+"""Make the tiny Evo 2 model of the tests, and record vortex's answers with the same weights.
 
     python3 tests/oracle/make_tiny_evo2.py
 
-Writes tests/fixtures/models/tiny-evo2 (scripts/convert, from a checkpoint written here) and tiny-evo2.json. Runs in the
-environment of tests/oracle/requirements.txt, with the filters built; the result is committed. The weights are random
-from a seed; those of the bases are larger than the other bytes', so that bases are what it answers.
+Writes tests/fixtures/models/tiny-evo2 (by scripts/convert, from a checkpoint written here) and tiny-evo2.json. Runs in
+the environment of tests/oracle/requirements.txt, with the filters built; the result is committed. The weights are
+random, from a seed. The embeddings of bases are larger than those of other bytes, so that the model answers with bases.
 """
 
 import json
@@ -44,7 +44,7 @@ DRAWS = (
 
 
 def texts() -> list[str]:
-    """Few-shot pairs of 8 bases and their reversal, cut on both sides of every filter's length and of chunks."""
+    """Few-shot prompts of 8 bases and their reversal, with lengths on both sides of every filter and chunk length."""
     rng = np.random.default_rng(SEED)
     word = lambda: "".join(rng.choice(list("ACGT"), 8))
     pairs = lambda shots: "".join(x + x[::-1] for x in (word() for _ in range(shots)))
@@ -66,7 +66,7 @@ def weights() -> dict[str, np.ndarray]:
 
 
 def continued(model, text: str, symbols: int) -> dict:
-    """What vortex continues a text with, greedily, each step a whole forward pass."""
+    """vortex's greedy continuation of a text. Each step is a whole forward pass."""
     ids, logprobs, margins = [ord(base) for base in text], [], []
     for _ in range(symbols):
         last = evo2_oracle.logits(model, [ids])[0, -1].astype(np.float64)
@@ -79,7 +79,7 @@ def continued(model, text: str, symbols: int) -> dict:
 
 
 def answers(model, questions: list[dict]) -> list[dict]:
-    """The predictions that `infer` has to make of its records."""
+    """The predictions that `infer` must make for the records."""
     table = []
     for question in questions:
         for shots, text in places(question):
@@ -105,7 +105,7 @@ def main() -> None:
         sys.exit("two tokens are too close to each other to tell an error by: take another seed")
     made_with = {package: version(package) for package in ("torch", "vtx", "numpy")}
     lines = [f' "made_with": {json.dumps(made_with)},', f' "seed": {SEED},']
-    # One a line, so that a reader and a diff can find it.
+    # One row per line, for readers and diffs.
     lists = {"prompts": rows, "records": questions, "answers": expected}
     lines += [f' "{name}": [\n  ' + ",\n  ".join(map(json.dumps, values)) + "\n ]," for name, values in lists.items()]
     (MODELS / "tiny-evo2.json").write_text("{\n" + "\n".join(lines).removesuffix(",") + "\n}\n")

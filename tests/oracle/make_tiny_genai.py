@@ -1,10 +1,10 @@
-"""Make the tiny model of the tests again, as onnxruntime-genai's model builder lays it out: tests/fixtures/models/tiny-genai.
+"""Make the tests' tiny model in the layout of onnxruntime-genai's model builder: tests/fixtures/models/tiny-genai.
 
     python3 tests/oracle/make_tiny_genai.py PYTHON
 
-Runs in the environment of tests/oracle/requirements.txt. PYTHON is one that has onnxruntime-genai 0.18.0, transformers 5
-and torch, which that environment cannot have beside optimum. The weights are those of make_tiny_models.py, so that
-tiny.json has the reference's answers. The result is committed.
+Runs in the environment of tests/oracle/requirements.txt. PYTHON is a Python with onnxruntime-genai 0.18.0, transformers
+5 and torch. The environment itself cannot have these beside optimum. The weights are those of make_tiny_models.py, so
+tiny.json has the expected answers. The result is committed.
 """
 
 import shutil

@@ -1,10 +1,10 @@
-"""Make the tiny models of the tests, and what transformers answers with the same weights.
+"""Make the tiny models of the tests, and record transformers' answers with the same weights.
 
     python3 tests/oracle/make_tiny_models.py
 
-Writes tests/fixtures/models/tiny-hf (optimum's export), tiny-subset (scripts/convert, from a GGUF file written here)
-and tiny.json. Runs in the environment of tests/oracle/requirements.txt; the result is committed. The model is a Llama
-with random weights from a seed: what it says means nothing, but every logit depends on every weight.
+Writes tests/fixtures/models/tiny-hf (optimum's export), tiny-subset (by scripts/convert, from a GGUF file written
+here) and tiny.json. Runs in the environment of tests/oracle/requirements.txt; the result is committed. The model is a
+Llama with random weights from a seed. The answers mean nothing, but every logit depends on every weight.
 """
 
 import json
@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "tests" / "fixtures" / "models"
 SEED = 20251116
 END = "<|endoftext|>"
-# A space and a line break as byte-level BPE writes them, the printable characters, and two pairs that merge: one
-# symbol is not one token unless somebody sees to it.
+# A line break and a space as in byte-level BPE, the printable characters, and two pairs that merge. Because of the
+# pairs, a program must take care that one symbol becomes one token.
 TOKENS = [END, "\u010a", "\u0120", *(chr(c) for c in range(0x21, 0x7F)), "AT", "GC"]
 MERGES = ["A T", "G C"]
 CONFIG = {
@@ -44,7 +44,7 @@ CONFIG = {
     "tie_word_embeddings": False,
     "bos_token_id": None,
     "eos_token_id": 0,
-    # transformers' 0.02 gives flat logits; with this the best two lie well apart.
+    # transformers' default, 0.02, gives flat logits. With this value, the best two logits lie well apart.
     "initializer_range": 0.4,
 }
 PROMPTS = [
@@ -73,7 +73,7 @@ NEW_TOKENS = 8
 
 
 def write_gguf(model: LlamaForCausalLM, path: Path) -> None:
-    """The model as llama.cpp's converter writes it: Q and K interleaved."""
+    """Writes the model as llama.cpp's converter does, with the rows of Q and K interleaved."""
     c = model.config
     w = gguf.GGUFWriter(path, "llama")
     w.add_name("tiny")
@@ -111,7 +111,7 @@ def write_gguf(model: LlamaForCausalLM, path: Path) -> None:
 
 
 def answers(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> list[dict]:
-    """What transformers continues each prompt with, greedily."""
+    """transformers' greedy continuation of each prompt."""
     table = []
     for prompt in PROMPTS:
         ids = tokenizer(prompt, return_tensors="pt").input_ids
@@ -141,7 +141,7 @@ def answers(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> list
 
 
 def largest_difference(model: LlamaForCausalLM, table: list[dict]) -> dict[str, float]:
-    """The two ONNX graphs against transformers: logits at every position of prompt and answer."""
+    """For both ONNX graphs, the largest difference of a logit from transformers', over all positions."""
     c = model.config
     sessions = {
         name: onnxruntime.InferenceSession(MODELS / name / "model.onnx", providers=["CPUExecutionProvider"])
@@ -164,7 +164,7 @@ def largest_difference(model: LlamaForCausalLM, table: list[dict]) -> dict[str, 
         with torch.no_grad():
             reference = model(torch.from_numpy(ids)).logits.numpy()
         for name, session in sessions.items():
-            # One has its cache beside it, the other in it.
+            # tiny-subset writes new tokens into the past cache, which needs room. tiny-hf returns a longer cache.
             room = tokens if name == "tiny-subset" else 0
             past = np.zeros((1, c.num_key_value_heads, room, c.head_dim), np.float32)
             cache = {i.name: past for i in session.get_inputs() if i.name.startswith("past")}
@@ -207,7 +207,7 @@ def main() -> None:
         sys.exit(f"the ONNX graphs do not agree with transformers: {worst}")
     made_with = {p: version(p) for p in ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxruntime", "gguf")}
     header = {"made_with": made_with, "seed": SEED, "largest_logit_difference": worst}
-    # One prompt a line, so that a reader and a diff can find it.
+    # One prompt per line, for readers and diffs.
     lines = [f' "{key}": {json.dumps(value)},' for key, value in header.items()]
     lines.append(' "prompts": [\n  ' + ",\n  ".join(json.dumps(row) for row in table) + "\n ]")
     (MODELS / "tiny.json").write_text("{\n" + "\n".join(lines) + "\n}\n")
