@@ -1,11 +1,11 @@
-"""The bfloat16 graphs for CUDA, computed with numpy: no farther from float64 than transformers in bfloat16 is.
+"""Test that the bfloat16 graphs for CUDA, computed with numpy, are about as exact as transformers in bfloat16.
 
     make test-oracle
 
-Random models of random shapes, their weights bfloat16 numbers, so that nothing but what is computed gets rounded. Of
-each family, the root mean square difference of all logits from transformers in float64 must be at most 1.1 times that
-of transformers in bfloat16, by scaled-dot-product attention. This is no proof of ONNX Runtime's kernels: what they
-round is modelled (bfloat16_graph.py), not run.
+The models are random, with random shapes. Their weights are bfloat16 numbers, so that only computed values get rounded.
+The error is the root mean square difference of all logits from transformers in float64. For each family, the graphs'
+error must be below 1.1 times that of transformers in bfloat16 with scaled-dot-product attention. This proves nothing
+about ONNX Runtime's kernels: bfloat16_graph.py models what the kernels round, and does not run them.
 """
 
 import sys
@@ -32,21 +32,21 @@ LIMIT = 1.1
 
 
 def drawn(folder: Path, family: str, seed: int) -> Path:
-    """A model of bfloat16 weights."""
+    """Writes a random model with bfloat16 weights."""
     config = draw_config(family, seed)
     tensors = {name: array.astype(ml_dtypes.bfloat16) for name, array in draw_weights(config, seed).items()}
     return write_folder(folder, config | {"torch_dtype": "bfloat16"}, tensors)
 
 
 def reference(folder: Path, ids: np.ndarray, dtype: torch.dtype, attention: str) -> np.ndarray:
-    """Logits at every position."""
+    """transformers' logits at every position."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=attention).eval()
     with torch.no_grad():
         return model(torch.from_numpy(ids)[None]).logits[0].double().numpy()
 
 
 def errors(temp: Path, family: str, seed: int) -> tuple[float, float]:
-    """Mean squares of our differences from float64 and of transformers'."""
+    """Mean squared differences from float64: (our logits, transformers' logits)."""
     source = drawn(temp / f"source-{seed}", family, seed)
     folder = convert(source, temp / f"model-{seed}", "--device", "cuda")
     model = Model(folder, session=Graph(folder))

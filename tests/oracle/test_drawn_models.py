@@ -1,11 +1,11 @@
-"""Evo 1 and HyenaDNA against the model in float64 and their published arithmetic, on random models of random shapes.
+"""Test converted Evo 1 and HyenaDNA models against float64 and the published arithmetic, on random models.
 
     make test-oracle            (target/venv-oracle, tests/oracle/requirements.txt; target/oracle-stripedhyena)
 
-The error of a run is the largest difference of a logit divided by the largest absolute logit: below 1e-5 against
-float64, and against PyTorch in float32 (stripedhyena itself for Evo 1), below that and what its Fourier transforms and
-powers of poles are off themselves. The arg-max must agree wherever the reference's two best logits are farther apart
-than twice the largest difference.
+The error of a run is the largest difference of a logit divided by the largest absolute logit. Against float64, the
+error must be below 1e-5. Against PyTorch in float32 (stripedhyena itself for Evo 1), the error must be below 1e-5 plus
+PyTorch's own error against float64, which comes from Fourier transforms and powers of poles. The arg-max must agree
+wherever PyTorch's two best logits are farther apart than twice the largest difference.
 """
 
 import dataclasses
@@ -33,8 +33,9 @@ from drawn_model import Drawn, error  # noqa: E402
 from onnx_model import Model  # noqa: E402
 
 TOLERANCE = 1e-5
-# Checkpoints, the model in float64, the published arithmetic (of a configuration, its weights and a type a function
-# from rows of tokens to logits), and the weights with matrices that are bfloat16 numbers, as Evo 1's are anyway.
+# For each family: the module of checkpoints, the model in float64, the published arithmetic, and a function that rounds
+# matrices to bfloat16 (Evo 1's matrices are bfloat16 already). The published arithmetic takes a configuration, weights
+# and a type, and returns a function from rows of tokens to logits.
 FAMILIES = {
     "evo1": (
         evo1_checkpoint,
@@ -54,7 +55,7 @@ LENGTHS = (1, 2, 64, 513, 2184)
 
 
 class Pair(Drawn):
-    """One drawn model, converted and in its published arithmetic."""
+    """One random model: converted, and in the published arithmetic."""
 
     def __init__(self, temp: Path, family: str, seed: int, device: str):
         checkpoint, reference, published, _ = FAMILIES[family]
@@ -63,7 +64,7 @@ class Pair(Drawn):
         self.published = published(self.config, self.weights, torch.float32)
 
     def agree(self, found: np.ndarray, ids: np.ndarray) -> None:
-        """Logits at the last places of a sequence."""
+        """Checks logits at the last positions of a sequence."""
         truth = self.truth(ids)[-len(found) :]
         published = self.published([ids])[0, -len(found) :]
         assert error(found, truth) < TOLERANCE
@@ -105,7 +106,7 @@ def test_rows_read_together_and_their_next_tokens(pair):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_bfloat16_graph_is_no_less_exact_than_the_published_code_in_bfloat16(family, tmp_path):
-    """The graph for CUDA, computed with numpy (bfloat16_graph.py), against the model in float64: root mean squares."""
+    """Compares root mean square errors against float64. numpy computes the graph for CUDA (bfloat16_graph.py)."""
     checkpoint, reference, published, narrowed = FAMILIES[family]
     ours, theirs = [], []
     for seed in range(1, 25):
@@ -125,7 +126,7 @@ def test_the_bfloat16_graph_is_no_less_exact_than_the_published_code_in_bfloat16
 
 
 def test_hyenadna_as_pytorch_saves_a_training_of_it(tmp_path):
-    """The folder of before, its checkpoint written by torch.save with the states of optimiser and counters."""
+    """The folder of the first release, with a checkpoint by torch.save that has states of optimiser and counters."""
     config = dataclasses.replace(hyenadna_checkpoint.drawn(4), tied=True, every=True)
     weights = hyenadna_checkpoint.tensors(config, 4)
     expected = convert(hyenadna_checkpoint.write(tmp_path / "hf", config, weights), tmp_path / "expected")

@@ -1,10 +1,9 @@
-"""The engines behind `infer --model exec:` that need torch or a server of their own, against infer's own engine on the same
-weights.
+"""Test the engines for `infer --model exec:` that need torch or a server, against infer's own engine.
 
     make test-oracle            (target/venv-oracle, tests/oracle/requirements.txt)
 
-llama-cpp-python's server is in target/venv-oracle-llama-cpp. vLLM is no part of this: where SHOTLINE_VLLM has the address of
-a server of SmolLM2 in float32 (docs/engines.md), that is tested, too.
+Both engines have the same weights. llama-cpp-python's server is in target/venv-oracle-llama-cpp. vLLM is not installed
+here. It is tested only if SHOTLINE_VLLM has the address of a vLLM server with SmolLM2 in float32 (docs/engines.md).
 """
 
 import json
@@ -34,7 +33,7 @@ TINY_EVO2 = ROOT / "tests" / "fixtures" / "models" / "tiny-evo2"
 NOISE = 1e-3
 SMOLLM2 = ROOT / "models" / "smollm2-135m"
 LLAMA_CPP = ROOT / "target" / "venv-oracle-llama-cpp" / "bin" / "python"
-# llama.cpp has keys and values, and the exponentials of its softmax, in 16 bits.
+# llama.cpp keeps keys, values and the exponentials of the softmax in 16 bits.
 LLAMA_NOISE = 0.05
 
 
@@ -61,7 +60,7 @@ def engine(*command) -> str:
 
 
 def compare(found: list[dict], expected: list[dict], noise: float = NOISE) -> None:
-    """The same answers wherever the best two logits are farther apart than noise, with the same figures."""
+    """Checks that answers, margins and log-probabilities agree where the best two logits differ by more than noise."""
     assert [p["trial_id"] for p in found] == [p["trial_id"] for p in expected]
     certain = [(a, b) for a, b in zip(found, expected) if b["margin"] > noise]
     assert len(certain) > 0.8 * len(expected)
@@ -140,7 +139,7 @@ def test_vortex_says_what_it_cannot_do():
 
 @pytest.fixture(scope="module")
 def llama_cpp_python(tmp_path_factory):
-    """llama-cpp-python's server with SmolLM2's 4-bit weights widened to float32, as infer has them: its URL."""
+    """The URL of llama-cpp-python's server, with SmolLM2's 4-bit weights widened to float32, as infer has them."""
     if not LLAMA_CPP.exists():
         pytest.skip(f"there is no {LLAMA_CPP}: make {LLAMA_CPP.parents[1].relative_to(ROOT)}/.whole")
     folder = tmp_path_factory.mktemp("llama")
@@ -148,7 +147,7 @@ def llama_cpp_python(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # Without --logits_all it has no log-probabilities to give.
+    # Without --logits_all, the server has no log-probabilities.
     command = [LLAMA_CPP, "-m", "llama_cpp.server", "--model", folder / "wide.gguf", "--logits_all", "true"]
     command += ["--host", "127.0.0.1", "--port", port, "--n_ctx", 512]
     log = folder / "log"

@@ -1,11 +1,11 @@
-"""Evo 2 against vortex in float32, on random models of random shapes.
+"""Test converted Evo 2 models against vortex in float32, on random models of random shapes.
 
     make test-oracle            (target/venv-oracle, tests/oracle/requirements.txt)
 
 The error of a run is the largest difference of a logit divided by the largest absolute logit. Against the model in
-plain float64 it must stay below 2e-5. vortex's Fourier transforms cost it up to 4e-5 of its own at 2184 tokens: against
-vortex, the bound is 2e-5 and what vortex itself is off. The arg-max must agree wherever vortex's two best logits are
-farther apart than twice the largest difference.
+plain float64, the error must be below 2e-5. Fourier transforms give vortex itself an error of up to 4e-5 at 2184
+tokens. So against vortex, the error must be below 2e-5 plus vortex's own error. The arg-max must agree wherever
+vortex's two best logits are farther apart than twice the largest difference.
 """
 
 import io
@@ -34,7 +34,7 @@ LENGTHS = (1, 2, 64, 513, 2184)
 
 
 class Pair:
-    """One drawn model, converted and in vortex."""
+    """One random model: converted, and in vortex."""
 
     def __init__(self, folder: Path, seed: int):
         self.config, self.seed = evo2_checkpoint.drawn(seed), seed
@@ -48,7 +48,7 @@ class Pair:
         return evo2_checkpoint.bases(self.seed + 100 * row, length)
 
     def expected(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(vortex's logits, the truth)"""
+        """(vortex's logits, the logits in float64)"""
         return evo2_oracle.logits(self.vortex, [ids])[0], evo2_reference.logits(self.config, self.weights, ids)
 
 
@@ -102,7 +102,7 @@ def test_rows_read_together_and_their_next_tokens(pair):
 
 
 def test_the_bfloat16_graph_is_no_less_exact_than_vortex_in_bfloat16(tmp_path):
-    """The graph for CUDA, computed with numpy (bfloat16_graph.py), against the model in float64: root mean squares."""
+    """Compares root mean square errors against float64. numpy computes the graph for CUDA (bfloat16_graph.py)."""
     ours, theirs = [], []
     for seed in range(1, 25):
         config, folder = evo2_checkpoint.drawn(seed), tmp_path / str(seed)
@@ -122,7 +122,7 @@ def test_the_bfloat16_graph_is_no_less_exact_than_vortex_in_bfloat16(tmp_path):
 
 
 def test_what_pytorch_saves_is_what_is_read(tmp_path):
-    """A real torch.save, with the entries that a state dict of Transformer Engine has."""
+    """Reads a file of the real torch.save, with an entry such as Transformer Engine adds to a state dict."""
     table = evo2_checkpoint.tensors(evo2_checkpoint.drawn(1), 1)
 
     def as_torch(array: np.ndarray) -> torch.Tensor:

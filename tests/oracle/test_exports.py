@@ -1,9 +1,10 @@
-"""optimum's exports of nine families, in float32 and float16, against transformers on the same random weights.
+"""Test optimum's exports of nine families, in float32 and float16, against transformers on the same random weights.
 
     make test-oracle
 
-A folder is what `main_export` leaves, with the tokenizer of the tiny models. Both methods must give transformers' greedy
-answers and its log-probabilities, and refuse a prompt longer than the family's configuration allows.
+`main_export` writes the model folders, with the tokenizer of the tiny models. Both methods of `infer` must give
+transformers' greedy answers and log-probabilities. Both must refuse a prompt that is longer than the family's
+configuration allows.
 """
 
 import json
@@ -35,13 +36,13 @@ FAMILIES = {
     "qwen3": LLAMA | {"head_dim": 16},
 }
 CLOSE = {"fp32": 1e-3, "fp16": 0.03}
-# What optimum-onnx 0.1.0 makes of these in float16 is no valid graph, or one whose cache comes out in another type.
+# For these families, optimum-onnx 0.1.0 makes invalid float16 graphs, or graphs that return the cache in another type.
 FLOAT32_ONLY = {"gemma", "gpt2", "gpt_neox"}
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def model(request, tmp_path_factory):
-    """(transformers' model, its tokenizer, a folder for it)"""
+    """(transformers' model, the tokenizer, the folder with both)"""
     torch.manual_seed(17)
     tokens = {"bos_token_id": None, "eos_token_id": 0, "pad_token_id": 0}
     config = AutoConfig.for_model(request.param, initializer_range=0.3, **tokens, **FAMILIES[request.param])
@@ -55,7 +56,7 @@ def model(request, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=CLOSE)
 def exported(request, model):
-    """(transformers' model, its tokenizer, the export, how close it has to be)"""
+    """(transformers' model, the tokenizer, the folder of the export, the tolerance)"""
     *reference, folder = model
     if request.param == "fp16" and reference[0].config.model_type in FLOAT32_ONLY:
         pytest.skip("not exported as it should be")

@@ -1,8 +1,8 @@
-"""GENERator against transformers' llama in float32, on random models of random shapes in folders as published.
+"""Test converted GENERator models against transformers' llama in float32, on random models in the published layout.
 
     make test-oracle
 
-The published code inherits what computes logits from that class.
+The published code inherits the computation of logits from transformers' llama class.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
-"""The stage of the GPU kit that needs transformers: its dry run with a tiny model on the processor.
+"""Test the stage of the GPU kit that needs transformers, in a dry run with a tiny model on the CPU.
 
     make test-oracle
 
-The other stages' dry runs are in tests/cuda/test_kit.py.
+tests/cuda/test_kit.py tests dry runs of the other stages.
 """
 
 import json
@@ -21,6 +21,6 @@ def test_logits_answers_and_speed_beside_transformers(tmp_path):
     rows = {row["name"]: row for row in map(json.loads, results.read_text().splitlines())}
     assert {row["status"] for row in rows.values()} == {"ok"}
     assert {"logits float32", "logits bfloat16", "answers", "transformers prefill", "transformers curve"} <= set(rows)
-    # The processor computes in float32; it is transformers' own bfloat16 that is off.
+    # The CPU computes in float32, so the logits of `infer` are right. transformers' logits in bfloat16 are off.
     assert rows["logits float32"]["off_by"] < 1e-5 < rows["logits bfloat16"]["transformers_off_by"]
     assert rows["answers"]["different"] == 0

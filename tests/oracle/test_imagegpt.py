@@ -1,4 +1,4 @@
-"""ImageGPT against transformers, on random models of random shapes: in float32, and in bfloat16 as a GPU computes it.
+"""Test converted ImageGPT models against transformers, on random models: in float32, and in bfloat16 as on a GPU.
 
     make test-oracle
 """
@@ -17,8 +17,8 @@ import imagegpt_checkpoint as imagegpt  # noqa: E402
 from onnx_model import Model  # noqa: E402
 
 LIMIT = 1.1
-# transformers 4.57 divides scores by the whole part of the root of the head's size, which its function of this name cuts;
-# the paper, OpenAI's code and transformers before divide by the root.
+# transformers 4.57 divides attention scores by the square root of the head size, which torch_float rounds down. The
+# paper, OpenAI's code and earlier versions of transformers divide by the exact root. This line restores the exact root.
 modeling_imagegpt.torch_float = float
 
 
@@ -29,7 +29,7 @@ def logits(folder, ids: np.ndarray, dtype: torch.dtype = torch.float32) -> np.nd
 
 
 def image(seed: int, length: int) -> np.ndarray:
-    """What begins an image, and random colours."""
+    """The token that begins an image, and then random colours."""
     return np.append(imagegpt.COLOURS, np.random.default_rng(seed).integers(0, imagegpt.COLOURS, length - 1))
 
 
@@ -47,7 +47,7 @@ def test_logits_are_those_of_transformers(seed, device, tmp_path):
 
 
 def test_a_file_of_pytorchs_is_the_same_model(tmp_path):
-    """As the folders of 2021 have it, with the causal masks."""
+    """The file has the causal masks, as in the folders of 2021."""
     config = imagegpt.drawn(1)
     table = imagegpt.tensors(config, 1)
     expected = convert(imagegpt.write(tmp_path / "source", config, table), tmp_path / "expected")
@@ -62,7 +62,7 @@ def test_a_file_of_pytorchs_is_the_same_model(tmp_path):
 
 
 def test_roundings_cost_no_more_than_those_of_transformers(tmp_path):
-    """As test_bfloat16.py has it for the others."""
+    """test_bfloat16.py has the same test for the other families."""
     squares = []
     for seed in range(20):
         config = imagegpt.drawn(seed)

@@ -1,10 +1,10 @@
-"""Every family of language models against transformers in float32, on random models of random shapes.
+"""Test converted language models of every family against transformers in float32, on random models of random shapes.
 
     make test-oracle            (target/venv-oracle, tests/oracle/requirements.txt; about 8 minutes on two cores)
 
-transformers reads the very folder that scripts/convert converts. The error of a run is the largest difference of a
-logit divided by the largest absolute logit of the reference; it must stay below 1e-5. The arg-max must agree wherever
-the reference's two best logits are farther apart than twice the largest difference.
+transformers reads the same folder that scripts/convert converts. The error of a run is the largest difference of a
+logit divided by the largest absolute logit of the reference. The error must be below 1e-5. The arg-max must agree
+wherever the reference's two best logits are farther apart than twice the largest difference.
 """
 
 import json
@@ -31,7 +31,7 @@ LENGTHS = (1, 64, 513, 2184)
 
 
 class Reference:
-    """transformers in float32."""
+    """A model in transformers, in float32."""
 
     def __init__(self, folder: Path):
         self.model = AutoModelForCausalLM.from_pretrained(
@@ -50,16 +50,16 @@ class Reference:
                     parameter.copy_(parameter.to(dtype).float())
 
 
-# The float32 graph for CUDA attends by other operators; on the CPU it must give the same.
+# The float32 graph for CUDA has other operators for attention. On the CPU, it must give the same logits.
 MODELS = [(f, s, "cpu") for f in FAMILIES for s in SEEDS] + [(f, s, "cuda") for f in FAMILIES for s in SEEDS[:2]]
 
 
 @pytest.fixture(scope="module", params=MODELS, ids=lambda p: "-".join(map(str, p)))
 def pair(request, tmp_path_factory):
-    """(converted model, reference, a generator for token ids)"""
+    """(converted model, reference, random generator for token ids)"""
     family, seed, device = request.param
     temp = tmp_path_factory.mktemp(family)
-    # Sharded or not must make no difference.
+    # The number of shards must make no difference.
     write_seeded(temp / "source", family, seed, shards=1 + seed % 3)
     model = Model(convert(temp / "source", temp / "model", "--device", device, "--weights", "float32"))
     return model, Reference(temp / "source"), np.random.default_rng(seed)
@@ -103,7 +103,7 @@ def test_rows_that_have_read_unequally_much_go_on_together(pair):
     model, reference, rng = pair
     lengths = [37, 5, 120, 1]
     rows = [tokens(model, rng, length + 1) for length in lengths]
-    # Each row's cache has as many rows as the longest one's; what is behind its own must not matter.
+    # All caches are padded to the length of the longest one. The values after a row's own tokens must not matter.
     pasts = [model(row[:-1], [0], [[[0]]])[1] for row in rows]
     past = {name: np.concatenate([widened(p[name], max(lengths)) for p in pasts]) for name in pasts[0]}
     answers, _ = model([[row[-1]] for row in rows], np.zeros((4, 1)), past=past, read=lengths)
@@ -111,7 +111,7 @@ def test_rows_that_have_read_unequally_much_go_on_together(pair):
 
 
 def widened(cache: np.ndarray, rows: int) -> np.ndarray:
-    """A cache with more rows, of which nothing is known."""
+    """A cache with more rows, filled with a value that must not matter."""
     return np.pad(cache, ((0, 0), (0, 0), (0, rows - cache.shape[2]), (0, 0)), constant_values=7e2)
 
 
@@ -158,7 +158,7 @@ def test_narrow_weights_are_rounded_matrices_and_nothing_else(family, weights, t
 
 
 def test_the_seeds_cover_what_the_families_can_do():
-    """Tied and untied, groups, rotary scalings, residual orders: each is drawn at least once."""
+    """Tied and untied heads, grouped queries, rotary scalings and residual orders: each is drawn at least once."""
     drawn = {family: [draw_config(family, seed) for seed in SEEDS] for family in FAMILIES}
     for family, configs in drawn.items():
         assert {c["tie_word_embeddings"] for c in configs} == {True, False} or family == "progen", family

@@ -1,8 +1,9 @@
-"""nanoGPT's checkpoints as PyTorch saves them, with the optimiser, against transformers' GPT-2 on the same weights.
+"""Test converted nanoGPT checkpoints against transformers' GPT-2 on the same weights.
 
     make test-oracle
 
-nanoGPT is that model with matrices the other way round, exact GELU, and where there are no biases, zeros.
+PyTorch saves the checkpoints, with the optimiser. nanoGPT is GPT-2 with transposed matrices and exact GELU. If nanoGPT
+has no biases, GPT-2's biases are zeros.
 """
 
 import pickle
@@ -20,7 +21,7 @@ from onnx_model import Model  # noqa: E402
 
 
 def saved(folder: Path, seed: int, bias: bool) -> GPT2LMHeadModel:
-    """A random model under transformers, and what nanoGPT's train.py would have saved of it."""
+    """Draws a model in transformers, and saves the files that nanoGPT's train.py would save for the model."""
     rng = np.random.default_rng(seed)
     heads, dim, layers = int(rng.integers(1, 7)), int(rng.choice([16, 40, 64])), int(rng.integers(1, 5))
     sizes = {"n_layer": layers, "n_head": heads, "n_embd": heads * dim, "vocab_size": int(rng.integers(40, 100))}

@@ -1,4 +1,4 @@
-"""What begins a text and what ends an answer: tests/fixtures/models/special-tokens.json against transformers itself.
+"""Test that transformers begins texts and ends answers with the tokens in tests/fixtures/models/special-tokens.json.
 
     target/venv-oracle/bin/python -m pytest tests/oracle/test_special_tokens.py
 """

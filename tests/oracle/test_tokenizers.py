@@ -1,10 +1,11 @@
-"""Vocabularies of GGUF files under their makers' own tokenizers, on texts of the field, of the world and random ones.
+"""Test tokenizers that are converted from GGUF files against the libraries of the tokenizers' authors.
 
     make test-oracle
 
-sentencepiece (Google's) for those of Llama 2, Mistral 7B and Phi-3, which put a space before each text; tiktoken
-(OpenAI's) for the splits of Mistral's tekken and of o200k. The vocabularies are trained here, on the Zen of Python; the
-patterns are those of tekken.json and of tiktoken's o200k_base.
+sentencepiece (Google) is the reference for Llama 2, Mistral 7B and Phi-3, which put a space before each text. tiktoken
+(OpenAI) is the reference for the splits of Mistral's tekken and of o200k. The texts are like those of experiments, in
+many languages, and random. The vocabularies are trained here on the Zen of Python. The patterns are those of
+tekken.json and of tiktoken's o200k_base.
 """
 
 import io
@@ -40,7 +41,7 @@ PATTERNS = {
 
 
 def converted(path: Path, fill) -> Tokenizer:
-    """The tokenizer that the converter makes of a file whose vocabulary is written by `fill`."""
+    """The tokenizer that the converter makes from a GGUF file. `fill` writes the vocabulary into the file."""
     w = gguf.GGUFWriter(path, "llama")
     fill(w)
     w.add_tensor("token_embd.weight", np.zeros((1, 32), np.float32))
@@ -75,13 +76,13 @@ def test_sentencepiece(leads, tmp_path):
         w.add_bos_token_id(theirs.bos_id())
         w.add_eos_token_id(theirs.eos_id())
         w.add_unk_token_id(theirs.unk_id())
-        # Files of Llama 2 and Mistral 7B do not mention the space.
+        # GGUF files of Llama 2 and Mistral 7B do not mention the space at the beginning.
         if not leads:
             w.add_add_space_prefix(False)
 
     ours = converted(tmp_path / "t.gguf", fill)
     for text in strings(1, 400):
-        # llama.cpp and transformers read a special token's name as the token, sentencepiece as a text.
+        # llama.cpp and transformers read the name of a special token as this token. sentencepiece reads it as text.
         if "\u0000" in text or "<s>" in text:
             continue
         ids = theirs.encode(text)
@@ -90,7 +91,7 @@ def test_sentencepiece(leads, tmp_path):
 
 
 def learned(pattern: str, count: int) -> list[tuple[bytes, bytes]]:
-    """The merges of byte-pair encoding on the Zen, in their order."""
+    """The merges that byte-pair encoding learns from the Zen of Python, in order."""
     words = Counter(tuple(bytes([b]) for b in word.encode()) for word in regex.findall(pattern, zen() + " 2024 I'll don't"))
     merges = []
     while len(merges) < count:
