@@ -132,10 +132,10 @@ def check(text: str, folder: Path) -> int:
         if words[0] == "make":
             check_make(arguments)
         elif words[0] in FILTERS:
-            refuses([BIN / program, *arguments], folder)
+            accepts([BIN / program, *arguments], folder)
         elif any(word in SCRIPTS for word in words[:2]):
             script = next(i for i, word in enumerate(words[:2]) if word in SCRIPTS)
-            refuses([sys.executable, ROOT / SCRIPTS[words[script]], *words[script + 1 :]], folder)
+            accepts([sys.executable, ROOT / SCRIPTS[words[script]], *words[script + 1 :]], folder)
         elif words[0] not in ("pip", "hf", "vllm", "python3", "./unpack") and not words[0].startswith("env/bin/"):
             continue
         commands += 1
@@ -163,7 +163,7 @@ def simple_commands(text: str) -> list[list[str]]:
     return found
 
 
-def refuses(command: list, folder: Path) -> None:
+def accepts(command: list, folder: Path) -> None:
     """Runs a command without its input files. It may fail, but not with exit code 2 (wrong usage)."""
     done = subprocess.run(
         [str(word) for word in command],
