@@ -194,10 +194,10 @@ fn run(args: &Args) -> Result<()> {
     }
     let contrasts = Contrasts::new(&curves, args.allow_partial)?;
     for key in &contrasts.unpaired {
-        warn(
-            "contrast",
-            format!("model {:?}: one condition only, left out", key.model),
-        );
+        warn(format!(
+            "model {:?}: one condition only, left out",
+            key.model
+        ));
     }
     if args.profiles {
         return similar(ProfileOf::Gap, &Profile::gaps(&contrasts));

@@ -61,13 +61,10 @@ fn run(args: &Args) -> Result<()> {
     if let Some(text) = &args.template
         && Template::parse(text)?.ends_prompts_in_space()
     {
-        warn(
-            "encode",
-            format!(
-                "--template {text:?}: prompts end in white space, which tokenizers join to the text after it. Models that \
+        warn(format!(
+            "--template {text:?}: prompts end in white space, which tokenizers join to the text after it. Models that \
                  read text may answer differently from models that read symbols"
-            ),
-        );
+        ));
     }
     let mut reader = Reader::<Trial>::open(args.input.paths(args.output.files()?)?, true)?;
     let mut step = Step::here("encode");

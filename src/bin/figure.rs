@@ -363,10 +363,7 @@ impl PictureArgs {
         let (svg, missing) = drawing.to_svg()?;
         if !missing.is_empty() {
             let list: String = missing.into_iter().collect();
-            warn(
-                "figure",
-                format!("the typeface lacks {list:?}; drawn as boxes"),
-            );
+            warn(format!("the typeface lacks {list:?}; drawn as boxes"));
         }
         // All pictures are written to temporary files before the first gets its name. So either all appear or none.
         let mut sinks = Vec::new();
@@ -413,7 +410,7 @@ fn report(args: &ReportArgs) -> Result<()> {
             Sink::write_file(&file("png"), &svg_to_png(svg, args.dpi)?)?;
         }
         if let Err(why) = &svg {
-            warn("figure", format!("{:?} is left out: {why}", figure.heading));
+            warn(format!("{:?} is left out: {why}", figure.heading));
         }
         drawn.push((figure.heading, svg));
     }

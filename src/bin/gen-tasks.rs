@@ -148,7 +148,6 @@ fn run(args: &Args) -> Result<()> {
     }
     if args.condition.contains(&Condition::Deranged) && args.shots.iter().any(|&shots| shots < 2) {
         warn(
-            "gen-tasks",
             "fewer than 2 demonstrations cannot be deranged: at 0 and 1 shots the deranged trials equal the clean ones",
         );
     }

@@ -154,14 +154,11 @@ fn run(args: &Args) -> Result<()> {
         let rows = each_cell(&curves, |curve, shots, cell| power(curve, shots, cell, se))?;
         let beyond = rows.iter().filter(|r| r.design_tasks.is_none()).count();
         if beyond > 0 {
-            warn(
-                "score",
-                format!(
-                    "--power {se}: {beyond} of {} designs would need more than 2147483648 functions, \
+            warn(format!(
+                "--power {se}: {beyond} of {} designs would need more than 2147483648 functions, \
                      and are null",
-                    rows.len()
-                ),
-            );
+                rows.len()
+            ));
         }
         return args.output.write_table(&chain, &rows);
     }

@@ -3,7 +3,7 @@ Arguments that several filters take.
 */
 
 use super::output::{Sink, keep_apart};
-use super::{note, program, warn};
+use super::{note, warn};
 use crate::analysis::{CurveCells, Groups};
 use crate::compression::{Compression, name_inside};
 use crate::error::{Error, Result, counted};
@@ -245,10 +245,9 @@ impl GroupArgs {
         if let Some(first) = absent.first() {
             let functions = counted(absent.len(), "function");
             let name = name.unwrap_or("the suite's groups");
-            warn(
-                program(),
-                format!("{name}: {functions} without predictions, {first} first"),
-            );
+            warn(format!(
+                "{name}: {functions} without predictions, {first} first"
+            ));
         }
         groups.split(&curves)
     }
@@ -329,10 +328,9 @@ impl ThreadArgs {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         if self.threads > cores && !quiet {
             let asked = self.threads;
-            note(
-                program(),
-                format!("--threads {asked}: {cores}, as many as there are cores"),
-            );
+            note(format!(
+                "--threads {asked}: {cores}, as many as there are cores"
+            ));
         }
         match self.threads {
             0 => cores,

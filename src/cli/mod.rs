@@ -27,7 +27,6 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 static PROGRAM: OnceLock<&str> = OnceLock::new();
-static VERSION: OnceLock<String> = OnceLock::new();
 static COMMIT: OnceLock<&str> = OnceLock::new();
 
 /// What `--version` prints: the number, the commit if the build knows it (`make`), and what a filter adds.
@@ -67,9 +66,9 @@ pub fn main<A: Parser>(
         .next()
         .is_some_and(|first| first == generate::FLAG)
     {
-        return exit(program, generate::generate(command, arguments));
+        return exit(generate::generate(command, arguments));
     }
-    command = command.version(VERSION.get_or_init(|| version(None)).as_str());
+    command = command.version(&*version(None).leak());
     let parsed = command
         .try_get_matches_from_mut(std::env::args_os())
         .and_then(|mut matches| {
@@ -84,10 +83,10 @@ pub fn main<A: Parser>(
             let wrong: Vec<String> = wrong
                 .map(|arg| arg.as_bytes().escape_ascii().to_string())
                 .collect();
-            return exit(
-                program,
-                Err(Error::usage(format!("{}: not UTF-8", wrong.join(", ")))),
-            );
+            return exit(Err(Error::usage(format!(
+                "{}: not UTF-8",
+                wrong.join(", ")
+            ))));
         }
         Err(e) if e.use_stderr() => {
             // Parse again with escaped arguments, so that the message cannot steer the terminal.
@@ -103,12 +102,12 @@ pub fn main<A: Parser>(
                 let printed = help_or_version.print();
                 printed.map_err(|e| Error::io("stdout", e))
             });
-            return exit(program, printed);
+            return exit(printed);
         }
     };
     memory::limit(memory, last_word);
     output::remove_unfinished_on_signals();
-    exit(program, run(&args))
+    exit(run(&args))
 }
 
 /// The last message when memory runs out. No unfinished file is left behind.
@@ -118,11 +117,11 @@ fn last_word(words: fmt::Arguments<'_>) {
 }
 
 /// Prints the error, if there is one, and gives the exit code.
-fn exit(program: &str, result: Result<()>) -> ExitCode {
+fn exit(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) | Err(Error::Closed) => ExitCode::SUCCESS,
         Err(e) => {
-            note(program, &e);
+            note(&e);
             ExitCode::from(e.exit_code())
         }
     }
@@ -131,37 +130,31 @@ fn exit(program: &str, result: Result<()>) -> ExitCode {
 /// Warns that rows with only one function have no error over functions.
 pub fn warn_of_one_function(rows: usize) {
     if rows > 0 {
-        warn(
-            program(),
-            format!(
-                "{} of only one function: errors over functions need two, and are null",
-                counted(rows, "row")
-            ),
-        );
+        warn(format!(
+            "{} of only one function: errors over functions need two, and are null",
+            counted(rows, "row")
+        ));
     }
 }
 
 /// Warns that some bootstrap replicates at `place` were left out, because they lack a shot count.
 pub fn warn_of_replicates(place: &str, missing: usize, replicates: u32) {
     if missing > 0 {
-        warn(
-            program(),
-            format!(
-                "{place}: left out {missing} of {replicates} bootstrap replicates, which drew no function \
+        warn(format!(
+            "{place}: left out {missing} of {replicates} bootstrap replicates, which drew no function \
                  of a shot count"
-            ),
-        );
+        ));
     }
 }
 
 /// One line of warning on stderr.
-pub fn warn(program: &str, message: impl Display) {
-    note(program, format!("warning: {message}"));
+pub fn warn(message: impl Display) {
+    note(format!("warning: {message}"));
 }
 
 /// One line on stderr, with control characters escaped.
-pub fn note(program: &str, message: impl Display) {
-    eprintln!("{program}: {}", visible(&message.to_string()));
+pub fn note(message: impl Display) {
+    eprintln!("{}: {}", program(), visible(&message.to_string()));
 }
 
 /// Warns of functions of a suite that are equal at this width.
@@ -181,11 +174,8 @@ pub fn warn_of_equal(suite: &Suite, bits: u32) {
         named.push(format!("and {} more", groups.len() - NAMED));
     }
     let named = named.join("; ");
-    warn(
-        program(),
-        format!(
-            "functions with the same truth table at {}: {named}",
-            counted(bits, "bit")
-        ),
-    );
+    warn(format!(
+        "functions with the same truth table at {}: {named}",
+        counted(bits, "bit")
+    ));
 }

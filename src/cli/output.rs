@@ -2,6 +2,7 @@
 Outputs that appear whole or not at all: a temporary file beside the target, renamed at the end.
 */
 
+use super::program;
 use crate::compression::{Compression, Packer};
 use crate::error::{Error, Result, visible};
 use crate::predictor::stop_engines;
@@ -26,13 +27,8 @@ type LastWord = Box<dyn Fn() -> Option<String> + Send>;
 static LAST_WORD: Mutex<Option<LastWord>> = Mutex::new(None);
 
 /// On Ctrl-C, SIGTERM and SIGHUP, calls `words` and prints the result on stderr.
-pub fn when_interrupted(
-    program: &'static str,
-    words: impl Fn() -> Option<String> + Send + 'static,
-) {
-    *LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(move || {
-        words().map(|words| format!("{program}: interrupted: {words}"))
-    }));
+pub fn when_interrupted(words: impl Fn() -> Option<String> + Send + 'static) {
+    *LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(words));
 }
 
 /// Removes unfinished files, unless another thread holds their list.
@@ -67,7 +63,8 @@ pub(super) fn remove_unfinished_on_signals() {
             if let Some(words) = last_word.as_ref().and_then(|words| words()) {
                 // `eprintln!` would panic if stderr is closed. This thread's locks would stay taken, and others would
                 // wait forever.
-                let _ = writeln!(io::stderr(), "\n{}", visible(&words));
+                let words = visible(&words);
+                let _ = writeln!(io::stderr(), "\n{}: interrupted: {words}", program());
             }
             signal_hook::low_level::exit(128 + signal);
         }

@@ -177,7 +177,7 @@ impl Plan {
         let Some(unknown) = unknown else {
             let whole = Merged::of(parts)?;
             for warning in &whole.warnings {
-                warn("merge-shards", warning);
+                warn(warning);
             }
             let points = match shards.kind {
                 Prediction::KIND => whole.points,
@@ -197,13 +197,10 @@ impl Plan {
                 name = unknown.name
             )));
         }
-        warn(
-            "merge-shards",
-            format!(
-                "{}: no provenance of a shard: whether one is missing, cut off or out of its place was not checked",
-                unknown.name
-            ),
-        );
+        warn(format!(
+            "{}: no provenance of a shard: whether one is missing, cut off or out of its place was not checked",
+            unknown.name
+        ));
         setting("unchecked", json!(true));
         let mut chain = Chain::default();
         for part in parts {
