@@ -38,16 +38,10 @@ impl Compression {
     /// The compression that the suffix of a file name asks for: `.gz` or `.zst`.
     #[must_use]
     pub fn of_suffix(path: &Path) -> Option<Self> {
-        let suffix = path.extension()?.to_str()?;
-        [Self::Gzip, Self::Zstd]
-            .into_iter()
-            .find(|compression| suffix.eq_ignore_ascii_case(compression.suffix()))
-    }
-
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::Gzip => "gz",
-            Self::Zstd => "zst",
+        match path.extension()?.to_ascii_lowercase().to_str()? {
+            "gz" => Some(Self::Gzip),
+            "zst" => Some(Self::Zstd),
+            _ => None,
         }
     }
 }
