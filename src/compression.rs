@@ -156,7 +156,6 @@ struct Gunzip {
     given: u64,
     /// Whether all members so far are BGZF's. BGZF marks its end.
     is_bgzf: bool,
-    is_over: bool,
 }
 
 impl Gunzip {
@@ -165,42 +164,38 @@ impl Gunzip {
             member: GzDecoder::new(stream),
             given: 0,
             is_bgzf: true,
-            is_over: false,
         }
     }
 
-    /// Goes to the next member, if there is one.
-    fn next_member(&mut self) -> io::Result<()> {
+    /// Goes to the next member. Returns whether there is one.
+    fn next_member(&mut self) -> io::Result<bool> {
         /// A member of BGZF has an extra field of this name and size for its length (SAM specification, 4.1).
         const BGZF: &[u8] = b"BC\x02\0";
         let extra = self.member.header().and_then(|header| header.extra());
         self.is_bgzf &= extra.is_some_and(|extra| extra.starts_with(BGZF));
         if self.member.get_mut().fill_buf()?.is_empty() {
-            self.is_over = true;
             // The last member of BGZF is empty (4.1.2). Without it, the file was cut between two members.
             if self.is_bgzf && self.given > 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            return Ok(());
+            return Ok(false);
         }
         let stream = std::mem::replace(self.member.get_mut(), Box::new(io::empty()));
         self.member.reset(stream);
         self.given = 0;
-        Ok(())
+        Ok(true)
     }
 }
 
 impl Read for Gunzip {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while !self.is_over && !buffer.is_empty() {
+        loop {
             let n = self.member.read(buffer)?;
-            if n > 0 {
-                self.given += n as u64;
+            self.given += n as u64;
+            if n > 0 || !self.next_member()? {
                 return Ok(n);
             }
-            self.next_member()?;
         }
-        Ok(0)
     }
 }
 
