@@ -10,7 +10,7 @@ use shotline::cli::{
     warn,
 };
 use shotline::error::{Error, Result, counted};
-use shotline::program::{Suite, check_bits, measures};
+use shotline::program::{Program, Suite, check_bits, measures};
 use shotline::provenance::{Chain, Step};
 use shotline::record::{Identifiability, ProfileOf, Reader};
 use std::process::ExitCode;
@@ -248,10 +248,8 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
     let suite = args.suite.load(chain, Some(args.bits))?;
     cli::warn_of_equal(&suite, args.bits);
     let distances = SuiteDistances::new(&suite, args.bits);
-    let mut rows = Vec::new();
-    for shots in shots {
-        rows.extend(identified(args, &suite, &distances, shots));
-    }
+    let rows = |shots: u32| identified(args, &suite, &distances, shots);
+    let rows: Vec<Identifiability> = shots.into_iter().flat_map(rows).collect();
     args.output.write_table(chain, &rows)
 }
 
@@ -263,33 +261,28 @@ fn identified(
     shots: u32,
 ) -> Vec<Identifiability> {
     let shares = distances.identified(shots);
+    let each = || suite.programs().iter().zip(&shares);
     if args.by == By::Task {
-        return suite
-            .programs()
-            .iter()
-            .zip(shares)
-            .map(|(program, identified)| Identifiability {
-                bits: args.bits,
-                shots,
-                bitload: Some(measures(program, args.bits).bitload),
-                function: Some(program.to_string()),
-                tasks: 1,
-                identified,
-                ..Identifiability::default()
-            })
-            .collect();
+        let row = |(program, identified): (&Program, &f64)| Identifiability {
+            bits: args.bits,
+            shots,
+            bitload: Some(measures(program, args.bits).bitload),
+            function: Some(program.to_string()),
+            tasks: 1,
+            identified: *identified,
+            ..Identifiability::default()
+        };
+        return each().map(row).collect();
     }
-    let named = suite.programs().iter().map(ToString::to_string).zip(shares);
-    let named: Vec<(String, f64)> = named.collect();
-    let tasks = u32::try_from(named.len()).unwrap_or(u32::MAX);
-    let worst = named.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    let tasks = u32::try_from(shares.len()).unwrap_or(u32::MAX);
+    let worst = each().min_by(|a, b| a.1.total_cmp(b.1));
     vec![Identifiability {
         bits: args.bits,
         shots,
         tasks,
-        identified: named.iter().map(|n| n.1).sum::<f64>() / f64::from(tasks),
-        worst: worst.map(|w| w.1),
-        worst_function: worst.map(|w| w.0.clone()),
+        identified: shares.iter().sum::<f64>() / f64::from(tasks),
+        worst: worst.map(|(_, share)| *share),
+        worst_function: worst.map(|(program, _)| program.to_string()),
         ..Identifiability::default()
     }]
 }
