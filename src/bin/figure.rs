@@ -350,9 +350,8 @@ fn run(args: &Args) -> Result<()> {
 impl PictureArgs {
     /// Reads results of these sorts, makes the drawing and writes all pictures asked for.
     fn draw(&self, sorts: &[Sort], make: impl FnOnce(&Findings) -> Result<Drawing>) -> Result<()> {
-        for file in &self.output {
-            suffix(file)?;
-        }
+        let suffixes = self.output.iter().map(|file| suffix(file, &["svg", "png"]));
+        let suffixes = suffixes.collect::<Result<Vec<_>>>()?;
         let mut reader = Reader::open(self.input.paths(&self.output)?, false)?;
         let mut drawing = make(&Findings::read(&mut reader, Some(sorts))?)?;
         let page = &mut drawing.page;
@@ -367,10 +366,10 @@ impl PictureArgs {
         }
         // All pictures are written to temporary files before the first gets its name. So either all appear or none.
         let mut sinks = Vec::new();
-        for file in &self.output {
-            let picture = match suffix(file)? {
-                Picture::Svg => svg.clone().into_bytes(),
-                Picture::Png => svg_to_png(&svg, self.dpi)?,
+        for (file, suffix) in self.output.iter().zip(suffixes) {
+            let picture = match suffix {
+                "png" => svg_to_png(&svg, self.dpi)?,
+                _ => svg.clone().into_bytes(),
             };
             let mut sink = Sink::create(Some(file))?;
             sink.write_all(&picture).map_err(|e| Error::file(file, e))?;
@@ -381,13 +380,7 @@ impl PictureArgs {
 }
 
 fn report(args: &ReportArgs) -> Result<()> {
-    let name = args.output.extension().and_then(|s| s.to_str());
-    if !name.is_some_and(|s| s.eq_ignore_ascii_case("html")) {
-        return Err(Error::usage(format!(
-            "-o {}: expected a name that ends in .html",
-            args.output.display()
-        )));
-    }
+    suffix(&args.output, &["html"])?;
     let published = figures::published(&args.published)?;
     let paths = args.input.paths(std::slice::from_ref(&args.output))?;
     let mut reader = Reader::open(paths, false)?;
@@ -432,18 +425,15 @@ fn source(path: &Path) -> Result<(String, Option<String>)> {
     Ok((path.display().to_string(), sha256))
 }
 
-enum Picture {
-    Svg,
-    Png,
-}
-
-fn suffix(file: &Path) -> Result<Picture> {
-    match file.extension().and_then(|s| s.to_str()) {
-        Some(s) if s.eq_ignore_ascii_case("svg") => Ok(Picture::Svg),
-        Some(s) if s.eq_ignore_ascii_case("png") => Ok(Picture::Png),
-        _ => Err(Error::usage(format!(
-            "-o {}: expected a name that ends in .svg or .png",
-            file.display()
-        ))),
-    }
+/// The suffix of a file name, which has to be one of these.
+fn suffix(file: &Path, known: &[&'static str]) -> Result<&'static str> {
+    let own = file.extension().unwrap_or_default();
+    let found = known.iter().find(|suffix| own.eq_ignore_ascii_case(suffix));
+    found.copied().ok_or_else(|| {
+        Error::usage(format!(
+            "-o {}: expected a name that ends in .{}",
+            file.display(),
+            known.join(" or .")
+        ))
+    })
 }
