@@ -169,8 +169,7 @@ fn run(args: &Args) -> Result<()> {
         return identifiability(args, &Chain::default().with(step));
     }
     let (curves, chain) = read(args)?;
-    args.suite.keep_from(&args.output)?;
-    let suite = args.suite.load(&chain, None)?;
+    let suite = args.suite.load(&chain, None, &args.output)?;
     let curves = args
         .groups
         .split(args.by == By::Group, curves, &suite, &args.output)?;
@@ -244,8 +243,7 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
             counted(args.bits, "bit")
         )));
     }
-    args.suite.keep_from(&args.output)?;
-    let suite = args.suite.load(chain, Some(args.bits))?;
+    let suite = args.suite.load(chain, Some(args.bits), &args.output)?;
     cli::warn_of_equal(&suite, args.bits);
     let distances = SuiteDistances::new(&suite, args.bits);
     let rows = |shots: u32| identified(args, &suite, &distances, shots);

@@ -244,7 +244,6 @@ fn run(args: &Args) -> Result<()> {
             .file()
             .map(|file| Journal::path_of(&destination(file))),
     );
-    args.suite.keep_from(&args.output)?;
     let reader = Reader::open(args.input.paths(&outputs)?, true)?;
     match model.strip_prefix("builtin:") {
         Some(name) => predictors::builtin(args, reader, name),

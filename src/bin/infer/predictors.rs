@@ -81,7 +81,7 @@ pub fn builtin(args: &Args, mut reader: Reader<Prompt>, name: &str) -> Result<()
         return run.answer(reader, &mut Compress::new(args.seed.seed), step);
     }
     let rule = Rule::named(name)?;
-    let suite = args.suite.load(&reader.provenance(), None)?;
+    let suite = args.suite.load(&reader.provenance(), None, &args.output)?;
     step.settings
         .insert(FUNCTIONS_SHA256.to_owned(), json!(suite.sha256()));
     let mut predictor = Builtin::new(rule, suite, args.seed.seed);
