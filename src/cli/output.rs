@@ -15,20 +15,18 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use tempfile::TempPath;
 
 /// Unfinished temporary files, for the signal handler to remove.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Gives the signal handler's last message.
-type LastWord = Box<dyn Fn() -> Option<String> + Send>;
+static LAST_WORD: OnceLock<Box<dyn Fn() -> Option<String> + Send + Sync>> = OnceLock::new();
 
-static LAST_WORD: Mutex<Option<LastWord>> = Mutex::new(None);
-
-/// On Ctrl-C, SIGTERM and SIGHUP, calls `words` and prints the result on stderr.
-pub fn when_interrupted(words: impl Fn() -> Option<String> + Send + 'static) {
-    *LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(words));
+/// On Ctrl-C, SIGTERM and SIGHUP, calls `words` and prints the result on stderr. Only the first call counts.
+pub fn when_interrupted(words: impl Fn() -> Option<String> + Send + Sync + 'static) {
+    LAST_WORD.get_or_init(|| Box::new(words));
 }
 
 /// Removes unfinished files, unless another thread holds their list.
@@ -59,8 +57,7 @@ pub(super) fn remove_unfinished_on_signals() {
             // Never unlocked, so that no file is begun any more.
             std::mem::forget(unfinished);
             stop_engines();
-            let last_word = LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(words) = last_word.as_ref().and_then(|words| words()) {
+            if let Some(words) = LAST_WORD.get().and_then(|words| words()) {
                 // `eprintln!` would panic if stderr is closed. This thread's locks would stay taken, and others would
                 // wait forever.
                 let words = visible(&words);
