@@ -205,18 +205,17 @@ pub fn aligned(mut brief: Brief, width: Option<usize>) -> String {
 
 /// The lines of the header: what is the same in every row.
 fn said(said: &[(&str, String)], width: usize) -> String {
-    let mut out = String::new();
-    let mut line = String::new();
+    let mut lines: Vec<String> = Vec::new();
     for (at, (name, text)) in said.iter().enumerate() {
         let comma = if at + 1 < said.len() { "," } else { "" };
         let piece = format!(" {name} {text}{comma}");
-        if !line.is_empty() && 1 + line.width() + piece.width() > width {
-            push_wrapped(&mut out, "#", &line, width);
-            line.clear();
+        match lines.last_mut() {
+            Some(line) if 1 + line.width() + piece.width() <= width => line.push_str(&piece),
+            _ => lines.push(piece),
         }
-        line.push_str(&piece);
     }
-    if !line.is_empty() {
+    let mut out = String::new();
+    for line in lines {
         push_wrapped(&mut out, "#", &line, width);
     }
     out
