@@ -10,7 +10,7 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Chain, Cursor, Read, Write};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
@@ -91,7 +91,7 @@ pub fn peek(mut stream: Stream) -> io::Result<(Vec<u8>, Stream)> {
     const HEAD: u64 = 64;
     let mut head = Vec::new();
     stream.by_ref().take(HEAD).read_to_end(&mut head)?;
-    let whole: Chain<_, _> = Cursor::new(head.clone()).chain(stream);
+    let whole = Cursor::new(head.clone()).chain(stream);
     Ok((head, Box::new(whole)))
 }
 
