@@ -20,8 +20,13 @@ impl ShardFile {
     /// Whether the provenance says that the file is a shard.
     #[must_use]
     pub fn is_shard(&self) -> bool {
-        let mut steps = self.chain.steps().iter();
-        steps.any(|step| step.settings.contains_key(SHARD))
+        self.cuts().next().is_some()
+    }
+
+    /// The steps that drew a shard.
+    fn cuts(&self) -> impl Iterator<Item = &Step> {
+        let steps = self.chain.steps().iter();
+        steps.filter(|step| step.settings.contains_key(SHARD))
     }
 }
 
@@ -46,15 +51,13 @@ struct ShardPlace {
 }
 
 impl Merged {
-    /// Puts the parts together.
+    /// Puts the parts together, of which there is at least one.
     ///
     /// # Errors
     /// A part is not a shard, or not of the first part's run; a shard is missing or given twice.
     pub fn of(parts: &[ShardFile]) -> Result<Self> {
         let cuts: Vec<ShardPlace> = parts.iter().map(ShardPlace::of).collect::<Result<_>>()?;
-        let (Some(first), Some(cut)) = (parts.first(), cuts.first()) else {
-            return Err(Error::data("no shards"));
-        };
+        let (first, cut) = (&parts[0], &cuts[0]);
         let count = cut.shard.count;
         for (part, other) in parts.iter().zip(&cuts).skip(1) {
             if other.shard.count != count {
@@ -114,11 +117,7 @@ impl Merged {
 impl ShardPlace {
     fn of(part: &ShardFile) -> Result<Self> {
         let wrong = |message: &str| Error::data(format!("{}: no shard: {message}", part.name));
-        let mut cuts = part
-            .chain
-            .steps()
-            .iter()
-            .filter(|step| step.settings.contains_key(SHARD));
+        let mut cuts = part.cuts();
         let Some(step) = cuts.next() else {
             return Err(wrong(
                 "its provenance has no `gen-tasks --shard I/N` (between filters JSON lines carry provenance only with \
@@ -210,8 +209,7 @@ fn step_difference(a: &Step, b: &Step) -> Option<(String, String)> {
 fn fold(chains: &[&Chain], count: u64) -> (Chain, Vec<String>) {
     let mut folded = Chain::default();
     let mut warnings = Vec::new();
-    let steps = chains.first().map_or(0, |chain| chain.steps().len());
-    for at in 0..steps {
+    for at in 0..chains[0].steps().len() {
         let same: Vec<&Step> = chains.iter().map(|chain| &chain.steps()[at]).collect();
         let mut step = same[0].clone();
         if step.settings.remove(SHARD).is_some() {
@@ -220,39 +218,31 @@ fn fold(chains: &[&Chain], count: u64) -> (Chain, Vec<String>) {
         if let Some(time) = same.iter().map(|step| &step.time).min() {
             step.time.clone_from(time);
         }
-        let names: BTreeSet<&String> = same.iter().flat_map(|step| step.measured.keys()).collect();
-        step.measured = names
-            .into_iter()
-            .map(|name| {
-                let values: Vec<&Json> = same
-                    .iter()
-                    .map(|step| step.measured.get(name).unwrap_or(&Json::Null))
-                    .collect();
-                let is_same = values.iter().all(|value| *value == values[0]);
-                let value = if is_same {
-                    json!(values[0])
-                } else {
-                    json!(values)
-                };
-                (name.clone(), value)
-            })
-            .collect();
-        let program = step.program.clone();
-        for (what, field, of) in [
-            (
-                "runtimes",
-                &mut step.runtime,
-                (|s| s.runtime.as_deref()) as fn(&Step) -> Option<&str>,
-            ),
-            ("devices", &mut step.device, |s| s.device.as_deref()),
+        for name in same.iter().flat_map(|step| step.measured.keys()) {
+            let values = same.iter().map(|step| step.measured.get(name));
+            let values: Vec<_> = values.collect();
+            let is_same = values.iter().all(|value| *value == values[0]);
+            let value = if is_same {
+                json!(values[0])
+            } else {
+                json!(values)
+            };
+            step.measured.insert(name.clone(), value);
+        }
+        let all = |of: fn(&Step) -> Option<&str>| {
+            let all: BTreeSet<&str> = same.iter().filter_map(|step| of(step)).collect();
+            Vec::from_iter(all)
+        };
+        for (what, field, all) in [
+            ("runtimes", &mut step.runtime, all(|s| s.runtime.as_deref())),
+            ("devices", &mut step.device, all(|s| s.device.as_deref())),
         ] {
-            let different: BTreeSet<&str> = same.iter().filter_map(|step| of(step)).collect();
-            if different.len() > 1 {
-                let all: Vec<&str> = different.into_iter().collect();
+            if all.len() > 1 {
                 let all = all.join("; ");
                 warnings.push(format!(
-                    "{program} ran on different {what}: {all}; the last digits of margins and log probabilities can \
-                     differ between them"
+                    "{} ran on different {what}: {all}; the last digits of margins and log probabilities can differ \
+                     between them",
+                    step.program
                 ));
                 *field = Some(all);
             }
