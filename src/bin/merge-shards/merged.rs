@@ -283,11 +283,4 @@ mod tests {
         assert_eq!(answered.device.as_deref(), Some("a; b"));
         assert_eq!(whole.warnings.len(), 1);
     }
-
-    #[test]
-    fn many_missing_shards_are_said_shortly() {
-        let parts = [part("2/9", "a"), part("3/9", "a"), part("7/9", "a")];
-        let error = Merged::of(&parts).unwrap_err().to_string();
-        assert_eq!(error, "missing of 9 shards: 0 to 1, 4 to 6, 8");
-    }
 }
