@@ -112,8 +112,8 @@ Examples:
 
 /// A row with an accuracy, or one with a prediction.
 enum MeanOrOutcome {
-    Mean(Box<Mean>),
-    Outcome(Box<Outcome>),
+    Mean(Mean),
+    Outcome(Outcome),
 }
 
 impl FromRow for MeanOrOutcome {
@@ -121,9 +121,9 @@ impl FromRow for MeanOrOutcome {
 
     fn from_row(row: Row<'_>) -> std::result::Result<Self, String> {
         if row.has("correct") {
-            return Outcome::from_row(row).map(|outcome| Self::Outcome(Box::new(outcome)));
+            return Outcome::from_row(row).map(Self::Outcome);
         }
-        Mean::from_row(row).map(|mean| Self::Mean(Box::new(mean)))
+        Mean::from_row(row).map(Self::Mean)
     }
 }
 
