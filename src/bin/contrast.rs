@@ -146,7 +146,7 @@ Examples:
     contrast --identifiability --shots 1,2,4,8";
 
 fn main() -> ExitCode {
-    cli::main("contrast", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {

@@ -53,7 +53,7 @@ Examples:
     gen-tasks --task identity --shots 2 --trials 1 | encode --alphabet 01# | jq -r .prompt";
 
 fn main() -> ExitCode {
-    cli::main("encode", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {

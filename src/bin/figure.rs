@@ -271,7 +271,7 @@ Examples:
     figure coefficients --help";
 
 fn main() -> ExitCode {
-    cli::main("figure", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {

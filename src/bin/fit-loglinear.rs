@@ -128,7 +128,7 @@ impl FromRow for MeanOrOutcome {
 }
 
 fn main() -> ExitCode {
-    cli::main("fit-loglinear", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {

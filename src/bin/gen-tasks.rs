@@ -133,7 +133,7 @@ with the columns function, input and output, one row per input. Later filters fi
 the records' provenance. If it was lost, give them --suite FILE.";
 
 fn main() -> ExitCode {
-    cli::main("gen-tasks", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {

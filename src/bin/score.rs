@@ -118,7 +118,7 @@ Examples:
     score --power .02 predictions.parquet";
 
 fn main() -> ExitCode {
-    cli::main("score", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {

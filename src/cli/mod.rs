@@ -26,7 +26,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-static PROGRAM: OnceLock<&str> = OnceLock::new();
+static PROGRAM: OnceLock<String> = OnceLock::new();
 static COMMIT: OnceLock<&str> = OnceLock::new();
 
 /// What `--version` prints: the number, the commit if the build knows it (`make`), and what a filter adds.
@@ -43,7 +43,7 @@ pub fn version(more: Option<String>) -> String {
 
 /// The name of this filter.
 fn program() -> &'static str {
-    PROGRAM.get().copied().unwrap_or("shotline")
+    PROGRAM.get().map_or("shotline", String::as_str)
 }
 
 /// Parses the command line, runs the filter and turns its result into an exit code. If the reader closes standard
@@ -51,16 +51,15 @@ fn program() -> &'static str {
 ///
 /// Each filter passes its `commit`, so that a new commit does not recompile the library.
 pub fn main<A: Parser>(
-    program: &'static str,
     commit: Option<&'static str>,
     run: impl FnOnce(&A) -> Result<()>,
 ) -> ExitCode {
-    PROGRAM.get_or_init(|| program);
     // Sources without a repository have no commit.
     if let Some(commit) = commit.filter(|commit| !commit.is_empty()) {
         COMMIT.get_or_init(|| commit);
     }
     let mut command = args::with_memory(A::command());
+    PROGRAM.get_or_init(|| command.get_name().to_owned());
     let mut arguments = std::env::args_os().skip(1);
     if arguments
         .next()

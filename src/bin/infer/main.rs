@@ -203,7 +203,7 @@ struct Tokens(Option<usize>);
 struct Timeout(Option<Duration>);
 
 fn main() -> ExitCode {
-    cli::main("infer", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {

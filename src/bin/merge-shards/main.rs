@@ -75,7 +75,7 @@ impl FromRow for Any {
 }
 
 fn main() -> ExitCode {
-    cli::main("merge-shards", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {
