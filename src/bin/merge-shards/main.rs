@@ -81,8 +81,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     keep_apart(&args.files, args.output.files()?)?;
     let looked = args.files.iter().map(|path| look(path));
-    let (kinds, parts): (Vec<&str>, Vec<ShardFile>) =
-        looked.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let (kinds, parts): (Vec<&str>, Vec<ShardFile>) = looked.collect::<Result<_>>()?;
     let kind = kinds[0];
     if let Some(at) = kinds.iter().position(|other| *other != kind) {
         return Err(Error::data(format!(
