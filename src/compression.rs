@@ -10,7 +10,8 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Chain, Cursor, Read, Write};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 /// A compressed stream's format.
@@ -37,16 +38,10 @@ impl Compression {
     /// The compression that the suffix of a file name asks for: `.gz` or `.zst`.
     #[must_use]
     pub fn of_suffix(path: &Path) -> Option<Self> {
-        let suffix = path.extension()?.to_str()?;
-        [Self::Gzip, Self::Zstd]
-            .into_iter()
-            .find(|compression| suffix.eq_ignore_ascii_case(compression.suffix()))
-    }
-
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::Gzip => "gz",
-            Self::Zstd => "zst",
+        match path.extension()?.to_ascii_lowercase().to_str()? {
+            "gz" => Some(Self::Gzip),
+            "zst" => Some(Self::Zstd),
+            _ => None,
         }
     }
 }
@@ -96,7 +91,7 @@ pub fn peek(mut stream: Stream) -> io::Result<(Vec<u8>, Stream)> {
     const HEAD: u64 = 64;
     let mut head = Vec::new();
     stream.by_ref().take(HEAD).read_to_end(&mut head)?;
-    let whole: Chain<_, _> = Cursor::new(head.clone()).chain(stream);
+    let whole = Cursor::new(head.clone()).chain(stream);
     Ok((head, Box::new(whole)))
 }
 
@@ -161,7 +156,6 @@ struct Gunzip {
     given: u64,
     /// Whether all members so far are BGZF's. BGZF marks its end.
     is_bgzf: bool,
-    is_over: bool,
 }
 
 impl Gunzip {
@@ -170,51 +164,49 @@ impl Gunzip {
             member: GzDecoder::new(stream),
             given: 0,
             is_bgzf: true,
-            is_over: false,
         }
     }
 
-    /// Goes to the next member, if there is one.
-    fn next_member(&mut self) -> io::Result<()> {
+    /// Goes to the next member. Returns whether there is one.
+    fn next_member(&mut self) -> io::Result<bool> {
         /// A member of BGZF has an extra field of this name and size for its length (SAM specification, 4.1).
         const BGZF: &[u8] = b"BC\x02\0";
         let extra = self.member.header().and_then(|header| header.extra());
         self.is_bgzf &= extra.is_some_and(|extra| extra.starts_with(BGZF));
         if self.member.get_mut().fill_buf()?.is_empty() {
-            self.is_over = true;
             // The last member of BGZF is empty (4.1.2). Without it, the file was cut between two members.
             if self.is_bgzf && self.given > 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            return Ok(());
+            return Ok(false);
         }
         let stream = std::mem::replace(self.member.get_mut(), Box::new(io::empty()));
         self.member.reset(stream);
         self.given = 0;
-        Ok(())
+        Ok(true)
     }
 }
 
 impl Read for Gunzip {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while !self.is_over && !buffer.is_empty() {
+        loop {
             let n = self.member.read(buffer)?;
-            if n > 0 {
-                self.given += n as u64;
+            self.given += n as u64;
+            if n > 0 || !self.next_member()? {
                 return Ok(n);
             }
-            self.next_member()?;
         }
-        Ok(0)
     }
 }
 
 /// A writer that compresses, or passes its bytes on unchanged.
-pub struct Packer<W: Write>(Packing<W>);
-
-enum Packing<W: Write> {
+pub enum Packer<W: Write> {
+    /// Unchanged.
     Plain(W),
-    Gzip(GzEncoder<Valve<W>>),
+    /// gzip. It is never dropped, because flate2 would then write the end of the stream, and half an output would look
+    /// complete.
+    Gzip(ManuallyDrop<GzEncoder<W>>),
+    /// Zstandard.
     Zstd(zstd::Encoder<'static, W>),
 }
 
@@ -224,23 +216,20 @@ impl<W: Write> Packer<W> {
     /// # Errors
     /// The compressor cannot be set up, or its header cannot be written.
     pub fn new(out: W, compression: Option<Compression>) -> io::Result<Self> {
-        Ok(Self(match compression {
-            None => Packing::Plain(out),
-            // The default level of `gzip`.
-            Some(Compression::Gzip) => Packing::Gzip(GzEncoder::new(
-                Valve {
-                    out,
-                    is_open: false,
-                },
-                flate2::Compression::default(),
-            )),
+        Ok(match compression {
+            None => Self::Plain(out),
+            Some(Compression::Gzip) => {
+                // The default level of `gzip`.
+                let encoder = GzEncoder::new(out, flate2::Compression::default());
+                Self::Gzip(ManuallyDrop::new(encoder))
+            }
             Some(Compression::Zstd) => {
                 let mut encoder = zstd::Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL)?;
                 // The `zstd` tool does so, too. Without it, a flipped bit is read as data.
                 encoder.include_checksum(true)?;
-                Packing::Zstd(encoder)
+                Self::Zstd(encoder)
             }
-        }))
+        })
     }
 
     /// Writes the end of the compressed stream, and returns the output. A packer that is dropped instead leaves a
@@ -249,63 +238,29 @@ impl<W: Write> Packer<W> {
     /// # Errors
     /// The output cannot be written.
     pub fn finish(self) -> io::Result<W> {
-        match self.0 {
-            Packing::Plain(out) => Ok(out),
-            Packing::Gzip(mut encoder) => {
-                encoder.get_mut().is_open = true;
-                Ok(encoder.finish()?.out)
-            }
-            Packing::Zstd(encoder) => encoder.finish(),
+        match self {
+            Self::Plain(out) => Ok(out),
+            Self::Gzip(encoder) => ManuallyDrop::into_inner(encoder).finish(),
+            Self::Zstd(encoder) => encoder.finish(),
         }
     }
 }
 
 impl<W: Write> Write for Packer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.0 {
-            Packing::Plain(out) => out.write(bytes),
-            Packing::Gzip(encoder) => through_valve(encoder, |encoder| encoder.write(bytes)),
-            Packing::Zstd(encoder) => encoder.write(bytes),
+        match self {
+            Self::Plain(out) => out.write(bytes),
+            Self::Gzip(encoder) => encoder.write(bytes),
+            Self::Zstd(encoder) => encoder.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.0 {
-            Packing::Plain(out) => out.flush(),
-            Packing::Gzip(encoder) => through_valve(encoder, Write::flush),
-            Packing::Zstd(encoder) => encoder.flush(),
+        match self {
+            Self::Plain(out) => out.flush(),
+            Self::Gzip(encoder) => encoder.flush(),
+            Self::Zstd(encoder) => encoder.flush(),
         }
-    }
-}
-
-/// A writer that accepts bytes only while it is open. flate2's encoder writes the end of its stream also when it is
-/// dropped, so that half an output would look complete.
-struct Valve<W> {
-    out: W,
-    is_open: bool,
-}
-
-/// Runs `work` with the encoder's valve open.
-fn through_valve<W: Write, T>(
-    encoder: &mut GzEncoder<Valve<W>>,
-    work: impl FnOnce(&mut GzEncoder<Valve<W>>) -> io::Result<T>,
-) -> io::Result<T> {
-    encoder.get_mut().is_open = true;
-    let done = work(encoder);
-    encoder.get_mut().is_open = false;
-    done
-}
-
-impl<W: Write> Write for Valve<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.is_open {
-            return Err(io::Error::other("the output was given up"));
-        }
-        self.out.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }
 

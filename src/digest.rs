@@ -43,25 +43,3 @@ fn hexadecimal(bytes: &[u8]) -> String {
         text
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn several_files_are_hashed_as_one_text() {
-        let folder = tempfile::tempdir().unwrap();
-        let files: Vec<PathBuf> = ["a", "b"]
-            .iter()
-            .map(|name| folder.path().join(name))
-            .collect();
-        std::fs::write(&files[0], "ab").unwrap();
-        std::fs::write(&files[1], "c").unwrap();
-        // The example of FIPS 180-4.
-        assert_eq!(
-            sha256(&files).unwrap(),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
-        assert!(sha256(&[folder.path().join("gone")]).is_err());
-    }
-}

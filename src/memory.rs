@@ -155,10 +155,9 @@ pub fn available() -> Option<u64> {
 /// The bytes left by the strictest control group that limits memory. `groups` is a process's cgroup file in /proc, one
 /// hierarchy per line; `root` is the mount point of the hierarchies.
 fn left_to_groups(groups: &str, root: &Path) -> Option<u64> {
-    let mut least = None;
+    let mut left = Vec::new();
     for line in groups.lines() {
-        let mut fields = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
+        let [_, controllers, path] = line.splitn(3, ':').collect::<Vec<_>>()[..] else {
             continue;
         };
         let (mount, limit, taken, prefix) = match controllers {
@@ -184,11 +183,10 @@ fn left_to_groups(groups: &str, root: &Path) -> Option<u64> {
             let stat = group.join("memory.stat");
             let files = ["inactive_file ", "active_file "]
                 .map(|name| number(&format!("{prefix}{name}"), &stat).unwrap_or(0));
-            let left = limit.saturating_sub(taken.saturating_sub(files.iter().sum()));
-            least = Some(least.map_or(left, |least: u64| least.min(left)));
+            left.push(limit.saturating_sub(taken.saturating_sub(files.iter().sum())));
         }
     }
-    least
+    left.into_iter().min()
 }
 
 /// The number after `name` at the beginning of a line of a system file.

@@ -172,19 +172,3 @@ impl Chain {
         &self.0
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chain_grows_and_merges() {
-        let a = Chain::default().with(Step::here("gen-tasks"));
-        let b = a.clone().with(Step::here("encode"));
-        let mut merged = a.clone();
-        merged.merge(b.clone());
-        assert_eq!(merged, b);
-        assert_eq!(Chain::from_json(&b.to_json()).unwrap(), b);
-        assert!(Chain::from_json("{}").is_err());
-    }
-}

@@ -99,10 +99,10 @@ impl<'a> Symbols<'a> {
         symbols
             .into_iter()
             .take(bits as usize)
-            .map_while(|symbol| match symbol {
-                _ if symbol == self.zero => Some(false),
-                _ if symbol == self.one => Some(true),
-                _ => None,
+            .map_while(|symbol| {
+                [false, true]
+                    .into_iter()
+                    .find(|&bit| self.of(bit) == symbol)
             })
             .fold(Bits::default(), Bits::push)
     }

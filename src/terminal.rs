@@ -7,7 +7,7 @@ use crate::record::{Column, ColumnType, Record, fields};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// A column of a brief table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BriefColumn {
     /// Its name.
     pub name: &'static str,
@@ -15,6 +15,19 @@ pub struct BriefColumn {
     pub is_number: bool,
     /// Whether the numbers are floats: results, not counts.
     pub has_point: bool,
+    /// Its cells, row by row.
+    pub cells: Vec<BriefCell>,
+}
+
+impl BriefColumn {
+    fn is_same_in_all_rows(&self) -> bool {
+        self.cells.iter().all(|cell| *cell == self.cells[0])
+    }
+
+    /// What is said of a column that is the same in every row.
+    fn said(self) -> (&'static str, String) {
+        (self.name, self.cells[0].shown.clone())
+    }
 }
 
 /// A cell of a brief table.
@@ -34,8 +47,8 @@ pub struct Brief {
     pub said: Vec<(&'static str, String)>,
     /// The other columns.
     pub columns: Vec<BriefColumn>,
-    /// Their cells, row by row.
-    pub rows: Vec<Vec<BriefCell>>,
+    /// The number of rows.
+    pub rows: usize,
 }
 
 impl Brief {
@@ -43,56 +56,32 @@ impl Brief {
     #[must_use]
     pub fn of<T: Record>(records: &[T]) -> Self {
         let is_brief = |column: &&Column| !T::DETAILS.contains(&column.name);
-        let columns: Vec<&Column> = T::columns().iter().filter(is_brief).collect();
-        let cell = |(exact, shown): (String, String)| BriefCell {
-            shown: if shown.is_empty() {
-                "-".to_owned()
-            } else {
-                visible(&shown)
-            },
-            exact,
+        let column = |column: &Column| BriefColumn {
+            name: column.name,
+            is_number: !matches!(column.kind, ColumnType::Text | ColumnType::Bool),
+            has_point: column.kind == ColumnType::Float,
+            cells: Vec::new(),
         };
-        let row = |record: &T| {
+        let columns = T::columns().iter().filter(is_brief).map(column);
+        let mut columns: Vec<BriefColumn> = columns.collect();
+        for record in records {
             let exact = fields(record, T::DETAILS, |x| x.to_string());
             let shown = fields(record, T::DETAILS, human);
-            exact.into_iter().zip(shown).map(cell).collect()
-        };
-        let rows: Vec<Vec<BriefCell>> = records.iter().map(row).collect();
-        let is_empty = |i: usize| rows.iter().all(|row| row[i].exact.is_empty());
-        // Floats are results and stay in the table.
-        let is_said_once = |i: usize| {
-            rows.len() > 1
-                && columns[i].kind != ColumnType::Float
-                && rows.iter().all(|row| row[i] == rows[0][i])
-        };
-        let (once, kept): (Vec<usize>, Vec<usize>) = (0..columns.len())
-            .filter(|&i| !is_empty(i))
-            .partition(|&i| is_said_once(i));
-        let said = once
-            .iter()
-            .map(|&i| (columns[i].name, rows[0][i].shown.clone()));
-        let column = |&i: &usize| BriefColumn {
-            name: columns[i].name,
-            is_number: !matches!(columns[i].kind, ColumnType::Text | ColumnType::Bool),
-            has_point: columns[i].kind == ColumnType::Float,
-        };
-        let of_row = |row: &Vec<BriefCell>| kept.iter().map(|&i| row[i].clone()).collect();
-        Self {
-            said: said.collect(),
-            columns: kept.iter().map(column).collect(),
-            rows: rows.iter().map(of_row).collect(),
-        }
-    }
-
-    /// Moves the remaining columns that are the same in every row above the table.
-    fn fold(&mut self) {
-        for at in (0..self.columns.len()).rev() {
-            if self.rows.iter().all(|row| row[at] == self.rows[0][at]) {
-                let name = self.columns.remove(at).name;
-                let cells = self.rows.iter_mut().map(|row| row.remove(at));
-                let said = cells.last().map(|cell| (name, cell.shown));
-                self.said.extend(said);
+            for (column, (exact, shown)) in columns.iter_mut().zip(exact.into_iter().zip(shown)) {
+                let shown = visible(if shown.is_empty() { "-" } else { &shown });
+                column.cells.push(BriefCell { shown, exact });
             }
+        }
+        columns.retain(|column| column.cells.iter().any(|cell| !cell.exact.is_empty()));
+        let rows = records.len();
+        // Floats are results and stay in the table.
+        let said = columns.extract_if(.., |column| {
+            rows > 1 && !column.has_point && column.is_same_in_all_rows()
+        });
+        Self {
+            said: said.map(BriefColumn::said).collect(),
+            columns,
+            rows,
         }
     }
 }
@@ -109,10 +98,9 @@ fn human(x: f64) -> String {
 
 /// A column laid out for printing.
 struct Laid<'a> {
+    column: &'a BriefColumn,
     /// Its name, in one or more lines.
     head: Vec<&'a str>,
-    cells: Vec<&'a str>,
-    is_number: bool,
     width: usize,
 }
 
@@ -120,28 +108,27 @@ struct Laid<'a> {
 const GAP: usize = 2;
 
 /// Lays out the columns of a table. `is_narrow` breaks names at underscores if they are wider than the cells.
-fn lay(brief: &Brief, is_narrow: bool) -> Vec<Laid<'_>> {
+fn lay(columns: &[BriefColumn], is_narrow: bool) -> Vec<Laid<'_>> {
     /// Names up to this width are not broken.
     const WHOLE: usize = 8;
-    let column = |(at, column): (usize, &BriefColumn)| {
-        let cells = brief.rows.iter().map(|row| row[at].shown.as_str());
-        let cells: Vec<&str> = cells.collect();
-        let room = cells.iter().map(|cell| cell.width()).max().unwrap_or(0);
+    let lay = columns.iter().map(|column| {
+        let cells = column.cells.iter().map(|cell| cell.shown.width());
+        let room = cells.max().unwrap_or(0);
         let most = if is_narrow {
             room.max(WHOLE)
         } else {
             usize::MAX
         };
         let head = broken(column.name, most);
-        let width = head.iter().map(|name| name.width()).max().unwrap_or(0);
+        let names = head.iter().map(|name| name.width());
+        let width = names.max().unwrap_or(0).max(room);
         Laid {
+            column,
             head,
-            cells,
-            is_number: column.is_number,
-            width: width.max(room),
+            width,
         }
-    };
-    brief.columns.iter().enumerate().map(column).collect()
+    });
+    lay.collect()
 }
 
 /// Breaks a name at underscores into as few lines of this width as possible. A longer part has a line of its own.
@@ -177,14 +164,15 @@ fn span(columns: &[Laid<'_>]) -> usize {
 #[must_use]
 pub fn aligned(mut brief: Brief, width: Option<usize>) -> String {
     let width = width.unwrap_or(usize::MAX);
-    if brief.rows.is_empty() {
-        return String::new();
+    let fits = span(&lay(&brief.columns, false)) <= width;
+    if !fits && brief.rows > 1 {
+        let columns = &mut brief.columns;
+        let same = columns.extract_if(.., |column| column.is_same_in_all_rows());
+        let mut said: Vec<_> = same.map(BriefColumn::said).collect();
+        said.reverse();
+        brief.said.append(&mut said);
     }
-    let fits = span(&lay(&brief, false)) <= width;
-    if !fits && brief.rows.len() > 1 {
-        brief.fold();
-    }
-    let columns = lay(&brief, !fits);
+    let columns = lay(&brief.columns, !fits);
     let mut out = said(&brief.said, width);
     let names = brief
         .columns
@@ -198,7 +186,7 @@ pub fn aligned(mut brief: Brief, width: Option<usize>) -> String {
     });
     if span(&columns) <= width {
         push_rows(&mut out, &columns.iter().collect::<Vec<_>>());
-    } else if let Some(before) = before.filter(|_| brief.rows.len() > 1) {
+    } else if let Some(before) = before.filter(|_| brief.rows > 1) {
         let (names, mut rest) = columns.split_at(before);
         while !rest.is_empty() {
             let fits = |n: &usize| span(names) + GAP + span(&rest[..*n]) <= width;
@@ -217,18 +205,17 @@ pub fn aligned(mut brief: Brief, width: Option<usize>) -> String {
 
 /// The lines of the header: what is the same in every row.
 fn said(said: &[(&str, String)], width: usize) -> String {
-    let mut out = String::new();
-    let mut line = String::new();
+    let mut lines: Vec<String> = Vec::new();
     for (at, (name, text)) in said.iter().enumerate() {
         let comma = if at + 1 < said.len() { "," } else { "" };
         let piece = format!(" {name} {text}{comma}");
-        if !line.is_empty() && 1 + line.width() + piece.width() > width {
-            push_wrapped(&mut out, "#", &line, width);
-            line.clear();
+        match lines.last_mut() {
+            Some(line) if 1 + line.width() + piece.width() <= width => line.push_str(&piece),
+            _ => lines.push(piece),
         }
-        line.push_str(&piece);
     }
-    if !line.is_empty() {
+    let mut out = String::new();
+    for line in lines {
         push_wrapped(&mut out, "#", &line, width);
     }
     out
@@ -236,23 +223,25 @@ fn said(said: &[(&str, String)], width: usize) -> String {
 
 /// Prints the rows below the names of the columns.
 fn push_rows(out: &mut String, columns: &[&Laid<'_>]) {
-    let heads = columns
-        .iter()
-        .map(|column| column.head.len())
-        .max()
-        .unwrap_or(0);
-    let rows = columns.first().map_or(0, |column| column.cells.len());
+    let heads = columns.iter().map(|laid| laid.head.len());
+    let heads = heads.max().unwrap_or(0);
+    let rows = columns.first().map_or(0, |laid| laid.column.cells.len());
     for line in 0..heads + rows {
         let start = out.len();
-        for column in columns {
+        for Laid {
+            column,
+            head,
+            width,
+        } in columns
+        {
             let text = match line.checked_sub(heads) {
-                Some(row) => column.cells[row],
+                Some(row) => &column.cells[row].shown,
                 // Names are aligned at their last line.
-                None => (line + column.head.len())
+                None => (line + head.len())
                     .checked_sub(heads)
-                    .map_or("", |at| column.head[at]),
+                    .map_or("", |at| head[at]),
             };
-            let room = " ".repeat(column.width - text.width());
+            let room = " ".repeat(width - text.width());
             let (left, right) = if column.is_number {
                 (room.as_str(), "")
             } else {
@@ -269,12 +258,13 @@ fn push_rows(out: &mut String, columns: &[&Laid<'_>]) {
 fn push_upright(out: &mut String, brief: &Brief, width: usize) {
     let names = brief.columns.iter().map(|column| column.name.width());
     let indent = names.max().unwrap_or(0) + GAP;
-    for (at, row) in brief.rows.iter().enumerate() {
-        if at > 0 {
+    for row in 0..brief.rows {
+        if row > 0 {
             out.push('\n');
         }
-        for (column, cell) in brief.columns.iter().zip(row) {
-            push_wrapped(out, &format!("{:indent$}", column.name), &cell.shown, width);
+        for column in &brief.columns {
+            let name = format!("{:indent$}", column.name);
+            push_wrapped(out, &name, &column.cells[row].shown, width);
         }
     }
 }

@@ -75,24 +75,6 @@ pub fn read(stream: impl Read) -> io::Result<String> {
 mod tests {
     use super::*;
 
-    fn utf16_of(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
-        let marked = format!("\u{feff}{text}");
-        marked.encode_utf16().flat_map(unit).collect()
-    }
-
-    #[test]
-    fn byte_order_marks_and_utf16_are_decoded() {
-        let text = "{\"name\": \"Ä\u{1f9ec}\"}\r\n";
-        for file in [
-            text.as_bytes().to_vec(),
-            ["\u{feff}", text].concat().into_bytes(),
-            utf16_of(text, u16::to_le_bytes),
-            utf16_of(text, u16::to_be_bytes),
-        ] {
-            assert_eq!(read(file.as_slice()).unwrap(), text);
-        }
-    }
-
     #[test]
     fn other_files_are_refused() {
         for (file, named) in [

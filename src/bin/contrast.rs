@@ -10,7 +10,7 @@ use shotline::cli::{
     warn,
 };
 use shotline::error::{Error, Result, counted};
-use shotline::program::{Suite, check_bits, measures};
+use shotline::program::{Program, Suite, check_bits, measures};
 use shotline::provenance::{Chain, Step};
 use shotline::record::{Identifiability, ProfileOf, Reader};
 use std::process::ExitCode;
@@ -146,7 +146,7 @@ Examples:
     contrast --identifiability --shots 1,2,4,8";
 
 fn main() -> ExitCode {
-    cli::main("contrast", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {
@@ -169,8 +169,7 @@ fn run(args: &Args) -> Result<()> {
         return identifiability(args, &Chain::default().with(step));
     }
     let (curves, chain) = read(args)?;
-    args.suite.keep_from(&args.output)?;
-    let suite = args.suite.load(&chain, None)?;
+    let suite = args.suite.load(&chain, None, &args.output)?;
     let curves = args
         .groups
         .split(args.by == By::Group, curves, &suite, &args.output)?;
@@ -194,10 +193,10 @@ fn run(args: &Args) -> Result<()> {
     }
     let contrasts = Contrasts::new(&curves, args.allow_partial)?;
     for key in &contrasts.unpaired {
-        warn(
-            "contrast",
-            format!("model {:?}: one condition only, left out", key.model),
-        );
+        warn(format!(
+            "model {:?}: one condition only, left out",
+            key.model
+        ));
     }
     if args.profiles {
         return similar(ProfileOf::Gap, &Profile::gaps(&contrasts));
@@ -244,14 +243,11 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
             counted(args.bits, "bit")
         )));
     }
-    args.suite.keep_from(&args.output)?;
-    let suite = args.suite.load(chain, Some(args.bits))?;
+    let suite = args.suite.load(chain, Some(args.bits), &args.output)?;
     cli::warn_of_equal(&suite, args.bits);
     let distances = SuiteDistances::new(&suite, args.bits);
-    let mut rows = Vec::new();
-    for shots in shots {
-        rows.extend(identified(args, &suite, &distances, shots));
-    }
+    let rows = |shots: u32| identified(args, &suite, &distances, shots);
+    let rows: Vec<Identifiability> = shots.into_iter().flat_map(rows).collect();
     args.output.write_table(chain, &rows)
 }
 
@@ -263,33 +259,28 @@ fn identified(
     shots: u32,
 ) -> Vec<Identifiability> {
     let shares = distances.identified(shots);
+    let each = || suite.programs().iter().zip(&shares);
     if args.by == By::Task {
-        return suite
-            .programs()
-            .iter()
-            .zip(shares)
-            .map(|(program, identified)| Identifiability {
-                bits: args.bits,
-                shots,
-                bitload: Some(measures(program, args.bits).bitload),
-                function: Some(program.to_string()),
-                tasks: 1,
-                identified,
-                ..Identifiability::default()
-            })
-            .collect();
+        let row = |(program, identified): (&Program, &f64)| Identifiability {
+            bits: args.bits,
+            shots,
+            bitload: Some(measures(program, args.bits).bitload),
+            function: Some(program.to_string()),
+            tasks: 1,
+            identified: *identified,
+            ..Identifiability::default()
+        };
+        return each().map(row).collect();
     }
-    let named = suite.programs().iter().map(ToString::to_string).zip(shares);
-    let named: Vec<(String, f64)> = named.collect();
-    let tasks = u32::try_from(named.len()).unwrap_or(u32::MAX);
-    let worst = named.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    let tasks = u32::try_from(shares.len()).unwrap_or(u32::MAX);
+    let worst = each().min_by(|a, b| a.1.total_cmp(b.1));
     vec![Identifiability {
         bits: args.bits,
         shots,
         tasks,
-        identified: named.iter().map(|n| n.1).sum::<f64>() / f64::from(tasks),
-        worst: worst.map(|w| w.1),
-        worst_function: worst.map(|w| w.0.clone()),
+        identified: shares.iter().sum::<f64>() / f64::from(tasks),
+        worst: worst.map(|(_, share)| *share),
+        worst_function: worst.map(|(program, _)| program.to_string()),
         ..Identifiability::default()
     }]
 }

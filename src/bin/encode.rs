@@ -53,21 +53,19 @@ Examples:
     gen-tasks --task identity --shots 2 --trials 1 | encode --alphabet 01# | jq -r .prompt";
 
 fn main() -> ExitCode {
-    cli::main("encode", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {
-    let mut encoders = Encoders::new(args)?;
+    let given = args.alphabet.as_deref();
+    let mut encoder = given.map(|name| build(args, name)).transpose()?;
     if let Some(text) = &args.template
         && Template::parse(text)?.ends_prompts_in_space()
     {
-        warn(
-            "encode",
-            format!(
-                "--template {text:?}: prompts end in white space, which tokenizers join to the text after it. Models that \
+        warn(format!(
+            "--template {text:?}: prompts end in white space, which tokenizers join to the text after it. Models that \
                  read text may answer differently from models that read symbols"
-            ),
-        );
+        ));
     }
     let mut reader = Reader::<Trial>::open(args.input.paths(args.output.files()?)?, true)?;
     let mut step = Step::here("encode");
@@ -85,9 +83,7 @@ fn run(args: &Args) -> Result<()> {
     let progress = Progress::new("prompts", reader.total(), args.output.quiet);
     while let Some(entry) = reader.read()? {
         let (place, extra) = (entry.place, entry.extra);
-        let prompt = encoders
-            .encode(entry.record, &extra)
-            .map_err(|e| e.at(&place))?;
+        let prompt = encode(args, &mut encoder, entry.record, &extra).map_err(|e| e.at(&place))?;
         writer.write(&prompt, &extra)?;
         progress.step();
     }
@@ -95,93 +91,55 @@ fn run(args: &Args) -> Result<()> {
     args.output.finish(writer, &reader.provenance().with(step))
 }
 
-/// The encoder by the command line, or by the alphabet that a replayed trial carries.
-struct Encoders<'a> {
-    args: &'a Args,
-    current: Option<Encoder>,
+fn build(args: &Args, alphabet: &str) -> Result<Encoder> {
+    Encoder::new(
+        Alphabet::parse(alphabet)?,
+        args.template.as_deref(),
+        args.prefix.as_deref(),
+    )
 }
 
-impl<'a> Encoders<'a> {
-    fn new(args: &'a Args) -> Result<Self> {
-        let current = args
-            .alphabet
-            .as_deref()
-            .map(|name| Self::build(args, name))
-            .transpose()?;
-        Ok(Self { args, current })
-    }
-
-    fn build(args: &Args, alphabet: &str) -> Result<Encoder> {
-        Encoder::new(
-            Alphabet::parse(alphabet)?,
-            args.template.as_deref(),
-            args.prefix.as_deref(),
-        )
-    }
-
-    /// The prompt of a trial. A replayed trial carries its symbols among its extra columns.
-    fn encode(&mut self, trial: Trial, extra: &Extra) -> Result<Prompt> {
-        let carried = carried_symbols(extra).map_err(Error::data)?;
-        if let Some(Carried { encoding: name, .. }) = &carried {
-            let fits = self.current.as_ref().map(|e| e.alphabet().name() == name);
-            match (fits, &self.args.alphabet) {
-                (Some(false), Some(asked)) => {
-                    return Err(Error::data(format!(
-                        "column \"encoding\": the trial carries symbols of {name}, but --alphabet \
-                         is {asked}"
-                    )));
-                }
-                (Some(true), _) => {}
-                (None | Some(false), _) => self.current = Some(Self::build(self.args, name)?),
-            }
-        }
-        let Some(encoder) = &mut self.current else {
-            return Err(Error::usage(
-                "--alphabet is missing: genomic, linguistic, integer, protein, characters, or words:WORD,WORD,...",
+/// The prompt of a trial. A replayed trial carries its alphabet and symbols among its extra columns; its encoder takes the
+/// place of `current`.
+fn encode(
+    args: &Args,
+    current: &mut Option<Encoder>,
+    trial: Trial,
+    extra: &Extra,
+) -> Result<Prompt> {
+    let text = |name| extra.text(name).map_err(Error::data);
+    let (name, separator) = (text("encoding")?, text("separator")?);
+    let (zero, one) = (text("zero")?, text("one")?);
+    let symbols = match (&name, &zero, &one) {
+        (Some(_), Some(zero), Some(one)) => Some(Symbols {
+            zero,
+            one,
+            separator: separator.as_deref(),
+        }),
+        (None, None, None) => None,
+        _ => {
+            return Err(Error::data(
+                "columns \"encoding\", \"zero\", \"one\": a replayed trial has all three",
             ));
-        };
-        encoder.encode(trial, carried.as_ref().map(Carried::symbols))
-    }
-}
-
-/// The alphabet and symbols that a replayed trial carries.
-struct Carried {
-    encoding: String,
-    zero: String,
-    one: String,
-    separator: Option<String>,
-}
-
-impl Carried {
-    fn symbols(&self) -> Symbols<'_> {
-        Symbols {
-            zero: &self.zero,
-            one: &self.one,
-            separator: self.separator.as_deref(),
         }
-    }
-}
-
-fn carried_symbols(extra: &Extra) -> std::result::Result<Option<Carried>, String> {
-    let separator = extra.text("separator")?;
-    match (
-        extra.text("encoding")?,
-        extra.text("zero")?,
-        extra.text("one")?,
-    ) {
-        (Some(encoding), Some(zero), Some(one)) => {
-            let carried = Carried {
-                encoding,
-                zero,
-                one,
-                separator,
-            };
-            carried.symbols().check()?;
-            Ok(Some(carried))
+    };
+    symbols
+        .map_or(Ok(()), Symbols::check)
+        .map_err(Error::data)?;
+    if let Some(name) = &name
+        && !matches!(current, Some(encoder) if encoder.alphabet().name() == name)
+    {
+        if let Some(asked) = &args.alphabet {
+            return Err(Error::data(format!(
+                "column \"encoding\": the trial carries symbols of {name}, but --alphabet is {asked}"
+            )));
         }
-        (None, None, None) => Ok(None),
-        _ => Err(
-            "columns \"encoding\", \"zero\", \"one\": a replayed trial has all three".to_owned(),
-        ),
+        *current = Some(build(args, name)?);
     }
+    let Some(encoder) = current else {
+        return Err(Error::usage(
+            "--alphabet is missing: genomic, linguistic, integer, protein, characters, or words:WORD,WORD,...",
+        ));
+    };
+    encoder.encode(trial, symbols)
 }

@@ -26,7 +26,16 @@ struct Args {
 #[derive(Subcommand)]
 enum Figure {
     /// Accuracy against shots, with error bars and log-linear fits, over the baselines.
-    #[command(after_help = CURVE_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  Scores of models and baselines in one picture, for a paper and for a slide:
+    figure curve scores.csv -o curve.svg -o curve.png
+  One journal column wide, several files:
+    figure curve evo2.csv qwen3.csv -o curve.svg --width-mm 89 --height-mm 70
+  Beside the published curves of a family:
+    figure curve scores.csv --published Qwen3 -o curve.svg
+Models of modality `baseline` are drawn grey. Where no builtin:mode is among them, the mode baseline
+of the scores' own columns is added. Bars are 95 % intervals.")]
     Curve {
         #[command(flatten)]
         picture: PictureArgs,
@@ -38,7 +47,12 @@ enum Figure {
         published: Vec<String>,
     },
     /// Accuracy against shots, one panel a family of models.
-    #[command(after_help = FAMILIES_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  One panel a family:
+    score evo2.parquet qwen3.parquet | figure families -o families.svg
+  Families whose names do not say so:
+    figure families scores.csv --family ProGen2=ProGen2 --family ImageGPT=imagegpt -o families.svg")]
     Families {
         #[command(flatten)]
         picture: PictureArgs,
@@ -48,7 +62,14 @@ enum Figure {
         family: FamilyArgs,
     },
     /// Accuracy at one shot count, or the gap, against parameters. Reads scores, or contrasts.
-    #[command(after_help = SIZE_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  At the largest shot count that all models have, and at 16 shots:
+    figure size scores.csv -o size.svg
+    figure size scores.csv --shots 16 -o size-16.svg
+  The gap, clean less deranged, at each model's largest shot count:
+    figure size contrasts.csv -o gap-size.svg
+Models need a number of parameters (column params): the model folder's card has it, or `infer --params`.")]
     Size {
         #[command(flatten)]
         picture: PictureArgs,
@@ -59,7 +80,11 @@ enum Figure {
         shots: Option<u32>,
     },
     /// Both coefficients of the log-linear fit against parameters. Reads fits.
-    #[command(after_help = COEFFICIENTS_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  Accuracy at one shot and slope, by parameters:
+    fit-loglinear predictions.parquet | figure coefficients -o coefficients.svg
+Models need a number of parameters (column params): the model folder's card has it, or `infer --params`.")]
     Coefficients {
         #[command(flatten)]
         picture: PictureArgs,
@@ -67,37 +92,99 @@ enum Figure {
         family: FamilyArgs,
     },
     /// The shapes that curves could have through their points, residuals beside. Reads shapes and scores.
-    #[command(after_help = SHAPES_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  Is it a line in ln(shots)?
+    score predictions.parquet -o scores.csv
+    fit-loglinear --shape predictions.parquet -o shapes.csv
+    figure shapes shapes.csv scores.csv -o shapes.svg
+  Two of the shapes only:
+    grep -E ',(shape|log|logistic),' shapes.csv > two.csv
+    figure shapes two.csv scores.csv -o two.svg")]
     Shapes(PictureArgs),
     /// Accuracy by `BitLoad`, one panel a model. Reads scores by `BitLoad`.
-    #[command(name = "bitload", after_help = BITLOAD_EXAMPLES)]
+    #[command(
+        name = "bitload",
+        after_help = "\
+Examples:
+  How accuracy falls with the number of input bits that matter:
+    score --by bitload predictions.parquet | figure bitload -o bitload.svg"
+    )]
     BitLoad(PictureArgs),
     /// Accuracy by mean `BitDiversity`, one panel a model. Reads scores by `BitDiversity`.
-    #[command(name = "bitdiversity", after_help = BITDIVERSITY_EXAMPLES)]
+    #[command(
+        name = "bitdiversity",
+        after_help = "\
+Examples:
+  Accuracy by the mean number of minority bits of a function's outputs:
+    score --by bitdiversity predictions.parquet | figure bitdiversity -o bitdiversity.svg"
+    )]
     BitDiversity(PictureArgs),
     /// Answers, targets and correct answers whose bits are all equal, one panel a model.
-    #[command(after_help = ZERO_BD_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  Is a model right only where all bits of the answer are equal?
+    score predictions.parquet | figure zero-bd -o zero-bd.svg")]
     ZeroBd(PictureArgs),
     /// Wrong answers that another function, true to all demonstrations, would give, against shots.
-    #[command(after_help = UNDERSTANDABLE_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  How soon do the demonstrations rule the other functions out?
+    score predictions.parquet | figure understandable -o understandable.svg
+Needs predictions with their demonstrations (`infer` without --slim), clean ones.")]
     Understandable(PictureArgs),
     /// What wrong answers are like, as stacked bars, one panel a model. Reads `score --errors`.
-    #[command(after_help = ERRORS_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  What does a model do instead?
+    score --errors predictions.parquet | figure errors -o errors.svg
+An answer that is of several kinds is counted under the first that fits; the shares of each kind by itself, and what
+chance would give, are in the table.")]
     Errors(PictureArgs),
     /// Accuracy with clean and with deranged demonstrations, one panel a model, and the gaps. Reads contrasts.
-    #[command(after_help = CONTRAST_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  Does the mapping matter, or only what outputs look like?
+    contrast clean.parquet deranged.parquet | figure contrast -o contrast.svg")]
     Contrast(PictureArgs),
     /// How alike models' profiles of gaps are: Spearman correlations as a heat map. Reads `contrast --profiles`.
-    #[command(after_help = SIMILARITY_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  Do models learn the same functions?
+    contrast --profiles clean.parquet deranged.parquet | figure similarity -o similarity.svg
+A star marks correlations above 0 at p < .05 after Holm's correction over the pairs.")]
     Similarity(PictureArgs),
     /// The gap of every function, one row each. Reads `contrast --by task`.
-    #[command(after_help = TASKS_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  Which functions are learnt? All 100 on one page:
+    contrast --by task clean.parquet deranged.parquet | figure tasks -o tasks.svg")]
     Tasks(PictureArgs),
     /// Accuracy, slope or gap of groups of functions, one row each. Reads scores, fits or contrasts by group.
-    #[command(after_help = GROUPS_EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  Which kinds of functions are learnt, and which from more examples?
+    contrast --by group both.parquet | figure groups -o gaps.svg
+    fit-loglinear --by group predictions.parquet | figure groups -o slopes.svg")]
     Groups(PictureArgs),
     /// One page of HTML with every figure that the results allow, their tables and how they were made.
-    #[command(long_about = REPORT_MANUAL, after_help = REPORT_EXAMPLES)]
+    ///
+    /// Reads any results: scores (by cell, task, BitLoad, BitDiversity, group), fits, contrasts, similarities. The page
+    /// needs no network and holds nothing but itself: figures are inline SVG, tables sort by a press on a heading. A press
+    /// on a series or its label hides it in all figures, one on the label shows it again; a point is named with its
+    /// interval under the pointer, and by the arrow keys from its label; a table's row lights up the curves of its model.
+    /// Where a file has a FILE.provenance.json beside it, or its provenance inside (Arrow, Parquet), the page shows the
+    /// commands behind it.
+    #[command(after_help = "\
+Examples:
+  Everything about one run:
+    score predictions.parquet -o scores.csv
+    score --by task predictions.parquet -o tasks.csv
+    fit-loglinear predictions.parquet -o fits.csv
+    figure report scores.csv tasks.csv fits.csv -o report.html
+  Its figures as files, too:
+    figure report scores.csv fits.csv --figures figures/ -o report.html
+For a list of models `make reproduce` does all of it.")]
     Report(ReportArgs),
 }
 
@@ -183,120 +270,8 @@ Examples:
   Which inputs a figure needs is said by its own help, and by its errors:
     figure coefficients --help";
 
-const CURVE_EXAMPLES: &str = "\
-Examples:
-  Scores of models and baselines in one picture, for a paper and for a slide:
-    figure curve scores.csv -o curve.svg -o curve.png
-  One journal column wide, several files:
-    figure curve evo2.csv qwen3.csv -o curve.svg --width-mm 89 --height-mm 70
-  Beside the published curves of a family:
-    figure curve scores.csv --published Qwen3 -o curve.svg
-Models of modality `baseline` are drawn grey. Where no builtin:mode is among them, the mode baseline
-of the scores' own columns is added. Bars are 95 % intervals.";
-
-const FAMILIES_EXAMPLES: &str = "\
-Examples:
-  One panel a family:
-    score evo2.parquet qwen3.parquet | figure families -o families.svg
-  Families whose names do not say so:
-    figure families scores.csv --family ProGen2=ProGen2 --family ImageGPT=imagegpt -o families.svg";
-
-const SIZE_EXAMPLES: &str = "\
-Examples:
-  At the largest shot count that all models have, and at 16 shots:
-    figure size scores.csv -o size.svg
-    figure size scores.csv --shots 16 -o size-16.svg
-  The gap, clean less deranged, at each model's largest shot count:
-    figure size contrasts.csv -o gap-size.svg
-Models need a number of parameters (column params): the model folder's card has it, or `infer --params`.";
-
-const COEFFICIENTS_EXAMPLES: &str = "\
-Examples:
-  Accuracy at one shot and slope, by parameters:
-    fit-loglinear predictions.parquet | figure coefficients -o coefficients.svg
-Models need a number of parameters (column params): the model folder's card has it, or `infer --params`.";
-
-const BITLOAD_EXAMPLES: &str = "\
-Examples:
-  How accuracy falls with the number of input bits that matter:
-    score --by bitload predictions.parquet | figure bitload -o bitload.svg";
-
-const BITDIVERSITY_EXAMPLES: &str = "\
-Examples:
-  Accuracy by the mean number of minority bits of a function's outputs:
-    score --by bitdiversity predictions.parquet | figure bitdiversity -o bitdiversity.svg";
-
-const ZERO_BD_EXAMPLES: &str = "\
-Examples:
-  Is a model right only where all bits of the answer are equal?
-    score predictions.parquet | figure zero-bd -o zero-bd.svg";
-
-const UNDERSTANDABLE_EXAMPLES: &str = "\
-Examples:
-  How soon do the demonstrations rule the other functions out?
-    score predictions.parquet | figure understandable -o understandable.svg
-Needs predictions with their demonstrations (`infer` without --slim), clean ones.";
-
-const ERRORS_EXAMPLES: &str = "\
-Examples:
-  What does a model do instead?
-    score --errors predictions.parquet | figure errors -o errors.svg
-An answer that is of several kinds is counted under the first that fits; the shares of each kind by itself, and what
-chance would give, are in the table.";
-
-const CONTRAST_EXAMPLES: &str = "\
-Examples:
-  Does the mapping matter, or only what outputs look like?
-    contrast clean.parquet deranged.parquet | figure contrast -o contrast.svg";
-
-const SIMILARITY_EXAMPLES: &str = "\
-Examples:
-  Do models learn the same functions?
-    contrast --profiles clean.parquet deranged.parquet | figure similarity -o similarity.svg
-A star marks correlations above 0 at p < .05 after Holm's correction over the pairs.";
-
-const TASKS_EXAMPLES: &str = "\
-Examples:
-  Which functions are learnt? All 100 on one page:
-    contrast --by task clean.parquet deranged.parquet | figure tasks -o tasks.svg";
-
-const SHAPES_EXAMPLES: &str = "\
-Examples:
-  Is it a line in ln(shots)?
-    score predictions.parquet -o scores.csv
-    fit-loglinear --shape predictions.parquet -o shapes.csv
-    figure shapes shapes.csv scores.csv -o shapes.svg
-  Two of the shapes only:
-    grep -E ',(shape|log|logistic),' shapes.csv > two.csv
-    figure shapes two.csv scores.csv -o two.svg";
-
-const GROUPS_EXAMPLES: &str = "\
-Examples:
-  Which kinds of functions are learnt, and which from more examples?
-    contrast --by group both.parquet | figure groups -o gaps.svg
-    fit-loglinear --by group predictions.parquet | figure groups -o slopes.svg";
-
-const REPORT_MANUAL: &str = "\
-One page of HTML with every figure that the results allow, their tables and how they were made.\n\n\
-Reads any results: scores (by cell, task, BitLoad, BitDiversity, group), fits, contrasts, similarities. The page needs no \
-network and holds nothing but itself: figures are inline SVG, tables sort by a press on a heading. A press on a \
-series or its label hides it in all figures, one on the label shows it again; a point is named with its interval under \
-the pointer, and by the arrow keys from its label; a table's row lights up the curves of its model. Where a file has a \
-FILE.provenance.json beside it, or its provenance inside (Arrow, Parquet), the page shows the commands behind it.";
-
-const REPORT_EXAMPLES: &str = "\
-Examples:
-  Everything about one run:
-    score predictions.parquet -o scores.csv
-    score --by task predictions.parquet -o tasks.csv
-    fit-loglinear predictions.parquet -o fits.csv
-    figure report scores.csv tasks.csv fits.csv -o report.html
-  Its figures as files, too:
-    figure report scores.csv fits.csv --figures figures/ -o report.html
-For a list of models `make reproduce` does all of it.";
-
 fn main() -> ExitCode {
-    cli::main("figure", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {
@@ -350,9 +325,8 @@ fn run(args: &Args) -> Result<()> {
 impl PictureArgs {
     /// Reads results of these sorts, makes the drawing and writes all pictures asked for.
     fn draw(&self, sorts: &[Sort], make: impl FnOnce(&Findings) -> Result<Drawing>) -> Result<()> {
-        for file in &self.output {
-            suffix(file)?;
-        }
+        let suffixes = self.output.iter().map(|file| suffix(file, &["svg", "png"]));
+        let suffixes = suffixes.collect::<Result<Vec<_>>>()?;
         let mut reader = Reader::open(self.input.paths(&self.output)?, false)?;
         let mut drawing = make(&Findings::read(&mut reader, Some(sorts))?)?;
         let page = &mut drawing.page;
@@ -363,17 +337,14 @@ impl PictureArgs {
         let (svg, missing) = drawing.to_svg()?;
         if !missing.is_empty() {
             let list: String = missing.into_iter().collect();
-            warn(
-                "figure",
-                format!("the typeface lacks {list:?}; drawn as boxes"),
-            );
+            warn(format!("the typeface lacks {list:?}; drawn as boxes"));
         }
         // All pictures are written to temporary files before the first gets its name. So either all appear or none.
         let mut sinks = Vec::new();
-        for file in &self.output {
-            let picture = match suffix(file)? {
-                Picture::Svg => svg.clone().into_bytes(),
-                Picture::Png => svg_to_png(&svg, self.dpi)?,
+        for (file, suffix) in self.output.iter().zip(suffixes) {
+            let picture = match suffix {
+                "png" => svg_to_png(&svg, self.dpi)?,
+                _ => svg.clone().into_bytes(),
             };
             let mut sink = Sink::create(Some(file))?;
             sink.write_all(&picture).map_err(|e| Error::file(file, e))?;
@@ -384,13 +355,7 @@ impl PictureArgs {
 }
 
 fn report(args: &ReportArgs) -> Result<()> {
-    let name = args.output.extension().and_then(|s| s.to_str());
-    if !name.is_some_and(|s| s.eq_ignore_ascii_case("html")) {
-        return Err(Error::usage(format!(
-            "-o {}: expected a name that ends in .html",
-            args.output.display()
-        )));
-    }
+    suffix(&args.output, &["html"])?;
     let published = figures::published(&args.published)?;
     let paths = args.input.paths(std::slice::from_ref(&args.output))?;
     let mut reader = Reader::open(paths, false)?;
@@ -413,7 +378,7 @@ fn report(args: &ReportArgs) -> Result<()> {
             Sink::write_file(&file("png"), &svg_to_png(svg, args.dpi)?)?;
         }
         if let Err(why) = &svg {
-            warn("figure", format!("{:?} is left out: {why}", figure.heading));
+            warn(format!("{:?} is left out: {why}", figure.heading));
         }
         drawn.push((figure.heading, svg));
     }
@@ -435,18 +400,15 @@ fn source(path: &Path) -> Result<(String, Option<String>)> {
     Ok((path.display().to_string(), sha256))
 }
 
-enum Picture {
-    Svg,
-    Png,
-}
-
-fn suffix(file: &Path) -> Result<Picture> {
-    match file.extension().and_then(|s| s.to_str()) {
-        Some(s) if s.eq_ignore_ascii_case("svg") => Ok(Picture::Svg),
-        Some(s) if s.eq_ignore_ascii_case("png") => Ok(Picture::Png),
-        _ => Err(Error::usage(format!(
-            "-o {}: expected a name that ends in .svg or .png",
-            file.display()
-        ))),
-    }
+/// The suffix of a file name, which has to be one of these.
+fn suffix(file: &Path, known: &[&'static str]) -> Result<&'static str> {
+    let own = file.extension().unwrap_or_default();
+    let found = known.iter().find(|suffix| own.eq_ignore_ascii_case(suffix));
+    found.copied().ok_or_else(|| {
+        Error::usage(format!(
+            "-o {}: expected a name that ends in .{}",
+            file.display(),
+            known.join(" or .")
+        ))
+    })
 }

@@ -112,8 +112,8 @@ Examples:
 
 /// A row with an accuracy, or one with a prediction.
 enum MeanOrOutcome {
-    Mean(Box<Mean>),
-    Outcome(Box<Outcome>),
+    Mean(Mean),
+    Outcome(Outcome),
 }
 
 impl FromRow for MeanOrOutcome {
@@ -121,14 +121,14 @@ impl FromRow for MeanOrOutcome {
 
     fn from_row(row: Row<'_>) -> std::result::Result<Self, String> {
         if row.has("correct") {
-            return Outcome::from_row(row).map(|outcome| Self::Outcome(Box::new(outcome)));
+            return Outcome::from_row(row).map(Self::Outcome);
         }
-        Mean::from_row(row).map(|mean| Self::Mean(Box::new(mean)))
+        Mean::from_row(row).map(Self::Mean)
     }
 }
 
 fn main() -> ExitCode {
-    cli::main("fit-loglinear", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {
@@ -166,10 +166,7 @@ fn run(args: &Args) -> Result<()> {
     }
     let across = args.families || !args.family.is_empty();
     if !across && means.iter().any(|m| m.key.design == Some(Design::Nested)) {
-        warn(
-            "fit-loglinear",
-            "scores of nested curves have no errors for a fit; give the predictions instead",
-        );
+        warn("scores of nested curves have no errors for a fit; give the predictions instead");
     }
     if args.by == By::Group && !means.is_empty() {
         return Err(Error::usage(
@@ -214,10 +211,9 @@ fn shape_rows(curves: &[CurveCells]) -> Result<Vec<ShapeFit>> {
         if !left_out.is_empty() {
             let names: Vec<&str> = left_out.iter().map(|shape| shape.word()).collect();
             let (model, names) = (&curve.key.model, names.join(", "));
-            warn(
-                "fit-loglinear",
-                format!("model {model:?}: too few shot counts for the shapes {names}, left out"),
-            );
+            warn(format!(
+                "model {model:?}: too few shot counts for the shapes {names}, left out"
+            ));
         }
     }
     Ok(rows)

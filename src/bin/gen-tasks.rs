@@ -133,7 +133,7 @@ with the columns function, input and output, one row per input. Later filters fi
 the records' provenance. If it was lost, give them --suite FILE.";
 
 fn main() -> ExitCode {
-    cli::main("gen-tasks", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {
@@ -143,12 +143,12 @@ fn run(args: &Args) -> Result<()> {
     if args.list {
         return list(args, &Chain::default().with(step));
     }
-    if has_duplicates(&args.condition) {
+    let conditions = &args.condition;
+    if (1..conditions.len()).any(|i| conditions[..i].contains(&conditions[i])) {
         return Err(Error::usage("--condition: given twice"));
     }
-    if args.condition.contains(&Condition::Deranged) && args.shots.iter().any(|&shots| shots < 2) {
+    if conditions.contains(&Condition::Deranged) && args.shots.iter().any(|&shots| shots < 2) {
         warn(
-            "gen-tasks",
             "fewer than 2 demonstrations cannot be deranged: at 0 and 1 shots the deranged trials equal the clean ones",
         );
     }
@@ -173,11 +173,8 @@ fn settings(args: &Args, suite: &Suite, shots: &[u32], total: u64) -> Facts {
         ("condition", json!(conditions)),
         ("design", json!(args.design.word())),
     ];
-    for (name, value) in own {
-        if !value.is_null() {
-            facts.insert(name.to_owned(), value);
-        }
-    }
+    let own = own.into_iter().filter(|(_, value)| !value.is_null());
+    facts.extend(own.map(|(name, value)| (name.to_owned(), value)));
     facts
 }
 
@@ -284,8 +281,4 @@ fn list(args: &Args, chain: &Chain) -> Result<()> {
     };
     let rows: Vec<Listing> = suite.programs().iter().map(listing).collect();
     args.output.write_table(chain, &rows)
-}
-
-fn has_duplicates(conditions: &[Condition]) -> bool {
-    (1..conditions.len()).any(|i| conditions[..i].contains(&conditions[i]))
 }

@@ -9,6 +9,7 @@ use shotline::cli::{
     self, GroupArgs, InputArgs, OutputArgs, Progress, SeedArg, SuiteArg, ThreadArgs, warn,
 };
 use shotline::error::Result;
+use shotline::program::Suite;
 use shotline::provenance::Step;
 use shotline::record::{Reader, Score};
 use shotline::stats::Bootstrap;
@@ -117,14 +118,13 @@ Examples:
     score --power .02 predictions.parquet";
 
 fn main() -> ExitCode {
-    cli::main("score", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {
     args.threads.install(args.output.quiet)?;
     let mut reader = Reader::<Outcome>::open(args.input.paths(args.output.files()?)?, false)?;
-    args.suite.keep_from(&args.output)?;
-    let suite = args.suite.load(&reader.provenance(), None)?;
+    let suite = args.suite.load(&reader.provenance(), None, &args.output)?;
     let mut judge = Judge::new(suite.clone(), args.errors);
     let mut cells = Cells::default();
     let progress = Progress::new("predictions", reader.total(), args.output.quiet);
@@ -141,31 +141,25 @@ fn run(args: &Args) -> Result<()> {
     let curves = args
         .groups
         .split(args.by == By::Group, curves, &suite, &args.output)?;
-    let mut known = Complexities::new(suite);
     if args.errors {
-        return args.output.write_table(
-            &chain,
-            &each_cell(&curves, |curve, shots, cell| {
-                Ok(error_shares(curve, shots, cell))
-            })?,
-        );
+        let rows = each_cell(&curves, |curve, shots, cell| {
+            Ok(error_shares(curve, shots, cell))
+        })?;
+        return args.output.write_table(&chain, &rows);
     }
     if let Some(se) = args.power {
         let rows = each_cell(&curves, |curve, shots, cell| power(curve, shots, cell, se))?;
         let beyond = rows.iter().filter(|r| r.design_tasks.is_none()).count();
         if beyond > 0 {
-            warn(
-                "score",
-                format!(
-                    "--power {se}: {beyond} of {} designs would need more than 2147483648 functions, \
+            warn(format!(
+                "--power {se}: {beyond} of {} designs would need more than 2147483648 functions, \
                      and are null",
-                    rows.len()
-                ),
-            );
+                rows.len()
+            ));
         }
         return args.output.write_table(&chain, &rows);
     }
-    let rows = scores(args, &curves, &mut known)?;
+    let rows = scores(args, &curves, suite)?;
     let lone = rows
         .iter()
         .filter(|r| r.function.is_none() && r.tasks == Some(1));
@@ -176,7 +170,7 @@ fn run(args: &Args) -> Result<()> {
 /// The rows of every cell.
 fn each_cell<T>(
     curves: &[CurveCells],
-    rows: impl Fn(&CurveCells, u32, &CurveCell) -> Result<Vec<T>>,
+    mut rows: impl FnMut(&CurveCells, u32, &CurveCell) -> Result<Vec<T>>,
 ) -> Result<Vec<T>> {
     let mut all = Vec::new();
     for curve in curves {
@@ -187,31 +181,31 @@ fn each_cell<T>(
     Ok(all)
 }
 
-fn scores(args: &Args, curves: &[CurveCells], known: &mut Complexities) -> Result<Vec<Score>> {
+fn scores(args: &Args, curves: &[CurveCells], suite: Suite) -> Result<Vec<Score>> {
+    let mut known = Complexities::new(suite);
+    let measure = match args.by {
+        By::Cell | By::Group => None,
+        By::Task => {
+            return each_cell(curves, |curve, shots, cell| {
+                score_tasks(curve, shots, cell, &mut known)
+            });
+        }
+        By::Bitload => Some(Measure::BitLoad),
+        By::Bitdiversity => Some(Measure::BitDiversity),
+    };
     let mut rows = Vec::new();
     for curve in curves {
-        let strata = match args.by {
-            By::Cell | By::Group => {
-                rows.extend(score_cells(args, curve)?);
-                continue;
-            }
-            By::Task => {
-                for (&shots, cell) in &curve.cells {
-                    rows.extend(score_tasks(curve, shots, cell, known)?);
-                }
-                continue;
-            }
-            By::Bitload => strata(curve, Measure::BitLoad, known)?,
-            By::Bitdiversity => strata(curve, Measure::BitDiversity, known)?,
+        let Some(measure) = measure else {
+            rows.extend(score_cells(args, curve)?);
+            continue;
         };
-        for stratum in strata {
-            for score in score_cells(args, &stratum.curve)? {
-                rows.push(Score {
-                    bitload: stratum.bitload,
-                    bitdiversity: stratum.bitdiversity,
-                    ..score
-                });
-            }
+        for stratum in strata(curve, measure, &mut known)? {
+            let scores = score_cells(args, &stratum.curve)?.into_iter();
+            rows.extend(scores.map(|score| Score {
+                bitload: stratum.bitload,
+                bitdiversity: stratum.bitdiversity,
+                ..score
+            }));
         }
     }
     Ok(rows)

@@ -3,7 +3,7 @@ Arguments that several filters take.
 */
 
 use super::output::{Sink, keep_apart};
-use super::{note, program, warn};
+use super::{note, warn};
 use crate::analysis::{CurveCells, Groups};
 use crate::compression::{Compression, name_inside};
 use crate::error::{Error, Result, counted};
@@ -245,10 +245,9 @@ impl GroupArgs {
         if let Some(first) = absent.first() {
             let functions = counted(absent.len(), "function");
             let name = name.unwrap_or("the suite's groups");
-            warn(
-                program(),
-                format!("{name}: {functions} without predictions, {first} first"),
-            );
+            warn(format!(
+                "{name}: {functions} without predictions, {first} first"
+            ));
         }
         groups.split(&curves)
     }
@@ -264,25 +263,16 @@ pub struct SuiteArg {
 }
 
 impl SuiteArg {
-    /// Checks that the output is not the suite's file.
-    ///
-    /// # Errors
-    /// It is.
-    pub fn keep_from(&self, output: &OutputArgs) -> Result<()> {
-        self.suite
-            .iter()
-            .try_for_each(|name| output.keep_suite(name))
-    }
-
     /// The given suite, or the one in the provenance. `bits` as in [`Suite::load`].
     ///
     /// # Errors
-    /// The suite cannot be loaded, or is not the one in the provenance.
-    pub fn load(&self, chain: &Chain, bits: Option<u32>) -> Result<Suite> {
+    /// The suite cannot be loaded, is not the one in the provenance, or its file is the output.
+    pub fn load(&self, chain: &Chain, bits: Option<u32>, output: &OutputArgs) -> Result<Suite> {
         let drawn = chain.suite()?;
         let Some(name) = &self.suite else {
             return drawn.map_or_else(Suite::paper, Ok);
         };
+        output.keep_suite(name)?;
         let given = Suite::load(name, bits)?;
         match drawn.map(|suite| suite.sha256()) {
             Some(drawn) if drawn != given.sha256() => Err(Error::data(format!(
@@ -329,10 +319,9 @@ impl ThreadArgs {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         if self.threads > cores && !quiet {
             let asked = self.threads;
-            note(
-                program(),
-                format!("--threads {asked}: {cores}, as many as there are cores"),
-            );
+            note(format!(
+                "--threads {asked}: {cores}, as many as there are cores"
+            ));
         }
         match self.threads {
             0 => cores,

@@ -26,8 +26,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-static PROGRAM: OnceLock<&str> = OnceLock::new();
-static VERSION: OnceLock<String> = OnceLock::new();
+static PROGRAM: OnceLock<String> = OnceLock::new();
 static COMMIT: OnceLock<&str> = OnceLock::new();
 
 /// What `--version` prints: the number, the commit if the build knows it (`make`), and what a filter adds.
@@ -44,7 +43,7 @@ pub fn version(more: Option<String>) -> String {
 
 /// The name of this filter.
 fn program() -> &'static str {
-    PROGRAM.get().copied().unwrap_or("shotline")
+    PROGRAM.get().map_or("shotline", String::as_str)
 }
 
 /// Parses the command line, runs the filter and turns its result into an exit code. If the reader closes standard
@@ -52,24 +51,23 @@ fn program() -> &'static str {
 ///
 /// Each filter passes its `commit`, so that a new commit does not recompile the library.
 pub fn main<A: Parser>(
-    program: &'static str,
     commit: Option<&'static str>,
     run: impl FnOnce(&A) -> Result<()>,
 ) -> ExitCode {
-    PROGRAM.get_or_init(|| program);
     // Sources without a repository have no commit.
     if let Some(commit) = commit.filter(|commit| !commit.is_empty()) {
         COMMIT.get_or_init(|| commit);
     }
     let mut command = args::with_memory(A::command());
+    PROGRAM.get_or_init(|| command.get_name().to_owned());
     let mut arguments = std::env::args_os().skip(1);
     if arguments
         .next()
         .is_some_and(|first| first == generate::FLAG)
     {
-        return exit(program, generate::generate(command, arguments));
+        return exit(generate::generate(command, arguments));
     }
-    command = command.version(VERSION.get_or_init(|| version(None)).as_str());
+    command = command.version(&*version(None).leak());
     let parsed = command
         .try_get_matches_from_mut(std::env::args_os())
         .and_then(|mut matches| {
@@ -84,10 +82,10 @@ pub fn main<A: Parser>(
             let wrong: Vec<String> = wrong
                 .map(|arg| arg.as_bytes().escape_ascii().to_string())
                 .collect();
-            return exit(
-                program,
-                Err(Error::usage(format!("{}: not UTF-8", wrong.join(", ")))),
-            );
+            return exit(Err(Error::usage(format!(
+                "{}: not UTF-8",
+                wrong.join(", ")
+            ))));
         }
         Err(e) if e.use_stderr() => {
             // Parse again with escaped arguments, so that the message cannot steer the terminal.
@@ -103,12 +101,12 @@ pub fn main<A: Parser>(
                 let printed = help_or_version.print();
                 printed.map_err(|e| Error::io("stdout", e))
             });
-            return exit(program, printed);
+            return exit(printed);
         }
     };
     memory::limit(memory, last_word);
     output::remove_unfinished_on_signals();
-    exit(program, run(&args))
+    exit(run(&args))
 }
 
 /// The last message when memory runs out. No unfinished file is left behind.
@@ -118,11 +116,11 @@ fn last_word(words: fmt::Arguments<'_>) {
 }
 
 /// Prints the error, if there is one, and gives the exit code.
-fn exit(program: &str, result: Result<()>) -> ExitCode {
+fn exit(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) | Err(Error::Closed) => ExitCode::SUCCESS,
         Err(e) => {
-            note(program, &e);
+            note(&e);
             ExitCode::from(e.exit_code())
         }
     }
@@ -131,37 +129,31 @@ fn exit(program: &str, result: Result<()>) -> ExitCode {
 /// Warns that rows with only one function have no error over functions.
 pub fn warn_of_one_function(rows: usize) {
     if rows > 0 {
-        warn(
-            program(),
-            format!(
-                "{} of only one function: errors over functions need two, and are null",
-                counted(rows, "row")
-            ),
-        );
+        warn(format!(
+            "{} of only one function: errors over functions need two, and are null",
+            counted(rows, "row")
+        ));
     }
 }
 
 /// Warns that some bootstrap replicates at `place` were left out, because they lack a shot count.
 pub fn warn_of_replicates(place: &str, missing: usize, replicates: u32) {
     if missing > 0 {
-        warn(
-            program(),
-            format!(
-                "{place}: left out {missing} of {replicates} bootstrap replicates, which drew no function \
+        warn(format!(
+            "{place}: left out {missing} of {replicates} bootstrap replicates, which drew no function \
                  of a shot count"
-            ),
-        );
+        ));
     }
 }
 
 /// One line of warning on stderr.
-pub fn warn(program: &str, message: impl Display) {
-    note(program, format!("warning: {message}"));
+pub fn warn(message: impl Display) {
+    note(format!("warning: {message}"));
 }
 
 /// One line on stderr, with control characters escaped.
-pub fn note(program: &str, message: impl Display) {
-    eprintln!("{program}: {}", visible(&message.to_string()));
+pub fn note(message: impl Display) {
+    eprintln!("{}: {}", program(), visible(&message.to_string()));
 }
 
 /// Warns of functions of a suite that are equal at this width.
@@ -181,11 +173,8 @@ pub fn warn_of_equal(suite: &Suite, bits: u32) {
         named.push(format!("and {} more", groups.len() - NAMED));
     }
     let named = named.join("; ");
-    warn(
-        program(),
-        format!(
-            "functions with the same truth table at {}: {named}",
-            counted(bits, "bit")
-        ),
-    );
+    warn(format!(
+        "functions with the same truth table at {}: {named}",
+        counted(bits, "bit")
+    ));
 }

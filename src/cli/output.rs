@@ -2,37 +2,31 @@
 Outputs that appear whole or not at all: a temporary file beside the target, renamed at the end.
 */
 
+use super::program;
 use crate::compression::{Compression, Packer};
 use crate::error::{Error, Result, visible};
 use crate::predictor::stop_engines;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::io::{self, BufWriter, Write};
 use std::iter;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use tempfile::TempPath;
 
 /// Unfinished temporary files, for the signal handler to remove.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Gives the signal handler's last message.
-type LastWord = Box<dyn Fn() -> Option<String> + Send>;
+static LAST_WORD: OnceLock<Box<dyn Fn() -> Option<String> + Send + Sync>> = OnceLock::new();
 
-static LAST_WORD: Mutex<Option<LastWord>> = Mutex::new(None);
-
-/// On Ctrl-C, SIGTERM and SIGHUP, calls `words` and prints the result on stderr.
-pub fn when_interrupted(
-    program: &'static str,
-    words: impl Fn() -> Option<String> + Send + 'static,
-) {
-    *LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(move || {
-        words().map(|words| format!("{program}: interrupted: {words}"))
-    }));
+/// On Ctrl-C, SIGTERM and SIGHUP, calls `words` and prints the result on stderr. Only the first call counts.
+pub fn when_interrupted(words: impl Fn() -> Option<String> + Send + Sync + 'static) {
+    LAST_WORD.get_or_init(|| Box::new(words));
 }
 
 /// Removes unfinished files, unless another thread holds their list.
@@ -63,11 +57,11 @@ pub(super) fn remove_unfinished_on_signals() {
             // Never unlocked, so that no file is begun any more.
             std::mem::forget(unfinished);
             stop_engines();
-            let last_word = LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(words) = last_word.as_ref().and_then(|words| words()) {
+            if let Some(words) = LAST_WORD.get().and_then(|words| words()) {
                 // `eprintln!` would panic if stderr is closed. This thread's locks would stay taken, and others would
                 // wait forever.
-                let _ = writeln!(io::stderr(), "\n{}", visible(&words));
+                let words = visible(&words);
+                let _ = writeln!(io::stderr(), "\n{}: interrupted: {words}", program());
             }
             signal_hook::low_level::exit(128 + signal);
         }
@@ -153,21 +147,13 @@ pub fn destination(path: &Path) -> PathBuf {
     last.unwrap_or_else(|| path.to_owned())
 }
 
-/// An output: standard output, or a file that gets its name at the end.
-pub enum Sink {
-    /// Standard output.
-    Stdout(BufWriter<File>),
-    /// A device or pipe, written in place.
-    Special(Packer<BufWriter<File>>),
-    /// A file under a temporary name.
-    File {
-        /// The contents.
-        file: Packer<BufWriter<File>>,
-        /// The temporary name. The file is removed if this is dropped.
-        temporary: TempPath,
-        /// The final name.
-        path: PathBuf,
-    },
+/// An output: standard output, a device or pipe that is written in place, or a file that gets its name at the end.
+pub struct Sink {
+    out: Packer<BufWriter<File>>,
+    /// The file's name until then. The file is removed if this is dropped.
+    temporary: Option<TempPath>,
+    /// The final name; `stdout` for standard output.
+    path: PathBuf,
 }
 
 /// Large enough that system calls do not matter.
@@ -193,27 +179,19 @@ impl Sink {
             // A wider pipe lets its two ends wait less for each other. This fails for anything but a pipe, which is
             // fine.
             let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE);
-            return Ok(Self::Stdout(BufWriter::with_capacity(
-                BUFFER,
-                File::from(file),
-            )));
+            return Self::into_file(file.into(), None, None, Path::new("stdout"));
         };
+        // By the name given, wherever its links lead.
         let compression = Compression::of_suffix(path);
-        let pack = |file| {
-            let file = BufWriter::with_capacity(BUFFER, file);
-            Packer::new(file, compression).map_err(|e| Error::file(path, e))
-        };
         let path = destination(path);
         match fs::metadata(&path) {
             Ok(meta) if meta.is_dir() => {
                 return Err(Error::usage(format!("{}: is a folder", path.display())));
             }
             Ok(meta) if !meta.is_file() => {
-                let file = OpenOptions::new()
-                    .write(true)
-                    .open(&path)
-                    .map_err(|e| Error::file(&path, e))?;
-                return Ok(Self::Special(pack(file)?));
+                let file = OpenOptions::new().write(true).open(&path);
+                let file = file.map_err(|e| Error::file(&path, e))?;
+                return Self::into_file(file, compression, None, &path);
             }
             _ => {}
         }
@@ -239,10 +217,20 @@ impl Sink {
             .into_parts();
         unfinished.push(temporary.to_path_buf());
         drop(unfinished);
-        Ok(Self::File {
-            file: pack(file)?,
+        Self::into_file(file, compression, Some(temporary), &path)
+    }
+
+    fn into_file(
+        file: File,
+        compression: Option<Compression>,
+        temporary: Option<TempPath>,
+        path: &Path,
+    ) -> Result<Self> {
+        let file = BufWriter::with_capacity(BUFFER, file);
+        Ok(Self {
+            out: Packer::new(file, compression).map_err(|e| Error::file(path, e))?,
             temporary,
-            path,
+            path: path.to_owned(),
         })
     }
 
@@ -261,48 +249,29 @@ impl Sink {
     /// # Errors
     /// The output cannot be written or renamed.
     pub fn commit(self) -> Result<()> {
-        match self {
-            Self::Stdout(mut out) => out.flush().map_err(|e| Error::io("stdout", e)),
-            Self::Special(out) => out
-                .finish()
-                .and_then(|mut out| out.flush())
-                .map_err(|e| Error::io("output", e)),
-            Self::File {
-                file,
-                temporary,
-                path,
-            } => {
-                let file = file
-                    .finish()
-                    .and_then(|file| file.into_inner().map_err(IntoInnerError::into_error))
-                    .map_err(|e| Error::file(&path, e))?;
-                file.sync_all().map_err(|e| Error::file(&path, e))?;
-                let unfinished = temporary.to_path_buf();
-                temporary
-                    .persist(&path)
-                    .map_err(|e| Error::file(&path, e.error))?;
-                UNFINISHED
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .retain(|p| *p != unfinished);
-                Ok(())
-            }
-        }
+        let wrong = |e| Error::file(&self.path, e);
+        let out = self.out.finish().and_then(|out| Ok(out.into_inner()?));
+        let file = out.map_err(wrong)?;
+        let Some(temporary) = self.temporary else {
+            return Ok(());
+        };
+        file.sync_all().map_err(wrong)?;
+        let unfinished = temporary.to_path_buf();
+        temporary.persist(&self.path).map_err(|e| wrong(e.error))?;
+        UNFINISHED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|p| *p != unfinished);
+        Ok(())
     }
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Stdout(out) => out.write(bytes),
-            Self::Special(file) | Self::File { file, .. } => file.write(bytes),
-        }
+        self.out.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stdout(out) => out.flush(),
-            Self::Special(file) | Self::File { file, .. } => file.flush(),
-        }
+        self.out.flush()
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::memory;
 use crate::text;
 use noodles_fasta as fasta;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The sequences of all files as pairs of name and sequence. The name is `FILE:NAME`, or `FILE:ROW`.
 ///
@@ -17,16 +17,17 @@ use std::path::{Path, PathBuf};
 pub fn read_sequences(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for path in paths {
-        memory::reading(Some(path.to_string_lossy().into()));
+        let file = path.display().to_string();
+        memory::reading(Some(file.as_str().into()));
         let bytes = compression::open(path)
             .and_then(text::bytes)
             .map_err(|e| Error::file(path, e))?;
         let found = match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            Some(b'>') => from_fasta(path, &bytes)?,
-            _ => from_csv(path, &bytes)?,
+            Some(b'>') => from_fasta(&file, &bytes)?,
+            _ => from_csv(&file, &bytes)?,
         };
         if found.is_empty() {
-            return Err(Error::data(format!("{}: no sequence", path.display())));
+            return Err(Error::data(format!("{file}: no sequence")));
         }
         all.extend(found);
     }
@@ -34,34 +35,31 @@ pub fn read_sequences(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
     Ok(all)
 }
 
-fn from_fasta(path: &Path, bytes: &[u8]) -> Result<Vec<(String, String)>> {
-    fasta::io::Reader::new(bytes)
-        .records()
-        .enumerate()
-        .map(|(index, record)| {
-            let place = format!("{}: sequence {}", path.display(), index + 1);
+fn from_fasta(file: &str, bytes: &[u8]) -> Result<Vec<(String, String)>> {
+    (1..)
+        .zip(fasta::io::Reader::new(bytes).records())
+        .map(|(number, record)| {
+            let place = format!("{file}: sequence {number}");
             let record = record.map_err(|e| Error::data(format!("{place}: not FASTA: {e}")))?;
             let symbols = String::from_utf8(record.sequence().as_ref().to_vec())
                 .map_err(|_| Error::data(format!("{place}: not text")))?;
             let name = String::from_utf8_lossy(record.name()).into_owned();
-            Ok((format!("{}:{name}", path.display()), symbols))
+            Ok((format!("{file}:{name}"), symbols))
         })
         .collect()
 }
 
-fn from_csv(path: &Path, bytes: &[u8]) -> Result<Vec<(String, String)>> {
+fn from_csv(file: &str, bytes: &[u8]) -> Result<Vec<(String, String)>> {
     const COLUMN: &str = "sequence";
     let mut reader = csv::Reader::from_reader(bytes);
-    let wrong =
-        |e: csv::Error| Error::data(format!("{}: neither FASTA nor CSV: {e}", path.display()));
+    let wrong = |e: csv::Error| Error::data(format!("{file}: neither FASTA nor CSV: {e}"));
     let headers = reader.headers().map_err(wrong)?.clone();
     let column = headers
         .iter()
         .position(|name| name.trim().eq_ignore_ascii_case(COLUMN))
         .ok_or_else(|| {
             Error::data(format!(
-                "{}: neither FASTA (it does not begin with >) nor CSV with a column {COLUMN:?}: found {:?}",
-                path.display(),
+                "{file}: neither FASTA (it does not begin with >) nor CSV with a column {COLUMN:?}: found {:?}",
                 headers.iter().take(5).collect::<Vec<_>>()
             ))
         })?;
@@ -70,7 +68,7 @@ fn from_csv(path: &Path, bytes: &[u8]) -> Result<Vec<(String, String)>> {
         .map(|(row, record)| {
             let record = record.map_err(wrong)?;
             let symbols = record.get(column).unwrap_or_default().trim().to_owned();
-            Ok((format!("{}:{row}", path.display()), symbols))
+            Ok((format!("{file}:{row}"), symbols))
         })
         .collect()
 }
@@ -80,59 +78,38 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn read(name: &str, bytes: &[u8]) -> std::result::Result<Vec<(String, String)>, String> {
+    #[test]
+    fn sequences_are_read_by_name_and_other_files_are_refused_by_what_was_found() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        fs::write(&path, bytes).unwrap();
-        let prefix = format!("{}:", path.display());
-        read_sequences(&[path])
-            .map(|all| {
-                all.into_iter()
-                    .map(|(name, symbols)| (name.replace(&prefix, ""), symbols))
-                    .collect()
-            })
-            .map_err(|e| e.to_string())
-    }
-
-    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
-        expected
-            .iter()
-            .map(|(name, symbols)| ((*name).to_owned(), (*symbols).to_owned()))
-            .collect()
-    }
-
-    #[test]
-    fn fasta_joins_lines_and_keeps_names() {
-        let found = read("a.fa", b">chr1 the first\nACGT\nAC\n>two\nTTTT\n").unwrap();
-        assert_eq!(found, pairs(&[("chr1", "ACGTAC"), ("two", "TTTT")]));
-    }
-
-    #[test]
-    fn csv_has_a_column_of_sequences_at_any_position() {
-        let found = read(
-            "a.csv",
-            b"\xef\xbb\xbfName,Sequence\nhuman,ACGT\nmouse,GGA\n",
-        )
-        .unwrap();
-        assert_eq!(found, pairs(&[("1", "ACGT"), ("2", "GGA")]));
-    }
-
-    #[test]
-    fn other_files_are_refused_by_what_was_found() {
-        for (bytes, word) in [
-            (&b"a,b\n1,2\n"[..], "found [\"a\", \"b\"]"),
+        let path = folder.path().join("file");
+        for (bytes, expected) in [
+            (
+                &b">chr1 the first\nACGT\nAC\n>two\nTTTT\n"[..],
+                "file:chr1 ACGTAC, file:two TTTT",
+            ),
+            (
+                b"\xef\xbb\xbfName,Sequence\nhuman,ACGT\nmouse,GGA\n",
+                "file:1 ACGT, file:2 GGA",
+            ),
+            (b"a,b\n1,2\n", "found [\"a\", \"b\"]"),
             (b"Sequence\n", "no sequence"),
             (b"", "neither FASTA"),
             (b"\x00\xff\xfe", "neither FASTA"),
         ] {
-            let error = read("x", bytes).unwrap_err();
-            assert!(error.contains(word), "{error}");
+            fs::write(&path, bytes).unwrap();
+            let found = match read_sequences(std::slice::from_ref(&path)) {
+                Ok(all) => all
+                    .iter()
+                    .map(|(name, symbols)| format!("{name} {symbols}"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                Err(error) => error.to_string(),
+            };
+            let found = found.replace(&format!("{}/", folder.path().display()), "");
+            assert!(found.contains(expected), "{found}");
         }
-        assert!(
-            read_sequences(&[PathBuf::from("/no/such")])
-                .unwrap_err()
-                .to_string()
-                .contains("/no/such")
-        );
+        fs::remove_file(&path).unwrap();
+        let error = read_sequences(&[path]).unwrap_err().to_string();
+        assert!(error.contains("file: No such file"), "{error}");
     }
 }

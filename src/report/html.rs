@@ -147,9 +147,10 @@ fn of_table(table: &Brief) -> Markup {
                     }
                 }
                 tbody {
-                    @for row in &table.rows {
+                    @for row in 0..table.rows {
                         tr {
-                            @for (cell, column) in row.iter().zip(&table.columns) {
+                            @for column in &table.columns {
+                                @let cell = &column.cells[row];
                                 @let exact = column.is_number.then_some(&cell.exact);
                                 td.number[column.is_number] data-value=[exact] { (cell.shown) }
                             }

@@ -110,14 +110,11 @@ impl Run<'_> {
         };
         if !self.output.quiet && self.identity.method != "builtin" {
             match self.output.file().filter(|_| counts.is_complete) {
-                Some(path) => note(
-                    "infer",
-                    format!(
-                        "{}: complete, with the answers to these prompts",
-                        path.display()
-                    ),
-                ),
-                None => note("infer", counts.words()),
+                Some(path) => note(format!(
+                    "{}: complete, with the answers to these prompts",
+                    path.display()
+                )),
+                None => note(counts.words()),
             }
         }
         if counts.broken > 0 {
@@ -200,7 +197,7 @@ impl Run<'_> {
                 )
             })
         };
-        when_interrupted("infer", {
+        when_interrupted({
             let (kept, hint) = (kept.clone(), hint.clone());
             move || {
                 let n = locked(&kept);
@@ -269,7 +266,7 @@ impl Run<'_> {
             }
             Err(error) => {
                 if let Some(hint) = journal.refused().or_else(|| hint(journal.kept())) {
-                    warn("infer", hint);
+                    warn(hint);
                 }
                 if journal.is_empty() {
                     journal.remove()?;

@@ -203,7 +203,7 @@ struct Tokens(Option<usize>);
 struct Timeout(Option<Duration>);
 
 fn main() -> ExitCode {
-    cli::main("infer", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {
@@ -244,7 +244,6 @@ fn run(args: &Args) -> Result<()> {
             .file()
             .map(|file| Journal::path_of(&destination(file))),
     );
-    args.suite.keep_from(&args.output)?;
     let reader = Reader::open(args.input.paths(&outputs)?, true)?;
     match model.strip_prefix("builtin:") {
         Some(name) => predictors::builtin(args, reader, name),

@@ -36,19 +36,16 @@ pub fn verify(args: &Args, model: &str, options: &onnx::Options) -> Result<()> {
 fn load(args: &Args, folder: &Path, options: &onnx::Options) -> Result<OnnxModel> {
     let model = OnnxModel::load(folder, options)?;
     for text in &model.card().warnings {
-        warn("infer", format!("{}: {text}", model.card().name));
+        warn(format!("{}: {text}", model.card().name));
     }
     if let Some(operators) = model.inexact() {
-        warn(
-            "infer",
-            format!(
-                "{}: dynamically quantised ({operators}): its answers are not exact",
-                model.card().name
-            ),
-        );
+        warn(format!(
+            "{}: dynamically quantised ({operators}): its answers are not exact",
+            model.card().name
+        ));
     }
     if options.device == Device::Auto && !args.output.quiet {
-        note("infer", format!("device: {}", model.device()));
+        note(format!("device: {}", model.device()));
     }
     Ok(model)
 }
@@ -84,20 +81,17 @@ pub fn builtin(args: &Args, mut reader: Reader<Prompt>, name: &str) -> Result<()
         return run.answer(reader, &mut Compress::new(args.seed.seed), step);
     }
     let rule = Rule::named(name)?;
-    let suite = args.suite.load(&reader.provenance(), None)?;
+    let suite = args.suite.load(&reader.provenance(), None, &args.output)?;
     step.settings
         .insert(FUNCTIONS_SHA256.to_owned(), json!(suite.sha256()));
     let mut predictor = Builtin::new(rule, suite, args.seed.seed);
     run.answer(reader, &mut predictor, step)?;
     if predictor.fallbacks() > 0 {
-        warn(
-            "infer",
-            format!(
-                "{} to clean prompts fell back on the mode: no function of the suite agrees with \
+        warn(format!(
+            "{} to clean prompts fell back on the mode: no function of the suite agrees with \
                  their demonstrations (--suite)",
-                counted(predictor.fallbacks(), "answer")
-            ),
-        );
+            counted(predictor.fallbacks(), "answer")
+        ));
     }
     Ok(())
 }
@@ -142,7 +136,6 @@ pub fn exec(args: &Args, reader: Reader<Prompt>, command: &str) -> Result<()> {
     run.answer(reader, &mut predictor, step)?;
     if predictor.ignored_end() {
         warn(
-            "infer",
             "the engine went on at the end of its input, and was stopped; it had answered everything",
         );
     }

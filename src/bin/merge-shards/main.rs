@@ -6,10 +6,8 @@ use record_check::{CheckedRecord, RecordCheck};
 use serde_json::json;
 use shotline::cli::{self, OutputArgs, Progress, keep_apart, warn};
 use shotline::error::{Error, Result};
-use shotline::provenance::{Chain, Step};
-use shotline::record::{
-    FromRow, Prediction, Prompt, Reader, Record, Row, SLIM, Score, Trial, kind_of,
-};
+use shotline::provenance::Step;
+use shotline::record::{FromRow, Prediction, Prompt, Reader, Record, Row, SLIM, Trial, kind_of};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -76,66 +74,38 @@ impl FromRow for Any {
     }
 }
 
-/// What must be known about the shards before their records are read.
-struct Shards {
-    kind: &'static str,
-    /// Columns that all shards leave out.
-    skip: &'static [&'static str],
-    parts: Vec<ShardFile>,
-}
-
 fn main() -> ExitCode {
-    cli::main("merge-shards", option_env!("SHOTLINE_COMMIT"), run)
+    cli::main(option_env!("SHOTLINE_COMMIT"), run)
 }
 
 fn run(args: &Args) -> Result<()> {
     keep_apart(&args.files, args.output.files()?)?;
-    let shards = Shards::look(&args.files)?;
-    match shards.kind {
-        Trial::KIND => merge::<Trial>(args, &shards),
-        Prompt::KIND => merge::<Prompt>(args, &shards),
-        _ => merge::<Prediction>(args, &shards),
+    let looked = args.files.iter().map(|path| look(path));
+    let (kinds, parts): (Vec<&str>, Vec<ShardFile>) = looked.collect::<Result<_>>()?;
+    let kind = kinds[0];
+    if let Some(at) = kinds.iter().position(|other| *other != kind) {
+        return Err(Error::data(format!(
+            "{}: a shard of {}, but {} is one of {kind}",
+            parts[at].name, kinds[at], parts[0].name
+        )));
+    }
+    match kind {
+        TRIALS => merge::<Trial>(args, &parts, &[]),
+        PROMPTS => merge::<Prompt>(args, &parts, &[]),
+        SLIM_PREDICTIONS => merge::<Prediction>(args, &parts, SLIM),
+        _ => merge::<Prediction>(args, &parts, &[]),
     }
 }
 
-impl Shards {
-    /// Reads the head of every file.
-    fn look(files: &[PathBuf]) -> Result<Self> {
-        let mut found: Option<(&str, bool)> = None;
-        let mut parts: Vec<ShardFile> = Vec::with_capacity(files.len());
-        for path in files {
-            let name = path.display().to_string();
-            let (kind, slim, chain) = look(path)?;
-            let (first_kind, first_slim) = *found.get_or_insert((kind, slim));
-            let words = |kind: &str, slim: bool| {
-                let what = if slim { "slim " } else { "" };
-                format!("{what}{kind}s")
-            };
-            if (kind, slim) != (first_kind, first_slim) {
-                return Err(Error::data(format!(
-                    "{name}: a shard of {}, but {} is one of {}",
-                    words(kind, slim),
-                    parts[0].name,
-                    words(first_kind, first_slim)
-                )));
-            }
-            parts.push(ShardFile { name, chain });
-        }
-        let Some((kind, slim)) = found else {
-            return Err(Error::usage("no FILE"));
-        };
-        Ok(Self {
-            kind,
-            skip: if slim { SLIM } else { &[] },
-            parts,
-        })
-    }
-}
+const TRIALS: &str = "trials";
+const PROMPTS: &str = "prompts";
+const PREDICTIONS: &str = "predictions";
+const SLIM_PREDICTIONS: &str = "slim predictions";
 
-/// The kind of a file's records, whether they are slim, and their provenance.
-fn look(path: &Path) -> Result<(&'static str, bool, Chain)> {
-    let name = path.display();
-    if path.as_os_str() == "-" || path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+/// What a file's records are, and their provenance.
+fn look(path: &Path) -> Result<(&'static str, ShardFile)> {
+    let name = path.display().to_string();
+    if name == "-" || path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
         return Err(Error::usage(format!(
             "{name}: a shard has to be a file: its provenance is read before any records"
         )));
@@ -147,91 +117,74 @@ fn look(path: &Path) -> Result<(&'static str, bool, Chain)> {
         // The first line may be damaged: reading it returns the error.
         reader.read()?;
     }
-    let Some(kind) = kind_of(&has).filter(|kind| *kind != Score::KIND) else {
-        return Err(Error::data(format!(
-            "{name}: neither trials nor prompts nor predictions: only these come in shards (merge the predictions, and \
-             score them together)"
-        )));
-    };
-    let slim = kind == Prediction::KIND && !SLIM.iter().any(|name| has(name));
-    Ok((kind, slim, reader.provenance()))
-}
-
-/// The order of the shards, and the checks of their records.
-struct Plan {
-    order: Vec<usize>,
-    /// The number of records that each shard must have; none if unknown.
-    lengths: Option<Vec<u64>>,
-    chain: Chain,
-    watch: RecordCheck,
-}
-
-impl Plan {
-    fn of(args: &Args, shards: &Shards) -> Result<Self> {
-        let parts = &shards.parts;
-        let unknown = parts.iter().find(|part| !part.is_shard());
-        let mut step = Step::here("merge-shards");
-        let mut setting = |name: &str, value| step.settings.insert(name.to_owned(), value);
-        setting("shards", json!(parts.len()));
-        let unknown = unknown.filter(|part| args.allow_unchecked || part.chain.steps().is_empty());
-        let Some(unknown) = unknown else {
-            let whole = Merged::of(parts)?;
-            for warning in &whole.warnings {
-                warn("merge-shards", warning);
-            }
-            let points = match shards.kind {
-                Prediction::KIND => whole.points,
-                _ => 1,
-            };
-            return Ok(Self {
-                order: whole.order,
-                lengths: Some(whole.trials.iter().map(|trials| trials * points).collect()),
-                chain: whole.chain.with(step),
-                watch: RecordCheck::beside_provenance(),
-            });
-        };
-        if !args.allow_unchecked {
+    let kind = match kind_of(&has) {
+        Some(Trial::KIND) => TRIALS,
+        Some(Prompt::KIND) => PROMPTS,
+        Some(Prediction::KIND) if SLIM.iter().any(|name| has(name)) => PREDICTIONS,
+        Some(Prediction::KIND) => SLIM_PREDICTIONS,
+        _ => {
             return Err(Error::data(format!(
-                "{name}: no provenance in it, nor {name}.provenance.json beside it: nobody can tell whether a shard is \
-                 missing, cut off or foreign; --allow-unchecked takes the files as they are",
-                name = unknown.name
+                "{name}: neither trials nor prompts nor predictions: only these come in shards (merge the predictions, and \
+                 score them together)"
             )));
         }
-        warn(
-            "merge-shards",
-            format!(
-                "{}: no provenance of a shard: whether one is missing, cut off or out of its place was not checked",
-                unknown.name
-            ),
-        );
-        setting("unchecked", json!(true));
-        let mut chain = Chain::default();
-        for part in parts {
-            chain.merge(part.chain.clone());
-        }
-        Ok(Self {
-            order: (0..parts.len()).collect(),
-            lengths: None,
-            chain: chain.with(step),
-            watch: RecordCheck::alone(),
-        })
-    }
+    };
+    let chain = reader.provenance();
+    Ok((kind, ShardFile { name, chain }))
 }
 
-fn merge<T: Record + 'static>(args: &Args, shards: &Shards) -> Result<()> {
-    let mut plan = Plan::of(args, shards)?;
-    let mut writer = args.output.records::<T>(shards.skip, &plan.chain)?;
-    let total = plan.lengths.as_ref().map(|lengths| lengths.iter().sum());
-    let progress = Progress::new("records", total, args.output.quiet);
-    for (turn, &at) in plan.order.iter().enumerate() {
-        let name = &shards.parts[at].name;
-        plan.watch.begin(name);
-        let mut reader = Reader::<CheckedRecord<T>>::open(&args.files[at..=at], true)?;
+fn merge<T: Record + 'static>(
+    args: &Args,
+    parts: &[ShardFile],
+    skip: &'static [&'static str],
+) -> Result<()> {
+    let mut step = Step::here("merge-shards");
+    step.settings
+        .insert("shards".to_owned(), json!(parts.len()));
+    let unknown = parts.iter().find(|part| !part.is_shard());
+    let unknown = unknown.filter(|part| args.allow_unchecked || part.chain.steps().is_empty());
+    let whole = match unknown {
+        None => Merged::of(parts)?,
+        Some(ShardFile { name, .. }) if args.allow_unchecked => {
+            warn(format!(
+                "{name}: no provenance of a shard: whether one is missing, cut off or out of its place was not checked"
+            ));
+            step.settings.insert("unchecked".to_owned(), json!(true));
+            Merged::unchecked(parts)
+        }
+        Some(ShardFile { name, .. }) => {
+            return Err(Error::data(format!(
+                "{name}: no provenance in it, nor {name}.provenance.json beside it: nobody can tell whether a shard is \
+                 missing, cut off or foreign; --allow-unchecked takes the files as they are"
+            )));
+        }
+    };
+    for warning in &whole.warnings {
+        warn(warning);
+    }
+    let chain = whole.chain.with(step);
+    let points = if T::KIND == Prediction::KIND {
+        whole.points
+    } else {
+        1
+    };
+    let lengths = whole
+        .shards
+        .iter()
+        .map(|(_, trials)| Some((*trials)? * points));
+    let mut writer = args.output.records::<T>(skip, &chain)?;
+    let progress = Progress::new("records", lengths.clone().sum(), args.output.quiet);
+    let mut check = RecordCheck::new(unknown.is_some());
+    for ((at, _), expected) in whole.shards.iter().zip(lengths) {
+        let name = &parts[*at].name;
+        let mut reader = Reader::<CheckedRecord<T>>::open(&args.files[*at..=*at], true)?;
         let begun = reader.provenance();
+        let mut found = 0;
         while let Some(entry) = reader.read()? {
-            let record = plan.watch.see(entry.record);
+            let record = check.see(name, found == 0, entry.record);
             let record = record.map_err(|e| Error::data(format!("{}: {e}", entry.place)))?;
             writer.write(&record, &entry.extra)?;
+            found += 1;
             progress.step();
         }
         if reader.provenance() != begun {
@@ -239,8 +192,6 @@ fn merge<T: Record + 'static>(args: &Args, shards: &Shards) -> Result<()> {
                 "{name}: provenance of something else after its first records: several files in one"
             )));
         }
-        let found = plan.watch.count();
-        let expected = plan.lengths.as_ref().map(|lengths| lengths[turn]);
         if let Some(expected) = expected.filter(|expected| *expected != found) {
             return Err(Error::data(format!(
                 "{name}: {found} {}s, but this shard has {expected}: {}",
@@ -254,5 +205,5 @@ fn merge<T: Record + 'static>(args: &Args, shards: &Shards) -> Result<()> {
         }
     }
     progress.finish();
-    args.output.finish(writer, &plan.chain)
+    args.output.finish(writer, &chain)
 }
