@@ -5,7 +5,7 @@ Bootstrap replicates of a curve's cells.
 use super::cells::{CurveCell, CurveCells, TrialResult};
 use crate::chance::Key;
 use crate::error::{Error, Result};
-use crate::stats::{Bootstrap, Task};
+use crate::stats::Bootstrap;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The bootstrap replicates of one cell. All are empty for a cell with one function, whose spread over functions is
@@ -92,11 +92,9 @@ fn means<const N: usize>(
         let trials: Vec<&[TrialResult]> = tasks.map(|task| task.trials.as_slice()).collect();
         let rows = trials.first().map_or(0, |first| first.len());
         let row = |i: usize| trials.iter().flat_map(move |trials| channels(&trials[i]));
-        Task {
-            values: (0..rows).flat_map(row).collect(),
-        }
+        (0..rows).flat_map(row).collect()
     };
-    let tasks: Vec<Task> = functions.iter().map(task).collect();
+    let tasks: Vec<Vec<f64>> = functions.iter().map(task).collect();
     let means = bootstrap.means(&tasks, N * cells.len(), key);
     means.as_chunks().0.to_vec()
 }

@@ -21,7 +21,7 @@ mod sign_flip;
 
 pub use attenuation::{Attenuation, Halves};
 pub use binomial::{LikelihoodCurve, Link, Share, likeliest, log_likelihood};
-pub use bootstrap::{Bootstrap, Task, bootstrap_p, quantile, standard_deviation};
+pub use bootstrap::{Bootstrap, bootstrap_p, quantile, standard_deviation};
 pub use clusters::{ClusteredLine, Group, clustered_line};
 pub use components::Components;
 pub use lack_of_fit::{FTest, lack_of_fit};
