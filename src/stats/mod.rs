@@ -29,7 +29,7 @@ pub use least_squares::{Line, line};
 pub use multiple::{adjusted, benjamini_hochberg, holm};
 pub use normal::{NORMAL_95, one_sided_p, z_difference};
 pub use paired::{Paired, PairedTest, paired};
-pub use rank::{Correlation, average_ranks, rank_correlations, spearman};
+pub use rank::{Correlation, rank_correlations, spearman};
 pub use sampling::{Beta, ExpectedRho, Truth};
 pub use sign_flip::{SignFlipTest, sign_flip_test};
 
