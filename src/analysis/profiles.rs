@@ -10,7 +10,7 @@ use super::versus::{are_models, assert_distinct, pair_key};
 use crate::chance::{Below as _, Key};
 use crate::error::{Error, Result};
 use crate::record::{Condition, ProfileOf, Similarity};
-use crate::stats::{Attenuation, Beta, Halves, Truth, rank_correlations};
+use crate::stats::{Attenuation, Beta, Halves, Truth, rank_correlations, spearman};
 use rand_core::SeedableRng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
@@ -165,7 +165,8 @@ fn correlate(
                     ProfileOf::Gap => None,
                     ProfileOf::Accuracy => Beta::by_moments(&tallies(a, b)),
                 };
-                beta?.expected(truth, [a.trials()?, b.trials()?], a.tasks.len(), seed)
+                let trials = [a.trials()?, b.trials()?];
+                beta?.expected(spearman, truth, trials, a.tasks.len(), seed)
             });
             let row = Similarity {
                 pair: pair_key(&a.curve.key, &b.curve.key),
