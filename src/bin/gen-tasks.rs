@@ -221,9 +221,7 @@ fn draw(args: &Args, mut step: Step) -> Result<()> {
     let progress = Progress::new("trials", Some(range.end - range.start), args.output.quiet);
     let none = Extra::default();
     let mut trials = grid.trials(range);
-    // Every trial reuses the memory of the one before.
-    let mut last = None;
-    while let Some(trial) = trials.draw_into(&mut last) {
+    while let Some(trial) = trials.draw() {
         writer.write(trial, &none)?;
         progress.step();
     }

@@ -28,11 +28,7 @@ impl PythonRandom {
         // The two halves are meant.
         #[allow(clippy::cast_possible_truncation)]
         let (low, high) = (seed as u32, (seed >> 32) as u32);
-        let digits = if high == 0 {
-            vec![low]
-        } else {
-            vec![low, high]
-        };
+        let digits = [low, high].into_iter().take(1 + usize::from(high > 0));
         Self(Mt::new_with_key(digits))
     }
 
@@ -161,6 +157,7 @@ impl Replay {
                 self.seed
             );
             trial.condition = condition;
+            trial.shots = shots;
             trial.trial = number;
             if condition == Condition::Deranged {
                 trial.unchanged = Some(derange(&mut trial.outputs, rng));
