@@ -3,7 +3,7 @@ Clean against deranged: how much of a model's accuracy comes from the mapping in
 */
 
 use super::cells::{CurveCells, whole};
-use super::compare::{PairedTasks, TaskPair, corrected};
+use super::compare::{PairedTasks, accuracy, corrected};
 use super::score::Complexities;
 use crate::error::{Error, Result};
 use crate::record::{Condition, Contrast, CurveKey, PairedGap};
@@ -114,7 +114,7 @@ fn row(point: &Point<'_>) -> Option<Contrast> {
     let [clean_accuracy, deranged_accuracy] = point.tasks.accuracies();
     Some(Contrast {
         tasks: whole(point.tasks.tasks.len()),
-        trials: point.tasks.tasks.iter().map(TaskPair::trials).sum(),
+        trials: point.tasks.tasks.iter().map(|task| task.a.1).sum(),
         clean_accuracy,
         deranged_accuracy,
         paired: point.tasks.gap(|swap| swap.greater, |t| t.greater)?,
@@ -161,9 +161,9 @@ pub fn contrast_tasks(
                 bitload: Some(bitload),
                 bitdiversity: Some(bitdiversity),
                 tasks: 1,
-                trials: task.trials(),
-                clean_accuracy: task.accuracy_a(),
-                deranged_accuracy: task.accuracy_b(),
+                trials: task.a.1,
+                clean_accuracy: accuracy(task.a),
+                deranged_accuracy: accuracy(task.b),
                 paired: PairedGap {
                     gap: task.gap(),
                     up: u32::from(sign > 0),

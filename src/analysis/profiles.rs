@@ -4,7 +4,7 @@ can they be with finite trials?
 */
 
 use super::cells::{CurveCells, TaskTrials, TrialResult, whole};
-use super::compare::{corrected, gap, tally};
+use super::compare::{Tally, corrected, gap, tally};
 use super::contrast::Contrasts;
 use super::versus::{are_models, assert_distinct, pair_key};
 use crate::chance::{Below as _, Key};
@@ -97,7 +97,7 @@ impl<'a> Profile<'a> {
 }
 
 /// A function's value in a profile: its gap or its accuracy.
-fn value(clean: (u32, u32), deranged: Option<(u32, u32)>) -> f64 {
+fn value(clean: Tally, deranged: Option<Tally>) -> f64 {
     // An accuracy is the gap to 0 of 1.
     gap(clean, deranged.unwrap_or((0, 1)))
 }
@@ -250,7 +250,7 @@ impl Split {
     }
 
     /// The numbers of right answers and trials in a half, if it has trials.
-    fn tally(&self, trials: &[TrialResult], half: usize) -> Option<(u32, u32)> {
+    fn tally(&self, trials: &[TrialResult], half: usize) -> Option<Tally> {
         let is_in = |result: &&TrialResult| {
             let place = self.numbers.binary_search(&result.trial);
             place.is_ok_and(|place| self.halves[place] == half)
