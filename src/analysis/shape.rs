@@ -9,7 +9,7 @@ use super::cells::{CurveCells, TaskTrials, whole};
 use crate::error::{Error, Result};
 use crate::record::{Shape, ShapeFit};
 use crate::stats::{
-    LikelihoodCurve, Link, Paired, Share, count, lack_of_fit, likeliest, line, log_likelihood,
+    Likelihood, LikelihoodCurve, Link, Paired, Share, count, lack_of_fit, line, log_likelihood,
     paired,
 };
 use clap::ValueEnum as _;
@@ -55,7 +55,13 @@ impl Shape {
     ) -> Option<(LikelihoodCurve, Option<f64>)> {
         let at = |c: f64| {
             let terms: Vec<Vec<f64>> = shots.iter().map(|&n| self.terms(n, c)).collect();
-            likeliest(shares, &terms, self.link(), margin)
+            let likelihood = Likelihood {
+                shares,
+                terms: &terms,
+                link: self.link(),
+                margin,
+            };
+            likelihood.highest()
         };
         match self {
             Self::Saturating => {

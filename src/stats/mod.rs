@@ -20,7 +20,7 @@ mod sampling;
 mod sign_flip;
 
 pub use attenuation::{Attenuation, Halves};
-pub use binomial::{LikelihoodCurve, Link, Share, likeliest, log_likelihood};
+pub use binomial::{Likelihood, LikelihoodCurve, Link, Share, log_likelihood};
 pub use bootstrap::{Bootstrap, bootstrap_p, quantile, standard_deviation};
 pub use clusters::{ClusteredLine, Group, clustered_line};
 pub use components::Components;
