@@ -2,7 +2,7 @@
 Clean against deranged: how much of a model's accuracy comes from the mapping in the demonstrations?
 */
 
-use super::cells::{CurveCells, whole};
+use super::cells::{CurveCells, place, whole};
 use super::compare::{PairedTasks, accuracy, corrected};
 use super::score::Complexities;
 use crate::error::{Error, Result};
@@ -77,7 +77,7 @@ fn points_of<'a>(
         let Some(b) = deranged.cells.get(&shots) else {
             continue;
         };
-        let place = format!("{}, clean and deranged", clean.place(shots));
+        let place = format!("{}, clean and deranged", place(&clean.key, shots));
         points.push(Point {
             clean,
             deranged,
