@@ -157,17 +157,15 @@ pub struct CurveCell {
     pub with_demonstrations: bool,
 }
 
-impl CurveCell {
-    /// The sums over all tasks, and the number of predictions.
-    pub(super) fn counts(&self) -> (Counts, usize) {
-        let mut counts = Counts::default();
-        let mut trials = 0;
-        for task in self.tasks.values() {
-            counts.add(&task.counts);
-            trials += task.trials.len();
-        }
-        (counts, trials)
+/// The sums over tasks, and the number of predictions.
+pub(super) fn totals<'a>(tasks: impl Iterator<Item = &'a TaskTrials>) -> (Counts, usize) {
+    let mut counts = Counts::default();
+    let mut trials = 0;
+    for task in tasks {
+        counts.add(&task.counts);
+        trials += task.trials.len();
     }
+    (counts, trials)
 }
 
 /// All cells of one curve, by shot count.
