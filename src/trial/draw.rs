@@ -33,10 +33,7 @@ impl Grid {
     /// # Errors
     /// A usage error that says what cannot.
     pub fn check(&self) -> Result<()> {
-        check_shots(&self.shots, self.bits)?;
-        if self.trials == 0 {
-            return Err(Error::usage("--trials 0: expected at least one"));
-        }
+        check_counts(&self.shots, self.trials, self.bits)?;
         if self.design == Design::Nested && self.conditions.contains(&Condition::Deranged) {
             return Err(Error::usage(
                 "--design nested --condition deranged: a derangement that keeps the outputs of \
@@ -200,8 +197,8 @@ fn position(index: u64) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)
 }
 
-/// Checks that trials with these shot counts can be drawn at this width.
-pub(super) fn check_shots(shots: &[u32], bits: u32) -> Result<()> {
+/// Checks that this many trials with these shot counts can be drawn at this width.
+pub(super) fn check_counts(shots: &[u32], trials: u32, bits: u32) -> Result<()> {
     check_bits(bits)?;
     if shots.is_empty() {
         return Err(Error::usage("--shots: expected at least one shot count"));
@@ -215,12 +212,14 @@ pub(super) fn check_shots(shots: &[u32], bits: u32) -> Result<()> {
             counted(bits, "bit")
         )));
     }
-    if let Some(n) = shots
-        .iter()
-        .enumerate()
-        .find(|(i, n)| shots[..*i].contains(n))
-    {
-        return Err(Error::usage(format!("--shots: {} is given twice", n.1)));
+    if let Some(i) = (1..shots.len()).find(|&i| shots[..i].contains(&shots[i])) {
+        return Err(Error::usage(format!(
+            "--shots: {} is given twice",
+            shots[i]
+        )));
+    }
+    if trials == 0 {
+        return Err(Error::usage("--trials 0: expected at least one"));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ shuffles.
 */
 
 use super::derange::derange;
-use super::draw::{Function, check_shots};
+use super::draw::{Function, check_counts};
 use crate::chance::Below;
 use crate::encoding::Alphabet;
 use crate::error::{Error, Result};
@@ -85,10 +85,7 @@ impl Replay {
     /// # Errors
     /// A usage error that says what it could not.
     pub fn check(&self) -> Result<()> {
-        check_shots(&self.shots, BITS)?;
-        if self.trials == 0 {
-            return Err(Error::usage("--trials 0: expected at least one"));
-        }
+        check_counts(&self.shots, self.trials, BITS)?;
         if !Alphabet::NAMES.contains(&self.alphabet.name()) {
             return Err(Error::usage(format!(
                 "--alphabet {}: the published prompts are genomic, linguistic, integer or protein",
