@@ -123,7 +123,7 @@ impl<'a> Encoders<'a> {
     fn encode(&mut self, trial: Trial, extra: &Extra) -> Result<Prompt> {
         let carried = carried_symbols(extra).map_err(Error::data)?;
         if let Some(Carried { encoding: name, .. }) = &carried {
-            let fits = self.current.as_ref().map(|e| e.alphabet().name() == name);
+            let fits = self.current.as_ref().map(|e| e.alphabet.name == *name);
             match (fits, &self.args.alphabet) {
                 (Some(false), Some(asked)) => {
                     return Err(Error::data(format!(

@@ -255,7 +255,7 @@ fn replay(args: &Args, alphabet: &str, mut step: Step) -> Result<()> {
             return Ok(());
         }
         let mut carried = Extra::default();
-        carried.put_text("encoding", replay.alphabet.name());
+        carried.put_text("encoding", &replay.alphabet.name);
         carried.put_text("zero", symbols.zero);
         carried.put_text("one", symbols.one);
         if let Some(separator) = symbols.separator {

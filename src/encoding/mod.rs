@@ -23,7 +23,8 @@ type Keys = (i64, u32, String, TrialKeys);
 /// Turns trials into prompts.
 #[derive(Debug, Clone)]
 pub struct Encoder {
-    alphabet: Alphabet,
+    /// The symbols that trials draw from.
+    pub alphabet: Alphabet,
     template: Template,
     template_text: String,
     prefix: String,
@@ -38,12 +39,12 @@ impl Encoder {
     /// # Errors
     /// The template is invalid, or template or prefix would make an answer ambiguous.
     pub fn new(alphabet: Alphabet, template: Option<&str>, prefix: Option<&str>) -> Result<Self> {
-        let template = Template::parse(template.unwrap_or(alphabet.template()))?;
+        let template = Template::parse(template.unwrap_or(alphabet.template))?;
         template.check(&alphabet)?;
         let wrong = |what: String| {
             Error::usage(format!("--prefix {:?}: {what}", prefix.unwrap_or_default()))
         };
-        let prefix = unescape(prefix.unwrap_or(alphabet.prefix())).map_err(wrong)?;
+        let prefix = unescape(prefix.unwrap_or(alphabet.prefix)).map_err(wrong)?;
         if let Some(c) = prefix.chars().find(|&c| alphabet.is_within_a_word(c)) {
             return Err(Error::usage(format!(
                 "--prefix {prefix:?}: {c:?} also occurs in a word of the alphabet, so prompts would be ambiguous"
@@ -57,12 +58,6 @@ impl Encoder {
             keys: None,
             around: BTreeMap::new(),
         })
-    }
-
-    /// The alphabet's name.
-    #[must_use]
-    pub fn alphabet(&self) -> &Alphabet {
-        &self.alphabet
     }
 
     /// The trial as a prompt, which ends where the answer begins. It uses the trial's own symbols, or those that a
@@ -110,7 +105,7 @@ impl Encoder {
         let mut answer = Text::new(ROOM, symbols);
         answer.push_bits(trial.target);
         Ok(Prompt {
-            encoding: self.alphabet.name().to_owned(),
+            encoding: self.alphabet.name.clone(),
             template: self.template_text.clone(),
             prefix: self.prefix.clone(),
             zero: symbols.zero.to_string(),
@@ -140,7 +135,7 @@ fn symbols_stream(last: &mut Option<Keys>, trial: &Trial) -> impl Below + use<> 
 
 /// Draws a trial's symbols.
 fn draw<'a>(alphabet: &'a Alphabet, template: &Template, mut rng: impl Below) -> Symbols<'a> {
-    let mut left: Vec<&str> = alphabet.symbols().iter().map(String::as_str).collect();
+    let mut left: Vec<&str> = alphabet.symbols.iter().map(String::as_str).collect();
     let mut draw = || {
         // `Template::check` made sure that there are enough, and no alphabet has 2^32.
         let n = u32::try_from(left.len()).unwrap_or(u32::MAX);
@@ -150,7 +145,7 @@ fn draw<'a>(alphabet: &'a Alphabet, template: &Template, mut rng: impl Below) ->
         zero: draw(),
         one: draw(),
         // Drawn last, so that the bits' symbols are the same with and without a separator.
-        separator: (template.has_separator()).then(|| alphabet.separator().unwrap_or_else(draw)),
+        separator: (template.has_separator()).then(|| alphabet.separator.unwrap_or_else(draw)),
     }
 }
 

@@ -109,16 +109,16 @@ impl Template {
                 return Err(Error::usage(format!(
                     "--template {:?}: {c:?} {what} of the alphabet {}, so an answer would be ambiguous",
                     self.to_string(),
-                    alphabet.name()
+                    alphabet.name
                 )));
             }
         }
-        let drawn = 2 + usize::from(self.has_separator() && alphabet.separator().is_none());
-        if alphabet.symbols().len() < drawn {
+        let drawn = 2 + usize::from(self.has_separator() && alphabet.separator.is_none());
+        if alphabet.symbols.len() < drawn {
             return Err(Error::usage(format!(
                 "--alphabet {}: {} symbols, but the template needs {drawn} (zero, one and {{sep}})",
-                alphabet.name(),
-                alphabet.symbols().len()
+                alphabet.name,
+                alphabet.symbols.len()
             )));
         }
         Ok(())

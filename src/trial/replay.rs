@@ -86,10 +86,10 @@ impl Replay {
     /// A usage error that says what it could not.
     pub fn check(&self) -> Result<()> {
         check_counts(&self.shots, self.trials, BITS)?;
-        if !Alphabet::NAMES.contains(&self.alphabet.name()) {
+        if !Alphabet::NAMES.contains(&&*self.alphabet.name) {
             return Err(Error::usage(format!(
                 "--alphabet {}: the published prompts are genomic, linguistic, integer or protein",
-                self.alphabet.name()
+                self.alphabet.name
             )));
         }
         if self.seed < 0 {
@@ -149,9 +149,7 @@ impl Replay {
             function.fill(&mut trial, &inputs, constant);
             trial.trial_id = format!(
                 "breslow2026-{}/{program}/{condition}/n{shots}/t{number}of{}/s{}",
-                self.alphabet.name(),
-                self.trials,
-                self.seed
+                self.alphabet.name, self.trials, self.seed
             );
             trial.condition = condition;
             trial.shots = shots;
@@ -165,8 +163,8 @@ impl Replay {
     }
 
     fn symbols(&self, rng: &mut PythonRandom) -> Symbols<'_> {
-        let alphabet = self.alphabet.symbols();
-        let fixed = self.alphabet.separator();
+        let alphabet = &self.alphabet.symbols;
+        let fixed = self.alphabet.separator;
         // A published alphabet has at most 20 symbols.
         let n = u32::try_from(alphabet.len()).unwrap_or(u32::MAX);
         let drawn = rng.sample(n, if fixed.is_some() { 2 } else { 3 });
