@@ -7,7 +7,7 @@ use super::rounding::largest;
 use std::ops::Range;
 
 /// Hits out of trials at one point of a curve.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Share {
     /// The number of hits.
     pub hits: f64,
