@@ -5,8 +5,6 @@ A bitstring of width k is the low k bits of a `u16`; its first character is the 
 string has floor(k/2) bits.
 */
 
-use std::fmt;
-
 /// The width of the widest bitstrings.
 pub const MAX_BITS: u32 = 16;
 
@@ -191,12 +189,6 @@ fn swap_pairs(value: u16, c: Context) -> u16 {
     swapped << odd | stays
 }
 
-impl fmt::Display for Primitive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,16 +220,12 @@ mod tests {
 
     fn any_value() -> impl Strategy<Value = (u16, Context)> {
         (1..=MAX_BITS, any::<u16>(), any::<u16>()).prop_map(|(bits, value, constant)| {
-            let value = value & mask(bits);
-            let constant = constant & mask(bits);
-            (
-                value,
-                Context {
-                    bits,
-                    input: value,
-                    constant,
-                },
-            )
+            let context = Context {
+                bits,
+                input: value & mask(bits),
+                constant: constant & mask(bits),
+            };
+            (context.input, context)
         })
     }
 
@@ -245,7 +233,7 @@ mod tests {
         #[test]
         fn every_output_has_the_width((value, c) in any_value()) {
             for p in Primitive::ALL {
-                prop_assert_eq!(p.apply(value, c) & !mask(c.bits), 0, "{}", p);
+                prop_assert_eq!(p.apply(value, c) & !mask(c.bits), 0, "{:?}", p);
             }
         }
 
@@ -261,7 +249,7 @@ mod tests {
                 (P::AlternatingStartZero, P::AlternatingStartZero),
                 (P::InvertPrefix, P::InvertPrefix), (P::InvertSuffix, P::InvertSuffix),
             ] {
-                prop_assert_eq!(second.apply(first.apply(value, c), c), value, "{} {}", first, second);
+                prop_assert_eq!(second.apply(first.apply(value, c), c), value, "{:?} {:?}", first, second);
             }
         }
 
@@ -274,7 +262,7 @@ mod tests {
                 P::SpreadLastBit, P::MetaConstant,
             ] {
                 let once = p.apply(value, c);
-                prop_assert_eq!(p.apply(once, c), once, "{}", p);
+                prop_assert_eq!(p.apply(once, c), once, "{:?}", p);
             }
         }
 
@@ -302,7 +290,7 @@ mod tests {
             let text: Vec<char> = format!("{value:0k$b}").chars().collect();
             let expect = |p: P, chars: Vec<char>| {
                 let got: Vec<char> = format!("{:0k$b}", p.apply(value, c)).chars().collect();
-                assert_eq!(got, chars, "{p}");
+                assert_eq!(got, chars, "{p:?}");
             };
             let (left, right) = text.split_at(k / 2);
             expect(P::SwapHalves, [right, left].concat());
