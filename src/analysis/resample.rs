@@ -110,23 +110,18 @@ fn has_mode(cell: &CurveCell) -> bool {
 
 /// Checks that all cells of a nested curve have the same functions and sequences.
 fn check_sequences(curve: &CurveCells) -> Result<()> {
-    let mut cells = curve.cells.values();
-    let Some(first) = cells.next() else {
-        return Ok(());
-    };
-    for cell in cells {
-        for function in first.tasks.keys().chain(cell.tasks.keys()) {
-            let ids = |cell: &CurveCell| -> Option<Vec<u64>> {
-                let trials = &cell.tasks.get(function)?.trials;
-                Some(trials.iter().map(|u| u.id).collect())
-            };
-            if ids(first) != ids(cell) {
-                return Err(Error::data(format!(
-                    "model {:?}: the sequences of {function} differ between shot counts; a nested curve \
-                     needs all its points",
-                    curve.key.model
-                )));
-            }
+    for function in curve.functions() {
+        let mut ids = curve.cells.values().map(|cell| -> Option<Vec<u64>> {
+            let trials = &cell.tasks.get(function)?.trials;
+            Some(trials.iter().map(|u| u.id).collect())
+        });
+        let first = ids.next().flatten();
+        if ids.any(|other| other != first) {
+            return Err(Error::data(format!(
+                "model {:?}: the sequences of {function} differ between shot counts; a nested curve \
+                 needs all its points",
+                curve.key.model
+            )));
         }
     }
     Ok(())
