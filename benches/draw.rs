@@ -35,7 +35,7 @@ fn trials(shots: u32) -> Vec<Trial> {
 }
 
 fn prompts(shots: u32) -> Vec<Prompt> {
-    let mut encoder = encoder();
+    let encoder = encoder();
     trials(shots)
         .into_iter()
         .map(|trial| {
@@ -71,7 +71,7 @@ fn grid_of_102400_prompts(bencher: Bencher<'_, '_>) {
         trials: 128,
         ..grid(1, Condition::Clean)
     };
-    let mut encoder = encoder();
+    let encoder = encoder();
     bencher
         .counter(ItemsCount::new(grid.len()))
         .bench_local(|| {
@@ -97,7 +97,7 @@ fn draw_deranged(bencher: Bencher<'_, '_>, shots: u32) {
 
 #[divan::bench(args = SHOTS)]
 fn encode(bencher: Bencher<'_, '_>, shots: u32) {
-    let mut encoder = encoder();
+    let encoder = encoder();
     let trials = trials(shots);
     bencher
         .counter(ItemsCount::new(trials.len()))

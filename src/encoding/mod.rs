@@ -15,10 +15,6 @@ use crate::error::{Error, Result};
 use crate::program::{Bits, MAX_BITS};
 use crate::record::{Design, Prompt, Trial};
 use crate::symbols::Symbols;
-use std::collections::BTreeMap;
-
-/// The keys of the last trial's function: its seed, bits and name.
-type Keys = (i64, u32, String, TrialKeys);
 
 /// Turns trials into prompts.
 #[derive(Debug, Clone)]
@@ -28,9 +24,6 @@ pub struct Encoder {
     template: Template,
     template_text: String,
     prefix: String,
-    keys: Option<Keys>,
-    /// The text before, between and after input and output, by separator; "" if there is none.
-    around: BTreeMap<String, [Piece; 3]>,
 }
 
 impl Encoder {
@@ -55,8 +48,6 @@ impl Encoder {
             prefix,
             alphabet,
             template,
-            keys: None,
-            around: BTreeMap::new(),
         })
     }
 
@@ -65,23 +56,16 @@ impl Encoder {
     ///
     /// # Errors
     /// The template has a separator, and the carried symbols have none.
-    pub fn encode(&mut self, trial: Trial, carried: Option<Symbols<'_>>) -> Result<Prompt> {
-        let symbols = carried.unwrap_or_else(|| {
-            let rng = symbols_stream(&mut self.keys, &trial);
-            draw(&self.alphabet, &self.template, rng)
-        });
+    pub fn encode(&self, trial: Trial, carried: Option<Symbols<'_>>) -> Result<Prompt> {
+        let symbols = carried.unwrap_or_else(|| draw(&self.alphabet, &self.template, &trial));
         if self.template.has_separator() && symbols.separator.is_none() {
             return Err(Error::data(
                 "column \"separator\": is missing, but the template has {sep}",
             ));
         }
         let separator = symbols.separator.unwrap_or_default();
-        if !self.around.contains_key(separator) {
-            let pieces = self.template.around.each_ref();
-            let around = pieces.map(|parts| Piece::new(parts, separator));
-            self.around.insert(separator.to_owned(), around);
-        }
-        let around = &self.around[separator];
+        let pieces = self.template.around.each_ref();
+        let around = &pieces.map(|parts| Piece::new(parts, separator));
         let length = around.iter().map(|piece| piece.text.len()).sum::<usize>();
         // It grows for symbols of more than one byte.
         let per_example = 2 * trial.bits as usize + length;
@@ -119,22 +103,11 @@ impl Encoder {
     }
 }
 
-/// The random stream of a trial's symbols. It depends only on seed, bits, function, shots and trial number.
-fn symbols_stream(last: &mut Option<Keys>, trial: &Trial) -> impl Below + use<> {
-    let keys = last
-        .take()
-        .filter(|keys| (keys.0, keys.1) == (trial.seed, trial.bits) && keys.2 == trial.function)
-        .unwrap_or_else(|| {
-            let keys = TrialKeys::new(trial.seed, trial.bits, &trial.function);
-            (trial.seed, trial.bits, trial.function.clone(), keys)
-        });
+/// Draws a trial's symbols. They depend only on seed, bits, function, shots and trial number.
+fn draw<'a>(alphabet: &'a Alphabet, template: &Template, trial: &Trial) -> Symbols<'a> {
+    let keys = TrialKeys::new(trial.seed, trial.bits, &trial.function);
     let shots = (trial.design == Design::Independent).then_some(trial.shots);
-    let keys = last.insert(keys);
-    keys.3.key(shots, trial.trial).stream(Purpose::Symbols)
-}
-
-/// Draws a trial's symbols.
-fn draw<'a>(alphabet: &'a Alphabet, template: &Template, mut rng: impl Below) -> Symbols<'a> {
+    let mut rng = keys.key(shots, trial.trial).stream(Purpose::Symbols);
     let mut left: Vec<&str> = alphabet.symbols.iter().map(String::as_str).collect();
     let mut draw = || {
         // `Template::check` made sure that there are enough, and no alphabet has 2^32.
@@ -362,7 +335,7 @@ mod tests {
             ),
         ] {
             let alphabet = Alphabet::parse(alphabet).unwrap();
-            let mut encoder = Encoder::new(alphabet, template, prefix).unwrap();
+            let encoder = Encoder::new(alphabet, template, prefix).unwrap();
             for (design, bits) in grids {
                 let grid = grid(design, bits);
                 for trial in grid.trials(0..grid.len()) {
