@@ -214,8 +214,9 @@ fn draw(args: &Args, mut step: Step) -> Result<()> {
     };
     grid.check()?;
     cli::warn_of_equal(&grid.suite, args.bits);
-    let range = args.shard.map_or(0..grid.len(), |s| s.range(grid.len()));
-    step.settings = settings(args, &grid.suite, &grid.shots, grid.len());
+    let total = grid.total();
+    let range = args.shard.map_or(0..total, |s| s.range(total));
+    step.settings = settings(args, &grid.suite, &grid.shots, total);
     let chain = Chain::default().with(step);
     let mut writer = args.output.records::<Trial>(&[], &chain)?;
     let progress = Progress::new("trials", Some(range.end - range.start), args.output.quiet);

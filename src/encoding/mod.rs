@@ -338,7 +338,7 @@ mod tests {
             let encoder = Encoder::new(alphabet, template, prefix).unwrap();
             for (design, bits) in grids {
                 let grid = grid(design, bits);
-                for trial in grid.trials(0..grid.len()) {
+                for trial in grid.trials(0..grid.total()) {
                     let fresh = encoder.encode(trial.clone(), None).unwrap();
                     let symbols = fresh.symbols();
                     let (text, starts) = spelt(&encoder, &trial, symbols);

@@ -45,14 +45,8 @@ impl Grid {
 
     /// The number of trials.
     #[must_use]
-    pub fn len(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.suite.programs().len() as u64 * u64::from(self.trials) * self.per_trial()
-    }
-
-    /// Whether there are no trials.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The number of trials that share a function and a trial number: one per shot count and condition.
@@ -309,8 +303,8 @@ mod tests {
             ..independent.clone()
         };
         for grid in [independent, nested] {
-            let mut trials = grid.trials(0..grid.len());
-            for i in 0..grid.len() {
+            let mut trials = grid.trials(0..grid.total());
+            for i in 0..grid.total() {
                 let alone = grid.trials(i..i + 1).next().unwrap();
                 assert_eq!(trials.draw(), Some(&alone));
                 let is_deranged = alone.trial_id.contains("deranged");
