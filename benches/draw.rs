@@ -31,11 +31,11 @@ fn grid(shots: u32, condition: Condition) -> Grid {
 
 fn trials(shots: u32) -> Vec<Trial> {
     let grid = grid(shots, Condition::Clean);
-    grid.trials(0..grid.len()).collect()
+    grid.trials(0..grid.total()).collect()
 }
 
 fn prompts(shots: u32) -> Vec<Prompt> {
-    let mut encoder = encoder();
+    let encoder = encoder();
     trials(shots)
         .into_iter()
         .map(|trial| {
@@ -55,9 +55,9 @@ fn encoder() -> Encoder {
 fn draw(bencher: Bencher<'_, '_>, shots: u32) {
     let grid = grid(shots, Condition::Clean);
     bencher
-        .counter(ItemsCount::new(grid.len()))
+        .counter(ItemsCount::new(grid.total()))
         .bench_local(|| {
-            grid.trials(0..grid.len())
+            grid.trials(0..grid.total())
                 .map(divan::black_box_drop)
                 .count()
         });
@@ -71,11 +71,11 @@ fn grid_of_102400_prompts(bencher: Bencher<'_, '_>) {
         trials: 128,
         ..grid(1, Condition::Clean)
     };
-    let mut encoder = encoder();
+    let encoder = encoder();
     bencher
-        .counter(ItemsCount::new(grid.len()))
+        .counter(ItemsCount::new(grid.total()))
         .bench_local(|| {
-            for trial in grid.trials(0..grid.len()) {
+            for trial in grid.trials(0..grid.total()) {
                 let dressed = encoder.encode(trial, None);
                 divan::black_box(dressed.expect("drawn symbols suit their template"));
             }
@@ -87,9 +87,9 @@ fn grid_of_102400_prompts(bencher: Bencher<'_, '_>) {
 fn draw_deranged(bencher: Bencher<'_, '_>, shots: u32) {
     let grid = grid(shots, Condition::Deranged);
     bencher
-        .counter(ItemsCount::new(grid.len()))
+        .counter(ItemsCount::new(grid.total()))
         .bench_local(|| {
-            grid.trials(0..grid.len())
+            grid.trials(0..grid.total())
                 .map(divan::black_box_drop)
                 .count()
         });
@@ -97,7 +97,7 @@ fn draw_deranged(bencher: Bencher<'_, '_>, shots: u32) {
 
 #[divan::bench(args = SHOTS)]
 fn encode(bencher: Bencher<'_, '_>, shots: u32) {
-    let mut encoder = encoder();
+    let encoder = encoder();
     let trials = trials(shots);
     bencher
         .counter(ItemsCount::new(trials.len()))

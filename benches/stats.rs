@@ -5,7 +5,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use shotline::chance::Key;
 use shotline::program::{Bits, Hypotheses, Suite, measures};
-use shotline::stats::{Bootstrap, Task, line, one_sided_p, quantile, standard_deviation};
+use shotline::stats::{Bootstrap, line, one_sided_p, quantile, standard_deviation};
 
 fn main() {
     divan::main();
@@ -15,12 +15,12 @@ fn main() {
 const FUNCTIONS: usize = 100;
 
 /// Accuracies from 0 to 1 over the functions; some channels of which are equal.
-fn tasks(trials: usize, channels: usize) -> Vec<Task> {
+fn tasks(trials: usize, channels: usize) -> Vec<Vec<f64>> {
     (0..FUNCTIONS)
-        .map(|function| Task {
-            values: (0..trials * channels)
+        .map(|function| {
+            (0..trials * channels)
                 .map(|i| f64::from(u8::from(i / channels * FUNCTIONS < function * trials)))
-                .collect(),
+                .collect()
         })
         .collect()
 }

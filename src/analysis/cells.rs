@@ -157,17 +157,15 @@ pub struct CurveCell {
     pub with_demonstrations: bool,
 }
 
-impl CurveCell {
-    /// The sums over all tasks, and the number of predictions.
-    pub(super) fn counts(&self) -> (Counts, usize) {
-        let mut counts = Counts::default();
-        let mut trials = 0;
-        for task in self.tasks.values() {
-            counts.add(&task.counts);
-            trials += task.trials.len();
-        }
-        (counts, trials)
+/// The sums over tasks, and the number of predictions.
+pub(super) fn totals<'a>(tasks: impl Iterator<Item = &'a TaskTrials>) -> (Counts, usize) {
+    let mut counts = Counts::default();
+    let mut trials = 0;
+    for task in tasks {
+        counts.add(&task.counts);
+        trials += task.trials.len();
     }
+    (counts, trials)
 }
 
 /// All cells of one curve, by shot count.
@@ -226,32 +224,25 @@ impl CurveCells {
 
     /// The curve with only the tasks that `wanted` keeps.
     pub(super) fn of_tasks(&self, wanted: impl Fn(&str) -> bool) -> Self {
-        let kept = |cell: &CurveCell| CurveCell {
-            tasks: cell
-                .tasks
-                .iter()
-                .filter(|(function, _)| wanted(function))
-                .map(|(function, task)| (function.clone(), task.clone()))
-                .collect(),
-            with_demonstrations: cell.with_demonstrations,
-        };
-        Self {
+        let mut part = Self {
             key: self.key.clone(),
             group: self.group.clone(),
             params: self.params,
-            cells: self
-                .cells
-                .iter()
-                .map(|(&shots, cell)| (shots, kept(cell)))
-                .filter(|(_, cell)| !cell.tasks.is_empty())
-                .collect(),
+            cells: BTreeMap::new(),
+        };
+        for (&shots, cell) in &self.cells {
+            let kept = cell.tasks.iter().filter(|(function, _)| wanted(function));
+            let kept = CurveCell {
+                tasks: kept
+                    .map(|(name, task)| (name.clone(), task.clone()))
+                    .collect(),
+                with_demonstrations: cell.with_demonstrations,
+            };
+            if !kept.tasks.is_empty() {
+                part.cells.insert(shots, kept);
+            }
         }
-    }
-
-    /// The curve and the shot count, for a message.
-    #[must_use]
-    pub fn place(&self, shots: u32) -> String {
-        place(&self.key, shots)
+        part
     }
 
     /// Sorts the trials, and refuses repeated ones. Unless `allow_partial`, it also refuses functions with unequal
@@ -281,7 +272,7 @@ impl CurveCells {
                 return Err(Error::data(format!(
                     "{}: {} of {a}, but {} of {b}; some predictions are missing \
                      (--allow-partial scores what is there)",
-                    self.place(shots),
+                    place(&self.key, shots),
                     counted(few.trials.len(), "trial"),
                     many.trials.len()
                 )));
@@ -291,7 +282,7 @@ impl CurveCells {
                 return Err(Error::data(format!(
                     "{}: no trial of {function}, which another shot count has; some predictions are \
                      missing (--allow-partial scores what is there)",
-                    self.place(shots)
+                    place(&self.key, shots)
                 )));
             }
         }
@@ -351,14 +342,9 @@ impl Cells {
                 ..CurveCell::default()
             });
         cell.with_demonstrations &= seen.with_demonstrations;
-        if !cell.tasks.contains_key(&verdict.function) {
-            cell.tasks
-                .insert(verdict.function.clone(), TaskTrials::default());
-        }
-        if let Some(task) = cell.tasks.get_mut(&verdict.function) {
-            task.trials.push(result);
-            task.counts.add(&seen.counts);
-        }
+        let task = cell.tasks.entry(verdict.function.clone()).or_default();
+        task.trials.push(result);
+        task.counts.add(&seen.counts);
     }
 
     /// The curve of a prediction. Searched from the end, because predictions of one curve usually come together.

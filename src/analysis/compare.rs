@@ -9,41 +9,24 @@ use crate::stats::{
     NORMAL_95, PairedTest, SignFlipTest, adjusted, benjamini_hochberg, holm, paired, sign_flip_test,
 };
 
+/// Right answers and trials of one side of a task.
+pub type Tally = (u32, u32);
+
 /// One task with two sides: two models, or two conditions.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskPair<'a> {
     /// The function.
     pub function: &'a str,
-    /// Right answers and trials of the first side.
-    a: (u32, u32),
-    /// Right answers and trials of the second side.
-    b: (u32, u32),
+    /// The first side.
+    pub a: Tally,
+    /// The second side.
+    pub b: Tally,
 }
 
 /// An exact fraction: numerator, and positive denominator.
 pub type Share = (i64, i64);
 
 impl TaskPair<'_> {
-    /// The accuracy of the first side.
-    pub fn accuracy_a(&self) -> f64 {
-        f64::from(self.a.0) / f64::from(self.a.1)
-    }
-
-    /// The accuracy of the second side.
-    pub fn accuracy_b(&self) -> f64 {
-        f64::from(self.b.0) / f64::from(self.b.1)
-    }
-
-    /// The exact accuracy of the first side.
-    pub fn exact_a(&self) -> Share {
-        (self.a.0.into(), self.a.1.into())
-    }
-
-    /// The exact accuracy of the second side.
-    pub fn exact_b(&self) -> Share {
-        (self.b.0.into(), self.b.1.into())
-    }
-
     /// The exact difference, first minus second.
     pub fn exact_gap(&self) -> Share {
         exact_gap(self.a, self.b)
@@ -52,11 +35,6 @@ impl TaskPair<'_> {
     /// The difference, rounded once, so that equal gaps stay equal.
     pub fn gap(&self) -> f64 {
         gap(self.a, self.b)
-    }
-
-    /// The trials of the first side.
-    pub fn trials(&self) -> u32 {
-        self.a.1
     }
 
     /// The exact sign of the gap: 1, 0 or -1.
@@ -120,7 +98,7 @@ impl<'a> PairedTasks<'a> {
     }
 
     /// The ranks of the tasks' shares, from 0 for the smallest. Equal shares have the same rank. Comparison is exact.
-    pub fn ranks(&self, share: impl Fn(&TaskPair<'a>) -> Share) -> Vec<u32> {
+    pub fn ranks(&self, share: fn(&TaskPair<'a>) -> Share) -> Vec<u32> {
         let shares: Vec<Share> = self.tasks.iter().map(share).collect();
         let cross = |a: i64, b: i64| i128::from(a) * i128::from(b);
         let compare = |&i: &usize, &j: &usize| {
@@ -140,7 +118,8 @@ impl<'a> PairedTasks<'a> {
 
     /// The mean accuracies of both sides.
     pub fn accuracies(&self) -> [f64; 2] {
-        [TaskPair::accuracy_a, TaskPair::accuracy_b].map(|side| mean(self.tasks.iter().map(side)))
+        [|t: &TaskPair<'_>| t.a, |t: &TaskPair<'_>| t.b]
+            .map(|side| mean(self.tasks.iter().map(|t| accuracy(side(t)))))
     }
 
     /// The gap and its tests, with the p-values that `p_swap` and `p_t` choose, and none corrected yet.
@@ -201,14 +180,19 @@ pub fn corrected<T>(
     rows
 }
 
-/// The exact difference of two accuracies, each as right answers and trials.
-fn exact_gap((a, of_a): (u32, u32), (b, of_b): (u32, u32)) -> Share {
+/// An accuracy.
+pub fn accuracy((right, trials): Tally) -> f64 {
+    f64::from(right) / f64::from(trials)
+}
+
+/// The exact difference of two accuracies. That to `(0, 1)` is the accuracy itself.
+pub fn exact_gap((a, of_a): Tally, (b, of_b): Tally) -> Share {
     let [a, of_a, b, of_b] = [a, of_a, b, of_b].map(i64::from);
     (a * of_b - b * of_a, of_a * of_b)
 }
 
 /// The difference of two accuracies, rounded once.
-pub fn gap(a: (u32, u32), b: (u32, u32)) -> f64 {
+pub fn gap(a: Tally, b: Tally) -> f64 {
     let (over, under) = exact_gap(a, b);
     // Products of numbers of trials are far below 2^53.
     #[allow(clippy::cast_precision_loss)]
@@ -217,7 +201,7 @@ pub fn gap(a: (u32, u32), b: (u32, u32)) -> f64 {
 }
 
 /// The numbers of right answers and of trials.
-pub fn tally<'a>(trials: impl IntoIterator<Item = &'a TrialResult>) -> (u32, u32) {
+pub fn tally<'a>(trials: impl IntoIterator<Item = &'a TrialResult>) -> Tally {
     let add =
         |(right, trials), result: &TrialResult| (right + u32::from(result.correct), trials + 1);
     trials.into_iter().fold((0, 0), add)

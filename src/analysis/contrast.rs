@@ -2,31 +2,27 @@
 Clean against deranged: how much of a model's accuracy comes from the mapping in the demonstrations?
 */
 
-use super::cells::{CurveCells, whole};
-use super::compare::{PairedTasks, TaskPair, corrected};
+use super::cells::{CurveCells, place, whole};
+use super::compare::{PairedTasks, accuracy, corrected};
 use super::score::Complexities;
 use crate::error::{Error, Result};
 use crate::record::{Condition, Contrast, CurveKey, PairedGap};
 use rayon::prelude::*;
 
 /// A model's clean and deranged cells at one shot count.
-struct Point<'a> {
-    shots: u32,
+pub(super) struct Point<'a> {
+    pub clean: &'a CurveCells,
+    pub deranged: &'a CurveCells,
+    pub shots: u32,
     /// Whether it is the largest shot count of the model.
-    is_last: bool,
+    pub is_last: bool,
     tasks: PairedTasks<'a>,
-}
-
-/// A model in both conditions, by shot count.
-struct ConditionPair<'a> {
-    clean: &'a CurveCells,
-    deranged: &'a CurveCells,
-    points: Vec<Point<'a>>,
 }
 
 /// The models that have both conditions.
 pub struct Contrasts<'a> {
-    models: Vec<ConditionPair<'a>>,
+    /// By model, then by shot count.
+    pub(super) points: Vec<Point<'a>>,
     /// The curves without the other condition, for a warning.
     pub unpaired: Vec<&'a CurveKey>,
 }
@@ -46,7 +42,7 @@ impl<'a> Contrasts<'a> {
                 .iter()
                 .find(|c| c.key == key && c.group == curve.group)
         };
-        let mut models = Vec::new();
+        let mut points = Vec::new();
         let mut unpaired = Vec::new();
         for curve in curves {
             if curve.key.condition == Some(Condition::Deranged) {
@@ -56,68 +52,56 @@ impl<'a> Contrasts<'a> {
                 continue;
             }
             match partner(curve, Condition::Deranged) {
-                Some(deranged) => models.push(ConditionPair::new(curve, deranged, allow_partial)?),
+                Some(deranged) => points.extend(points_of(curve, deranged, allow_partial)?),
                 None => unpaired.push(&curve.key),
             }
         }
-        models.retain(|m| !m.points.is_empty());
-        if models.is_empty() {
+        if points.is_empty() {
             return Err(Error::data(
                 "no model has clean and deranged predictions at one shot count; draw both with \
                  gen-tasks --condition clean,deranged (or compare models with --models)",
             ));
         }
-        Ok(Self { models, unpaired })
-    }
-
-    /// The clean and deranged curves of each model, and its largest shot count.
-    pub(super) fn last(&self) -> impl Iterator<Item = (&'a CurveCells, &'a CurveCells, u32)> {
-        self.models.iter().filter_map(|model| {
-            let last = model.points.iter().find(|point| point.is_last)?;
-            Some((model.clean, model.deranged, last.shots))
-        })
+        Ok(Self { points, unpaired })
     }
 }
 
-impl<'a> ConditionPair<'a> {
-    fn new(clean: &'a CurveCells, deranged: &'a CurveCells, allow_partial: bool) -> Result<Self> {
-        let shared = |shots: &u32| deranged.cells.contains_key(shots);
-        let last = clean.cells.keys().copied().filter(shared).max();
-        let points = clean
-            .cells
-            .iter()
-            .filter_map(|(&shots, a)| Some((shots, a, deranged.cells.get(&shots)?)))
-            .map(|(shots, a, b)| {
-                let place = format!("{}, clean and deranged", clean.place(shots));
-                Ok(Point {
-                    shots,
-                    is_last: Some(shots) == last,
-                    tasks: PairedTasks::new(a, b, allow_partial, &place)?,
-                })
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self {
+/// The shot counts that both conditions of a model have.
+fn points_of<'a>(
+    clean: &'a CurveCells,
+    deranged: &'a CurveCells,
+    allow_partial: bool,
+) -> Result<Vec<Point<'a>>> {
+    let mut points = Vec::new();
+    for (&shots, a) in &clean.cells {
+        let Some(b) = deranged.cells.get(&shots) else {
+            continue;
+        };
+        let place = format!("{}, clean and deranged", place(&clean.key, shots));
+        points.push(Point {
             clean,
             deranged,
-            points,
-        })
+            shots,
+            is_last: false,
+            tasks: PairedTasks::new(a, b, allow_partial, &place)?,
+        });
     }
+    if let Some(last) = points.last_mut() {
+        last.is_last = true;
+    }
+    Ok(points)
 }
 
 /// One row per model and shot count. p-values are corrected over the models, each at its largest shot count. Controls
 /// are not part of the correction.
 #[must_use]
 pub fn contrast_cells(contrasts: &Contrasts<'_>) -> Vec<Contrast> {
-    let points: Vec<(&CurveCells, &Point<'_>)> = contrasts
-        .models
-        .iter()
-        .flat_map(|model| model.points.iter().map(|point| (model.clean, point)))
-        .collect();
-    let rows = points
-        .into_par_iter()
-        .filter_map(|(clean, point)| {
-            let is_of_family = point.is_last && !clean.key.is_control();
-            Some((is_of_family, row(clean, point)?))
+    let rows = contrasts
+        .points
+        .par_iter()
+        .filter_map(|point| {
+            let is_of_family = point.is_last && !point.clean.key.is_control();
+            Some((is_of_family, row(point)?))
         })
         .collect();
     corrected(rows, |row: &mut Contrast| {
@@ -126,25 +110,25 @@ pub fn contrast_cells(contrasts: &Contrasts<'_>) -> Vec<Contrast> {
     })
 }
 
-fn row(clean: &CurveCells, point: &Point<'_>) -> Option<Contrast> {
+fn row(point: &Point<'_>) -> Option<Contrast> {
     let [clean_accuracy, deranged_accuracy] = point.tasks.accuracies();
     Some(Contrast {
         tasks: whole(point.tasks.tasks.len()),
-        trials: point.tasks.tasks.iter().map(TaskPair::trials).sum(),
+        trials: point.tasks.tasks.iter().map(|task| task.a.1).sum(),
         clean_accuracy,
         deranged_accuracy,
         paired: point.tasks.gap(|swap| swap.greater, |t| t.greater)?,
-        ..of_model(clean, point.shots)
+        ..of_model(point)
     })
 }
 
 /// A row with only the columns that name a model.
-fn of_model(curve: &CurveCells, shots: u32) -> Contrast {
-    let key = curve.key.clone();
+fn of_model(point: &Point<'_>) -> Contrast {
+    let key = point.clean.key.clone();
     Contrast {
         model: key.model,
         modality: key.modality,
-        params: curve.params,
+        params: point.clean.params,
         encoding: key.encoding,
         template: key.template,
         bits: key.bits,
@@ -152,8 +136,8 @@ fn of_model(curve: &CurveCells, shots: u32) -> Contrast {
         method: key.method,
         constrained: key.constrained,
         bos: key.bos,
-        shots,
-        group: curve.group.clone(),
+        shots: point.shots,
+        group: point.clean.group.clone(),
         ..Contrast::default()
     }
 }
@@ -167,30 +151,28 @@ pub fn contrast_tasks(
     known: &mut Complexities,
 ) -> Result<Vec<Contrast>> {
     let mut rows = Vec::new();
-    for model in &contrasts.models {
-        for point in &model.points {
-            for task in &point.tasks.tasks {
-                let bits = model.clean.key.bits.unwrap_or_default();
-                let (bitload, bitdiversity) = known.of(task.function, bits)?;
-                let sign = task.sign();
-                rows.push(Contrast {
-                    function: Some(task.function.to_owned()),
-                    bitload: Some(bitload),
-                    bitdiversity: Some(bitdiversity),
-                    tasks: 1,
-                    trials: task.trials(),
-                    clean_accuracy: task.accuracy_a(),
-                    deranged_accuracy: task.accuracy_b(),
-                    paired: PairedGap {
-                        gap: task.gap(),
-                        up: u32::from(sign > 0),
-                        equal: u32::from(sign == 0),
-                        down: u32::from(sign < 0),
-                        ..PairedGap::default()
-                    },
-                    ..of_model(model.clean, point.shots)
-                });
-            }
+    for point in &contrasts.points {
+        for task in &point.tasks.tasks {
+            let bits = point.clean.key.bits.unwrap_or_default();
+            let (bitload, bitdiversity) = known.of(task.function, bits)?;
+            let sign = task.sign();
+            rows.push(Contrast {
+                function: Some(task.function.to_owned()),
+                bitload: Some(bitload),
+                bitdiversity: Some(bitdiversity),
+                tasks: 1,
+                trials: task.a.1,
+                clean_accuracy: accuracy(task.a),
+                deranged_accuracy: accuracy(task.b),
+                paired: PairedGap {
+                    gap: task.gap(),
+                    up: u32::from(sign > 0),
+                    equal: u32::from(sign == 0),
+                    down: u32::from(sign < 0),
+                    ..PairedGap::default()
+                },
+                ..of_model(point)
+            });
         }
     }
     Ok(rows)

@@ -2,7 +2,7 @@
 Kinds of wrong answers, each with the share expected by chance.
 */
 
-use super::cells::{CurveCell, CurveCells, ERROR_KINDS, whole};
+use super::cells::{CurveCell, CurveCells, ERROR_KINDS, totals, whole};
 use crate::program::mask;
 use crate::record::{Condition, ErrorKind, ErrorShare};
 use clap::ValueEnum as _;
@@ -11,7 +11,7 @@ use clap::ValueEnum as _;
 /// known. With deranged demonstrations there are no rivals.
 #[must_use]
 pub fn error_shares(curve: &CurveCells, shots: u32, cell: &CurveCell) -> Vec<ErrorShare> {
-    let (counts, trials) = cell.counts();
+    let (counts, trials) = totals(cell.tasks.values());
     let errors = counts.errors;
     let wrong = whole(trials) - counts.correct_zero_bd - counts.correct_other;
     // All strings of this width but the target.

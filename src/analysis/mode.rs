@@ -10,15 +10,10 @@ use crate::stats::count;
 pub fn modes(outputs: &[Bits]) -> Vec<Bits> {
     let mut sorted = outputs.to_vec();
     sorted.sort_unstable();
-    let runs: Vec<(Bits, usize)> = sorted
-        .chunk_by(|a, b| a == b)
-        .map(|run| (run[0], run.len()))
-        .collect();
-    let most = runs.iter().map(|(_, n)| *n).max().unwrap_or_default();
-    runs.into_iter()
-        .filter(|(_, n)| *n == most)
-        .map(|(bits, _)| bits)
-        .collect()
+    let runs = || sorted.chunk_by(|a, b| a == b);
+    let most = runs().map(<[Bits]>::len).max();
+    let modes = runs().filter(|run| Some(run.len()) == most);
+    modes.map(|run| run[0]).collect()
 }
 
 /// The probability that the mode baseline answers `target`. It breaks ties uniformly. None without demonstrations.

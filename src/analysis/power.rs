@@ -2,7 +2,7 @@
 Power: the numbers of functions and trials that give an accuracy a wanted standard error.
 */
 
-use super::cells::{CurveCell, CurveCells, mean, whole};
+use super::cells::{CurveCell, CurveCells, mean, place, whole};
 use crate::error::{Error, Result};
 use crate::record::Power;
 use crate::stats::{Components, count};
@@ -23,7 +23,7 @@ pub fn power(curve: &CurveCells, shots: u32, cell: &CurveCell, wanted: f64) -> R
     let components = Components::of(&tasks).ok_or_else(|| {
         Error::data(format!(
             "{}: --power needs two functions, and two trials of each (gen-tasks --trials 2)",
-            curve.place(shots)
+            place(&curve.key, shots)
         ))
     })?;
     let functions = whole(tasks.len());

@@ -4,13 +4,13 @@ can they be with finite trials?
 */
 
 use super::cells::{CurveCells, TaskTrials, TrialResult, whole};
-use super::compare::{corrected, gap, tally};
+use super::compare::{Tally, corrected, gap, tally};
 use super::contrast::Contrasts;
 use super::versus::{are_models, assert_distinct, pair_key};
 use crate::chance::{Below as _, Key};
 use crate::error::{Error, Result};
 use crate::record::{Condition, ProfileOf, Similarity};
-use crate::stats::{Attenuation, Beta, Halves, Truth, rank_correlations};
+use crate::stats::{Attenuation, Beta, Halves, Truth, rank_correlations, spearman};
 use rand_core::SeedableRng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
@@ -37,11 +37,9 @@ impl<'a> Profile<'a> {
     /// The gaps of the models that have both conditions.
     #[must_use]
     pub fn gaps(contrasts: &Contrasts<'a>) -> Vec<Self> {
-        let profile = |(curve, deranged, shots): (&'a CurveCells, &'a CurveCells, u32)| {
-            let partners = &deranged.cells.get(&shots)?.tasks;
-            Self::new(curve, shots, |function| partners.get(function).map(Some))
-        };
-        contrasts.last().filter_map(profile).collect()
+        let last = contrasts.points.iter().filter(|point| point.is_last);
+        last.map(|point| Self::new(point.clean, Some(point.deranged), point.shots))
+            .collect()
     }
 
     /// The accuracies of all curves except deranged ones.
@@ -50,36 +48,35 @@ impl<'a> Profile<'a> {
         let is_clean = |curve: &&CurveCells| curve.key.condition != Some(Condition::Deranged);
         let profile = |curve: &'a CurveCells| {
             let shots = *curve.cells.keys().next_back()?;
-            Self::new(curve, shots, |_| Some(None))
+            Some(Self::new(curve, None, shots))
         };
         curves.iter().filter(is_clean).filter_map(profile).collect()
     }
 
-    /// A profile of the functions for which `partner` gives the deranged trials, or says that none are needed
-    /// (`Some(None)`).
-    fn new(
-        curve: &'a CurveCells,
-        shots: u32,
-        partner: impl Fn(&str) -> Option<Option<&'a TaskTrials>>,
-    ) -> Option<Self> {
+    /// The functions at a shot count. For a profile of gaps, those that `deranged` has, too.
+    fn new(curve: &'a CurveCells, deranged: Option<&'a CurveCells>, shots: u32) -> Self {
+        let tasks = |curve: &'a CurveCells| Some(&curve.cells.get(&shots)?.tasks);
+        let partners = deranged.and_then(tasks);
         let task = |(function, task): (&'a String, &'a TaskTrials)| {
+            let deranged = match partners {
+                Some(partners) => Some(partners.get(function)?.trials.as_slice()),
+                None => None,
+            };
             Some(Task {
                 function,
                 clean: &task.trials,
-                deranged: partner(function)?.map(|task| task.trials.as_slice()),
+                deranged,
             })
         };
-        Some(Self {
+        Self {
             curve,
             shots,
-            tasks: curve
-                .cells
-                .get(&shots)?
-                .tasks
-                .iter()
+            tasks: tasks(curve)
+                .into_iter()
+                .flatten()
                 .filter_map(task)
                 .collect(),
-        })
+        }
     }
 
     fn values(&self) -> Vec<f64> {
@@ -100,7 +97,7 @@ impl<'a> Profile<'a> {
 }
 
 /// A function's value in a profile: its gap or its accuracy.
-fn value(clean: (u32, u32), deranged: Option<(u32, u32)>) -> f64 {
+fn value(clean: Tally, deranged: Option<Tally>) -> f64 {
     // An accuracy is the gap to 0 of 1.
     gap(clean, deranged.unwrap_or((0, 1)))
 }
@@ -161,11 +158,14 @@ fn correlate(
             let (a, b) = (profiles[found.a], profiles[found.b]);
             let noise = Attenuation::of(&halves(a, b, seed));
             let [equal, independent] = [Truth::Equal, Truth::Independent].map(|truth| {
+                let tasks = a.tasks.iter().chain(&b.tasks);
+                let tallies: Vec<_> = tasks.map(|task| tally(task.clean)).collect();
                 let beta = match of {
                     ProfileOf::Gap => None,
-                    ProfileOf::Accuracy => Beta::by_moments(&tallies(a, b)),
+                    ProfileOf::Accuracy => Beta::by_moments(&tallies),
                 };
-                beta?.expected(truth, [a.trials()?, b.trials()?], a.tasks.len(), seed)
+                let trials = [a.trials()?, b.trials()?];
+                beta?.expected(spearman, truth, trials, a.tasks.len(), seed)
             });
             let row = Similarity {
                 pair: pair_key(&a.curve.key, &b.curve.key),
@@ -195,12 +195,6 @@ fn correlate(
         })
         .collect();
     Ok(rows)
-}
-
-/// The right answers and trials of all functions of both profiles.
-fn tallies(a: &Profile<'_>, b: &Profile<'_>) -> Vec<(u32, u32)> {
-    let tasks = a.tasks.iter().chain(&b.tasks);
-    tasks.map(|task| tally(task.clean)).collect()
 }
 
 /// Two profiles from halves of their trials. Trials are split by their numbers, for both models alike, but clean and
@@ -256,7 +250,7 @@ impl Split {
     }
 
     /// The numbers of right answers and trials in a half, if it has trials.
-    fn tally(&self, trials: &[TrialResult], half: usize) -> Option<(u32, u32)> {
+    fn tally(&self, trials: &[TrialResult], half: usize) -> Option<Tally> {
         let is_in = |result: &&TrialResult| {
             let place = self.numbers.binary_search(&result.trial);
             place.is_ok_and(|place| self.halves[place] == half)

@@ -5,7 +5,7 @@ Bootstrap replicates of a curve's cells.
 use super::cells::{CurveCell, CurveCells, TrialResult};
 use crate::chance::Key;
 use crate::error::{Error, Result};
-use crate::stats::{Bootstrap, Task};
+use crate::stats::Bootstrap;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The bootstrap replicates of one cell. All are empty for a cell with one function, whose spread over functions is
@@ -92,11 +92,9 @@ fn means<const N: usize>(
         let trials: Vec<&[TrialResult]> = tasks.map(|task| task.trials.as_slice()).collect();
         let rows = trials.first().map_or(0, |first| first.len());
         let row = |i: usize| trials.iter().flat_map(move |trials| channels(&trials[i]));
-        Task {
-            values: (0..rows).flat_map(row).collect(),
-        }
+        (0..rows).flat_map(row).collect()
     };
-    let tasks: Vec<Task> = functions.iter().map(task).collect();
+    let tasks: Vec<Vec<f64>> = functions.iter().map(task).collect();
     let means = bootstrap.means(&tasks, N * cells.len(), key);
     means.as_chunks().0.to_vec()
 }
@@ -112,23 +110,18 @@ fn has_mode(cell: &CurveCell) -> bool {
 
 /// Checks that all cells of a nested curve have the same functions and sequences.
 fn check_sequences(curve: &CurveCells) -> Result<()> {
-    let mut cells = curve.cells.values();
-    let Some(first) = cells.next() else {
-        return Ok(());
-    };
-    for cell in cells {
-        for function in first.tasks.keys().chain(cell.tasks.keys()) {
-            let ids = |cell: &CurveCell| -> Option<Vec<u64>> {
-                let trials = &cell.tasks.get(function)?.trials;
-                Some(trials.iter().map(|u| u.id).collect())
-            };
-            if ids(first) != ids(cell) {
-                return Err(Error::data(format!(
-                    "model {:?}: the sequences of {function} differ between shot counts; a nested curve \
-                     needs all its points",
-                    curve.key.model
-                )));
-            }
+    for function in curve.functions() {
+        let mut ids = curve.cells.values().map(|cell| -> Option<Vec<u64>> {
+            let trials = &cell.tasks.get(function)?.trials;
+            Some(trials.iter().map(|u| u.id).collect())
+        });
+        let first = ids.next().flatten();
+        if ids.any(|other| other != first) {
+            return Err(Error::data(format!(
+                "model {:?}: the sequences of {function} differ between shot counts; a nested curve \
+                 needs all its points",
+                curve.key.model
+            )));
         }
     }
     Ok(())

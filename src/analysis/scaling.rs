@@ -27,42 +27,37 @@ struct Member<'a> {
 /// A member has no number of parameters, or its curve has no line; all models of a family have one size; no family has
 /// two models.
 pub fn scalings(curves: &[Points], families: &[Family]) -> Result<Vec<Scaling>> {
-    let family_of = |key: &CurveKey| -> Option<Option<String>> {
-        if families.is_empty() {
-            return Some(key.modality.clone());
-        }
-        named_family(&key.model, families).map(|name| Some(name.to_owned()))
-    };
-    let mut groups: Vec<(Scaling, CurveKey, Vec<Member<'_>>)> = Vec::new();
+    // The columns that the members of a group share, and the members.
+    let mut groups: Vec<(CurveKey, Vec<Member<'_>>)> = Vec::new();
     for curve in curves {
-        let Some(family) = family_of(&curve.key) else {
+        let name = named_family(&curve.key.model, families);
+        if !families.is_empty() && name.is_none() {
             continue;
-        };
-        // The columns that the members of a group share.
+        }
         let shared = CurveKey {
             model: String::new(),
-            modality: family,
+            modality: name.map_or_else(|| curve.key.modality.clone(), |name| Some(name.to_owned())),
             ..curve.key.clone()
         };
         let member = member(curve)?;
-        match groups.iter_mut().find(|(_, key, _)| *key == shared) {
-            Some((_, _, members)) => members.push(member),
-            None => groups.push((empty_row(&shared), shared, vec![member])),
+        match groups.iter_mut().find(|(key, _)| *key == shared) {
+            Some((_, members)) => members.push(member),
+            None => groups.push((shared, vec![member])),
         }
     }
-    for (row, _, members) in &groups {
+    for (shared, members) in &groups {
         let params = members[0].curve.params.unwrap_or_default();
         if members.len() > 1 && members.iter().all(|m| m.curve.params == Some(params)) {
             return Err(Error::data(format!(
                 "family {:?}: all {} models have {params} parameters; a regression on size needs two sizes",
-                row.family.as_deref().unwrap_or_default(),
+                shared.modality.as_deref().unwrap_or_default(),
                 members.len()
             )));
         }
     }
-    let rows: Vec<Scaling> = groups
-        .iter()
-        .flat_map(|(row, _, members)| regressions(row, members))
+    let rows = groups.into_iter();
+    let rows: Vec<Scaling> = rows
+        .flat_map(|(shared, members)| regressions(shared, &members))
         .collect();
     if rows.is_empty() {
         return Err(Error::data(
@@ -89,7 +84,19 @@ fn member(curve: &Points) -> Result<Member<'_>> {
 }
 
 /// All regressions of one family.
-fn regressions(row: &Scaling, members: &[Member<'_>]) -> Vec<Scaling> {
+fn regressions(shared: CurveKey, members: &[Member<'_>]) -> Vec<Scaling> {
+    let row = Scaling {
+        family: shared.modality,
+        encoding: shared.encoding,
+        template: shared.template,
+        bits: shared.bits,
+        condition: shared.condition,
+        design: shared.design,
+        method: shared.method,
+        constrained: shared.constrained,
+        bos: shared.bos,
+        ..Scaling::default()
+    };
     let counts: BTreeSet<u32> = members
         .iter()
         .flat_map(|m| m.curve.points.iter().map(|p| p.0))
@@ -129,21 +136,4 @@ fn regressions(row: &Scaling, members: &[Member<'_>]) -> Vec<Scaling> {
             })
         })
         .collect()
-}
-
-/// A row with only the columns that name a family.
-fn empty_row(shared: &CurveKey) -> Scaling {
-    let key = shared.clone();
-    Scaling {
-        family: key.modality,
-        encoding: key.encoding,
-        template: key.template,
-        bits: key.bits,
-        condition: key.condition,
-        design: key.design,
-        method: key.method,
-        constrained: key.constrained,
-        bos: key.bos,
-        ..Scaling::default()
-    }
 }

@@ -2,7 +2,7 @@
 Scores: accuracy, errors, the mode baseline and counts, per cell or per function.
 */
 
-use super::cells::{Counts, CurveCell, CurveCells, TaskTrials, logprob, mean, whole};
+use super::cells::{CurveCell, CurveCells, TaskTrials, logprob, mean, totals, whole};
 use super::resample::Replicates;
 use crate::error::Result;
 use crate::program::{Suite, measures};
@@ -36,8 +36,6 @@ pub fn score_cell(
         (Some(mode), Some(se), Some(mode_se)) => z_difference(accuracy, se, mode, mode_se),
         _ => None,
     };
-    let (counts, trials) = cell.counts();
-    let logprob = logprob(cell.tasks.values()).map(|sum| sum / count(trials));
     Score {
         accuracy,
         se,
@@ -52,9 +50,7 @@ pub fn score_cell(
         p_mode: z_mode.map(one_sided_p),
         p_mode_paired: (!difference.is_empty()).then(|| bootstrap_p(difference.into_iter())),
         tasks: Some(whole(cell.tasks.len())),
-        answer_logprob: logprob,
-        perplexity: perplexity(logprob, curve),
-        ..with_counts(curve, shots, cell, &counts, trials)
+        ..with_counts(curve, shots, cell, cell.tasks.values())
     }
 }
 
@@ -75,28 +71,19 @@ pub fn score_tasks(
             let bits = curve.key.bits.unwrap_or_default();
             let (bitload, bitdiversity) = known.of(function, bits)?;
             let accuracy = task.accuracy();
-            let trials = task.trials.len();
-            let logprob = logprob([task].into_iter()).map(|sum| sum / count(trials));
+            let trials = count(task.trials.len());
             Ok(Score {
                 function: Some(function.clone()),
                 bitload: Some(bitload),
                 bitdiversity: Some(bitdiversity),
                 accuracy,
-                se: Some((accuracy * (1.0 - accuracy) / count(trials)).sqrt()),
+                se: Some((accuracy * (1.0 - accuracy) / trials).sqrt()),
                 mode_accuracy: task.mode_accuracy(),
                 tasks: Some(1),
-                answer_logprob: logprob,
-                perplexity: perplexity(logprob, curve),
-                ..with_counts(curve, shots, cell, &task.counts, trials)
+                ..with_counts(curve, shots, cell, [task].into_iter())
             })
         })
         .collect()
-}
-
-/// The perplexity per symbol. An answer has one symbol per bit.
-fn perplexity(logprob: Option<f64>, curve: &CurveCells) -> Option<f64> {
-    let symbols = f64::from(curve.key.bits?);
-    logprob.map(|logprob| (-logprob / symbols).exp())
 }
 
 /// The measure that defines strata.
@@ -124,22 +111,21 @@ pub struct Stratum {
 /// A function is unknown, so its measures cannot be computed.
 pub fn strata(curve: &CurveCells, by: Measure, known: &mut Complexities) -> Result<Vec<Stratum>> {
     let bits = curve.key.bits.unwrap_or_default();
-    let mut by_function = BTreeMap::new();
+    let mut by_value: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
     for function in curve.functions() {
         let (bitload, bitdiversity) = known.of(function, bits)?;
         // Mean BitDiversity is 0 to 8, so there are at most 17 bins.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let bin = (2.0 * bitdiversity).floor() as u32;
         let value = if by == Measure::BitLoad { bitload } else { bin };
-        by_function.insert(function, value);
+        by_value.entry(value).or_default().insert(function);
     }
-    let values: BTreeSet<u32> = by_function.values().copied().collect();
-    let stratum = |value| Stratum {
+    let stratum = |(value, functions): (u32, BTreeSet<&str>)| Stratum {
         bitload: (by == Measure::BitLoad).then_some(value),
         bitdiversity: (by == Measure::BitDiversity).then_some(f64::from(value) / 2.0),
-        curve: curve.of_tasks(|function| by_function[function] == value),
+        curve: curve.of_tasks(|function| functions.contains(function)),
     };
-    Ok(values.into_iter().map(stratum).collect())
+    Ok(by_value.into_iter().map(stratum).collect())
 }
 
 /// BitLoad and mean BitDiversity of functions, each computed once.
@@ -174,31 +160,36 @@ impl Complexities {
     }
 }
 
-/// A score with all columns but accuracies and errors.
-fn with_counts(
+/// A score of tasks of a cell, with all columns but accuracies and errors.
+fn with_counts<'a>(
     curve: &CurveCells,
     shots: u32,
     cell: &CurveCell,
-    counts: &Counts,
-    trials: usize,
+    tasks: impl Iterator<Item = &'a TaskTrials> + Clone,
 ) -> Score {
-    let n = whole(trials);
+    let (counts, trials) = totals(tasks.clone());
+    let n = count(trials);
     let has_rivals = cell.with_demonstrations && curve.key.condition != Some(Condition::Deranged);
+    let logprob = logprob(tasks).map(|sum| sum / n);
+    // Per symbol. An answer has one symbol per bit.
+    let perplexity = |(logprob, bits): (f64, u32)| (-logprob / f64::from(bits)).exp();
     Score {
         curve: curve.key.clone(),
         shots,
         group: curve.group.clone(),
         params: curve.params,
-        trials: Some(n),
-        malformed: Some(f64::from(counts.malformed) / count(trials)),
+        trials: Some(whole(trials)),
+        malformed: Some(f64::from(counts.malformed) / n),
         // Bits times trials is far below 2^53.
         #[allow(clippy::cast_precision_loss)]
-        edit_distance: Some(counts.edits as f64 / count(trials)),
+        edit_distance: Some(counts.edits as f64 / n),
         zero_bd_targets: Some(counts.zero_bd_targets),
         zero_bd_predictions: Some(counts.zero_bd_predictions),
         correct_zero_bd: Some(counts.correct_zero_bd),
         correct_other: Some(counts.correct_other),
         understandable: has_rivals.then_some(counts.understandable),
+        answer_logprob: logprob,
+        perplexity: logprob.zip(curve.key.bits).map(perplexity),
         ..Score::default()
     }
 }

@@ -9,7 +9,7 @@ use super::cells::{CurveCells, TaskTrials, whole};
 use crate::error::{Error, Result};
 use crate::record::{Shape, ShapeFit};
 use crate::stats::{
-    LikelihoodCurve, Link, Paired, Share, count, lack_of_fit, likeliest, line, log_likelihood,
+    Likelihood, LikelihoodCurve, Link, Paired, Share, count, lack_of_fit, line, log_likelihood,
     paired,
 };
 use clap::ValueEnum as _;
@@ -55,7 +55,13 @@ impl Shape {
     ) -> Option<(LikelihoodCurve, Option<f64>)> {
         let at = |c: f64| {
             let terms: Vec<Vec<f64>> = shots.iter().map(|&n| self.terms(n, c)).collect();
-            likeliest(shares, &terms, self.link(), margin)
+            let likelihood = Likelihood {
+                shares,
+                terms: &terms,
+                link: self.link(),
+                margin,
+            };
+            likelihood.highest()
         };
         match self {
             Self::Saturating => {
@@ -166,11 +172,7 @@ impl Data {
 
     /// The answers to all functions together, without one of them.
     fn pooled(&self, without: Option<usize>) -> Vec<Share> {
-        let nothing = Share {
-            hits: 0.0,
-            trials: 0.0,
-        };
-        let mut sums = vec![nothing; self.shots.len()];
+        let mut sums = vec![Share::default(); self.shots.len()];
         for (at, function) in self.functions.iter().enumerate() {
             if Some(at) != without {
                 for (sum, share) in sums.iter_mut().zip(function) {
@@ -246,18 +248,15 @@ fn row(
     log_scores: Option<&[f64]>,
     line: Option<&[f64]>,
 ) -> ShapeFit {
-    let gains = log_scores.zip(line).map(|(scores, line)| {
+    let gain = log_scores.zip(line).and_then(|(scores, line)| {
         let gains = scores.iter().zip(line).map(|(score, line)| score - line);
-        gains.collect::<Vec<f64>>()
+        paired(&gains.collect::<Vec<f64>>())
     });
-    let gain = gains.as_deref().and_then(paired);
-    let profile = |function: &Vec<Share>| -> Vec<f64> {
-        function
-            .iter()
-            .map(|share| share.hits / share.trials)
-            .collect()
-    };
-    let profiles: Vec<Vec<f64>> = data.functions.iter().map(profile).collect();
+    let accuracy = |share: &Share| share.hits / share.trials;
+    let functions = data.functions.iter();
+    let profiles: Vec<Vec<f64>> = functions
+        .map(|f| f.iter().map(accuracy).collect())
+        .collect();
     let is_linear = shape.link() == Link::Identity && c.is_none();
     let terms: Vec<Vec<f64>> = data.shots.iter().map(|&n| shape.terms(n, 0.0)).collect();
     let test = is_linear.then(|| lack_of_fit(&profiles, &terms)).flatten();

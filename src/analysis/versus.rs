@@ -3,7 +3,7 @@ Model against model: gaps by function, and the overlap of their best functions.
 */
 
 use super::cells::{CurveCells, whole};
-use super::compare::{PairedTasks, Share, TaskPair, corrected};
+use super::compare::{PairedTasks, Share, TaskPair, accuracy, corrected, exact_gap};
 use super::score::Complexities;
 use crate::error::{Error, Result, counted};
 use crate::record::{CurveKey, Listed, PairKey, Side, Versus, VersusTask};
@@ -59,11 +59,9 @@ fn model_pairs(curves: &[CurveCells], allow_partial: bool) -> Result<Vec<ModelPa
         let alike = |key: &CurveKey| (key.bits, key.condition) == (a.key.bits, a.key.condition);
         assert_distinct(curves.iter().map(|c| &c.key).filter(|k| alike(k)))?;
         for b in curves[i + 1..].iter().filter(|b| alike(&b.key)) {
-            let shared = a.cells.iter().rev().find_map(|(shots, cell)| {
-                let other = b.cells.get(shots)?;
-                Some((*shots, cell, other))
-            });
-            let Some((shots, cell_a, cell_b)) = shared else {
+            let mut counts = a.cells.iter().rev();
+            let shared = counts.find_map(|(shots, cell)| Some((shots, cell, b.cells.get(shots)?)));
+            let Some((&shots, cell_a, cell_b)) = shared else {
                 continue;
             };
             let place = format!(
@@ -104,35 +102,22 @@ fn tied(ranks: &[u32], places: &[usize], top: usize) -> usize {
     })
 }
 
-/// The places of a pair's tasks by each accuracy, and by the gap in both directions.
-struct Places {
-    a: Vec<usize>,
-    b: Vec<usize>,
-    favouring_a: Vec<usize>,
-    favouring_b: Vec<usize>,
+fn exact_a(task: &TaskPair<'_>) -> Share {
+    exact_gap(task.a, (0, 1))
 }
 
-impl<'a> ModelPair<'a> {
-    fn places(&self) -> Places {
-        let of = |share: fn(&TaskPair<'a>) -> Share| places(&self.tasks.ranks(share));
-        Places {
-            a: of(TaskPair::exact_a),
-            b: of(TaskPair::exact_b),
-            favouring_a: of(TaskPair::exact_gap),
-            favouring_b: of(|task| {
-                let (over, under) = task.exact_gap();
-                (-over, under)
-            }),
-        }
-    }
+fn exact_b(task: &TaskPair<'_>) -> Share {
+    exact_gap(task.b, (0, 1))
+}
 
+impl ModelPair<'_> {
     fn row(&self, top: usize) -> Option<Versus> {
         let [accuracy_a, accuracy_b] = self.tasks.accuracies();
         let top = top.min(self.tasks.tasks.len());
-        let [a, b] = [TaskPair::exact_a, TaskPair::exact_b].map(|share| self.tasks.ranks(share));
-        let places = self.places();
-        let both = |(p, q): (&usize, &usize)| *p < top && *q < top;
-        let shared = places.a.iter().zip(&places.b).filter(|&p| both(p)).count();
+        let [a, b] = [exact_a, exact_b].map(|share| self.tasks.ranks(share));
+        let (places_a, places_b) = (places(&a), places(&b));
+        let pairs = places_a.iter().zip(&places_b);
+        let shared = pairs.filter(|(p, q)| **p < top && **q < top).count();
         Some(Versus {
             pair: pair_key(&self.a.key, &self.b.key),
             condition: self.a.key.condition,
@@ -144,8 +129,8 @@ impl<'a> ModelPair<'a> {
             top: whole(top),
             shared: whole(shared),
             iou: f64::from(whole(shared)) / f64::from(whole(2 * top - shared)),
-            tied_a: whole(tied(&a, &places.a, top)),
-            tied_b: whole(tied(&b, &places.b, top)),
+            tied_a: whole(tied(&a, &places_a, top)),
+            tied_b: whole(tied(&b, &places_b, top)),
         })
     }
 }
@@ -179,20 +164,26 @@ pub fn versus_tasks(
 ) -> Result<Vec<VersusTask>> {
     let mut rows = Vec::new();
     for pair in model_pairs(curves, allow_partial)? {
-        let places = pair.places();
+        let [a, b, favouring_a, favouring_b] = [
+            exact_a,
+            exact_b,
+            |task: &TaskPair<'_>| task.exact_gap(),
+            |task: &TaskPair<'_>| exact_gap(task.b, task.a),
+        ]
+        .map(|share| places(&pair.tasks.ranks(share)));
         let mut order: Vec<usize> = (0..pair.tasks.tasks.len()).collect();
-        order.sort_by_key(|&i| places.favouring_a[i]);
+        order.sort_by_key(|&i| favouring_a[i]);
         for i in order {
             let task = &pair.tasks.tasks[i];
-            let best = match (places.a[i] < top, places.b[i] < top) {
+            let best = match (a[i] < top, b[i] < top) {
                 (true, true) => Some(Listed::Both),
                 (true, false) => Some(Listed::A),
                 (false, true) => Some(Listed::B),
                 (false, false) => None,
             };
-            let favours = if task.sign() > 0 && places.favouring_a[i] < top {
+            let favours = if task.sign() > 0 && favouring_a[i] < top {
                 Some(Side::A)
-            } else if task.sign() < 0 && places.favouring_b[i] < top {
+            } else if task.sign() < 0 && favouring_b[i] < top {
                 Some(Side::B)
             } else {
                 None
@@ -209,11 +200,11 @@ pub fn versus_tasks(
                 function: task.function.to_owned(),
                 bitload,
                 bitdiversity,
-                accuracy_a: task.accuracy_a(),
-                accuracy_b: task.accuracy_b(),
+                accuracy_a: accuracy(task.a),
+                accuracy_b: accuracy(task.b),
                 gap: task.gap(),
-                rank_a: whole(places.a[i] + 1),
-                rank_b: whole(places.b[i] + 1),
+                rank_a: whole(a[i] + 1),
+                rank_b: whole(b[i] + 1),
                 best,
                 favours,
             });

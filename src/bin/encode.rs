@@ -127,7 +127,7 @@ fn encode(
         .map_or(Ok(()), Symbols::check)
         .map_err(Error::data)?;
     if let Some(name) = &name
-        && !matches!(current, Some(encoder) if encoder.alphabet().name() == name)
+        && !matches!(current, Some(encoder) if encoder.alphabet.name == *name)
     {
         if let Some(asked) = &args.alphabet {
             return Err(Error::data(format!(

@@ -211,16 +211,15 @@ fn draw(args: &Args, mut step: Step) -> Result<()> {
     };
     grid.check()?;
     cli::warn_of_equal(&grid.suite, args.bits);
-    let range = args.shard.map_or(0..grid.len(), |s| s.range(grid.len()));
-    step.settings = settings(args, &grid.suite, &grid.shots, grid.len());
+    let total = grid.total();
+    let range = args.shard.map_or(0..total, |s| s.range(total));
+    step.settings = settings(args, &grid.suite, &grid.shots, total);
     let chain = Chain::default().with(step);
     let mut writer = args.output.records::<Trial>(&[], &chain)?;
     let progress = Progress::new("trials", Some(range.end - range.start), args.output.quiet);
     let none = Extra::default();
     let mut trials = grid.trials(range);
-    // Every trial reuses the memory of the one before.
-    let mut last = None;
-    while let Some(trial) = trials.draw_into(&mut last) {
+    while let Some(trial) = trials.draw() {
         writer.write(trial, &none)?;
         progress.step();
     }
@@ -254,7 +253,7 @@ fn replay(args: &Args, alphabet: &str, mut step: Step) -> Result<()> {
             return Ok(());
         }
         let mut carried = Extra::default();
-        carried.put_text("encoding", replay.alphabet.name());
+        carried.put_text("encoding", &replay.alphabet.name);
         carried.put_text("zero", symbols.zero);
         carried.put_text("one", symbols.one);
         if let Some(separator) = symbols.separator {

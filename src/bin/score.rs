@@ -2,8 +2,8 @@
 
 use clap::{Parser, ValueEnum};
 use shotline::analysis::{
-    Cells, Complexities, CurveCell, CurveCells, Judge, Measure, Outcome, error_shares, power,
-    replicates, score_cell, score_tasks, strata,
+    Cells, Complexities, CurveCell, CurveCells, Judge, Measure, Outcome, error_shares, place,
+    power, replicates, score_cell, score_tasks, strata,
 };
 use shotline::cli::{
     self, GroupArgs, InputArgs, OutputArgs, Progress, SeedArg, SuiteArg, ThreadArgs, warn,
@@ -222,7 +222,7 @@ fn score_cells(args: &Args, curve: &CurveCells) -> Result<Vec<Score>> {
     Ok(cells
         .map(|(&shots, cell)| {
             let drawn = &replicates[&shots];
-            cli::warn_of_replicates(&curve.place(shots), drawn.missing(), args.replicates);
+            cli::warn_of_replicates(&place(&curve.key, shots), drawn.missing(), args.replicates);
             score_cell(curve, shots, cell, drawn)
         })
         .collect())

@@ -7,31 +7,23 @@ mod alphabet;
 mod template;
 
 pub use alphabet::Alphabet;
-use template::unescape;
-pub use template::{Template, TemplatePart};
+pub use template::Template;
+use template::{Part, unescape};
 
 use crate::chance::{Below, Purpose, TrialKeys};
 use crate::error::{Error, Result};
 use crate::program::{Bits, MAX_BITS};
 use crate::record::{Design, Prompt, Trial};
 use crate::symbols::Symbols;
-use std::collections::BTreeMap;
-
-/// The keys of the last trial's function: its seed, bits and name.
-type Keys = (i64, u32, String, TrialKeys);
 
 /// Turns trials into prompts.
 #[derive(Debug, Clone)]
 pub struct Encoder {
-    alphabet: Alphabet,
+    /// The symbols that trials draw from.
+    pub alphabet: Alphabet,
     template: Template,
     template_text: String,
     prefix: String,
-    keys: Option<Keys>,
-    /// The symbols that are left while a trial draws its own.
-    left: Vec<usize>,
-    /// The text around inputs and outputs, by separator; "" if there is none.
-    around: BTreeMap<String, Surroundings>,
 }
 
 impl Encoder {
@@ -40,12 +32,12 @@ impl Encoder {
     /// # Errors
     /// The template is invalid, or template or prefix would make an answer ambiguous.
     pub fn new(alphabet: Alphabet, template: Option<&str>, prefix: Option<&str>) -> Result<Self> {
-        let template = Template::parse(template.unwrap_or(alphabet.template()))?;
+        let template = Template::parse(template.unwrap_or(alphabet.template))?;
         template.check(&alphabet)?;
         let wrong = |what: String| {
             Error::usage(format!("--prefix {:?}: {what}", prefix.unwrap_or_default()))
         };
-        let prefix = unescape(prefix.unwrap_or(alphabet.prefix())).map_err(wrong)?;
+        let prefix = unescape(prefix.unwrap_or(alphabet.prefix)).map_err(wrong)?;
         if let Some(c) = prefix.chars().find(|&c| alphabet.is_within_a_word(c)) {
             return Err(Error::usage(format!(
                 "--prefix {prefix:?}: {c:?} also occurs in a word of the alphabet, so prompts would be ambiguous"
@@ -56,16 +48,7 @@ impl Encoder {
             prefix,
             alphabet,
             template,
-            keys: None,
-            left: Vec::new(),
-            around: BTreeMap::new(),
         })
-    }
-
-    /// The alphabet's name.
-    #[must_use]
-    pub fn alphabet(&self) -> &Alphabet {
-        &self.alphabet
     }
 
     /// The trial as a prompt, which ends where the answer begins. It uses the trial's own symbols, or those that a
@@ -73,26 +56,19 @@ impl Encoder {
     ///
     /// # Errors
     /// The template has a separator, and the carried symbols have none.
-    pub fn encode(&mut self, trial: Trial, carried: Option<Symbols<'_>>) -> Result<Prompt> {
-        let symbols = carried.unwrap_or_else(|| {
-            let rng = symbols_stream(&mut self.keys, &trial);
-            draw(&self.alphabet, &self.template, rng, &mut self.left)
-        });
+    pub fn encode(&self, trial: Trial, carried: Option<Symbols<'_>>) -> Result<Prompt> {
+        let symbols = carried.unwrap_or_else(|| draw(&self.alphabet, &self.template, &trial));
         if self.template.has_separator() && symbols.separator.is_none() {
             return Err(Error::data(
                 "column \"separator\": is missing, but the template has {sep}",
             ));
         }
         let separator = symbols.separator.unwrap_or_default();
-        if !self.around.contains_key(separator) {
-            let around = Surroundings::new(&self.template, separator);
-            self.around.insert(separator.to_owned(), around);
-        }
-        let around = &self.around[separator];
-        let mut starts = trial.eval_shots.as_ref().map(|_| Vec::new());
-        let points = trial.eval_shots.as_deref().unwrap_or_default();
+        let pieces = self.template.around.each_ref();
+        let around = &pieces.map(|parts| Piece::new(parts, separator));
+        let length = around.iter().map(|piece| piece.text.len()).sum::<usize>();
         // It grows for symbols of more than one byte.
-        let per_example = 2 * trial.bits as usize + around.bytes();
+        let per_example = 2 * trial.bits as usize + length;
         let mut text = Text::new(
             self.prefix.len() + per_example * (trial.inputs.len() + 1) + ROOM,
             symbols,
@@ -100,25 +76,20 @@ impl Encoder {
         // A prompt is shorter than 2^32 symbols.
         let prefix = u32::try_from(self.prefix.chars().count()).unwrap_or(u32::MAX);
         text.push_str(&self.prefix, prefix);
-        let examples = trial.inputs.iter().zip(&trial.outputs);
-        for (shots, (&input, &output)) in (0u32..).zip(examples) {
+        // Where the answers to all examples begin.
+        let mut starts = Vec::with_capacity(trial.inputs.len() + 1);
+        for (&input, &output) in trial.inputs.iter().zip(&trial.outputs) {
             text.push_example(around, input, output);
-            if let Some(starts) = &mut starts
-                && points.contains(&shots)
-            {
-                starts.push(text.len - output.len() - around.after.symbols);
-            }
+            starts.push(text.len - output.len() - around[2].symbols);
         }
         text.push_query(around, trial.query);
-        if let Some(starts) = &mut starts
-            && points.contains(&trial.shots)
-        {
-            starts.push(text.len);
-        }
+        starts.push(text.len);
+        let points = trial.eval_shots.as_ref();
+        let answer_starts = points.map(|all| all.iter().map(|&n| starts[n as usize]).collect());
         let mut answer = Text::new(ROOM, symbols);
         answer.push_bits(trial.target);
         Ok(Prompt {
-            encoding: self.alphabet.name().to_owned(),
+            encoding: self.alphabet.name.clone(),
             template: self.template_text.clone(),
             prefix: self.prefix.clone(),
             zero: symbols.zero.to_string(),
@@ -126,100 +97,32 @@ impl Encoder {
             separator: symbols.separator.map(String::from),
             prompt: text.finish(),
             answer: answer.finish(),
-            answer_starts: starts,
+            answer_starts,
             trial,
         })
     }
 }
 
-/// The random stream of a trial's symbols. It depends only on seed, bits, function, shots and trial number.
-fn symbols_stream(last: &mut Option<Keys>, trial: &Trial) -> impl Below + use<> {
-    let keys = last
-        .take()
-        .filter(|keys| (keys.0, keys.1) == (trial.seed, trial.bits) && keys.2 == trial.function)
-        .unwrap_or_else(|| {
-            let keys = TrialKeys::new(trial.seed, trial.bits, &trial.function);
-            (trial.seed, trial.bits, trial.function.clone(), keys)
-        });
+/// Draws a trial's symbols. They depend only on seed, bits, function, shots and trial number.
+fn draw<'a>(alphabet: &'a Alphabet, template: &Template, trial: &Trial) -> Symbols<'a> {
+    let keys = TrialKeys::new(trial.seed, trial.bits, &trial.function);
     let shots = (trial.design == Design::Independent).then_some(trial.shots);
-    let keys = last.insert(keys);
-    keys.3.key(shots, trial.trial).stream(Purpose::Symbols)
-}
-
-/// Draws a trial's symbols. `left` is working memory.
-fn draw<'a>(
-    alphabet: &'a Alphabet,
-    template: &Template,
-    mut rng: impl Below,
-    left: &mut Vec<usize>,
-) -> Symbols<'a> {
-    let symbols = alphabet.symbols();
-    left.clear();
-    left.extend(0..symbols.len());
+    let mut rng = keys.key(shots, trial.trial).stream(Purpose::Symbols);
+    let mut left: Vec<&str> = alphabet.symbols.iter().map(String::as_str).collect();
     let mut draw = || {
         // `Template::check` made sure that there are enough, and no alphabet has 2^32.
         let n = u32::try_from(left.len()).unwrap_or(u32::MAX);
-        symbols[left.swap_remove(rng.below(n) as usize)].as_str()
+        left.swap_remove(rng.below(n) as usize)
     };
     Symbols {
         zero: draw(),
         one: draw(),
         // Drawn last, so that the bits' symbols are the same with and without a separator.
-        separator: (template.has_separator()).then(|| alphabet.separator().unwrap_or_else(draw)),
+        separator: (template.has_separator()).then(|| alphabet.separator.unwrap_or_else(draw)),
     }
 }
 
-/// The text of a template around an input and its output.
-#[derive(Debug, Clone)]
-struct Surroundings {
-    before: Piece,
-    between: Piece,
-    after: Piece,
-    /// The length of the three in symbols.
-    symbols: u32,
-}
-
-impl Surroundings {
-    fn new(template: &Template, separator: &str) -> Self {
-        let piece = |parts: &[TemplatePart]| {
-            let (mut text, mut symbols) = (String::new(), 0);
-            for part in parts {
-                match part {
-                    TemplatePart::Separator => {
-                        text.push_str(separator);
-                        symbols += 1;
-                    }
-                    TemplatePart::Literal(literal) => {
-                        text.push_str(literal);
-                        symbols += literal.chars().count();
-                    }
-                    TemplatePart::X | TemplatePart::Y => {}
-                }
-            }
-            Piece::new(text, symbols)
-        };
-        // There is exactly one {x}, before the {y}.
-        let before_answer = template.before_answer();
-        let x = before_answer
-            .iter()
-            .position(|part| *part == TemplatePart::X);
-        let (before, between) = before_answer.split_at(x.unwrap_or_default());
-        let (before, between) = (piece(before), piece(between));
-        let after = piece(template.after_answer());
-        Self {
-            symbols: before.symbols + between.symbols + after.symbols,
-            before,
-            between,
-            after,
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        self.before.text.len() + self.between.text.len() + self.after.text.len()
-    }
-}
-
-/// A short text that is written many times.
+/// A text that is written many times.
 #[derive(Debug, Clone)]
 struct Piece {
     text: String,
@@ -235,16 +138,23 @@ const SHORT: usize = 8;
 const ROOM: usize = 3 * SHORT + 2 * MAX_BITS as usize;
 
 impl Piece {
-    fn new(text: String, symbols: usize) -> Self {
+    fn new(parts: &[Part], separator: &str) -> Self {
+        let (mut text, mut symbols) = (String::new(), 0);
+        for part in parts {
+            let (added, count) = match part {
+                Part::Separator => (separator, 1),
+                Part::Literal(literal) => (literal.as_str(), literal.chars().count()),
+            };
+            text.push_str(added);
+            symbols += count;
+        }
         let mut short = [0; SHORT];
         let fits = short.get_mut(..text.len());
-        let short = fits
-            .map(|room| room.copy_from_slice(text.as_bytes()))
-            .map(|()| short);
+        let fits = fits.map(|room| room.copy_from_slice(text.as_bytes()));
         Self {
+            short: fits.map(|()| short),
             // A template is a command-line argument.
             symbols: u32::try_from(symbols).unwrap_or(u32::MAX),
-            short,
             text,
         }
     }
@@ -296,16 +206,13 @@ impl<'a> Text<'a> {
 
     /// One demonstration.
     #[inline]
-    fn push_example(&mut self, around: &Surroundings, input: Bits, output: Bits) {
-        let (Some((zero, one)), Some(before), Some(between), Some(after)) = (
-            self.ascii,
-            around.before.short,
-            around.between.short,
-            around.after.short,
-        ) else {
+    fn push_example(&mut self, around: &[Piece; 3], input: Bits, output: Bits) {
+        let shorts = around.each_ref().map(|piece| piece.short);
+        let (Some((zero, one)), [Some(before), Some(between), Some(after)]) = (self.ascii, shorts)
+        else {
             self.push_query(around, input);
             self.push_bits(output);
-            self.push(&around.after);
+            self.push(&around[2]);
             return;
         };
         // Room for the whole example at once.
@@ -315,20 +222,21 @@ impl<'a> Text<'a> {
             room[at..][..piece.len()].copy_from_slice(piece);
             at += len;
         };
-        put(&before, around.before.text.len());
+        put(&before, around[0].text.len());
         put(&input.spell(zero, one), input.len() as usize);
-        put(&between, around.between.text.len());
+        put(&between, around[1].text.len());
         put(&output.spell(zero, one), output.len() as usize);
-        put(&after, around.after.text.len());
+        put(&after, around[2].text.len());
         self.end += at;
-        self.len += around.symbols + input.len() + output.len();
+        self.len += around.iter().map(|piece| piece.symbols).sum::<u32>();
+        self.len += input.len() + output.len();
     }
 
     /// An example up to its answer.
-    fn push_query(&mut self, around: &Surroundings, input: Bits) {
-        self.push(&around.before);
+    fn push_query(&mut self, [before, between, _]: &[Piece; 3], input: Bits) {
+        self.push(before);
         self.push_bits(input);
-        self.push(&around.between);
+        self.push(between);
     }
 
     fn push(&mut self, piece: &Piece) {
@@ -379,26 +287,17 @@ mod tests {
             .zip(&trial.outputs)
             .map(|(x, y)| (*x, Some(*y)));
         for (x, y) in examples.chain([(trial.query, None)]) {
-            for part in &encoder.template.before_answer().to_vec() {
-                text += &match part {
-                    TemplatePart::X => symbols.encode(x),
-                    TemplatePart::Separator => symbols.separator.unwrap_or_default().to_owned(),
-                    TemplatePart::Literal(literal) => literal.clone(),
-                    TemplatePart::Y => unreachable!("the answer is in neither half"),
-                };
-            }
+            let [before, between, after] = encoder.template.around.each_ref().map(|parts| {
+                let written = parts.iter().map(|part| match part {
+                    Part::Separator => symbols.separator.unwrap_or_default(),
+                    Part::Literal(literal) => literal,
+                });
+                written.collect::<String>()
+            });
+            text += &[before, symbols.encode(x), between].concat();
             starts.push(u32::try_from(symbols.split(&text).count()).unwrap());
             let Some(y) = y else { break };
-            text += &symbols.encode(y);
-            for part in encoder.template.after_answer() {
-                match part {
-                    TemplatePart::Separator => text.extend(symbols.separator),
-                    TemplatePart::Literal(literal) => text += literal,
-                    TemplatePart::X | TemplatePart::Y => {
-                        unreachable!("the input is before the answer")
-                    }
-                }
-            }
+            text += &[symbols.encode(y), after].concat();
         }
         (text, starts)
     }
@@ -436,10 +335,10 @@ mod tests {
             ),
         ] {
             let alphabet = Alphabet::parse(alphabet).unwrap();
-            let mut encoder = Encoder::new(alphabet, template, prefix).unwrap();
+            let encoder = Encoder::new(alphabet, template, prefix).unwrap();
             for (design, bits) in grids {
                 let grid = grid(design, bits);
-                for trial in grid.trials(0..grid.len()) {
+                for trial in grid.trials(0..grid.total()) {
                     let fresh = encoder.encode(trial.clone(), None).unwrap();
                     let symbols = fresh.symbols();
                     let (text, starts) = spelt(&encoder, &trial, symbols);

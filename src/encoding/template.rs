@@ -6,13 +6,9 @@ use super::alphabet::Alphabet;
 use crate::error::{Error, Result};
 use std::fmt;
 
-/// A part of a template.
+/// A part of the text around an input and its output.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TemplatePart {
-    /// The input's symbols.
-    X,
-    /// The output's symbols.
-    Y,
+pub(super) enum Part {
     /// The trial's separator.
     Separator,
     /// These characters.
@@ -47,9 +43,8 @@ pub fn unescape(text: &str) -> std::result::Result<String, String> {
 /// The form of one example: an input before its output, and other text around them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    parts: Vec<TemplatePart>,
-    /// The index of the output's part.
-    answer: usize,
+    /// Before the input, between input and output, and after the output.
+    pub(super) around: [Vec<Part>; 3],
 }
 
 impl Template {
@@ -59,49 +54,44 @@ impl Template {
     /// A placeholder or an escape is unknown, or there is not exactly one `{x}` before exactly one `{y}`.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = |what: String| Error::usage(format!("--template {text:?}: {what}"));
-        let mut parts = Vec::new();
+        let mut around: [Vec<Part>; 3] = Default::default();
+        let mut order = String::new();
         let mut chars = text.chars();
-        let push = |parts: &mut Vec<TemplatePart>, c: char| match parts.last_mut() {
-            Some(TemplatePart::Literal(literal)) => literal.push(c),
-            _ => parts.push(TemplatePart::Literal(c.to_string())),
-        };
         while let Some(c) = chars.next() {
-            match c {
+            let parts = &mut around[order.len().min(2)];
+            let literal = match c {
                 '{' => {
                     let Some((name, rest)) = chars.as_str().split_once('}') else {
                         return Err(wrong("a { without its }; write \\{".to_owned()));
                     };
                     chars = rest.chars();
-                    parts.push(match name {
-                        "x" => TemplatePart::X,
-                        "y" => TemplatePart::Y,
-                        "sep" => TemplatePart::Separator,
+                    match name {
+                        "x" | "y" => order.push_str(name),
+                        "sep" => parts.push(Part::Separator),
                         _ => {
                             return Err(wrong(format!(
                                 "expected {{x}}, {{y}} or {{sep}}, found {{{name}}}"
                             )));
                         }
-                    });
+                    }
+                    continue;
                 }
-                '\\' => push(&mut parts, escaped(chars.next()).map_err(wrong)?),
                 '}' => return Err(wrong("a } without its {; write \\}".to_owned())),
-                c => push(&mut parts, c),
+                '\\' => escaped(chars.next()).map_err(wrong)?,
+                c => c,
+            };
+            match parts.last_mut() {
+                Some(Part::Literal(text)) => text.push(literal),
+                _ => parts.push(Part::Literal(literal.to_string())),
             }
         }
-        let places = |part: &TemplatePart| -> Vec<usize> {
-            (0..parts.len()).filter(|&i| parts[i] == *part).collect()
-        };
-        let (x, y) = (places(&TemplatePart::X), places(&TemplatePart::Y));
-        let ([x], [y]) = (x.as_slice(), y.as_slice()) else {
-            return Err(wrong("expected {x} once and {y} once".to_owned()));
-        };
-        let answer = *y;
-        if *x > answer {
-            return Err(wrong(
+        match &*order {
+            "xy" => Ok(Self { around }),
+            "yx" => Err(wrong(
                 "{y} is before {x}, so the answer would come before its query".to_owned(),
-            ));
+            )),
+            _ => Err(wrong("expected {x} once and {y} once".to_owned())),
         }
-        Ok(Self { parts, answer })
     }
 
     /// Checks that an answer in the alphabet's symbols is distinguishable from the text around it.
@@ -109,10 +99,7 @@ impl Template {
     /// # Errors
     /// A literal character is part of a symbol, or there are too few symbols for the separator.
     pub fn check(&self, alphabet: &Alphabet) -> Result<()> {
-        for part in &self.parts {
-            let TemplatePart::Literal(literal) = part else {
-                continue;
-            };
+        for literal in self.literals() {
             if let Some(c) = literal.chars().find(|&c| alphabet.is_taken(c)) {
                 let what = if alphabet.is_within_a_word(c) {
                     "also occurs in a word"
@@ -122,16 +109,16 @@ impl Template {
                 return Err(Error::usage(format!(
                     "--template {:?}: {c:?} {what} of the alphabet {}, so an answer would be ambiguous",
                     self.to_string(),
-                    alphabet.name()
+                    alphabet.name
                 )));
             }
         }
-        let drawn = 2 + usize::from(self.has_separator() && alphabet.separator().is_none());
-        if alphabet.symbols().len() < drawn {
+        let drawn = 2 + usize::from(self.has_separator() && alphabet.separator.is_none());
+        if alphabet.symbols.len() < drawn {
             return Err(Error::usage(format!(
                 "--alphabet {}: {} symbols, but the template needs {drawn} (zero, one and {{sep}})",
-                alphabet.name(),
-                alphabet.symbols().len()
+                alphabet.name,
+                alphabet.symbols.len()
             )));
         }
         Ok(())
@@ -140,47 +127,46 @@ impl Template {
     /// Whether the template has a separator.
     #[must_use]
     pub fn has_separator(&self) -> bool {
-        self.parts.contains(&TemplatePart::Separator)
+        self.around
+            .iter()
+            .flatten()
+            .any(|part| *part == Part::Separator)
     }
 
     /// Whether prompts end in white space.
     #[must_use]
     pub fn ends_prompts_in_space(&self) -> bool {
-        matches!(self.before_answer().last(), Some(TemplatePart::Literal(text)) if text.ends_with(char::is_whitespace))
+        matches!(self.around[1].last(), Some(Part::Literal(text)) if text.ends_with(char::is_whitespace))
     }
 
-    /// The parts before the output.
-    #[must_use]
-    pub fn before_answer(&self) -> &[TemplatePart] {
-        &self.parts[..self.answer]
-    }
-
-    /// The parts after the output.
-    #[must_use]
-    pub fn after_answer(&self) -> &[TemplatePart] {
-        &self.parts[self.answer + 1..]
+    /// The text besides input, output and separators.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.around.iter().flatten().filter_map(|part| match part {
+            Part::Literal(text) => Some(text.as_str()),
+            Part::Separator => None,
+        })
     }
 }
 
 /// The template's text, with the escapes that the parser needs.
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in &self.parts {
-            match part {
-                TemplatePart::X => f.write_str("{x}")?,
-                TemplatePart::Y => f.write_str("{y}")?,
-                TemplatePart::Separator => f.write_str("{sep}")?,
-                TemplatePart::Literal(literal) => {
-                    for c in literal.chars() {
-                        match c {
-                            '\n' => f.write_str("\\n")?,
-                            '\t' => f.write_str("\\t")?,
-                            '\\' | '{' | '}' => write!(f, "\\{c}")?,
-                            c => write!(f, "{c}")?,
-                        }
+        for (parts, end) in self.around.iter().zip(["{x}", "{y}", ""]) {
+            for part in parts {
+                let Part::Literal(literal) = part else {
+                    f.write_str("{sep}")?;
+                    continue;
+                };
+                for c in literal.chars() {
+                    match c {
+                        '\n' => f.write_str("\\n")?,
+                        '\t' => f.write_str("\\t")?,
+                        '\\' | '{' | '}' => write!(f, "\\{c}")?,
+                        c => write!(f, "{c}")?,
                     }
                 }
             }
+            f.write_str(end)?;
         }
         Ok(())
     }

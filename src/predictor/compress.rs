@@ -33,7 +33,7 @@ use super::builtin::ties;
 use super::stream::{Jobs, one_by_one};
 use super::{Answer, Point, Predictor};
 use crate::chance::Below;
-use crate::encoding::{Template, TemplatePart};
+use crate::encoding::Template;
 use crate::error::{Error, Result};
 use crate::record::Prompt;
 
@@ -187,13 +187,7 @@ impl ContextTree {
 fn vocabulary<'a>(prompt: &'a Prompt, template: &'a Template) -> Vec<&'a str> {
     let symbols = prompt.symbols();
     let texts = template
-        .before_answer()
-        .iter()
-        .chain(template.after_answer())
-        .filter_map(|part| match part {
-            TemplatePart::Literal(text) => Some(text.as_str()),
-            _ => None,
-        })
+        .literals()
         .chain([&*prompt.prefix, &*prompt.prompt])
         .flat_map(|text| symbols.split(text));
     let mut all = vec![symbols.zero, symbols.one];

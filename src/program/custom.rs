@@ -6,7 +6,6 @@ as a CSV with the columns function, input and output.
 use super::primitive::Context;
 use super::{Bits, Body, Primitive, Program, mask};
 use crate::error::counted;
-use std::collections::HashMap;
 use std::fmt;
 
 /// The widest table: 6 KB as text.
@@ -225,7 +224,6 @@ pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, St
         ));
     };
     let mut begun: Vec<PartialTable> = Vec::new();
-    let mut known = HashMap::new();
     for record in reader.records() {
         let record = record.map_err(|e| match e.kind() {
             csv::ErrorKind::UnequalLengths { pos, len, .. } => {
@@ -242,7 +240,8 @@ pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, St
             value.map_err(|e| at(format!("column {column:?}: {e}")))
         };
         let (x, y) = (bitstring("input", input)?, bitstring("output", output)?);
-        let place = if let Some(&place) = known.get(name) {
+        // From the end, because the rows of one function usually come together.
+        let place = if let Some(place) = begun.iter().rposition(|table| table.name == name) {
             place
         } else {
             check_name(name).map_err(at)?;
@@ -259,7 +258,6 @@ pub(super) fn from_csv(text: &str, bits: Option<u32>) -> Result<Vec<Program>, St
                 bits: x.len(),
                 rows: vec![None; 1 << x.len()],
             });
-            known.insert(name.to_owned(), begun.len() - 1);
             begun.len() - 1
         };
         let PartialTable { bits, rows, .. } = &mut begun[place];

@@ -63,27 +63,20 @@ impl Hypotheses {
         outputs: &'a [Bits],
         query: Bits,
     ) -> impl Iterator<Item = Survivor> + 'a {
-        let agrees = move |f: &dyn Fn(u16) -> u16| {
-            inputs
-                .iter()
-                .zip(outputs)
-                .all(|(x, y)| f(x.value()) == y.value())
-        };
-        let fixed = self.tables.iter().filter_map(move |table| {
-            let f = |x: u16| table[usize::from(x)];
-            agrees(&f).then(|| Survivor {
-                prior: 1.0,
+        let survivor = move |f: &dyn Fn(u16) -> u16, prior| {
+            let mut shown = inputs.iter().zip(outputs);
+            let agrees = shown.all(|(x, y)| f(x.value()) == y.value());
+            agrees.then(|| Survivor {
+                prior,
                 output: f(query.value()),
             })
-        });
+        };
+        let tables = self.tables.iter();
+        let fixed = tables.filter_map(move |table| survivor(&|x| table[usize::from(x)], 1.0));
         let share = 0.5f64.powi(self.bits.try_into().unwrap_or(i32::MAX));
         let drawn = self.with_constant.iter().flat_map(move |program| {
             (0..=mask(self.bits)).filter_map(move |constant| {
-                let f = |x: u16| program.apply(x, self.bits, constant);
-                agrees(&f).then(|| Survivor {
-                    prior: share,
-                    output: f(query.value()),
-                })
+                survivor(&|x| program.apply(x, self.bits, constant), share)
             })
         });
         fixed.chain(drawn)

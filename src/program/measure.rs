@@ -79,9 +79,7 @@ pub fn measures(program: &Program, bits: u32) -> Measures {
     #[allow(clippy::cast_precision_loss)]
     let mean = |sum: u64| sum as f64 / (tables as f64 * f64::from(u32::from(mask(bits)) + 1));
     let digest = digest(&program.table(bits, 1));
-    let head = digest[..8]
-        .iter()
-        .fold(0u64, |head, &byte| head << 8 | u64::from(byte));
+    let head = u64::from_be_bytes(std::array::from_fn(|i| digest[i]));
     Measures {
         bitload: sums.load.count_ones(),
         bitdiversity: mean(sums.diversity),
@@ -92,11 +90,8 @@ pub fn measures(program: &Program, bits: u32) -> Measures {
 
 /// SHA-256 of a truth table: its outputs as little-endian 16-bit numbers in the order of the inputs.
 pub(super) fn digest(table: &[u16]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for output in table {
-        hash.update(output.to_le_bytes());
-    }
-    hash.finalize().into()
+    let bytes: Vec<u8> = table.iter().flat_map(|y| y.to_le_bytes()).collect();
+    Sha256::digest(bytes).into()
 }
 
 #[cfg(test)]

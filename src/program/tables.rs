@@ -190,7 +190,6 @@ mod tests {
                 "0,k=2,seed=1",
                 "random-tables:0,k=2,seed=1: COUNT is a number from 1",
             ),
-            ("5,seed=1", "k is a number from 1 to 12"),
             ("5,k=13,seed=1", "k is a number from 1 to 12"),
             ("5,k=4", "seed is a number"),
             ("5,k=4,seed=1,bitload=3-5", "LO <= HI <= 4"),
@@ -200,12 +199,5 @@ mod tests {
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains(words), "{error}");
         }
-        let other = RandomTables::parse("5,k=4,seed=1", Some(8)).unwrap_err();
-        assert!(
-            other
-                .to_string()
-                .contains("tables of 4 bits, but --bits is 8"),
-            "{other}"
-        );
     }
 }

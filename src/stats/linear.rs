@@ -2,13 +2,14 @@
 Small systems of linear equations.
 */
 
+use super::rounding::largest;
+
 /// The solution of `matrix x = right`, by Gaussian elimination with row pivots. None if the matrix is singular, up to
 /// rounding.
 #[must_use]
 pub(super) fn solve(mut matrix: Vec<Vec<f64>>, right: Vec<f64>) -> Option<Vec<f64>> {
     let n = right.len();
-    let values = matrix.iter().flatten();
-    let scale = values.fold(0.0, |most: f64, x| most.max(x.abs()));
+    let scale = largest(matrix.iter().flatten().copied());
     for (row, right) in matrix.iter_mut().zip(right) {
         row.push(right);
     }

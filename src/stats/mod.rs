@@ -20,8 +20,8 @@ mod sampling;
 mod sign_flip;
 
 pub use attenuation::{Attenuation, Halves};
-pub use binomial::{LikelihoodCurve, Link, Share, likeliest, log_likelihood};
-pub use bootstrap::{Bootstrap, Task, bootstrap_p, quantile, standard_deviation};
+pub use binomial::{Likelihood, LikelihoodCurve, Link, Share, log_likelihood};
+pub use bootstrap::{Bootstrap, bootstrap_p, quantile, standard_deviation};
 pub use clusters::{ClusteredLine, Group, clustered_line};
 pub use components::Components;
 pub use lack_of_fit::{FTest, lack_of_fit};
@@ -29,7 +29,7 @@ pub use least_squares::{Line, line};
 pub use multiple::{adjusted, benjamini_hochberg, holm};
 pub use normal::{NORMAL_95, one_sided_p, z_difference};
 pub use paired::{Paired, PairedTest, paired};
-pub use rank::{Correlation, average_ranks, rank_correlations, spearman};
+pub use rank::{Correlation, rank_correlations, spearman};
 pub use sampling::{Beta, ExpectedRho, Truth};
 pub use sign_flip::{SignFlipTest, sign_flip_test};
 

@@ -33,10 +33,7 @@ impl Grid {
     /// # Errors
     /// A usage error that says what cannot.
     pub fn check(&self) -> Result<()> {
-        check_shots(&self.shots, self.bits)?;
-        if self.trials == 0 {
-            return Err(Error::usage("--trials 0: expected at least one"));
-        }
+        check_counts(&self.shots, self.trials, self.bits)?;
         if self.design == Design::Nested && self.conditions.contains(&Condition::Deranged) {
             return Err(Error::usage(
                 "--design nested --condition deranged: a derangement that keeps the outputs of \
@@ -48,14 +45,8 @@ impl Grid {
 
     /// The number of trials.
     #[must_use]
-    pub fn len(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.suite.programs().len() as u64 * u64::from(self.trials) * self.per_trial()
-    }
-
-    /// Whether there are no trials.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The number of trials that share a function and a trial number: one per shot count and condition.
@@ -74,7 +65,6 @@ impl Grid {
         Trials {
             grid: self,
             range,
-            drawer: Drawer::new(self.bits),
             current: None,
         }
     }
@@ -84,7 +74,6 @@ impl Grid {
 pub struct Trials<'a> {
     grid: &'a Grid,
     range: std::ops::Range<u64>,
-    drawer: Drawer,
     /// The function of the last trial.
     current: Option<Current<'a>>,
 }
@@ -95,31 +84,31 @@ struct Current<'a> {
     at: usize,
     function: Function<'a>,
     keys: TrialKeys,
-    /// The fields that all its trials share.
-    blank: Trial,
+    /// The last trial. The next one reuses its memory, and what all trials of the function share.
+    trial: Trial,
 }
 
 impl<'a> Current<'a> {
     fn new(grid: &'a Grid, at: usize) -> Self {
         let function = Function::new(&grid.suite.programs()[at], grid.bits);
-        let mut blank = function.blank(grid.design, grid.seed);
-        blank.eval_shots = (grid.design == Design::Nested).then(|| {
+        let mut trial = function.blank(grid.design, grid.seed);
+        trial.eval_shots = (grid.design == Design::Nested).then(|| {
             let mut points = grid.shots.clone();
             points.sort_unstable();
             points
         });
         Self {
             at,
-            keys: TrialKeys::new(grid.seed, grid.bits, &function.name),
+            keys: TrialKeys::new(grid.seed, grid.bits, &trial.function),
             function,
-            blank,
+            trial,
         }
     }
 }
 
 impl Trials<'_> {
-    /// Draws the next trial into `trial`, reusing its memory. None at the end.
-    pub fn draw_into<'t>(&mut self, trial: &'t mut Option<Trial>) -> Option<&'t mut Trial> {
+    /// Draws the next trial, in the memory of the last. None at the end.
+    pub fn draw(&mut self) -> Option<&Trial> {
         let grid = self.grid;
         let index = self.range.next()?;
         let (rest, within) = (index / grid.per_trial(), index % grid.per_trial());
@@ -128,24 +117,51 @@ impl Trials<'_> {
             Some(current) if current.at == at => current,
             _ => Current::new(grid, at),
         };
-        let current = self.current.insert(current);
-        let trial = match trial {
-            Some(trial) => {
-                trial.function.clone_from(&current.blank.function);
-                trial.bits = current.blank.bits;
-                trial.seed = current.blank.seed;
-                trial.design = current.blank.design;
-                trial.eval_shots.clone_from(&current.blank.eval_shots);
-                trial
-            }
-            None => trial.insert(current.blank.clone()),
-        };
+        let Current {
+            function,
+            keys,
+            trial,
+            ..
+        } = self.current.insert(current);
         let conditions = grid.conditions.len() as u64;
         // Below `grid.trials`, a u32.
         trial.trial = u32::try_from(rest % u64::from(grid.trials)).unwrap_or(u32::MAX);
         trial.condition = grid.conditions[position(within % conditions)];
-        self.drawer
-            .draw(grid, current, position(within / conditions), trial);
+        let nested = grid.design == Design::Nested;
+        trial.shots = if nested {
+            grid.shots.iter().copied().max().unwrap_or_default()
+        } else {
+            grid.shots[position(within / conditions)]
+        };
+        let key = keys.key((!nested).then_some(trial.shots), trial.trial);
+        let count = trial.shots as usize + 1;
+        let inputs = distinct(grid.bits, count, &mut key.stream(Purpose::Inputs));
+        let constant = function.uses_constant.then(|| {
+            let drawn = key.stream(Purpose::Constant).below(1 << grid.bits);
+            // Below 2^16.
+            u16::try_from(drawn).unwrap_or(u16::MAX)
+        });
+        function.fill(trial, &inputs, constant);
+        trial.trial_id.clear();
+        let mut digits = [itoa::Buffer::new(); 4];
+        let [bits, shots, number, seed] = &mut digits;
+        for part in [
+            &*trial.function,
+            "/b",
+            bits.format(grid.bits),
+            "/",
+            trial.condition.word(),
+            if nested { "/nested" } else { "/n" },
+            shots.format(trial.shots),
+            "/t",
+            number.format(trial.trial),
+            "/s",
+            seed.format(grid.seed),
+        ] {
+            trial.trial_id.push_str(part);
+        }
+        trial.unchanged = (trial.condition == Condition::Deranged)
+            .then(|| derange(&mut trial.outputs, &mut key.stream(Purpose::Derangement)));
         Some(trial)
     }
 }
@@ -154,10 +170,20 @@ impl Iterator for Trials<'_> {
     type Item = Trial;
 
     fn next(&mut self) -> Option<Trial> {
-        let mut trial = None;
-        self.draw_into(&mut trial)?;
-        trial
+        self.draw().cloned()
     }
+}
+
+/// `count` different inputs, uniformly without replacement. A larger count extends a smaller one.
+fn distinct(bits: u32, count: usize, rng: &mut impl Below) -> Vec<u16> {
+    let mut pool: Vec<u16> = (0..=mask(bits)).collect();
+    for i in 0..count {
+        // At most 2^16 inputs.
+        let left = u32::try_from(pool.len() - i).unwrap_or(u32::MAX);
+        pool.swap(i, i + rng.below(left) as usize);
+    }
+    pool.truncate(count);
+    pool
 }
 
 /// An index into a list that is in memory.
@@ -165,8 +191,8 @@ fn position(index: u64) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)
 }
 
-/// Checks that trials with these shot counts can be drawn at this width.
-pub(super) fn check_shots(shots: &[u32], bits: u32) -> Result<()> {
+/// Checks that this many trials with these shot counts can be drawn at this width.
+pub(super) fn check_counts(shots: &[u32], trials: u32, bits: u32) -> Result<()> {
     check_bits(bits)?;
     if shots.is_empty() {
         return Err(Error::usage("--shots: expected at least one shot count"));
@@ -180,98 +206,21 @@ pub(super) fn check_shots(shots: &[u32], bits: u32) -> Result<()> {
             counted(bits, "bit")
         )));
     }
-    if let Some(n) = shots
-        .iter()
-        .enumerate()
-        .find(|(i, n)| shots[..*i].contains(n))
-    {
-        return Err(Error::usage(format!("--shots: {} is given twice", n.1)));
+    if let Some(i) = (1..shots.len()).find(|&i| shots[..i].contains(&shots[i])) {
+        return Err(Error::usage(format!(
+            "--shots: {} is given twice",
+            shots[i]
+        )));
+    }
+    if trials == 0 {
+        return Err(Error::usage("--trials 0: expected at least one"));
     }
     Ok(())
-}
-
-/// Draws trials of one width, and reuses its memory.
-struct Drawer {
-    /// All inputs, in numeric order between draws.
-    pool: Vec<u16>,
-    /// The swaps of the last draw, to undo them.
-    swaps: Vec<usize>,
-}
-
-impl Drawer {
-    fn new(bits: u32) -> Self {
-        Self {
-            pool: (0..=mask(bits)).collect(),
-            swaps: Vec::new(),
-        }
-    }
-
-    /// Completes `trial`, which already has its number, its condition, and the fields that its function's trials share.
-    fn draw(&mut self, grid: &Grid, current: &Current<'_>, point: usize, trial: &mut Trial) {
-        let Current { function, keys, .. } = current;
-        let nested = grid.design == Design::Nested;
-        trial.shots = if nested {
-            grid.shots.iter().copied().max().unwrap_or_default()
-        } else {
-            grid.shots[point]
-        };
-        let keyed_shots = (!nested).then_some(trial.shots);
-        let key = keys.key(keyed_shots, trial.trial);
-        let count = trial.shots as usize + 1;
-        let inputs = self.distinct(count, &mut key.stream(Purpose::Inputs));
-        let constant = function.uses_constant.then(|| {
-            let drawn = key.stream(Purpose::Constant).below(1 << grid.bits);
-            // Below 2^16.
-            u16::try_from(drawn).unwrap_or(u16::MAX)
-        });
-        function.fill(trial, inputs, constant);
-        self.put_back();
-        let id = &mut trial.trial_id;
-        id.clear();
-        let mut digits = itoa::Buffer::new();
-        for part in [&function.name, "/b", digits.format(grid.bits), "/"] {
-            id.push_str(part);
-        }
-        for part in [
-            trial.condition.word(),
-            if nested { "/nested" } else { "/n" },
-        ] {
-            id.push_str(part);
-        }
-        id.push_str(digits.format(trial.shots));
-        id.push_str("/t");
-        id.push_str(digits.format(trial.trial));
-        id.push_str("/s");
-        id.push_str(digits.format(grid.seed));
-        trial.unchanged = (trial.condition == Condition::Deranged)
-            .then(|| derange(&mut trial.outputs, &mut key.stream(Purpose::Derangement)));
-    }
-
-    /// `count` different inputs, uniformly without replacement. A larger count extends a smaller one.
-    fn distinct(&mut self, count: usize, rng: &mut impl Below) -> &[u16] {
-        let all = self.pool.len();
-        for i in 0..count {
-            // At most 2^16 inputs.
-            let left = u32::try_from(all - i).unwrap_or(u32::MAX);
-            let j = i + rng.below(left) as usize;
-            self.pool.swap(i, j);
-            self.swaps.push(j);
-        }
-        &self.pool[..count]
-    }
-
-    /// Restores the order of the inputs.
-    fn put_back(&mut self) {
-        for (i, j) in self.swaps.drain(..).enumerate().rev() {
-            self.pool.swap(i, j);
-        }
-    }
 }
 
 /// A program at one width, prepared for many trials.
 pub(super) struct Function<'a> {
     program: &'a Program,
-    name: String,
     bits: u32,
     pub(super) uses_constant: bool,
     /// The truth table. Empty for a program with a constant, which has another table for each trial.
@@ -283,7 +232,6 @@ impl<'a> Function<'a> {
         let uses_constant = program.uses_constant();
         Self {
             program,
-            name: program.to_string(),
             bits,
             uses_constant,
             table: if uses_constant {
@@ -304,24 +252,14 @@ impl<'a> Function<'a> {
         Bits::new(value, self.bits)
     }
 
-    /// A trial without demonstrations, with the fields that all its function's trials share.
+    /// A trial with only the fields that all its function's trials share.
     pub(super) fn blank(&self, design: Design, seed: i64) -> Trial {
         Trial {
-            trial_id: String::new(),
-            function: self.name.clone(),
+            function: self.program.to_string(),
             bits: self.bits,
-            condition: Condition::Clean,
-            shots: 0,
-            trial: 0,
             seed,
             design,
-            constant: None,
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            query: Bits::new(0, self.bits),
-            target: Bits::new(0, self.bits),
-            unchanged: None,
-            eval_shots: None,
+            ..Trial::default()
         }
     }
 
@@ -329,8 +267,6 @@ impl<'a> Function<'a> {
     pub(super) fn fill(&self, trial: &mut Trial, inputs: &[u16], constant: Option<u16>) {
         // There is always a query.
         let (&query, inputs) = inputs.split_last().unwrap_or((&0, &[]));
-        // Fewer than 2^16.
-        trial.shots = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
         trial.constant = constant.map(|c| Bits::new(c, self.bits));
         trial.inputs.clear();
         trial
@@ -367,17 +303,14 @@ mod tests {
             ..independent.clone()
         };
         for grid in [independent, nested] {
-            let mut trials = grid.trials(0..grid.len());
-            let mut trial = None;
-            for i in 0..grid.len() {
-                let alone = grid.trials(i..i + 1).next();
-                assert_eq!(trials.draw_into(&mut trial).cloned(), alone);
-                assert_eq!(
-                    alone.unwrap().trial_id.contains("deranged"),
-                    trial.as_ref().unwrap().unchanged.is_some()
-                );
+            let mut trials = grid.trials(0..grid.total());
+            for i in 0..grid.total() {
+                let alone = grid.trials(i..i + 1).next().unwrap();
+                assert_eq!(trials.draw(), Some(&alone));
+                let is_deranged = alone.trial_id.contains("deranged");
+                assert_eq!(is_deranged, alone.unchanged.is_some());
             }
-            assert!(trials.draw_into(&mut trial).is_none());
+            assert!(trials.draw().is_none());
         }
     }
 }
