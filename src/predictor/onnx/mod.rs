@@ -428,19 +428,22 @@ impl Onnx {
         };
         self.model.sequence(&request, self.settings)
     }
+
+    /// Answers the next batch.
+    fn work(&mut self, batches: &mut Batches<Job>, jobs: &mut dyn Jobs) -> Result<()> {
+        for (job, decoded) in self.model.work(batches)? {
+            let symbols = job.entry.record.symbols();
+            let text = |one| self.model.text(one, symbols);
+            let answers = decoded.iter().map(text).collect();
+            jobs.done(job, answers)?;
+        }
+        Ok(())
+    }
 }
 
 impl Predictor for Onnx {
     fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
         let mut batches: Batches<Job> = self.settings.batches();
-        let work = |model: &mut OnnxModel, batches: &mut Batches<Job>, jobs: &mut dyn Jobs| {
-            for (job, decoded) in model.work(batches)? {
-                let symbols = job.entry.record.symbols();
-                let answers = decoded.iter().map(|one| model.text(one, symbols)).collect();
-                jobs.done(job, answers)?;
-            }
-            Ok(())
-        };
         let fed = loop {
             let job = match jobs.next() {
                 Ok(Some(job)) => job,
@@ -452,12 +455,12 @@ impl Predictor for Onnx {
                 Err(error) => break Err(error.at(&job.entry.place)),
             }
             if batches.is_full() {
-                work(&mut self.model, &mut batches, jobs)?;
+                self.work(&mut batches, jobs)?;
             }
         };
         // An unreadable prompt does not stop the prompts before it from being answered.
         while !batches.is_empty() {
-            work(&mut self.model, &mut batches, jobs)?;
+            self.work(&mut batches, jobs)?;
         }
         self.halvings = batches.halvings();
         fed

@@ -6,7 +6,7 @@ use ort::memory::{Allocator, MemoryInfo};
 use ort::session::Session;
 
 use crate::error::Result;
-use crate::predictor::onnx::runtime::{Device, cuda_memory, failure, host_memory};
+use crate::predictor::onnx::runtime::{Device, cuda_memory, host_memory};
 
 /// The memory of a session's device, and the host memory in which its outputs are read.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl DeviceMemory {
     pub(crate) fn of(session: &Session, taken: Device) -> Result<Self> {
         let (cache, device, arena) = match taken.cuda() {
             Some(number) => {
-                let allocator = Allocator::new(session, cuda_memory(number)?).map_err(failure)?;
+                let allocator = Allocator::new(session, cuda_memory(number)?)?;
                 (allocator, cuda_memory(number)?, format!("gpu:{number}"))
             }
             None => (Allocator::default(), host_memory()?, "cpu:0".to_owned()),

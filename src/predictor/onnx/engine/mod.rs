@@ -32,7 +32,7 @@ use graph::{CACHE_BRANCH, LOGITS_TO_KEEP, POSITION_IDS, Signature};
 use readings::{read, survey_all};
 use slots::Slot;
 
-use super::runtime::{dimension, failure};
+use super::runtime::dimension;
 use crate::error::{Error, Result};
 
 /// ONNX Runtime's option for a call: afterwards its arenas free the memory that they do not use.
@@ -236,7 +236,7 @@ impl Engine {
     ) -> Result<Vec<Vec<LogitSummary>>> {
         let (rows, length) = (share.feeds.len(), share.tokens.len());
         let total = share.before + length;
-        let mut binding = self.session.create_binding().map_err(failure)?;
+        let mut binding = self.session.create_binding()?;
         let ids: Vec<i64> = (share.feeds.iter())
             .flat_map(|feed| &feed.tokens[share.tokens.clone()])
             .copied()
@@ -256,27 +256,26 @@ impl Engine {
         let allocator = &self.memories.cache;
         let mut values = cache.rows(&share.sequences, allocator)?;
         for (slot, value) in self.graph.rows().zip(&mut values) {
-            binding.bind_input(&slot.past, value).map_err(failure)?;
+            binding.bind_input(&slot.past, value)?;
             if self.graph.is_plain() {
                 binding.bind_output_to_device(&slot.present, &self.memories.device)
             } else {
                 binding.bind_output(&slot.present, value)
-            }
-            .map_err(failure)?;
+            }?;
         }
         for (index, slot) in self.graph.states().enumerate() {
             let [old, new] = states.map(|all| view(&all[index], &share.sequences, allocator));
-            binding.bind_input(&slot.past, &old?).map_err(failure)?;
-            binding.bind_output(&slot.present, new?).map_err(failure)?;
+            binding.bind_input(&slot.past, &old?)?;
+            binding.bind_output(&slot.present, new?)?;
         }
-        let mut options = RunOptions::new().map_err(failure)?;
+        let mut options = RunOptions::new()?;
         if std::mem::take(&mut self.gives_back) {
             let arena = &self.memories.arena;
-            options.set(SHRINKAGE, arena).map_err(failure)?;
+            options.set(SHRINKAGE, arena)?;
         }
         let started = Instant::now();
         let ran = self.session.run_binding_with_options(&binding, &options);
-        let mut outputs = ran.map_err(failure)?;
+        let mut outputs = ran?;
         self.time += started.elapsed();
         self.tokens_read += (rows * length) as u64;
         let seen = if let Signature::Reading = self.graph.signature {
@@ -291,7 +290,7 @@ impl Engine {
                     let value = outputs
                         .remove(&slot.present)
                         .ok_or_else(|| Error::model(format!("no {}", slot.present)))?;
-                    value.downcast::<DynTensorValueType>().map_err(failure)
+                    Ok(value.downcast::<DynTensorValueType>()?)
                 })
                 .collect::<Result<_>>()?;
             cache.replace(&self.graph, given, total)?;
@@ -328,9 +327,7 @@ impl Engine {
                 bind(binding, "positions", positions, &[rows, places])?;
                 bind(binding, "choices", wanted, &[rows, places, choices])?;
                 for name in ["best", "top", "log_sum", "chosen"] {
-                    binding
-                        .bind_output_to_device(name, &self.memories.here)
-                        .map_err(failure)?;
+                    binding.bind_output_to_device(name, &self.memories.here)?;
                 }
             }
             Signature::Plain => {
@@ -351,9 +348,7 @@ impl Engine {
                 if self.graph.takes(CACHE_BRANCH) {
                     bind(binding, CACHE_BRANCH, vec![share.before > 0], &[1])?;
                 }
-                binding
-                    .bind_output_to_device("logits", &self.memories.here)
-                    .map_err(failure)?;
+                binding.bind_output_to_device("logits", &self.memories.here)?;
             }
         }
         Ok(())
@@ -365,6 +360,6 @@ fn bind<T>(binding: &mut IoBinding, name: &str, values: Vec<T>, shape: &[usize])
 where
     T: PrimitiveTensorElementType + std::fmt::Debug + Clone + 'static,
 {
-    let tensor = Tensor::from_array((shape, values)).map_err(failure)?;
-    binding.bind_input(name, &tensor).map_err(failure)
+    let tensor = Tensor::from_array((shape, values))?;
+    Ok(binding.bind_input(name, &tensor)?)
 }

@@ -206,7 +206,7 @@ impl Runtime {
     fn on_cpu(&self, options: &Options, open: Open<'_>) -> Result<Session> {
         self.builder(options)
             .and_then(|mut builder| open(&mut builder))
-            .map_err(|error| match failure(error) {
+            .map_err(|error| match Error::from(error) {
                 Error::Model(text) if text.contains("Could not find an implementation") => {
                     Error::Model(text + "; graphs in bfloat16 run on a GPU only (--device cuda)")
                 }
@@ -226,12 +226,10 @@ impl Runtime {
             .build()
             // Without this, ONNX Runtime silently falls back to the CPU if CUDA fails.
             .error_on_failure();
+        let open =
+            |builder: SessionBuilder| open(&mut builder.with_execution_providers([provider])?);
         cuda::check_provider(&self.library, &self.version)
-            .and_then(|()| {
-                self.builder(options)
-                    .and_then(|builder| open(&mut builder.with_execution_providers([provider])?))
-                    .map_err(failure)
-            })
+            .and_then(|()| Ok(self.builder(options).and_then(open)?))
             .map_err(|error| error.at(format!("cuda:{number} cannot be used")))
     }
 
@@ -298,19 +296,19 @@ pub(crate) fn cause(error: &libloading::Error) -> String {
         .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// Converts an error of ONNX Runtime to one of ours.
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-pub(crate) fn failure(error: ort::Error) -> Error {
-    let text = one_line(&error);
-    let text = cuda::with_advice(without_source_place(&text).to_owned());
-    // ONNX Runtime has no error code for a refused allocation.
-    if ["Failed to allocate memory", "bad_alloc", "out of memory"]
-        .iter()
-        .any(|sign| text.contains(sign))
-    {
-        return Error::OutOfMemory(text);
+impl From<ort::Error> for Error {
+    fn from(error: ort::Error) -> Self {
+        let text = one_line(&error);
+        let text = cuda::with_advice(without_source_place(&text).to_owned());
+        // ONNX Runtime has no error code for a refused allocation.
+        if ["Failed to allocate memory", "bad_alloc", "out of memory"]
+            .iter()
+            .any(|sign| text.contains(sign))
+        {
+            return Self::OutOfMemory(text);
+        }
+        Self::Model(text)
     }
-    Error::Model(text)
 }
 
 /// A message without the location in ONNX Runtime's source with which some messages begin.
@@ -330,15 +328,15 @@ fn one_line(message: &dyn Display) -> String {
 }
 
 /// Host memory, where results are read.
-pub(crate) fn host_memory() -> Result<MemoryInfo<'static>> {
+pub(crate) fn host_memory() -> ort::Result<MemoryInfo<'static>> {
     let kind = (AllocatorType::Device, MemoryType::CPUOutput);
-    MemoryInfo::new(AllocationDevice::CPU, 0, kind.0, kind.1).map_err(failure)
+    MemoryInfo::new(AllocationDevice::CPU, 0, kind.0, kind.1)
 }
 
 /// The memory of a CUDA device.
-pub(crate) fn cuda_memory(device: u16) -> Result<MemoryInfo<'static>> {
+pub(crate) fn cuda_memory(device: u16) -> ort::Result<MemoryInfo<'static>> {
     let kind = (AllocatorType::Device, MemoryType::Default);
-    MemoryInfo::new(AllocationDevice::CUDA, device.into(), kind.0, kind.1).map_err(failure)
+    MemoryInfo::new(AllocationDevice::CUDA, device.into(), kind.0, kind.1)
 }
 
 /// A length in the type that ONNX Runtime uses for it.
