@@ -155,13 +155,11 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
         ));
     }
     let seen = read(model, context, &asks)?;
-    let readings: Vec<_> = (seen.iter().zip(&tokens[1..]))
-        .map(|(seen, &token)| Candidates::Vocabulary.judge(seen, token))
-        .collect::<Result<_>>()?;
-    let right =
-        (readings.iter().zip(&tokens[1..])).filter(|(reading, token)| reading.best == **token);
+    let right = (seen.iter().zip(&tokens[1..])).filter(|(seen, token)| seen.best == **token);
     let right = right.count();
-    let logprob: Option<f64> = readings.iter().map(|reading| reading.logprob).sum();
+    let readings = (seen.iter().zip(&tokens[1..]))
+        .map(|(seen, &token)| Candidates::Vocabulary.judge(seen, token));
+    let logprob: Option<f64> = readings.map(|reading| reading.logprob).sum();
     Ok(NextBase {
         // Unusable logits have no loss; NaN passes no test.
         loss: logprob.map_or(f64::NAN, |sum| -sum / count(asks.len())),
