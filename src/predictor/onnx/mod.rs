@@ -34,7 +34,7 @@ use serde_json::json;
 
 use batch::Batches;
 use decode::{AnswerSpan, Candidates, Decoded, ReadMode, Sequence};
-use engine::{DeviceMemory, Engine, Graph, Limits, Port};
+use engine::{Engine, Graph, Limits, Port};
 use folder::{Config, Folder, Vocabulary, contents};
 use runtime::{ModelNeeds, Runtime, free_memory};
 
@@ -207,8 +207,7 @@ impl OnnxModel {
         let free = taken.device.cuda().and_then(free_memory);
         let is_whole = inexact.is_some() || graph.reads_whole();
         let limits = Limits::of(taken.device, free).with(options, is_whole);
-        let memories = DeviceMemory::of(&session, taken.device)?;
-        let engine = Engine::new(session, graph, limits, memories);
+        let engine = Engine::new(session, graph, limits, taken.device)?;
         Ok(Self {
             lost_window: config.window.filter(|_| contents.is_without_window),
             card,
@@ -487,11 +486,9 @@ impl Predictor for Onnx {
     }
 }
 
-fn ports(outlets: &[Outlet]) -> Vec<Port<'_>> {
-    outlets
-        .iter()
-        .map(|outlet| (outlet.name(), outlet.dtype()))
-        .collect()
+fn ports<'a>(outlets: &'a [Outlet]) -> Vec<Port<'a>> {
+    let port = |outlet: &'a Outlet| (outlet.name(), outlet.dtype());
+    outlets.iter().map(port).collect()
 }
 
 /// Checks that an answer's place matches the prompt. `free` is the first symbol after all earlier answers; `shift` is

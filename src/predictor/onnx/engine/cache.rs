@@ -72,7 +72,7 @@ impl Cache {
         let rows = (graph.rows())
             .map(|slot| {
                 let shape = slot.shape(sequences, capacity);
-                if graph.is_plain() {
+                if graph.is_plain {
                     // ONNX Runtime's allocator cannot make a tensor without elements.
                     let shape = slot.shape(sequences, 0);
                     return with_numbers!(slot.element, T, {
@@ -143,7 +143,7 @@ impl Cache {
         states: Option<&States>,
     ) -> Result<()> {
         debug_assert!(length <= self.length, "nothing is read yet there");
-        if graph.is_plain() && length < self.length {
+        if graph.is_plain && length < self.length {
             for (slot, value) in graph.rows().zip(&mut self.rows) {
                 *value = shortened(slot, value, self.sequences, length)?;
             }

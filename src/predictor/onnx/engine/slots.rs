@@ -20,7 +20,7 @@ pub(crate) const FLOATS: [TensorElementType; 3] = [
     TensorElementType::Bfloat16,
 ];
 
-/// Name and type of an input or output.
+/// Name and type of an input or output. An `Outlet` of `ort` cannot be made without the runtime, so tests need this.
 pub(crate) type Port<'a> = (&'a str, &'a ValueType);
 
 /// What one tensor of the cache holds, for one sequence.
