@@ -145,7 +145,7 @@ pub(super) fn ties(seed: i64, trial: &Trial, point: &Point<'_>) -> impl Below + 
 }
 
 impl Predictor for Builtin {
-    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+    fn answer_all(&mut self, jobs: &mut Jobs<'_>) -> Result<()> {
         one_by_one(jobs, |prompt, points| self.answer(prompt, points))
     }
 }

@@ -206,7 +206,7 @@ fn vocabulary<'a>(prompt: &'a Prompt, template: &'a Template) -> Vec<&'a str> {
 }
 
 impl Predictor for Compress {
-    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+    fn answer_all(&mut self, jobs: &mut Jobs<'_>) -> Result<()> {
         one_by_one(jobs, |prompt, points| self.answer(prompt, points))
     }
 }

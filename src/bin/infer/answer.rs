@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use shotline::cli::{OutputArgs, Progress, destination, note, warn, when_interrupted};
 use shotline::error::{Error, Result, counted};
 use shotline::memory::peak_memory;
-use shotline::predictor::{Identity, Journal, Predictor, Stream, kept_words};
+use shotline::predictor::{Identity, Jobs, Journal, Predictor, kept_words};
 use shotline::provenance::{Chain, Facts, Step};
 use shotline::record::{Entry, Extra, Prediction, Prompt, Reader, SLIM};
 use std::cell::RefCell;
@@ -153,7 +153,8 @@ impl Run<'_> {
         let progress = self.progress(&reader);
         let mut flushed = Instant::now();
         let mut counts = Counts::default();
-        let sink = |entry: &Entry<Prompt>, predictions: Vec<Prediction>| {
+        let mut source = || reader.read();
+        let mut sink = |entry: &Entry<Prompt>, predictions: Vec<Prediction>| {
             for prediction in &predictions {
                 writer.write(prediction, &entry.extra)?;
             }
@@ -165,7 +166,7 @@ impl Run<'_> {
             advance(&progress, &counts, predictions.len());
             Ok(())
         };
-        let broken = Stream::new(self.identity, || reader.read(), sink).run(predictor)?;
+        let broken = Jobs::new(self.identity, &mut source, &mut sink).run(predictor)?;
         counts.broken = broken;
         progress.finish();
         // The header was written before the measurements were known, so this chain has none.
@@ -213,7 +214,7 @@ impl Run<'_> {
         let progress = self.progress(&reader);
         let mut types: Option<Extra> = None;
         let mut counts = Counts::default();
-        let source = || {
+        let mut source = || {
             while let Some(entry) = reader.read()? {
                 types.get_or_insert_with(|| entry.extra.clone());
                 let mut kept = locked(&kept);
@@ -226,7 +227,7 @@ impl Run<'_> {
             }
             Ok(None)
         };
-        let sink = |entry: &Entry<Prompt>, predictions: Vec<Prediction>| {
+        let mut sink = |entry: &Entry<Prompt>, predictions: Vec<Prediction>| {
             let mut journal = journal.borrow_mut();
             let mut kept = locked(&kept);
             journal.append(&predictions, &entry.extra)?;
@@ -235,7 +236,7 @@ impl Run<'_> {
             advance(&progress, &counts, predictions.len());
             Ok(())
         };
-        let answered = Stream::new(self.identity, source, sink).run(predictor);
+        let answered = Jobs::new(self.identity, &mut source, &mut sink).run(predictor);
         let mut journal = journal.into_inner();
         let finished = answered.and_then(|broken| {
             counts.broken = broken;

@@ -84,7 +84,7 @@ impl Exec {
 }
 
 impl Predictor for Exec {
-    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+    fn answer_all(&mut self, jobs: &mut Jobs<'_>) -> Result<()> {
         // Without prompts, do not start the engine: it would load its model for nothing.
         let Some(first) = jobs.next()? else {
             return Ok(());
@@ -175,7 +175,7 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     /// Answers all prompts. Returns whether the engine had to be stopped at the end.
-    fn run(&mut self, jobs: &mut dyn Jobs) -> Result<bool> {
+    fn run(&mut self, jobs: &mut Jobs<'_>) -> Result<bool> {
         let mut more = true;
         loop {
             while more && self.has_room() {
@@ -197,7 +197,7 @@ impl Exchange<'_> {
     }
 
     /// Sends one request. Returns `false` if there are no more.
-    fn ask(&mut self, jobs: &mut dyn Jobs) -> Result<bool> {
+    fn ask(&mut self, jobs: &mut Jobs<'_>) -> Result<bool> {
         if self.unsent.is_empty() {
             let Some(job) = jobs.next()? else {
                 return Ok(false);
@@ -237,7 +237,7 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    fn take_answer(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+    fn take_answer(&mut self, jobs: &mut Jobs<'_>) -> Result<()> {
         let deadline = self.settings.timeout.map(|t| self.heard + t);
         match self.child.next(deadline) {
             Event::Line(line) => self.answer(&line, jobs),
@@ -255,7 +255,7 @@ impl Exchange<'_> {
     }
 
     /// Processes a line from the engine.
-    fn answer(&mut self, line: &[u8], jobs: &mut dyn Jobs) -> Result<()> {
+    fn answer(&mut self, line: &[u8], jobs: &mut Jobs<'_>) -> Result<()> {
         self.lines += 1;
         self.heard = Instant::now();
         let reply = Reply::parse(line).map_err(|e| self.wrong_line(e))?;
@@ -286,7 +286,7 @@ impl Exchange<'_> {
     }
 
     /// Waits until an engine that has answered everything ends. Returns whether it has to be stopped.
-    fn finish(&mut self, jobs: &mut dyn Jobs) -> Result<bool> {
+    fn finish(&mut self, jobs: &mut Jobs<'_>) -> Result<bool> {
         let deadline = self.deadline(SHUTDOWN_TIMEOUT);
         loop {
             match self.child.next(Some(deadline)) {

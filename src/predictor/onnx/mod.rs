@@ -38,7 +38,8 @@ use engine::{Engine, Graph, Limits, Port};
 use folder::{Config, Folder, Vocabulary, contents};
 use runtime::{ModelNeeds, Runtime, free_memory};
 
-use super::{Answer, Job, Jobs, Predictor, points};
+use super::stream::{Job, Jobs};
+use super::{Answer, Predictor, points};
 use crate::error::{Error, Result};
 use crate::provenance::Facts;
 use crate::record::Prompt;
@@ -429,7 +430,7 @@ impl Onnx {
     }
 
     /// Answers the next batch.
-    fn work(&mut self, batches: &mut Batches<Job>, jobs: &mut dyn Jobs) -> Result<()> {
+    fn work(&mut self, batches: &mut Batches<Job>, jobs: &mut Jobs<'_>) -> Result<()> {
         for (job, decoded) in self.model.work(batches)? {
             let symbols = job.entry.record.symbols();
             let text = |one| self.model.text(one, symbols);
@@ -441,7 +442,7 @@ impl Onnx {
 }
 
 impl Predictor for Onnx {
-    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+    fn answer_all(&mut self, jobs: &mut Jobs<'_>) -> Result<()> {
         let mut batches: Batches<Job> = self.settings.batches();
         let fed = loop {
             let job = match jobs.next() {
