@@ -59,7 +59,8 @@ pub struct Builtin {
     /// The functions that [`Rule::Bayes`] considers.
     hypotheses: Rivals,
     seed: i64,
-    fallbacks: u64,
+    /// Number of answers to clean prompts for which no function of the suite agreed with all demonstrations.
+    pub fallbacks: u64,
 }
 
 impl Builtin {
@@ -73,12 +74,6 @@ impl Builtin {
             seed,
             fallbacks: 0,
         }
-    }
-
-    /// Number of answers to clean prompts for which no function of the suite agreed with all demonstrations.
-    #[must_use]
-    pub fn fallbacks(&self) -> u64 {
-        self.fallbacks
     }
 
     /// The equally good answers; an empty list means that every bitstring is equally good.

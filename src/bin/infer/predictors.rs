@@ -35,20 +35,20 @@ pub fn verify(args: &Args, model: &str, options: &onnx::Options) -> Result<()> {
 /// Loads a model and prints the warnings of its card.
 fn load(args: &Args, folder: &Path, options: &onnx::Options) -> Result<OnnxModel> {
     let model = OnnxModel::load(folder, options)?;
-    for text in &model.card().warnings {
-        warn("infer", format!("{}: {text}", model.card().name));
+    for text in &model.card.warnings {
+        warn("infer", format!("{}: {text}", model.card.name));
     }
-    if let Some(operators) = model.inexact() {
+    if let Some(operators) = &model.inexact {
         warn(
             "infer",
             format!(
                 "{}: dynamically quantised ({operators}): its answers are not exact",
-                model.card().name
+                model.card.name
             ),
         );
     }
     if options.device == Device::Auto && !args.output.quiet {
-        note("infer", format!("device: {}", model.device()));
+        note("infer", format!("device: {}", model.device));
     }
     Ok(model)
 }
@@ -89,13 +89,13 @@ pub fn builtin(args: &Args, mut reader: Reader<Prompt>, name: &str) -> Result<()
         .insert(FUNCTIONS_SHA256.to_owned(), json!(suite.sha256()));
     let mut predictor = Builtin::new(rule, suite, args.seed.seed);
     run.answer(reader, &mut predictor, step)?;
-    if predictor.fallbacks() > 0 {
+    if predictor.fallbacks > 0 {
         warn(
             "infer",
             format!(
                 "{} to clean prompts fell back on the mode: no function of the suite agrees with \
                  their demonstrations (--suite)",
-                counted(predictor.fallbacks(), "answer")
+                counted(predictor.fallbacks, "answer")
             ),
         );
     }
@@ -140,7 +140,7 @@ pub fn exec(args: &Args, reader: Reader<Prompt>, command: &str) -> Result<()> {
         identity: &identity,
     };
     run.answer(reader, &mut predictor, step)?;
-    if predictor.ignored_end() {
+    if predictor.ignored_end {
         warn(
             "infer",
             "the engine went on at the end of its input, and was stopped; it had answered everything",
@@ -174,7 +174,7 @@ pub fn onnx(
         bos: args.bos,
         complete: args.complete == CompleteArg::All,
     };
-    let card = model.card();
+    let card = &model.card;
     let identity = Identity {
         model: args.name.clone().unwrap_or_else(|| card.name.clone()),
         modality: args.modality.clone().or_else(|| card.modality.clone()),
@@ -186,10 +186,10 @@ pub fn onnx(
     let mut step = Step::here("infer");
     let hash = (hash.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     step.model_sha256 = Some(hash?);
-    step.runtime = Some(format!("ONNX Runtime {}", model.runtime().version));
-    step.device = Some(model.device().to_string());
+    step.runtime = Some(format!("ONNX Runtime {}", model.runtime.version));
+    step.device = Some(model.device.to_string());
     step.settings = settings_of(args, &identity);
-    if let Some(operators) = model.inexact() {
+    if let Some(operators) = &model.inexact {
         (step.settings).insert("inexact".to_owned(), json!(operators));
     }
     let run = Run {

@@ -44,7 +44,8 @@ pub struct Settings {
 pub struct Exec {
     command: Vec<String>,
     settings: Settings,
-    ignored_end: bool,
+    /// Whether the engine did not end at the end of its input and had to be stopped.
+    pub ignored_end: bool,
 }
 
 impl Exec {
@@ -74,12 +75,6 @@ impl Exec {
     /// A file cannot be read.
     pub fn decisive(&self) -> Result<Facts> {
         command::decisive(&self.command)
-    }
-
-    /// Whether the engine did not end at the end of its input and had to be stopped.
-    #[must_use]
-    pub fn ignored_end(&self) -> bool {
-        self.ignored_end
     }
 }
 

@@ -148,15 +148,19 @@ pub fn sha256(model: &Path) -> Result<String> {
 
 /// A model in memory, ready to answer.
 pub struct OnnxModel {
-    card: Card,
+    /// The model's card, which says who the model is.
+    pub card: Card,
     config: Config,
     vocabulary: Vocabulary,
     engine: Engine,
     /// The model's attention window, if its graph does not apply it.
     lost_window: Option<usize>,
-    inexact: Option<String>,
-    runtime: &'static Runtime,
-    taken: ChosenDevice,
+    /// The operators that make a token's logits depend on what else its call reads, if there are any.
+    pub inexact: Option<String>,
+    /// The runtime that runs it.
+    pub runtime: &'static Runtime,
+    /// The device it runs on and why it was chosen, for stderr and the provenance.
+    pub device: ChosenDevice,
 }
 
 impl OnnxModel {
@@ -200,15 +204,15 @@ impl OnnxModel {
         };
         let runtime = Runtime::get(options.ort_lib.as_deref())?;
         let open = |builder: &mut SessionBuilder| builder.commit_from_file(model);
-        let (session, taken) = runtime.open_for(options, needs, &open).map_err(here)?;
+        let (session, device) = runtime.open_for(options, needs, &open).map_err(here)?;
         let graph = Graph::recognise(&ports(session.inputs()), &ports(session.outputs()), &config)
             .map_err(here)?;
         config.check_tokens(graph.vocab).map_err(here)?;
         let vocabulary = Vocabulary::read(home, &card, &config, graph.vocab)?;
-        let free = taken.device.cuda().and_then(free_memory);
+        let free = device.device.cuda().and_then(free_memory);
         let is_whole = inexact.is_some() || graph.reads_whole();
-        let limits = Limits::of(taken.device, free).with(options, is_whole);
-        let engine = Engine::new(session, graph, limits, taken.device)?;
+        let limits = Limits::of(device.device, free).with(options, is_whole);
+        let engine = Engine::new(session, graph, limits, device.device)?;
         Ok(Self {
             lost_window: config.window.filter(|_| contents.is_without_window),
             card,
@@ -217,32 +221,8 @@ impl OnnxModel {
             engine,
             inexact,
             runtime,
-            taken,
+            device,
         })
-    }
-
-    /// The model's card, which says who the model is.
-    #[must_use]
-    pub fn card(&self) -> &Card {
-        &self.card
-    }
-
-    /// The device it runs on and why it was chosen, for stderr and the provenance.
-    #[must_use]
-    pub fn device(&self) -> &ChosenDevice {
-        &self.taken
-    }
-
-    /// The runtime that runs it.
-    #[must_use]
-    pub fn runtime(&self) -> &'static Runtime {
-        self.runtime
-    }
-
-    /// The operators that make a token's logits depend on what else its call reads, if there are any.
-    #[must_use]
-    pub fn inexact(&self) -> Option<&str> {
-        self.inexact.as_deref()
     }
 
     /// Whether prompts get a beginning-of-sequence token under this setting.
@@ -462,7 +442,7 @@ impl Predictor for Onnx {
         while !batches.is_empty() {
             self.work(&mut batches, jobs)?;
         }
-        self.halvings = batches.halvings();
+        self.halvings = batches.halvings;
         fed
     }
 
@@ -473,7 +453,7 @@ impl Predictor for Onnx {
                 "runtime_seconds",
                 json!(self.model.engine.time.as_secs_f64()),
             ),
-            ("device", json!(self.model.taken.device.to_string())),
+            ("device", json!(self.model.device.device.to_string())),
             ("threads", json!(self.threads)),
             (
                 "batch_tokens",

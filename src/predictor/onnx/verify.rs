@@ -62,7 +62,7 @@ impl Verdict {
 /// [`Error::Usage`] if sequences are needed but not given, or given but not needed. [`Error::Model`] if the card holds
 /// nothing to compare with. Any error of the model while it reads the texts.
 pub fn verify(model: &mut OnnxModel, sequences: &[(String, String)]) -> Result<Verdict> {
-    let card = model.card().clone();
+    let card = model.card.clone();
     let mut verdict = Verdict {
         report: String::new(),
         passed: true,
@@ -203,7 +203,7 @@ fn compare(model: &mut OnnxModel, recorded: &Recorded, verdict: &mut Verdict) ->
         // The reference's likeliest token comes first. It counts even if another has the same logit here.
         alike += usize::from((seen.chosen.first()).is_some_and(|&best| best >= seen.top[0]));
     }
-    let allowed = match model.card().weights.as_deref() {
+    let allowed = match model.card.weights.as_deref() {
         // q4: the reference read the same blocks of 4 bits. The rest is float32, so nothing was rounded anew.
         None | Some("float32" | "q4") => LOGIT_FLOAT32,
         Some(_) => LOGIT_16_BITS,
