@@ -7,7 +7,7 @@ use shotline::cli::{keep_apart, note, read_sequences, warn};
 use shotline::error::{Error, Result, counted};
 use shotline::predictor::onnx::{self, Bos, Device, Method, Onnx, OnnxModel, Settings};
 use shotline::predictor::{Builtin, Compress, Exec, ExecSettings, Identity, Rule};
-use shotline::provenance::{FUNCTIONS_SHA256, Facts, Step};
+use shotline::provenance::{FUNCTIONS_SHA256, Step};
 use shotline::record::{Prompt, Reader};
 use std::path::Path;
 use std::thread;
@@ -55,31 +55,20 @@ fn load(args: &Args, folder: &Path, options: &onnx::Options) -> Result<OnnxModel
 
 pub fn builtin(args: &Args, mut reader: Reader<Prompt>, name: &str) -> Result<()> {
     let identity = Identity {
-        model: args
-            .name
-            .clone()
-            .unwrap_or_else(|| format!("builtin:{name}")),
-        modality: Some(
-            args.modality
-                .clone()
-                .unwrap_or_else(|| "baseline".to_owned()),
-        ),
+        model: args.name.clone().unwrap_or(format!("builtin:{name}")),
+        modality: args.modality.clone().or(Some("baseline".to_owned())),
         params: args.params,
         method: "builtin",
         constrained: false,
         bos: false,
     };
-    let mut step = Step::here("infer");
-    step.seed = Some(args.seed.seed);
-    step.settings = settings_of(args, &identity);
-    step.settings.insert("builtin".to_owned(), json!(name));
     let run = Run {
-        output: &args.output,
-        slim: args.slim,
-        // Baselines are fast and need no journal.
-        resume: None,
+        args,
         identity: &identity,
     };
+    let mut step = step(args, &identity);
+    step.seed = Some(args.seed.seed);
+    step.settings.insert("builtin".to_owned(), json!(name));
     if name == "compress" {
         return run.answer(reader, &mut Compress::new(args.seed.seed), step);
     }
@@ -115,30 +104,24 @@ pub fn exec(args: &Args, reader: Reader<Prompt>, command: &str) -> Result<()> {
     }
     let settings = ExecSettings {
         in_flight: args.in_flight as usize,
-        timeout: args.timeout.0,
+        timeout: args.timeout,
         constrained: args.constrain,
     };
     let mut predictor = Exec::new(command, settings)?;
     let identity = Identity {
-        model: args
-            .name
-            .clone()
-            .unwrap_or_else(|| format!("exec:{command}")),
+        model: args.name.clone().unwrap_or(format!("exec:{command}")),
         modality: args.modality.clone(),
         params: args.params,
         method: "exec",
         constrained: args.constrain,
         bos: args.bos == Bos::Always,
     };
-    let mut step = Step::here("infer");
-    step.settings = settings_of(args, &identity);
-    step.settings.extend(predictor.decisive()?);
     let run = Run {
-        output: &args.output,
-        slim: args.slim,
-        resume: Some(args.resume),
+        args,
         identity: &identity,
     };
+    let mut step = step(args, &identity);
+    step.settings.extend(predictor.decisive()?);
     run.answer(reader, &mut predictor, step)?;
     if predictor.ignored_end {
         warn(
@@ -183,39 +166,38 @@ pub fn onnx(
         constrained: args.constrain,
         bos: model.puts_bos(settings.bos)?,
     };
-    let mut step = Step::here("infer");
+    let run = Run {
+        args,
+        identity: &identity,
+    };
+    let mut step = step(args, &identity);
     let hash = (hash.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     step.model_sha256 = Some(hash?);
     step.runtime = Some(format!("ONNX Runtime {}", model.runtime.version));
     step.device = Some(model.device.to_string());
-    step.settings = settings_of(args, &identity);
     if let Some(operators) = &model.inexact {
         (step.settings).insert("inexact".to_owned(), json!(operators));
     }
-    let run = Run {
-        output: &args.output,
-        slim: args.slim,
-        resume: Some(args.resume),
-        identity: &identity,
-    };
     let mut predictor = Onnx::new(model, settings, options.threads);
     run.answer(reader, &mut predictor, step)
 }
 
-/// The settings that decide the records of a run, besides the prompts and the model's weights.
-fn settings_of(args: &Args, identity: &Identity) -> Facts {
-    let complete = args.complete == CompleteArg::All;
-    [
+/// This run's step, with the settings that decide its records, besides the prompts and the model's weights.
+fn step(args: &Args, identity: &Identity) -> Step {
+    let settings = [
         ("model", json!(identity.model)),
         ("modality", json!(identity.modality)),
         ("params", json!(identity.params)),
         ("method", json!(identity.method)),
         ("constrained", json!(identity.constrained)),
         ("bos", json!(identity.bos)),
-        ("complete", json!(complete)),
+        ("complete", json!(args.complete == CompleteArg::All)),
         ("slim", json!(args.slim)),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
+    ];
+    Step {
+        settings: settings
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+        ..Step::here("infer")
+    }
 }

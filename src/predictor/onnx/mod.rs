@@ -447,23 +447,17 @@ impl Predictor for Onnx {
     }
 
     fn measured(&self) -> Facts {
+        let engine = &self.model.engine;
         [
-            ("tokens", json!(self.model.engine.tokens_read)),
-            (
-                "runtime_seconds",
-                json!(self.model.engine.time.as_secs_f64()),
-            ),
+            ("tokens", json!(engine.tokens_read)),
+            ("runtime_seconds", json!(engine.time.as_secs_f64())),
             ("device", json!(self.model.device.device.to_string())),
             ("threads", json!(self.threads)),
-            (
-                "batch_tokens",
-                json!(self.model.engine.limits.call_tokens()),
-            ),
+            ("batch_tokens", json!(engine.limits.call_tokens())),
             ("batches_halved", json!(self.halvings)),
         ]
-        .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+        .into()
     }
 }
 
