@@ -595,6 +595,8 @@ fn a_folder_without_its_files_is_refused_by_their_names() {
         let folder = altered("tiny-subset", file, None);
         assert_error(&refusal(folder.path()), 3, file);
     }
+    let folder = altered("tiny-subset", "card.json", Some(b"{"));
+    assert_error(&refusal(folder.path()), 3, "card.json: EOF");
     assert!(
         refusal(Path::new("no/such/folder"))
             .to_string()

@@ -286,7 +286,6 @@ fn log_probability(mut tree: ContextTree, symbols: &[usize]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chance::{Key, Purpose};
     use proptest::prelude::*;
 
     /// A set of contexts: a leaf, or a branching by the symbol before.
@@ -410,17 +409,5 @@ mod tests {
         // Root: (0 + 1/2) / (1 + 1). The context 1 has no counts: 1/2. Both trees gave the first symbol 1/2.
         let p = tree.probabilities();
         assert!((p[0] - (0.5 * 0.25 + 0.5 * 0.5)).abs() < 1e-15, "{p:?}");
-    }
-
-    #[test]
-    fn a_period_is_learnt() {
-        let mut tree = ContextTree::new(3, 9);
-        for i in 0..60 {
-            tree.read([0, 1, 1, 2][i % 4]);
-        }
-        let mut ties = Key::new(&[b"test"]).stream(Purpose::Ties);
-        let (answer, margin) = greedy(tree, 8, &mut ties);
-        assert_eq!(answer, [0, 1, 1, 2, 0, 1, 1, 2]);
-        assert!(margin.unwrap() > 2.0);
     }
 }

@@ -89,35 +89,3 @@ pub struct Recorded {
     /// Their logits.
     pub logits: Vec<Vec<f64>>,
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn without_a_card_the_folder_names_the_model() {
-        let parent = tempfile::tempdir().unwrap();
-        let folder = parent.path().join("smol");
-        fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("model.onnx"), "").unwrap();
-        let read = || Card::read(&Folder::find(&folder).unwrap());
-        let card = read().unwrap();
-        assert_eq!(
-            (card.name.as_str(), card.modality, card.params),
-            ("smol", None, None)
-        );
-        fs::write(
-            folder.join("card.json"),
-            r#"{"name": "Smol", "params": 1.35e8, "vocabulary": "bytes"}"#,
-        )
-        .unwrap();
-        let card = read().unwrap();
-        assert_eq!(
-            (card.name.as_str(), card.params, card.is_bytes()),
-            ("Smol", Some(1.35e8), true)
-        );
-        fs::write(folder.join("card.json"), "{").unwrap();
-        assert!(read().unwrap_err().to_string().contains("card.json: EOF"));
-    }
-}

@@ -202,24 +202,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn eos_may_be_one_token_or_several_or_none() {
-        let eos = |json| Config::from_json(&json).unwrap().eos;
-        assert_eq!(eos(json!({"eos_token_id": 2})), [2]);
-        assert_eq!(eos(json!({"eos_token_id": [1, 106]})), [1, 106]);
-        assert_eq!(eos(json!({"eos_token_id": null})), [] as [u32; 0]);
-        assert_eq!(eos(json!({})), [] as [u32; 0]);
-    }
-
-    #[test]
-    fn a_negative_token_id_is_refused_by_name() {
-        let error = Config::from_json(&json!({"bos_token_id": -1})).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "\"bos_token_id\" is -1, expected a token id"
-        );
-    }
-
-    #[test]
     fn head_sizes_follow_hugging_faces_defaults() {
         let config =
             Config::from_json(&json!({"hidden_size": 64, "num_attention_heads": 4})).unwrap();

@@ -325,16 +325,6 @@ mod tests {
     }
 
     #[test]
-    fn a_symbol_of_no_token_is_named() {
-        let error = vocabulary(&[], &byte_level_decoder()).id("C").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "symbol \"C\" is not one token of this model"
-        );
-        assert_eq!(error.exit_code(), 1);
-    }
-
-    #[test]
     fn a_token_beyond_the_graphs_vocabulary_is_no_symbol() {
         let mut vocabulary = vocabulary(&["C"], &json!({}));
         vocabulary.size = 3;
