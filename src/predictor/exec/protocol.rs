@@ -18,22 +18,16 @@ pub(super) enum Text {
     Words(Vec<String>),
 }
 
-/// The request for one evaluation point. It does not contain the target.
+/// The request for one evaluation point.
 #[derive(Debug, Serialize)]
-struct Request<'a> {
+pub(super) struct Request {
     id: u64,
-    prompt: &'a Text,
-    symbols: &'a [String; 2],
-    max_symbols: usize,
-    constrained: bool,
-}
-
-/// The facts that an answer is checked against.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Expectation {
+    prompt: Text,
     symbols: [String; 2],
     max_symbols: usize,
     constrained: bool,
+    /// The engine does not see it.
+    #[serde(skip)]
     target: Text,
 }
 
@@ -43,14 +37,12 @@ pub(super) struct Reply {
     /// The id of the request.
     pub id: u64,
     output: Text,
-    #[serde(default)]
     logprob: Option<f64>,
-    #[serde(default)]
     margin: Option<f64>,
 }
 
 impl Text {
-    pub(super) fn of(text: &str, symbols: Symbols<'_>) -> Self {
+    fn of(text: &str, symbols: Symbols<'_>) -> Self {
         if symbols.are_words() {
             Self::Words(symbols.split(text).map(str::to_owned).collect())
         } else {
@@ -66,9 +58,11 @@ impl Text {
     }
 }
 
-impl Expectation {
-    pub(super) fn new(point: &Point<'_>, symbols: Symbols<'_>, constrained: bool) -> Self {
+impl Request {
+    pub(super) fn new(id: u64, point: &Point<'_>, symbols: Symbols<'_>, constrained: bool) -> Self {
         Self {
+            id,
+            prompt: Text::of(point.prompt, symbols),
             symbols: [symbols.zero, symbols.one].map(str::to_owned),
             max_symbols: symbols.count(&point.answer),
             constrained,
@@ -77,16 +71,9 @@ impl Expectation {
     }
 
     /// The request as a line of JSON, with its line break.
-    pub(super) fn line(&self, id: u64, prompt: &Text) -> Vec<u8> {
-        let request = Request {
-            id,
-            prompt,
-            symbols: &self.symbols,
-            max_symbols: self.max_symbols,
-            constrained: self.constrained,
-        };
+    pub(super) fn line(&self) -> Vec<u8> {
         // Cannot fail: strings, numbers and booleans always have a JSON form.
-        let mut line = serde_json::to_vec(&request).unwrap_or_default();
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
         line.push(b'\n');
         line
     }
@@ -118,12 +105,8 @@ impl Expectation {
                 self.max_symbols
             ));
         }
-        if self.constrained
-            && (length < self.max_symbols
-                || output
-                    .iter()
-                    .any(|symbol| !self.symbols.iter().any(|s| s == symbol)))
-        {
+        let is_bit = |symbol: &&str| [symbols.zero, symbols.one].contains(symbol);
+        if self.constrained && (length < self.max_symbols || !output.iter().all(is_bit)) {
             return wrong(format!(
                 "\"output\" {} is not {} times {:?} or {:?}, as --constrain asks",
                 shortened(&symbols.output(output)),
@@ -210,8 +193,10 @@ pub(super) fn shortened(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn asked(bits: [&str; 2], max_symbols: usize, target: Text) -> Expectation {
-        Expectation {
+    fn asked(bits: [&str; 2], max_symbols: usize, target: Text) -> Request {
+        Request {
+            id: 7,
+            prompt: target.clone(),
             symbols: bits.map(str::to_owned),
             max_symbols,
             constrained: false,
@@ -219,16 +204,16 @@ mod tests {
         }
     }
 
-    fn characters() -> Expectation {
+    fn characters() -> Request {
         asked(["A", "C"], 4, Text::Characters("ACCA".to_owned()))
     }
 
-    fn words() -> Expectation {
+    fn words() -> Request {
         let target = ["CCC", "AAA"].map(str::to_owned).to_vec();
         asked(["AAA", "CCC"], 2, Text::Words(target))
     }
 
-    fn answer(asked: &Expectation, line: &str) -> Result<Answer> {
+    fn answer(asked: &Request, line: &str) -> Result<Answer> {
         Reply::parse(line.as_bytes()).and_then(|reply| asked.check(&reply))
     }
 
