@@ -95,6 +95,25 @@ impl Builtin {
             }
         })
     }
+
+    fn answer(&mut self, prompt: &Prompt, point: &Point<'_>) -> Result<Answer> {
+        let symbols = prompt.symbols();
+        let candidates = self.candidates(point, &prompt.trial)?;
+        let mut rng = ties(self.seed, &prompt.trial, point);
+        let bits = point.query.len();
+        let chosen = if candidates.is_empty() {
+            // Below 2^16.
+            let value = u16::try_from(rng.below(1 << bits)).unwrap_or_default();
+            Bits::new(value, bits)
+        } else {
+            let n = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
+            candidates[rng.below(n) as usize]
+        };
+        Ok(Answer {
+            output: symbols.output(chosen.iter().map(|bit| symbols.of(bit))),
+            ..Answer::default()
+        })
+    }
 }
 
 /// The most frequent outputs of the demonstrations whose inputs are nearest to the query.
@@ -141,34 +160,9 @@ pub(super) fn ties(seed: i64, trial: &Trial, point: &Point<'_>) -> impl Below + 
 
 impl Predictor for Builtin {
     fn answer_all(&mut self, jobs: &mut Jobs<'_>) -> Result<()> {
-        one_by_one(jobs, |prompt, points| self.answer(prompt, points))
-    }
-}
-
-impl Builtin {
-    fn answer(&mut self, prompt: &Prompt, points: &[Point<'_>]) -> Result<Vec<Answer>> {
-        let symbols = prompt.symbols();
-        points
-            .iter()
-            .map(|point| {
-                let candidates = self.candidates(point, &prompt.trial)?;
-                let mut rng = ties(self.seed, &prompt.trial, point);
-                let bits = point.query.len();
-                let chosen = if candidates.is_empty() {
-                    // Below 2^16.
-                    Bits::new(
-                        u16::try_from(rng.below(1 << bits)).unwrap_or_default(),
-                        bits,
-                    )
-                } else {
-                    let n = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
-                    candidates[rng.below(n) as usize]
-                };
-                Ok(Answer {
-                    output: symbols.output(chosen.iter().map(|bit| symbols.of(bit))),
-                    ..Answer::default()
-                })
-            })
-            .collect()
+        one_by_one(jobs, |prompt, points| {
+            let answers = points.iter().map(|point| self.answer(prompt, point));
+            answers.collect()
+        })
     }
 }

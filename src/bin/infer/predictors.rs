@@ -70,7 +70,8 @@ pub fn builtin(args: &Args, mut reader: Reader<Prompt>, name: &str) -> Result<()
     step.seed = Some(args.seed.seed);
     step.settings.insert("builtin".to_owned(), json!(name));
     if name == "compress" {
-        return run.answer(reader, &mut Compress::new(args.seed.seed), step);
+        let seed = args.seed.seed;
+        return run.answer(reader, &mut Compress { seed }, step);
     }
     let rule = Rule::named(name)?;
     let suite = args.suite.load(&reader.provenance(), None)?;
