@@ -36,7 +36,8 @@ pub(super) fn product(runtime: &Runtime, options: &Options) -> Result<()> {
     let expected = places(SIZE)
         .map(|(row, column)| small((0..SIZE).map(|k| number(row, k) * number(k, column)).sum()))
         .collect::<Vec<_>>();
-    let (mut session, _) = runtime.open(options, &|builder| products(builder, 1))?;
+    let (mut session, _) =
+        runtime.open(options, options.device, &|builder| products(builder, 1))?;
     let matrix = Tensor::from_array(([SIZE, SIZE], matrix))?;
     let mut binding = session.create_binding()?;
     for name in ["x", "w"] {
@@ -57,7 +58,9 @@ pub(super) fn product_rate(runtime: &Runtime, options: &Options, device: u16) ->
     const CHAINED: usize = 16;
     const RUNS: usize = 4;
 
-    let (mut session, _) = runtime.open(options, &|builder| products(builder, CHAINED))?;
+    let (mut session, _) = runtime.open(options, options.device, &|builder| {
+        products(builder, CHAINED)
+    })?;
     // Not zeros: with them a GPU draws less power and so runs faster. The scale keeps the products' size constant.
     let mut state = 1_u32;
     let scale = (12.0 / SIZE as f32).sqrt() / u32::MAX as f32;
@@ -94,7 +97,9 @@ pub(super) fn attention(runtime: &Runtime, options: &Options, device: u16) -> Re
     const SIZE: usize = 64;
     const ROOM: usize = 8;
 
-    let (mut session, _) = runtime.open(options, &|builder| attending(builder, HEADS, SIZE))?;
+    let (mut session, _) = runtime.open(options, options.device, &|builder| {
+        attending(builder, HEADS, SIZE)
+    })?;
     // The weights are so large that the softmax is 1 for one token and 0 for the others.
     let toward = |weights: &[(usize, f32)]| -> Vec<bf16> {
         let mut vector = vec![bf16::ZERO; SIZE];

@@ -7,11 +7,9 @@ It turns [`Options`] into sessions on a device, and failures into errors that a 
 mod cuda;
 mod device;
 mod library;
-mod options;
 mod python;
 
-pub use device::{ChosenDevice, Device};
-pub use options::Options;
+pub use device::{ChosenDevice, Device, Options};
 
 pub(crate) use cuda::{Gpu, cudnn_version, free_memory, gigabytes, package, preload, zero};
 
@@ -143,15 +141,17 @@ impl Runtime {
         })
     }
 
-    /// Opens a session on the requested device. `open` makes it from a builder; `auto` may call it twice.
+    /// Opens a session on `device`, whatever device the options say. `open` makes it from a builder; `auto` may call it
+    /// twice.
     pub(crate) fn open(
         &self,
         options: &Options,
+        device: Device,
         open: Open<'_>,
     ) -> Result<(Session, ChosenDevice)> {
-        let (session, device, because) = match options.device {
-            Device::Cpu => (self.on_cpu(options, open)?, Device::Cpu, None),
-            Device::Cuda(number) => (self.on_cuda(options, number, open)?, options.device, None),
+        let (session, device, because) = match device {
+            Device::Cpu => (self.on_cpu(options, open)?, device, None),
+            Device::Cuda(number) => (self.on_cuda(options, number, open)?, device, None),
             Device::Auto => match self.on_cuda(options, 0, open) {
                 Ok(session) => (session, Device::Cuda(0), None),
                 Err(error) => {
@@ -183,23 +183,19 @@ impl Runtime {
         };
         if options.device != Device::Auto {
             suits(options.device)?;
-            return self.open(options, open);
+            return self.open(options, options.device, open);
         }
-        let on = |device| Options {
-            device,
-            ..options.clone()
-        };
         match (suits(Device::Cuda(0)), suits(Device::Cpu)) {
             (Err(because), Ok(())) => {
-                let (session, taken) = self.open(&on(Device::Cpu), open)?;
+                let (session, taken) = self.open(options, Device::Cpu, open)?;
                 let because = Some(because.to_string());
                 Ok((session, ChosenDevice { because, ..taken }))
             }
             (suits, Err(_)) => {
                 suits?;
-                self.open(&on(Device::Cuda(0)), open)
+                self.open(options, Device::Cuda(0), open)
             }
-            _ => self.open(options, open),
+            _ => self.open(options, Device::Auto, open),
         }
     }
 
