@@ -184,10 +184,7 @@ impl<R: BufRead + Seek> GraphReader<R> {
     /// Reads one message that ends at byte `end`.
     fn message(&mut self, message: Message, end: u64, depth: usize) -> io::Result<Fields> {
         if depth > DEPTH {
-            return Err(io::Error::new(
-                ErrorKind::InvalidData,
-                "messages are nested too deeply",
-            ));
+            return Err(io::Error::other("messages are nested too deeply"));
         }
         let mut fields = Fields::default();
         let mut has_window = false;
@@ -236,10 +233,7 @@ impl<R: BufRead + Seek> GraphReader<R> {
                     }
                 }
                 _ => {
-                    return Err(io::Error::new(
-                        ErrorKind::InvalidData,
-                        format!("wire type {wire}"),
-                    ));
+                    return Err(io::Error::other(format!("wire type {wire}")));
                 }
             }
         }
@@ -277,10 +271,7 @@ impl<R: BufRead + Seek> GraphReader<R> {
                 return Ok(value);
             }
         }
-        Err(io::Error::new(
-            ErrorKind::InvalidData,
-            "a number of more than 64 bits",
-        ))
+        Err(io::Error::other("a number of more than 64 bits"))
     }
 
     fn skip(&mut self, length: u64) -> io::Result<()> {
@@ -292,10 +283,7 @@ impl<R: BufRead + Seek> GraphReader<R> {
 
     fn string(&mut self, length: u64) -> io::Result<String> {
         if length > NAME {
-            return Err(io::Error::new(
-                ErrorKind::InvalidData,
-                "a name of more than 4096 bytes",
-            ));
+            return Err(io::Error::other("a name of more than 4096 bytes"));
         }
         let mut text = String::new();
         self.reader
