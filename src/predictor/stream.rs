@@ -16,11 +16,14 @@ pub(super) struct Job {
     pub entry: Entry<Prompt>,
 }
 
+/// Takes a prompt's predictions.
+type Sink<'a> = dyn FnMut(&Entry<Prompt>, &[Prediction]) -> Result<()> + 'a;
+
 /// The prompts of one run, and the place for their answers.
 pub struct Jobs<'a> {
     identity: &'a Identity,
     source: &'a mut dyn FnMut() -> Result<Option<Entry<Prompt>>>,
-    sink: &'a mut dyn FnMut(&Entry<Prompt>, Vec<Prediction>) -> Result<()>,
+    sink: &'a mut Sink<'a>,
     /// Number of prompts that the predictor has taken.
     given: u64,
     /// Number of prompts whose predictions went to the sink.
@@ -37,7 +40,7 @@ impl<'a> Jobs<'a> {
     pub fn new(
         identity: &'a Identity,
         source: &'a mut dyn FnMut() -> Result<Option<Entry<Prompt>>>,
-        sink: &'a mut dyn FnMut(&Entry<Prompt>, Vec<Prediction>) -> Result<()>,
+        sink: &'a mut Sink<'a>,
     ) -> Self {
         Self {
             identity,
@@ -77,7 +80,7 @@ impl<'a> Jobs<'a> {
             .map_err(|e| e.at(&job.entry.place))?;
         self.early.insert(job.number, (job.entry, predictions));
         while let Some((entry, predictions)) = self.early.remove(&self.written) {
-            (self.sink)(&entry, predictions)?;
+            (self.sink)(&entry, &predictions)?;
             self.written += 1;
         }
         Ok(())

@@ -154,15 +154,15 @@ impl Run<'_> {
         let mut flushed = Instant::now();
         let mut counts = Counts::default();
         let mut source = || reader.read();
-        let mut sink = |entry: &Entry<Prompt>, predictions: Vec<Prediction>| {
-            for prediction in &predictions {
+        let mut sink = |entry: &Entry<Prompt>, predictions: &[Prediction]| {
+            for prediction in predictions {
                 writer.write(prediction, &entry.extra)?;
             }
             if flushed.elapsed() > FLUSH {
                 writer.flush()?;
                 flushed = Instant::now();
             }
-            counts.add(&predictions);
+            counts.add(predictions);
             advance(&progress, &counts, predictions.len());
             Ok(())
         };
@@ -230,12 +230,12 @@ impl Run<'_> {
             }
             Ok(None)
         };
-        let mut sink = |entry: &Entry<Prompt>, predictions: Vec<Prediction>| {
+        let mut sink = |entry: &Entry<Prompt>, predictions: &[Prediction]| {
             let mut journal = journal.borrow_mut();
             let mut kept = locked(&kept);
-            journal.append(&predictions, &entry.extra)?;
+            journal.append(predictions, &entry.extra)?;
             *kept = journal.kept();
-            counts.add(&predictions);
+            counts.add(predictions);
             advance(&progress, &counts, predictions.len());
             Ok(())
         };
