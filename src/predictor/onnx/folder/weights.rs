@@ -120,28 +120,20 @@ pub(crate) fn contents(model: &Path) -> Result<GraphFile> {
     let is_home = |path: &Path| homes.iter().flatten().any(|home| path.starts_with(home));
     let mut files = vec![model.to_owned()];
     for (location, &expected) in &reader.locations {
-        let outside = || {
-            refuse(&format!(
-                "external data {location:?} lies outside the model's folder"
-            ))
-        };
         let inside = Path::new(location)
             .components()
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if !inside || location.contains(MEMORY) {
-            return Err(outside());
-        }
         let path = folder.join(location);
-        if real(&path).is_some_and(|path| !is_home(&path)) {
-            return Err(outside());
-        }
-        if !path.is_file() {
-            return Err(Error::model(format!(
-                "{}: no such file, but the graph keeps weights in it",
-                path.display()
+        let leads_out = || real(&path).is_some_and(|path| !is_home(&path));
+        if !inside || location.contains(MEMORY) || leads_out() {
+            return Err(refuse(&format!(
+                "external data {location:?} lies outside the model's folder"
             )));
         }
         let wrong = |what: &dyn Display| Error::model(format!("{}: {what}", path.display()));
+        if !path.is_file() {
+            return Err(wrong(&"no such file, but the graph keeps weights in it"));
+        }
         refuse_lfs_pointer(&path).map_err(|error| wrong(&error))?;
         let found = path.metadata().map_err(|error| wrong(&error))?.len();
         if found < expected {
