@@ -7,9 +7,6 @@ use serde::Deserialize;
 use super::{Folder, read_json};
 use crate::error::Result;
 
-/// How `card.json` names a vocabulary whose token ids are byte values.
-const BYTES: &str = "bytes";
-
 /// Who the model is, for the `model`, `modality` and `params` columns of predictions.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, expecting = "an object")]
@@ -20,8 +17,6 @@ pub struct Card {
     pub modality: Option<String>,
     /// Number of parameters.
     pub params: Option<f64>,
-    /// The architecture's name.
-    pub architecture: Option<String>,
     /// `bytes` if a token's id is its byte's value; anything else means `tokenizer.json`.
     pub vocabulary: Option<String>,
     /// Where the weights came from and how they are stored.
@@ -46,11 +41,6 @@ impl Card {
             card.name.clone_from(&folder.name);
         }
         Ok(card)
-    }
-
-    /// Whether token ids are byte values.
-    pub(crate) fn is_bytes(&self) -> bool {
-        self.vocabulary.as_deref() == Some(BYTES)
     }
 }
 

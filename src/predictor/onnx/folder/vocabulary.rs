@@ -53,7 +53,7 @@ impl Vocabulary {
     /// Reads a model folder's vocabulary: `tokenizer.json`, or bytes if the card says so.
     pub(crate) fn read(folder: &Path, card: &Card, config: &Config, size: usize) -> Result<Self> {
         let mut leading = Ok(Vec::new());
-        let tokens = if card.is_bytes() {
+        let tokens = if card.vocabulary.as_deref() == Some("bytes") {
             Tokens::Bytes
         } else {
             let path = folder.join(TOKENIZER);
