@@ -137,29 +137,28 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
         .split_inclusive(|_: char| true)
         .map(|symbol| model.vocabulary.id(symbol))
         .collect::<Result<Vec<u32>>>()?;
-    let [context @ .., _] = &tokens[..] else {
-        return Err(Error::data("an empty sequence"));
-    };
     model.check_length(tokens.len())?;
-    let asks: Vec<LogitQuery> = tokens[1..]
-        .iter()
-        .enumerate()
+    let targets = match &tokens[..] {
+        [] => return Err(Error::data("an empty sequence")),
+        [_] => {
+            return Err(Error::data(
+                "a sequence of one symbol, which predicts nothing",
+            ));
+        }
+        [_, targets @ ..] => targets,
+    };
+    let asks: Vec<LogitQuery> = (targets.iter().enumerate())
         .map(|(after, &token)| LogitQuery {
             after,
             choices: vec![token],
         })
         .collect();
-    if asks.is_empty() {
-        return Err(Error::data(
-            "a sequence of one symbol, which predicts nothing",
-        ));
-    }
-    let seen = read(model, context, &asks)?;
-    let right = (seen.iter().zip(&tokens[1..])).filter(|(seen, token)| seen.best == **token);
-    let right = right.count();
-    let readings = (seen.iter().zip(&tokens[1..]))
-        .map(|(seen, &token)| Candidates::Vocabulary.judge(seen, token));
-    let logprob: Option<f64> = readings.map(|reading| reading.logprob).sum();
+    let seen = read(model, &tokens, &asks)?;
+    let pairs = || seen.iter().zip(targets);
+    let right = pairs().filter(|(seen, token)| seen.best == **token).count();
+    let logprob: Option<f64> = pairs()
+        .map(|(seen, &token)| Candidates::Vocabulary.judge(seen, token).logprob)
+        .sum();
     Ok(NextBase {
         // Unusable logits have no loss; NaN passes no test.
         loss: logprob.map_or(f64::NAN, |sum| -sum / count(asks.len())),

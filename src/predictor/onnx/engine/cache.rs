@@ -177,11 +177,8 @@ impl Slot {
 
     /// The bytes that this slot takes for one sequence of `tokens` tokens.
     pub(crate) fn bytes(&self, tokens: usize) -> usize {
-        let numbers = match self.content {
-            Content::Rows { heads, dim } => heads * dim * tokens,
-            Content::State { channels, width } => channels * width,
-        };
-        numbers * self.element.byte_size(1).unwrap_or(size_of::<f32>())
+        let numbers = self.shape(1, tokens).num_elements();
+        self.element.byte_size(numbers).unwrap_or_default()
     }
 }
 

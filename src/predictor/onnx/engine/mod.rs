@@ -128,16 +128,13 @@ impl Engine {
         let Some(&first) = feeds.first() else {
             return Ok(seen);
         };
+        let places = |feed: &Feed<'_>| feed.asks.iter().map(|ask| ask.after).collect::<Vec<_>>();
         debug_assert!(
-            feeds.len() == cache.sequences
+            (feeds.len() == cache.sequences)
                 && feeds
                     .iter()
-                    .all(|feed| feed.tokens.len() == first.tokens.len()
-                        && feed
-                            .asks
-                            .iter()
-                            .map(|ask| ask.after)
-                            .eq(first.asks.iter().map(|ask| ask.after))),
+                    .all(|feed| feed.tokens.len() == first.tokens.len())
+                && feeds.iter().all(|feed| places(feed) == places(&first)),
             "one tensor holds them"
         );
         let pieces = self.pieces(first, feeds.len(), cache.length);
