@@ -945,7 +945,14 @@ fn a_runtime_that_is_not_there_or_is_none_is_named() {
     with_library(&dir, "/no/such/lib.so", &asked).refused(3, &["SHOTLINE_ORT_LIB=/no/such/lib.so"]);
     dir.write("fake.so", "no library");
     let fake = dir.path("fake.so").display().to_string();
-    with_library(&dir, &fake, &asked).refused(3, &["fake.so", "cannot be used as ONNX Runtime"]);
+    with_library(&dir, &fake, &asked).refused(
+        3,
+        &[
+            "fake.so",
+            "cannot be used as ONNX Runtime",
+            "file too short",
+        ],
+    );
     with_library(&dir, "", &format!("{asked} --ort-lib gone.so"))
         .refused(3, &["--ort-lib gone.so"]);
     // Baselines need no runtime.

@@ -538,15 +538,15 @@ fn an_operator_that_quantises_by_the_call_is_found_wherever_it_stands() {
 fn the_card_names_the_model_and_the_folder_does_where_there_is_none() {
     let subset = load("tiny-subset");
     assert_eq!(
-        (subset.card().name.as_str(), subset.card().params),
+        (subset.card.name.as_str(), subset.card.params),
         ("tiny-subset", Some(12936.0))
     );
     let plain = load("tiny-hf");
     assert_eq!(
-        (plain.card().name.as_str(), plain.card().params),
+        (plain.card.name.as_str(), plain.card.params),
         ("tiny-hf", None)
     );
-    assert_eq!(plain.device().to_string(), "cpu");
+    assert_eq!(plain.device.to_string(), "cpu");
 }
 
 #[test]
@@ -595,6 +595,8 @@ fn a_folder_without_its_files_is_refused_by_their_names() {
         let folder = altered("tiny-subset", file, None);
         assert_error(&refusal(folder.path()), 3, file);
     }
+    let folder = altered("tiny-subset", "card.json", Some(b"{"));
+    assert_error(&refusal(folder.path()), 3, "card.json: EOF");
     assert!(
         refusal(Path::new("no/such/folder"))
             .to_string()
@@ -636,17 +638,17 @@ fn a_runtime_that_is_not_there_is_an_error_with_a_remedy() {
 fn cuda_works_or_says_what_is_missing_and_is_never_replaced_in_silence() {
     let folder = models().join(TINY[0]);
     match load_on(&folder, Device::Cuda(0)) {
-        Ok(model) => assert_eq!(model.device().device, Device::Cuda(0)),
+        Ok(model) => assert_eq!(model.device.device, Device::Cuda(0)),
         Err(error) => {
             assert_error(&error, 3, "cuda:0 cannot be used: ");
             let auto = load_on(&folder, Device::Auto).unwrap();
-            assert_eq!(auto.device().device, Device::Cpu);
+            assert_eq!(auto.device.device, Device::Cpu);
             assert!(
-                auto.device()
+                auto.device
                     .to_string()
                     .starts_with("cpu (cuda:0 cannot be used: "),
                 "{}",
-                auto.device()
+                auto.device
             );
         }
     }
@@ -659,11 +661,11 @@ fn a_model_that_was_converted_for_another_device_is_refused_with_the_way_out() {
     assert_error(&error, 3, "converted for cpu");
     assert_error(&error, 3, "--device cuda");
     let auto = load_on(&own, Device::Auto).unwrap();
-    assert_eq!(auto.device().device, Device::Cpu);
+    assert_eq!(auto.device.device, Device::Cpu);
     assert!(
-        auto.device().to_string().contains("converted for cpu"),
+        auto.device.to_string().contains("converted for cpu"),
         "{}",
-        auto.device()
+        auto.device
     );
 
     let card = fs::read_to_string(own.join("card.json")).unwrap();

@@ -165,11 +165,12 @@ fn run(args: &Args) -> Result<()> {
             "--by group: only clean against deranged has groups",
         ));
     }
+    args.suite.keep_from(&args.output)?;
     if args.identifiability {
         return identifiability(args, &Chain::default().with(step));
     }
     let (curves, chain) = read(args)?;
-    let suite = args.suite.load(&chain, None, &args.output)?;
+    let suite = args.suite.load(&chain, None)?;
     let curves = args
         .groups
         .split(args.by == By::Group, curves, &suite, &args.output)?;
@@ -243,7 +244,7 @@ fn identifiability(args: &Args, chain: &Chain) -> Result<()> {
             counted(args.bits, "bit")
         )));
     }
-    let suite = args.suite.load(chain, Some(args.bits), &args.output)?;
+    let suite = args.suite.load(chain, Some(args.bits))?;
     cli::warn_of_equal(&suite, args.bits);
     let distances = SuiteDistances::new(&suite, args.bits);
     let rows = |shots: u32| identified(args, &suite, &distances, shots);

@@ -123,8 +123,9 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     args.threads.install(args.output.quiet)?;
+    args.suite.keep_from(&args.output)?;
     let mut reader = Reader::<Outcome>::open(args.input.paths(args.output.files()?)?, false)?;
-    let suite = args.suite.load(&reader.provenance(), None, &args.output)?;
+    let suite = args.suite.load(&reader.provenance(), None)?;
     let mut judge = Judge::new(suite.clone(), args.errors);
     let mut cells = Cells::default();
     let progress = Progress::new("predictions", reader.total(), args.output.quiet);

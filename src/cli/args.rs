@@ -263,16 +263,25 @@ pub struct SuiteArg {
 }
 
 impl SuiteArg {
+    /// Checks that the output is not the suite's file.
+    ///
+    /// # Errors
+    /// It is.
+    pub fn keep_from(&self, output: &OutputArgs) -> Result<()> {
+        self.suite
+            .iter()
+            .try_for_each(|name| output.keep_suite(name))
+    }
+
     /// The given suite, or the one in the provenance. `bits` as in [`Suite::load`].
     ///
     /// # Errors
-    /// The suite cannot be loaded, is not the one in the provenance, or its file is the output.
-    pub fn load(&self, chain: &Chain, bits: Option<u32>, output: &OutputArgs) -> Result<Suite> {
+    /// The suite cannot be loaded, or is not the one in the provenance.
+    pub fn load(&self, chain: &Chain, bits: Option<u32>) -> Result<Suite> {
         let drawn = chain.suite()?;
         let Some(name) = &self.suite else {
             return drawn.map_or_else(Suite::paper, Ok);
         };
-        output.keep_suite(name)?;
         let given = Suite::load(name, bits)?;
         match drawn.map(|suite| suite.sha256()) {
             Some(drawn) if drawn != given.sha256() => Err(Error::data(format!(

@@ -59,7 +59,8 @@ pub struct Builtin {
     /// The functions that [`Rule::Bayes`] considers.
     hypotheses: Rivals,
     seed: i64,
-    fallbacks: u64,
+    /// Number of answers to clean prompts for which no function of the suite agreed with all demonstrations.
+    pub fallbacks: u64,
 }
 
 impl Builtin {
@@ -73,12 +74,6 @@ impl Builtin {
             seed,
             fallbacks: 0,
         }
-    }
-
-    /// Number of answers to clean prompts for which no function of the suite agreed with all demonstrations.
-    #[must_use]
-    pub fn fallbacks(&self) -> u64 {
-        self.fallbacks
     }
 
     /// The equally good answers; an empty list means that every bitstring is equally good.
@@ -98,6 +93,25 @@ impl Builtin {
                 }
                 best
             }
+        })
+    }
+
+    fn answer(&mut self, prompt: &Prompt, point: &Point<'_>) -> Result<Answer> {
+        let symbols = prompt.symbols();
+        let candidates = self.candidates(point, &prompt.trial)?;
+        let mut rng = ties(self.seed, &prompt.trial, point);
+        let bits = point.query.len();
+        let chosen = if candidates.is_empty() {
+            // Below 2^16.
+            let value = u16::try_from(rng.below(1 << bits)).unwrap_or_default();
+            Bits::new(value, bits)
+        } else {
+            let n = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
+            candidates[rng.below(n) as usize]
+        };
+        Ok(Answer {
+            output: symbols.output(chosen.iter().map(|bit| symbols.of(bit))),
+            ..Answer::default()
         })
     }
 }
@@ -145,35 +159,10 @@ pub(super) fn ties(seed: i64, trial: &Trial, point: &Point<'_>) -> impl Below + 
 }
 
 impl Predictor for Builtin {
-    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
-        one_by_one(jobs, |prompt, points| self.answer(prompt, points))
-    }
-}
-
-impl Builtin {
-    fn answer(&mut self, prompt: &Prompt, points: &[Point<'_>]) -> Result<Vec<Answer>> {
-        let symbols = prompt.symbols();
-        points
-            .iter()
-            .map(|point| {
-                let candidates = self.candidates(point, &prompt.trial)?;
-                let mut rng = ties(self.seed, &prompt.trial, point);
-                let bits = point.query.len();
-                let chosen = if candidates.is_empty() {
-                    // Below 2^16.
-                    Bits::new(
-                        u16::try_from(rng.below(1 << bits)).unwrap_or_default(),
-                        bits,
-                    )
-                } else {
-                    let n = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
-                    candidates[rng.below(n) as usize]
-                };
-                Ok(Answer {
-                    output: symbols.output(chosen.iter().map(|bit| symbols.of(bit))),
-                    ..Answer::default()
-                })
-            })
-            .collect()
+    fn answer_all(&mut self, jobs: &mut Jobs<'_>) -> Result<()> {
+        one_by_one(jobs, |prompt, points| {
+            let answers = points.iter().map(|point| self.answer(prompt, point));
+            answers.collect()
+        })
     }
 }

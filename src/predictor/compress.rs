@@ -39,15 +39,8 @@ use crate::record::Prompt;
 
 /// Context-tree weighting as a predictor.
 pub struct Compress {
-    seed: i64,
-}
-
-impl Compress {
-    /// A predictor that breaks ties by draws from `seed`.
-    #[must_use]
-    pub fn new(seed: i64) -> Self {
-        Self { seed }
-    }
+    /// The seed of the draws that break ties.
+    pub seed: i64,
 }
 
 /// The index of a child that does not exist yet.
@@ -126,35 +119,28 @@ impl ContextTree {
     /// For each symbol, the probability that it comes next.
     fn probabilities(&self) -> Vec<f64> {
         let path = self.path();
-        (0..self.symbols)
-            .map(|symbol| {
-                self.mixed(&path, symbol)
-                    .last()
-                    .copied()
-                    .unwrap_or_default()
-            })
-            .collect()
+        let symbols = 0..self.symbols;
+        symbols.map(|symbol| self.mixed(&path, symbol)[0]).collect()
     }
 
-    /// The probability of a symbol in the subtree of each node of the path, the deepest first. A node mixes its own
-    /// estimate (for the case that it is a leaf) with that of its child.
+    /// The probability of a symbol in the subtree of each node of the path. A node mixes its own estimate (for the case
+    /// that it is a leaf) with that of its child.
     fn mixed(&self, path: &[usize], symbol: usize) -> Vec<f64> {
         // A context without counts gives every symbol the same probability.
         #[allow(clippy::cast_precision_loss)]
         let mut below = 1.0 / self.symbols as f64;
-        let nodes = path.iter().enumerate().rev();
-        nodes
-            .map(|(length, &node)| {
-                let own = self.estimate(node, symbol);
-                below = if length == self.depth {
-                    own
-                } else {
-                    let leaf = 1.0 / (1.0 + (-self.leaf_odds[node]).exp());
-                    leaf * own + (1.0 - leaf) * below
-                };
-                below
-            })
-            .collect()
+        let mut mixed = vec![0.0; path.len()];
+        for (length, &node) in path.iter().enumerate().rev() {
+            let own = self.estimate(node, symbol);
+            below = if length == self.depth {
+                own
+            } else {
+                let leaf = 1.0 / (1.0 + (-self.leaf_odds[node]).exp());
+                leaf * own + (1.0 - leaf) * below
+            };
+            mixed[length] = below;
+        }
+        mixed
     }
 
     /// Reads a symbol and learns from it.
@@ -168,13 +154,9 @@ impl ContextTree {
             self.children[link] = u32::try_from(child).unwrap_or(ABSENT);
             path.push(child);
         }
-        let mut mixed = self.mixed(&path, symbol);
-        mixed.reverse();
-        for (length, &node) in path.iter().enumerate() {
-            if length < self.depth {
-                let ratio = self.estimate(node, symbol) / mixed[length + 1];
-                self.leaf_odds[node] += ratio.ln();
-            }
+        let mixed = self.mixed(&path, symbol);
+        for (&node, below) in path.iter().zip(&mixed[1..]) {
+            self.leaf_odds[node] += (self.estimate(node, symbol) / below).ln();
         }
         for node in path {
             self.counts[node * self.symbols + symbol] += 1;
@@ -200,7 +182,7 @@ fn vocabulary<'a>(prompt: &'a Prompt, template: &'a Template) -> Vec<&'a str> {
 }
 
 impl Predictor for Compress {
-    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+    fn answer_all(&mut self, jobs: &mut Jobs<'_>) -> Result<()> {
         one_by_one(jobs, |prompt, points| self.answer(prompt, points))
     }
 }
@@ -218,10 +200,8 @@ impl Compress {
         points
             .iter()
             .map(|point| {
-                for &symbol in text
-                    .get(tree.history.len()..point.start)
-                    .unwrap_or_default()
-                {
+                let new = text.get(tree.history.len()..point.start);
+                for &symbol in new.unwrap_or_default() {
                     tree.read(symbol);
                 }
                 let mut ties = ties(self.seed, &prompt.trial, point);
@@ -230,7 +210,7 @@ impl Compress {
                 Ok(Answer {
                     output: symbols.output(answer.into_iter().map(|i| vocabulary[i])),
                     logprob: Some(log_probability(tree.clone(), &target)),
-                    margin,
+                    margin: Some(margin),
                     ..Answer::default()
                 })
             })
@@ -240,13 +220,9 @@ impl Compress {
 
 /// Greedy decoding: the most probable symbols, where the tree reads each before it chooses the next, and the smallest
 /// ln-ratio of the best two.
-fn greedy(
-    mut tree: ContextTree,
-    length: usize,
-    ties: &mut impl Below,
-) -> (Vec<usize>, Option<f64>) {
+fn greedy(mut tree: ContextTree, length: usize, ties: &mut impl Below) -> (Vec<usize>, f64) {
     let mut answer = Vec::with_capacity(length);
-    let mut margin: Option<f64> = None;
+    let mut margin = f64::INFINITY;
     for _ in 0..length {
         let p = tree.probabilities();
         let best = p.iter().copied().fold(0.0, f64::max);
@@ -257,8 +233,7 @@ fn greedy(
         let chosen = candidates[ties.below(n) as usize];
         let others = p.iter().enumerate().filter(|(i, _)| *i != chosen);
         let second = others.map(|(_, p)| *p).fold(0.0, f64::max);
-        let gap = (best / second).ln();
-        margin = Some(margin.map_or(gap, |m| m.min(gap)));
+        margin = margin.min((best / second).ln());
         answer.push(chosen);
         tree.read(chosen);
     }
@@ -280,7 +255,6 @@ fn log_probability(mut tree: ContextTree, symbols: &[usize]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chance::{Key, Purpose};
     use proptest::prelude::*;
 
     /// A set of contexts: a leaf, or a branching by the symbol before.
@@ -404,17 +378,5 @@ mod tests {
         // Root: (0 + 1/2) / (1 + 1). The context 1 has no counts: 1/2. Both trees gave the first symbol 1/2.
         let p = tree.probabilities();
         assert!((p[0] - (0.5 * 0.25 + 0.5 * 0.5)).abs() < 1e-15, "{p:?}");
-    }
-
-    #[test]
-    fn a_period_is_learnt() {
-        let mut tree = ContextTree::new(3, 9);
-        for i in 0..60 {
-            tree.read([0, 1, 1, 2][i % 4]);
-        }
-        let mut ties = Key::new(&[b"test"]).stream(Purpose::Ties);
-        let (answer, margin) = greedy(tree, 8, &mut ties);
-        assert_eq!(answer, [0, 1, 1, 2, 0, 1, 1, 2]);
-        assert!(margin.unwrap() > 2.0);
     }
 }

@@ -363,10 +363,8 @@ impl Earlier {
 /// The message "N answers are kept in PATH".
 #[must_use]
 pub fn kept_words(kept: u64, path: &Path) -> String {
-    let (answers, are) = (
-        counted(kept, "answer"),
-        if kept == 1 { "is" } else { "are" },
-    );
+    let are = if kept == 1 { "is" } else { "are" };
+    let answers = counted(kept, "answer");
     format!("{answers} {are} kept in {}", path.display())
 }
 
@@ -429,30 +427,20 @@ fn whole_lines(mut file: &File) -> std::io::Result<u64> {
 
 /// Checks that an earlier run had the same version, model and settings.
 fn check_settings(path: &Path, earlier: &Step, step: &Step) -> Result<()> {
-    let differs = |name: &str, then: &str, now: &str| {
-        Error::usage(format!(
-            "--resume: {}, of a run with {name} {then}, this is {now}; ask the same, or remove that file",
-            kept_in(path)
-        ))
+    let value = |step: &Step, name: &str| match name {
+        "version" => Some(step.version.clone()),
+        "model SHA-256" => step.model_sha256.clone(),
+        setting => step.settings.get(setting).map(ToString::to_string),
     };
-    let models = [&earlier.model_sha256, &step.model_sha256].map(Option::as_ref);
-    for (name, [then, now]) in [
-        ("version", [Some(&earlier.version), Some(&step.version)]),
-        ("model SHA-256", models),
-    ] {
+    let settings = earlier.settings.keys().chain(step.settings.keys());
+    for name in (["version", "model SHA-256"].into_iter()).chain(settings.map(String::as_str)) {
+        let [then, now] =
+            [earlier, step].map(|step| value(step, name).unwrap_or_else(|| "none".to_owned()));
         if then != now {
-            let text = |value: Option<&String>| value.map_or("none", String::as_str).to_owned();
-            return Err(differs(name, &text(then), &text(now)));
-        }
-    }
-    let names = earlier.settings.keys().chain(step.settings.keys());
-    for name in names {
-        let (then, now) = (earlier.settings.get(name), step.settings.get(name));
-        if then != now {
-            let text = |value: Option<&serde_json::Value>| {
-                value.map_or_else(|| "none".to_owned(), ToString::to_string)
-            };
-            return Err(differs(name, &text(then), &text(now)));
+            return Err(Error::usage(format!(
+                "--resume: {}, of a run with {name} {then}, this is {now}; ask the same, or remove that file",
+                kept_in(path)
+            )));
         }
     }
     Ok(())

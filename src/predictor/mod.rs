@@ -20,7 +20,7 @@ pub use exec::fuzz_answer;
 pub use exec::{Exec, Settings as ExecSettings, stop_engines};
 pub use journal::{Journal, kept_words};
 pub use point::{Point, points};
-pub use stream::{Job, Jobs, Stream};
+pub use stream::Jobs;
 
 use crate::error::Result;
 use crate::provenance::Facts;
@@ -63,7 +63,7 @@ pub trait Predictor {
     ///
     /// # Errors
     /// The predictor cannot read a prompt (the error names its place); its engine fails; an error of `jobs`.
-    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()>;
+    fn answer_all(&mut self, jobs: &mut Jobs<'_>) -> Result<()>;
 
     /// Measurements by name, for the provenance and the user: tokens read, device, threads, ...
     fn measured(&self) -> Facts {

@@ -1,5 +1,5 @@
 /*!
-From prompts to predictions. A predictor may take many prompts at a time and return them in any order. The stream writes
+From prompts to predictions. A predictor may take many prompts at a time and return them in any order. [`Jobs`] writes
 their predictions in the order of the prompts.
 */
 
@@ -9,50 +9,21 @@ use crate::record::{Design, Entry, Prediction, Prompt};
 use std::collections::BTreeMap;
 
 /// A prompt on its way through a predictor.
-#[derive(Debug)]
-pub struct Job {
+pub(super) struct Job {
     /// The prompt's number in the run, from 0.
     number: u64,
     /// The prompt, and the place it was read from.
     pub entry: Entry<Prompt>,
 }
 
-/// The source of a predictor's prompts, and the place for its answers.
-pub trait Jobs {
-    /// The next prompt; none at the end.
-    ///
-    /// # Errors
-    /// The input is damaged.
-    fn next(&mut self) -> Result<Option<Job>>;
+/// Takes a prompt's predictions.
+type Sink<'a> = dyn FnMut(&Entry<Prompt>, &[Prediction]) -> Result<()> + 'a;
 
-    /// Returns a prompt with its answers, one for each evaluation point, in the order of the points. Prompts may come
-    /// back in any order: an early one waits in memory until all prompts before it are written.
-    ///
-    /// # Errors
-    /// The numbers of answers and points differ; the output cannot be written.
-    fn done(&mut self, job: Job, answers: Vec<Answer>) -> Result<()>;
-}
-
-/// Answers prompts one by one. Errors name the prompt.
-pub(super) fn one_by_one(
-    jobs: &mut dyn Jobs,
-    mut answer: impl FnMut(&Prompt, &[Point<'_>]) -> Result<Vec<Answer>>,
-) -> Result<()> {
-    while let Some(job) = jobs.next()? {
-        let prompt = &job.entry.record;
-        let answers = points(prompt)
-            .and_then(|points| answer(prompt, &points))
-            .map_err(|e| e.at(&job.entry.place))?;
-        jobs.done(job, answers)?;
-    }
-    Ok(())
-}
-
-/// The [`Jobs`] of one run. It takes prompts from `source` and passes all predictions of a prompt at once to `sink`.
-pub struct Stream<'a, Source, Sink> {
+/// The prompts of one run, and the place for their answers.
+pub struct Jobs<'a> {
     identity: &'a Identity,
-    source: Source,
-    sink: Sink,
+    source: &'a mut dyn FnMut() -> Result<Option<Entry<Prompt>>>,
+    sink: &'a mut Sink<'a>,
     /// Number of prompts that the predictor has taken.
     given: u64,
     /// Number of prompts whose predictions went to the sink.
@@ -63,13 +34,14 @@ pub struct Stream<'a, Source, Sink> {
     early: BTreeMap<u64, (Entry<Prompt>, Vec<Prediction>)>,
 }
 
-impl<'a, Source, Sink> Stream<'a, Source, Sink>
-where
-    Source: FnMut() -> Result<Option<Entry<Prompt>>>,
-    Sink: FnMut(&Entry<Prompt>, Vec<Prediction>) -> Result<()>,
-{
-    /// A run of the predictor that `identity` describes.
-    pub fn new(identity: &'a Identity, source: Source, sink: Sink) -> Self {
+impl<'a> Jobs<'a> {
+    /// A run of the predictor that `identity` describes. It takes prompts from `source` and passes all predictions of a
+    /// prompt at once to `sink`.
+    pub fn new(
+        identity: &'a Identity,
+        source: &'a mut dyn FnMut() -> Result<Option<Entry<Prompt>>>,
+        sink: &'a mut Sink<'a>,
+    ) -> Self {
         Self {
             identity,
             source,
@@ -89,14 +61,9 @@ where
         predictor.answer_all(&mut self)?;
         Ok(self.broken)
     }
-}
 
-impl<Source, Sink> Jobs for Stream<'_, Source, Sink>
-where
-    Source: FnMut() -> Result<Option<Entry<Prompt>>>,
-    Sink: FnMut(&Entry<Prompt>, Vec<Prediction>) -> Result<()>,
-{
-    fn next(&mut self) -> Result<Option<Job>> {
+    /// The next prompt; none at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Job>> {
         let entry = (self.source)()?;
         Ok(entry.map(|entry| {
             let number = self.given;
@@ -105,17 +72,34 @@ where
         }))
     }
 
-    fn done(&mut self, job: Job, answers: Vec<Answer>) -> Result<()> {
+    /// Returns a prompt with its answers, one for each evaluation point, in the order of the points. Prompts may come
+    /// back in any order: an early one waits in memory until all prompts before it are written.
+    pub(super) fn done(&mut self, job: Job, answers: Vec<Answer>) -> Result<()> {
         self.broken += answers.iter().filter(|answer| answer.is_broken).count() as u64;
         let predictions = predictions(self.identity, &job.entry.record, answers)
             .map_err(|e| e.at(&job.entry.place))?;
         self.early.insert(job.number, (job.entry, predictions));
         while let Some((entry, predictions)) = self.early.remove(&self.written) {
-            (self.sink)(&entry, predictions)?;
+            (self.sink)(&entry, &predictions)?;
             self.written += 1;
         }
         Ok(())
     }
+}
+
+/// Answers prompts one by one. Errors name the prompt.
+pub(super) fn one_by_one(
+    jobs: &mut Jobs<'_>,
+    mut answer: impl FnMut(&Prompt, &[Point<'_>]) -> Result<Vec<Answer>>,
+) -> Result<()> {
+    while let Some(job) = jobs.next()? {
+        let prompt = &job.entry.record;
+        let answers = points(prompt)
+            .and_then(|points| answer(prompt, &points))
+            .map_err(|e| e.at(&job.entry.place))?;
+        jobs.done(job, answers)?;
+    }
+    Ok(())
 }
 
 /// Turns the answers to a prompt into predictions, one for each evaluation point.

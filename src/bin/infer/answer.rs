@@ -1,10 +1,11 @@
 //! Turns prompts into predictions and writes the output. If the output is a file, predictions go to a journal first.
 
+use super::Args;
 use serde_json::{Value, json};
-use shotline::cli::{OutputArgs, Progress, destination, note, warn, when_interrupted};
+use shotline::cli::{Progress, destination, note, warn, when_interrupted};
 use shotline::error::{Error, Result, counted};
 use shotline::memory::peak_memory;
-use shotline::predictor::{Identity, Journal, Predictor, Stream, kept_words};
+use shotline::predictor::{Identity, Jobs, Journal, Predictor, kept_words};
 use shotline::provenance::{Chain, Facts, Step};
 use shotline::record::{Entry, Extra, Prediction, Prompt, Reader, SLIM};
 use std::cell::RefCell;
@@ -13,12 +14,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A run: how its predictions are written.
+/// A run of a predictor.
 pub struct Run<'a> {
-    pub output: &'a OutputArgs,
-    pub slim: bool,
-    /// Whether to resume an interrupted run; none for predictors that keep no journal.
-    pub resume: Option<bool>,
+    pub args: &'a Args,
     pub identity: &'a Identity,
 }
 
@@ -53,9 +51,7 @@ impl Counts {
             ("seconds", json!(begun.elapsed().as_secs_f64())),
             ("peak_memory_bytes", json!(peak_memory())),
         ];
-        for (name, value) in own {
-            self.measured.insert(name.to_owned(), value);
-        }
+        (self.measured).extend(own.map(|(name, value)| (name.to_owned(), value)));
     }
 
     /// One line that sums up the run for the user.
@@ -99,17 +95,18 @@ impl Run<'_> {
         step: Step,
     ) -> Result<()> {
         let begun = Instant::now();
-        let file = self.output.file().filter(|path| !is_special(path));
-        let counts = match (self.resume, file) {
-            (Some(resume), Some(path)) => {
-                // Follow links, so that one file has one journal and one lock under all its names.
-                let path = &destination(path);
-                self.by_journal(path, resume, reader, predictor, step, begun)?
+        let output = &self.args.output;
+        // Baselines are fast: they need no journal and no words.
+        let is_builtin = self.identity.method == "builtin";
+        let counts = match output.file() {
+            // Follow links, so that one file has one journal and one lock under all its names.
+            Some(path) if !is_builtin && !is_special(path) => {
+                self.by_journal(&destination(path), reader, predictor, step, begun)?
             }
             _ => self.directly(reader, predictor, step, begun)?,
         };
-        if !self.output.quiet && self.identity.method != "builtin" {
-            match self.output.file().filter(|_| counts.is_complete) {
+        if !output.quiet && !is_builtin {
+            match output.file().filter(|_| counts.is_complete) {
                 Some(path) => note(format!(
                     "{}: complete, with the answers to these prompts",
                     path.display()
@@ -127,11 +124,11 @@ impl Run<'_> {
     }
 
     fn progress(&self, reader: &Reader<Prompt>) -> Progress {
-        Progress::giving("answers", "prompts", reader.total(), self.output.quiet)
+        Progress::giving("answers", "prompts", reader.total(), self.args.output.quiet)
     }
 
     fn skip(&self) -> &'static [&'static str] {
-        if self.slim { SLIM } else { &[] }
+        if self.args.slim { SLIM } else { &[] }
     }
 
     /// Writes predictions directly to the output, without a journal.
@@ -146,29 +143,33 @@ impl Run<'_> {
         const FLUSH: Duration = Duration::from_secs(1);
 
         let chain: Chain = reader.provenance().with(step.clone());
-        let mut writer = self.output.records::<Prediction>(self.skip(), &chain)?;
+        let mut writer = self
+            .args
+            .output
+            .records::<Prediction>(self.skip(), &chain)?;
         let progress = self.progress(&reader);
         let mut flushed = Instant::now();
         let mut counts = Counts::default();
-        let sink = |entry: &Entry<Prompt>, predictions: Vec<Prediction>| {
-            for prediction in &predictions {
+        let mut source = || reader.read();
+        let mut sink = |entry: &Entry<Prompt>, predictions: &[Prediction]| {
+            for prediction in predictions {
                 writer.write(prediction, &entry.extra)?;
             }
             if flushed.elapsed() > FLUSH {
                 writer.flush()?;
                 flushed = Instant::now();
             }
-            counts.add(&predictions);
+            counts.add(predictions);
             advance(&progress, &counts, predictions.len());
             Ok(())
         };
-        let broken = Stream::new(self.identity, || reader.read(), sink).run(predictor)?;
+        let broken = Jobs::new(self.identity, &mut source, &mut sink).run(predictor)?;
         counts.broken = broken;
         progress.finish();
         // The header was written before the measurements were known, so this chain has none.
         counts.measure(begun, predictor);
         let chain = reader.provenance().with(step);
-        self.output.finish(writer, &chain)?;
+        self.args.output.finish(writer, &chain)?;
         Ok(counts)
     }
 
@@ -176,7 +177,6 @@ impl Run<'_> {
     fn by_journal(
         &self,
         path: &Path,
-        resume: bool,
         mut reader: Reader<Prompt>,
         predictor: &mut dyn Predictor,
         mut step: Step,
@@ -184,8 +184,12 @@ impl Run<'_> {
     ) -> Result<Counts> {
         // Open the output once now: an error in its name or format must show before the work, not after it.
         let chain: Chain = reader.provenance().with(step.clone());
-        drop(self.output.records::<Prediction>(self.skip(), &chain)?);
-        let journal = RefCell::new(Journal::open(path, resume, &step, self.skip())?);
+        drop(
+            self.args
+                .output
+                .records::<Prediction>(self.skip(), &chain)?,
+        );
+        let journal = RefCell::new(Journal::open(path, self.args.resume, &step, self.skip())?);
         // The number of answers in the journal. The lock is held while the journal is written.
         let kept = Arc::new(Mutex::new(0));
         let place = Journal::path_of(path);
@@ -210,7 +214,7 @@ impl Run<'_> {
         let progress = self.progress(&reader);
         let mut types: Option<Extra> = None;
         let mut counts = Counts::default();
-        let source = || {
+        let mut source = || {
             while let Some(entry) = reader.read()? {
                 types.get_or_insert_with(|| entry.extra.clone());
                 let mut kept = locked(&kept);
@@ -223,16 +227,16 @@ impl Run<'_> {
             }
             Ok(None)
         };
-        let sink = |entry: &Entry<Prompt>, predictions: Vec<Prediction>| {
+        let mut sink = |entry: &Entry<Prompt>, predictions: &[Prediction]| {
             let mut journal = journal.borrow_mut();
             let mut kept = locked(&kept);
-            journal.append(&predictions, &entry.extra)?;
+            journal.append(predictions, &entry.extra)?;
             *kept = journal.kept();
-            counts.add(&predictions);
+            counts.add(predictions);
             advance(&progress, &counts, predictions.len());
             Ok(())
         };
-        let answered = Stream::new(self.identity, source, sink).run(predictor);
+        let answered = Jobs::new(self.identity, &mut source, &mut sink).run(predictor);
         let mut journal = journal.into_inner();
         let finished = answered.and_then(|broken| {
             counts.broken = broken;
@@ -252,11 +256,14 @@ impl Run<'_> {
                 step.measured.insert("earlier_runs".to_owned(), json!(runs));
             }
             let chain = reader.provenance().with(step);
-            let mut writer = self.output.records::<Prediction>(self.skip(), &chain)?;
+            let mut writer = self
+                .args
+                .output
+                .records::<Prediction>(self.skip(), &chain)?;
             journal.read_back(types.as_ref(), |prediction, extra| {
                 writer.write(prediction, extra)
             })?;
-            self.output.finish(writer, &chain)
+            self.args.output.finish(writer, &chain)
         });
         progress.finish();
         match finished {

@@ -194,13 +194,11 @@ standard input, one JSON object a line, and writes answers on its standard outpu
 and `margin` may be null. A nested prompt is one request a shot count. When its input ends, the
 engine ends. Its stderr is ours.";
 
-/// A number of tokens; none: what suits the device.
-#[derive(Debug, Clone, Copy)]
-struct Tokens(Option<usize>);
+/// A number of tokens; none: what suits the device. By a name of its own, clap does not take it for an optional argument.
+type Tokens = Option<usize>;
 
 /// How long an engine may be silent; none: for ever.
-#[derive(Debug, Clone, Copy)]
-struct Timeout(Option<Duration>);
+type Timeout = Option<Duration>;
 
 fn main() -> ExitCode {
     cli::main(option_env!("SHOTLINE_COMMIT"), run)
@@ -211,8 +209,8 @@ fn run(args: &Args) -> Result<()> {
         device: args.device,
         threads: args.threads.count(args.output.quiet),
         ort_lib: args.ort_lib.clone(),
-        prefill_chunk: args.prefill_chunk.0,
-        batch_tokens: args.batch_tokens.0,
+        prefill_chunk: args.prefill_chunk,
+        batch_tokens: args.batch_tokens,
         allow_inexact: args.allow_inexact,
         ..onnx::Options::default()
     };
@@ -244,6 +242,7 @@ fn run(args: &Args) -> Result<()> {
             .file()
             .map(|file| Journal::path_of(&destination(file))),
     );
+    args.suite.keep_from(&args.output)?;
     let reader = Reader::open(args.input.paths(&outputs)?, true)?;
     match model.strip_prefix("builtin:") {
         Some(name) => predictors::builtin(args, reader, name),
@@ -276,8 +275,8 @@ fn parse_params(text: &str) -> std::result::Result<f64, String> {
 
 fn parse_tokens(text: &str) -> std::result::Result<Tokens, String> {
     match text.parse() {
-        Ok(n) if n > 0 => Ok(Tokens(Some(n))),
-        _ if text == "auto" => Ok(Tokens(None)),
+        Ok(n) if n > 0 => Ok(Some(n)),
+        _ if text == "auto" => Ok(None),
         _ => Err(format!(
             "expected a number of tokens from 1 on, or auto; found {text:?}"
         )),
@@ -286,7 +285,7 @@ fn parse_tokens(text: &str) -> std::result::Result<Tokens, String> {
 
 fn parse_timeout(text: &str) -> std::result::Result<Timeout, String> {
     match text.parse().map(Duration::try_from_secs_f64) {
-        Ok(Ok(time)) => Ok(Timeout((!time.is_zero()).then_some(time))),
+        Ok(Ok(time)) => Ok((!time.is_zero()).then_some(time)),
         _ => Err(format!("expected seconds, as 600 or 0.5; found {text:?}")),
     }
 }

@@ -7,7 +7,7 @@ use shotline::cli::{keep_apart, note, read_sequences, warn};
 use shotline::error::{Error, Result, counted};
 use shotline::predictor::onnx::{self, Bos, Device, Method, Onnx, OnnxModel, Settings};
 use shotline::predictor::{Builtin, Compress, Exec, ExecSettings, Identity, Rule};
-use shotline::provenance::{FUNCTIONS_SHA256, Facts, Step};
+use shotline::provenance::{FUNCTIONS_SHA256, Step};
 use shotline::record::{Prompt, Reader};
 use std::path::Path;
 use std::thread;
@@ -35,62 +35,55 @@ pub fn verify(args: &Args, model: &str, options: &onnx::Options) -> Result<()> {
 /// Loads a model and prints the warnings of its card.
 fn load(args: &Args, folder: &Path, options: &onnx::Options) -> Result<OnnxModel> {
     let model = OnnxModel::load(folder, options)?;
-    for text in &model.card().warnings {
-        warn(format!("{}: {text}", model.card().name));
+    for text in &model.card.warnings {
+        warn(format!("{}: {text}", model.card.name));
     }
-    if let Some(operators) = model.inexact() {
+    if let Some(operators) = &model.inexact {
         warn(format!(
             "{}: dynamically quantised ({operators}): its answers are not exact",
-            model.card().name
+            model.card.name
         ));
     }
     if options.device == Device::Auto && !args.output.quiet {
-        note(format!("device: {}", model.device()));
+        note(format!("device: {}", model.device));
     }
     Ok(model)
 }
 
 pub fn builtin(args: &Args, mut reader: Reader<Prompt>, name: &str) -> Result<()> {
+    if !matches!(args.device, Device::Cpu | Device::Auto) {
+        return Err(Error::usage("--device: a baseline runs on the CPU"));
+    }
     let identity = Identity {
-        model: args
-            .name
-            .clone()
-            .unwrap_or_else(|| format!("builtin:{name}")),
-        modality: Some(
-            args.modality
-                .clone()
-                .unwrap_or_else(|| "baseline".to_owned()),
-        ),
+        model: args.name.clone().unwrap_or(format!("builtin:{name}")),
+        modality: args.modality.clone().or(Some("baseline".to_owned())),
         params: args.params,
         method: "builtin",
         constrained: false,
         bos: false,
     };
-    let mut step = Step::here("infer");
-    step.seed = Some(args.seed.seed);
-    step.settings = settings_of(args, &identity);
-    step.settings.insert("builtin".to_owned(), json!(name));
     let run = Run {
-        output: &args.output,
-        slim: args.slim,
-        // Baselines are fast and need no journal.
-        resume: None,
+        args,
         identity: &identity,
     };
+    let mut step = step(args, &identity);
+    step.seed = Some(args.seed.seed);
+    step.settings.insert("builtin".to_owned(), json!(name));
     if name == "compress" {
-        return run.answer(reader, &mut Compress::new(args.seed.seed), step);
+        let seed = args.seed.seed;
+        return run.answer(reader, &mut Compress { seed }, step);
     }
     let rule = Rule::named(name)?;
-    let suite = args.suite.load(&reader.provenance(), None, &args.output)?;
+    let suite = args.suite.load(&reader.provenance(), None)?;
     step.settings
         .insert(FUNCTIONS_SHA256.to_owned(), json!(suite.sha256()));
     let mut predictor = Builtin::new(rule, suite, args.seed.seed);
     run.answer(reader, &mut predictor, step)?;
-    if predictor.fallbacks() > 0 {
+    if predictor.fallbacks > 0 {
         warn(format!(
             "{} to clean prompts fell back on the mode: no function of the suite agrees with \
                  their demonstrations (--suite)",
-            counted(predictor.fallbacks(), "answer")
+            counted(predictor.fallbacks, "answer")
         ));
     }
     Ok(())
@@ -109,32 +102,26 @@ pub fn exec(args: &Args, reader: Reader<Prompt>, command: &str) -> Result<()> {
     }
     let settings = ExecSettings {
         in_flight: args.in_flight as usize,
-        timeout: args.timeout.0,
+        timeout: args.timeout,
         constrained: args.constrain,
     };
     let mut predictor = Exec::new(command, settings)?;
     let identity = Identity {
-        model: args
-            .name
-            .clone()
-            .unwrap_or_else(|| format!("exec:{command}")),
+        model: args.name.clone().unwrap_or(format!("exec:{command}")),
         modality: args.modality.clone(),
         params: args.params,
         method: "exec",
         constrained: args.constrain,
         bos: args.bos == Bos::Always,
     };
-    let mut step = Step::here("infer");
-    step.settings = settings_of(args, &identity);
-    step.settings.extend(predictor.decisive()?);
     let run = Run {
-        output: &args.output,
-        slim: args.slim,
-        resume: Some(args.resume),
+        args,
         identity: &identity,
     };
+    let mut step = step(args, &identity);
+    step.settings.extend(predictor.decisive()?);
     run.answer(reader, &mut predictor, step)?;
-    if predictor.ignored_end() {
+    if predictor.ignored_end {
         warn(
             "the engine went on at the end of its input, and was stopped; it had answered everything",
         );
@@ -167,7 +154,7 @@ pub fn onnx(
         bos: args.bos,
         complete: args.complete == CompleteArg::All,
     };
-    let card = model.card();
+    let card = &model.card;
     let identity = Identity {
         model: args.name.clone().unwrap_or_else(|| card.name.clone()),
         modality: args.modality.clone().or_else(|| card.modality.clone()),
@@ -176,39 +163,38 @@ pub fn onnx(
         constrained: args.constrain,
         bos: model.puts_bos(settings.bos)?,
     };
-    let mut step = Step::here("infer");
-    let hash = (hash.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    step.model_sha256 = Some(hash?);
-    step.runtime = Some(format!("ONNX Runtime {}", model.runtime().version));
-    step.device = Some(model.device().to_string());
-    step.settings = settings_of(args, &identity);
-    if let Some(operators) = model.inexact() {
-        (step.settings).insert("inexact".to_owned(), json!(operators));
-    }
     let run = Run {
-        output: &args.output,
-        slim: args.slim,
-        resume: Some(args.resume),
+        args,
         identity: &identity,
     };
+    let mut step = step(args, &identity);
+    let hash = (hash.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    step.model_sha256 = Some(hash?);
+    step.runtime = Some(format!("ONNX Runtime {}", model.runtime.version));
+    step.device = Some(model.device.to_string());
+    if let Some(operators) = &model.inexact {
+        (step.settings).insert("inexact".to_owned(), json!(operators));
+    }
     let mut predictor = Onnx::new(model, settings, options.threads);
     run.answer(reader, &mut predictor, step)
 }
 
-/// The settings that decide the records of a run, besides the prompts and the model's weights.
-fn settings_of(args: &Args, identity: &Identity) -> Facts {
-    let complete = args.complete == CompleteArg::All;
-    [
+/// This run's step, with the settings that decide its records, besides the prompts and the model's weights.
+fn step(args: &Args, identity: &Identity) -> Step {
+    let settings = [
         ("model", json!(identity.model)),
         ("modality", json!(identity.modality)),
         ("params", json!(identity.params)),
         ("method", json!(identity.method)),
         ("constrained", json!(identity.constrained)),
         ("bos", json!(identity.bos)),
-        ("complete", json!(complete)),
+        ("complete", json!(args.complete == CompleteArg::All)),
         ("slim", json!(args.slim)),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
+    ];
+    Step {
+        settings: settings
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+        ..Step::here("infer")
+    }
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{self, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{self, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -100,10 +100,11 @@ impl Child {
         let pid = Pid::from_child(&process);
         engines.push(pid);
         drop(engines);
-        let (requests, lines) = channel();
+        let (requests, lines) = channel::<Vec<u8>>();
         let (sender, events) = sync_channel(WAITING_LINES);
-        if let (Some(input), Some(output)) = (process.stdin.take(), process.stdout.take()) {
-            thread::spawn(move || write(input, &lines));
+        if let (Some(mut input), Some(output)) = (process.stdin.take(), process.stdout.take()) {
+            // Until there are no more, or until the engine stops reading.
+            thread::spawn(move || lines.iter().try_for_each(|line| input.write_all(&line)));
             thread::spawn(move || read(output, &sender));
         }
         Ok(Self {
@@ -185,15 +186,6 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// Writes requests until there are no more, or until the engine stops reading.
-fn write(mut input: ChildStdin, lines: &Receiver<Vec<u8>>) {
-    for line in lines {
-        if input.write_all(&line).is_err() {
-            return;
-        }
     }
 }
 

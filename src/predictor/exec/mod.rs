@@ -17,8 +17,9 @@ use super::{Answer, Predictor, points};
 use crate::error::{Error, Result, counted};
 use crate::provenance::Facts;
 use child::{Child, Event};
-use protocol::{Expectation, Reply, Text};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use protocol::{Reply, Request};
+use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeMap, VecDeque};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -44,7 +45,8 @@ pub struct Settings {
 pub struct Exec {
     command: Vec<String>,
     settings: Settings,
-    ignored_end: bool,
+    /// Whether the engine did not end at the end of its input and had to be stopped.
+    pub ignored_end: bool,
 }
 
 impl Exec {
@@ -75,16 +77,10 @@ impl Exec {
     pub fn decisive(&self) -> Result<Facts> {
         command::decisive(&self.command)
     }
-
-    /// Whether the engine did not end at the end of its input and had to be stopped.
-    #[must_use]
-    pub fn ignored_end(&self) -> bool {
-        self.ignored_end
-    }
 }
 
 impl Predictor for Exec {
-    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+    fn answer_all(&mut self, jobs: &mut Jobs<'_>) -> Result<()> {
         // Without prompts, do not start the engine: it would load its model for nothing.
         let Some(first) = jobs.next()? else {
             return Ok(());
@@ -98,7 +94,6 @@ impl Predictor for Exec {
             unsent: VecDeque::new(),
             asked: BTreeMap::new(),
             sent: 0,
-            lines: 0,
             answered: 0,
             heard: Instant::now(),
         };
@@ -130,7 +125,7 @@ pub fn fuzz_answer(bytes: &[u8]) {
         one: "C",
         separator: None,
     };
-    let asked = Expectation::new(&point, symbols, first % 2 == 1);
+    let asked = Request::new(0, &point, symbols, first % 2 == 1);
     if let Ok(Ok(answer)) = Reply::parse(line).map(|reply| asked.check(&reply)) {
         assert!(answer.output.chars().count() <= 4);
         assert!(answer.logprob.is_none_or(|p| p <= 0.0));
@@ -144,11 +139,11 @@ struct OpenPrompt {
     answers: Vec<Option<Answer>>,
 }
 
-/// An unanswered request: its prompt, its evaluation point and the expected kind of answer.
+/// An unanswered request, its prompt and its evaluation point.
 struct Pending {
     prompt: u64,
     point: usize,
-    asked: Expectation,
+    request: Request,
 }
 
 /// One run of an engine.
@@ -160,14 +155,12 @@ struct Exchange<'a> {
     /// Number of prompts taken so far.
     taken: u64,
     /// Requests of the last prompt that did not fit into the window yet.
-    unsent: VecDeque<(Pending, Text)>,
+    unsent: VecDeque<Pending>,
     /// Requests sent but not answered, by id.
     asked: BTreeMap<u64, Pending>,
     /// Number of requests sent, which is also the id of the next one.
     sent: u64,
-    /// Number of lines read.
-    lines: u64,
-    /// Number of requests answered.
+    /// Number of requests answered, which is also the number of right lines read.
     answered: u64,
     /// When the engine's silence began: at its last line, or when it got a request while it had none.
     heard: Instant,
@@ -175,7 +168,7 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     /// Answers all prompts. Returns whether the engine had to be stopped at the end.
-    fn run(&mut self, jobs: &mut dyn Jobs) -> Result<bool> {
+    fn run(&mut self, jobs: &mut Jobs<'_>) -> Result<bool> {
         let mut more = true;
         loop {
             while more && self.has_room() {
@@ -197,20 +190,20 @@ impl Exchange<'_> {
     }
 
     /// Sends one request. Returns `false` if there are no more.
-    fn ask(&mut self, jobs: &mut dyn Jobs) -> Result<bool> {
+    fn ask(&mut self, jobs: &mut Jobs<'_>) -> Result<bool> {
         if self.unsent.is_empty() {
             let Some(job) = jobs.next()? else {
                 return Ok(false);
             };
             self.open(job)?;
         }
-        let Some((pending, prompt)) = self.unsent.pop_front() else {
+        let Some(pending) = self.unsent.pop_front() else {
             return Ok(true);
         };
         if self.asked.is_empty() {
             self.heard = Instant::now();
         }
-        self.child.send(pending.asked.line(self.sent, &prompt));
+        self.child.send(pending.request.line());
         self.asked.insert(self.sent, pending);
         self.sent += 1;
         Ok(true)
@@ -223,13 +216,12 @@ impl Exchange<'_> {
         let points = points(prompt).map_err(at)?;
         let symbols = prompt.symbols();
         for (index, point) in points.iter().enumerate() {
-            let pending = Pending {
+            let id = self.sent + self.unsent.len() as u64;
+            self.unsent.push_back(Pending {
                 prompt: self.taken,
                 point: index,
-                asked: Expectation::new(point, symbols, self.settings.constrained),
-            };
-            let text = Text::of(point.prompt, symbols);
-            self.unsent.push_back((pending, text));
+                request: Request::new(id, point, symbols, self.settings.constrained),
+            });
         }
         let answers = vec![None; points.len()];
         self.open.insert(self.taken, OpenPrompt { job, answers });
@@ -237,7 +229,7 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    fn take_answer(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+    fn take_answer(&mut self, jobs: &mut Jobs<'_>) -> Result<()> {
         let deadline = self.settings.timeout.map(|t| self.heard + t);
         match self.child.next(deadline) {
             Event::Line(line) => self.answer(&line, jobs),
@@ -255,8 +247,7 @@ impl Exchange<'_> {
     }
 
     /// Processes a line from the engine.
-    fn answer(&mut self, line: &[u8], jobs: &mut dyn Jobs) -> Result<()> {
-        self.lines += 1;
+    fn answer(&mut self, line: &[u8], jobs: &mut Jobs<'_>) -> Result<()> {
         self.heard = Instant::now();
         let reply = Reply::parse(line).map_err(|e| self.wrong_line(e))?;
         let id = reply.id;
@@ -268,25 +259,20 @@ impl Exchange<'_> {
             };
             return Err(self.wrong_line(format!("id {id} {what}")));
         };
-        let answer = pending
-            .asked
-            .check(&reply)
-            .map_err(|e| self.wrong_line(e))?;
+        let answer = (pending.request.check(&reply)).map_err(|e| self.wrong_line(e))?;
         self.answered += 1;
-        let Some(open) = self.open.get_mut(&pending.prompt) else {
-            return Ok(());
-        };
-        open.answers[pending.point] = Some(answer);
-        if open.answers.iter().all(Option::is_some)
-            && let Some(OpenPrompt { job, answers }) = self.open.remove(&pending.prompt)
-        {
-            jobs.done(job, answers.into_iter().flatten().collect())?;
+        if let Entry::Occupied(mut open) = self.open.entry(pending.prompt) {
+            open.get_mut().answers[pending.point] = Some(answer);
+            if open.get().answers.iter().all(Option::is_some) {
+                let OpenPrompt { job, answers } = open.remove();
+                jobs.done(job, answers.into_iter().flatten().collect())?;
+            }
         }
         Ok(())
     }
 
     /// Waits until an engine that has answered everything ends. Returns whether it has to be stopped.
-    fn finish(&mut self, jobs: &mut dyn Jobs) -> Result<bool> {
+    fn finish(&mut self, jobs: &mut Jobs<'_>) -> Result<bool> {
         let deadline = self.deadline(SHUTDOWN_TIMEOUT);
         loop {
             match self.child.next(Some(deadline)) {
@@ -320,7 +306,7 @@ impl Exchange<'_> {
     }
 
     fn wrong_line(&self, what: impl std::fmt::Display) -> Error {
-        self.failure(format!("line {} of its output: {what}", self.lines))
+        self.failure(format!("line {} of its output: {what}", self.answered + 1))
     }
 
     /// The error of a failed engine: what went wrong, and how many requests were answered.

@@ -18,22 +18,16 @@ pub(super) enum Text {
     Words(Vec<String>),
 }
 
-/// The request for one evaluation point. It does not contain the target.
+/// The request for one evaluation point.
 #[derive(Debug, Serialize)]
-struct Request<'a> {
+pub(super) struct Request {
     id: u64,
-    prompt: &'a Text,
-    symbols: &'a [String; 2],
-    max_symbols: usize,
-    constrained: bool,
-}
-
-/// The facts that an answer is checked against.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Expectation {
+    prompt: Text,
     symbols: [String; 2],
     max_symbols: usize,
     constrained: bool,
+    /// The engine does not see it.
+    #[serde(skip)]
     target: Text,
 }
 
@@ -43,14 +37,12 @@ pub(super) struct Reply {
     /// The id of the request.
     pub id: u64,
     output: Text,
-    #[serde(default)]
     logprob: Option<f64>,
-    #[serde(default)]
     margin: Option<f64>,
 }
 
 impl Text {
-    pub(super) fn of(text: &str, symbols: Symbols<'_>) -> Self {
+    fn of(text: &str, symbols: Symbols<'_>) -> Self {
         if symbols.are_words() {
             Self::Words(symbols.split(text).map(str::to_owned).collect())
         } else {
@@ -66,9 +58,11 @@ impl Text {
     }
 }
 
-impl Expectation {
-    pub(super) fn new(point: &Point<'_>, symbols: Symbols<'_>, constrained: bool) -> Self {
+impl Request {
+    pub(super) fn new(id: u64, point: &Point<'_>, symbols: Symbols<'_>, constrained: bool) -> Self {
         Self {
+            id,
+            prompt: Text::of(point.prompt, symbols),
             symbols: [symbols.zero, symbols.one].map(str::to_owned),
             max_symbols: symbols.count(&point.answer),
             constrained,
@@ -77,16 +71,9 @@ impl Expectation {
     }
 
     /// The request as a line of JSON, with its line break.
-    pub(super) fn line(&self, id: u64, prompt: &Text) -> Vec<u8> {
-        let request = Request {
-            id,
-            prompt,
-            symbols: &self.symbols,
-            max_symbols: self.max_symbols,
-            constrained: self.constrained,
-        };
+    pub(super) fn line(&self) -> Vec<u8> {
         // Cannot fail: strings, numbers and booleans always have a JSON form.
-        let mut line = serde_json::to_vec(&request).unwrap_or_default();
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
         line.push(b'\n');
         line
     }
@@ -118,12 +105,8 @@ impl Expectation {
                 self.max_symbols
             ));
         }
-        if self.constrained
-            && (length < self.max_symbols
-                || output
-                    .iter()
-                    .any(|symbol| !self.symbols.iter().any(|s| s == symbol)))
-        {
+        let is_bit = |symbol: &&str| [symbols.zero, symbols.one].contains(symbol);
+        if self.constrained && (length < self.max_symbols || !output.iter().all(is_bit)) {
             return wrong(format!(
                 "\"output\" {} is not {} times {:?} or {:?}, as --constrain asks",
                 shortened(&symbols.output(output)),
@@ -210,152 +193,86 @@ pub(super) fn shortened(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn asked(constrained: bool) -> Expectation {
-        Expectation {
-            symbols: ["A", "C"].map(str::to_owned),
-            max_symbols: 4,
-            constrained,
-            target: Text::Characters("ACCA".to_owned()),
-        }
-    }
-
-    fn words() -> Expectation {
-        let of = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-        Expectation {
-            symbols: ["AAA", "CCC"].map(str::to_owned),
-            max_symbols: 2,
+    fn asked(bits: [&str; 2], max_symbols: usize, target: Text) -> Request {
+        Request {
+            id: 7,
+            prompt: target.clone(),
+            symbols: bits.map(str::to_owned),
+            max_symbols,
             constrained: false,
-            target: Text::Words(of(&["CCC", "AAA"])),
+            target,
         }
     }
 
-    fn checked(asked: &Expectation, line: &str) -> std::result::Result<Answer, String> {
-        Reply::parse(line.as_bytes())
-            .and_then(|reply| asked.check(&reply))
-            .map_err(|e| e.to_string())
+    fn characters() -> Request {
+        asked(["A", "C"], 4, Text::Characters("ACCA".to_owned()))
     }
 
-    fn answer(constrained: bool, line: &str) -> std::result::Result<Answer, String> {
-        checked(&asked(constrained), line)
+    fn words() -> Request {
+        let target = ["CCC", "AAA"].map(str::to_owned).to_vec();
+        asked(["AAA", "CCC"], 2, Text::Words(target))
+    }
+
+    fn answer(asked: &Request, line: &str) -> Result<Answer> {
+        Reply::parse(line.as_bytes()).and_then(|reply| asked.check(&reply))
     }
 
     #[test]
-    fn words_go_and_come_as_lists() {
-        let symbols = Symbols {
-            zero: "AAA",
-            one: "CCC",
-            separator: Some("GGG"),
-        };
-        let line = words().line(7, &Text::of(">CCCGGGAAA", symbols));
-        let line = std::str::from_utf8(&line).unwrap();
-        assert!(
-            line.contains(r#""prompt":[">","CCC","GGG","AAA"],"symbols":["AAA","CCC"]"#),
-            "{line}"
-        );
-        let right = r#"{"id":7,"output":["CCC","AAA"],"logprob":-1.5}"#;
-        let right = checked(&words(), right).unwrap();
-        assert_eq!(
-            (right.output.as_str(), right.logprob),
-            ("CCC AAA", Some(-1.5))
-        );
-        let wrong = checked(&words(), r#"{"id":7,"output":["CCCA","AA"]}"#).unwrap();
-        assert_eq!(wrong.output, "CCCA AA");
-        for (asked, output, problem) in [
-            (words(), r#""CCCAAA""#, "\"CCCAAA\" is not a list of words"),
+    fn symbols_are_characters_or_words() {
+        for (asked, line, output, logprob) in [
             (
                 words(),
-                r#"["AAA","AAA","AAA"]"#,
-                "3 symbols of \"output\", at most 2",
+                r#"{"id":7,"output":["CCC","AAA"],"logprob":-1.5}"#,
+                "CCC AAA",
+                Some(-1.5),
             ),
-            (asked(false), r#"["A"]"#, "\"A\" is not a string"),
+            (
+                words(),
+                r#"{"id":7,"output":["CCCA","AA"],"logprob":-1.5}"#,
+                "CCCA AA",
+                None,
+            ),
+            (
+                characters(),
+                r#"{"id":7,"output":"NaN\"","logprob":NaN,"more":["\\\"NaN", -Infinity]}"#,
+                "NaN\"",
+                None,
+            ),
         ] {
-            let error = checked(&asked, &format!(r#"{{"id":7,"output":{output}}}"#)).unwrap_err();
-            assert!(error.contains(problem), "{error}");
+            let answer = answer(&asked, line).unwrap();
+            assert_eq!((answer.output.as_str(), answer.logprob), (output, logprob));
         }
-    }
-
-    #[test]
-    fn a_request_holds_no_target() {
-        let line = asked(true).line(7, &Text::Characters("CAAC\n\u{e9}".to_owned()));
-        assert_eq!(
-            std::str::from_utf8(&line).unwrap(),
-            "{\"id\":7,\"prompt\":\"CAAC\\n\u{e9}\",\"symbols\":[\"A\",\"C\"],\"max_symbols\":4,\
-             \"constrained\":true}\n"
-        );
-    }
-
-    #[test]
-    fn the_probability_of_an_answer_is_the_targets_where_they_are_one() {
-        let right = answer(
-            false,
-            r#"{"id":7,"output":"ACCA","logprob":-1.5,"margin":0.5,"more":[]}"#,
-        );
-        let right = right.unwrap();
-        assert_eq!((right.logprob, right.margin), (Some(-1.5), Some(0.5)));
-        let wrong = answer(false, r#"{"id":7,"output":"ACC\n","logprob":-1.5}"#).unwrap();
-        assert_eq!(
-            (wrong.output.as_str(), wrong.logprob, wrong.margin),
-            ("ACC\n", None, None)
-        );
-    }
-
-    #[test]
-    fn figures_that_are_no_numbers_are_none() {
-        for line in [
-            r#"{"id":7,"output":"ACCA","logprob":-Infinity,"margin":NaN}"#,
-            r#"{"id":7,"output":"ACCA","logprob":NaN,"more":["\\\"NaN", -Infinity]}"#,
-        ] {
-            let none = answer(false, line).unwrap();
-            assert_eq!((none.logprob, none.margin), (None, None), "{line}");
-        }
-        let text = answer(false, r#"{"id":7,"output":"NaN\"","logprob":NaN}"#);
-        assert_eq!(text.unwrap().output, "NaN\"");
     }
 
     #[test]
     fn what_cannot_be_an_answer_is_refused() {
-        for (line, words) in [
-            ("", "found \"\": not a JSON object"),
-            ("hello", "found \"hello\": not a JSON object"),
-            ("17", "found \"17\": not a JSON object"),
-            ("null", "found \"null\": not a JSON object"),
-            (r#"[7,"A"]"#, "]\": not a JSON object"),
-            (" {", "found \" {\": EOF"),
-            (r#"{"id":7}"#, "missing field `output`"),
-            (r#"{"output":"A"}"#, "missing field `id`"),
-            (r#"{"id":"7","output":"A"}"#, "expected u64"),
-            (r#"{"id":7,"output":null}"#, "expected a string"),
-            (r#"{"id":7,"output":"A","logprob":"-1"}"#, "expected f64"),
+        for (asked, line, problem) in [
+            (characters(), "null", "found \"null\": not a JSON object"),
+            (characters(), r#"[7,"A"]"#, "]\": not a JSON object"),
+            (characters(), r#"{"output":"A"}"#, "missing field `id`"),
             (
-                r#"{"id":7,"output":"A","logprob":Infinity}"#,
-                "expected value",
-            ),
-            (
+                characters(),
                 r#"{"id":7,"output":NaN}"#,
                 "found \"{\\\"id\\\":7,\\\"output\\\":NaN}\": expected value",
             ),
-            (r#"{"id":7,"output":"A","logprob":0.1}"#, "at most 0"),
-            (r#"{"id":7,"output":"A","margin":-1}"#, "at least 0"),
             (
-                r#"{"id":7,"output":"ACCAA"}"#,
-                "5 symbols of \"output\", at most 4",
+                characters(),
+                r#"{"id":7,"output":"A"}{"id":8"#,
+                "trailing characters",
             ),
-            (r#"{"id":7,"output":"A"}{"id":8"#, "trailing characters"),
+            (
+                characters(),
+                r#"{"id":7,"output":["A"]}"#,
+                "\"A\" is not a string",
+            ),
+            (
+                words(),
+                r#"{"id":7,"output":["AAA","AAA","AAA"]}"#,
+                "3 symbols of \"output\", at most 2",
+            ),
         ] {
-            let error = answer(false, line).unwrap_err();
-            assert!(error.contains(words), "{line}: {error}");
+            let error = answer(&asked, line).unwrap_err().to_string();
+            assert!(error.contains(problem), "{line}: {error}");
         }
-        assert!(answer(false, r#"{"id":7,"output":"AG"}"#).is_ok());
-        for output in ["ACC", "ACCG"] {
-            let error = answer(true, &format!(r#"{{"id":7,"output":"{output}"}}"#)).unwrap_err();
-            assert!(error.contains("as --constrain asks"), "{error}");
-        }
-        assert!(answer(true, r#"{"id":7,"output":"AAAA"}"#).is_ok());
-    }
-
-    #[test]
-    fn long_lines_are_shortened() {
-        let error = answer(false, &"x".repeat(5000)).unwrap_err();
-        assert!(error.len() < 250 && error.contains("xxx\"..."), "{error}");
     }
 }

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 /// The batches of one run. `T` is the key that identifies a prompt.
 pub(super) struct Batches<T> {
     reads: ReadMode,
-    /// How often a batch did not fit into memory.
-    halvings: u32,
+    /// How often a batch was halved because it did not fit into memory.
+    pub halvings: u32,
     waiting: Vec<(T, Sequence)>,
 }
 
@@ -24,11 +24,6 @@ impl<T> Batches<T> {
             halvings: 0,
             waiting: Vec::new(),
         }
-    }
-
-    /// How often a batch was halved because it did not fit into memory.
-    pub(super) fn halvings(&self) -> u32 {
-        self.halvings
     }
 
     /// Adds a prompt to those that wait.

@@ -11,7 +11,7 @@ alone drafts: it feeds a guess at the whole rest of the answer, and one call tel
 use std::rc::Rc;
 
 use super::engine::{Cache, Engine, Feed, LogitQuery, LogitSummary, States};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// A place in a sequence where an answer is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(super) struct Decoded {
     pub logprob: Option<f64>,
     /// The smallest gap between the two largest logits over all decoding steps.
     pub margin: f64,
-    /// Whether it ended because the logits were unusable (see [`NextToken::is_sound`]).
+    /// Whether it ended because the logits were unusable (see [`NextToken::logprob`]).
     pub is_broken: bool,
 }
 
@@ -63,11 +63,9 @@ pub(super) struct NextToken {
     pub best: u32,
     /// The gap between the two largest logits.
     pub margin: f64,
-    /// ln p of the queried token, normalised over the tokens that compete.
+    /// ln p of the queried token, normalised over the tokens that compete. `None` if the logits are unusable: the
+    /// largest is not finite, or one is NaN. Then there is no arg-max, and the fields above mean nothing.
     pub logprob: Option<f64>,
-    /// Whether the largest logit is finite and none is NaN. Otherwise there is no arg-max: the fields above mean
-    /// nothing.
-    pub is_sound: bool,
 }
 
 impl Candidates {
@@ -80,41 +78,27 @@ impl Candidates {
     }
 
     /// The model's prediction at a place, from the logits of its [`choices`](Self::choices).
-    pub(super) fn judge(self, seen: &LogitSummary, token: u32) -> Result<NextToken> {
-        let foreign = || {
-            Error::data(format!(
-                "token {token} of the target is not among those that are compared"
-            ))
-        };
+    pub(super) fn judge(self, seen: &LogitSummary, token: u32) -> NextToken {
         let (best, [top, second], log_sum, chosen) = match self {
-            Self::Vocabulary => {
-                let chosen = seen.chosen.first().ok_or_else(foreign)?;
-                (seen.best, seen.top, seen.log_sum, *chosen)
-            }
+            Self::Vocabulary => (seen.best, seen.top, seen.log_sum, seen.chosen[0]),
             Self::Pair(pair) => {
-                let &[low, high] = &seen.chosen[..] else {
-                    return Err(foreign());
-                };
-                let at = pair
-                    .iter()
-                    .position(|&id| id == token)
-                    .ok_or_else(foreign)?;
+                let (low, high) = (seen.chosen[0], seen.chosen[1]);
                 let (best, top) = if high > low {
                     (pair[1], [high, low])
                 } else {
                     (pair[0], [low, high])
                 };
                 let gap = f64::from(top[0]) - f64::from(top[1]);
+                let at = usize::from(token == pair[1]);
                 (best, top, (-gap).exp().ln_1p(), seen.chosen[at])
             }
         };
         let is_sound = top.is_finite() && log_sum.is_finite() && !second.is_nan();
-        Ok(NextToken {
+        NextToken {
             best,
             margin: f64::from(top) - f64::from(second),
             logprob: is_sound.then(|| f64::from(chosen) - f64::from(top) - log_sum),
-            is_sound,
-        })
+        }
     }
 }
 
@@ -129,7 +113,7 @@ impl Decoded {
     /// Appends the predicted token. Returns `false` if the answer ends instead: at an end-of-sequence token, or because
     /// the logits are unusable.
     fn take(&mut self, reading: &NextToken, stop: &[u32]) -> bool {
-        if !reading.is_sound {
+        if reading.logprob.is_none() {
             self.is_broken = true;
             self.logprob = None;
             return false;
@@ -226,11 +210,11 @@ impl<'a> OpenAnswer<'a> {
         seen: &[LogitSummary],
         reads: ReadMode,
         stop: &[u32],
-    ) -> Result<Self> {
+    ) -> Self {
         let target = &place.target[..];
-        let readings = (seen.iter().zip(target))
+        let readings: Vec<NextToken> = (seen.iter().zip(target))
             .map(|(seen, &token)| over.judge(seen, token))
-            .collect::<Result<Vec<NextToken>>>()?;
+            .collect();
         let mut open = Self {
             answer: Decoded::new(),
             target,
@@ -246,7 +230,7 @@ impl<'a> OpenAnswer<'a> {
             for reading in &readings {
                 open.advance(reading, stop);
             }
-            return Ok(open);
+            return open;
         }
         open.agreed = None;
         open.answer.logprob = readings.iter().map(|reading| reading.logprob).sum();
@@ -257,7 +241,7 @@ impl<'a> OpenAnswer<'a> {
         });
         let goes_on = leaves == Some(true) && reads.goes_on();
         open.is_done = !goes_on || open.answer.tokens.len() == target.len();
-        Ok(open)
+        open
     }
 
     /// Adds the model's prediction after the answer's last token.
@@ -304,7 +288,7 @@ pub(super) fn answer(
             let place = &sequence.places[index];
             OpenAnswer::begin(place, sequence.over, &seen[here.clone()], reads, stop)
         });
-        open.push(begun.collect::<Result<_>>()?);
+        open.push(begun.collect());
     }
     for (index, answers) in open.iter_mut().enumerate().rev() {
         let start = first.places[index].start;
@@ -338,16 +322,14 @@ impl Pass {
     fn of(engine: &mut Engine, sequences: &[Sequence], reads: ReadMode) -> Result<Self> {
         let fed: Vec<Vec<u32>> = sequences.iter().map(|one| one.fed(reads)).collect();
         let asks: Vec<Vec<LogitQuery>> = sequences.iter().map(|one| one.asks(reads)).collect();
-        let length = fed.first().map_or(0, Vec::len);
-        let places = sequences.first().map_or(&[][..], |first| &first.places);
+        let (first, length) = (&sequences[0], fed[0].len());
         let keeps_states = engine.graph.is_recurrent() && reads.goes_on();
         let parts = keeps_states || engine.graph.is_last_only;
-        let mut stops: Vec<usize> = (places.iter().map(|place| place.start))
+        let mut stops: Vec<usize> = (first.places.iter().map(|place| place.start))
             .filter(|_| parts)
             .collect();
-        let capacity = sequences.first().map_or(0, Sequence::longest);
         let mut pass = Self {
-            cache: engine.cache(sequences.len(), capacity)?,
+            cache: engine.cache(sequences.len(), first.longest())?,
             seen: vec![Vec::new(); sequences.len()],
             states: Vec::with_capacity(stops.len()),
         };
@@ -376,7 +358,7 @@ impl Pass {
             for (all, more) in pass.seen.iter_mut().zip(seen) {
                 all.extend(more);
             }
-            if keeps_states && pass.states.len() < places.len() {
+            if keeps_states && pass.states.len() < first.places.len() {
                 pass.states.push(Rc::clone(&pass.cache.states));
             }
             begin = end;
@@ -423,7 +405,7 @@ fn step(
         let waiting = (answers.iter_mut().zip(seen))
             .filter(|(open, _)| !open.is_done && open.answer.tokens.len() == held);
         for (open, seen) in waiting {
-            let reading = open.over.judge(&seen[0], open.target[held])?;
+            let reading = open.over.judge(&seen[0], open.target[held]);
             open.advance(&reading, stop);
         }
     }
@@ -454,7 +436,7 @@ fn draft(
         let seen = engine.forward(cache, &[feed])?;
         let mut agrees = true;
         for (index, seen) in (known..).zip(&seen[0]) {
-            let reading = open.over.judge(seen, open.target[index])?;
+            let reading = open.over.judge(seen, open.target[index]);
             if agrees && !open.is_done {
                 open.advance(&reading, stop);
             }
@@ -483,7 +465,7 @@ mod tests {
         let logits = [1f32, 2., 5.].map(f32::ln);
         for (logit, p) in logits.into_iter().zip([0.125f64, 0.25, 0.625]) {
             let seen = seen(2, [logits[2], logits[1]], (8f64 / 5.0).ln(), &[logit]);
-            let reading = Candidates::Vocabulary.judge(&seen, 0).unwrap();
+            let reading = Candidates::Vocabulary.judge(&seen, 0);
             assert_eq!(reading.best, 2);
             assert!((reading.logprob.unwrap() - p.ln()).abs() < 1e-6);
             assert!((reading.margin - 2.5f64.ln()).abs() < 1e-6);
@@ -495,13 +477,12 @@ mod tests {
         let over = Candidates::Pair([35, 40]);
         let reading =
             |logits: [f32; 2], token| over.judge(&seen(7, [90.0, 80.0], 0.0, &logits), token);
-        let found = reading([1f32.ln(), 3f32.ln()], 35).unwrap();
+        let found = reading([1f32.ln(), 3f32.ln()], 35);
         assert_eq!(found.best, 40);
         assert!((found.logprob.unwrap() - 0.25f64.ln()).abs() < 1e-6);
         assert!((found.margin - 3f64.ln()).abs() < 1e-6);
         // A tie goes to the lower id.
-        assert_eq!(reading([1.0, 1.0], 35).unwrap().best, 35);
-        assert!(reading([1.0, 1.0], 7).is_err());
+        assert_eq!(reading([1.0, 1.0], 35).best, 35);
     }
 
     #[test]
@@ -513,13 +494,13 @@ mod tests {
             ([inf, 0.0], 0.0),
         ] {
             let reading = Candidates::Vocabulary.judge(&seen(0, top, log_sum, &[1.0]), 0);
-            assert!(!reading.unwrap().is_sound, "{top:?}");
+            assert_eq!(reading.logprob, None, "{top:?}");
         }
         for pair in [[nan, 1.0], [1.0, nan], [-inf, -inf], [inf, 0.0]] {
             let reading = Candidates::Pair([3, 4]).judge(&seen(0, [1.0, 0.0], 0.0, &pair), 3);
-            assert!(!reading.unwrap().is_sound, "{pair:?}");
+            assert_eq!(reading.logprob, None, "{pair:?}");
         }
         let alone = Candidates::Pair([3, 4]).judge(&seen(0, [1.0, 0.0], 0.0, &[-inf, 0.0]), 4);
-        assert!(alone.unwrap().margin.is_infinite());
+        assert!(alone.margin.is_infinite());
     }
 }

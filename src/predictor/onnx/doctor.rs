@@ -70,46 +70,28 @@ pub fn report(options: &Options) -> (String, bool) {
         lines.0 += "CPU: not usable: no ONNX Runtime. CUDA: not usable: no ONNX Runtime.\n";
         return (lines.0, false);
     };
-    let auto = runtime.open(
-        &Options {
-            device: Device::Auto,
-            ..options.clone()
-        },
-        &probe::smallest,
-    );
-    lines.add(
-        "--device auto takes",
-        &auto.map_or_else(
-            |error| format!("nothing: {error}"),
-            |(_, taken)| taken.to_string(),
-        ),
-    );
-    let works = match runtime.open(options, &probe::smallest) {
-        Ok((_, taken)) => taken
-            .device
-            .cuda()
-            .is_none_or(|number| gpu(&mut lines, runtime, options, number)),
+    let opens = |device| {
+        let opened = runtime.open(options, device, &probe::smallest);
+        opened.map(|(_, taken)| taken)
+    };
+    let auto = match opens(Device::Auto) {
+        Ok(taken) => taken.to_string(),
+        Err(error) => format!("nothing: {error}"),
+    };
+    lines.add("--device auto takes", &auto);
+    let works = match opens(options.device) {
+        Ok(taken) => {
+            (taken.device.cuda()).is_none_or(|number| gpu(&mut lines, runtime, options, number))
+        }
         Err(error) => {
             let asked = format!("--device {}", options.device);
             lines.add(&asked, &format!("does not work: {error}"));
             false
         }
     };
-    lines.0 += &verdict(runtime, options, &missing, works);
-    (lines.0, works)
-}
-
-/// The summary at the report's end. A missing cuDNN does not count, since only convolutions need it.
-fn verdict(runtime: &Runtime, options: &Options, missing: &[&str], works: bool) -> String {
-    let opens = |device| {
-        let options = Options {
-            device,
-            ..options.clone()
-        };
-        runtime.open(&options, &probe::smallest).map(|_| ())
-    };
+    // The summary. A missing cuDNN does not count, since only convolutions need it.
     let cpu = match opens(Device::Cpu) {
-        Ok(()) => "works".to_owned(),
+        Ok(_) => "works".to_owned(),
         Err(error) => format!("not usable: {error}"),
     };
     let needed = missing.iter().find(|name| !CUDNN_DYLIBS.contains(name));
@@ -119,11 +101,13 @@ fn verdict(runtime: &Runtime, options: &Options, missing: &[&str], works: bool) 
         (_, Some(name)) => format!("not usable: {name} is missing"),
         (Device::Cuda(_), None) => "not usable: see above".to_owned(),
         (_, None) => match opens(Device::Cuda(0)) {
-            Ok(()) => "is there (--doctor --device cuda checks what it computes)".to_owned(),
+            Ok(_) => "is there (--doctor --device cuda checks what it computes)".to_owned(),
             Err(error) => format!("not usable: {error}"),
         },
     };
-    format!("CPU: {cpu}. CUDA: {cuda}.\n")
+    // Writing to a String cannot fail.
+    let _ = writeln!(lines.0, "CPU: {cpu}. CUDA: {cuda}.");
+    (lines.0, works)
 }
 
 /// Tells whether the dynamic linker finds a library.

@@ -34,11 +34,12 @@ use serde_json::json;
 
 use batch::Batches;
 use decode::{AnswerSpan, Candidates, Decoded, ReadMode, Sequence};
-use engine::{DeviceMemory, Engine, Graph, Limits, Port};
+use engine::{Engine, Graph, Limits, Port};
 use folder::{Config, Folder, Vocabulary, contents};
 use runtime::{ModelNeeds, Runtime, free_memory};
 
-use super::{Answer, Job, Jobs, Predictor, points};
+use super::stream::{Job, Jobs};
+use super::{Answer, Predictor, points};
 use crate::error::{Error, Result};
 use crate::provenance::Facts;
 use crate::record::Prompt;
@@ -147,15 +148,19 @@ pub fn sha256(model: &Path) -> Result<String> {
 
 /// A model in memory, ready to answer.
 pub struct OnnxModel {
-    card: Card,
+    /// The model's card, which says who the model is.
+    pub card: Card,
     config: Config,
     vocabulary: Vocabulary,
     engine: Engine,
     /// The model's attention window, if its graph does not apply it.
     lost_window: Option<usize>,
-    inexact: Option<String>,
-    runtime: &'static Runtime,
-    taken: ChosenDevice,
+    /// The operators that make a token's logits depend on what else its call reads, if there are any.
+    pub inexact: Option<String>,
+    /// The runtime that runs it.
+    pub runtime: &'static Runtime,
+    /// The device it runs on and why it was chosen, for stderr and the provenance.
+    pub device: ChosenDevice,
 }
 
 impl OnnxModel {
@@ -199,16 +204,15 @@ impl OnnxModel {
         };
         let runtime = Runtime::get(options.ort_lib.as_deref())?;
         let open = |builder: &mut SessionBuilder| builder.commit_from_file(model);
-        let (session, taken) = runtime.open_for(options, needs, &open).map_err(here)?;
+        let (session, device) = runtime.open_for(options, needs, &open).map_err(here)?;
         let graph = Graph::recognise(&ports(session.inputs()), &ports(session.outputs()), &config)
             .map_err(here)?;
         config.check_tokens(graph.vocab).map_err(here)?;
         let vocabulary = Vocabulary::read(home, &card, &config, graph.vocab)?;
-        let free = taken.device.cuda().and_then(free_memory);
+        let free = device.device.cuda().and_then(free_memory);
         let is_whole = inexact.is_some() || graph.reads_whole();
-        let limits = Limits::of(taken.device, free).with(options, is_whole);
-        let memories = DeviceMemory::of(&session, taken.device)?;
-        let engine = Engine::new(session, graph, limits, memories);
+        let limits = Limits::of(device.device, free).with(options, is_whole);
+        let engine = Engine::new(session, graph, limits, device.device)?;
         Ok(Self {
             lost_window: config.window.filter(|_| contents.is_without_window),
             card,
@@ -217,32 +221,8 @@ impl OnnxModel {
             engine,
             inexact,
             runtime,
-            taken,
+            device,
         })
-    }
-
-    /// The model's card, which says who the model is.
-    #[must_use]
-    pub fn card(&self) -> &Card {
-        &self.card
-    }
-
-    /// The device it runs on and why it was chosen, for stderr and the provenance.
-    #[must_use]
-    pub fn device(&self) -> &ChosenDevice {
-        &self.taken
-    }
-
-    /// The runtime that runs it.
-    #[must_use]
-    pub fn runtime(&self) -> &'static Runtime {
-        self.runtime
-    }
-
-    /// The operators that make a token's logits depend on what else its call reads, if there are any.
-    #[must_use]
-    pub fn inexact(&self) -> Option<&str> {
-        self.inexact.as_deref()
     }
 
     /// Whether prompts get a beginning-of-sequence token under this setting.
@@ -428,19 +408,22 @@ impl Onnx {
         };
         self.model.sequence(&request, self.settings)
     }
+
+    /// Answers the next batch.
+    fn work(&mut self, batches: &mut Batches<Job>, jobs: &mut Jobs<'_>) -> Result<()> {
+        for (job, decoded) in self.model.work(batches)? {
+            let symbols = job.entry.record.symbols();
+            let text = |one| self.model.text(one, symbols);
+            let answers = decoded.iter().map(text).collect();
+            jobs.done(job, answers)?;
+        }
+        Ok(())
+    }
 }
 
 impl Predictor for Onnx {
-    fn answer_all(&mut self, jobs: &mut dyn Jobs) -> Result<()> {
+    fn answer_all(&mut self, jobs: &mut Jobs<'_>) -> Result<()> {
         let mut batches: Batches<Job> = self.settings.batches();
-        let work = |model: &mut OnnxModel, batches: &mut Batches<Job>, jobs: &mut dyn Jobs| {
-            for (job, decoded) in model.work(batches)? {
-                let symbols = job.entry.record.symbols();
-                let answers = decoded.iter().map(|one| model.text(one, symbols)).collect();
-                jobs.done(job, answers)?;
-            }
-            Ok(())
-        };
         let fed = loop {
             let job = match jobs.next() {
                 Ok(Some(job)) => job,
@@ -452,43 +435,35 @@ impl Predictor for Onnx {
                 Err(error) => break Err(error.at(&job.entry.place)),
             }
             if batches.is_full() {
-                work(&mut self.model, &mut batches, jobs)?;
+                self.work(&mut batches, jobs)?;
             }
         };
         // An unreadable prompt does not stop the prompts before it from being answered.
         while !batches.is_empty() {
-            work(&mut self.model, &mut batches, jobs)?;
+            self.work(&mut batches, jobs)?;
         }
-        self.halvings = batches.halvings();
+        self.halvings = batches.halvings;
         fed
     }
 
     fn measured(&self) -> Facts {
+        let engine = &self.model.engine;
         [
-            ("tokens", json!(self.model.engine.tokens_read)),
-            (
-                "runtime_seconds",
-                json!(self.model.engine.time.as_secs_f64()),
-            ),
-            ("device", json!(self.model.taken.device.to_string())),
+            ("tokens", json!(engine.tokens_read)),
+            ("runtime_seconds", json!(engine.time.as_secs_f64())),
+            ("device", json!(self.model.device.device.to_string())),
             ("threads", json!(self.threads)),
-            (
-                "batch_tokens",
-                json!(self.model.engine.limits.call_tokens()),
-            ),
+            ("batch_tokens", json!(engine.limits.call_tokens())),
             ("batches_halved", json!(self.halvings)),
         ]
-        .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+        .into()
     }
 }
 
-fn ports(outlets: &[Outlet]) -> Vec<Port<'_>> {
-    outlets
-        .iter()
-        .map(|outlet| (outlet.name(), outlet.dtype()))
-        .collect()
+fn ports<'a>(outlets: &'a [Outlet]) -> Vec<Port<'a>> {
+    let port = |outlet: &'a Outlet| (outlet.name(), outlet.dtype());
+    outlets.iter().map(port).collect()
 }
 
 /// Checks that an answer's place matches the prompt. `free` is the first symbol after all earlier answers; `shift` is

@@ -13,7 +13,7 @@ use ort::session::builder::SessionBuilder;
 use ort::session::{IoBinding, Session};
 use ort::value::{Outlet, Shape, SymbolicDimensions, Tensor, TensorElementType, ValueType};
 
-use super::runtime::{Options, Runtime, cuda_memory, dimension, failure, host_memory};
+use super::runtime::{Options, Runtime, cuda_memory, dimension, host_memory};
 use crate::error::{Error, Result};
 
 /// The domain of ONNX Runtime's own operators.
@@ -36,15 +36,14 @@ pub(super) fn product(runtime: &Runtime, options: &Options) -> Result<()> {
     let expected = places(SIZE)
         .map(|(row, column)| small((0..SIZE).map(|k| number(row, k) * number(k, column)).sum()))
         .collect::<Vec<_>>();
-    let (mut session, _) = runtime.open(options, &|builder| products(builder, 1))?;
-    let matrix = Tensor::from_array(([SIZE, SIZE], matrix)).map_err(failure)?;
-    let mut binding = session.create_binding().map_err(failure)?;
+    let (mut session, _) =
+        runtime.open(options, options.device, &|builder| products(builder, 1))?;
+    let matrix = Tensor::from_array(([SIZE, SIZE], matrix))?;
+    let mut binding = session.create_binding()?;
     for name in ["x", "w"] {
-        binding.bind_input(name, &matrix).map_err(failure)?;
+        binding.bind_input(name, &matrix)?;
     }
-    binding
-        .bind_output_to_device("y1", &host_memory()?)
-        .map_err(failure)?;
+    binding.bind_output_to_device("y1", &host_memory()?)?;
     is_right("y1", &expected, &mut session, &binding)
 }
 
@@ -59,7 +58,9 @@ pub(super) fn product_rate(runtime: &Runtime, options: &Options, device: u16) ->
     const CHAINED: usize = 16;
     const RUNS: usize = 4;
 
-    let (mut session, _) = runtime.open(options, &|builder| products(builder, CHAINED))?;
+    let (mut session, _) = runtime.open(options, options.device, &|builder| {
+        products(builder, CHAINED)
+    })?;
     // Not zeros: with them a GPU draws less power and so runs faster. The scale keeps the products' size constant.
     let mut state = 1_u32;
     let scale = (12.0 / SIZE as f32).sqrt() / u32::MAX as f32;
@@ -69,18 +70,16 @@ pub(super) fn product_rate(runtime: &Runtime, options: &Options, device: u16) ->
             bf16::from_f32((state as f32 - u32::MAX as f32 / 2.0) * scale)
         })
         .collect();
-    let matrix = Tensor::from_array(([SIZE, SIZE], values)).map_err(failure)?;
-    let mut binding = session.create_binding().map_err(failure)?;
+    let matrix = Tensor::from_array(([SIZE, SIZE], values))?;
+    let mut binding = session.create_binding()?;
     for name in ["x", "w"] {
-        binding.bind_input(name, &matrix).map_err(failure)?;
+        binding.bind_input(name, &matrix)?;
     }
-    binding
-        .bind_output_to_device(format!("y{CHAINED}"), &cuda_memory(device)?)
-        .map_err(failure)?;
+    binding.bind_output_to_device(format!("y{CHAINED}"), &cuda_memory(device)?)?;
     let mut best = f64::INFINITY;
     for _ in 0..RUNS {
         let begun = Instant::now();
-        session.run_binding(&binding).map_err(failure)?;
+        session.run_binding(&binding)?;
         best = best.min(begun.elapsed().as_secs_f64());
     }
     Ok(2.0 * (SIZE as f64).powi(3) * CHAINED as f64 / best)
@@ -98,7 +97,9 @@ pub(super) fn attention(runtime: &Runtime, options: &Options, device: u16) -> Re
     const SIZE: usize = 64;
     const ROOM: usize = 8;
 
-    let (mut session, _) = runtime.open(options, &|builder| attending(builder, HEADS, SIZE))?;
+    let (mut session, _) = runtime.open(options, options.device, &|builder| {
+        attending(builder, HEADS, SIZE)
+    })?;
     // The weights are so large that the softmax is 1 for one token and 0 for the others.
     let toward = |weights: &[(usize, f32)]| -> Vec<bf16> {
         let mut vector = vec![bf16::ZERO; SIZE];
@@ -117,13 +118,13 @@ pub(super) fn attention(runtime: &Runtime, options: &Options, device: u16) -> Re
         ]
         .concat()
     };
-    let allocator = Allocator::new(&session, cuda_memory(device)?).map_err(failure)?;
-    let cache = || Tensor::<bf16>::new(&allocator, [1, 1, ROOM, SIZE]).map_err(failure);
+    let allocator = Allocator::new(&session, cuda_memory(device)?)?;
+    let cache = || Tensor::<bf16>::new(&allocator, [1, 1, ROOM, SIZE]);
     let (mut keys, mut values) = (cache()?, cache()?);
     let mut verdict = Ok(());
     for tokens in [0..FIRST, FIRST..TOKENS] {
         let (new, total) = (tokens.len(), tokens.end);
-        let mut binding = session.create_binding().map_err(failure)?;
+        let mut binding = session.create_binding()?;
         for (name, vectors) in [
             (
                 "query",
@@ -139,24 +140,22 @@ pub(super) fn attention(runtime: &Runtime, options: &Options, device: u16) -> Re
             ("value", tokens.clone().flat_map(value).collect()),
         ] {
             let shape = [1, new, vectors.len() / new];
-            let tensor = Tensor::from_array((shape, vectors)).map_err(failure)?;
-            binding.bind_input(name, &tensor).map_err(failure)?;
+            let tensor = Tensor::from_array((shape, vectors))?;
+            binding.bind_input(name, &tensor)?;
         }
         for (name, number) in [("seqlens_k", total - 1), ("total", total)] {
             let number = i32::try_from(number).unwrap_or_default();
-            let tensor = Tensor::from_array(([1], vec![number])).map_err(failure)?;
-            binding.bind_input(name, &tensor).map_err(failure)?;
+            let tensor = Tensor::from_array(([1], vec![number]))?;
+            binding.bind_input(name, &tensor)?;
         }
         for (past, present, cache) in [
             ("past_keys", "keys", &mut keys),
             ("past_values", "values", &mut values),
         ] {
-            binding.bind_input(past, &*cache).map_err(failure)?;
-            binding.bind_output(present, cache).map_err(failure)?;
+            binding.bind_input(past, &*cache)?;
+            binding.bind_output(present, cache)?;
         }
-        binding
-            .bind_output_to_device("y", &host_memory()?)
-            .map_err(failure)?;
+        binding.bind_output_to_device("y", &host_memory()?)?;
         let expected: Vec<bf16> = tokens
             .flat_map(|token| value(token).chain(value(before(token))))
             .collect();
@@ -172,11 +171,11 @@ fn is_right(
     session: &mut Session,
     binding: &IoBinding,
 ) -> Result<()> {
-    let outputs = session.run_binding(binding).map_err(failure)?;
+    let outputs = session.run_binding(binding)?;
     let found = outputs
         .get(name)
         .ok_or_else(|| Error::model(format!("no {name}")))?;
-    let (_, found) = found.try_extract_tensor::<bf16>().map_err(failure)?;
+    let (_, found) = found.try_extract_tensor::<bf16>()?;
     match expected.iter().zip(found).find(|(one, other)| one != other) {
         None if expected.len() == found.len() => Ok(()),
         None => Err(Error::model(format!(

@@ -62,7 +62,7 @@ impl Verdict {
 /// [`Error::Usage`] if sequences are needed but not given, or given but not needed. [`Error::Model`] if the card holds
 /// nothing to compare with. Any error of the model while it reads the texts.
 pub fn verify(model: &mut OnnxModel, sequences: &[(String, String)]) -> Result<Verdict> {
-    let card = model.card().clone();
+    let card = model.card.clone();
     let mut verdict = Verdict {
         report: String::new(),
         passed: true,
@@ -137,31 +137,28 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
         .split_inclusive(|_: char| true)
         .map(|symbol| model.vocabulary.id(symbol))
         .collect::<Result<Vec<u32>>>()?;
-    let [context @ .., _] = &tokens[..] else {
-        return Err(Error::data("an empty sequence"));
-    };
     model.check_length(tokens.len())?;
-    let asks: Vec<LogitQuery> = tokens[1..]
-        .iter()
-        .enumerate()
+    let targets = match &tokens[..] {
+        [] => return Err(Error::data("an empty sequence")),
+        [_] => {
+            return Err(Error::data(
+                "a sequence of one symbol, which predicts nothing",
+            ));
+        }
+        [_, targets @ ..] => targets,
+    };
+    let asks: Vec<LogitQuery> = (targets.iter().enumerate())
         .map(|(after, &token)| LogitQuery {
             after,
             choices: vec![token],
         })
         .collect();
-    if asks.is_empty() {
-        return Err(Error::data(
-            "a sequence of one symbol, which predicts nothing",
-        ));
-    }
-    let seen = read(model, context, &asks)?;
-    let readings: Vec<_> = (seen.iter().zip(&tokens[1..]))
-        .map(|(seen, &token)| Candidates::Vocabulary.judge(seen, token))
-        .collect::<Result<_>>()?;
-    let right =
-        (readings.iter().zip(&tokens[1..])).filter(|(reading, token)| reading.best == **token);
-    let right = right.count();
-    let logprob: Option<f64> = readings.iter().map(|reading| reading.logprob).sum();
+    let seen = read(model, &tokens, &asks)?;
+    let pairs = || seen.iter().zip(targets);
+    let right = pairs().filter(|(seen, token)| seen.best == **token).count();
+    let logprob: Option<f64> = pairs()
+        .map(|(seen, &token)| Candidates::Vocabulary.judge(seen, token).logprob)
+        .sum();
     Ok(NextBase {
         // Unusable logits have no loss; NaN passes no test.
         loss: logprob.map_or(f64::NAN, |sum| -sum / count(asks.len())),
@@ -205,7 +202,7 @@ fn compare(model: &mut OnnxModel, recorded: &Recorded, verdict: &mut Verdict) ->
         // The reference's likeliest token comes first. It counts even if another has the same logit here.
         alike += usize::from((seen.chosen.first()).is_some_and(|&best| best >= seen.top[0]));
     }
-    let allowed = match model.card().weights.as_deref() {
+    let allowed = match model.card.weights.as_deref() {
         // q4: the reference read the same blocks of 4 bits. The rest is float32, so nothing was rounded anew.
         None | Some("float32" | "q4") => LOGIT_FLOAT32,
         Some(_) => LOGIT_16_BITS,

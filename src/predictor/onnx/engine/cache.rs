@@ -22,7 +22,7 @@ use ort::value::{DynTensor, DynTensorValueType, DynValue, Shape, Tensor, TensorE
 use super::graph::Graph;
 use super::slots::{Content, Slot};
 use crate::error::{Error, Result};
-use crate::predictor::onnx::runtime::{dimension, failure, zero};
+use crate::predictor::onnx::runtime::{dimension, zero};
 
 /// Evaluates `$does`, in which `$T` is the type of a plain export's numbers.
 macro_rules! with_numbers {
@@ -72,16 +72,15 @@ impl Cache {
         let rows = (graph.rows())
             .map(|slot| {
                 let shape = slot.shape(sequences, capacity);
-                if graph.is_plain() {
+                if graph.is_plain {
                     // ONNX Runtime's allocator cannot make a tensor without elements.
                     let shape = slot.shape(sequences, 0);
                     return with_numbers!(slot.element, T, {
-                        let nothing = Tensor::from_array((shape, Vec::<T>::new()));
-                        nothing.map(Tensor::upcast).map_err(failure)
+                        Ok(Tensor::from_array((shape, Vec::<T>::new()))?.upcast())
                     });
                 }
                 let memory = allocator.memory_info();
-                let mut row = DynTensor::new(allocator, slot.element, shape).map_err(failure)?;
+                let mut row = DynTensor::new(allocator, slot.element, shape)?;
                 // GPU memory is not initialised. In float32, attention there multiplies the part behind the read tokens
                 // by zero, so that part must not be NaN.
                 if slot.element != TensorElementType::Bfloat16 && !memory.is_cpu_accessible() {
@@ -144,7 +143,7 @@ impl Cache {
         states: Option<&States>,
     ) -> Result<()> {
         debug_assert!(length <= self.length, "nothing is read yet there");
-        if graph.is_plain() && length < self.length {
+        if graph.is_plain && length < self.length {
             for (slot, value) in graph.rows().zip(&mut self.rows) {
                 *value = shortened(slot, value, self.sequences, length)?;
             }
@@ -172,16 +171,14 @@ impl Slot {
 
     /// A new tensor for this slot's state.
     pub(crate) fn state(&self, sequences: usize, allocator: &Allocator) -> Result<DynTensor> {
-        DynTensor::new(allocator, self.element, self.shape(sequences, 0)).map_err(failure)
+        let shape = self.shape(sequences, 0);
+        Ok(DynTensor::new(allocator, self.element, shape)?)
     }
 
     /// The bytes that this slot takes for one sequence of `tokens` tokens.
     pub(crate) fn bytes(&self, tokens: usize) -> usize {
-        let numbers = match self.content {
-            Content::Rows { heads, dim } => heads * dim * tokens,
-            Content::State { channels, width } => channels * width,
-        };
-        numbers * self.element.byte_size(1).unwrap_or(size_of::<f32>())
+        let numbers = self.shape(1, tokens).num_elements();
+        self.element.byte_size(numbers).unwrap_or_default()
     }
 }
 
@@ -226,7 +223,7 @@ fn view_as(
         )
     };
     // SAFETY: the status comes from the call above and is handed over once.
-    unsafe { ort::Error::result_from_status(status) }.map_err(failure)?;
+    unsafe { ort::Error::result_from_status(status) }?;
     let value = NonNull::new(value).ok_or_else(|| Error::model("no view of a tensor"))?;
     // SAFETY: the call above made this value, and nothing else holds it. It does not own its memory and frees none.
     Ok(unsafe { DynValue::from_ptr(value, Some(allocator)) })
@@ -245,8 +242,7 @@ fn shortened(slot: &Slot, value: &DynTensor, sequences: usize, length: usize) ->
         };
         here = view_as(value, bits, &(0..sequences), &Allocator::default())?
             .downcast::<DynTensorValueType>()
-            .and_then(|view| view.to(AllocationDevice::CPU, 0))
-            .map_err(failure)?;
+            .and_then(|view| view.to(AllocationDevice::CPU, 0))?;
         &here
     };
     let parts = match slot.content {
@@ -260,7 +256,7 @@ fn shortened(slot: &Slot, value: &DynTensor, sequences: usize, length: usize) ->
             .unwrap_or_default()
     };
     let (old, new) = (bytes(value.shape()), bytes(&shape));
-    let mut tensor = DynTensor::new(&Allocator::default(), slot.element, shape).map_err(failure)?;
+    let mut tensor = DynTensor::new(&Allocator::default(), slot.element, shape)?;
     // SAFETY: both lie in host memory with these many bytes. Only `tensor` is written, and nothing else holds it.
     let (all, place) = unsafe {
         (

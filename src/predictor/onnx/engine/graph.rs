@@ -24,7 +24,7 @@ const EXPECTED: &str = "expected input_ids and past_key_values.N.key/value (or p
                         and choices, giving best, top, log_sum and chosen; beside these present.N.key/value (or \
                         present_states.N.*)";
 /// What a reading graph returns besides its cache.
-const READING: [(&str, TensorElementType); 4] = [
+pub(crate) const READING: [(&str, TensorElementType); 4] = [
     ("best", TensorElementType::Int64),
     ("top", TensorElementType::Float32),
     ("log_sum", TensorElementType::Float32),
@@ -40,19 +40,12 @@ pub(crate) const LOGITS_TO_KEEP: &str = "num_logits_to_keep";
 /// be missing: in a call of several tokens, each might then attend to later ones.
 pub(crate) const CACHE_BRANCH: &str = "use_cache_branch";
 
-/// The kind of a graph, by its inputs and outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signature {
-    /// A reading graph: it takes queries about the logits and writes the cache in place.
-    Reading,
-    /// A plain export: it returns all logits.
-    Plain,
-}
-
 /// A graph that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Graph {
-    pub signature: Signature,
+    /// Whether it is a plain export, which returns all logits and its whole cache anew with every call. Otherwise it is
+    /// a reading graph: it takes queries about the logits and writes the cache in place.
+    pub is_plain: bool,
     /// Names of its inputs, without those of the cache.
     inputs: Vec<String>,
     /// The type of a plain export's logits.
@@ -81,18 +74,18 @@ impl Graph {
         };
         let mut others: Vec<&str> = inputs
             .iter()
-            .map(|&(name, _)| name)
+            .map(|port| port.0)
             .filter(|name| cached(name).is_none())
             .collect();
         others.sort_unstable();
-        let signature = match others[..] {
+        let is_plain = match others[..] {
             [
                 "choices",
                 "input_ids",
                 "positions",
                 "seqlens_k",
                 "total_sequence_length",
-            ] => Signature::Reading,
+            ] => false,
             ["attention_mask", "input_ids", "positions", "vocab_ids"] => {
                 return Err(Error::model(
                     "the graph was converted for an earlier version: convert the model again (scripts/convert)",
@@ -101,14 +94,15 @@ impl Graph {
             ["attention_mask", "input_ids", ref more @ ..]
                 if more.iter().all(|name| OPTIONAL.contains(name)) =>
             {
-                Signature::Plain
+                true
             }
             _ => return Err(unknown("takes inputs that are not known here")),
         };
-        let elements = match signature {
+        let elements = if is_plain {
+            &FLOATS[..]
+        } else {
             // A graph for a GPU may use bfloat16.
-            Signature::Reading => &[TensorElementType::Float32, TensorElementType::Bfloat16],
-            Signature::Plain => &FLOATS[..],
+            &[TensorElementType::Float32, TensorElementType::Bfloat16]
         };
         let slots = slots(inputs, config, elements, &unknown)?;
         for &name in &others {
@@ -131,26 +125,25 @@ impl Graph {
         for slot in &slots {
             typed(outputs, &slot.present, &[slot.element], &unknown)?;
         }
-        let (mut logits, mut positions, mut width, mut given) = (FLOATS[0], -1, -1, 1);
-        if signature == Signature::Reading {
-            for (name, element) in READING {
-                typed(outputs, name, &[element], &unknown)?;
-            }
-            given = READING.len();
-        } else {
+        let (logits, positions, width, given) = if is_plain {
             let (element, shape) = typed(outputs, "logits", &FLOATS, &unknown)?;
-            let &[_, declared, vocabulary] = shape else {
+            let &[_, positions, width] = shape else {
                 return Err(unknown(
                     "gives logits that are not of shape [batch, positions, vocabulary]",
                 ));
             };
-            (logits, positions, width) = (element, declared, vocabulary);
-        }
+            (element, positions, width, 1)
+        } else {
+            for (name, element) in READING {
+                typed(outputs, name, &[element], &unknown)?;
+            }
+            (FLOATS[0], -1, -1, READING.len())
+        };
         if outputs.len() != slots.len() + given {
             return Err(unknown("gives outputs that are not known here"));
         }
         Ok(Self {
-            signature,
+            is_plain,
             inputs: others.into_iter().map(str::to_owned).collect(),
             logits,
             is_last_only: positions == 1,
@@ -167,11 +160,6 @@ impl Graph {
     /// Whether a prompt must be read in one call, and the answer token by token.
     pub(crate) fn reads_whole(&self) -> bool {
         self.is_last_only || self.takes(CACHE_BRANCH)
-    }
-
-    /// Whether it is an export that returns its whole cache anew with every call.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.signature != Signature::Reading
     }
 
     /// Whether its cache holds recurrent states. It can then be cut back only to places where states were kept.
@@ -209,16 +197,13 @@ fn vocab(declared: i64, config: &Config) -> Result<usize> {
 
 /// Lists names for a message. Those of the cache are only counted, since there may be hundreds.
 fn listing(ports: &[Port<'_>]) -> String {
-    let is_cache = |name: &str| {
-        [ROWS, STATES]
-            .concat()
-            .iter()
-            .any(|prefix| layer_of(name, prefix).is_some())
-    };
-    let (cache, others): (Vec<&str>, Vec<&str>) = ports
-        .iter()
-        .map(|&(name, _)| name)
-        .partition(|name| is_cache(name));
+    let prefixes = [ROWS, STATES].concat();
+    let (cache, others): (Vec<&str>, Vec<&str>) =
+        (ports.iter().map(|port| port.0)).partition(|name| {
+            prefixes
+                .iter()
+                .any(|prefix| layer_of(name, prefix).is_some())
+        });
     let mut text = others.join(", ");
     if !cache.is_empty() {
         // Writing to a String cannot fail.
@@ -243,15 +228,12 @@ mod tests {
     }
 
     fn outlet(name: &str, ty: TensorElementType, shape: &[i64]) -> Owned {
-        let dimension_symbols = SymbolicDimensions::empty(shape.len());
-        (
-            name.to_owned(),
-            ValueType::Tensor {
-                ty,
-                shape: Shape::new(shape.iter().copied()),
-                dimension_symbols,
-            },
-        )
+        let dtype = ValueType::Tensor {
+            ty,
+            shape: Shape::new(shape.iter().copied()),
+            dimension_symbols: SymbolicDimensions::empty(shape.len()),
+        };
+        (name.to_owned(), dtype)
     }
 
     fn ids(name: &str) -> Owned {
@@ -315,8 +297,8 @@ mod tests {
     fn both_signatures_are_recognised() {
         let graph = recognise(&TAKEN, 12, &config()).unwrap();
         assert_eq!(
-            (graph.signature, graph.vocab, graph.slots.len()),
-            (Signature::Reading, 100, 24)
+            (graph.is_plain, graph.vocab, graph.slots.len()),
+            (false, 100, 24)
         );
         let slot = &graph.slots[21];
         assert_eq!(
@@ -328,8 +310,8 @@ mod tests {
             let inputs = &["input_ids", "attention_mask", "position_ids"][..count];
             let graph = recognise(inputs, 1, &config()).unwrap();
             assert_eq!(
-                (graph.signature, graph.takes(POSITION_IDS)),
-                (Signature::Plain, count == 3)
+                (graph.is_plain, graph.takes(POSITION_IDS)),
+                (true, count == 3)
             );
         }
     }

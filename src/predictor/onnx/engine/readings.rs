@@ -7,7 +7,7 @@ use ort::value::{PrimitiveTensorElementType, Shape};
 
 use super::graph::Graph;
 use crate::error::{Error, Result};
-use crate::predictor::onnx::runtime::{dimension, failure};
+use crate::predictor::onnx::runtime::dimension;
 
 /// A query about the logits of the token that follows a fed token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(crate) fn numbers<'a, T: PrimitiveTensorElementType>(
     let value = outputs
         .get(name)
         .ok_or_else(|| Error::model(format!("no {name}")))?;
-    let (found, data) = value.try_extract_tensor::<T>().map_err(failure)?;
+    let (found, data) = value.try_extract_tensor::<T>()?;
     let expected = Shape::new(shape.iter().copied().map(dimension));
     if *found != expected {
         return Err(Error::model(format!(

@@ -20,7 +20,7 @@ pub(crate) const FLOATS: [TensorElementType; 3] = [
     TensorElementType::Bfloat16,
 ];
 
-/// Name and type of an input or output.
+/// Name and type of an input or output. An `Outlet` of `ort` cannot be made without the runtime, so tests need this.
 pub(crate) type Port<'a> = (&'a str, &'a ValueType);
 
 /// What one tensor of the cache holds, for one sequence.
@@ -90,33 +90,25 @@ pub(crate) fn slots(
         }
         for (prefix, part) in parts {
             let past = format!("{prefix}.{layer}.{part}");
-            let elements = if prefix == ROWS[0] {
-                elements
+            let is_rows = prefix == ROWS[0];
+            let (prefix, elements) = if is_rows {
+                (ROWS[1], elements)
             } else {
-                &FLOATS[..1]
+                (STATES[1], &FLOATS[..1])
             };
             let (element, shape) = typed(inputs, &past, elements, unknown)?;
             if let Some(&batch) = shape.first().filter(|&&batch| batch > 1) {
                 return Err(unknown(&format!("takes batches of {batch} only, not of 1")));
             }
-            let (prefix, content) = if prefix == STATES[0] {
-                (
-                    STATES[1],
-                    state(shape).ok_or_else(|| {
-                        unknown(&format!(
-                            "has a {past} that is not of shape [batch, channels, width]"
-                        ))
-                    })?,
-                )
+            let content = if is_rows {
+                rows(shape, config)
             } else {
-                let sizes = rows(shape, config)
-                    .map_err(|problem| unknown(&format!("has a {past} {problem}")))?;
-                (ROWS[1], sizes)
+                state(shape).ok_or("that is not of shape [batch, channels, width]")
             };
             slots.push(Slot {
                 present: format!("{prefix}.{layer}.{part}"),
+                content: content.map_err(|problem| unknown(&format!("has a {past} {problem}")))?,
                 past,
-                content,
                 element,
             });
         }

@@ -7,9 +7,6 @@ use serde::Deserialize;
 use super::{Folder, read_json};
 use crate::error::Result;
 
-/// How `card.json` names a vocabulary whose token ids are byte values.
-const BYTES: &str = "bytes";
-
 /// Who the model is, for the `model`, `modality` and `params` columns of predictions.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, expecting = "an object")]
@@ -20,8 +17,6 @@ pub struct Card {
     pub modality: Option<String>,
     /// Number of parameters.
     pub params: Option<f64>,
-    /// The architecture's name.
-    pub architecture: Option<String>,
     /// `bytes` if a token's id is its byte's value; anything else means `tokenizer.json`.
     pub vocabulary: Option<String>,
     /// Where the weights came from and how they are stored.
@@ -46,11 +41,6 @@ impl Card {
             card.name.clone_from(&folder.name);
         }
         Ok(card)
-    }
-
-    /// Whether token ids are byte values.
-    pub(crate) fn is_bytes(&self) -> bool {
-        self.vocabulary.as_deref() == Some(BYTES)
     }
 }
 
@@ -88,36 +78,4 @@ pub struct Recorded {
     pub ids: Vec<Vec<u32>>,
     /// Their logits.
     pub logits: Vec<Vec<f64>>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn without_a_card_the_folder_names_the_model() {
-        let parent = tempfile::tempdir().unwrap();
-        let folder = parent.path().join("smol");
-        fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("model.onnx"), "").unwrap();
-        let read = || Card::read(&Folder::find(&folder).unwrap());
-        let card = read().unwrap();
-        assert_eq!(
-            (card.name.as_str(), card.modality, card.params),
-            ("smol", None, None)
-        );
-        fs::write(
-            folder.join("card.json"),
-            r#"{"name": "Smol", "params": 1.35e8, "vocabulary": "bytes"}"#,
-        )
-        .unwrap();
-        let card = read().unwrap();
-        assert_eq!(
-            (card.name.as_str(), card.params, card.is_bytes()),
-            ("Smol", Some(1.35e8), true)
-        );
-        fs::write(folder.join("card.json"), "{").unwrap();
-        assert!(read().unwrap_err().to_string().contains("card.json: EOF"));
-    }
 }

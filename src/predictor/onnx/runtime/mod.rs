@@ -7,11 +7,9 @@ It turns [`Options`] into sessions on a device, and failures into errors that a 
 mod cuda;
 mod device;
 mod library;
-mod options;
 mod python;
 
-pub use device::{ChosenDevice, Device};
-pub use options::Options;
+pub use device::{ChosenDevice, Device, Options};
 
 pub(crate) use cuda::{Gpu, cudnn_version, free_memory, gigabytes, package, preload, zero};
 
@@ -143,15 +141,17 @@ impl Runtime {
         })
     }
 
-    /// Opens a session on the requested device. `open` makes it from a builder; `auto` may call it twice.
+    /// Opens a session on `device`, whatever device the options say. `open` makes it from a builder; `auto` may call it
+    /// twice.
     pub(crate) fn open(
         &self,
         options: &Options,
+        device: Device,
         open: Open<'_>,
     ) -> Result<(Session, ChosenDevice)> {
-        let (session, device, because) = match options.device {
-            Device::Cpu => (self.on_cpu(options, open)?, Device::Cpu, None),
-            Device::Cuda(number) => (self.on_cuda(options, number, open)?, options.device, None),
+        let (session, device, because) = match device {
+            Device::Cpu => (self.on_cpu(options, open)?, device, None),
+            Device::Cuda(number) => (self.on_cuda(options, number, open)?, device, None),
             Device::Auto => match self.on_cuda(options, 0, open) {
                 Ok(session) => (session, Device::Cuda(0), None),
                 Err(error) => {
@@ -183,30 +183,26 @@ impl Runtime {
         };
         if options.device != Device::Auto {
             suits(options.device)?;
-            return self.open(options, open);
+            return self.open(options, options.device, open);
         }
-        let on = |device| Options {
-            device,
-            ..options.clone()
-        };
         match (suits(Device::Cuda(0)), suits(Device::Cpu)) {
             (Err(because), Ok(())) => {
-                let (session, taken) = self.open(&on(Device::Cpu), open)?;
+                let (session, taken) = self.open(options, Device::Cpu, open)?;
                 let because = Some(because.to_string());
                 Ok((session, ChosenDevice { because, ..taken }))
             }
             (suits, Err(_)) => {
                 suits?;
-                self.open(&on(Device::Cuda(0)), open)
+                self.open(options, Device::Cuda(0), open)
             }
-            _ => self.open(options, open),
+            _ => self.open(options, Device::Auto, open),
         }
     }
 
     fn on_cpu(&self, options: &Options, open: Open<'_>) -> Result<Session> {
         self.builder(options)
             .and_then(|mut builder| open(&mut builder))
-            .map_err(|error| match failure(error) {
+            .map_err(|error| match Error::from(error) {
                 Error::Model(text) if text.contains("Could not find an implementation") => {
                     Error::Model(text + "; graphs in bfloat16 run on a GPU only (--device cuda)")
                 }
@@ -226,12 +222,10 @@ impl Runtime {
             .build()
             // Without this, ONNX Runtime silently falls back to the CPU if CUDA fails.
             .error_on_failure();
+        let open =
+            |builder: SessionBuilder| open(&mut builder.with_execution_providers([provider])?);
         cuda::check_provider(&self.library, &self.version)
-            .and_then(|()| {
-                self.builder(options)
-                    .and_then(|builder| open(&mut builder.with_execution_providers([provider])?))
-                    .map_err(failure)
-            })
+            .and_then(|()| Ok(self.builder(options).and_then(open)?))
             .map_err(|error| error.at(format!("cuda:{number} cannot be used")))
     }
 
@@ -298,19 +292,19 @@ pub(crate) fn cause(error: &libloading::Error) -> String {
         .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// Converts an error of ONNX Runtime to one of ours.
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-pub(crate) fn failure(error: ort::Error) -> Error {
-    let text = one_line(&error);
-    let text = cuda::with_advice(without_source_place(&text).to_owned());
-    // ONNX Runtime has no error code for a refused allocation.
-    if ["Failed to allocate memory", "bad_alloc", "out of memory"]
-        .iter()
-        .any(|sign| text.contains(sign))
-    {
-        return Error::OutOfMemory(text);
+impl From<ort::Error> for Error {
+    fn from(error: ort::Error) -> Self {
+        let text = one_line(&error);
+        let text = cuda::with_advice(without_source_place(&text).to_owned());
+        // ONNX Runtime has no error code for a refused allocation.
+        if ["Failed to allocate memory", "bad_alloc", "out of memory"]
+            .iter()
+            .any(|sign| text.contains(sign))
+        {
+            return Self::OutOfMemory(text);
+        }
+        Self::Model(text)
     }
-    Error::Model(text)
 }
 
 /// A message without the location in ONNX Runtime's source with which some messages begin.
@@ -330,15 +324,15 @@ fn one_line(message: &dyn Display) -> String {
 }
 
 /// Host memory, where results are read.
-pub(crate) fn host_memory() -> Result<MemoryInfo<'static>> {
+pub(crate) fn host_memory() -> ort::Result<MemoryInfo<'static>> {
     let kind = (AllocatorType::Device, MemoryType::CPUOutput);
-    MemoryInfo::new(AllocationDevice::CPU, 0, kind.0, kind.1).map_err(failure)
+    MemoryInfo::new(AllocationDevice::CPU, 0, kind.0, kind.1)
 }
 
 /// The memory of a CUDA device.
-pub(crate) fn cuda_memory(device: u16) -> Result<MemoryInfo<'static>> {
+pub(crate) fn cuda_memory(device: u16) -> ort::Result<MemoryInfo<'static>> {
     let kind = (AllocatorType::Device, MemoryType::Default);
-    MemoryInfo::new(AllocationDevice::CUDA, device.into(), kind.0, kind.1).map_err(failure)
+    MemoryInfo::new(AllocationDevice::CUDA, device.into(), kind.0, kind.1)
 }
 
 /// A length in the type that ONNX Runtime uses for it.
@@ -350,7 +344,6 @@ pub(crate) fn dimension(length: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn messages_are_told_without_where_they_arose() {
@@ -361,15 +354,5 @@ mod tests {
             "Failed to load library a.so with error: libcublasLt.so.13: cannot open shared object file"
         );
         assert_eq!(without_source_place("std::bad_alloc"), "std::bad_alloc");
-    }
-
-    #[test]
-    fn a_file_that_is_no_library_is_refused_with_the_linkers_words() {
-        let root = tempfile::tempdir().unwrap();
-        let file = root.path().join("libonnxruntime.so");
-        fs::write(&file, "").unwrap();
-        let error = Runtime::load(file).err().unwrap();
-        assert!(error.to_string().contains("file too short"), "{error}");
-        assert_eq!(error.exit_code(), 3);
     }
 }
