@@ -1089,6 +1089,8 @@ fn a_suite_a_report_and_a_journal_are_not_written_over_either() {
     for (filter, arguments) in [
         ("gen-tasks", "--suite mine.txt --list"),
         ("contrast", "--identifiability --suite mine.txt"),
+        // Not read, and kept all the same.
+        ("infer", "--model builtin:compress --suite mine.txt"),
     ] {
         let refused = dir.run(filter, &format!("{arguments} -o mine.txt"));
         refused.refused(2, &["mine.txt: is the input mine.txt"]);

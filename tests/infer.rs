@@ -1085,6 +1085,10 @@ fn what_infer_cannot_do_is_a_usage_error() {
             "--model builtin:mode --device gpu",
             ["\"gpu\"", "expected cpu, cuda, cuda:N or auto"],
         ),
+        (
+            "--model builtin:mode --device cuda",
+            ["--device", "a baseline runs on the CPU"],
+        ),
         ("--model builtin:mode --method guess", ["guess", "generate"]),
         (
             "--model builtin:mode --to csv",

@@ -96,11 +96,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_cluster_or_one_x_has_no_line() {
+    fn one_cluster_one_x_or_two_observations_have_no_line() {
         let group = |x, sum| Group { x, n: 2.0, sum };
         let clusters = [-1.0, 1.0].map(|x| vec![group(-1.0, 0.0), group(x, 2.0)]);
         assert!(clustered_line(&clusters).is_some());
-        assert_eq!(clustered_line(&clusters[..1]), None);
+        assert_eq!(clustered_line(&clusters[1..]), None);
+        let once = [-1.0, 1.0].map(|x| {
+            vec![Group {
+                n: 1.0,
+                ..group(x, 0.0)
+            }]
+        });
+        assert_eq!(clustered_line(&once), None);
         assert_eq!(
             clustered_line(&[vec![group(1.0, 0.0)], vec![group(1.0, 1.0)]]),
             None
