@@ -192,7 +192,7 @@ impl Read for Gunzip {
         loop {
             let n = self.member.read(buffer)?;
             self.given += n as u64;
-            if n > 0 || !self.next_member()? {
+            if n > 0 || buffer.is_empty() || !self.next_member()? {
                 return Ok(n);
             }
         }
