@@ -153,7 +153,7 @@ fn next_base(model: &mut OnnxModel, sequence: &str) -> Result<NextBase> {
             choices: vec![token],
         })
         .collect();
-    let seen = read(model, &tokens, &asks)?;
+    let seen = read(model, &tokens[..targets.len()], &asks)?;
     let pairs = || seen.iter().zip(targets);
     let right = pairs().filter(|(seen, token)| seen.best == **token).count();
     let logprob: Option<f64> = pairs()
