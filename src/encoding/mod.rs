@@ -302,7 +302,7 @@ mod tests {
         (text, starts)
     }
 
-    /// An encoder reuses its memory. Nothing of the prompt before may remain.
+    /// Prompts of one encoder do not depend on each other.
     #[test]
     fn a_prompt_is_what_its_template_says_whatever_came_before() {
         let grid = |design, bits| Grid {
