@@ -45,12 +45,12 @@ fn records(bytes: &[u8]) {
         return;
     };
     match kind % 9 {
-        0 => read_and_write::<Trial>(file),
-        1 => read_and_write::<Prompt>(file),
-        2 => read_and_write::<Prediction>(file),
-        3 => read_and_write::<Score>(file),
-        4 => read_and_write::<Fit>(file),
-        5 => read_and_write::<Contrast>(file),
+        0 => read_and_write::<Trial>(file, true),
+        1 => read_and_write::<Prompt>(file, true),
+        2 => read_and_write::<Prediction>(file, true),
+        3 => read_and_write::<Score>(file, false),
+        4 => read_and_write::<Fit>(file, false),
+        5 => read_and_write::<Contrast>(file, false),
         6 => _ = read::<Outcome>(file, false),
         7 => _ = (read::<Mean>(file, false), read::<Verdict>(file, false)),
         _ => _ = read::<Finding>(file, false),
@@ -67,9 +67,9 @@ fn read<T: FromRow>(file: &[u8], keep_extra: bool) -> Option<Vec<Entry<T>>> {
 }
 
 /// What can be read can be written as JSON lines, and is the same when it is read again; Arrow and Parquet may refuse the
-/// unknown columns, but in words.
-fn read_and_write<T: Record + Clone + Debug + PartialEq>(file: &[u8]) {
-    let Some(entries) = read::<T>(file, true).filter(|entries| !entries.is_empty()) else {
+/// unknown columns, but in words. As in the filters, only records with lists keep unknown columns; so CSV keeps none.
+fn read_and_write<T: Record + Clone + Debug + PartialEq>(file: &[u8], keep_extra: bool) {
+    let Some(entries) = read::<T>(file, keep_extra).filter(|entries| !entries.is_empty()) else {
         return;
     };
     let lines = write(&entries, Format::Jsonl).expect("JSON lines hold everything");
