@@ -99,8 +99,8 @@ fn build(args: &Args, alphabet: &str) -> Result<Encoder> {
     )
 }
 
-/// The prompt of a trial. A replayed trial carries its alphabet and symbols among its extra columns; its encoder takes the
-/// place of `current`.
+/// The prompt of a trial. A replayed trial carries its alphabet and symbols among its extra columns; its encoder takes
+/// the place of `current`.
 fn encode(
     args: &Args,
     current: &mut Option<Encoder>,

@@ -177,8 +177,8 @@ impl Likelihood<'_> {
         best
     }
 
-    /// One step of Fisher scoring: the inverse information times the gradient, over the points that are not clipped. With
-    /// an `edge`, the sum of terms of that point is held at that bound.
+    /// One step of Fisher scoring: the inverse information times the gradient, over the points that are not clipped.
+    /// With an `edge`, the sum of terms of that point is held at that bound.
     fn scoring_step(&self, from: &LikelihoodCurve, edge: Option<(usize, f64)>) -> Option<Vec<f64>> {
         let count = from.coefficients.len();
         let mut information = vec![vec![0.0; count]; count];

@@ -194,7 +194,8 @@ standard input, one JSON object a line, and writes answers on its standard outpu
 and `margin` may be null. A nested prompt is one request a shot count. When its input ends, the
 engine ends. Its stderr is ours.";
 
-/// A number of tokens; none: what suits the device. By a name of its own, clap does not take it for an optional argument.
+/// A number of tokens; none: what suits the device. It has a name because clap takes a plain `Option` for an optional
+/// argument.
 type Tokens = Option<usize>;
 
 /// How long an engine may be silent; none: for ever.

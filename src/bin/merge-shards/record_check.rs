@@ -73,7 +73,8 @@ impl RecordCheck {
         }
     }
 
-    /// Checks the next record, perhaps the first, of a file: its shared columns, and that no other file begins with the same trial.
+    /// Checks the next record of a file: its shared columns, and, if it `is_first` there, that no other file begins with
+    /// the same trial.
     pub fn see<T>(
         &mut self,
         file: &str,
