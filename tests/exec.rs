@@ -394,6 +394,7 @@ fn lines_that_are_no_answers_are_errors_that_show_them() {
         ("say({'id': 5, 'output': None})", "expected a string"),
         ("say({'id': 5, 'output': 8})", "expected a string"),
         ("say(copy(r) | {'logprob': 'high'})", "expected f64"),
+        ("say({'id': '5', 'output': 'A'})", "expected u64"),
         ("say(copy(r) | {'logprob': float('inf')})", "expected value"),
         (
             "say(copy(r) | {'logprob': 0.5})",

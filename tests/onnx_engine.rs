@@ -931,9 +931,15 @@ fn a_graph_that_does_not_keep_its_promises_is_an_error_and_no_panic() {
 }
 
 #[test]
-fn a_graph_that_keeps_weights_outside_its_folder_is_refused() {
-    for location in ["../model.onnx.data", "/etc/passwd"] {
+fn a_graph_that_keeps_weights_outside_its_folder_or_nowhere_is_refused() {
+    let missing = "gone.data: no such file, but the graph keeps weights in it";
+    for (location, problem) in [
+        ("../model.onnx.data", "outside the model's folder"),
+        ("/etc/passwd", "outside the model's folder"),
+        ("a/../../b", "outside the model's folder"),
+        ("gone.data", missing),
+    ] {
         let folder = folder_of(&liar(external("constant", &[1, 1, 256], location)));
-        assert_error(&refusal(folder.path()), 3, "outside the model's folder");
+        assert_error(&refusal(folder.path()), 3, problem);
     }
 }

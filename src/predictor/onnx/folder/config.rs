@@ -198,6 +198,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_negative_token_id_is_refused_by_name() {
+        let error = Config::from_json(&json!({"bos_token_id": -1})).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "\"bos_token_id\" is -1, expected a token id"
+        );
+    }
+
+    #[test]
     fn head_sizes_follow_hugging_faces_defaults() {
         let config =
             Config::from_json(&json!({"hidden_size": 64, "num_attention_heads": 4})).unwrap();
